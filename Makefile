@@ -1,0 +1,48 @@
+# Everything a developer types. Each target first makes .venv what requirements.lock says; see .ci/bootstrap.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help install demo test test-fast check bench schemas format lock
+
+BIN := .venv/bin
+ARGS ?=
+# What runs in the foreground ends with make, even when make is killed outright.
+FOREGROUND := $(if $(shell command -v setpriv),exec setpriv --pdeathsig TERM --,exec)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+
+.venv/.installed: requirements.lock pyproject.toml .ci/bootstrap
+	@.ci/bootstrap
+
+install: .venv/.installed ## make .venv with the pinned packages and this tree
+
+demo: install ## run the demo on embedded Kafka and PostgreSQL; ARGS="--once --json" ends by itself
+	@$(FOREGROUND) $(BIN)/mallgate demo $(ARGS)
+
+test: install ## run every test, on real Kafka and PostgreSQL
+	@$(FOREGROUND) $(BIN)/python -m pytest $(ARGS)
+
+test-fast: install ## run the tests that need no engine, no killed process and no browser
+	@$(FOREGROUND) $(BIN)/python -m pytest -m "not engines and not crash and not browser" $(ARGS)
+
+check: install ## lint, format, types, import contracts, dependencies, generated files
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/deptry .
+	@$(BIN)/mallgate schemas check
+
+bench: install ## run the benchmarks beside their peers
+	@$(FOREGROUND) $(BIN)/python -m contrib.bench $(ARGS)
+
+schemas: install ## regenerate the JSON Schemas and API documents from the models
+	@$(BIN)/mallgate schemas write
+
+format: install ## let ruff mend what it can
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+lock: install ## resolve requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --group dev --group bench --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock

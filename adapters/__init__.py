@@ -1,0 +1,1 @@
+"""Adapters: one folder per supplier interface, loaded by name."""

@@ -1,0 +1,1 @@
+"""Optional companions of the gateway: simulators, benchmarks, dashboards; the gateway never imports them."""

@@ -1,0 +1,1 @@
+"""The gateway: intake, normalising, publishing, relaying and everything operators stand on."""

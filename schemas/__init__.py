@@ -1,0 +1,1 @@
+"""The public message models and the JSON Schemas generated from them."""
