@@ -1,0 +1,114 @@
+"""Every error of the gateway, by what has to be done next.
+
+    GatewayError
+    ├── ConfigError               start-up stops, every problem is shown (exit 78)
+    ├── InvalidMessageError       the input is malformed: reject the record, keep its bytes
+    ├── OverloadedError           the gateway is full: the caller waits and tries again (429)
+    ├── ServiceUnavailableError   Kafka or PostgreSQL is away: the caller tries again (503), workers wait
+    └── SupplierError             something at a supplier
+        ├── TransientError        try again: nothing can have happened, or the operation may be repeated
+        │   ├── UnavailableError
+        │   └── RateLimitError
+        ├── RejectedError         the supplier understood and said no: an outcome
+        ├── AuthError             refresh the credentials once, then open the breaker and alert
+        ├── ContractError         the reply is not understood: dead-letter it with the raw reply
+        └── OutcomeUnknownError   it may have happened: never resent blindly
+
+Anything else that is raised is a bug. The docstring of a class is its default message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class GatewayError(Exception):
+    """Something went wrong in the gateway."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").split("\n", 1)[0].strip())
+
+
+class ConfigError(GatewayError):
+    """The configuration cannot be used."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One thing wrong with one record.
+
+    code: a key of `gateway.sdk.problems.PROBLEMS`; path: JSON pointer into the record ("" is the whole of it);
+    actual, expected: short texts for the vendor, cut to 200 characters, never a secret.
+    """
+
+    code: str
+    path: str = ""
+    actual: str = ""
+    expected: str = ""
+
+
+class InvalidMessageError(GatewayError):
+    """The message is malformed; it is rejected as it stands, with every issue found."""
+
+    def __init__(self, *issues: Issue) -> None:
+        super().__init__(", ".join(f"{issue.code} at {issue.path or '/'}" for issue in issues))
+        self.issues = issues
+
+
+class OverloadedError(GatewayError):
+    """The gateway takes no more of this for now; wait and try again."""
+
+    def __init__(self, message: str = "", *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ServiceUnavailableError(GatewayError):
+    """A service the gateway stands on is away; nothing was decided, try again."""
+
+
+class SupplierError(GatewayError):
+    """A call to a supplier did not go well."""
+
+    def __init__(self, message: str = "", *, operation: str = "", supplier_code: str = "", status: int | None = None) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.supplier_code = supplier_code
+        self.status = status
+
+
+class TransientError(SupplierError):
+    """Nothing can have happened at the supplier; try again later."""
+
+
+class UnavailableError(TransientError):
+    """The supplier cannot be reached or is out of service."""
+
+
+class RateLimitError(TransientError):
+    """The supplier asks to be called less often."""
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None, operation: str = "") -> None:
+        super().__init__(message, operation=operation)
+        self.retry_after = retry_after
+
+
+class RejectedError(SupplierError):
+    """The supplier understood and refused."""
+
+
+class AuthError(SupplierError):
+    """The supplier does not accept the credentials."""
+
+
+class ContractError(SupplierError):
+    """The supplier's reply is not what its interface promises."""
+
+
+class OutcomeUnknownError(SupplierError):
+    """The call may have taken effect, and no trustworthy answer says so."""

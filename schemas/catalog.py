@@ -1,0 +1,217 @@
+"""The four catalog messages, and the facts of which adapters make them.
+
+Facts are what a supplier said of one key, in the mall's words. The gateway adds who said it, the version that orders
+the states of the key, and until when the word holds; the result is the message on the topic of the facet. A consumer
+takes a message unless its `version` is lower than the one it has for the key; a null value withdraws the key.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from schemas.base import Amount, AreaId, Instant, Line, Model, Percent, Sku, SupplierId
+
+EVERYWHERE = "*"
+"""The area of a price or stock that holds wherever the supplier delivers."""
+
+
+class Facet(StrEnum):
+    """The four kinds of facts a supplier feeds; each has its own topic and its own versions."""
+
+    PRODUCT = "product"
+    PRICE = "price"
+    STOCK = "stock"
+    LISTING = "listing"
+
+
+class Quote(StrEnum):
+    """Whether there is a price at all: −1, 0, an empty string, null and a missing price are all `no_quote`."""
+
+    QUOTED = "quoted"
+    NO_QUOTE = "no_quote"
+
+
+class PriceBasis(StrEnum):
+    """Which of the two prices the agreement fixes; the other one is derived by the supplier, never by the gateway."""
+
+    GROSS = "gross"
+    NET = "net"
+
+
+class StockState(StrEnum):
+    """Availability, from the strongest promise to none."""
+
+    IN_STOCK = "in_stock"
+    IN_TRANSIT = "in_transit"
+    ALLOCATABLE = "allocatable"
+    PRESALE = "presale"
+    BOOKABLE = "bookable"
+    OUT = "out"
+    UNKNOWN = "unknown"
+
+
+class Shelf(StrEnum):
+    """Whether the supplier offers the article in the mall."""
+
+    ON = "on"
+    OFF = "off"
+
+
+class BarcodeCheck(StrEnum):
+    """What the check digit of a barcode says."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    ABSENT = "absent"
+
+
+class NoDirectoryReason(StrEnum):
+    """Why a product carries no directory item."""
+
+    NO_CATEGORY = "no_category"
+    NO_MATCH = "no_match"
+    AMBIGUOUS = "ambiguous"
+
+
+Text = Annotated[str, StringConstraints(max_length=200_000)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s\x00-\x1f]+$", max_length=2000)]
+Quantity = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=3)]
+
+
+class Attribute(Model):
+    """One property of a product as the supplier words it."""
+
+    name: Label = Field(description="Name of the property. Source: supplier.")
+    value: Annotated[str, StringConstraints(max_length=2000)] = Field(description="Its value. Source: supplier.")
+
+
+class PurchaseCode(Model):
+    """A code of the government-procurement article list; without its edition the code is ambiguous."""
+
+    code: Annotated[str, StringConstraints(pattern=r"^[ABC]\d{2,8}$")] = Field(description="品目 code. Source: supplier.")
+    edition: Annotated[str, StringConstraints(pattern=r"^\d{4}$")] = Field(description="Year of the edition.")
+
+
+class DirectoryItem(Model):
+    """A row of a purchasing directory; its identity is directory, version and row, never its printed number."""
+
+    directory: Literal["mandatory", "encouraged"] = Field(description="Which directory.")
+    version: Label = Field(description="Version of the directory, by its document.")
+    row: Annotated[int, Field(ge=1)] = Field(description="Position in that version, from 1.")
+    name: Label = Field(description="Name as printed there.")
+
+
+class ProductFacts(Model):
+    """Master data of one article as the supplier gave it, in the mall's words."""
+
+    facet: ClassVar[Facet] = Facet.PRODUCT
+    sku: Sku = Field(description="Article number. Source: supplier.")
+    name: Line = Field(description="Trade name. Source: supplier.")
+    brand_raw: Line | None = Field(None, description="Brand as the supplier writes it.")
+    model: Line | None = Field(None, description="Model. Source: supplier.")
+    unit: Label | None = Field(None, description="Sales unit, e.g. 台. Source: supplier.")
+    category_path: Annotated[tuple[Label, ...], Field(max_length=10)] = Field((), description="Supplier's category, root first.")
+    purchase_code: PurchaseCode | None = Field(None, description="品目 code with edition. Source: supplier.")
+    attributes: Annotated[tuple[Attribute, ...], Field(max_length=500)] = Field((), description="Source: supplier.")
+    images: Annotated[tuple[WebAddress, ...], Field(max_length=100)] = Field((), description="Image addresses, main first.")
+    description: Text | None = Field(None, description="HTML introduction; sanitised in the message.")
+    barcode: Annotated[str, StringConstraints(pattern=r"^[0-9]{8,14}$")] | None = Field(None, description="GTIN as given.")
+    tax_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")] | None = Field(None, description="税收分类编码 as given.")
+    origin: Line | None = Field(None, description="Place of origin. Source: supplier.")
+    warranty: Text | None = Field(None, description="Warranty terms. Source: supplier.")
+    packing_list: Text | None = Field(None, description="What is in the box. Source: supplier.")
+    minimum_order_quantity: Annotated[Quantity, Field(gt=0)] = Field(Decimal(1), description="In sales units.")
+
+
+class PriceFacts(Model):
+    """The price of one article in one area, every amount as given and none recomputed."""
+
+    facet: ClassVar[Facet] = Facet.PRICE
+    sku: Sku = Field(description="Article number. Source: supplier.")
+    area: AreaId = Field(EVERYWHERE, description="Supplier's area, `*` for everywhere.")
+    quote: Quote = Field(description="no_quote: the article is not sellable.")
+    agreement_price: Amount | None = Field(None, description="Gross agreement price, yuan per sales unit. Source: supplier.")
+    net_price: Amount | None = Field(None, description="Agreement price without tax, yuan, as given.")
+    tax_rate: Percent | None = Field(None, description="Value added tax in percent. Source: supplier.")
+    tax_amount: Amount | None = Field(None, description="Tax in yuan, as given.")
+    market_price: Amount | None = Field(None, description="Market price, yuan. Source: supplier.")
+    public_price: Amount | None = Field(None, description="The supplier's own public price, yuan.")
+    currency: Literal["CNY"] = Field("CNY", description="ISO 4217.")
+    basis: PriceBasis = Field(PriceBasis.GROSS, description="Which price the agreement fixes.")
+
+
+class StockFacts(Model):
+    """The availability of one article in one area."""
+
+    facet: ClassVar[Facet] = Facet.STOCK
+    sku: Sku = Field(description="Article number. Source: supplier.")
+    area: AreaId = Field(EVERYWHERE, description="Supplier's area, `*` for everywhere.")
+    state: StockState = Field(description="Availability. Source: supplier's code.")
+    quantity: Quantity | None = Field(None, description="Pieces on hand; null is unknown.")
+    asked_quantity: Quantity | None = Field(None, description="The quantity the answer is about, where one was asked.")
+    lead_days: Annotated[int, Field(ge=0, le=3650)] | None = Field(None, description="Days until delivery, if said.")
+
+
+class ListingFacts(Model):
+    """Whether one article is offered."""
+
+    facet: ClassVar[Facet] = Facet.LISTING
+    sku: Sku = Field(description="Article number. Source: supplier.")
+    shelf: Shelf = Field(description="on or off. Source: supplier.")
+    reason: Line | None = Field(None, description="Why, in the supplier's words.")
+    at: Instant | None = Field(None, description="Since when, by the supplier's clock.")
+
+
+class Stamped(Model):
+    """What the gateway adds to the facts of every facet."""
+
+    supplier: SupplierId = Field(description="Who said it.")
+    version: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(description="Orders the states of one key; higher is newer.")
+    observed_at: Instant = Field(description="When it was so, by the supplier's word or the gateway's receipt.")
+
+
+class Perishable(Stamped):
+    """Facts that count as unconfirmed after a while."""
+
+    expires_at: Instant | None = Field(None, description="Past it the facts are unconfirmed; null: no period declared.")
+
+
+class Product(ProductFacts, Stamped):
+    """Value of the products topic."""
+
+    brand: Line | None = Field(None, description="brand_raw with width, case and brackets folded.")
+    directory_item: DirectoryItem | None = Field(None, description="Directory row it falls under, by category and name.")
+    no_directory_reason: NoDirectoryReason | None = Field(None, description="Set exactly when directory_item is null.")
+    barcode_check: BarcodeCheck = Field(description="What the check digit says.")
+
+
+class Price(PriceFacts, Perishable):
+    """Value of the prices topic."""
+
+
+class Stock(StockFacts, Perishable):
+    """Value of the stocks topic."""
+
+
+class Listing(ListingFacts, Stamped):
+    """Value of the listings topic."""
+
+
+Facts = ProductFacts | PriceFacts | StockFacts | ListingFacts
+"""What an adapter yields of one key."""
+
+CatalogMessage = Product | Price | Stock | Listing
+"""What a catalog topic carries."""
+
+MESSAGES: dict[Facet, type[CatalogMessage]] = {
+    Facet.PRODUCT: Product,
+    Facet.PRICE: Price,
+    Facet.STOCK: Stock,
+    Facet.LISTING: Listing,
+}
+"""The message of each facet."""
