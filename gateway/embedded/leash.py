@@ -1,0 +1,180 @@
+"""Keeps one engine on a leash: it ends when the process that asked for it ends, however that ends.
+
+Run as a script by `gateway.embedded.process`, in a session of its own so that a Ctrl-C meant for the program does not
+reach the engine. It needs nothing but the standard library and stays single-threaded: the parent-death signal that
+covers the leash's own violent end is tied to a thread. Linux only.
+
+argv[1] is a JSON object (`gateway.embedded.process.Command`). Standard output: the engine's pid on a line, then one
+empty line per command obeyed. Standard input: commands `engine SIGNUM` or `tree SIGNUM`; its end, or the end of the
+asking process, ends the engine. The leash exits when nothing of the engine is left.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_KEEPCAPS = 8
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_RAISE = 2
+_CAP_DAC_OVERRIDE = 1
+_CAPABILITY_VERSION_3 = 0x20080522
+
+# How long an engine may take over its farewell signal before everything is killed.
+_FAREWELL_SECONDS = 5.0
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int) -> None:
+    if result != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def _prctl(option: int, *arguments: int) -> None:
+    _checked(_libc.prctl(option, *(ctypes.c_ulong(value) for value in (*arguments, 0, 0, 0, 0)[:4])))
+
+
+def _keep_passage() -> None:
+    """Give the unprivileged process the right to pass directories that only root may enter, and no other right."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    passage = 1 << _CAP_DAC_OVERRIDE
+    _checked(_libc.capset(header, (ctypes.c_uint32 * 6)(passage, passage, passage, 0, 0, 0)))
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE)
+
+
+def _prepare(leash: int, user: list[int] | None, passage: bool) -> None:
+    """Runs in the engine's process just before its program: drop rights, then tie its life to the leash's.
+
+    In this order, because a change of user clears the parent-death signal.
+    """
+    if user is not None:
+        _prctl(_PR_SET_KEEPCAPS, int(passage))
+        os.setgroups([])
+        os.setresgid(user[1], user[1], user[1])
+        os.setresuid(user[0], user[0], user[0])
+        if passage:
+            _keep_passage()
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != leash:
+        os._exit(1)
+
+
+def _launch(command: dict[str, Any]) -> subprocess.Popen[bytes]:
+    leash = os.getpid()
+    return subprocess.Popen(
+        command["argv"],
+        cwd=command["directory"],
+        env=os.environ | command["environment"],
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        stderr=sys.stderr,
+        preexec_fn=lambda: _prepare(leash, command["user"], command["passage"]),
+    )
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """(pid, parent's pid) of every process there is."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat", "rb") as stat:
+                    yield int(entry), int(stat.read().rpartition(b")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended while we looked
+
+
+def _tree() -> list[int]:
+    """Everything below the leash, parents before children; as a subreaper it also inherits what the engine orphans."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in _parents():
+        children.setdefault(parent, []).append(pid)
+    found = [os.getpid()]
+    for pid in found:
+        found.extend(children.get(pid, ()))
+    return found[1:]
+
+
+def _send(pids: list[int], signum: int) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, signum)
+        except ProcessLookupError:
+            continue
+
+
+def _obey(engine: int, commands: str) -> None:
+    for line in commands.splitlines():
+        scope, signum = line.split()
+        _send([engine], int(signum))
+        if scope == "tree":  # the engine's first process came first, so that the rest is not replenished meanwhile
+            _send(_tree(), int(signum))
+        print(flush=True)
+
+
+def _hold(engine: int, asker: int) -> bool:
+    """Wait for an end. True: of the engine. False: of the asking process, or of its interest."""
+    ended = os.pidfd_open(engine)
+    poll = select.poll()
+    for descriptor in (ended, asker, sys.stdin.fileno()):
+        poll.register(descriptor, select.POLLIN)
+    while True:
+        ready = {descriptor for descriptor, _ in poll.poll()}
+        if ended in ready:
+            return True
+        if asker in ready:
+            return False
+        commands = os.read(sys.stdin.fileno(), 4096)
+        if not commands:
+            return False
+        _obey(engine, commands.decode())
+
+
+def _say_farewell(engine: subprocess.Popen[bytes], signum: int) -> None:
+    """Let the engine go in its own way (PostgreSQL then leaves no shared memory behind), but not for long."""
+    _send(_tree(), signal.SIGCONT)
+    _send([engine.pid], signum)
+    try:
+        engine.wait(_FAREWELL_SECONDS)
+    except subprocess.TimeoutExpired:
+        engine.kill()
+
+
+def _sweep() -> None:
+    """Kill and reap until nothing is left below the leash."""
+    while True:
+        _send(_tree(), signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def main(command: dict[str, Any]) -> int:
+    """Run the engine to its end and return its exit status."""
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited by the engine
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    asker = os.pidfd_open(command["asker"])
+    if os.getppid() != command["asker"]:
+        return 1  # it ended before we began, and the pid may be someone else's by now
+    engine = _launch(command)
+    print(engine.pid, flush=True)
+    if not _hold(engine.pid, asker):
+        _say_farewell(engine, command["farewell"])
+    status = engine.wait()
+    _sweep()
+    return abs(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))

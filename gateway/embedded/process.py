@@ -1,0 +1,105 @@
+"""One engine process as the program sees it: started on a leash, signalled, awaited.
+
+Nothing here is bound to an event loop, so that an engine may be started in one loop and stopped in another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from signal import SIGKILL, Signals
+
+_LEASH = Path(__file__).with_name("leash.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run on a leash.
+
+    argv: the program by absolute path, and its arguments; directory: where it runs; environment: added to ours;
+    user: (uid, gid) to become, None to stay; passage: that user may pass directories that only root may enter;
+    farewell: the signal it gets when the asking process is gone.
+    """
+
+    argv: Sequence[str]
+    directory: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: tuple[int, int] | None = None
+    passage: bool = False
+    farewell: int = SIGKILL
+
+
+class Leashed:
+    """A running engine. `pid` is the engine's own first process."""
+
+    def __init__(self, leash: subprocess.Popen[bytes], pid: int) -> None:
+        self._leash = leash
+        self.pid = pid
+
+    @property
+    def running(self) -> bool:
+        """Whether anything of the engine is left."""
+        return self._leash.poll() is None
+
+    async def signal(self, signum: Signals, *, tree: bool = False) -> None:
+        """Signal the engine's first process, or all its processes; delivered on return. An ended engine hears nothing."""
+        await asyncio.to_thread(self._signal, f"{'tree' if tree else 'engine'} {signum.value}\n".encode())
+
+    async def ended(self, seconds: float) -> int | None:
+        """The exit status, or None when the engine still runs after so many seconds."""
+        try:
+            status = await asyncio.to_thread(self._leash.wait, seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        self._close()
+        return status
+
+    def _signal(self, line: bytes) -> None:
+        assert self._leash.stdin is not None
+        assert self._leash.stdout is not None
+        try:
+            self._leash.stdin.write(line)
+            self._leash.stdout.readline()
+        except (BrokenPipeError, ValueError):
+            return  # it has ended, and its pipes with it
+
+    def _close(self) -> None:
+        for pipe in (self._leash.stdin, self._leash.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+async def launch(command: Command, log: Path, *, lock: int) -> Leashed | None:
+    """Start a command; None when it could not be started, and the log tells why.
+
+    The descriptor `lock` stays open for as long as anything of the command is left.
+    """
+    return await asyncio.to_thread(_launch, command, log, lock)
+
+
+def _launch(command: Command, log: Path, lock: int) -> Leashed | None:
+    specification = json.dumps(asdict(command) | {"asker": os.getpid()})
+    with log.open("ab") as output:
+        leash = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_LEASH), specification],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            pass_fds=(lock,),
+            start_new_session=True,
+            bufsize=0,  # a write to a leash that has ended fails at once, not again when the pipe is closed
+        )
+    assert leash.stdout is not None
+    pid = leash.stdout.readline()
+    engine = Leashed(leash, int(pid or 0))
+    if pid:
+        return engine
+    leash.wait()
+    engine._close()
+    return None
