@@ -24,8 +24,7 @@ async def claimed(directory: Path) -> AsyncIterator[int]:
     A process that inherits the descriptor holds the claim on after the block, until it ends.
     Raises DataDirectoryInUseError when a living program holds it; waits for the engine of a dead one to end.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = _open_lock(directory)
     try:
         deadline = time.monotonic() + _LEAVING_SECONDS
         while not _try_lock(descriptor):
@@ -38,6 +37,11 @@ async def claimed(directory: Path) -> AsyncIterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _open_lock(directory: Path) -> int:
+    directory.mkdir(parents=True, exist_ok=True)
+    return os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -54,7 +58,10 @@ def _alive(pid: int) -> bool:
 
 @asynccontextmanager
 async def made_whole(final: Path) -> AsyncIterator[Path]:
-    """A fresh directory beside `final` that takes its place when the block ends well; what a crash left is swept first."""
+    """A fresh directory beside `final` that takes its place when the block ends well.
+
+    What a crash left of an earlier attempt is swept first.
+    """
     fresh = final.with_name(final.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700)

@@ -1,4 +1,4 @@
-"""Kafka's jars: pinned by coordinate, size and SHA-256 in `kafka_jars.lock`, fetched from a Maven repository, cached."""
+"""Kafka's jars: pinned in `kafka_jars.lock` with size and SHA-256, fetched from a Maven repository, cached."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
-
 from gateway.embedded.errors import DiskFullError, DownloadError
 
 if TYPE_CHECKING:
     from jgo.maven import MavenContext
 
 _PARALLEL_DOWNLOADS = 6
+_TRIES = 3
+_SECONDS_BETWEEN_TRIES = 0.3
 _SERVER = "org.apache.kafka:kafka_2.13"
 
 OnBytes = Callable[[int], object]
@@ -79,14 +79,16 @@ class _CancelledError(Exception):
     """The caller waits no more."""
 
 
-def _fetch(jars: Sequence[Jar], directory: Path, repository: str | None, on_bytes: OnBytes, cancelled: threading.Event) -> None:
+def _fetch(
+    jars: Sequence[Jar], directory: Path, repository: str | None, on_bytes: OnBytes, cancelled: threading.Event
+) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     with _alone(directory, cancelled):
         fresh = directory / "partial"
         shutil.rmtree(fresh, ignore_errors=True)
         context = _context(fresh, repository, on_bytes, cancelled)
         with ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:
-            downloads = [pool.submit(_download, jar, context, directory) for jar in missing(jars, directory)]
+            downloads = [pool.submit(_download, jar, context, directory, cancelled) for jar in missing(jars, directory)]
             try:
                 for download in as_completed(downloads):
                     download.result()
@@ -119,25 +121,33 @@ def _context(fresh: Path, repository: str | None, on_bytes: OnBytes, cancelled: 
         on_bytes(size)
 
     @contextmanager
-    def counting(_filename: str, _total: int) -> Iterator[OnBytes]:
+    def counting(_filename: str, _total: int) -> Iterator[Callable[[int], None]]:
         yield count
 
     remote = {"configured": repository.rstrip("/")} if repository else None
     return MavenContext(PythonResolver(progress_callback=counting), repo_cache=fresh, remote_repos=remote)
 
 
-@retry(retry=retry_if_exception_type(DownloadError), stop=stop_after_attempt(3), wait=wait_exponential_jitter(multiplier=0.2), reraise=True)
-def _download(jar: Jar, context: MavenContext, directory: Path) -> None:
+def _download(jar: Jar, context: MavenContext, directory: Path, cancelled: threading.Event) -> None:
+    for _ in range(_TRIES - 1):
+        try:
+            return _download_once(jar, context, directory)
+        except DownloadError:
+            if cancelled.wait(_SECONDS_BETWEEN_TRIES):
+                raise
+    return _download_once(jar, context, directory)
+
+
+def _download_once(jar: Jar, context: MavenContext, directory: Path) -> None:
     """Fetch one jar aside, check it, and only then put it in its place."""
+    for remainder in context.repo_cache.rglob(jar.filename):
+        remainder.unlink()
     group, artifact, version = jar.coordinate.split(":")
-    file = context.project(group, artifact).at_version(version).artifact()
-    assert file.cached_path is not None
-    file.cached_path.unlink(missing_ok=True)
     try:
-        path = file.resolve()
+        path = context.project(group, artifact).at_version(version).artifact().resolve()
     except _CancelledError:
         raise
-    except Exception as error:  # jgo raises RuntimeError, requests' errors (OSErrors too) and plain OSErrors
+    except Exception as error:  # jgo raises RuntimeError, what requests raises (OSErrors as well) and plain OSErrors
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(str(directory)) from error
         raise DownloadError(f"{jar.coordinate}: {error}") from error

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from signal import SIGTERM
-from typing import ClassVar
 
 from gateway.embedded.directory import made_whole
 from gateway.embedded.engine import Engine
@@ -95,7 +94,7 @@ def cache_directory(environment: Mapping[str, str]) -> Path:
 
 
 class EmbeddedKafka(Engine):
-    """A real Kafka broker in `directory`. Raises JavaMissingError and DownloadError at start besides those of `Engine`."""
+    """A real Kafka broker in `directory`. Besides what any engine raises at start: JavaMissingError, DownloadError."""
 
     name = "kafka"
     stop_signal = SIGTERM
@@ -178,4 +177,3 @@ class EmbeddedKafka(Engine):
         )
         argv = (str(self._java), *options, "-cp", class_path, *arguments)
         return Command(argv, str(self._directory), {"LC_ALL": "C.UTF-8"})
-

@@ -12,13 +12,14 @@ asking process, ends the engine. The leash exits when nothing of the engine is l
 from __future__ import annotations
 
 import ctypes
-import json
+import json  # noqa: TID251 - started without site-packages
 import os
 import select
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -71,26 +72,25 @@ def _prepare(leash: int, user: list[int] | None, passage: bool) -> None:
 
 def _launch(command: dict[str, Any]) -> subprocess.Popen[bytes]:
     leash = os.getpid()
-    return subprocess.Popen(
-        command["argv"],
-        cwd=command["directory"],
-        env=os.environ | command["environment"],
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-        stderr=sys.stderr,
-        preexec_fn=lambda: _prepare(leash, command["user"], command["passage"]),
-    )
+    with Path(command["input"]).open("rb") as source:
+        return subprocess.Popen(  # noqa: S603 - the command is the program's own
+            command["argv"],
+            cwd=command["directory"],
+            env=os.environ | command["environment"],
+            stdin=source,
+            stdout=sys.stderr,
+            stderr=sys.stderr,
+            preexec_fn=lambda: _prepare(leash, command["user"], command["passage"]),  # noqa: PLW1509 - one thread
+        )
 
 
 def _parents() -> Iterator[tuple[int, int]]:
     """(pid, parent's pid) of every process there is."""
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open(f"/proc/{entry}/stat", "rb") as stat:
-                    yield int(entry), int(stat.read().rpartition(b")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it ended while we looked
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            yield int(stat.parent.name), int(stat.read_bytes().rpartition(b")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended while we looked
 
 
 def _tree() -> list[int]:
@@ -112,13 +112,17 @@ def _send(pids: list[int], signum: int) -> None:
             continue
 
 
+def _say(line: str) -> None:
+    os.write(sys.stdout.fileno(), f"{line}\n".encode())
+
+
 def _obey(engine: int, commands: str) -> None:
     for line in commands.splitlines():
         scope, signum = line.split()
         _send([engine], int(signum))
         if scope == "tree":  # the engine's first process came first, so that the rest is not replenished meanwhile
             _send(_tree(), int(signum))
-        print(flush=True)
+        _say("")
 
 
 def _hold(engine: int, asker: int) -> bool:
@@ -168,7 +172,7 @@ def main(command: dict[str, Any]) -> int:
     if os.getppid() != command["asker"]:
         return 1  # it ended before we began, and the pid may be someone else's by now
     engine = _launch(command)
-    print(engine.pid, flush=True)
+    _say(str(engine.pid))
     if not _hold(engine.pid, asker):
         _say_farewell(engine, command["farewell"])
     status = engine.wait()

@@ -6,7 +6,7 @@ port could otherwise be given that very port as its own, connect to itself, and 
 
 from __future__ import annotations
 
-import random
+import secrets
 import socket
 from pathlib import Path
 
@@ -30,4 +30,4 @@ def choose_port() -> int:
     """A free port, drawn at random so that two programs that start together seldom draw the same."""
     highest = int(_OUTGOING_RANGE.read_text().split()[0])
     candidates = range(_LOWEST, highest) if highest > 2 * _LOWEST else range(_LOWEST, 65_536)
-    return next(port for port in iter(lambda: random.choice(candidates), None) if is_free(port))
+    return next(port for port in iter(lambda: secrets.choice(candidates), None) if is_free(port))

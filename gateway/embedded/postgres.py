@@ -11,8 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
 
-import asyncpg
-
 from gateway.embedded.directory import made_whole
 from gateway.embedded.engine import Engine
 from gateway.embedded.errors import DataDirectoryVersionError, EngineStartError
@@ -107,6 +105,7 @@ class EmbeddedPostgres(Engine):
             os.chown(path, *user)
 
     async def _initialise(self, fresh: Path, lock: int) -> None:
+        """A cluster with our database in it: both or, after a crash, neither."""
         self._give_to_server(fresh)
         options = (
             f"--pgdata={fresh}",
@@ -121,18 +120,23 @@ class EmbeddedPostgres(Engine):
             "--set=scram_iterations=1",
         )
         await self._run(self._command("initdb", *options), lock)
+        statement = self._directory / "database.sql"
+        statement.write_text(f"CREATE DATABASE {_DATABASE};\n")
+        single_user = ("--single", "-D", str(fresh), "-c", "exit_on_error=on", "postgres")
+        await self._run(self._command("postgres", *single_user, reads=statement), lock)
 
     def _serve(self, port: int) -> Command:
         settings = {**_SETTINGS, "port": str(port)}
         flags = (part for key, value in settings.items() for part in ("-c", f"{key}={value}"))
         return self._command("postgres", "-D", str(self._data), *flags)
 
-    def _command(self, name: str, *arguments: str) -> Command:
+    def _command(self, name: str, *arguments: str, reads: Path = Path(os.devnull)) -> Command:
         path = program(name)
         return Command(
             (str(path), *arguments),
             str(self._directory),
             {"LC_ALL": "C"},
+            str(reads),
             user=server_user(),
             passage=needs_passage((path, self._data)),
             # "Immediate shutdown": at once, yet without leaving shared memory behind as SIGKILL would.
@@ -140,20 +144,7 @@ class EmbeddedPostgres(Engine):
         )
 
     async def _ready(self, process: Leashed, port: int) -> bool:
-        if not is_ready(self._data / "postmaster.pid", process.pid):
-            return False
-        await self._ensure_database(port)
-        return True
-
-    async def _ensure_database(self, port: int) -> None:
-        admin = await asyncpg.connect(
-            host=LOOPBACK, port=port, user=_OWNER, password=self._password, database="postgres", ssl=False
-        )
-        try:
-            if not await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", _DATABASE):
-                await admin.execute(f"CREATE DATABASE {_DATABASE}")
-        finally:
-            await admin.close()
+        return is_ready(self._data / "postmaster.pid", process.pid)
 
 
 def server_user() -> tuple[int, int] | None:

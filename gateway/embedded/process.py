@@ -6,7 +6,6 @@ Nothing here is bound to an event loop, so that an engine may be started in one 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from signal import SIGKILL, Signals
+from typing import IO, cast
+
+import orjson
 
 _LEASH = Path(__file__).with_name("leash.py")
 
@@ -23,13 +25,14 @@ class Command:
     """What to run on a leash.
 
     argv: the program by absolute path, and its arguments; directory: where it runs; environment: added to ours;
-    user: (uid, gid) to become, None to stay; passage: that user may pass directories that only root may enter;
-    farewell: the signal it gets when the asking process is gone.
+    input: the file it reads as standard input; user: (uid, gid) to become, None to stay; passage: that user may pass
+    directories that only root may enter; farewell: the signal it gets when the asking process is gone.
     """
 
     argv: Sequence[str]
     directory: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    input: str = os.devnull
     user: tuple[int, int] | None = None
     passage: bool = False
     farewell: int = SIGKILL
@@ -40,6 +43,8 @@ class Leashed:
 
     def __init__(self, leash: subprocess.Popen[bytes], pid: int) -> None:
         self._leash = leash
+        self._commands = cast("IO[bytes]", leash.stdin)  # both are pipes, see _launch
+        self._replies = cast("IO[bytes]", leash.stdout)
         self.pid = pid
 
     @property
@@ -48,7 +53,7 @@ class Leashed:
         return self._leash.poll() is None
 
     async def signal(self, signum: Signals, *, tree: bool = False) -> None:
-        """Signal the engine's first process, or all its processes; delivered on return. An ended engine hears nothing."""
+        """Signal the engine's first process, or all its processes; sent on return. An ended engine hears nothing."""
         await asyncio.to_thread(self._signal, f"{'tree' if tree else 'engine'} {signum.value}\n".encode())
 
     async def ended(self, seconds: float) -> int | None:
@@ -57,22 +62,16 @@ class Leashed:
             status = await asyncio.to_thread(self._leash.wait, seconds)
         except subprocess.TimeoutExpired:
             return None
-        self._close()
+        self._commands.close()
+        self._replies.close()
         return status
 
     def _signal(self, line: bytes) -> None:
-        assert self._leash.stdin is not None
-        assert self._leash.stdout is not None
         try:
-            self._leash.stdin.write(line)
-            self._leash.stdout.readline()
+            self._commands.write(line)
+            self._replies.readline()
         except (BrokenPipeError, ValueError):
             return  # it has ended, and its pipes with it
-
-    def _close(self) -> None:
-        for pipe in (self._leash.stdin, self._leash.stdout):
-            if pipe is not None:
-                pipe.close()
 
 
 async def launch(command: Command, log: Path, *, lock: int) -> Leashed | None:
@@ -84,9 +83,9 @@ async def launch(command: Command, log: Path, *, lock: int) -> Leashed | None:
 
 
 def _launch(command: Command, log: Path, lock: int) -> Leashed | None:
-    specification = json.dumps(asdict(command) | {"asker": os.getpid()})
+    specification = orjson.dumps(asdict(command) | {"asker": os.getpid()}).decode()
     with log.open("ab") as output:
-        leash = subprocess.Popen(
+        leash = subprocess.Popen(  # noqa: S603 - our own interpreter and script
             [sys.executable, "-I", "-S", str(_LEASH), specification],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -95,11 +94,7 @@ def _launch(command: Command, log: Path, lock: int) -> Leashed | None:
             start_new_session=True,
             bufsize=0,  # a write to a leash that has ended fails at once, not again when the pipe is closed
         )
-    assert leash.stdout is not None
-    pid = leash.stdout.readline()
-    engine = Leashed(leash, int(pid or 0))
-    if pid:
-        return engine
-    leash.wait()
-    engine._close()
+    if pid := cast("IO[bytes]", leash.stdout).readline():
+        return Leashed(leash, int(pid))
+    leash.communicate()
     return None
