@@ -1,0 +1,52 @@
+"""Suppliers: rows of data with every revision kept, their secrets and credentials, and what a process knows of them.
+
+Operators change suppliers through `Suppliers` and `Keys`; running processes follow through `watch_suppliers`.
+"""
+
+from gateway.suppliers.cache import Live, SupplierCache, watch_suppliers
+from gateway.suppliers.config import Limits, SupplierConfig
+from gateway.suppliers.keyring import Caller, InvalidCredentialError, Keyring, WebhookKey
+from gateway.suppliers.keys import SCOPES, IssuedKey, Key, KeyKind, Keys, TooManyKeysError, UnknownKeyError
+from gateway.suppliers.rows import (
+    Applied,
+    Change,
+    Revision,
+    State,
+    StoredSecret,
+    Supplier,
+    SupplierDetail,
+    Suppliers,
+    UnknownSupplierError,
+)
+from gateway.suppliers.secrets import SecretBox, SecretUnreadableError, load_or_create_key
+
+__all__ = [
+    "SCOPES",
+    "Applied",
+    "Caller",
+    "Change",
+    "InvalidCredentialError",
+    "IssuedKey",
+    "Key",
+    "KeyKind",
+    "Keyring",
+    "Keys",
+    "Limits",
+    "Live",
+    "Revision",
+    "SecretBox",
+    "SecretUnreadableError",
+    "State",
+    "StoredSecret",
+    "Supplier",
+    "SupplierCache",
+    "SupplierConfig",
+    "SupplierDetail",
+    "Suppliers",
+    "TooManyKeysError",
+    "UnknownKeyError",
+    "UnknownSupplierError",
+    "WebhookKey",
+    "load_or_create_key",
+    "watch_suppliers",
+]

@@ -1,0 +1,138 @@
+"""What a running process knows of suppliers: changes take effect without restart, at once or within two seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import structlog
+from pydantic import ValidationError
+
+from gateway.sdk.errors import ServiceUnavailableError
+from gateway.store import Connection, Pool, Row, acquired
+from gateway.suppliers import queries
+from gateway.suppliers.keyring import Keyring
+from gateway.suppliers.rows import State, Supplier, UnknownSupplierError, supplier_of
+from gateway.suppliers.secrets import SecretBox
+
+POLL = 2.0
+"""Seconds between two looks at the table, should a notice be lost."""
+
+FLUSH = 60.0
+"""Seconds between two writes of when keys were used."""
+
+log = structlog.get_logger()
+
+
+class SupplierCache:
+    """The suppliers as last seen. While PostgreSQL is away what was seen stays known."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._suppliers: dict[str, Supplier] = {}
+
+    async def get(self, supplier: str) -> Supplier:
+        """A supplier; one not seen yet is looked up. Raises UnknownSupplierError, StoreUnavailableError."""
+        known = self._suppliers.get(supplier)
+        return known if known is not None else await self._find(supplier)
+
+    async def refresh(self, connection: Connection) -> None:
+        """See what is new. Configurations are read where the revision moved, so that looking costs little."""
+        stamps = {row["supplier"]: row for row in await connection.fetch(queries.STAMPS)}
+        moved = [each for each, row in stamps.items() if not _same(self._suppliers.get(each), row)]
+        rows = await connection.fetch(queries.SEVERAL, moved) if moved else []
+        for row in rows:
+            try:
+                self._suppliers[row["supplier"]] = supplier_of(row)
+            except ValidationError:
+                # A newer gateway wrote it; the others must not suffer, and what was known of this one still holds.
+                log.exception("supplier.unreadable", supplier=row["supplier"], revision=row["revision"])
+
+    async def _find(self, supplier: str) -> Supplier:
+        async with acquired(self._pool) as connection:
+            row = await connection.fetchrow(queries.ONE, supplier)
+        if row is None:
+            raise UnknownSupplierError(f"There is no supplier {supplier!r}.")
+        return self._suppliers.setdefault(supplier, supplier_of(row))
+
+
+def _same(known: Supplier | None, row: Row) -> bool:
+    return known is not None and (known.revision, known.state) == (row["revision"], State(row["state"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Suppliers and their credentials, kept current."""
+
+    suppliers: SupplierCache
+    keys: Keyring
+
+
+@asynccontextmanager
+async def watch_suppliers(pool: Pool, box: SecretBox) -> AsyncIterator[Live]:
+    """Suppliers and keys, kept current until the block ends; holds one connection of the pool.
+
+    Raises StoreUnavailableError when they cannot be read at the start; later outages are waited out.
+    """
+    live = Live(SupplierCache(pool), Keyring(pool, box))
+    async with acquired(pool) as connection:
+        await live.suppliers.refresh(connection)
+    watching = asyncio.create_task(_watch(pool, live), name="suppliers.watch")
+    try:
+        yield live
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        with suppress(ServiceUnavailableError):
+            async with acquired(pool) as connection:
+                await live.keys.flush(connection)
+
+
+async def _watch(pool: Pool, live: Live) -> None:
+    away = False
+    while True:
+        try:
+            async with _listening(pool) as (connection, changed):
+                away = False
+                await _follow(connection, live, changed)
+        except ServiceUnavailableError as error:
+            if not away:
+                log.warning("suppliers.unwatched", error=str(error))
+            away = True
+        except Exception:
+            # A bug here must not leave the process with what it knew an hour ago.
+            log.exception("suppliers.watch_failed")
+        await asyncio.sleep(POLL)
+
+
+@asynccontextmanager
+async def _listening(pool: Pool) -> AsyncIterator[tuple[Connection, asyncio.Event]]:
+    changed = asyncio.Event()
+
+    def notice(*_: object) -> None:
+        changed.set()
+
+    async with acquired(pool) as connection:
+        await connection.add_listener(queries.CHANNEL, notice)
+        try:
+            yield connection, changed
+        finally:
+            await connection.remove_listener(queries.CHANNEL, notice)
+
+
+async def _follow(connection: Connection, live: Live, changed: asyncio.Event) -> None:
+    """Look at every notice and at least every POLL seconds. Ends by what the connection raises."""
+    loop = asyncio.get_running_loop()
+    flushed = loop.time()
+    while True:
+        live.keys.forget()
+        await live.suppliers.refresh(connection)
+        if loop.time() - flushed >= FLUSH:
+            flushed = loop.time()
+            await live.keys.flush(connection)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(changed.wait(), POLL)
+        changed.clear()

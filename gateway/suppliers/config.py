@@ -1,0 +1,71 @@
+"""What an operator declares of a supplier: the configuration that its row and every revision of it hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+
+from schemas.base import Line, SupplierId
+from schemas.catalog import Facet
+
+UNITS: Mapping[str, int] = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+"""Units of a period and their seconds."""
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", value.strip())
+    if match is None:
+        raise ValueError("should be seconds or a text such as 90s, 15m, 24h or 7d")
+    return int(match[1]) * UNITS[match[2]]
+
+
+Period = Annotated[int, Field(strict=True, ge=1, le=366 * 86_400), BeforeValidator(_seconds)]
+"""How often a facet is observed, in seconds; also written `90s`, `15m`, `24h`, `7d`."""
+
+CategoryPath = Annotated[str, StringConstraints(pattern=r"^[^/]+(/[^/]+)*$", max_length=2000)]
+"""A supplier's category, names from the root joined by `/`."""
+
+SecretName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+"""Name of a secret of a supplier."""
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Limits(_Declared):
+    """Quotas of one supplier; what is not set is the gateway's own."""
+
+    feeds_per_minute: Annotated[int, Field(strict=True, ge=1, le=60_000)] | None = None
+    concurrency: Annotated[int, Field(strict=True, ge=1, le=1_000)] | None = None
+
+
+class SupplierConfig(_Declared):
+    """One supplier as declared.
+
+    options: validated by its adapter; facets: those it feeds; periods: seconds between two observations of a facet;
+    category_map: its category paths and the directory items they fall under, stronger than matching by name.
+    """
+
+    supplier: SupplierId
+    name: Line
+    adapter: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    facets: Annotated[tuple[Facet, ...], Field(min_length=1)]
+    options: dict[str, JsonValue] = {}
+    periods: dict[Facet, Period] = {}
+    category_map: Annotated[dict[CategoryPath, Line], Field(max_length=10_000)] = {}
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _facets_agree(self) -> SupplierConfig:
+        if len(set(self.facets)) != len(self.facets):
+            raise ValueError("facets: names a facet twice")
+        undeclared = sorted(set(self.periods) - set(self.facets))
+        if undeclared:
+            raise ValueError(f"periods: {', '.join(undeclared)} not among the facets")
+        return self

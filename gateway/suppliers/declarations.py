@@ -1,0 +1,103 @@
+"""Reading what an operator declares of suppliers; every problem is found at once, with its path.
+
+The document is `{"suppliers": {id: {…}}}`: the members of a supplier are those of `SupplierConfig` and `secrets`, its
+secrets by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import SecretStr, StringConstraints, TypeAdapter, ValidationError
+
+from gateway.registry import Registry
+from gateway.sdk.errors import ConfigError
+from gateway.suppliers.config import SecretName, SupplierConfig
+
+Secrets = dict[SecretName, Annotated[SecretStr, StringConstraints(min_length=1, max_length=10_000)]]
+SECRETS = TypeAdapter[Secrets](Secrets)
+
+WORDS: Mapping[str, str] = {"extra_forbidden": "unknown key", "missing": "is missing"}
+"""What we say instead of pydantic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One supplier as declared. secrets: name -> secret, never shown."""
+
+    config: SupplierConfig
+    secrets: Mapping[str, SecretStr]
+
+
+def parse(document: object, registry: Registry) -> list[Declaration]:
+    """The suppliers of a document. Raises ConfigError with everything that is wrong, as `path: problem`."""
+    if not isinstance(document, Mapping) or not isinstance(document.get("suppliers"), Mapping):
+        raise ConfigError(["suppliers: is missing; declare suppliers as [suppliers.<id>] tables"])
+    problems = [f"{path_of([key])}: unknown key" for key in document if key != "suppliers"]
+    declarations = []
+    for supplier, table in document["suppliers"].items():
+        try:
+            declarations.append(_declaration(supplier, table, registry))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return declarations
+
+
+def path_of(parts: Sequence[str | int]) -> str:
+    """Where something stands in the document, as TOML writes keys: `suppliers.acme.category_map."办公/打印机"`."""
+    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"' for part in map(str, parts))
+
+
+def _declaration(supplier: str, table: object, registry: Registry) -> Declaration:
+    here = ("suppliers", supplier)
+    if not isinstance(table, Mapping):
+        raise ConfigError([f"{path_of(here)}: should be a table"])
+    config, problems = _config(supplier, table, here)
+    try:
+        secrets = SECRETS.validate_python(table.get("secrets", {}))
+    except ValidationError as error:
+        secrets = {}
+        problems += _problems(error, (*here, "secrets"))
+    if config is not None:
+        problems += _against_adapter(config, registry, here)
+    if config is None or problems:
+        raise ConfigError(problems)
+    return Declaration(config, secrets)
+
+
+def _config(supplier: str, table: Mapping[str, Any], here: Sequence[str]) -> tuple[SupplierConfig | None, list[str]]:
+    members = {name: value for name, value in table.items() if name not in ("secrets", "supplier")}
+    problems = [f"{path_of((*here, 'supplier'))}: unknown key"] if "supplier" in table else []
+    try:
+        return SupplierConfig(supplier=supplier, **members), problems
+    except ValidationError as error:
+        return None, problems + list(_problems(error, here))
+
+
+def _against_adapter(config: SupplierConfig, registry: Registry, here: Sequence[str]) -> Iterator[str]:
+    if config.adapter not in registry.names():
+        known = ", ".join(sorted(registry.names()))
+        yield f"{path_of((*here, 'adapter'))}: no adapter {config.adapter!r}; there are {known}"
+        return
+    offered = registry.load(config.adapter).manifest.facets
+    for facet in config.facets:
+        if facet not in offered:
+            yield f"{path_of((*here, 'facets'))}: adapter {config.adapter} does not feed {facet}"
+    try:
+        registry.options_model(config.adapter).model_validate(config.options)
+    except ValidationError as error:
+        yield from _problems(error, (*here, "options"))
+
+
+def _problems(error: ValidationError, here: Sequence[str]) -> Iterator[str]:
+    """One line for each error. The input itself is never quoted: it may be a secret."""
+    for each in error.errors(include_input=False, include_url=False):
+        parts = [part for part in each["loc"] if part != "[key]"]
+        # The id of a supplier is the key of its table.
+        path = here if parts == ["supplier"] else (*here, *parts)
+        yield f"{path_of(path)}: {WORDS.get(each['type'], each['msg'].removeprefix('Value error, '))}"

@@ -1,0 +1,126 @@
+"""SQL of suppliers. Lock order: CHANGE, then rows of suppliers by id, then what belongs to them.
+
+Whatever changes what a running process must know ends with NOTIFY, which PostgreSQL delivers at commit.
+"""
+
+CHANNEL = "suppliers"
+
+NOTIFY = "SELECT pg_notify('suppliers', $1)"
+
+# Declarations of several suppliers are applied one file at a time, else two files could wait for each other's rows.
+CHANGE = "SELECT pg_advisory_xact_lock(hashtextextended('mallgate.suppliers', 0))"
+
+OVERVIEW = """
+    SELECT supplier, revision, state, config, created_at, updated_at
+      FROM suppliers
+     ORDER BY supplier
+"""
+
+ONE = """
+    SELECT supplier, revision, state, config, created_at, updated_at
+      FROM suppliers
+     WHERE supplier = $1
+"""
+
+LOCK = ONE + " FOR UPDATE"
+
+SEVERAL = """
+    SELECT supplier, revision, state, config
+      FROM suppliers
+     WHERE supplier = ANY($1::text[])
+"""
+
+STAMPS = "SELECT supplier, revision, state FROM suppliers"
+
+UPSERT = """
+    INSERT INTO suppliers (supplier, revision, state, config)
+    VALUES ($1, $2, 'active', $3)
+        ON CONFLICT (supplier) DO UPDATE
+       SET revision = excluded.revision, config = excluded.config, updated_at = now()
+"""
+
+ADD_REVISION = """
+    INSERT INTO supplier_revisions (supplier, revision, config, actor)
+    VALUES ($1, $2, $3, $4)
+"""
+
+REVISIONS = """
+    SELECT revision, actor, at
+      FROM supplier_revisions
+     WHERE supplier = $1
+     ORDER BY revision DESC
+"""
+
+REVISION = """
+    SELECT config FROM supplier_revisions WHERE supplier = $1 AND revision = $2
+"""
+
+SET_STATE = """
+    UPDATE suppliers SET state = $2, updated_at = now() WHERE supplier = $1
+"""
+
+SECRETS = """
+    SELECT name, ciphertext, created_at
+      FROM supplier_secrets
+     WHERE supplier = $1
+     ORDER BY name
+"""
+
+KEEP_SEALED = """
+    INSERT INTO supplier_secrets (supplier, name, ciphertext)
+    VALUES ($1, $2, $3)
+        ON CONFLICT (supplier, name) DO UPDATE
+       SET ciphertext = excluded.ciphertext, created_at = now()
+"""
+
+DROP_SECRETS = """
+    DELETE FROM supplier_secrets WHERE supplier = $1 AND name = ANY($2::text[])
+"""
+
+LIVE_KEYS = """
+    SELECT count(*)
+      FROM api_keys
+     WHERE supplier = $1 AND kind = $2
+       AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+"""
+
+ADD_KEY = """
+    INSERT INTO api_keys (key_id, supplier, kind, secret_hash, ciphertext, scopes, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+KEYS = """
+    SELECT key_id, kind, scopes, created_at, expires_at, revoked_at, last_used_at
+      FROM api_keys
+     WHERE supplier = $1
+     ORDER BY created_at, key_id
+"""
+
+REVOKE = """
+    UPDATE api_keys SET revoked_at = now()
+     WHERE key_id = $1 AND supplier = $2 AND revoked_at IS NULL
+    RETURNING kind
+"""
+
+KEY_EXISTS = "SELECT 1 FROM api_keys WHERE key_id = $1 AND supplier = $2"
+
+LIVE_BEARER = """
+    SELECT supplier, secret_hash, scopes
+      FROM api_keys
+     WHERE key_id = $1 AND kind = 'bearer'
+       AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+"""
+
+LIVE_WEBHOOKS = """
+    SELECT key_id, ciphertext, scopes
+      FROM api_keys
+     WHERE supplier = $1 AND kind = 'webhook'
+       AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+     ORDER BY created_at DESC, key_id
+"""
+
+TOUCH_KEYS = """
+    UPDATE api_keys k SET last_used_at = greatest(k.last_used_at, used.at)
+      FROM unnest($1::text[], $2::timestamptz[]) AS used (key_id, at)
+     WHERE k.key_id = used.key_id
+"""
