@@ -85,7 +85,7 @@ class Keys:
         expires_at: datetime | None = None,
     ) -> IssuedKey:
         """A new credential. scopes: some of SCOPES. Raises UnknownSupplierError, TooManyKeysError."""
-        issued = _mint(kind, frozenset(scopes), expires_at)
+        issued = mint(kind, frozenset(scopes), expires_at)
         hashed, sealed = self._stored(supplier, issued)
         async with transaction(self._pool) as connection:
             if await connection.fetchrow(queries.LOCK, supplier) is None:
@@ -148,7 +148,8 @@ def parse_bearer(token: str) -> tuple[str, str]:
     return (identity, secret) if f"{prefix}_" == BEARER_PREFIX and separator else ("", "")
 
 
-def _mint(kind: KeyKind, scopes: frozenset[str], expires_at: datetime | None) -> IssuedKey:
+def mint(kind: KeyKind, scopes: frozenset[str], expires_at: datetime | None) -> IssuedKey:
+    """A credential fresh from the random source, not stored anywhere yet."""
     key_id = secrets.token_hex(8)
     if kind is KeyKind.BEARER:
         secret = f"{BEARER_PREFIX}{key_id}_{secrets.token_urlsafe(32)}"
