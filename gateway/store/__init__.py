@@ -1,0 +1,35 @@
+"""PostgreSQL: connections, transactions, migrations, leases."""
+
+from gateway.store.cluster import ForeignClusterError, pin_cluster
+from gateway.store.lease import Lease, LeaseLostError
+from gateway.store.migrate import migrate
+from gateway.store.pool import (
+    Connection,
+    Pool,
+    Row,
+    StoreUnavailableError,
+    acquired,
+    connect,
+    open_pool,
+    ping,
+    transaction,
+    translate,
+)
+
+__all__ = [
+    "Connection",
+    "ForeignClusterError",
+    "Lease",
+    "LeaseLostError",
+    "Pool",
+    "Row",
+    "StoreUnavailableError",
+    "acquired",
+    "connect",
+    "migrate",
+    "open_pool",
+    "pin_cluster",
+    "ping",
+    "transaction",
+    "translate",
+]

@@ -1,0 +1,139 @@
+"""One owner at a time, by PostgreSQL's clock.
+
+The owner counts its term by its own clock from before the statement left, so it always ends for the owner before it
+ends for the others. A process that was frozen meanwhile is stopped by `fence`: every write takes the lease's row
+`FOR KEY SHARE` under its epoch, and a takeover takes it `FOR UPDATE`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+
+from gateway.sdk.errors import GatewayError
+from gateway.store.pool import Connection, Pool, StoreUnavailableError, transaction
+
+log = structlog.get_logger(__name__)
+
+ENSURE = "INSERT INTO leases (name, owner, epoch, until) VALUES ($1, '', 0, '-infinity') ON CONFLICT DO NOTHING"
+LOCK = "SELECT until < clock_timestamp() FROM leases WHERE name = $1 FOR UPDATE"
+TAKE = """
+    UPDATE leases SET owner = $2, epoch = epoch + 1, until = clock_timestamp() + make_interval(secs => $3)
+     WHERE name = $1 RETURNING epoch
+"""
+RENEW = """
+    UPDATE leases SET until = clock_timestamp() + make_interval(secs => $3)
+     WHERE name = $1 AND epoch = $2 AND until > clock_timestamp() RETURNING true
+"""
+RELEASE = "UPDATE leases SET until = '-infinity' WHERE name = $1 AND epoch = $2"
+FENCE = "SELECT true FROM leases WHERE name = $1 AND epoch = $2 FOR KEY SHARE"
+
+
+class LeaseLostError(GatewayError):
+    """Another process has taken the lease over; nothing may be written any more."""
+
+
+class Lease:
+    """A named lease and this process's claim to it. term: seconds it lasts without renewal."""
+
+    def __init__(self, pool: Pool, name: str, owner: str, *, term: float = 15.0) -> None:
+        self.name = name
+        self._pool = pool
+        self._owner = owner
+        self._term = term
+        self._epoch = 0
+        self._until = float("-inf")
+
+    @property
+    def held(self) -> bool:
+        """Whether the lease is ours, as far as this process can know without asking."""
+        return time.monotonic() < self._until
+
+    async def take(self) -> bool:
+        """Take the lease if its term is over. Raises StoreUnavailableError."""
+        asked = time.monotonic()
+        async with transaction(self._pool) as connection:
+            await connection.execute(ENSURE, self.name)
+            # FOR UPDATE, which the UPDATE alone would not be: it waits for writes that still hold FOR KEY SHARE.
+            if not await connection.fetchval(LOCK, self.name):
+                return False
+            self._epoch = await connection.fetchval(TAKE, self.name, self._owner, self._term)
+        self._until = asked + self._term
+        return True
+
+    async def renew(self) -> None:
+        """Begin the term anew. Raises LeaseLostError, and StoreUnavailableError when it is not known."""
+        asked = time.monotonic()
+        async with transaction(self._pool) as connection:
+            renewed = await connection.fetchval(RENEW, self.name, self._epoch, self._term)
+        if not renewed:
+            self._until = float("-inf")
+            raise LeaseLostError(f"lease {self.name} was lost")
+        self._until = asked + self._term
+
+    async def release(self) -> None:
+        """Give the lease back, so that the next owner need not wait for the term to end."""
+        self._until = float("-inf")
+        async with transaction(self._pool) as connection:
+            await connection.execute(RELEASE, self.name, self._epoch)
+
+    async def fence(self, connection: Connection) -> None:
+        """Hold the lease for the transaction of `connection`. Raises LeaseLostError: roll back, stop."""
+        if not await connection.fetchval(FENCE, self.name, self._epoch):
+            self._until = float("-inf")
+            raise LeaseLostError(f"lease {self.name} was lost")
+
+    async def hold(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` whenever the lease is ours, for ever; it is cancelled when the lease may be another's.
+
+        What `work` raises ends this too, save LeaseLostError and StoreUnavailableError; when it returns, so does this.
+        """
+        try:
+            while True:
+                if await self._taken():
+                    log.info("lease.taken", lease=self.name, epoch=self._epoch)
+                    if await self._work_while_held(work):
+                        return
+                    log.warning("lease.lost", lease=self.name, epoch=self._epoch)
+                await asyncio.sleep(self._term / 3)
+        finally:
+            if self.held:
+                with suppress(StoreUnavailableError):
+                    await self.release()
+
+    async def _taken(self) -> bool:
+        with suppress(StoreUnavailableError):
+            return await self.take()
+        return False
+
+    async def _work_while_held(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """True when the work came to its end, False when the lease did."""
+        working = asyncio.ensure_future(work())
+        try:
+            while self.held:
+                await asyncio.wait([working], timeout=min(self._term / 3, max(0.0, self._until - time.monotonic())))
+                if working.done():
+                    return _ended_well(working)
+                await self._renewed()
+            return False
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    async def _renewed(self) -> None:
+        """Renew; while PostgreSQL is away the term runs on, and out."""
+        with suppress(LeaseLostError, StoreUnavailableError, TimeoutError):
+            async with asyncio.timeout(max(0.0, self._until - time.monotonic())):
+                await self.renew()
+
+
+def _ended_well(working: asyncio.Future[None]) -> bool:
+    try:
+        working.result()
+    except (LeaseLostError, StoreUnavailableError):
+        return False
+    return True

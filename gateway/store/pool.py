@@ -1,0 +1,232 @@
+"""Connections to PostgreSQL that fail in bounded time, with one error, and come back by themselves.
+
+asyncpg is untyped; the Protocols here are what the rest of the gateway may use of it. Rows are mappings by column name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import asyncpg
+import orjson
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from gateway.sdk.errors import ConfigError, ServiceUnavailableError
+from gateway.telemetry import metrics
+
+T = TypeVar("T")
+
+Promise: TypeAlias = Coroutine[Any, Any, T]
+"""What an asynchronous method returns."""
+
+Listener: TypeAlias = Callable[[Any, int, str, Any], object]
+"""Called with connection, process, channel and payload of a notification."""
+
+SESSION: Mapping[str, str] = {
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "30s",
+    "statement_timeout": "60s",
+    "transaction_timeout": "60s",
+    "synchronous_commit": "on",
+    # Generated SQL dates and the operators' psql sessions agree on instants whatever the server's zone is.
+    "timezone": "UTC",
+}
+"""Server settings of every connection of the gateway."""
+
+# A frozen server answers nothing and closes nothing: these bound what the server's own timeouts cannot.
+_ACQUIRE_SECONDS = 10.0
+_COMMAND_SECONDS = 30.0
+_RELEASE_SECONDS = 5.0
+
+_AWAY: tuple[type[BaseException], ...] = (
+    OSError,  # TimeoutError is one
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, cancelled by statement_timeout
+    asyncpg.InsufficientResourcesError,  # too many connections, out of disk or memory
+    asyncpg.TransactionRollbackError,  # deadlock: the other one won
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, until the fail-over is through
+)
+
+_MISCONFIGURED: tuple[type[BaseException], ...] = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+)
+
+
+class StoreUnavailableError(ServiceUnavailableError):
+    """PostgreSQL is away or too busy; nothing was committed, save by a commit whose answer was lost."""
+
+
+class Row(Protocol):
+    """One row of a result: `row["column"]`, `row[0]`, `dict(row)`."""
+
+    def __getitem__(self, key: str | int) -> Any: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def get(self, key: str, default: Any = None) -> Any: ...
+    def keys(self) -> Iterable[str]: ...
+    def values(self) -> Iterable[Any]: ...
+    def items(self) -> Iterable[tuple[str, Any]]: ...
+
+
+class Connection(Protocol):
+    """What the gateway uses of an asyncpg connection. jsonb is Python values both ways; timeouts are seconds."""
+
+    def execute(self, query: str, *args: object, timeout: float | None = None) -> Promise[str]: ...
+    def executemany(
+        self, command: str, args: Iterable[Sequence[object]], *, timeout: float | None = None
+    ) -> Promise[None]: ...
+    def fetch(self, query: str, *args: object, timeout: float | None = None) -> Promise[list[Row]]: ...
+    def fetchrow(self, query: str, *args: object, timeout: float | None = None) -> Promise[Row | None]: ...
+    def fetchval(self, query: str, *args: object, column: int = 0, timeout: float | None = None) -> Promise[Any]: ...
+    def cursor(self, query: str, *args: object, prefetch: int | None = None) -> AsyncIterable[Row]: ...
+    def transaction(
+        self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False
+    ) -> AbstractAsyncContextManager[None]: ...
+    def add_listener(self, channel: str, callback: Listener) -> Promise[None]: ...
+    def remove_listener(self, channel: str, callback: Listener) -> Promise[None]: ...
+    def add_termination_listener(self, callback: Callable[[Any], Any]) -> None: ...
+    def is_closed(self) -> bool: ...
+
+
+class Pool(Protocol):
+    """A pool as opened by `open_pool`; use it through `transaction` and `acquired`, which bound and translate."""
+
+    def acquire(self, *, timeout: float | None = None) -> Promise[Any]: ...
+    def release(self, connection: Any, *, timeout: float | None = None) -> Promise[None]: ...
+    def get_size(self) -> int: ...
+    def get_idle_size(self) -> int: ...
+
+
+@contextmanager
+def translate() -> Iterator[None]:
+    """Turn every way in which PostgreSQL can be away or too busy into StoreUnavailableError."""
+    try:
+        yield
+    except _AWAY as error:
+        metrics.store_errors_total.labels(kind=type(error).__name__).inc()
+        raise StoreUnavailableError(f"PostgreSQL: {error or type(error).__name__}") from error
+    except asyncpg.InterfaceError as error:
+        # asyncpg says so of a connection that broke earlier; everything else it says of itself is a bug of ours.
+        if "is closed" not in str(error) and "is closing" not in str(error):
+            raise
+        metrics.store_errors_total.labels(kind="InterfaceError").inc()
+        raise StoreUnavailableError(f"PostgreSQL: {error}") from error
+
+
+@asynccontextmanager
+async def open_pool(
+    url: str, *, name: str, size: int, session: Mapping[str, str] | None = None, patience: float = 30.0
+) -> AsyncIterator[Pool]:
+    """A pool of at most `size` connections that names itself `mallgate <name>` to the server.
+
+    session: further server settings of its connections; patience: seconds to wait for a server that is still away.
+    Raises ConfigError when the server refuses us, StoreUnavailableError when it stays away.
+    """
+
+    async def attempt() -> Any:
+        return await asyncpg.create_pool(url, min_size=1, max_size=size, init=_speak_json, **_options(name, session))
+
+    pool = await _until_available(attempt, patience)
+    try:
+        yield pool
+    finally:
+        pool.terminate()
+
+
+@asynccontextmanager
+async def connect(url: str, *, name: str, patience: float = 30.0) -> AsyncIterator[Connection]:
+    """One connection without a pool, for what is done once. Raises as `open_pool` does."""
+
+    async def attempt() -> Any:
+        connection = await asyncpg.connect(url, **_options(name, None))
+        await _speak_json(connection)
+        return connection
+
+    connection = await _until_available(attempt, patience)
+    try:
+        yield connection
+    finally:
+        connection.terminate()
+
+
+async def _until_available(attempt: Callable[[], Awaitable[T]], patience: float) -> T:
+    """The one policy of reconnecting to PostgreSQL: full jitter up to 2 s, only while it is away."""
+    policy = AsyncRetrying(
+        retry=retry_if_exception_type(StoreUnavailableError),
+        wait=wait_random_exponential(multiplier=0.1, max=2.0),
+        stop=stop_after_delay(patience),
+        reraise=True,
+    )
+
+    async def guarded() -> T:
+        try:
+            with translate():
+                return await attempt()
+        except _MISCONFIGURED as error:
+            raise ConfigError([f"DATABASE_URL: {error}"]) from error
+
+    return await policy(guarded)
+
+
+@asynccontextmanager
+async def acquired(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection of the pool without a transaction, for single statements and for listening."""
+    with translate():
+        connection = await pool.acquire(timeout=_ACQUIRE_SECONDS)
+        try:
+            yield connection
+        finally:
+            await pool.release(connection, timeout=_RELEASE_SECONDS)
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection in a transaction that commits when the block ends well.
+
+    Raises StoreUnavailableError instead of every way in which PostgreSQL can be away; whatever else the block raises
+    rolls back and passes.
+    """
+    async with acquired(pool) as connection, connection.transaction():
+        yield connection
+
+
+async def ping(pool: Pool) -> None:
+    """One round trip. Raises StoreUnavailableError."""
+    async with acquired(pool) as connection:
+        await connection.fetchval("SELECT 1", timeout=5.0)
+
+
+def _options(name: str, session: Mapping[str, str] | None) -> dict[str, Any]:
+    return {
+        "server_settings": {**SESSION, **(session or {}), "application_name": f"mallgate {name}"},
+        "command_timeout": _COMMAND_SECONDS,
+        "timeout": _ACQUIRE_SECONDS,
+    }
+
+
+async def _speak_json(connection: Any) -> None:
+    """jsonb as Python values, in jsonb's binary form: version byte 1, then the text."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda value: b"\x01" + orjson.dumps(value),
+        decoder=lambda data: orjson.loads(data[1:]),
+    )

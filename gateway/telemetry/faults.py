@@ -1,0 +1,85 @@
+"""Named points at which tests kill or freeze the running program; without MALLGATE_FAULT nothing happens here.
+
+MALLGATE_FAULT="<point>[:n]=kill|stop|exit"    at the n-th time (the first) the point is reached
+MALLGATE_FAULT_MARK=<file>                     gets the point's name just before, so that a test knows it happened
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from gateway.sdk.errors import ConfigError
+
+Point = Literal[
+    "admit.before_commit",
+    "admit.after_commit",
+    "produce.before",
+    "produce.after",
+    "answer.before",
+    "answer.after",
+    "publish.before",
+    "publish.after",
+    "state.before_commit",
+    "state.after_commit",
+]
+"""Where a crash is told apart: each is one step further from the request to the committed state."""
+
+POINTS: tuple[Point, ...] = get_args(Point)
+
+_FORM = re.compile(r"^(?P<point>[\w.]+)(?::(?P<nth>[1-9]\d*))?=(?P<act>kill|stop|exit)$")
+
+
+@dataclass(slots=True)
+class Trap:
+    """One armed point. left: how often it has to be reached yet; mark: file that gets its name."""
+
+    point: str
+    left: int
+    act: str
+    mark: Path | None
+
+    def spring(self) -> None:
+        """Write the mark and end or freeze this process."""
+        if self.mark:
+            with self.mark.open("a") as file:
+                file.write(f"{self.point}\n")
+                file.flush()
+                os.fsync(file.fileno())
+        match self.act:
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case _:
+                os._exit(70)
+
+
+def armed(environ: Mapping[str, str]) -> Trap | None:
+    """The trap that the environment asks for. Raises ConfigError for one that cannot be."""
+    text = environ.get("MALLGATE_FAULT")
+    if not text:
+        return None
+    match = _FORM.match(text)
+    if not match or match["point"] not in POINTS:
+        raise ConfigError(
+            [f"MALLGATE_FAULT: {text!r} is not <point>[:n]=kill|stop|exit, <point> of {', '.join(POINTS)}"]
+        )
+    mark = environ.get("MALLGATE_FAULT_MARK")
+    return Trap(match["point"], int(match["nth"] or 1), match["act"], Path(mark) if mark else None)
+
+
+_trap = armed(os.environ)
+
+
+def reached(point: Point) -> None:
+    """Say that the program is here."""
+    if _trap is not None and _trap.point == point:
+        _trap.left -= 1
+        if _trap.left == 0:
+            _trap.spring()

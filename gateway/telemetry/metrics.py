@@ -1,0 +1,157 @@
+"""Every metric of the gateway, declared once, with what it means and what to do when it moves.
+
+Labels have few values: never a sku, a feed or an order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+REGISTRY = CollectorRegistry()
+"""Holds the metrics below and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What one metric is. remedy: what an operator does when it moves the wrong way."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    meaning: str
+    remedy: str
+
+
+DECLARED: list[Declared] = []
+"""All metrics, in the order of their declaration."""
+
+QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
+"""Buckets, in seconds, of what one process or one round trip takes."""
+
+
+def _noted(kind: str, name: str, labels: Sequence[str], meaning: str, remedy: str) -> str:
+    full = f"mallgate_{name}"
+    DECLARED.append(Declared(full, kind, tuple(labels), meaning, remedy))
+    return full
+
+
+def _counter(name: str, *labels: str, meaning: str, remedy: str) -> Counter:
+    return Counter(_noted("counter", name, labels, meaning, remedy), meaning, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, *labels: str, meaning: str, remedy: str) -> Gauge:
+    return Gauge(_noted("gauge", name, labels, meaning, remedy), meaning, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, *labels: str, meaning: str, remedy: str) -> Histogram:
+    full = _noted("histogram", name, labels, meaning, remedy)
+    return Histogram(full, meaning, labels, registry=REGISTRY, buckets=QUICK)
+
+
+feeds_total = _counter(
+    "feeds_total",
+    "facet",
+    "state",
+    meaning="Feeds that reached a state: produced, incomplete, done or cancelled.",
+    remedy="Many incomplete: Kafka was away while feeds came in; their suppliers have to push again.",
+)
+feed_items_total = _counter(
+    "feed_items_total",
+    "supplier",
+    "facet",
+    "outcome",
+    meaning="Items by what became of them: normalized, unchanged, stale, rejected, held, cancelled.",
+    remedy="A supplier's rejected share rises: look at its dead-letter groups, the worst one first.",
+)
+feed_chunk_seconds = _histogram(
+    "feed_chunk_seconds",
+    "lane",
+    meaning="Time of one chunk from the feeds topic to its committed state.",
+    remedy="Rising with publish_seconds: Kafka is slow; rising alone: PostgreSQL is, or the processor is busy.",
+)
+publish_seconds = _histogram(
+    "publish_seconds",
+    meaning="Time of publishing one chunk's changed items, to the last ack.",
+    remedy="Rising: look at the brokers' request queues, disks and in-sync replicas.",
+)
+backlog_chunks = _gauge(
+    "backlog_chunks",
+    "lane",
+    meaning="Chunks on the feeds topics that are not taken yet.",
+    remedy="Growing: start more processes with the role feeds, up to the number of partitions.",
+)
+catalog_repairs_total = _counter(
+    "catalog_repairs_total",
+    meaning="Records sent again because an older one had been appended behind a newer one.",
+    remedy="A few follow a broker's freeze; many without one: two databases publish to one Kafka.",
+)
+keeper_pending = _gauge(
+    "keeper_pending",
+    meaning="Records on the catalog topics whose version the state has not reached yet.",
+    remedy="Above 0 for minutes: the database was restored, or a feeds worker hangs in its transaction.",
+)
+dead_letters_total = _counter(
+    "dead_letters_total",
+    "stage",
+    "code",
+    meaning="Dead letters written.",
+    remedy="Look at the group with this stage and code: `mallgate deadletters groups`.",
+)
+outbox_pending = _gauge(
+    "outbox_pending",
+    meaning="Decided outcomes that are not on Kafka yet.",
+    remedy="Growing: nobody holds the lease `outbox`, or Kafka refuses the oldest; the log says which.",
+)
+http_requests_total = _counter(
+    "http_requests_total",
+    "route",
+    "status",
+    meaning="HTTP requests answered, by route and status.",
+    remedy="5xx rise: /readyz names the service that is away. 4xx rise: one supplier's client has changed.",
+)
+http_request_seconds = _histogram(
+    "http_request_seconds",
+    "route",
+    meaning="Time of a request, from its headers to the end of the answer.",
+    remedy="Rising with loop_lag_seconds: too much work in this process; alone: slow uploads, Kafka or PostgreSQL.",
+)
+auth_failures_total = _counter(
+    "auth_failures_total",
+    "code",
+    meaning="Requests whose credential was missing, wrong, expired or not allowed to do this.",
+    remedy="From one supplier: its key was rotated or expired. From everywhere: someone tries keys.",
+)
+kafka_rebuilds_total = _counter(
+    "kafka_rebuilds_total",
+    "client",
+    meaning="Kafka clients thrown away and built anew, because they were dead, stalled or timing out.",
+    remedy="One follows a broker's restart; steadily rising: a broker is unreachable from this host, or overloaded.",
+)
+store_errors_total = _counter(
+    "store_errors_total",
+    "kind",
+    meaning="Statements that found PostgreSQL away or too busy.",
+    remedy="LockNotAvailable, Deadlock: two processes work on one key range; the rest: the server or the way to it.",
+)
+loop_lag_seconds = _histogram(
+    "loop_lag_seconds",
+    meaning="How late the event loop ran what was due.",
+    remedy="Above 0.1 s: something computes inside the loop, or the machine has too few processors.",
+)
+
+
+def exposition() -> bytes:
+    """All metrics in the text format that Prometheus reads."""
+    return generate_latest(REGISTRY)
+
+
+def documentation() -> str:
+    """All metrics as a Markdown table."""
+    rows = (
+        f"| `{metric.name}` | {metric.kind} | {', '.join(metric.labels) or '–'} | {metric.meaning} | {metric.remedy} |"
+        for metric in DECLARED
+    )
+    return "\n".join(("| metric | kind | labels | meaning | what to do |", "|---|---|---|---|---|", *rows)) + "\n"
