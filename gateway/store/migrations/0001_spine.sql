@@ -136,14 +136,14 @@ CREATE TABLE feed_state (
     PRIMARY KEY (facet, supplier, sku, area)
 ) WITH (fillfactor = 80);
 
--- What no automatic step can finish.
+-- What no automatic step can finish. A group says what like dead letters have in common, and holds no counter: chunks
+-- that reject at the same time would wait for each other at it.
 CREATE TABLE dead_letter_groups (
     fingerprint text PRIMARY KEY,
-    supplier    text COLLATE "C",
     stage       text NOT NULL,
     code        text NOT NULL,
-    path        text NOT NULL,
-    message     text NOT NULL,
+    path        text NOT NULL,           -- indexes as *
+    message     text NOT NULL,           -- without numbers, identifiers and quotations
     state       text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'acknowledged', 'resolved')),
     state_at    timestamptz NOT NULL DEFAULT now()
 );
@@ -154,7 +154,7 @@ CREATE TABLE dead_letters (
     supplier     text COLLATE "C",
     facet        text,
     stage        text NOT NULL,
-    code         text NOT NULL,
+    code         text NOT NULL,          -- of the first issue
     issues       jsonb NOT NULL,         -- [{code, path, actual, expected}]
     sku          text,
     feed_no      bigint,
@@ -166,47 +166,55 @@ CREATE TABLE dead_letters (
     partition    integer,
     "offset"     bigint,
     key          bytea,
+    headers      jsonb,                  -- of the record as it was read, [[name, base64]]; null: the letter stands for itself
     original     bytea NOT NULL,
+    patched      bytea,                  -- what an operator made of it, once that was taken
     state        text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'replayed', 'discarded')),
     outcome      text,                   -- what the last replay came to
     replays      integer NOT NULL DEFAULT 0,
-    reason       text,
+    reason       text,                   -- why it was discarded
     created_at   timestamptz NOT NULL DEFAULT now(),
     state_at     timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX dead_letters_of_group ON dead_letters (fingerprint, state, created_at);
-CREATE INDEX dead_letters_of_supplier ON dead_letters (supplier, created_at DESC);
+CREATE INDEX dead_letters_newest ON dead_letters (created_at DESC, id DESC);
+CREATE INDEX dead_letters_of_group ON dead_letters (fingerprint, created_at DESC, id DESC);
+CREATE INDEX dead_letters_of_supplier ON dead_letters (supplier, created_at DESC, id DESC);
 CREATE INDEX dead_letters_of_sku ON dead_letters (supplier, facet, sku, created_at DESC);
 CREATE INDEX dead_letters_of_feed ON dead_letters (feed_no);
 
 CREATE TABLE replay_jobs (
     id          uuid PRIMARY KEY,
-    state       text NOT NULL CHECK (state IN ('planned', 'running', 'done', 'cancelled')),
+    state       text NOT NULL CHECK (state IN ('planning', 'planned', 'running', 'done', 'cancelled')),
     actor       text NOT NULL,
     reason      text NOT NULL,
-    rate        real NOT NULL,           -- letters per second
+    selection   jsonb NOT NULL,          -- what was asked for; the items are what it meant then
+    rate        real NOT NULL CHECK (rate > 0),  -- letters per second
     created_at  timestamptz NOT NULL DEFAULT now(),
     finished_at timestamptz
 );
+CREATE INDEX replay_jobs_unfinished ON replay_jobs (created_at) WHERE state IN ('planning', 'running');
+CREATE INDEX replay_jobs_newest ON replay_jobs (created_at DESC, id DESC);
 
 CREATE TABLE replay_items (
     job         uuid NOT NULL REFERENCES replay_jobs,
+    position    integer NOT NULL,        -- oldest letter first, from 1
     letter      uuid NOT NULL REFERENCES dead_letters,
     predicted   text,                    -- by the dry run
     outcome     text,                    -- null: not replayed yet
     detail      text,
     at          timestamptz,
-    PRIMARY KEY (job, letter)
+    PRIMARY KEY (job, position),
+    UNIQUE (job, letter)
 );
-CREATE INDEX replay_items_open ON replay_items (job) WHERE outcome IS NULL;
 
--- Decided outcomes on their way to Kafka, published by the holder of lease `outbox`.
+-- Decided outcomes on their way to Kafka, published by the holder of lease `outbox`, deleted once Kafka has them.
 CREATE TABLE outbox (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     topic       text NOT NULL,           -- without the prefix
     key         bytea,
     value       bytea,
     headers     jsonb NOT NULL,          -- name -> text
+    refused     text,                    -- why Kafka will never take it; such a row waits for a person
     created_at  timestamptz NOT NULL DEFAULT now()
 );
 

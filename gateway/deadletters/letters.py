@@ -1,0 +1,167 @@
+"""A dead letter: as a stage hands it over, as a list shows it, and with all that a replay needs."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+from uuid import UUID
+
+from gateway.deadletters.fingerprint import Kind, kind_of
+from gateway.sdk.errors import Issue
+from gateway.store import Row
+from schemas.envelope import DEAD_LETTER_TYPE, Headers, message_id
+
+# PostgreSQL stores no NUL, and UTF-8 no half of a surrogate pair; what a vendor sent stays as it was in the original.
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetter:
+    """What a stage cannot finish.
+
+    stage: where it failed, and where a replay enters again; issues: at least one, the first names the group;
+    original: the bytes of the record; message: words about the failure, without values of the record, by default what
+    was expected; error: class of the failure.
+    Of a record in a feed: feed_no, record_index from 0, line from 1, revision of the supplier's settings. Of a record
+    in Kafka: topic (without the prefix), partition, offset, timestamp in ms, key, and headers where the stage needs
+    them to read it again. A supplier, sku or key that could not be read is None.
+    """
+
+    stage: str
+    issues: tuple[Issue, ...]
+    original: bytes
+    message: str = ""
+    error: str = "InvalidMessageError"
+    supplier: str | None = None
+    facet: str | None = None
+    sku: str | None = None
+    feed_no: int | None = None
+    record_index: int | None = None
+    line: int | None = None
+    revision: int | None = None
+    received_at: datetime | None = None
+    topic: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+    timestamp: int | None = None
+    key: bytes | None = None
+    headers: Headers | None = None
+
+    @property
+    def code(self) -> str:
+        """Code of the first issue."""
+        return self.issues[0].code
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What it has in common with others."""
+        return kind_of_issue(self.stage, self.issues[0], self.message)
+
+    @cached_property
+    def id(self) -> UUID:
+        """UUIDv5 of stage and source: the same record failing at the same stage is the same letter, however often read.
+
+        The bytes belong to the source, since another Kafka cluster counts its offsets from 0 again.
+        """
+        if self.feed_no is not None and self.record_index is not None:
+            source = ["record", str(self.feed_no), str(self.record_index), self.sku or ""]
+        else:
+            source = [
+                "offset",
+                str(self.topic),
+                str(self.partition),
+                str(self.offset),
+                sha256(self.original).hexdigest(),
+            ]
+        return message_id(DEAD_LETTER_TYPE, self.stage, *map(storable, source))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetterSummary:
+    """A dead letter in a list. state: open, replayed or discarded; outcome: what the last replay came to."""
+
+    id: UUID
+    fingerprint: str
+    supplier: str | None
+    facet: str | None
+    stage: str
+    code: str
+    issues: tuple[Issue, ...]
+    sku: str | None
+    feed_no: int | None
+    record_index: int | None
+    line: int | None
+    revision: int | None
+    received_at: datetime | None
+    topic: str | None
+    partition: int | None
+    offset: int | None
+    state: str
+    outcome: str | None
+    replays: int
+    reason: str | None
+    created_at: datetime
+    state_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetterRow(LetterSummary):
+    """A dead letter with its bytes. patched: what an operator made of them; headers: of the Kafka record, if kept."""
+
+    key: bytes | None
+    headers: Headers | None
+    original: bytes
+    patched: bytes | None
+
+    @property
+    def content(self) -> bytes:
+        """What a replay judges: the patch, else the original."""
+        return self.original if self.patched is None else self.patched
+
+
+def kind_of_issue(stage: str, issue: Issue, message: str = "") -> Kind:
+    """The kind of a failure; without words of its own, what was expected says most."""
+    return kind_of(stage=stage, code=issue.code, path=storable(issue.path), message=storable(message or issue.expected))
+
+
+def storable(text: str) -> str:
+    """`text` with U+FFFD for what no column can hold."""
+    return UNSTORABLE.sub("\ufffd", text)
+
+
+def issues_json(issues: tuple[Issue, ...]) -> list[dict[str, str]]:
+    """Issues as the column holds them."""
+    return [
+        {
+            "code": issue.code,
+            "path": storable(issue.path),
+            "actual": storable(issue.actual),
+            "expected": storable(issue.expected),
+        }
+        for issue in issues
+    ]
+
+
+def headers_json(headers: Headers | None) -> list[list[str]] | None:
+    """Headers as the column holds them: values may be any bytes."""
+    return None if headers is None else [[storable(name), b64encode(value).decode()] for name, value in headers]
+
+
+def summary_of(row: Row) -> LetterSummary:
+    """A row of the list."""
+    return LetterSummary(**{**dict(row), "issues": _issues(row)})
+
+
+def letter_of(row: Row) -> DeadLetterRow:
+    """A whole row."""
+    headers = row["headers"]
+    kept = None if headers is None else tuple((name, b64decode(value)) for name, value in headers)
+    return DeadLetterRow(**{**dict(row), "issues": _issues(row), "headers": kept})
+
+
+def _issues(row: Row) -> tuple[Issue, ...]:
+    return tuple(Issue(**issue) for issue in row["issues"])

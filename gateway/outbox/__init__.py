@@ -1,0 +1,5 @@
+"""Decided outcomes on their way to Kafka: written with the decision, published oldest first per key, at least once."""
+
+from gateway.outbox.message import OutboxMessage, enqueue
+
+__all__ = ["OutboxMessage", "enqueue"]
