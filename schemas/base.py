@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import unicodedata
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 CONTROLS = r"\x00-\x1f\x7f"
 """Characters that no identifier or single-line text may hold."""
@@ -21,14 +21,44 @@ class Model(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+M = TypeVar("M", bound=Model)
+
+
+def read(model: type[M], value: bytes) -> M:
+    """The message as this version of the models knows it; members that later versions added are ignored.
+
+    Raises pydantic.ValidationError when the value does not fit the model.
+    """
+    return model.model_validate_json(value, extra="ignore")
+
+
+SKU_LENGTH = 128
+
+
 def _composed(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
+    if text.isascii():
+        return text
+    composed = unicodedata.normalize("NFC", text)
+    if len(composed) > SKU_LENGTH:  # a few characters have only decomposed forms
+        raise ValueError(f"longer than {SKU_LENGTH} characters in NFC")
+    return composed
+
+
+def plain_decimal(places: int) -> WithJsonSchema:
+    """JSON Schema of a decimal in messages: a string in plain notation with up to `places` decimals."""
+    return WithJsonSchema(
+        {"type": "string", "pattern": rf"^[0-9]{{1,12}}(\.[0-9]{{1,{places}}})?$"}, mode="serialization"
+    )
 
 
 SupplierId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
 """Identity of a supplier: lower-case ASCII letters, digits and hyphens, 2 to 32 characters."""
 
-Sku = Annotated[str, StringConstraints(pattern=rf"^[^\s{CONTROLS}]([^{CONTROLS}]*[^\s{CONTROLS}])?$", max_length=128), AfterValidator(_composed)]
+Sku = Annotated[
+    str,
+    StringConstraints(pattern=rf"^[^\s{CONTROLS}]([^{CONTROLS}]*[^\s{CONTROLS}])?$", max_length=SKU_LENGTH),
+    AfterValidator(_composed),
+]
 """The supplier's own article number, NFC, 1 to 128 characters, no control characters, no blank at either end."""
 
 AreaId = Annotated[str, StringConstraints(pattern=r"^(\*|[0-9A-Za-z_-]{1,64})$")]
@@ -37,13 +67,20 @@ AreaId = Annotated[str, StringConstraints(pattern=r"^(\*|[0-9A-Za-z_-]{1,64})$")
 Line = Annotated[str, StringConstraints(pattern=rf"^[^{CONTROLS}]+$", max_length=500)]
 """One line of text, 1 to 500 characters, no control characters."""
 
-Amount = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6)]
-"""An amount of money in the unit its model names (yuan unless said otherwise), at most 6 decimals, never a float."""
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$", max_length=200_000)]
+"""Text of any number of lines, at most 200,000 characters; of the control characters only tab and line ends."""
 
-Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=7, decimal_places=4)]
+Amount = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6), plain_decimal(6)]
+"""An amount of money in the unit its model names (yuan unless said otherwise), at most 6 decimals, never a float.
+
+Made by `schemas.money.parse_decimal`, which alone keeps exponents out.
+"""
+
+Quantity = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=3), plain_decimal(3)]
+"""A number of sales units, at most 3 decimals. Made by `schemas.money.parse_decimal`."""
+
+Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=7, decimal_places=4), plain_decimal(4)]
 """A rate in percent: 13 means 13 %, never 0.13."""
 
 Instant = AwareDatetime
 """A point in time with its offset; sources without one are read as Asia/Shanghai."""
-
-__all__ = ["CONTROLS", "Amount", "AreaId", "Instant", "Line", "Model", "Percent", "Sku", "SupplierId"]

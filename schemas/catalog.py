@@ -7,13 +7,26 @@ takes a message unless its `version` is lower than the one it has for the key; a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from schemas.base import Amount, AreaId, Instant, Line, Model, Percent, Sku, SupplierId
+from schemas.base import (
+    CONTROLS,
+    Amount,
+    AreaId,
+    Instant,
+    Line,
+    Model,
+    Percent,
+    Quantity,
+    Sku,
+    SupplierId,
+    Text,
+)
 
 EVERYWHERE = "*"
 """The area of a price or stock that holds wherever the supplier delivers."""
@@ -77,31 +90,36 @@ class NoDirectoryReason(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
-Text = Annotated[str, StringConstraints(max_length=200_000)]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s\x00-\x1f]+$", max_length=2000)]
-Quantity = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=3)]
+Label = Annotated[str, StringConstraints(pattern=rf"^[^{CONTROLS}]+$", max_length=200)]
+"""A short line, 1 to 200 characters, no control characters."""
+
+WebAddress = Annotated[str, StringConstraints(pattern=rf"^https?://[^\s{CONTROLS}]+$", max_length=2000)]
+"""An absolute http or https address, at most 2,000 characters."""
 
 
 class Attribute(Model):
     """One property of a product as the supplier words it."""
 
     name: Label = Field(description="Name of the property. Source: supplier.")
-    value: Annotated[str, StringConstraints(max_length=2000)] = Field(description="Its value. Source: supplier.")
+    value: Annotated[Text, Field(max_length=2000)] = Field(description="Its value. Source: supplier.")
 
 
 class PurchaseCode(Model):
     """A code of the government-procurement article list; without its edition the code is ambiguous."""
 
-    code: Annotated[str, StringConstraints(pattern=r"^[ABC]\d{2,8}$")] = Field(description="品目 code. Source: supplier.")
-    edition: Annotated[str, StringConstraints(pattern=r"^\d{4}$")] = Field(description="Year of the edition.")
+    code: Annotated[str, StringConstraints(pattern=r"^[ABC][0-9]{2,8}$")] = Field(
+        description="品目 code. Source: supplier."
+    )
+    edition: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$")] = Field(
+        description="Year of the edition of the list. Source: supplier."
+    )
 
 
 class DirectoryItem(Model):
     """A row of a purchasing directory; its identity is directory, version and row, never its printed number."""
 
-    directory: Literal["mandatory", "encouraged"] = Field(description="Which directory.")
-    version: Label = Field(description="Version of the directory, by its document.")
+    directory: Literal["mandatory", "encouraged"] = Field(description="Which directory. Source: the directory.")
+    version: Label = Field(description="Number of the document that put the directory into force.")
     row: Annotated[int, Field(ge=1)] = Field(description="Position in that version, from 1.")
     name: Label = Field(description="Name as printed there.")
 
@@ -112,20 +130,34 @@ class ProductFacts(Model):
     facet: ClassVar[Facet] = Facet.PRODUCT
     sku: Sku = Field(description="Article number. Source: supplier.")
     name: Line = Field(description="Trade name. Source: supplier.")
-    brand_raw: Line | None = Field(None, description="Brand as the supplier writes it.")
+    brand_raw: Line | None = Field(None, description="Brand as the supplier writes it. Source: supplier.")
     model: Line | None = Field(None, description="Model. Source: supplier.")
     unit: Label | None = Field(None, description="Sales unit, e.g. 台. Source: supplier.")
-    category_path: Annotated[tuple[Label, ...], Field(max_length=10)] = Field((), description="Supplier's category, root first.")
-    purchase_code: PurchaseCode | None = Field(None, description="品目 code with edition. Source: supplier.")
-    attributes: Annotated[tuple[Attribute, ...], Field(max_length=500)] = Field((), description="Source: supplier.")
-    images: Annotated[tuple[WebAddress, ...], Field(max_length=100)] = Field((), description="Image addresses, main first.")
-    description: Text | None = Field(None, description="HTML introduction; sanitised in the message.")
-    barcode: Annotated[str, StringConstraints(pattern=r"^[0-9]{8,14}$")] | None = Field(None, description="GTIN as given.")
-    tax_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")] | None = Field(None, description="税收分类编码 as given.")
+    category_path: Annotated[tuple[Label, ...], Field(max_length=10)] = Field(
+        (), description="Category in the supplier's own tree, root first. Source: supplier."
+    )
+    purchase_code: PurchaseCode | None = Field(None, description="品目 code with its edition. Source: supplier.")
+    attributes: Annotated[tuple[Attribute, ...], Field(max_length=500)] = Field(
+        (), description="Properties in the supplier's order. Source: supplier."
+    )
+    images: Annotated[tuple[WebAddress, ...], Field(max_length=100)] = Field(
+        (), description="Addresses of images, main image first. Source: supplier."
+    )
+    description: Text | None = Field(
+        None, description="Introduction as HTML, sanitised by the gateway in the message. Source: supplier."
+    )
+    barcode: Annotated[str, StringConstraints(pattern=r"^[0-9]{8,14}$")] | None = Field(
+        None, description="GTIN (EAN, UPC) as given, right or wrong. Source: supplier."
+    )
+    tax_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")] | None = Field(
+        None, description="税收分类编码 as given. Source: supplier."
+    )
     origin: Line | None = Field(None, description="Place of origin. Source: supplier.")
     warranty: Text | None = Field(None, description="Warranty terms. Source: supplier.")
     packing_list: Text | None = Field(None, description="What is in the box. Source: supplier.")
-    minimum_order_quantity: Annotated[Quantity, Field(gt=0)] = Field(Decimal(1), description="In sales units.")
+    minimum_order_quantity: Annotated[Quantity, Field(gt=0)] = Field(
+        Decimal(1), description="Smallest quantity of an order, in sales units. Source: supplier, else 1."
+    )
 
 
 class PriceFacts(Model):
@@ -133,16 +165,22 @@ class PriceFacts(Model):
 
     facet: ClassVar[Facet] = Facet.PRICE
     sku: Sku = Field(description="Article number. Source: supplier.")
-    area: AreaId = Field(EVERYWHERE, description="Supplier's area, `*` for everywhere.")
-    quote: Quote = Field(description="no_quote: the article is not sellable.")
-    agreement_price: Amount | None = Field(None, description="Gross agreement price, yuan per sales unit. Source: supplier.")
-    net_price: Amount | None = Field(None, description="Agreement price without tax, yuan, as given.")
-    tax_rate: Percent | None = Field(None, description="Value added tax in percent. Source: supplier.")
-    tax_amount: Amount | None = Field(None, description="Tax in yuan, as given.")
-    market_price: Amount | None = Field(None, description="Market price, yuan. Source: supplier.")
-    public_price: Amount | None = Field(None, description="The supplier's own public price, yuan.")
-    currency: Literal["CNY"] = Field("CNY", description="ISO 4217.")
-    basis: PriceBasis = Field(PriceBasis.GROSS, description="Which price the agreement fixes.")
+    area: AreaId = Field(EVERYWHERE, description="Area of the supplier's own tree, `*` for everywhere.")
+    quote: Quote = Field(description="no_quote: the article is not sellable. Source: the supplier's price.")
+    agreement_price: Amount | None = Field(
+        None, description="Agreement price with tax, yuan per sales unit. Source: supplier."
+    )
+    net_price: Amount | None = Field(
+        None, description="Agreement price without tax, yuan per sales unit. Source: supplier."
+    )
+    tax_rate: Percent | None = Field(None, description="Value added tax, percent: 13 is 13 %. Source: supplier.")
+    tax_amount: Amount | None = Field(None, description="Tax, yuan per sales unit. Source: supplier.")
+    market_price: Amount | None = Field(None, description="Market price, yuan per sales unit. Source: supplier.")
+    public_price: Amount | None = Field(
+        None, description="The supplier's own public price, yuan per sales unit. Source: supplier."
+    )
+    currency: Literal["CNY"] = Field("CNY", description="ISO 4217 code of every amount here.")
+    basis: PriceBasis = Field(PriceBasis.GROSS, description="Which price the agreement fixes. Source: supplier.")
 
 
 class StockFacts(Model):
@@ -150,11 +188,15 @@ class StockFacts(Model):
 
     facet: ClassVar[Facet] = Facet.STOCK
     sku: Sku = Field(description="Article number. Source: supplier.")
-    area: AreaId = Field(EVERYWHERE, description="Supplier's area, `*` for everywhere.")
-    state: StockState = Field(description="Availability. Source: supplier's code.")
-    quantity: Quantity | None = Field(None, description="Pieces on hand; null is unknown.")
-    asked_quantity: Quantity | None = Field(None, description="The quantity the answer is about, where one was asked.")
-    lead_days: Annotated[int, Field(ge=0, le=3650)] | None = Field(None, description="Days until delivery, if said.")
+    area: AreaId = Field(EVERYWHERE, description="Area of the supplier's own tree, `*` for everywhere.")
+    state: StockState = Field(description="Availability. Source: the supplier's code.")
+    quantity: Quantity | None = Field(None, description="Sales units on hand; null is unknown. Source: supplier.")
+    asked_quantity: Quantity | None = Field(
+        None, description="Sales units the answer is about, where a quantity was asked. Source: the question."
+    )
+    lead_days: Annotated[int, Field(ge=0, le=3650)] | None = Field(
+        None, description="Days until delivery; null is unknown. Source: supplier."
+    )
 
 
 class ListingFacts(Model):
@@ -162,32 +204,46 @@ class ListingFacts(Model):
 
     facet: ClassVar[Facet] = Facet.LISTING
     sku: Sku = Field(description="Article number. Source: supplier.")
-    shelf: Shelf = Field(description="on or off. Source: supplier.")
-    reason: Line | None = Field(None, description="Why, in the supplier's words.")
-    at: Instant | None = Field(None, description="Since when, by the supplier's clock.")
+    shelf: Shelf = Field(description="on or off. Source: the supplier's code.")
+    reason: Line | None = Field(None, description="Why, in the supplier's words. Source: supplier.")
+    at: Instant | None = Field(None, description="Since when. Source: the supplier's clock.")
 
 
 class Stamped(Model):
     """What the gateway adds to the facts of every facet."""
 
-    supplier: SupplierId = Field(description="Who said it.")
-    version: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(description="Orders the states of one key; higher is newer.")
-    observed_at: Instant = Field(description="When it was so, by the supplier's word or the gateway's receipt.")
+    supplier: SupplierId = Field(description="Who said it. Source: the supplier's credential.")
+    version: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(
+        description="Orders the states of one key; higher is newer. Source: gateway."
+    )
+    observed_at: Instant = Field(description="When it was so. Source: supplier, else the gateway's receipt.")
 
 
 class Perishable(Stamped):
     """Facts that count as unconfirmed after a while."""
 
-    expires_at: Instant | None = Field(None, description="Past it the facts are unconfirmed; null: no period declared.")
+    expires_at: Instant | None = Field(
+        None, description="Past it the facts are unconfirmed; null: the supplier declared no period. Source: gateway."
+    )
 
 
 class Product(ProductFacts, Stamped):
     """Value of the products topic."""
 
-    brand: Line | None = Field(None, description="brand_raw with width, case and brackets folded.")
-    directory_item: DirectoryItem | None = Field(None, description="Directory row it falls under, by category and name.")
-    no_directory_reason: NoDirectoryReason | None = Field(None, description="Set exactly when directory_item is null.")
-    barcode_check: BarcodeCheck = Field(description="What the check digit says.")
+    brand: Line | None = Field(None, description="brand_raw with width, case and brackets folded. Source: gateway.")
+    directory_item: DirectoryItem | None = Field(
+        None, description="Directory row it falls under, by category and name. Source: gateway."
+    )
+    no_directory_reason: NoDirectoryReason | None = Field(
+        None, description="Set exactly when directory_item is null. Source: gateway."
+    )
+    barcode_check: BarcodeCheck = Field(description="What the check digit says. Source: gateway.")
+
+    @model_validator(mode="after")
+    def _item_or_reason(self) -> Self:
+        if (self.directory_item is None) == (self.no_directory_reason is None):
+            raise ValueError("either a directory item or the reason why there is none")
+        return self
 
 
 class Price(PriceFacts, Perishable):
@@ -208,7 +264,7 @@ Facts = ProductFacts | PriceFacts | StockFacts | ListingFacts
 CatalogMessage = Product | Price | Stock | Listing
 """What a catalog topic carries."""
 
-MESSAGES: dict[Facet, type[CatalogMessage]] = {
+MESSAGES: Mapping[Facet, type[CatalogMessage]] = {
     Facet.PRODUCT: Product,
     Facet.PRICE: Price,
     Facet.STOCK: Stock,

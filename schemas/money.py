@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-PLAIN = re.compile(r"\d{1,18}(\.\d+)?", re.ASCII)
-"""An amount as people write it: ASCII digits, one point, no sign, no exponent."""
+PLAIN = re.compile(r"([0-9]+)(?:\.([0-9]+))?")
+"""A number as people write it: ASCII digits, one point, no sign, no exponent."""
+
+WHOLE_DIGITS = 12
+"""Digits before the point of the largest amount and quantity."""
 
 
 class InvalidDecimalError(ValueError):
@@ -14,20 +17,18 @@ class InvalidDecimalError(ValueError):
 
 
 class NumberOutOfRangeError(ValueError):
-    """The number has more digits than any amount or quantity of a mall can have."""
+    """The number has more digits before the point than any amount or quantity of a mall can have."""
 
 
 def parse_decimal(text: str, *, places: int) -> Decimal:
     """Decimal of `text` exactly as written.
 
     Refused: signs, exponents, other scripts' digits, blanks, more than `places` decimals (InvalidDecimalError), and
-    more than 18 digits before the point (NumberOutOfRangeError).
+    more than 12 digits before the point (NumberOutOfRangeError).
     """
-    if PLAIN.fullmatch(text) is None:
-        if text.isascii() and text.isdigit():
-            raise NumberOutOfRangeError(text[:40])
+    match = PLAIN.fullmatch(text)
+    if match is None or len(match[2] or "") > places:
         raise InvalidDecimalError(text[:40])
-    _, _, decimals = text.partition(".")
-    if len(decimals) > places:
-        raise InvalidDecimalError(text[:40])
+    if len(match[1]) > WHOLE_DIGITS:
+        raise NumberOutOfRangeError(text[:40])
     return Decimal(text)
