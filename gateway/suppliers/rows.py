@@ -187,7 +187,9 @@ class Suppliers:
         await connection.execute(queries.UPSERT, config.supplier, revision, dumped)
         await connection.execute(queries.ADD_REVISION, config.supplier, revision, dumped, actor)
 
-    async def _replace_secrets(self, connection: Connection, supplier: str, secrets: Mapping[str, str]) -> list[str]:
+    async def _replace_secrets(
+        self, connection: Connection, supplier: str, secrets: Mapping[str, str]
+    ) -> Sequence[str]:
         """The names that were set anew or dropped."""
         stored = {row["name"]: row["ciphertext"] for row in await connection.fetch(queries.SECRETS, supplier)}
         moved = [name for name, secret in secrets.items() if not self._holds(supplier, name, stored.get(name), secret)]

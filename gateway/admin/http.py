@@ -1,0 +1,126 @@
+"""What every route of /admin/v1 shares: who asks, what was sent, and what is answered."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gateway.intake.answers import PROBLEM_JSON, correlation
+from gateway.intake.problems import ProblemError, document
+from gateway.sdk.errors import ConfigError, GatewayError
+from gateway.suppliers import TooManyKeysError, UnknownKeyError, UnknownSupplierError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Body = TypeVar("Body", bound=BaseModel)
+
+ACTOR = web.RequestKey("actor", str)
+
+OPERATOR_HEADER = "Mallgate-Operator"
+"""Who holds the token, by their own word."""
+
+MAX_BODY = 16 * 1024 * 1024
+
+# What the services raise -> the problem it is.
+_RAISED: Mapping[type[GatewayError], str] = {
+    UnknownSupplierError: "not_found",
+    UnknownKeyError: "not_found",
+    TooManyKeysError: "conflict",
+}
+
+
+class Sent(BaseModel):
+    """Ground of every request body: unknown members are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def authenticate(token: str | None) -> Middleware:
+    """Let in who sends the bootstrap token; without one nobody is let in.
+
+    The actor of the audit is `bootstrap`, and after a colon whom the caller says to be: the token proves no more.
+    """
+    expected = None if token is None else hashlib.sha256(token.encode()).digest()
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        scheme, _, sent = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        digest = hashlib.sha256(sent.strip().encode("utf-8", "surrogateescape")).digest()
+        if expected is None or scheme.lower() != "bearer" or not hmac.compare_digest(digest, expected):
+            raise ProblemError("admin_auth_invalid")
+        said = request.headers.get(OPERATOR_HEADER, "")
+        request[ACTOR] = f"bootstrap:{said}" if re.fullmatch(r"[\w.@-]{1,64}", said) else "bootstrap"
+        return await handler(request)
+
+    return check
+
+
+@web.middleware
+async def name_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what the services raise into problems; a configuration's are all listed in member `problems`."""
+    try:
+        return await handler(request)
+    except ConfigError as error:
+        ids = correlation(request)
+        problem = document(ProblemError("config_invalid"), request_id=ids.request_id, trace_id=ids.trace_id)
+        return answer({**problem, "problems": error.problems}, status=422, content_type=PROBLEM_JSON)
+    except GatewayError as error:
+        code = _RAISED.get(type(error))
+        if code is None:
+            raise
+        raise ProblemError(code, str(error)) from error
+
+
+async def sent_json(request: web.Request) -> Any:
+    """The body as JSON. Raises ProblemError(malformed_json)."""
+    body = await request.clone(client_max_size=MAX_BODY).read()
+    try:
+        return orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise ProblemError("malformed_json", str(error)) from error
+
+
+async def sent(request: web.Request, model: type[Body]) -> Body:
+    """The body as a model. Raises ProblemError naming the first member that is wrong."""
+    return checked(model, await sent_json(request))
+
+
+def asked(request: web.Request, model: type[Body]) -> Body:
+    """The query parameters as a model. Raises ProblemError naming the first one that is wrong."""
+    return checked(model, dict(request.query), code="bad_parameter")
+
+
+def checked(model: type[Body], value: object, *, code: str = "validation_failed") -> Body:
+    """The value as a model. Raises ProblemError; a missing or empty reason has a code of its own."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = "/" + "/".join(map(str, first["loc"]))
+        if path == "/reason":
+            raise ProblemError("reason_required", path=path) from error
+        raise ProblemError(code, first["msg"].removeprefix("Value error, "), path=path) from error
+
+
+def answer(value: object, *, status: int = 200, content_type: str = "application/json") -> web.Response:
+    """A JSON answer that no cache keeps."""
+    headers = {hdrs.CACHE_CONTROL: "no-store"}
+    body = orjson.dumps(value, default=_plain)
+    return web.Response(body=body, status=status, content_type=content_type, headers=headers)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case BaseModel():
+            return value.model_dump(mode="json")
+        case frozenset():
+            return sorted(value)
+        case _:
+            raise TypeError(type(value).__name__)

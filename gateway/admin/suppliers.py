@@ -1,0 +1,138 @@
+"""Routes of suppliers and their credentials."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+from gateway.admin.http import ACTOR, Sent, answer, asked, sent, sent_json
+from gateway.intake.problems import ProblemError
+from gateway.registry import Registry
+from gateway.suppliers import SCOPES, KeyKind, Keys, Supplier, Suppliers
+from gateway.suppliers.declarations import parse
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+def _known(scope: str) -> str:
+    if scope not in SCOPES:
+        raise ValueError(f"{scope!r} is no scope; there are {', '.join(sorted(SCOPES))}")
+    return scope
+
+
+def _ahead(at: datetime) -> datetime:
+    if at <= datetime.now(UTC):
+        raise ValueError("lies in the past")
+    return at
+
+
+class Pausing(Sent):
+    """Body of a pause."""
+
+    reason: Reason
+
+
+class Resuming(Sent):
+    """Body of a resume, and query of a revocation."""
+
+    reason: Reason | None = None
+
+
+class Issuing(Sent):
+    """Body of a new credential. Without scopes it has all of them, without expires_at it does not expire."""
+
+    kind: KeyKind = KeyKind.BEARER
+    scopes: Annotated[frozenset[Annotated[str, AfterValidator(_known)]], Field(min_length=1)] = SCOPES
+    expires_at: Annotated[AwareDatetime, AfterValidator(_ahead)] | None = None
+
+
+class SupplierRoutes:
+    """`/suppliers`: declared, shown, paused, resumed; `/suppliers/{id}/keys`: issued, listed, revoked."""
+
+    def __init__(self, suppliers: Suppliers, keys: Keys, registry: Registry) -> None:
+        self._suppliers = suppliers
+        self._keys = keys
+        self._registry = registry
+
+    def routes(self) -> list[web.RouteDef]:
+        """The table of them."""
+        return [
+            web.get("/suppliers", self.list),
+            web.post("/suppliers/apply", self.apply),
+            web.get("/suppliers/{supplier}", self.show),
+            web.get("/suppliers/{supplier}/revisions/{revision:[0-9]{1,9}}", self.revision),
+            web.post("/suppliers/{supplier}/pause", self.pause),
+            web.post("/suppliers/{supplier}/resume", self.resume),
+            web.get("/suppliers/{supplier}/keys", self.list_keys),
+            web.post("/suppliers/{supplier}/keys", self.issue_key),
+            web.delete("/suppliers/{supplier}/keys/{key}", self.revoke_key),
+        ]
+
+    async def list(self, request: web.Request) -> web.Response:
+        """Every supplier, by id."""
+        return answer({"suppliers": [shown(supplier) for supplier in await self._suppliers.list()]})
+
+    async def apply(self, request: web.Request) -> web.Response:
+        """Declare suppliers: all of the document or, when anything in it is wrong, none."""
+        declarations = parse(await sent_json(request), self._registry)
+        secrets = {
+            each.config.supplier: {name: secret.get_secret_value() for name, secret in each.secrets.items()}
+            for each in declarations
+        }
+        configs = [each.config for each in declarations]
+        return answer({"applied": await self._suppliers.apply(configs, request[ACTOR], secrets=secrets)})
+
+    async def show(self, request: web.Request) -> web.Response:
+        """One supplier with its revisions and the names of its secrets."""
+        return answer(shown(await self._suppliers.get(request.match_info["supplier"])))
+
+    async def revision(self, request: web.Request) -> web.Response:
+        """The configuration of one revision."""
+        supplier, revision = request.match_info["supplier"], int(request.match_info["revision"])
+        config = await self._suppliers.revision(supplier, revision)
+        if config is None:
+            raise ProblemError("not_found", f"There is no revision {revision} of a supplier {supplier!r}.")
+        return answer({"supplier": supplier, "revision": revision, "config": config})
+
+    async def pause(self, request: web.Request) -> web.Response:
+        """Stop working for a supplier, for a reason."""
+        body = await sent(request, Pausing)
+        await self._suppliers.pause(request.match_info["supplier"], request[ACTOR], body.reason)
+        return await self.show(request)
+
+    async def resume(self, request: web.Request) -> web.Response:
+        """Work for it again."""
+        body = await sent(request, Resuming)
+        await self._suppliers.resume(request.match_info["supplier"], request[ACTOR], body.reason)
+        return await self.show(request)
+
+    async def list_keys(self, request: web.Request) -> web.Response:
+        """Every credential a supplier ever had, without the secrets."""
+        return answer({"keys": await self._keys.list(request.match_info["supplier"])})
+
+    async def issue_key(self, request: web.Request) -> web.Response:
+        """A new credential; this answer is the only one that holds its secret."""
+        body = await sent(request, Issuing)
+        issued = await self._keys.issue(
+            request.match_info["supplier"],
+            body.kind,
+            actor=request[ACTOR],
+            scopes=body.scopes,
+            expires_at=body.expires_at,
+        )
+        return answer(issued, status=201)
+
+    async def revoke_key(self, request: web.Request) -> web.Response:
+        """End a credential."""
+        supplier, key = request.match_info["supplier"], request.match_info["key"]
+        await self._keys.revoke(supplier, key, actor=request[ACTOR], reason=asked(request, Resuming).reason)
+        return web.Response(status=204)
+
+
+def shown(supplier: Supplier) -> dict[str, object]:
+    """A supplier as the API words it."""
+    return {**asdict(supplier), "config": supplier.config}
