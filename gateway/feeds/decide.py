@@ -1,0 +1,168 @@
+"""What one chunk does: every item's outcome, what to publish, how the keys' states move. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from gateway.deadletters import issues_json
+from gateway.feeds.guard import UNKNOWN_KEY, Candidate, KeyState, Outcome, judge
+from gateway.feeds.normalise import NormalisedItem, Rejection
+from gateway.feeds.versions import version_of
+from gateway.sdk.errors import Issue
+
+Key = tuple[str, str]
+"""sku and area within one supplier and facet."""
+
+OUTCOME_BYTES: Mapping[Outcome, int] = {
+    Outcome.NORMALIZED: ord("n"),
+    Outcome.UNCHANGED: ord("u"),
+    Outcome.STALE: ord("s"),
+    Outcome.REJECTED: ord("r"),
+    Outcome.HELD: ord("h"),
+    Outcome.CANCELLED: ord("c"),
+}
+"""One byte per item in `feed_chunks.outcomes`, and the mark of a key's last outcome in `feed_state`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record of the chunk with what normalising made of it. index: from 0 within the feed."""
+
+    index: int
+    line: int
+    raw: bytes
+    result: list[NormalisedItem] | Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One item to send under its version."""
+
+    key: Key
+    version: int
+    item: NormalisedItem
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record that becomes a dead letter. stage: where a replay re-enters."""
+
+    entry: Entry
+    stage: str
+    issues: tuple[Issue, ...]
+    sku: str | None
+
+
+@dataclass(slots=True)
+class Decisions:
+    """All that a chunk decides; nothing of it has happened yet."""
+
+    outcomes: bytearray = field(default_factory=bytearray)
+    publications: list[Publication] = field(default_factory=list)
+    states: dict[Key, tuple[KeyState, Outcome]] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Note one more item's outcome."""
+        self.outcomes.append(OUTCOME_BYTES[outcome])
+
+    def counts(self) -> dict[Outcome, int]:
+        """Items per outcome, only those that occur."""
+        found = {outcome: self.outcomes.count(byte) for outcome, byte in OUTCOME_BYTES.items()}
+        return {outcome: count for outcome, count in found.items() if count}
+
+
+def keys_of(entries: Sequence[Entry]) -> list[Key]:
+    """Every key the chunk names, once, in order of appearance."""
+    return list(
+        dict.fromkeys(
+            (item.sku, item.area) for entry in entries if isinstance(entry.result, list) for item in entry.result
+        )
+    )
+
+
+def decide(
+    entries: Sequence[Entry], known: Mapping[Key, KeyState], *, feed_no: int, period: timedelta | None
+) -> Decisions:
+    """Judge the items of a chunk in record order, each against the state its forerunners left."""
+    decisions = Decisions()
+    for entry in entries:
+        if isinstance(entry.result, Rejection):
+            _reject(decisions, entry, "normalise", entry.result.issues, entry.result.sku)
+            continue
+        version = version_of(feed_no, entry.index)
+        for item, superseded in _with_superseded(entry.result):
+            _judge_item(decisions, entry, item, known, version=version, superseded=superseded, period=period)
+    return decisions
+
+
+def cancel(entries: Sequence[Entry]) -> Decisions:
+    """What a chunk of a cancelled feed does: nothing, and every item says so."""
+    decisions = Decisions()
+    for entry in entries:
+        for _ in range(len(entry.result) if isinstance(entry.result, list) else 1):
+            decisions.add(Outcome.CANCELLED)
+    return decisions
+
+
+def _with_superseded(items: list[NormalisedItem]) -> list[tuple[NormalisedItem, bool]]:
+    """Of several items of one key in one record the last counts; the flag marks the others."""
+    if len(items) == 1:
+        return [(items[0], False)]
+    last = {(item.sku, item.area): place for place, item in enumerate(items)}
+    return [(item, last[item.sku, item.area] != place) for place, item in enumerate(items)]
+
+
+def _judge_item(
+    decisions: Decisions,
+    entry: Entry,
+    item: NormalisedItem,
+    known: Mapping[Key, KeyState],
+    *,
+    version: int,
+    superseded: bool,
+    period: timedelta | None,
+) -> None:
+    if superseded:
+        _set_aside(decisions, entry, item.sku)
+        return
+    key = (item.sku, item.area)
+    moved = decisions.states.get(key)
+    state = moved[0] if moved else known.get(key, UNKNOWN_KEY)
+    judgement = judge(Candidate(version, item.hash, item.observed_at, item.source_version), state, period)
+    decisions.states[key] = (judgement.state, judgement.outcome)
+    if judgement.outcome is Outcome.REJECTED:
+        issue = Issue(judgement.code, path="/version", actual=str(item.source_version))
+        _reject(decisions, entry, "guard", (issue,), item.sku)
+        return
+    if judgement.outcome is Outcome.STALE:
+        _set_aside(decisions, entry, item.sku)
+        return
+    decisions.add(judgement.outcome)
+    if judgement.publish:
+        decisions.publications.append(Publication(key, version, item))
+
+
+def _set_aside(decisions: Decisions, entry: Entry, sku: str) -> None:
+    decisions.add(Outcome.STALE)
+    decisions.problems.append(_row(entry, sku, Outcome.STALE, (Issue("stale"),)))
+
+
+def _reject(decisions: Decisions, entry: Entry, stage: str, issues: tuple[Issue, ...], sku: str | None) -> None:
+    decisions.add(Outcome.REJECTED)
+    decisions.refused.append(Refused(entry, stage, issues, sku))
+    decisions.problems.append(_row(entry, sku, Outcome.REJECTED, issues))
+
+
+def _row(entry: Entry, sku: str | None, outcome: Outcome, issues: tuple[Issue, ...]) -> dict[str, Any]:
+    return {
+        "record": entry.index,
+        "line": entry.line,
+        "sku": sku,
+        "outcome": outcome.value,
+        "issues": issues_json(issues),
+    }

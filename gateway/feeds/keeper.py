@@ -1,0 +1,135 @@
+"""The keeper: reads our own output back and repairs what a broker appended after we had given up on it.
+
+A frozen broker, or a frozen worker's socket, can append a timed-out batch behind newer values of the same keys. The
+catalog topic then ends on an old value although PostgreSQL knows better. The keeper compares what it reads with
+`feed_state`, one query per batch, and decides what is suspicious under the key's row lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.feeds import keys
+from gateway.feeds.chunk import Lane
+from gateway.feeds.findings import Finding, Known, Seen, compare
+from gateway.feeds.patience import patiently
+from gateway.feeds.repair import Repairs
+from gateway.feeds.sources import LANE_TOPIC, follow_stored_offsets, lanes_are_idle, store_next
+from gateway.kafka import CATALOG_TOPIC, Bus, Consumer, Partition, Record
+from gateway.store import Pool, transaction
+from gateway.telemetry import metrics
+from schemas.catalog import Facet
+from schemas.envelope import InvalidEnvelopeError, ItemKey, parts_of, version_of
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 0.5
+ADOPT_AFTER_SECONDS = 5.0
+"""A record whose state does not come is looked into after so long."""
+
+COURTESY = 4.0
+"""While feeds are being worked on the keeper rests so many times as long as it worked."""
+
+FACET_OF_TOPIC = {topic: facet for facet, topic in CATALOG_TOPIC.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One record of a catalog topic that is not settled yet."""
+
+    record: Record
+    facet: Facet
+    key: ItemKey
+    seen: Seen
+    since: float
+
+
+class Keeper:
+    """Keeps the catalog topics true. busy: whether this process works on feeds right now."""
+
+    def __init__(self, bus: Bus, pool: Pool, repairs: Repairs, busy: Callable[[], bool]) -> None:
+        self._bus = bus
+        self._pool = pool
+        self._repairs = repairs
+        self._busy = busy
+        self._pending: dict[Partition, dict[int, Watched]] = {}
+        self._read_to: dict[Partition, int] = {}
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Read nothing more; `run` returns after the batch at hand."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Until stopped; waits while Kafka or PostgreSQL is away."""
+        async with self._bus.consumer(list(FACET_OF_TOPIC), group="gateway.keeper") as consumer:
+            while not self._stopping.is_set():
+                async for attempt in patiently():
+                    with attempt:
+                        await self._turn(consumer)
+
+    async def _turn(self, consumer: Consumer) -> None:
+        if consumer.rebalanced():
+            self._pending.clear()
+            self._read_to = await follow_stored_offsets(self._pool, self._bus, consumer)
+        batches = await consumer.poll(POLL_SECONDS)
+        started = time.monotonic()
+        for partition, records in batches.items():
+            await self._examine(partition, _watched(records))
+            self._read_to[partition] = records[-1].offset + 1
+        for partition in [each for each, pending in self._pending.items() if pending and each not in batches]:
+            await self._examine(partition, [])
+        await self._store_progress(batches)
+        metrics.keeper_pending.set(sum(map(len, self._pending.values())))
+        if self._busy():
+            await asyncio.sleep(COURTESY * (time.monotonic() - started))
+
+    async def _examine(self, partition: Partition, fresh: Sequence[Watched]) -> None:
+        """Compare fresh and pending records of one partition with what is known, in one query."""
+        watched = [*self._pending.pop(partition, {}).values(), *fresh]
+        if not watched:
+            return
+        async with transaction(self._pool) as connection:
+            known = await keys.read_known(connection, watched[0].facet, {each.key for each in watched})
+        pending: dict[int, Watched] = {}
+        for each in watched:
+            match compare(each.seen, known.get(each.key)):
+                case Finding.SETTLED:
+                    continue
+                case Finding.PENDING if not await self._cannot_come(each):
+                    pending[each.record.offset] = each
+                case _:
+                    await self._repairs.settle(each.record, each.facet, each.key, each.seen)
+        self._pending[partition] = pending
+
+    async def _cannot_come(self, watched: Watched) -> bool:
+        """Whether no chunk is left that could still explain a record newer than its key's state."""
+        if time.monotonic() - watched.since < ADOPT_AFTER_SECONDS:
+            return False
+        return await lanes_are_idle(self._pool, self._bus)
+
+    async def _store_progress(self, partitions: Iterable[Partition]) -> None:
+        """Remember where to go on; a pending record is read again after a crash."""
+        for partition in partitions:
+            following = min(self._pending.get(partition, ()), default=self._read_to[partition])
+            await store_next(self._pool, partition, following)
+
+
+def _watched(records: Sequence[Record]) -> list[Watched]:
+    now = time.monotonic()
+    found = []
+    for record in records:
+        try:
+            version, key = version_of(record.headers), parts_of(record.key or b"")
+        except InvalidEnvelopeError:
+            log.warning("catalog.foreign_record", topic=record.topic, partition=record.partition, offset=record.offset)
+            continue
+        if version is not None:
+            seen = Seen(record.partition, record.offset, version)
+            found.append(Watched(record, FACET_OF_TOPIC[record.topic], key, seen, now))
+    return found

@@ -1,0 +1,149 @@
+"""From raw records to what may be published: the adapter's facts, enriched, as canonical bytes with their hash.
+
+Pure: time, versions and known states come in as arguments. One bad record never touches its neighbours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import nh3
+import orjson
+import structlog
+
+from gateway.feeds.chunk import MAX_RECORD, RawRecord
+from gateway.sdk.adapter import Item, NormalisesFeeds, Record
+from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
+from schemas.barcodes import barcode_check
+from schemas.brands import fold_brand
+from schemas.catalog import Facet, Facts, ListingFacts, PriceFacts, ProductFacts, StockFacts
+from schemas.directories import CategoryMap, match_directory
+
+log = structlog.get_logger(__name__)
+
+_SKU_PROBE_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class NormalisedItem:
+    """One key's facts, ready to be judged.
+
+    area: "" where the facet knows none; content: canonical JSON of the facts and what is derived from them;
+    hash: 16 bytes over content, so that equal facts have equal hashes whenever they are observed.
+    """
+
+    sku: str
+    area: str
+    content: bytes
+    hash: bytes
+    observed_at: datetime
+    source_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A record that cannot be taken, and every reason. sku: where it could be read all the same."""
+
+    issues: tuple[Issue, ...]
+    sku: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What of the supplier's settings bears on normalising: revision's category map, and the directory's date."""
+
+    facet: Facet
+    received_at: datetime
+    categories: CategoryMap
+
+    @property
+    def on(self) -> date:
+        """The day whose directory version applies."""
+        return self.received_at.date()
+
+
+def normalise(adapter: NormalisesFeeds, record: RawRecord, rules: Rules) -> list[NormalisedItem] | Rejection:
+    """The items of one raw record, or why it has none.
+
+    Whatever an adapter raises besides its two documented errors is a fault of ours that this record shows: it is
+    logged with its traceback and rejected as `processing_failed` after this one attempt.
+    """
+    try:
+        items = [
+            _finished(item, rules) for item in adapter.normalise(Record(rules.facet, record.raw, rules.received_at))
+        ]
+    except InvalidMessageError as error:
+        return Rejection(tuple(error.issues), sku_hint(record.raw))
+    except ContractError as error:
+        return Rejection((Issue("contract_error", actual=str(error)[:200]),), sku_hint(record.raw))
+    except Exception as error:
+        log.exception("record.failed", facet=rules.facet, line=record.line)
+        return Rejection((Issue("processing_failed", actual=type(error).__name__),), sku_hint(record.raw))
+    return items
+
+
+def _finished(item: Item, rules: Rules) -> NormalisedItem:
+    facts = item.facts
+    content = _content(facts, rules)
+    return NormalisedItem(
+        sku=facts.sku,
+        area=facts.area if isinstance(facts, PriceFacts | StockFacts) else "",
+        content=content,
+        hash=hashlib.blake2b(content, digest_size=16).digest(),
+        observed_at=item.observed_at or rules.received_at,
+        source_version=item.source_version,
+    )
+
+
+def _content(facts: Facts, rules: Rules) -> bytes:
+    """Canonical JSON of the facts: members in the order of the model, amounts as strings, derived members last."""
+    match facts:
+        case PriceFacts() | StockFacts() | ListingFacts():
+            return facts.__pydantic_serializer__.to_json(facts)
+        case ProductFacts():
+            return _product_content(facts, rules)
+
+
+def _product_content(facts: ProductFacts, rules: Rules) -> bytes:
+    if facts.description is not None:
+        facts = facts.model_copy(update={"description": nh3.clean(facts.description)})
+    found = match_directory(facts.category_path, facts.name, rules.categories, rules.on)
+    derived = orjson.dumps(
+        {
+            "brand": fold_brand(facts.brand_raw),
+            "directory_item": found.item and found.item.model_dump(mode="json"),
+            "no_directory_reason": found.reason,
+            "barcode_check": barcode_check(facts.barcode),
+        }
+    )
+    return splice(facts.__pydantic_serializer__.to_json(facts), derived)
+
+
+def splice(first: bytes, second: bytes) -> bytes:
+    """One JSON object of the members of two non-empty ones, without parsing either."""
+    return b"%b,%b" % (first[:-1], second[1:])
+
+
+def sku_hint(raw: bytes) -> str | None:
+    """The sku of a record that was rejected, if its bytes still say so: rejected rows mark the keys of their sku."""
+    if len(raw) > MAX_RECORD:
+        return _probed_sku(raw[:_SKU_PROBE_BYTES])
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return _probed_sku(raw[:_SKU_PROBE_BYTES])
+    sku = found.get("sku") if isinstance(found, dict) else None
+    return sku if isinstance(sku, str) and 0 < len(sku) <= 128 and "\x00" not in sku else None
+
+
+def _probed_sku(start: bytes) -> str | None:
+    _, found, rest = start.partition(b'"sku":"')
+    sku, end, _ = rest.partition(b'"')
+    if not found or not end or b"\\" in sku or len(sku) > 128:
+        return None
+    try:
+        return sku.decode() or None
+    except UnicodeDecodeError:
+        return None

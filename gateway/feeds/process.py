@@ -1,0 +1,205 @@
+"""One chunk, from the feeds topic to the catalog topic, in one transaction of PostgreSQL.
+
+Normalising comes first, outside it. Inside: the partition's place, the chunk's claim, the keys' locks, the judgement,
+the records' acks, the keys' new states, the place behind the chunk. A crash anywhere repeats the chunk with the same
+decisions and so the same `ce_id`s. No outbox is needed for that, because nothing here is decided that a repeat could
+decide otherwise while the locks are held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import structlog
+
+from gateway.deadletters import DeadLetter
+from gateway.deadletters import record as record_letters
+from gateway.feeds import queries
+from gateway.feeds.chunk import ChunkHead, Mode, RawRecord, decode, head_from_headers
+from gateway.feeds.decide import Decisions, Entry, Key, Refused, cancel, decide, keys_of
+from gateway.feeds.message import catalog_messages
+from gateway.feeds.normalise import Rules, normalise
+from gateway.feeds.profile import Profile, Profiles
+from gateway.feeds.queries import Source
+from gateway.kafka import Position, Producer, Record
+from gateway.sdk.errors import InvalidMessageError, Issue
+from gateway.store import Connection, Pool, transaction
+from gateway.telemetry import metrics
+from gateway.telemetry.faults import reached
+
+log = structlog.get_logger(__name__)
+
+SLICE_SECONDS = 0.005
+"""Longest stretch of normalising before others get the event loop."""
+
+
+class Step(Enum):
+    """What a record came to. TAKEN: it is done, now or earlier; MISPLACED: its partition goes on elsewhere."""
+
+    TAKEN = auto()
+    MISPLACED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadChunk:
+    """A chunk as read, before anything was asked of PostgreSQL."""
+
+    source: Source
+    head: ChunkHead
+    profile: Profile
+    entries: Sequence[Entry]
+
+
+class ChunkProcessor:
+    """Takes records of the feeds topics one by one; safe against repeats, zombies and crashes.
+
+    finished: told the feed of every chunk that took effect.
+    """
+
+    def __init__(
+        self, pool: Pool, producer: Producer, profiles: Profiles, finished: Callable[[int], Awaitable[None]]
+    ) -> None:
+        self._pool = pool
+        self._producer = producer
+        self._profiles = profiles
+        self._finished = finished
+
+    async def process(self, record: Record) -> Step:
+        """Take one record to its end.
+
+        Raises ServiceUnavailableError when Kafka or PostgreSQL is away: nothing took effect, or all of it did, and
+        the same record has to be given again.
+        """
+        started = time.perf_counter()
+        source = Source(record.topic, record.partition, record.offset)
+        try:
+            chunk = await self._read(record, source)
+        except InvalidMessageError as error:
+            return await self._bury(record, source, error.issues)
+        async with transaction(self._pool) as connection:
+            step, decisions = await self._apply(connection, chunk)
+            reached("state.before_commit")
+        reached("state.after_commit")
+        if decisions is not None:
+            self._count(chunk.head, decisions, time.perf_counter() - started)
+            await self._finished(chunk.head.feed_no)
+        return step
+
+    async def _read(self, record: Record, source: Source) -> ReadChunk:
+        head = head_from_headers(record.headers)
+        raws = list(decode(record.value or b""))
+        if not raws:
+            raise InvalidMessageError(Issue("poison_pill", actual="empty chunk"))
+        profile = await self._profiles.get(head.supplier, head.revision)
+        rules = Rules(head.facet, head.received_at, profile.categories)
+        return ReadChunk(source, head, profile, await _normalise_in_slices(profile, raws, head.first_record, rules))
+
+    async def _apply(self, connection: Connection, chunk: ReadChunk) -> tuple[Step, Decisions | None]:
+        """Everything the transaction does; no decisions when the chunk had taken effect before."""
+        head, source = chunk.head, chunk.source
+        place = await queries.take_next(connection, source)
+        if place is None or place < source.offset:
+            return Step.MISPLACED, None
+        if place > source.offset:
+            return Step.TAKEN, None
+        await queries.move_next(connection, source)
+        if not await queries.claim_chunk(connection, head, source, len(chunk.entries)):
+            return Step.TAKEN, None
+        if await queries.share_feed(connection, head):
+            decisions = cancel(chunk.entries)
+        else:
+            decisions = await self._judge(connection, chunk)
+        await queries.record_chunk(connection, head, decisions)
+        return Step.TAKEN, decisions
+
+    async def _judge(self, connection: Connection, chunk: ReadChunk) -> Decisions:
+        head, period = chunk.head, chunk.profile.period(chunk.head.facet)
+        known = await queries.lock_keys(connection, head, keys_of(chunk.entries))
+        decisions = decide(chunk.entries, known, feed_no=head.feed_no, period=period)
+        if head.mode is Mode.VALIDATE:
+            return decisions
+        positions = await self._publish(chunk, decisions)
+        await queries.update_keys(connection, head, decisions, positions)
+        await record_letters(connection, [_letter(chunk, refused) for refused in decisions.refused])
+        return decisions
+
+    async def _publish(self, chunk: ReadChunk, decisions: Decisions) -> dict[Key, Position]:
+        """Send what changed and await its acks; where each key's last record stands."""
+        if not decisions.publications:
+            return {}
+        reached("publish.before")
+        period = chunk.profile.period(chunk.head.facet)
+        with metrics.publish_seconds.time():
+            positions = await self._producer.send(catalog_messages(chunk.head, decisions.publications, period))
+        reached("publish.after")
+        return {
+            publication.key: position
+            for publication, position in zip(decisions.publications, positions, strict=True)
+        }
+
+    async def _bury(self, record: Record, source: Source, issues: tuple[Issue, ...]) -> Step:
+        """Dead-letter a record that cannot be read as a chunk at all; the partition goes on."""
+        async with transaction(self._pool) as connection:
+            place = await queries.take_next(connection, source)
+            if place != source.offset:
+                return Step.MISPLACED if place is None or place < source.offset else Step.TAKEN
+            await record_letters(connection, [_unreadable(record, issues)])
+            await queries.move_next(connection, source)
+        log.warning("chunk.unreadable", topic=source.topic, partition=source.partition, offset=source.offset)
+        return Step.TAKEN
+
+    def _count(self, head: ChunkHead, decisions: Decisions, seconds: float) -> None:
+        metrics.feed_chunk_seconds.labels(lane=head.lane).observe(seconds)
+        for outcome, count in decisions.counts().items():
+            metrics.feed_items_total.labels(supplier=head.supplier, facet=head.facet, outcome=outcome).inc(count)
+
+
+async def _normalise_in_slices(
+    profile: Profile, raws: Sequence[RawRecord], first_record: int, rules: Rules
+) -> list[Entry]:
+    entries: list[Entry] = []
+    until = time.perf_counter() + SLICE_SECONDS
+    for place, raw in enumerate(raws):
+        entries.append(Entry(first_record + place, raw.line, raw.raw, normalise(profile.adapter, raw, rules)))
+        if time.perf_counter() > until:
+            await asyncio.sleep(0)
+            until = time.perf_counter() + SLICE_SECONDS
+    return entries
+
+
+def _letter(chunk: ReadChunk, refused: Refused) -> DeadLetter:
+    head, source = chunk.head, chunk.source
+    return DeadLetter(
+        stage=refused.stage,
+        issues=refused.issues,
+        original=refused.entry.raw,
+        supplier=head.supplier,
+        facet=head.facet,
+        sku=refused.sku,
+        feed_no=head.feed_no,
+        record_index=refused.entry.index,
+        line=refused.entry.line,
+        revision=head.revision,
+        received_at=head.received_at,
+        topic=source.topic,
+        partition=source.partition,
+        offset=source.offset,
+    )
+
+
+def _unreadable(record: Record, issues: tuple[Issue, ...]) -> DeadLetter:
+    return DeadLetter(
+        stage="feeds.read",
+        issues=issues,
+        original=record.value or b"",
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.timestamp,
+        key=record.key,
+        headers=record.headers,
+    )

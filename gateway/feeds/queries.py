@@ -1,0 +1,182 @@
+"""SQL of the chunk transaction. Lock order: the partition's offset, the chunk, the feed (key share), keys by (sku, area).
+
+Every statement names its locks. A failed or repeated transaction repeats the whole chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.feeds.chunk import ChunkHead, Mode
+from gateway.feeds.decide import OUTCOME_BYTES, Decisions, Key
+from gateway.feeds.guard import KeyState
+from gateway.kafka import Position
+from gateway.store import Connection
+from schemas.catalog import Facet
+
+FACET_CODES: Mapping[Facet, str] = {Facet.PRODUCT: "p", Facet.PRICE: "$", Facet.STOCK: "s", Facet.LISTING: "l"}
+"""`feed_state.facet`."""
+
+SESSION: Mapping[str, str] = {
+    # A generic plan made while feed_state was small would scan it for ever after; keys are always looked up by index.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Server settings of the connections that run this module."""
+
+TAKE_NEXT = "SELECT next FROM source_offsets WHERE topic = $1 AND partition = $2 FOR UPDATE"
+
+MOVE_NEXT = "UPDATE source_offsets SET next = $3 WHERE topic = $1 AND partition = $2"
+
+CLAIM_CHUNK = """
+    INSERT INTO feed_chunks (feed_no, chunk_no, topic, partition, "offset", first_record, records, outcomes, problems)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, '', '[]')
+    ON CONFLICT DO NOTHING
+    RETURNING true
+"""
+
+RECORD_CHUNK = """
+    UPDATE feed_chunks SET outcomes = $3, problems = $4, decided_at = now()
+     WHERE feed_no = $1 AND chunk_no = $2
+"""
+
+SHARE_FEED = """
+    SELECT cancel_requested_at IS NOT NULL AS cancelled FROM feeds WHERE feed_no = $1
+       FOR KEY SHARE
+"""
+
+RESTORE_FEED = """
+    INSERT INTO feeds (feed_no, supplier, facet, mode, state, revision, lane, received_at)
+    VALUES ($1, $2, $3, $4, 'incomplete', $5, $6, $7)
+    ON CONFLICT DO NOTHING
+"""
+
+INSERT_MISSING_KEYS = """
+    INSERT INTO feed_state (facet, supplier, sku, area, version, seen)
+    SELECT $1::text::"char", $2, k.sku, k.area, 0, 0
+      FROM unnest($3::text[], $4::text[]) AS k (sku, area)
+     ORDER BY k.sku COLLATE "C", k.area COLLATE "C"
+    ON CONFLICT DO NOTHING
+"""
+
+LOCK_KEYS = """
+    SELECT s.sku, s.area, s.version, s.source_version, s.hash, s.published_at
+      FROM unnest($3::text[], $4::text[]) AS k (sku, area)
+      JOIN feed_state s ON s.facet = $1::text::"char" AND s.supplier = $2 AND s.sku = k.sku AND s.area = k.area
+     ORDER BY s.sku, s.area
+       FOR UPDATE OF s
+"""
+
+READ_KEYS = LOCK_KEYS.replace("FOR UPDATE OF s", "")
+
+UPDATE_KEYS = """
+    UPDATE feed_state s
+       SET version = k.version, source_version = k.source_version, hash = k.hash, published_at = k.published_at,
+           partition = COALESCE(k.partition, s.partition), "offset" = COALESCE(k."offset", s."offset"),
+           withdrawn = k.hash IS NULL AND s.withdrawn,
+           seen = GREATEST(s.seen, $3), seen_outcome = k.outcome::"char"
+      FROM unnest($4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[], $9::timestamptz[],
+                  $10::integer[], $11::bigint[], $12::text[])
+           AS k (sku, area, version, source_version, hash, published_at, partition, "offset", outcome)
+     WHERE s.facet = $1::text::"char" AND s.supplier = $2 AND s.sku = k.sku AND s.area = k.area
+"""
+
+MARK_REJECTED = """
+    UPDATE feed_state SET seen = GREATEST(seen, $3), seen_outcome = 'r'
+     WHERE facet = $1::text::"char" AND supplier = $2 AND sku = ANY($4::text[]) AND seen <= $3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a chunk was read: logical topic, partition, offset."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+async def take_next(connection: Connection, source: Source) -> int | None:
+    """The offset this partition goes on with, locked until the transaction ends; None: the partition was never followed."""
+    found: int | None = await connection.fetchval(TAKE_NEXT, source.topic, source.partition)
+    return found
+
+
+async def move_next(connection: Connection, source: Source) -> None:
+    """The partition goes on behind `source`."""
+    await connection.execute(MOVE_NEXT, source.topic, source.partition, source.offset + 1)
+
+
+async def claim_chunk(connection: Connection, head: ChunkHead, source: Source, records: int) -> bool:
+    """Whether the chunk is new; a repeat of one that took effect is not."""
+    claimed = await connection.fetchval(
+        CLAIM_CHUNK,
+        head.feed_no,
+        head.chunk_no,
+        source.topic,
+        source.partition,
+        source.offset,
+        head.first_record,
+        records,
+    )
+    return claimed is not None
+
+
+async def record_chunk(connection: Connection, head: ChunkHead, decisions: Decisions) -> None:
+    """Write what became of the chunk's items."""
+    await connection.execute(
+        RECORD_CHUNK, head.feed_no, head.chunk_no, bytes(decisions.outcomes), decisions.problems
+    )
+
+
+async def share_feed(connection: Connection, head: ChunkHead) -> bool:
+    """Whether the feed was cancelled. A feed that a restored database has lost comes back as incomplete."""
+    cancelled: bool | None = await connection.fetchval(SHARE_FEED, head.feed_no)
+    if cancelled is None:
+        await connection.execute(
+            RESTORE_FEED, head.feed_no, head.supplier, head.facet, head.mode, head.revision, head.lane, head.received_at
+        )
+        cancelled = await connection.fetchval(SHARE_FEED, head.feed_no)
+    return bool(cancelled)
+
+
+async def lock_keys(connection: Connection, head: ChunkHead, keys: Sequence[Key]) -> dict[Key, KeyState]:
+    """The states of `keys`, created where missing and locked in key order; a validating feed only reads them."""
+    arguments = (FACET_CODES[head.facet], head.supplier, [sku for sku, _ in keys], [area for _, area in keys])
+    if head.mode is not Mode.VALIDATE:
+        await connection.execute(INSERT_MISSING_KEYS, *arguments)
+    rows = await connection.fetch(READ_KEYS if head.mode is Mode.VALIDATE else LOCK_KEYS, *arguments)
+    return {(row[0], row[1]): KeyState(row[2], row[3], row[4], row[5]) for row in rows}
+
+
+async def update_keys(
+    connection: Connection, head: ChunkHead, decisions: Decisions, positions: Mapping[Key, Position]
+) -> None:
+    """Move the states of every key the chunk named, and mark the keys of rejected skus as seen."""
+    columns: list[tuple[Any, ...]] = []
+    for (sku, area), (state, outcome) in decisions.states.items():
+        position = positions.get((sku, area))
+        columns.append(
+            (
+                sku,
+                area,
+                state.version,
+                state.source_version,
+                state.hash,
+                state.published_at,
+                position and position.partition,
+                position and position.offset,
+                chr(OUTCOME_BYTES[outcome]),
+            )
+        )
+    facet = FACET_CODES[head.facet]
+    if columns:
+        await connection.execute(
+            UPDATE_KEYS, facet, head.supplier, head.feed_no, *(list(column) for column in zip(*columns, strict=True))
+        )
+    skus = sorted({refused.sku for refused in decisions.refused if refused.sku is not None})
+    if skus:
+        await connection.execute(MARK_REJECTED, facet, head.supplier, head.feed_no, skus)

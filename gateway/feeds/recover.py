@@ -1,0 +1,46 @@
+"""Before intake opens: number new feeds above everything that Kafka already holds.
+
+A database restored from an older copy would otherwise give out numbers again, and every new item would lose to what
+the topics hold: the gateway would go mute. Only what lies behind the stored places has to be looked at, since a
+number on a topic before them was given out before the copy was made.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from gateway.feeds.sources import LANE_TOPIC, stored_nexts
+from gateway.kafka import CATALOG_TOPIC, Bus, Record
+from gateway.store import Pool, transaction
+
+log = structlog.get_logger(__name__)
+
+RAISE = """
+    SELECT setval('feed_no', $1) FROM feed_no WHERE last_value < $1
+"""
+
+
+async def raise_feed_no(bus: Bus, pool: Pool) -> int:
+    """Make the next feed_no higher than any on the catalog and feeds topics; the highest found, 0 for none."""
+    topics = [*LANE_TOPIC.values(), *CATALOG_TOPIC.values()]
+    starts, ends = await bus.beginning_offsets(topics), await bus.end_offsets(topics)
+    async with transaction(pool) as connection:
+        stored = await stored_nexts(connection, topics)
+    highest = 0
+    for (topic, partition), end in ends.items():
+        start = max(starts[topic, partition], stored.get((topic, partition), 0))
+        async for records in bus.scan(topic, partition, start, end):
+            highest = max(highest, *map(_feed_no, records))
+    async with transaction(pool) as connection:
+        raised = await connection.fetchval(RAISE, highest)
+    if raised is not None:
+        log.warning("feed_no.raised", to=raised)
+    return highest
+
+
+def _feed_no(record: Record) -> int:
+    """The feed that a record names in its headers, 0 where it names none."""
+    for name, value in record.headers:
+        if name == "gw-feed" and value.isdigit():
+            return int(value)
+    return 0

@@ -1,0 +1,162 @@
+"""What became of a feed and of a sku: the questions vendors and operators ask."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+from gateway.feeds.decide import OUTCOME_BYTES
+from gateway.feeds.finish import SAMPLE_SKUS, TOP, TOP_PROBLEMS, count_outcomes
+from gateway.feeds.queries import FACET_CODES
+from gateway.feeds.versions import feed_no_of, record_index_of
+from gateway.store import Pool, transaction
+from schemas.catalog import Facet
+
+FEED = """
+    SELECT f.feed_no, f.supplier, f.facet, f.mode, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
+           f.received_at, f.produced_at, f.finished_at, f.cancel_requested_at IS NOT NULL AS cancel_requested, f.counts,
+           (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done
+      FROM feeds f
+     WHERE f.feed_no = $1 AND ($2::text IS NULL OR f.supplier = $2)
+"""
+
+FEEDS = """
+    SELECT f.feed_no, f.supplier, f.facet, f.mode, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
+           f.received_at, f.produced_at, f.finished_at, f.cancel_requested_at IS NOT NULL AS cancel_requested, f.counts,
+           (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done
+      FROM feeds f
+     WHERE ($1::text IS NULL OR f.supplier = $1) AND ($2::text IS NULL OR f.facet = $2)
+       AND ($3::text IS NULL OR f.state = $3) AND f.feed_no < $4
+     ORDER BY f.feed_no DESC LIMIT $5
+"""
+
+REQUEST_CANCEL = """
+    UPDATE feeds SET cancel_requested_at = COALESCE(cancel_requested_at, now())
+     WHERE feed_no = $1 AND supplier = $2 AND state IN ('admitted', 'produced', 'incomplete')
+    RETURNING true
+"""
+
+LOCK_FOR_CANCEL = "SELECT state FROM feeds WHERE feed_no = $1 AND supplier = $2 FOR UPDATE"
+
+PROBLEMS = """
+    SELECT problems FROM feed_chunks WHERE feed_no = $1 AND problems <> '[]' ORDER BY first_record
+"""
+
+ITEM = """
+    SELECT area, version, source_version, seen, seen_outcome::text, withdrawn, published_at, hash IS NOT NULL AS accepted
+      FROM feed_state
+     WHERE facet = $1::text::"char" AND supplier = $2 AND sku = $3
+     ORDER BY area
+"""
+
+REFUSALS = """
+    SELECT id, feed_no, line, code, issues, state, created_at FROM dead_letters
+     WHERE supplier = $1 AND facet = $2 AND sku = $3
+     ORDER BY created_at DESC LIMIT 10
+"""
+
+NEWEST = 2**62
+"""A cursor before every feed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStatus:
+    """One feed as it stands. counts: outcome → items so far; chunks None: not known."""
+
+    feed_no: int
+    supplier: str
+    facet: str
+    mode: str
+    state: str
+    lane: str
+    revision: int
+    chunks: int | None
+    chunks_done: int
+    records: int | None
+    bytes: int | None
+    received_at: datetime
+    produced_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested: bool
+    counts: dict[str, int]
+
+
+class Reports:
+    """Read-only view of feeds and keys; a supplier sees its own, None sees all."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def feed(self, feed_no: int, supplier: str | None) -> FeedStatus | None:
+        """One feed, with its counts so far."""
+        async with transaction(self._pool) as connection:
+            row = await connection.fetchrow(FEED, feed_no, supplier)
+            if row is None:
+                return None
+            counts = row["counts"]
+            return _status(row, await count_outcomes(connection, feed_no) if counts is None else counts)
+
+    async def feeds(
+        self, supplier: str | None, *, facet: str | None, state: str | None, before: int = NEWEST, limit: int = 50
+    ) -> list[FeedStatus]:
+        """Newest first, below the cursor `before`; counts only of finished feeds."""
+        async with transaction(self._pool) as connection:
+            rows = await connection.fetch(FEEDS, supplier, facet, state, before, limit)
+        return [_status(row, row["counts"] or {}) for row in rows]
+
+    async def top_problems(self, feed_no: int) -> list[dict[str, Any]]:
+        """Problem codes of a feed, most frequent first: {code, count, skus}."""
+        async with transaction(self._pool) as connection:
+            rows = await connection.fetch(TOP, feed_no, SAMPLE_SKUS, TOP_PROBLEMS)
+        return [dict(row) for row in rows]
+
+    async def rows(self, feed_no: int) -> AsyncIterator[list[dict[str, Any]]]:
+        """The report, chunk by chunk in record order: items that did not simply come through, with their issues."""
+        async with transaction(self._pool) as connection:
+            async for row in connection.cursor(PROBLEMS, feed_no):
+                yield row["problems"]
+
+    async def cancel(self, feed_no: int, supplier: str) -> str | None:
+        """Ask that what has not taken effect yet never does; the feed's state before, None when there is no such feed."""
+        async with transaction(self._pool) as connection:
+            state: str | None = await connection.fetchval(LOCK_FOR_CANCEL, feed_no, supplier)
+            await connection.execute(REQUEST_CANCEL, feed_no, supplier)
+        return state
+
+    async def item(self, supplier: str, facet: Facet, sku: str) -> dict[str, Any] | None:
+        """What became of one sku: its keys' states and its latest refusals; None when it was never named."""
+        async with transaction(self._pool) as connection:
+            keys = await connection.fetch(ITEM, FACET_CODES[facet], supplier, sku)
+            refusals = await connection.fetch(REFUSALS, supplier, facet, sku)
+        if not keys and not refusals:
+            return None
+        return {
+            "sku": sku,
+            "facet": facet.value,
+            "keys": [_key_state(row) for row in keys],
+            "refusals": [dict(row) for row in refusals],
+        }
+
+
+def _status(row: Any, counts: dict[str, int]) -> FeedStatus:
+    return FeedStatus(**{**dict(row), "counts": counts})
+
+
+OUTCOME_OF = {chr(byte): outcome.value for outcome, byte in OUTCOME_BYTES.items()}
+
+
+def _key_state(row: Any) -> dict[str, Any]:
+    return {
+        "area": row["area"] or None,
+        "status": "withdrawn" if row["withdrawn"] else "accepted" if row["accepted"] else "never_accepted",
+        "version": row["version"],
+        "source_version": row["source_version"],
+        "feed": feed_no_of(row["version"]) or None,
+        "record": record_index_of(row["version"]) if row["version"] else None,
+        "last_seen_feed": row["seen"],
+        "last_outcome": OUTCOME_OF.get(row["seen_outcome"]),
+        "published_at": row["published_at"],
+    }

@@ -1,0 +1,126 @@
+"""The lanes: reading the feeds topics and giving each partition's chunks to the processor, one at a time.
+
+Kafka's group only spreads the partitions. Where a partition goes on is PostgreSQL's word; two processes that both
+believe to own one cannot both move it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+
+import structlog
+
+from gateway.feeds.chunk import Lane
+from gateway.feeds.patience import patiently
+from gateway.feeds.process import ChunkProcessor, Step
+from gateway.feeds.sources import LANE_TOPIC, follow_stored_offsets
+from gateway.kafka import Bus, Consumer, Partition, Record
+from gateway.store import Pool
+from gateway.telemetry import metrics
+
+log = structlog.get_logger(__name__)
+
+CONCURRENCY: Mapping[Lane, int] = {Lane.EXPRESS: 4, Lane.BULK: 3}
+"""Chunks under way in one process. Bulk leaves express its share of connections and of the event loop's turns."""
+
+WAITING = 4
+"""Chunks of one partition read ahead; beyond it the partition is paused."""
+
+POLL_SECONDS = 0.2
+
+
+class PartitionQueue:
+    """The chunks of one partition, taken strictly in order by one task at a time."""
+
+    def __init__(self) -> None:
+        self.records: deque[Record] = deque()
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether reading ahead has to pause."""
+        return len(self.records) >= WAITING
+
+    @property
+    def idle(self) -> bool:
+        """Whether a task has to be started for what waits."""
+        return self.task is None or self.task.done()
+
+
+class LaneWorker:
+    """One lane of one process."""
+
+    def __init__(self, lane: Lane, bus: Bus, pool: Pool, processor: ChunkProcessor) -> None:
+        self._lane = lane
+        self._bus = bus
+        self._pool = pool
+        self._processor = processor
+        self._queues: dict[Partition, PartitionQueue] = {}
+        self._slots = asyncio.Semaphore(CONCURRENCY[lane])
+        self._lost_place = False
+        self._stopping = asyncio.Event()
+
+    @property
+    def busy(self) -> bool:
+        """Whether chunks are waiting or under way."""
+        return any(queue.records or not queue.idle for queue in self._queues.values())
+
+    def stop(self) -> None:
+        """Read nothing more; `run` returns when the chunks under way are done."""
+        self._stopping.set()
+        for queue in self._queues.values():
+            queue.records.clear()
+
+    async def run(self) -> None:
+        """Until stopped. A chunk under way is finished; what waits behind it is read again by the next owner."""
+        async with self._bus.consumer([LANE_TOPIC[self._lane]], group=f"gateway.feeds.{self._lane}") as consumer:
+            async with asyncio.TaskGroup() as group:
+                while not self._stopping.is_set():
+                    await self._turn(consumer, group)
+
+    async def _turn(self, consumer: Consumer, group: asyncio.TaskGroup) -> None:
+        if consumer.rebalanced() or self._lost_place:
+            await self._find_places(consumer)
+        for partition, records in (await consumer.poll(POLL_SECONDS)).items():
+            queue = self._queues.get(partition)
+            if queue is None or self._stopping.is_set():
+                continue
+            queue.records.extend(records)
+            if queue.full:
+                consumer.pause(partition)
+            if queue.idle:
+                queue.task = group.create_task(self._drain(partition, queue, consumer), name=f"{partition}")
+        metrics.backlog_chunks.labels(lane=self._lane).set(sum(len(queue.records) for queue in self._queues.values()))
+
+    async def _find_places(self, consumer: Consumer) -> None:
+        """Begin again at the stored places of all that is assigned now; chunks under way are left to finish."""
+        async for attempt in patiently():
+            with attempt:
+                self._lost_place = False
+                places = await follow_stored_offsets(self._pool, self._bus, consumer)
+                for queue in self._queues.values():
+                    queue.records.clear()
+                self._queues = {partition: self._queues.get(partition) or PartitionQueue() for partition in places}
+
+    async def _drain(self, partition: Partition, queue: PartitionQueue, consumer: Consumer) -> None:
+        while queue.records:
+            record = queue.records[0]
+            async with self._slots:
+                step = await self._patiently_process(record)
+            if step is Step.MISPLACED:
+                self._lost_place = True
+                queue.records.clear()
+                return
+            if queue.records and queue.records[0] is record:
+                queue.records.popleft()
+            if not queue.full:
+                consumer.resume(partition)
+            consumer.commit_hint(partition, record.offset + 1)
+
+    async def _patiently_process(self, record: Record) -> Step:
+        async for attempt in patiently():
+            with attempt:
+                return await self._processor.process(record)
+        raise AssertionError("patience has no end")

@@ -1,0 +1,95 @@
+"""Chunks: what goes in comes out, and nothing that was cut passes for whole."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.feeds.chunk import (
+    MAX_CHUNK,
+    MAX_RECORDS,
+    ChunkHead,
+    Chunker,
+    Lane,
+    Mode,
+    RawRecord,
+    decode,
+    encode,
+    head_from_headers,
+    head_to_headers,
+)
+from gateway.sdk.errors import InvalidMessageError
+from schemas.catalog import Facet
+
+HEAD = ChunkHead(
+    supplier="acme",
+    feed_no=7,
+    chunk_no=2,
+    first_record=2000,
+    facet=Facet.PRICE,
+    mode=Mode.UPSERT,
+    lane=Lane.BULK,
+    revision=3,
+    received_at=datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=timezone(timedelta(hours=8))),
+)
+
+raws = st.lists(st.builds(RawRecord, st.integers(0, 2**32 - 1), st.binary(max_size=50)))
+
+
+@given(raws)
+def test_what_is_encoded_is_decoded(records: list[RawRecord]) -> None:
+    assert list(decode(encode(records))) == records
+
+
+@given(raws.filter(bool), st.data())
+def test_a_cut_chunk_never_reads_as_other_records(records: list[RawRecord], data: st.DataObject) -> None:
+    value = encode(records)
+    cut = value[: data.draw(st.integers(0, len(value) - 1))]
+    try:
+        found = list(decode(cut))
+    except InvalidMessageError:
+        return
+    assert found == records[: len(found)]
+
+
+@given(st.lists(st.integers(0, MAX_CHUNK + 10), max_size=40))
+def test_the_chunker_keeps_order_and_limits(sizes: list[int]) -> None:
+    chunker, chunks = Chunker(), []
+    for line, size in enumerate(sizes, start=1):
+        if finished := chunker.add(line, b"x" * size):
+            chunks.append(finished)
+    if finished := chunker.finish():
+        chunks.append(finished)
+    records = [record for value, _ in chunks for record in decode(value)]
+    assert [(record.line, len(record.raw)) for record in records] == list(enumerate(sizes, start=1))
+    for value, count in chunks:
+        assert count == len(list(decode(value))) <= MAX_RECORDS
+        assert len(value) <= MAX_CHUNK or count == 1
+
+
+def test_a_thousand_records_are_a_chunk() -> None:
+    chunker = Chunker()
+    finished = [chunker.add(line, b"{}") for line in range(MAX_RECORDS + 1)]
+    assert [each is not None for each in finished] == [False] * MAX_RECORDS + [True]
+
+
+def test_the_head_survives_its_headers() -> None:
+    assert head_from_headers(head_to_headers(HEAD)) == HEAD
+
+
+@pytest.mark.parametrize("missing", ["gw-supplier", "gw-feed", "gw-chunk", "gw-facet", "gw-received-at"])
+def test_a_missing_header_makes_a_poison_pill(missing: str) -> None:
+    headers = tuple(header for header in head_to_headers(HEAD) if header[0] != missing)
+    with pytest.raises(InvalidMessageError) as caught:
+        head_from_headers(headers)
+    assert caught.value.issues[0].code == "poison_pill"
+
+
+def test_a_chunk_of_a_later_format_is_an_unknown_schema() -> None:
+    headers = (("gw-schema", b"chunk/2"), *head_to_headers(HEAD)[1:])
+    with pytest.raises(InvalidMessageError) as caught:
+        head_from_headers(headers)
+    assert caught.value.issues[0].code == "unknown_schema"
