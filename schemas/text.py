@@ -7,4 +7,7 @@ import unicodedata
 
 def folded(text: str) -> str:
     """`text` in NFKC and without case, runs of blanks as one blank, none at the ends."""
-    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
+    if text.isascii():
+        return " ".join(text.lower().split())
+    narrow = unicodedata.normalize("NFKC", text)
+    return " ".join(unicodedata.normalize("NFKC", narrow.casefold()).split())
