@@ -23,13 +23,12 @@ from gateway.embedded.errors import (
     UnsupportedPlatformError,
 )
 from gateway.embedded.ports import LOOPBACK, choose_port, is_free
-from gateway.embedded.process import Command, Leashed, launch
+from gateway.embedded.process import KILL_SECONDS, Command, Leashed, leashed
 from gateway.embedded.progress import Progress, Stage, Step, silent
 
 _BOOT_SECONDS = 120.0
 _PREPARE_SECONDS = 120.0
 _STOP_SECONDS = 20.0
-_KILL_SECONDS = 20.0
 _PORT_DRAWS = 5
 # Less than this left, and a server that does not start has no other reason worth telling.
 _FULL_BYTES = 1 << 20
@@ -91,7 +90,7 @@ class Engine(ABC):
     async def kill(self) -> None:
         """SIGKILL for all its processes, as a crash would end them; returns when they are gone."""
         await self._running().signal(SIGKILL, tree=True)
-        if await self._running().ended(_KILL_SECONDS) is None:
+        if await self._running().ended(KILL_SECONDS) is None:
             raise EngineError(f"{self.name} cannot be killed")
 
     async def freeze(self) -> None:
@@ -111,8 +110,8 @@ class Engine(ABC):
         """The command that serves the data directory on the port."""
 
     @abstractmethod
-    async def _ready(self, process: Leashed, port: int) -> bool:
-        """Whether the server answers by now."""
+    def _ready(self, pid: int) -> bool:
+        """Whether the server with this first process serves by now."""
 
     def _running(self) -> Leashed:
         if self._process is None:
@@ -129,9 +128,9 @@ class Engine(ABC):
     async def _run(self, command: Command, lock: int) -> None:
         """Run a preparing command to its end."""
         self._report(Stage.PREPARE)
-        process = await launch(command, self._log, lock=lock)
-        if process is None or await process.ended(_PREPARE_SECONDS) != 0:
-            raise self._failure()
+        async with leashed(command, self._log, lock=lock) as process:
+            if process is None or await process.ended(_PREPARE_SECONDS) != 0:
+                raise self._failure()
 
     async def _boot(self, lock: int) -> Leashed:
         self._report(Stage.BOOT)
@@ -151,16 +150,13 @@ class Engine(ABC):
     async def _boot_on(self, port: int, lock: int) -> Leashed:
         if not is_free(port):
             raise PortTakenError(f"{LOOPBACK}:{port}, for {self.name}")
-        process = await launch(self._serve(port), self._log, lock=lock)
-        deadline = time.monotonic() + _BOOT_SECONDS
-        while process is not None and process.running and time.monotonic() < deadline:
-            if await self._ready(process, port):
-                return process
-            await asyncio.sleep(0.02)
-        if process is not None:
-            await process.signal(SIGKILL, tree=True)
-            await process.ended(_KILL_SECONDS)
-        raise self._failure()
+        async with leashed(self._serve(port), self._log, lock=lock) as process:
+            deadline = time.monotonic() + _BOOT_SECONDS
+            while process is not None and process.running and time.monotonic() < deadline:
+                if self._ready(process.pid):
+                    return process
+                await asyncio.sleep(0.02)
+            raise self._failure()
 
     def _failure(self) -> EngineError:
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []

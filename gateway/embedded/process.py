@@ -9,13 +9,17 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from signal import SIGKILL, Signals
 from typing import IO, cast
 
 import orjson
+
+# How long a killed process may take to be gone: the kernel may be writing its pages out.
+KILL_SECONDS = 20.0
 
 _LEASH = Path(__file__).with_name("leash.py")
 
@@ -74,12 +78,22 @@ class Leashed:
             return  # it has ended, and its pipes with it
 
 
-async def launch(command: Command, log: Path, *, lock: int) -> Leashed | None:
+@asynccontextmanager
+async def leashed(command: Command, log: Path, *, lock: int) -> AsyncIterator[Leashed | None]:
     """Start a command; None when it could not be started, and the log tells why.
 
-    The descriptor `lock` stays open for as long as anything of the command is left.
+    It outlives the block, unless the block raises or is cancelled. The descriptor `lock` stays open for as long as
+    anything of the command is left.
     """
-    return await asyncio.to_thread(_launch, command, log, lock)
+    launching = asyncio.ensure_future(asyncio.to_thread(_launch, command, log, lock))
+    try:
+        await asyncio.shield(launching)
+        yield launching.result()
+    except BaseException:
+        if process := await launching:
+            await process.signal(SIGKILL, tree=True)
+            await process.ended(KILL_SECONDS)
+        raise
 
 
 def _launch(command: Command, log: Path, lock: int) -> Leashed | None:
