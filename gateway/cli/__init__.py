@@ -1,0 +1,72 @@
+"""The command line: one module per noun, loaded when its command is called, so that help is there at once.
+
+Exit status: 0 done, 1 failed, 2 wrongly called, 78 wrongly configured (EX_CONFIG of sysexits), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App, CycloptsError, Group
+from rich.console import Console
+from rich.text import Text
+
+from gateway.sdk.errors import ConfigError, GatewayError
+
+FAILED = 1
+MISCONFIGURED = 78
+
+RUNNING = Group.create_ordered("Run")
+OPERATING = Group.create_ordered("Operate")
+DEVELOPING = Group.create_ordered("Develop")
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _wrongly_called(error: CycloptsError) -> Text:
+    return _line(f"{error} Try --help.")
+
+
+def _line(text: str) -> Text:
+    return Text(f"mallgate: {text}", style="red")
+
+
+app = App(
+    name="mallgate",
+    help="An async gateway between e-commerce suppliers and a government-procurement mall.",
+    version_flags=["--version"],
+    error_formatter=_wrongly_called,
+    result_action="return_int_as_exit_code_else_zero",
+    suppress_keyboard_interrupt=False,
+)
+
+COMMANDS = (
+    ("run", RUNNING, "Run the gateway."),
+    ("demo", RUNNING, "Show the gateway at work on embedded Kafka and PostgreSQL."),
+    ("check", RUNNING, "Check settings, Kafka and PostgreSQL."),
+    ("suppliers", OPERATING, "Declare suppliers, pause them, hand out their keys."),
+    ("feeds", OPERATING, "Look at what suppliers fed."),
+    ("deadletters", OPERATING, "Look at what was rejected; replay or discard it."),
+    ("topics", OPERATING, "Look at the Kafka topics."),
+    ("adapters", DEVELOPING, "Look at the adapters there are."),
+    ("schemas", DEVELOPING, "Write or check the generated schemas."),
+)
+
+for noun, group, words in COMMANDS:
+    app.command(f"gateway.cli.{noun}:{noun}", name=noun, group=group, help=words)
+
+
+def main() -> None:
+    """Run the command of sys.argv and leave with its status; expected errors are red lines, not tracebacks."""
+    try:
+        status = app()
+    except ConfigError as error:
+        for problem in error.problems:
+            errors.print(_line(problem))
+        status = MISCONFIGURED
+    except GatewayError as error:
+        errors.print(_line(str(error)))
+        status = FAILED
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)

@@ -1,0 +1,65 @@
+"""Where the gateway of this machine is to be found, so that its commands need no settings of their own.
+
+A gateway on embedded engines takes free ports and makes up a token; it leaves both in its data directory, readable by
+its owner alone, and takes the note away when it stops.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gateway.config import Settings, load_settings
+from gateway.sdk.errors import ConfigError
+
+NOTE = "instance.json"
+
+
+class Instance(BaseModel):
+    """A running gateway. url: of its HTTP APIs."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    admin_url: str
+    admin_token: str
+    kafka_bootstrap: str
+    database_url: str
+
+
+@contextlib.contextmanager
+def announced(data_dir: Path, instance: Instance) -> Iterator[None]:
+    """Leave the note while the block runs."""
+    note = data_dir / NOTE
+    draft = data_dir / f"{NOTE}.{os.getpid()}"
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(instance.model_dump_json().encode())
+    draft.replace(note)
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def found(data_dir: Path) -> Instance | None:
+    """The gateway that left a note; None when there is none. Raises ConfigError when it cannot be read."""
+    note = data_dir / NOTE
+    try:
+        return Instance.model_validate_json(note.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise ConfigError([f"{note}: cannot be read"]) from error
+
+
+def settings() -> Settings:
+    """The settings of a command: what is not set is taken from the gateway of this machine. Raises ConfigError."""
+    given = load_settings()
+    instance = found(given.data_dir)
+    if instance is None:
+        return given
+    left = {name: value for name, value in instance.model_dump().items() if getattr(given, name) is None}
+    return load_settings(**left)
