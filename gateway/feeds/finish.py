@@ -136,7 +136,7 @@ async def _close(connection: Connection, feed: Row) -> dict[str, int]:
     state = "cancelled" if Outcome.CANCELLED in counts else "done"
     await connection.execute(CLOSE, feed["feed_no"], state, counts, finished_at)
     report = FeedReport(
-        feed=feed["feed_no"],
+        feed=str(feed["feed_no"]),
         supplier=feed["supplier"],
         facet=Facet(feed["facet"]),
         mode=feed["mode"],
