@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import asyncpg
 
@@ -65,6 +66,16 @@ PRODUCED = """
 """
 
 INCOMPLETE = "UPDATE feeds SET state = 'incomplete' WHERE feed_no = $1 AND state = 'admitted'"
+
+
+class FeedState(StrEnum):
+    """Where a feed stands; see the drawing above."""
+
+    ADMITTED = "admitted"
+    PRODUCED = "produced"
+    INCOMPLETE = "incomplete"
+    DONE = "done"
+    CANCELLED = "cancelled"
 
 
 class IdempotencyReusedError(GatewayError):
@@ -140,7 +151,7 @@ class Admission:
         except BaseException:
             await self._give_up(opened)
             raise
-        metrics.feeds_total.labels(supplier=opened.supplier, facet=opened.facet, lane=opened.lane).inc()
+        metrics.feeds_total.labels(facet=opened.facet, state="produced").inc()
         await self._admitted(opened.feed_no)
         return Receipt(opened.feed_no)
 
@@ -172,6 +183,7 @@ class Admission:
         try:
             async with transaction(self._pool) as connection:
                 await connection.execute(INCOMPLETE, submission.feed_no)
+            metrics.feeds_total.labels(facet=submission.facet, state="incomplete").inc()
         except (GatewayError, OSError):
             return
 

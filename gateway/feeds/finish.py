@@ -16,6 +16,7 @@ from gateway.outbox import OutboxMessage, enqueue
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.sdk.problems import PROBLEMS
 from gateway.store import Connection, Pool, Row, transaction
+from gateway.telemetry import metrics
 from schemas.catalog import Facet
 from schemas.reports import FeedReport, TopProblem, report_headers
 
@@ -147,6 +148,7 @@ async def _close(connection: Connection, feed: Row) -> dict[str, int]:
         problems=await _top(connection, feed["feed_no"]),
     )
     await enqueue(connection, [_report_message(report)])
+    metrics.feeds_total.labels(facet=feed["facet"], state=state).inc()
     return counts
 
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from gateway.feeds import keys
-from gateway.feeds.chunk import Lane
 from gateway.feeds.findings import Finding, Known, Seen, compare
 from gateway.feeds.patience import patiently
 from gateway.feeds.repair import Repairs
-from gateway.feeds.sources import LANE_TOPIC, follow_stored_offsets, lanes_are_idle, store_next
-from gateway.kafka import CATALOG_TOPIC, Bus, Consumer, Partition, Record
+from gateway.feeds.sources import lanes_are_idle, places, store_next
+from gateway.kafka import CATALOG_TOPIC, Bus, Partition, Record
 from gateway.store import Pool, transaction
 from gateway.telemetry import metrics
 from schemas.catalog import Facet
@@ -67,57 +66,62 @@ class Keeper:
 
     async def run(self) -> None:
         """Until stopped; waits while Kafka or PostgreSQL is away."""
-        async with self._bus.consumer(list(FACET_OF_TOPIC), group="gateway.keeper") as consumer:
+        async with self._bus.consumer(list(FACET_OF_TOPIC), "gateway.keeper", assigned=self._begin) as consumer:
             while not self._stopping.is_set():
-                async for attempt in patiently():
-                    with attempt:
-                        await self._turn(consumer)
+                await self._turn(await consumer.poll(POLL_SECONDS))
 
-    async def _turn(self, consumer: Consumer) -> None:
-        if consumer.rebalanced():
-            self._pending.clear()
-            self._read_to = await follow_stored_offsets(self._pool, self._bus, consumer)
-        batches = await consumer.poll(POLL_SECONDS)
+    async def _begin(self, assigned: frozenset[Partition]) -> Mapping[Partition, int]:
+        """After a rebalance: begin again at the stored places, where nothing is pending yet."""
+        async for attempt in patiently():
+            with attempt:
+                self._read_to = await places(self._pool, self._bus, assigned)
+        self._pending = {}
+        return self._read_to
+
+    async def _turn(self, batches: Mapping[Partition, Sequence[Record]]) -> None:
         started = time.monotonic()
-        for partition, records in batches.items():
-            await self._examine(partition, _watched(records))
-            self._read_to[partition] = records[-1].offset + 1
-        for partition in [each for each, pending in self._pending.items() if pending and each not in batches]:
-            await self._examine(partition, [])
-        await self._store_progress(batches)
+        for partition in batches.keys() | self._pending.keys():
+            fresh = batches.get(partition, ())
+            if fresh:
+                self._read_to[partition] = fresh[-1].offset + 1
+            async for attempt in patiently():
+                with attempt:
+                    await self._examine(partition, _watched(fresh))
         metrics.keeper_pending.set(sum(map(len, self._pending.values())))
         if self._busy():
             await asyncio.sleep(COURTESY * (time.monotonic() - started))
 
     async def _examine(self, partition: Partition, fresh: Sequence[Watched]) -> None:
-        """Compare fresh and pending records of one partition with what is known, in one query."""
-        watched = [*self._pending.pop(partition, {}).values(), *fresh]
-        if not watched:
-            return
-        async with transaction(self._pool) as connection:
-            known = await keys.read_known(connection, watched[0].facet, {each.key for each in watched})
-        pending: dict[int, Watched] = {}
-        for each in watched:
-            match compare(each.seen, known.get(each.key)):
-                case Finding.SETTLED:
-                    continue
-                case Finding.PENDING if not await self._cannot_come(each):
-                    pending[each.record.offset] = each
-                case _:
-                    await self._repairs.settle(each.record, each.facet, each.key, each.seen)
-        self._pending[partition] = pending
+        """Compare fresh and pending records of one partition with what is known, in one query, and note how far we are.
+
+        A pending record is read again after a crash: the stored place stays before it.
+        """
+        watched = [*self._pending.get(partition, {}).values(), *fresh]
+        if watched:
+            async with transaction(self._pool) as connection:
+                known = await keys.read_known(connection, watched[0].facet, {each.key for each in watched})
+            pending = [each for each in watched if await self._is_pending(each, known.get(each.key))]
+            self._pending[partition] = {each.record.offset: each for each in pending}
+            if not pending:
+                del self._pending[partition]
+        following = min(self._pending.get(partition, ()), default=self._read_to[partition])
+        await store_next(self._pool, partition, following)
+
+    async def _is_pending(self, watched: Watched, known: Known | None) -> bool:
+        """Settle the record if it can be; True when its chunk has yet to commit."""
+        finding = compare(watched.seen, known)
+        if finding is Finding.SETTLED:
+            return False
+        if finding is Finding.PENDING and not await self._cannot_come(watched):
+            return True
+        await self._repairs.settle(watched.record, watched.facet, watched.key, watched.seen)
+        return False
 
     async def _cannot_come(self, watched: Watched) -> bool:
         """Whether no chunk is left that could still explain a record newer than its key's state."""
         if time.monotonic() - watched.since < ADOPT_AFTER_SECONDS:
             return False
         return await lanes_are_idle(self._pool, self._bus)
-
-    async def _store_progress(self, partitions: Iterable[Partition]) -> None:
-        """Remember where to go on; a pending record is read again after a crash."""
-        for partition in partitions:
-            following = min(self._pending.get(partition, ()), default=self._read_to[partition])
-            await store_next(self._pool, partition, following)
 
 
 def _watched(records: Sequence[Record]) -> list[Watched]:

@@ -19,13 +19,13 @@ import structlog
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.feeds import queries
+from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import ChunkHead, Mode, RawRecord, decode, head_from_headers
-from gateway.feeds.decide import Decisions, Entry, Key, Refused, cancel, decide, keys_of
-from gateway.feeds.message import catalog_messages
+from gateway.feeds.decide import Decisions, Entry, Refused, cancel
 from gateway.feeds.normalise import Rules, normalise
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
-from gateway.kafka import Position, Producer, Record
+from gateway.kafka import Record
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.store import Connection, Pool, transaction
 from gateway.telemetry import metrics
@@ -61,10 +61,10 @@ class ChunkProcessor:
     """
 
     def __init__(
-        self, pool: Pool, producer: Producer, profiles: Profiles, finished: Callable[[int], Awaitable[None]]
+        self, pool: Pool, applier: Applier, profiles: Profiles, finished: Callable[[int], Awaitable[None]]
     ) -> None:
         self._pool = pool
-        self._producer = producer
+        self._applier = applier
         self._profiles = profiles
         self._finished = finished
 
@@ -117,29 +117,10 @@ class ChunkProcessor:
         return Step.TAKEN, decisions
 
     async def _judge(self, connection: Connection, chunk: ReadChunk) -> Decisions:
-        head, period = chunk.head, chunk.profile.period(chunk.head.facet)
-        known = await queries.lock_keys(connection, head, keys_of(chunk.entries))
-        decisions = decide(chunk.entries, known, feed_no=head.feed_no, period=period)
-        if head.mode is Mode.VALIDATE:
-            return decisions
-        positions = await self._publish(chunk, decisions)
-        await queries.update_keys(connection, head, decisions, positions)
-        await record_letters(connection, [_letter(chunk, refused) for refused in decisions.refused])
+        decisions = await self._applier.apply(connection, chunk.head, chunk.profile, chunk.entries)
+        if chunk.head.mode is not Mode.VALIDATE:
+            await record_letters(connection, [_letter(chunk, refused) for refused in decisions.refused])
         return decisions
-
-    async def _publish(self, chunk: ReadChunk, decisions: Decisions) -> dict[Key, Position]:
-        """Send what changed and await its acks; where each key's last record stands."""
-        if not decisions.publications:
-            return {}
-        reached("publish.before")
-        period = chunk.profile.period(chunk.head.facet)
-        with metrics.publish_seconds.time():
-            positions = await self._producer.send(catalog_messages(chunk.head, decisions.publications, period))
-        reached("publish.after")
-        return {
-            publication.key: position
-            for publication, position in zip(decisions.publications, positions, strict=True)
-        }
 
     async def _bury(self, record: Record, source: Source, issues: tuple[Issue, ...]) -> Step:
         """Dead-letter a record that cannot be read as a chunk at all; the partition goes on."""

@@ -73,8 +73,8 @@ class Repairs:
                     await self._repair(connection, facet, key, locked)
                 case Finding.PENDING:
                     await _adopt(connection, record, facet, key, seen)
-        if finding is not Finding.SETTLED:
-            metrics.catalog_repairs_total.labels(facet=facet, finding=finding).inc()
+        if finding in (Finding.REPAIR, Finding.PENDING):
+            metrics.catalog_repairs_total.inc()
             log.warning("catalog.settled", finding=finding, key=record.key, partition=seen.partition, offset=seen.offset)
         return finding
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import structlog
 
 from gateway.feeds.chunk import Lane
-from gateway.kafka import BULK, EXPRESS, Bus, Consumer, Partition
-from gateway.sdk.errors import ConfigError
+from gateway.kafka import BULK, EXPRESS, Bus, Partition
 from gateway.store import Connection, Pool, acquired, transaction
 from gateway.telemetry import metrics
 
@@ -30,7 +29,7 @@ RAISE_NEXT = "UPDATE source_offsets SET next = $3 WHERE topic = $1 AND partition
 async def stored_nexts(connection: Connection, topics: list[str]) -> dict[Partition, int]:
     """Every stored place of the topics."""
     rows = await connection.fetch(ALL_NEXT, topics)
-    return {(row["topic"], row["partition"]): row["next"] for row in rows}
+    return {Partition(row["topic"], row["partition"]): row["next"] for row in rows}
 
 
 async def store_next(pool: Pool, partition: Partition, following: int) -> None:
@@ -39,43 +38,27 @@ async def store_next(pool: Pool, partition: Partition, following: int) -> None:
         await connection.execute(RAISE_NEXT, *partition, following)
 
 
-async def follow_stored_offsets(pool: Pool, bus: Bus, consumer: Consumer) -> dict[Partition, int]:
-    """Set every assigned partition to its stored place, the log's start where there is none; those places.
+async def places(pool: Pool, bus: Bus, assigned: Collection[Partition]) -> dict[Partition, int]:
+    """Where each partition goes on; one never read before begins at the log's start, and is stored so.
 
-    Raises ConfigError when a place lies behind the log's end: this is another log than the one that was read.
+    A partition whose next records Kafka has deleted goes on at the log's start too, after an alarm.
     """
-    assigned = consumer.assignment()
     topics = sorted({topic for topic, _ in assigned})
-    starts, ends = await bus.beginning_offsets(topics), await bus.end_offsets(topics)
+    starts = await bus.beginning_offsets(topics)
     async with transaction(pool) as connection:
-        missing = [(topic, partition, starts[topic, partition]) for topic, partition in assigned]
-        if missing:
-            await connection.execute(ENSURE_NEXT, *(list(column) for column in zip(*missing, strict=True)))
+        columns = ([topic for topic, _ in assigned], [number for _, number in assigned])
+        await connection.execute(ENSURE_NEXT, *columns, [starts[partition] for partition in assigned])
         stored = await stored_nexts(connection, topics)
-    places = {partition: _place(partition, stored[partition], starts, ends) for partition in assigned}
-    for partition, place in places.items():
-        if place != stored[partition]:
-            await store_next(pool, partition, place)
-        consumer.seek(partition, place)
-    return places
+        for partition in assigned:
+            if stored[partition] < starts[partition]:
+                _alarm(partition, stored[partition], starts[partition])
+                await connection.execute(RAISE_NEXT, *partition, starts[partition])
+    return {partition: max(stored[partition], starts[partition]) for partition in assigned}
 
 
-def _place(
-    partition: Partition, stored: int, starts: Mapping[Partition, int], ends: Mapping[Partition, int]
-) -> int:
-    topic, number = partition
-    if stored > ends[partition]:
-        raise ConfigError(
-            [
-                f"{topic}/{number} ends at {ends[partition]}, but {stored} was read already: "
-                "Kafka lost data or is another cluster; restore it, or start with a fresh database and topic prefix"
-            ]
-        )
-    if stored < starts[partition]:
-        metrics.source_gaps_total.labels(topic=topic).inc()
-        log.error("source.gap", topic=topic, partition=number, unread_from=stored, goes_on_at=starts[partition])
-        return starts[partition]
-    return stored
+def _alarm(partition: Partition, unread_from: int, goes_on_at: int) -> None:
+    metrics.source_gaps_total.labels(topic=partition.topic).inc()
+    log.error("source.gap", partition=partition, unread_from=unread_from, goes_on_at=goes_on_at)
 
 
 async def lanes_are_idle(pool: Pool, bus: Bus) -> bool:

@@ -15,7 +15,7 @@ import structlog
 from gateway.feeds.chunk import Lane
 from gateway.feeds.patience import patiently
 from gateway.feeds.process import ChunkProcessor, Step
-from gateway.feeds.sources import LANE_TOPIC, follow_stored_offsets
+from gateway.feeds.sources import LANE_TOPIC, places
 from gateway.kafka import Bus, Consumer, Partition, Record
 from gateway.store import Pool
 from gateway.telemetry import metrics
@@ -29,6 +29,9 @@ WAITING = 4
 """Chunks of one partition read ahead; beyond it the partition is paused."""
 
 POLL_SECONDS = 0.2
+
+MAX_POLL = 24
+"""Chunks of one poll: what waits in memory stays small however large chunks are."""
 
 
 class PartitionQueue:
@@ -59,7 +62,6 @@ class LaneWorker:
         self._processor = processor
         self._queues: dict[Partition, PartitionQueue] = {}
         self._slots = asyncio.Semaphore(CONCURRENCY[lane])
-        self._lost_place = False
         self._stopping = asyncio.Event()
 
     @property
@@ -74,35 +76,37 @@ class LaneWorker:
             queue.records.clear()
 
     async def run(self) -> None:
-        """Until stopped. A chunk under way is finished; what waits behind it is read again by the next owner."""
-        async with self._bus.consumer([LANE_TOPIC[self._lane]], group=f"gateway.feeds.{self._lane}") as consumer:
+        """Until stopped. A chunk under way is finished; what waits behind it is read again by the next owner.
+
+        Raises ConfigError when a stored place lies beyond the log's end: this is another log than the one that was read.
+        """
+        topics, group_name = [LANE_TOPIC[self._lane]], f"gateway.feeds.{self._lane}"
+        async with self._bus.consumer(topics, group_name, assigned=self._begin, max_records=MAX_POLL) as consumer:
             async with asyncio.TaskGroup() as group:
                 while not self._stopping.is_set():
                     await self._turn(consumer, group)
 
+    async def _begin(self, assigned: frozenset[Partition]) -> Mapping[Partition, int]:
+        """After a rebalance: what waits is read again from the stored places; chunks under way are left to finish."""
+        async for attempt in patiently():
+            with attempt:
+                found = await places(self._pool, self._bus, assigned)
+        for queue in self._queues.values():
+            queue.records.clear()
+        self._queues = {partition: self._queues.get(partition) or PartitionQueue() for partition in assigned}
+        return found
+
     async def _turn(self, consumer: Consumer, group: asyncio.TaskGroup) -> None:
-        if consumer.rebalanced() or self._lost_place:
-            await self._find_places(consumer)
         for partition, records in (await consumer.poll(POLL_SECONDS)).items():
             queue = self._queues.get(partition)
             if queue is None or self._stopping.is_set():
                 continue
             queue.records.extend(records)
             if queue.full:
-                consumer.pause(partition)
+                consumer.pause([partition])
             if queue.idle:
-                queue.task = group.create_task(self._drain(partition, queue, consumer), name=f"{partition}")
+                queue.task = group.create_task(self._drain(partition, queue, consumer), name=f"drain {partition}")
         metrics.backlog_chunks.labels(lane=self._lane).set(sum(len(queue.records) for queue in self._queues.values()))
-
-    async def _find_places(self, consumer: Consumer) -> None:
-        """Begin again at the stored places of all that is assigned now; chunks under way are left to finish."""
-        async for attempt in patiently():
-            with attempt:
-                self._lost_place = False
-                places = await follow_stored_offsets(self._pool, self._bus, consumer)
-                for queue in self._queues.values():
-                    queue.records.clear()
-                self._queues = {partition: self._queues.get(partition) or PartitionQueue() for partition in places}
 
     async def _drain(self, partition: Partition, queue: PartitionQueue, consumer: Consumer) -> None:
         while queue.records:
@@ -110,17 +114,22 @@ class LaneWorker:
             async with self._slots:
                 step = await self._patiently_process(record)
             if step is Step.MISPLACED:
-                self._lost_place = True
                 queue.records.clear()
-                return
-            if queue.records and queue.records[0] is record:
+                consumer.seek(partition, (await self._place_of(partition))[partition])
+            elif queue.records and queue.records[0] is record:
                 queue.records.popleft()
+                await consumer.commit({partition: record.offset + 1})
             if not queue.full:
-                consumer.resume(partition)
-            consumer.commit_hint(partition, record.offset + 1)
+                consumer.resume([partition])
 
     async def _patiently_process(self, record: Record) -> Step:
         async for attempt in patiently():
             with attempt:
                 return await self._processor.process(record)
+        raise AssertionError("patience has no end")
+
+    async def _place_of(self, partition: Partition) -> Mapping[Partition, int]:
+        async for attempt in patiently():
+            with attempt:
+                return await places(self._pool, self._bus, [partition])
         raise AssertionError("patience has no end")

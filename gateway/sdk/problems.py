@@ -33,7 +33,6 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem("timestamp_out_of_window", 401, "The signature's time is more than 300 s off.", "签名时间偏差超过 300 秒。"),
     Problem("tenant_mismatch", 403, "The request names another supplier.", "请求中的供应商与凭证不符。"),
     Problem("scope_denied", 403, "The key's scopes do not cover this.", "密钥权限不包含此操作。"),
-    Problem("supplier_paused", 403, "The supplier is paused; ask the operator.", "供应商已暂停，请联系运营人员。"),
     # the request
     Problem("bad_request", 400, "The request cannot be understood.", "请求无法识别。"),
     Problem("bad_header", 400, "A header has an unusable value.", "请求头取值无效。"),

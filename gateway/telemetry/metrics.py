@@ -88,6 +88,12 @@ catalog_repairs_total = _counter(
     meaning="Records sent again because an older one had been appended behind a newer one.",
     remedy="A few follow a broker's freeze; many without one: two databases publish to one Kafka.",
 )
+source_gaps_total = _counter(
+    "source_gaps_total",
+    "topic",
+    meaning="Times a partition had to go on behind records that Kafka deleted before they were read.",
+    remedy="Raise the topic's retention; the suppliers of the feeds left incomplete have to push them again.",
+)
 keeper_pending = _gauge(
     "keeper_pending",
     meaning="Records on the catalog topics whose version the state has not reached yet.",
@@ -100,10 +106,21 @@ dead_letters_total = _counter(
     meaning="Dead letters written.",
     remedy="Look at the group with this stage and code: `mallgate deadletters groups`.",
 )
+replays_total = _counter(
+    "replays_total",
+    "outcome",
+    meaning="Dead letters replayed, by what it came to; rejected and failed ones are still open.",
+    remedy="failed: the log has the traceback. rejected: the cause is not gone, `mallgate deadletters groups` shows it.",
+)
 outbox_pending = _gauge(
     "outbox_pending",
     meaning="Decided outcomes that are not on Kafka yet.",
     remedy="Growing: nobody holds the lease `outbox`, or Kafka refuses the oldest; the log says which.",
+)
+outbox_refused = _gauge(
+    "outbox_refused",
+    meaning="Decided outcomes that Kafka will never take as they are.",
+    remedy="Above 0: column `refused` of table outbox says why; mend the topic's limits, then set it to null.",
 )
 http_requests_total = _counter(
     "http_requests_total",

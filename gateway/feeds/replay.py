@@ -1,0 +1,95 @@
+"""Dead letters of this stage coming back: the same record, number and time of receipt, judged anew.
+
+What was mended meanwhile counts: the supplier's settings of today, this version's adapter, an operator's patch. What
+was overtaken meanwhile falls out as stale by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.deadletters import DeadLetterRow, Handler, Predictor, ReplayResult
+from gateway.feeds.apply import Applier
+from gateway.feeds.chunk import ChunkHead, Lane, Mode, RawRecord
+from gateway.feeds.decide import Decisions, Entry
+from gateway.feeds.normalise import Rules, normalise
+from gateway.feeds.profile import Profiles
+from gateway.kafka import Message, Producer
+from gateway.sdk.errors import InvalidMessageError, Issue
+from gateway.store import Connection
+from gateway.suppliers import SupplierCache
+from schemas.catalog import Facet
+
+REQUEUED = "requeued"
+"""A Kafka record that could not be read lies on its topic again."""
+
+
+class FeedReplays:
+    """Takes dead letters of the stages `feeds.read`, `normalise` and `guard` back."""
+
+    def __init__(self, applier: Applier, producer: Producer, profiles: Profiles, suppliers: SupplierCache) -> None:
+        self._applier = applier
+        self._producer = producer
+        self._profiles = profiles
+        self._suppliers = suppliers
+
+    def handlers(self) -> dict[str, Handler]:
+        """What replays, by stage."""
+        return {"normalise": self.replay, "guard": self.replay, "feeds.read": self.requeue}
+
+    def predictors(self) -> dict[str, Predictor]:
+        """What foretells, by stage."""
+        return {"normalise": self.predict, "guard": self.predict, "feeds.read": self.predict_requeue}
+
+    async def replay(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
+        """Judge the record again and make it take effect."""
+        decisions = await self._judged(connection, letter, Mode.UPSERT)
+        issues = tuple(issue for refused in decisions.refused for issue in refused.issues)
+        return ReplayResult(_outcome(decisions), issues)
+
+    async def predict(self, connection: Connection, letter: DeadLetterRow) -> str:
+        """What `replay` would come to now."""
+        return _outcome(await self._judged(connection, letter, Mode.VALIDATE))
+
+    async def requeue(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
+        """Put an unreadable record on its topic again; read now, it takes effect like any other."""
+        await self._producer.send([Message(letter.topic or "", letter.key, letter.content, letter.headers or ())])
+        return ReplayResult(REQUEUED)
+
+    async def predict_requeue(self, connection: Connection, letter: DeadLetterRow) -> str:
+        """It always goes back to the topic."""
+        return REQUEUED
+
+    async def _judged(self, connection: Connection, letter: DeadLetterRow, mode: Mode) -> Decisions:
+        head = await self._head(letter, mode)
+        profile = await self._profiles.get(head.supplier, head.revision)
+        rules = Rules(head.facet, head.received_at, profile.categories)
+        raw = RawRecord(letter.line or 0, letter.content)
+        entry = Entry(head.first_record, raw.line, raw.raw, normalise(profile.adapter, raw, rules))
+        return await self._applier.apply(connection, head, profile, [entry])
+
+    async def _head(self, letter: DeadLetterRow, mode: Mode) -> ChunkHead:
+        """The chunk that the record was in, under the supplier's settings of today."""
+        identity = (letter.supplier, letter.facet, letter.feed_no, letter.record_index, letter.received_at)
+        match identity:
+            case (str(supplier), str(facet), int(feed_no), int(record_index), received_at) if received_at is not None:
+                head = ChunkHead(
+                    supplier=supplier,
+                    feed_no=feed_no,
+                    chunk_no=-1,
+                    first_record=record_index,
+                    facet=Facet(facet),
+                    mode=mode,
+                    lane=Lane.EXPRESS,
+                    revision=0,
+                    received_at=received_at,
+                )
+            case _:
+                raise InvalidMessageError(Issue("processing_failed", actual=f"dead letter {letter.id} lacks its record"))
+        return replace(head, revision=(await self._suppliers.get(head.supplier)).revision)
+
+
+def _outcome(decisions: Decisions) -> str:
+    """One word for the record: the best that any of its items came to, in the order of `Outcome`."""
+    counts = decisions.counts()
+    return next(outcome.value for outcome in counts)

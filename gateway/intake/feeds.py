@@ -1,0 +1,265 @@
+"""/v1: vendors push feeds, follow them, read their reports, and ask what became of a sku."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from aiohttp import hdrs, web
+
+from gateway.feeds.admit import (
+    Admission,
+    FeedState,
+    IdempotencyInProgressError,
+    IdempotencyReusedError,
+    Receipt,
+    Submission,
+)
+from gateway.feeds.chunk import Mode
+from gateway.feeds.report import NEWEST, FeedStatus, Reports
+from gateway.intake.auth import Claim, Credentials, authenticate
+from gateway.intake.body import BodyLimits, ReceivedBody, receive
+from gateway.intake.parameters import (
+    MAX_PAGE,
+    choice_of,
+    facet_of,
+    feed_no_of,
+    idempotency_key_of,
+    number_of,
+    refuse_unknown,
+    wait_of,
+)
+from gateway.intake.problems import ProblemError
+from gateway.intake.quotas import Quotas
+from gateway.intake.tables import csv_head, csv_rows, json_lines
+from gateway.intake.views import FeedList, feed_view, item_view, report_row
+from gateway.suppliers import Caller, SupplierCache
+from gateway.telemetry.faults import reached
+from schemas.catalog import Facet
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+READ = "read"
+"""Scope of everything that only looks."""
+
+FOLLOW_SECONDS = 0.05
+"""How often a waiting request looks at its feed."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """body: sizes; feeds_per_minute: quota of a supplier whose row sets none."""
+
+    body: BodyLimits
+    feeds_per_minute: int
+
+
+class FeedRoutes:
+    """The vendor API over the feeds stage."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        reports: Reports,
+        suppliers: SupplierCache,
+        credentials: Credentials,
+        limits: IntakeLimits,
+    ) -> None:
+        self._admission = admission
+        self._reports = reports
+        self._suppliers = suppliers
+        self._credentials = credentials
+        self._limits = limits
+        self._quotas = Quotas(time.monotonic)
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes, with their /v1 paths."""
+        return [
+            web.post("/v1/feeds/{facet}", self.push),
+            web.get("/v1/feeds", self.list, allow_head=False),
+            web.get("/v1/feeds/{feed}", self.show),
+            web.get("/v1/feeds/{feed}/report", self.report, allow_head=False),
+            web.post("/v1/feeds/{feed}/cancel", self.cancel),
+            web.get("/v1/items/{facet}/{sku}", self.item, allow_head=False),
+        ]
+
+    async def push(self, request: web.Request) -> web.StreamResponse:
+        """Take one feed. 202 once it is durable; 200 for a repeat, or when it was waited for and is finished."""
+        refuse_unknown(request, "mode")
+        facet = facet_of(request, request.match_info["facet"])
+        mode = choice_of(request, "mode", Mode) or Mode.UPSERT
+        if mode is Mode.FULL:
+            raise ProblemError("mode_unavailable", path="mode", actual=mode, expected="upsert, validate")
+        key = idempotency_key_of(request)
+        who = await authenticate(request, self._credentials)
+        if isinstance(who, Caller):
+            await self._allow(who, facet)
+        received_at = datetime.now(SHANGHAI)
+        feed_no = await self._admission.next_feed_no()
+        async with receive(request, who, self._limits.body) as body:
+            if isinstance(who, Claim):
+                await self._allow(body.caller, facet)
+            receipt = await self._admit(body, feed_no, facet, mode, key=key, received_at=received_at)
+        reached("answer.before")
+        response = await self._answer(request, receipt, body.caller)
+        await response.prepare(request)
+        await response.write_eof()
+        reached("answer.after")
+        return response
+
+    async def _allow(self, caller: Caller, facet: Facet) -> None:
+        if f"feeds:{facet}" not in caller.scopes:
+            raise ProblemError("scope_denied", expected=f"feeds:{facet}")
+        config = (await self._suppliers.get(caller.supplier)).config
+        if facet not in config.facets:
+            raise ProblemError("scope_denied", f"The supplier does not feed {facet}.")
+        self._quotas.take(caller.supplier, config.limits.feeds_per_minute or self._limits.feeds_per_minute)
+
+    async def _admit(
+        self, body: ReceivedBody, feed_no: int, facet: Facet, mode: Mode, *, key: str | None, received_at: datetime
+    ) -> Receipt:
+        supplier = await self._suppliers.get(body.caller.supplier)
+        submission = Submission(
+            feed_no=feed_no,
+            supplier=supplier.id,
+            revision=supplier.revision,
+            facet=facet,
+            mode=mode,
+            idempotency_key=key or body.webhook_id,
+            body_sha256=body.sha256,
+            bytes=body.size,
+            records=body.records,
+            chunks=body.chunks,
+            payload=body.payload,
+            received_at=received_at,
+        )
+        try:
+            return await self._admission.admit(submission)
+        except IdempotencyReusedError as error:
+            raise ProblemError("idempotency_key_reused") from error
+        except IdempotencyInProgressError as error:
+            raise ProblemError("idempotency_in_progress", retry_after=5.0) from error
+
+    async def _answer(self, request: web.Request, receipt: Receipt, caller: Caller) -> web.Response:
+        status = await self._followed(receipt.feed_no, caller.supplier, wait_of(request))
+        finished = status.finished_at is not None
+        response = web.json_response(
+            text=feed_view(status, await self._problems(status), duplicate=receipt.duplicate).model_dump_json(),
+            status=200 if finished and wait_of(request) else 202,
+            headers={hdrs.LOCATION: f"/v1/feeds/{receipt.feed_no}"},
+        )
+        if receipt.duplicate:
+            response.headers["Idempotent-Replayed"] = "true"
+        return response
+
+    async def _followed(self, feed_no: int, supplier: str, wait: float) -> FeedStatus:
+        """The feed, finished or as it stands when the wait is over."""
+        until = time.monotonic() + wait
+        while True:
+            status = await self._one(feed_no, supplier)
+            if status.finished_at is not None or time.monotonic() >= until:
+                return status
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def list(self, request: web.Request) -> web.Response:
+        """The caller's feeds, newest first."""
+        refuse_unknown(request, "facet", "state", "limit", "before")
+        caller = await self._reader(request)
+        facet, state = choice_of(request, "facet", Facet), choice_of(request, "state", FeedState)
+        limit = number_of(request, "limit", 50, most=MAX_PAGE)
+        before = number_of(request, "before", NEWEST, most=NEWEST)
+        found = await self._reports.feeds(caller.supplier, facet=facet, state=state, before=before, limit=limit)
+        following = None
+        if len(found) == limit:
+            query = {**request.query, "before": str(found[-1].feed_no)}
+            following = str(request.rel_url.with_query(query))
+        page = FeedList(feeds=tuple(feed_view(status) for status in found), next=following)
+        return web.json_response(text=page.model_dump_json())
+
+    async def show(self, request: web.Request) -> web.Response:
+        """One feed, with an ETag that changes when anything in it does."""
+        refuse_unknown(request)
+        status = await self._one(feed_no_of(request.match_info["feed"]), (await self._reader(request)).supplier)
+        body = feed_view(status, await self._problems(status)).model_dump_json()
+        etag = hashlib.sha256(body.encode()).hexdigest()[:32]
+        if any(known.value in (etag, "*") for known in request.if_none_match or ()):
+            return web.Response(status=304, headers={hdrs.ETAG: f'"{etag}"'})
+        return web.json_response(text=body, headers={hdrs.ETAG: f'"{etag}"'})
+
+    async def report(self, request: web.Request) -> web.StreamResponse:
+        """Every item that did not simply come through, as JSON lines or CSV."""
+        refuse_unknown(request, "format")
+        caller = await self._reader(request)
+        status = await self._one(feed_no_of(request.match_info["feed"]), caller.supplier)
+        as_csv = _wants_csv(request)
+        response = web.StreamResponse()
+        response.content_type = "text/csv" if as_csv else "application/x-ndjson"
+        response.charset = "utf-8"
+        suffix = "csv" if as_csv else "jsonl"
+        response.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="feed-{status.feed_no}.{suffix}"'
+        await response.prepare(request)
+        async for piece in self._report_pieces(status.feed_no, as_csv=as_csv):
+            await response.write(piece)
+        await response.write_eof()
+        return response
+
+    async def _report_pieces(self, feed_no: int, *, as_csv: bool) -> AsyncIterator[bytes]:
+        if as_csv:
+            yield csv_head()
+        async for rows in self._reports.rows(feed_no):
+            views = [report_row(row) for row in rows]
+            yield csv_rows(views) if as_csv else json_lines(views)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Stop what has not taken effect; 409 conflict when all of it has."""
+        refuse_unknown(request)
+        caller = await self._reader(request)
+        feed_no = feed_no_of(request.match_info["feed"])
+        status = await self._one(feed_no, caller.supplier)
+        if f"feeds:{status.facet}" not in caller.scopes:
+            raise ProblemError("scope_denied", expected=f"feeds:{status.facet}")
+        if await self._reports.cancel(feed_no, caller.supplier) in ("done", "cancelled"):
+            raise ProblemError("conflict", "The feed is finished.")
+        return web.json_response(
+            text=feed_view(await self._one(feed_no, caller.supplier)).model_dump_json(), status=202
+        )
+
+    async def item(self, request: web.Request) -> web.Response:
+        """What became of one sku."""
+        refuse_unknown(request)
+        caller = await self._reader(request)
+        facet, sku = facet_of(request, request.match_info["facet"]), request.match_info["sku"]
+        found = None if "\x00" in sku else await self._reports.item(caller.supplier, facet, sku)
+        if found is None:
+            raise ProblemError("not_found", "No feed has named this sku.")
+        return web.json_response(text=item_view(found).model_dump_json())
+
+    async def _reader(self, request: web.Request) -> Caller:
+        """The caller of a request without a body. Raises ProblemError."""
+        who = await authenticate(request, self._credentials)
+        caller = who if isinstance(who, Caller) else who.settle()
+        if READ not in caller.scopes:
+            raise ProblemError("scope_denied", expected=READ)
+        return caller
+
+    async def _one(self, feed_no: int, supplier: str) -> FeedStatus:
+        status = await self._reports.feed(feed_no, supplier)
+        if status is None:
+            raise ProblemError("not_found", "No such feed.")
+        return status
+
+    async def _problems(self, status: FeedStatus) -> list[dict[str, object]]:
+        return await self._reports.top_problems(status.feed_no)
+
+
+def _wants_csv(request: web.Request) -> bool:
+    """CSV by `?format=csv` or the Accept header; JSON lines otherwise. Raises ProblemError bad_parameter."""
+    wanted = request.query.get("format")
+    if wanted not in (None, "csv", "jsonl"):
+        raise ProblemError("bad_parameter", path="format", actual=wanted, expected="csv, jsonl")
+    return wanted == "csv" or (wanted is None and "text/csv" in request.headers.get(hdrs.ACCEPT, ""))

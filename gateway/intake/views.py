@@ -1,0 +1,191 @@
+"""What the vendor API answers with: models that the OpenAPI document is generated from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.feeds.report import FeedStatus
+from gateway.sdk.problems import PROBLEMS
+
+OutcomeName = Literal["normalized", "unchanged", "stale", "rejected", "held", "cancelled"]
+StateName = Literal["admitted", "produced", "incomplete", "done", "cancelled"]
+
+
+class View(BaseModel):
+    """An answer; members never vanish, what is not known is null."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ProblemCount(View):
+    """How often one problem occurs in a feed."""
+
+    code: str = Field(description="Stable problem code.")
+    message_zh: str = Field(description="What it means, in Chinese.")
+    message_en: str = Field(description="What it means, in English.")
+    count: int = Field(description="Items concerned.")
+    skus: tuple[str, ...] = Field(description="Up to five of them.")
+
+
+class FeedView(View):
+    """One feed as it stands."""
+
+    feed: str = Field(description="Identity of the feed; feeds of one supplier rise with it.")
+    facet: Literal["product", "price", "stock", "listing"] = Field(description="What it is about.")
+    mode: Literal["upsert", "full", "validate"] = Field(description="What it was sent for.")
+    state: StateName = Field(
+        description="admitted: being taken over; produced: durable, being worked on; incomplete: not taken whole, send "
+        "it again; done; cancelled."
+    )
+    duplicate: bool = Field(False, description="This request repeated an earlier one and changed nothing.")
+    records: int | None = Field(description="Records in the body.")
+    bytes: int | None = Field(description="Size of the decoded body.")
+    items: dict[OutcomeName, int] = Field(description="Items per outcome so far; every item ends in exactly one.")
+    progress: float = Field(description="Share of the feed that has taken effect, 0 to 1.")
+    received_at: datetime = Field(description="When the request came.")
+    produced_at: datetime | None = Field(description="When the feed became durable.")
+    finished_at: datetime | None = Field(description="When its last item found its outcome.")
+    problems: tuple[ProblemCount, ...] = Field((), description="What was wrong, most frequent first; of one feed only.")
+    links: dict[str, str] = Field(description="self, report, cancel: where to go on.")
+
+
+class FeedList(View):
+    """Feeds, newest first."""
+
+    feeds: tuple[FeedView, ...]
+    next: str | None = Field(description="Address of the next page, null on the last.")
+
+
+class IssueView(View):
+    """One thing wrong with one record."""
+
+    code: str = Field(description="Stable problem code.")
+    path: str = Field(description="JSON pointer into the record.")
+    actual: str = Field(description="What stood there, cut to 200 characters.")
+    expected: str = Field(description="What should.")
+    message_zh: str
+    message_en: str
+
+
+class ReportRow(View):
+    """One line of a feed's report: an item that did not simply come through."""
+
+    record: int = Field(description="Record in the feed, from 0.")
+    line: int = Field(description="Line or ordinal in the body, from 1.")
+    sku: str | None = Field(description="Its article number, where it could be read.")
+    outcome: OutcomeName
+    issues: tuple[IssueView, ...]
+
+
+class KeyView(View):
+    """What is known of one key of a sku."""
+
+    area: str | None = Field(description="Area, null where the facet has none.")
+    status: Literal["accepted", "withdrawn", "never_accepted"]
+    version: int = Field(description="Version on the mall's topic, 0 for none.")
+    source_version: int | None = Field(description="The supplier's own version, where one was given.")
+    feed: str | None = Field(description="Feed that gave the accepted state.")
+    last_seen_feed: str = Field(description="Latest feed that named the sku, whatever became of it.")
+    last_outcome: OutcomeName | None = Field(description="What became of it there.")
+
+
+class RefusalView(View):
+    """A record of the sku that was rejected."""
+
+    dead_letter: str = Field(description="Identity for operators.")
+    feed: str | None
+    line: int | None
+    state: Literal["open", "replayed", "discarded"]
+    at: datetime
+    issues: tuple[IssueView, ...]
+
+
+class ItemView(View):
+    """What became of one sku."""
+
+    sku: str
+    facet: Literal["product", "price", "stock", "listing"]
+    keys: tuple[KeyView, ...]
+    refusals: tuple[RefusalView, ...] = Field(description="The latest ten, newest first.")
+
+
+def feed_view(status: FeedStatus, problems: Iterable[Mapping[str, Any]] = (), *, duplicate: bool = False) -> FeedView:
+    """The answer about one feed."""
+    at = f"/v1/feeds/{status.feed_no}"
+    finished = status.finished_at is not None
+    return FeedView(
+        feed=str(status.feed_no),
+        facet=status.facet,
+        mode=status.mode,
+        state=status.state,
+        duplicate=duplicate,
+        records=status.records,
+        bytes=status.bytes,
+        items=status.counts,
+        progress=1.0 if finished else _share(status.chunks_done, status.chunks),
+        received_at=status.received_at,
+        produced_at=status.produced_at,
+        finished_at=status.finished_at,
+        problems=tuple(_problem_count(row) for row in problems),
+        links={"self": at, "report": f"{at}/report", "cancel": f"{at}/cancel"},
+    )
+
+
+def _share(done: int, of: int | None) -> float:
+    return round(done / of, 4) if of else 0.0
+
+
+def _problem_count(row: Mapping[str, Any]) -> ProblemCount:
+    problem = PROBLEMS[row["code"]]
+    skus = tuple(sku for sku in row["skus"] if sku is not None)
+    return ProblemCount(code=problem.code, message_zh=problem.zh, message_en=problem.en, count=row["count"], skus=skus)
+
+
+def report_row(row: Mapping[str, Any]) -> ReportRow:
+    """One line of a report, with the words for its codes."""
+    return ReportRow(**{**row, "issues": issue_views(row["issues"])})
+
+
+def issue_views(issues: Sequence[Mapping[str, str]]) -> tuple[IssueView, ...]:
+    """Stored issues with the words for their codes."""
+    return tuple(
+        IssueView(**issue, message_zh=PROBLEMS[issue["code"]].zh, message_en=PROBLEMS[issue["code"]].en)
+        for issue in issues
+    )
+
+
+def item_view(found: Mapping[str, Any]) -> ItemView:
+    """The answer about one sku."""
+    return ItemView(
+        sku=found["sku"],
+        facet=found["facet"],
+        keys=tuple(_key_view(key) for key in found["keys"]),
+        refusals=tuple(_refusal_view(refusal) for refusal in found["refusals"]),
+    )
+
+
+def _key_view(key: Mapping[str, Any]) -> KeyView:
+    return KeyView(
+        area=key["area"],
+        status=key["status"],
+        version=key["version"],
+        source_version=key["source_version"],
+        feed=str(key["feed"]) if key["feed"] else None,
+        last_seen_feed=str(key["last_seen_feed"]),
+        last_outcome=key["last_outcome"],
+    )
+
+
+def _refusal_view(row: Mapping[str, Any]) -> RefusalView:
+    return RefusalView(
+        dead_letter=str(row["id"]),
+        feed=None if row["feed_no"] is None else str(row["feed_no"]),
+        line=row["line"],
+        state=row["state"],
+        at=row["created_at"],
+        issues=issue_views(row["issues"]),
+    )
