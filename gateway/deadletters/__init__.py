@@ -1,0 +1,53 @@
+"""What no automatic step can finish: kept with its bytes, grouped by its cause, shown, mended, replayed or given up.
+
+Stages write letters with `record` and give Replays their handlers at composition; operators use DeadLetters and
+Replays.
+"""
+
+from gateway.deadletters.errors import (
+    DeadLetterError,
+    InvalidParameterError,
+    JobStateError,
+    LetterClosedError,
+    NoHandlerError,
+    NothingSelectedError,
+    ReasonRequiredError,
+    SelectionTooWideError,
+    UnknownLetterError,
+)
+from gateway.deadletters.letters import DeadLetter, DeadLetterRow, LetterSummary
+from gateway.deadletters.patch import Patch
+from gateway.deadletters.record import record
+from gateway.deadletters.replay import Handler, Predictor, ReplayResult
+from gateway.deadletters.replays import Item, Job, Progress, Replays
+from gateway.deadletters.selection import Filter, Page, Selection
+from gateway.deadletters.service import DeadLetters, Group
+
+__all__ = [
+    "DeadLetter",
+    "DeadLetterError",
+    "DeadLetterRow",
+    "DeadLetters",
+    "Filter",
+    "Group",
+    "Handler",
+    "InvalidParameterError",
+    "Item",
+    "Job",
+    "JobStateError",
+    "LetterClosedError",
+    "LetterSummary",
+    "NoHandlerError",
+    "NothingSelectedError",
+    "Page",
+    "Patch",
+    "Predictor",
+    "Progress",
+    "ReasonRequiredError",
+    "ReplayResult",
+    "Replays",
+    "Selection",
+    "SelectionTooWideError",
+    "UnknownLetterError",
+    "record",
+]

@@ -10,12 +10,12 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.deadletters.letters import DeadLetter
+from gateway.kafka import DEADLETTERS
 from gateway.outbox import OutboxMessage
 from schemas import deadletters as names
 from schemas.base import SupplierId
 from schemas.envelope import DEAD_LETTER_TYPE, Envelope, Headers, encode, message_id, source_of
 
-TOPIC = "gateway.deadletters.v1"
 MAX_MESSAGE = 512
 GATEWAY = version("mallgate")
 
@@ -24,7 +24,7 @@ SUPPLIER_ID: TypeAdapter[str] = TypeAdapter(SupplierId)
 
 def exported(letter: DeadLetter, failed_at: datetime) -> OutboxMessage:
     """The record of a letter. Total: a poison pill may name a supplier that is none."""
-    return OutboxMessage(TOPIC, letter.key, letter.original, encode(_envelope(letter)) + _headers(letter, failed_at))
+    return OutboxMessage(DEADLETTERS, letter.key, letter.original, encode(_envelope(letter)) + _headers(letter, failed_at))
 
 
 def _envelope(letter: DeadLetter) -> Envelope:

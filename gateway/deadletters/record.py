@@ -12,6 +12,7 @@ from gateway.deadletters.letters import DeadLetter, headers_json, issues_json, s
 from gateway.deadletters.queries import ADD_GROUPS, ADD_LETTERS, JOIN_GROUPS, REOPEN_GROUPS
 from gateway.outbox import enqueue
 from gateway.store import Connection
+from gateway.telemetry import metrics
 
 
 async def record(connection: Connection, letters: Sequence[DeadLetter]) -> int:
@@ -25,7 +26,10 @@ async def record(connection: Connection, letters: Sequence[DeadLetter]) -> int:
     await join_groups(connection, (letter.kind for letter in letters))
     rows = await connection.fetch(ADD_LETTERS, *_columns(letters))
     known = {letter.id: letter for letter in letters}
-    await enqueue(connection, [exported(known[row["id"]], row["created_at"]) for row in rows])
+    new = [(known[row["id"]], row["created_at"]) for row in rows]
+    await enqueue(connection, [exported(letter, failed_at) for letter, failed_at in new])
+    for letter, _ in new:
+        metrics.dead_letters_total.labels(stage=letter.stage, code=letter.code).inc()
     return len(rows)
 
 

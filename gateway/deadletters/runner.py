@@ -1,0 +1,151 @@
+"""Runs the jobs of all processes under one lease: dry runs beside replays, the jobs of each kind one after another.
+
+All that is known of a job is in PostgreSQL, letter by letter; whoever has the lease next goes on where the last one
+was. Kafka or PostgreSQL being away is no outcome: the job waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from uuid import UUID
+
+import structlog
+
+from gateway.deadletters import job_queries, queries
+from gateway.deadletters.letters import storable
+from gateway.deadletters.replay import (
+    FAILED,
+    Handler,
+    Predictor,
+    ReplayResult,
+    failure_of,
+    predict_letter,
+    replay_letter,
+)
+from gateway.deadletters.service import settle
+from gateway.sdk.errors import ServiceUnavailableError
+from gateway.store import Connection, Lease, LeaseLostError, Pool, Row, acquired, transaction
+from gateway.telemetry import metrics
+
+log = structlog.get_logger(__name__)
+
+BATCH = 100
+MAX_DETAIL = 500
+POLL_SECONDS = 0.5
+RETRY_SECONDS = 1.0
+
+
+class Runner:
+    """The one who runs jobs. handlers, predictors: by stage."""
+
+    def __init__(
+        self, pool: Pool, lease: Lease, handlers: Mapping[str, Handler], predictors: Mapping[str, Predictor]
+    ) -> None:
+        self._pool = pool
+        self._lease = lease
+        self._handlers = handlers
+        self._predictors = predictors
+
+    async def run(self) -> None:
+        """Run jobs for ever, while the lease is ours."""
+        while True:
+            await self._lease.hold(self._work)
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as lanes:
+            lanes.create_task(self._lane("planning", self._plan))
+            lanes.create_task(self._lane("running", self._replay))
+
+    async def _lane(self, state: str, advance: Callable[[UUID, float], Awaitable[None]]) -> None:
+        """One job at a time, the oldest first, until the lease is lost."""
+        while True:
+            try:
+                if (job := await self._next(state)) is None:
+                    await asyncio.sleep(POLL_SECONDS)
+                else:
+                    await advance(job["id"], job["rate"])
+            except LeaseLostError:
+                return
+            except ServiceUnavailableError as error:
+                log.warning("replay.waiting", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _next(self, state: str) -> Row | None:
+        async with acquired(self._pool) as connection:
+            return await connection.fetchrow(job_queries.NEXT_JOB, state)
+
+    async def _plan(self, job: UUID, _rate: float) -> None:
+        """The dry run: foretell every letter, then wait for the operator."""
+        after = 0
+        while rows := await self._batch(job_queries.UNPREDICTED, job, after):
+            found = [(await predict_letter(self._pool, row["letter"], self._predictors)).outcome for row in rows]
+            async with transaction(self._pool) as connection:
+                if not await self._ours(connection, job, "planning"):
+                    return
+                await connection.execute(job_queries.PREDICTED, job, [row["position"] for row in rows], found)
+            after = rows[-1]["position"]
+        async with transaction(self._pool) as connection:
+            await self._lease.fence(connection)
+            await connection.fetchval(job_queries.SET_JOB, job, "planned", ["planning"])
+
+    async def _replay(self, job: UUID, rate: float) -> None:
+        """Replay every letter that is left, then settle the groups; also when the job was cancelled meanwhile."""
+        await self._replay_all(job, rate)
+        async with transaction(self._pool) as connection:
+            await self._lease.fence(connection)
+            done = await connection.fetchval(job_queries.SET_JOB, job, "done", ["running"])
+            kinds = await connection.fetch(job_queries.KINDS_OF_JOB, job)
+            await settle(connection, [row["fingerprint"] for row in kinds])
+        log.info("replay.done" if done else "replay.cancelled", job=str(job))
+
+    async def _replay_all(self, job: UUID, rate: float) -> None:
+        after, due = 0, asyncio.get_running_loop().time()
+        while rows := await self._batch(job_queries.UNREPLAYED, job, after):
+            for row in rows:
+                due = await _paced(due, rate)
+                if not await self._replay_one(job, row["position"], row["letter"]):
+                    return
+            after = rows[-1]["position"]
+
+    async def _batch(self, query: str, job: UUID, after: int) -> list[Row]:
+        async with acquired(self._pool) as connection:
+            return await connection.fetch(query, job, after, BATCH)
+
+    async def _replay_one(self, job: UUID, position: int, letter: UUID) -> bool:
+        """Effect, letter and item in one transaction. False when the job is not to go on."""
+        try:
+            async with transaction(self._pool) as connection:
+                if not await self._ours(connection, job, "running"):
+                    return False
+                _, result = await replay_letter(connection, letter, self._handlers)
+                await _finish(connection, job, position, result)
+        except Exception as error:  # noqa: BLE001 -- whatever a handler's fault is, it is this item's outcome
+            result = failure_of(error, letter)
+            await self._note_failure(job, position, letter, result)
+        metrics.replays_total.labels(outcome=result.outcome).inc()
+        return True
+
+    async def _note_failure(self, job: UUID, position: int, letter: UUID, result: ReplayResult) -> None:
+        async with transaction(self._pool) as connection:
+            await self._lease.fence(connection)
+            if result.outcome == FAILED:
+                await connection.execute(queries.MARK_FAILED, letter)
+            await _finish(connection, job, position, result)
+
+    async def _ours(self, connection: Connection, job: UUID, state: str) -> bool:
+        """Whether the job is still in that state. Raises LeaseLostError when it is not ours to run."""
+        await self._lease.fence(connection)
+        return bool(await connection.fetchval(job_queries.IN_STATE, job, state))
+
+
+async def _finish(connection: Connection, job: UUID, position: int, result: ReplayResult) -> None:
+    detail = storable(result.detail)[:MAX_DETAIL] or None
+    await connection.execute(job_queries.FINISH_ITEM, job, position, result.outcome, detail)
+
+
+async def _paced(due: float, rate: float) -> float:
+    """Wait until `due`; when the next one is. A job that fell behind does not catch up in a burst."""
+    now = asyncio.get_running_loop().time()
+    await asyncio.sleep(max(0.0, due - now))
+    return max(due, now) + 1 / rate
