@@ -75,7 +75,9 @@ class ServiceUnavailableError(GatewayError):
 class SupplierError(GatewayError):
     """A call to a supplier did not go well."""
 
-    def __init__(self, message: str = "", *, operation: str = "", supplier_code: str = "", status: int | None = None) -> None:
+    def __init__(
+        self, message: str = "", *, operation: str = "", supplier_code: str = "", status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.operation = operation
         self.supplier_code = supplier_code

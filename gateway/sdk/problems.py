@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One kind of problem. status: of an HTTP answer, 422 for a fault of one record; retryable: the same again may work."""
+    """One kind of problem.
+
+    status: of an HTTP answer, 422 for a fault of one record; retryable: the same again may work.
+    """
 
     code: str
     status: int
@@ -30,7 +33,9 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem("auth_missing", 401, "No credential was sent.", "未提供凭证。"),
     Problem("auth_invalid", 401, "The credential is not valid.", "凭证无效。"),
     Problem("signature_invalid", 401, "The signature does not match the body.", "签名与请求体不符。"),
-    Problem("timestamp_out_of_window", 401, "The signature's time is more than 300 s off.", "签名时间偏差超过 300 秒。"),
+    Problem(
+        "timestamp_out_of_window", 401, "The signature's time is more than 300 s off.", "签名时间偏差超过 300 秒。"
+    ),
     Problem("tenant_mismatch", 403, "The request names another supplier.", "请求中的供应商与凭证不符。"),
     Problem("scope_denied", 403, "The key's scopes do not cover this.", "密钥权限不包含此操作。"),
     # the request
@@ -41,7 +46,13 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem("method_not_allowed", 405, "This method is not offered here.", "不支持该请求方法。"),
     Problem("request_timeout", 408, "The request came too slowly.", "请求传输过慢。", retryable=True),
     Problem("conflict", 409, "The state does not allow this any more.", "当前状态不允许此操作。"),
-    Problem("idempotency_in_progress", 409, "The first request with this key still runs.", "相同幂等键的请求仍在处理。", retryable=True),
+    Problem(
+        "idempotency_in_progress",
+        409,
+        "The first request with this key still runs.",
+        "相同幂等键的请求仍在处理。",
+        retryable=True,
+    ),
     Problem("idempotency_key_reused", 422, "The key was used with another body.", "幂等键已用于不同的请求体。"),
     Problem("payload_too_large", 413, "The body is larger than allowed.", "请求体超过上限。"),
     Problem("decompressed_too_large", 413, "The decompressed body is larger than allowed.", "解压后的内容超过上限。"),
@@ -53,24 +64,51 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem("headers_too_large", 431, "The headers are larger than allowed.", "请求头过大。"),
     Problem("rate_limited", 429, "The quota is used up; wait as told.", "超出配额，请按提示等待。", retryable=True),
     Problem("mode_unavailable", 422, "This mode is not offered yet.", "暂不支持该模式。"),
-    Problem("internal_error", 500, "The gateway failed; the operator was told.", "网关内部错误，已通知运营人员。", retryable=True),
-    Problem("kafka_unavailable", 503, "Kafka is away; nothing was accepted.", "消息服务暂不可用，未接收任何数据。", retryable=True),
-    Problem("store_unavailable", 503, "The store is away; nothing was accepted.", "存储服务暂不可用，未接收任何数据。", retryable=True),
+    Problem(
+        "internal_error",
+        500,
+        "The gateway failed; the operator was told.",
+        "网关内部错误，已通知运营人员。",
+        retryable=True,
+    ),
+    Problem(
+        "kafka_unavailable",
+        503,
+        "Kafka is away; nothing was accepted.",
+        "消息服务暂不可用，未接收任何数据。",
+        retryable=True,
+    ),
+    Problem(
+        "store_unavailable",
+        503,
+        "The store is away; nothing was accepted.",
+        "存储服务暂不可用，未接收任何数据。",
+        retryable=True,
+    ),
     Problem("stopping", 503, "The gateway is stopping.", "网关正在停止。", retryable=True),
     # the file and its records
     Problem("malformed_json", 400, "This is not valid JSON.", "JSON 格式错误。"),
     Problem("json_too_deep", 400, "JSON is nested deeper than 64 levels.", "JSON 嵌套超过 64 层。"),
     Problem("line_too_long", 413, "A record is larger than 1 MiB.", "单条记录超过 1 MiB。"),
-    Problem("too_many_items", 413, "An array or object has more than 10,000 members.", "数组或对象成员超过 10,000 个。"),
+    Problem(
+        "too_many_items", 413, "An array or object has more than 10,000 members.", "数组或对象成员超过 10,000 个。"
+    ),
     Problem("too_many_records", 413, "The feed has more than 16,777,214 records.", "一次提交的记录数超过上限。"),
     Problem("duplicate_key", 422, "An object names a member twice.", "对象中存在重复的键。"),
     Problem("validation_failed", 422, "A field has an unusable value.", "字段取值无效。"),
     Problem("number_out_of_range", 422, "A number is out of range.", "数值超出范围。"),
-    Problem("invalid_decimal", 422, "An amount is not a plain decimal with at most two places.", "金额格式错误，应为最多两位小数的普通数字。"),
+    Problem(
+        "invalid_decimal",
+        422,
+        "An amount is not a plain decimal with at most two places.",
+        "金额格式错误，应为最多两位小数的普通数字。",
+    ),
     Problem("invalid_text", 422, "A text holds NUL or control characters.", "文本含空字符或控制字符。"),
     Problem("timestamp_in_future", 422, "The time lies in the future.", "时间在未来。"),
     Problem("version_conflict", 409, "The same version came with other content.", "相同版本的内容不一致。"),
-    Problem("contract_error", 422, "The supplier's reply is not what its interface promises.", "供应商返回与接口约定不符。"),
+    Problem(
+        "contract_error", 422, "The supplier's reply is not what its interface promises.", "供应商返回与接口约定不符。"
+    ),
     Problem("stale", 200, "A newer state of this key is known.", "已有更新的数据。"),
     Problem("cancelled", 200, "The feed was cancelled first.", "该批次已取消。"),
     Problem("poison_pill", 422, "The record on the topic cannot be read.", "主题上的消息无法解析。"),

@@ -1,0 +1,169 @@
+"""From a record's bytes to plain values: JSON as suppliers write it, every fault of it under its own code.
+
+Numbers with a point or an exponent stay as they are written (`jiter.LosslessFloat`): no amount passes through a float.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+import jiter
+
+from gateway.sdk.errors import InvalidMessageError, Issue
+
+MAX_RECORD = 1024 * 1024
+"""Bytes of the longest record."""
+
+MAX_DEPTH = 64
+"""Levels of arrays and objects."""
+
+MAX_MEMBERS = 10_000
+"""Members of one array or object."""
+
+SHOWN = 200
+"""Characters of a value, or of one step of a pointer, that an issue repeats."""
+
+# From a quote to its partner, or to the end where it has none: without that, every escaped quote of an unclosed string
+# would start another search to the end.
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_OPENING = frozenset(b"[{")
+# Escapes that may stand for a control character; an escaped backslash before a "b" looks the same, hence only a hint.
+_CONTROL_HINT = re.compile(rb"\\(?:u00[01]|u007[fF]|[bf])")
+_BACKSLASH, _DELETE = 0x5C, 0x7F
+# Line ends and tabs are for the model to judge: texts may hold them, names may not.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_DUPLICATE = re.compile(r'Detected duplicate key "(.*)" at line \d+ column \d+', re.DOTALL)
+
+
+def decode(raw: bytes) -> Any:
+    """The one JSON value that a record is.
+
+    Objects are dicts, arrays lists, whole numbers ints, other numbers LosslessFloat. Raises InvalidMessageError:
+    line_too_long, json_too_deep, too_many_items, malformed_json, duplicate_key, number_out_of_range (an integer of
+    thousands of digits) or invalid_text (NUL and control characters, raw or by escapes; every place they stand in).
+    """
+    if len(raw) > MAX_RECORD:
+        raise InvalidMessageError(_oversized(raw))
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _too_deep(raw):
+        raise InvalidMessageError(Issue("json_too_deep", expected=f"at most {MAX_DEPTH} levels"))
+    value = _parsed(raw)
+    if len(raw) > MAX_MEMBERS and _crowded(raw, value):
+        raise InvalidMessageError(_TOO_MANY)
+    if (_BACKSLASH in raw and _CONTROL_HINT.search(raw)) or _DELETE in raw:
+        _refuse_controls(value)
+    return value
+
+
+def members(raw: bytes) -> dict[str, Any]:
+    """The members of the one JSON object that a record is. Raises as `decode`, and validation_failed if it is none."""
+    value = decode(raw)
+    if value.__class__ is dict:
+        found: dict[str, Any] = value
+        return found
+    raise InvalidMessageError(Issue("validation_failed", actual=shown(value), expected="an object"))
+
+
+def shown(value: object) -> str:
+    """A value of a record as an issue repeats it: short, one line, without control characters."""
+    match value:
+        case dict():
+            return "object"
+        case list():
+            return "array"
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case _:
+            return legible(str(value))
+
+
+def legible(text: str) -> str:
+    """The start of a text with every control character written out, so that it can be stored and displayed."""
+    return re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\u{ord(found[0]):04x}", text[:SHOWN])[:SHOWN]
+
+
+def pointer(*steps: str | int) -> str:
+    """JSON pointer (RFC 6901) of the place that the steps lead to; long names are cut."""
+    return "".join("/" + legible(str(step)).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+_TOO_MANY = Issue("too_many_items", expected=f"at most {MAX_MEMBERS} members in an array or object")
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return jiter.from_json(
+            raw, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True, float_mode="lossless-float"
+        )
+    except ValueError as error:
+        raise InvalidMessageError(_fault(str(error))) from error
+
+
+def _fault(message: str) -> Issue:
+    """The issue behind an error text of jiter; the tests hold one of each kind against the installed version."""
+    if message.startswith("number out of range"):
+        return Issue("number_out_of_range", actual=legible(message))
+    if duplicate := _DUPLICATE.fullmatch(message):
+        return Issue("duplicate_key", actual=legible(duplicate[1]), expected="every member once")
+    return Issue("malformed_json", actual=legible(message), expected="one JSON value in UTF-8")
+
+
+def _too_deep(raw: bytes) -> bool:
+    depth = 0
+    for bracket in _STRING.sub(b"", raw).translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in _OPENING else -1
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
+def _crowded(raw: bytes, value: Any) -> bool:
+    """Whether an array or object has too many members; they would need as many commas."""
+    level = [value] if raw.count(b",") >= MAX_MEMBERS and value.__class__ in (dict, list) else []
+    while level:
+        if max(map(len, level)) > MAX_MEMBERS:
+            return True
+        inner = chain.from_iterable(node.values() if node.__class__ is dict else node for node in level)
+        level = [node for node in inner if node.__class__ in (dict, list)]
+    return False
+
+
+def _oversized(raw: bytes) -> Issue:
+    """Why a record is too long: a crowd in it is the better news for whoever wrote it."""
+    too_long = Issue("line_too_long", actual=f"{len(raw)} bytes", expected=f"at most {MAX_RECORD} bytes")
+    if raw.count(b",") < MAX_MEMBERS:
+        return too_long
+    try:
+        return _TOO_MANY if _crowded(raw, _parsed(raw)) else too_long
+    except InvalidMessageError:
+        return too_long
+
+
+def _refuse_controls(value: Any) -> None:
+    issues = [
+        Issue("invalid_text", pointer(*steps), shown(node), "no control characters")
+        for steps, node in nodes(value)
+        if any(map(_CONTROL.search, _texts(node)))
+    ]
+    if issues:
+        raise InvalidMessageError(*issues)
+
+
+def _texts(node: Any) -> Iterable[str]:
+    """A string itself; the names of an object."""
+    return (node,) if isinstance(node, str) else node if isinstance(node, dict) else ()
+
+
+def nodes(value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Every value inside a value, itself first, with the steps that lead to it."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    while waiting:
+        steps, node = waiting.pop()
+        yield steps, node
+        inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+        waiting.extend(((*steps, step), child) for step, child in inner)
