@@ -1,0 +1,181 @@
+"""Sends messages in batches per partition and says exactly where each of them stands.
+
+The idempotent producer is off: aiokafka's wedges after an error. What is sent again after an unknown outcome may
+therefore stand twice, or behind newer records; versions in the messages and the keeper absorb both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from gateway.kafka.errors import AWAY, KafkaUnavailableError, translated
+from gateway.kafka.partitioner import partition_of
+from gateway.kafka.records import Message, Partition, Position
+from gateway.kafka.supervisor import STOP_SECONDS, Supervised
+
+BATCH_BYTES = 256 * 1024
+REQUEST_SECONDS = 10.0
+
+MISSES = 3
+"""Failures in a row after which the client is built anew: the brokers may have new addresses."""
+
+
+class Producer:
+    """One producer, kept alive. Messages of one call that go to one partition keep their order there."""
+
+    def __init__(self, bootstrap: str, prefix: str, name: str) -> None:
+        self._bootstrap = bootstrap
+        self._prefix = prefix
+        self._name = name
+        self._client = Supervised[Any](f"producer {name}", self._build, _discard)
+        self._missed = 0
+        # One call at a time hands batches to a partition: aiokafka's own queueing gives up early under contention.
+        self._turns: defaultdict[Partition, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._spread = itertools.count(random.randrange(1 << 16))  # noqa: S311 -- where spreading begins is no secret
+
+    async def send(self, messages: Sequence[Message], *, deadline: float = 15.0) -> list[Position]:
+        """Send, await every ack; where each message stands, in the order given.
+
+        Raises KafkaUnavailableError when not all acks came within `deadline` seconds: any of the messages may be on
+        its topic, or get there yet. Raises KafkaRefusedError when a message can never be taken.
+        """
+        try:
+            async with asyncio.timeout(deadline):
+                positions = await self._sent(messages)
+        except TimeoutError as error:
+            self._count_miss()
+            raise KafkaUnavailableError(f"no answer from Kafka within {deadline:g} s") from error
+        except AWAY as error:
+            self._count_miss()
+            raise translated(error) from error
+        self._missed = 0
+        return positions
+
+    async def close(self) -> None:
+        """Stop, in bounded time."""
+        await self._client.close()
+
+    async def _sent(self, messages: Sequence[Message]) -> list[Position]:
+        client = await self._living()
+        positions: list[Position] = [Position(-1, -1)] * len(messages)
+        errors = await asyncio.gather(
+            *(
+                self._send_to(client, target, messages, places, positions)
+                for target, places in (await self._by_partition(client, messages)).items()
+            ),
+            return_exceptions=True,  # every partition is settled before the caller hears of the first error
+        )
+        for error in filter(None, errors):
+            raise error
+        return positions
+
+    async def _living(self) -> Any:
+        client = await self._client.get()
+        if client._sender.sender_task.done():  # noqa: SLF001 -- nothing public tells that it died
+            self._client.condemn(client, "its sender died")
+            client = await self._client.get()
+        return client
+
+    async def _by_partition(self, client: Any, messages: Sequence[Message]) -> dict[Partition, list[int]]:
+        """Indexes of the messages by where they go, in order."""
+        counts: dict[str, int] = {}
+        places: defaultdict[Partition, list[int]] = defaultdict(list)
+        for place, (topic, key, _, _, chosen) in enumerate(messages):
+            count = counts.get(topic)
+            if count is None:
+                count = counts[topic] = len(await client.partitions_for(self._prefix + topic))
+            if chosen is not None:
+                partition = chosen
+            else:
+                partition = next(self._spread) % count if key is None else partition_of(key, count)
+            places[Partition(topic, partition)].append(place)
+        return places
+
+    async def _send_to(
+        self,
+        client: Any,
+        target: Partition,
+        messages: Sequence[Message],
+        places: Sequence[int],
+        positions: list[Position],
+    ) -> None:
+        """Send one partition's share and write down where it stands."""
+        topic, partition = self._prefix + target.topic, target.partition
+        acks: list[asyncio.Future[Any]] = []
+        counts: list[int] = []
+        try:
+            async with self._turns[target]:
+                for batch in _batches(client, (messages[place] for place in places)):
+                    counts.append(batch.record_count())
+                    acks.append(await client.send_batch(batch, topic, partition=partition))
+            bases = [(await ack).offset for ack in acks]
+        finally:
+            _forget(acks)
+        offsets = (base + index for base, count in zip(bases, counts, strict=True) for index in range(count))
+        for place, offset in zip(places, offsets, strict=True):
+            positions[place] = Position(partition, offset)
+
+    def _count_miss(self) -> None:
+        self._missed += 1
+        if self._missed >= MISSES:
+            self._missed = 0
+            self._client.condemn_current(f"{MISSES} failures in a row")
+
+    async def _build(self) -> Any:
+        client = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id=f"mallgate-{self._name}",
+            acks="all",
+            enable_idempotence=False,
+            compression_type="lz4",
+            linger_ms=0,  # batches come filled
+            max_batch_size=BATCH_BYTES,
+            request_timeout_ms=int(REQUEST_SECONDS * 1000),
+            metadata_max_age_ms=30_000,
+        )
+        try:
+            await client.start()
+        except BaseException:
+            await client.stop()
+            raise
+        return client
+
+
+def _batches(client: Any, messages: Iterable[Message]) -> Iterator[Any]:
+    """Pack messages into batches of at most BATCH_BYTES; a larger message goes alone."""
+    now = int(time.time() * 1000)
+    batch = client.create_batch()
+    for _, key, value, headers, _ in messages:
+        listed = list(headers)
+        if batch.append(timestamp=now, key=key, value=value, headers=listed) is None:
+            yield batch
+            batch = client.create_batch()
+            batch.append(timestamp=now, key=key, value=value, headers=listed)
+    # Closed, or aiokafka would add what others send one by one.
+    batch.close()
+    yield batch
+
+
+def _forget(acks: Iterable[asyncio.Future[Any]]) -> None:
+    """Nobody waits for these any more; asyncio would log what they come to."""
+    for ack in acks:
+        if not ack.cancel() and not ack.cancelled():
+            ack.exception()
+
+
+async def _discard(client: Any) -> None:
+    """Stop; with brokers away aiokafka would wait for them with no deadline, so its tasks are ended by force then."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await client.stop()
+    except AWAY:
+        client._sender.sender_task.cancel()  # noqa: SLF001 -- stop() gave up before it got there
+        await client.client.close()

@@ -1,0 +1,91 @@
+"""Reads single partitions without a group: from here to there, or the one record at an offset."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from gateway.kafka.consumer import record_of
+from gateway.kafka.errors import AWAY, translate
+from gateway.kafka.records import Partition, Record
+from gateway.kafka.supervisor import STOP_SECONDS
+
+PATIENCE = 15.0
+"""Seconds without an answer after which Kafka counts as away."""
+
+
+async def scan(
+    bootstrap: str, prefix: str, target: Partition, start: int, end: int | None, *, max_records: int = 1000
+) -> AsyncGenerator[list[Record], None]:
+    """The records from `start` up to, not including, `end` (None: the log's end now), as they come.
+
+    What the log no longer holds is left out. Raises KafkaUnavailableError after PATIENCE seconds without an answer.
+    """
+    physical = TopicPartition(prefix + target.topic, target.partition)
+    with translate():
+        async with _reading(bootstrap, physical) as consumer:
+            async with asyncio.timeout(PATIENCE):
+                first = (await consumer.beginning_offsets([physical]))[physical]
+                last = (await consumer.end_offsets([physical]))[physical]
+            stop = last if end is None else min(end, last)
+            place = max(start, first)
+            consumer.seek(physical, place)
+            while place < stop:
+                found, place = await _next(consumer, physical, min(max_records, stop - place))
+                records = [record_of(target, record) for record in found if record.offset < stop]
+                if records:
+                    yield records
+
+
+async def _next(consumer: Any, physical: TopicPartition, most: int) -> tuple[list[Any], int]:
+    """The next records and the place behind them, which compaction may have put further than the last of them."""
+    async with asyncio.timeout(PATIENCE):
+        before = await consumer.position(physical)
+        while True:
+            found = await consumer.getmany(physical, timeout_ms=1000, max_records=most)
+            place = await consumer.position(physical)
+            if place > before:
+                return found.get(physical, []), place
+
+
+@asynccontextmanager
+async def _reading(bootstrap: str, target: TopicPartition) -> AsyncIterator[Any]:
+    async with asyncio.timeout(PATIENCE):
+        consumer = await build_reader(bootstrap)
+    try:
+        consumer.assign([target])
+        yield consumer
+    finally:
+        await discard_reader(consumer)
+
+
+async def build_reader(bootstrap: str) -> Any:
+    """A started consumer without a group, with nothing assigned. Raises what aiokafka raises."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        request_timeout_ms=int(PATIENCE * 1000),
+        fetch_max_bytes=8 * 1024 * 1024,
+        max_partition_fetch_bytes=1024 * 1024,
+    )
+    try:
+        await consumer.start()
+    except BaseException:
+        await discard_reader(consumer)
+        raise
+    return consumer
+
+
+async def discard_reader(consumer: Any) -> None:
+    """Stop it; with brokers away that fails or hangs, and what is left is ended by force."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await consumer.stop()
+    except AWAY:
+        await consumer._client.close()  # noqa: SLF001 -- stop() gave up before it got there
