@@ -15,7 +15,7 @@ from gateway.deadletters.errors import (
     SelectionTooWideError,
     UnknownLetterError,
 )
-from gateway.deadletters.letters import DeadLetter, DeadLetterRow, LetterSummary
+from gateway.deadletters.letters import DeadLetter, DeadLetterRow, LetterSummary, issues_json
 from gateway.deadletters.patch import Patch
 from gateway.deadletters.record import record
 from gateway.deadletters.replay import Handler, Predictor, ReplayResult
@@ -49,5 +49,6 @@ __all__ = [
     "Selection",
     "SelectionTooWideError",
     "UnknownLetterError",
+    "issues_json",
     "record",
 ]

@@ -24,7 +24,8 @@ SUPPLIER_ID: TypeAdapter[str] = TypeAdapter(SupplierId)
 
 def exported(letter: DeadLetter, failed_at: datetime) -> OutboxMessage:
     """The record of a letter. Total: a poison pill may name a supplier that is none."""
-    return OutboxMessage(DEADLETTERS, letter.key, letter.original, encode(_envelope(letter)) + _headers(letter, failed_at))
+    headers = encode(_envelope(letter)) + _headers(letter, failed_at)
+    return OutboxMessage(DEADLETTERS, letter.key, letter.original, headers)
 
 
 def _envelope(letter: DeadLetter) -> Envelope:
