@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
@@ -14,6 +15,9 @@ from gateway.intake.problems import ProblemError
 from gateway.registry import Registry
 from gateway.suppliers import SCOPES, KeyKind, Keys, Supplier, Suppliers
 from gateway.suppliers.declarations import parse
+
+CHINA = ZoneInfo("Asia/Shanghai")
+"""Directories take effect at its midnight."""
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
@@ -78,7 +82,7 @@ class SupplierRoutes:
 
     async def apply(self, request: web.Request) -> web.Response:
         """Declare suppliers: all of the document or, when anything in it is wrong, none."""
-        declarations = parse(await sent_json(request), self._registry)
+        declarations = parse(await sent_json(request), self._registry, datetime.now(CHINA).date())
         secrets = {
             each.config.supplier: {name: secret.get_secret_value() for name, secret in each.secrets.items()}
             for each in declarations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 
 from pydantic import SecretStr, StringConstraints, TypeAdapter, ValidationError
@@ -16,6 +17,7 @@ from pydantic import SecretStr, StringConstraints, TypeAdapter, ValidationError
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError
 from gateway.suppliers.config import SecretName, SupplierConfig
+from schemas.directories import Directory, directories, in_force
 
 Secrets = dict[SecretName, Annotated[SecretStr, StringConstraints(min_length=1, max_length=10_000)]]
 SECRETS = TypeAdapter[Secrets](Secrets)
@@ -32,15 +34,18 @@ class Declaration:
     secrets: Mapping[str, SecretStr]
 
 
-def parse(document: object, registry: Registry) -> list[Declaration]:
-    """The suppliers of a document. Raises ConfigError with everything that is wrong, as `path: problem`."""
+def parse(document: object, registry: Registry, on: date) -> list[Declaration]:
+    """The suppliers of a document, judged by the purchasing directory of a day.
+
+    Raises ConfigError with everything that is wrong, as `path: problem`.
+    """
     if not isinstance(document, Mapping) or not isinstance(document.get("suppliers"), Mapping):
         raise ConfigError(["suppliers: is missing; declare suppliers as [suppliers.<id>] tables"])
     problems = [f"{path_of([key])}: unknown key" for key in document if key != "suppliers"]
     declarations = []
     for supplier, table in document["suppliers"].items():
         try:
-            declarations.append(_declaration(supplier, table, registry))
+            declarations.append(_declaration(supplier, table, registry, in_force(directories(), on)))
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -53,7 +58,7 @@ def path_of(parts: Sequence[str | int]) -> str:
     return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"' for part in map(str, parts))
 
 
-def _declaration(supplier: str, table: object, registry: Registry) -> Declaration:
+def _declaration(supplier: str, table: object, registry: Registry, directory: Directory | None) -> Declaration:
     here = ("suppliers", supplier)
     if not isinstance(table, Mapping):
         raise ConfigError([f"{path_of(here)}: should be a table"])
@@ -65,6 +70,7 @@ def _declaration(supplier: str, table: object, registry: Registry) -> Declaratio
         problems += _problems(error, (*here, "secrets"))
     if config is not None:
         problems += _against_adapter(config, registry, here)
+        problems += _against_directory(config, directory, here)
     if config is None or problems:
         raise ConfigError(problems)
     return Declaration(config, secrets)
@@ -80,18 +86,24 @@ def _config(supplier: str, table: Mapping[str, Any], here: Sequence[str]) -> tup
 
 
 def _against_adapter(config: SupplierConfig, registry: Registry, here: Sequence[str]) -> Iterator[str]:
-    if config.adapter not in registry.names():
-        known = ", ".join(sorted(registry.names()))
-        yield f"{path_of((*here, 'adapter'))}: no adapter {config.adapter!r}; there are {known}"
+    try:
+        loaded = registry.load(config.adapter)
+    except ConfigError as error:
+        yield from (f"{path_of((*here, 'adapter'))}: {problem}" for problem in error.problems)
         return
-    offered = registry.load(config.adapter).manifest.facets
     for facet in config.facets:
-        if facet not in offered:
+        if facet not in loaded.manifest.facets:
             yield f"{path_of((*here, 'facets'))}: adapter {config.adapter} does not feed {facet}"
     try:
-        registry.options_model(config.adapter).model_validate(config.options)
+        loaded.adapter.options_model.model_validate(config.options)
     except ValidationError as error:
         yield from _problems(error, (*here, "options"))
+
+
+def _against_directory(config: SupplierConfig, directory: Directory | None, here: Sequence[str]) -> Iterator[str]:
+    for category, name in config.category_map.items():
+        if directory is None or directory.named(name).item is None:
+            yield f"{path_of((*here, 'category_map', category))}: no directory item is called {name!r}"
 
 
 def _problems(error: ValidationError, here: Sequence[str]) -> Iterator[str]:

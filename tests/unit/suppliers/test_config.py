@@ -28,7 +28,9 @@ def test_any_other_period_is_refused(written: object) -> None:
 
 
 def test_what_is_stored_reads_back_the_same() -> None:
-    config = declared(periods={"price": "24h"}, category_map={"办公设备/打印机": "激光式打印机"}, limits={"concurrency": 4})
+    config = declared(
+        periods={"price": "24h"}, category_map={"办公设备/打印机": "激光式打印机"}, limits={"concurrency": 4}
+    )
     assert SupplierConfig.model_validate(config.model_dump(mode="json")) == config
 
 

@@ -1,0 +1,116 @@
+"""Declaring suppliers: what was said last holds, what was said before is kept, and who said it is known."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.store import Pool, acquired
+from gateway.suppliers import Change, SecretBox, State, Suppliers, UnknownSupplierError
+from tests.integration.suppliers.conftest import KEY, declared
+
+pytestmark = pytest.mark.engines
+
+
+async def audit_of(pool: Pool) -> list[tuple[str, str, str, str | None]]:
+    async with acquired(pool) as connection:
+        rows = await connection.fetch("SELECT actor, action, object, reason FROM audit ORDER BY id")
+    return [tuple(row) for row in rows]
+
+
+async def stored_secrets(pool: Pool) -> dict[str, bytes]:
+    async with acquired(pool) as connection:
+        rows = await connection.fetch("SELECT name, ciphertext FROM supplier_secrets")
+    return {row["name"]: row["ciphertext"] for row in rows}
+
+
+async def test_applying_the_same_twice_changes_nothing_the_second_time(suppliers: Suppliers, pool: Pool) -> None:
+    configs = [declared("acme"), declared("bolt")]
+    first = await suppliers.apply(configs, "ann")
+    second = await suppliers.apply(configs, "ann")
+    assert [each.change for each in first] == [Change.CREATED, Change.CREATED]
+    assert [(each.change, each.revision) for each in second] == [(Change.UNCHANGED, 1)] * 2
+    assert await audit_of(pool) == [
+        ("ann", "supplier.apply", "acme", None),
+        ("ann", "supplier.apply", "bolt", None),
+    ]
+
+
+async def test_every_revision_stays_readable(suppliers: Suppliers) -> None:
+    await suppliers.apply([declared(name="First")], "ann")
+    await suppliers.apply([declared(name="Second")], "bob")
+    detail = await suppliers.get("acme")
+    assert (detail.revision, detail.config.name) == (2, "Second")
+    assert [(each.revision, each.actor) for each in detail.revisions] == [(2, "bob"), (1, "ann")]
+    first = await suppliers.revision("acme", 1)
+    assert first is not None
+    assert first.name == "First"
+    assert await suppliers.revision("acme", 3) is None
+
+
+async def test_two_files_applied_at_once_leave_one_revision_each(pool: Pool, suppliers: Suppliers) -> None:
+    names = [f"Name {number}" for number in range(4)]
+    await asyncio.gather(*(suppliers.apply([declared("bolt"), declared(name=name)], "ann") for name in names))
+    detail = await suppliers.get("acme")
+    assert detail.revision == len(names)
+    assert {(await suppliers.revision("acme", n)).name for n in range(1, 5)} == set(names)  # type: ignore[union-attr]
+
+
+async def test_a_paused_supplier_stays_paused_when_its_declaration_changes(suppliers: Suppliers, pool: Pool) -> None:
+    await suppliers.apply([declared()], "ann")
+    await suppliers.pause("acme", "bob", "prices look wrong")
+    await suppliers.pause("acme", "bob", "again")
+    await suppliers.apply([declared(name="Other")], "ann")
+    assert (await suppliers.get("acme")).state is State.PAUSED
+    await suppliers.resume("acme", "bob")
+    assert (await suppliers.get("acme")).state is State.ACTIVE
+    assert [(row[1], row[3]) for row in await audit_of(pool)] == [
+        ("supplier.apply", None),
+        ("supplier.pause", "prices look wrong"),
+        ("supplier.apply", None),
+        ("supplier.resume", None),
+    ]
+
+
+async def test_nothing_is_known_of_a_supplier_that_was_never_declared(suppliers: Suppliers) -> None:
+    with pytest.raises(UnknownSupplierError, match="bolt"):
+        await suppliers.get("bolt")
+    with pytest.raises(UnknownSupplierError):
+        await suppliers.pause("bolt", "ann", "why not")
+
+
+async def test_secrets_are_stored_sealed_and_shown_by_name_alone(suppliers: Suppliers, pool: Pool) -> None:
+    await suppliers.apply([declared()], "ann", secrets={"acme": {"api_password": "hunter2"}})
+    sealed = (await stored_secrets(pool))["api_password"]
+    assert b"hunter2" not in sealed
+    assert SecretBox(KEY).open("acme", "api_password", sealed) == b"hunter2"
+    detail = await suppliers.get("acme")
+    assert [secret.name for secret in detail.secrets] == ["api_password"]
+    assert "hunter2" not in repr(detail)
+    async with acquired(pool) as connection:
+        assert "hunter2" not in repr(await connection.fetch("SELECT detail FROM audit"))
+
+
+async def test_declared_secrets_replace_those_before_and_count_as_a_change(suppliers: Suppliers, pool: Pool) -> None:
+    await suppliers.apply([declared()], "ann", secrets={"acme": {"user": "u", "password": "p"}})
+    before = await stored_secrets(pool)
+
+    async def apply(secrets: dict[str, str] | None) -> tuple[Change, int]:
+        [applied] = await suppliers.apply([declared()], "ann", secrets=None if secrets is None else {"acme": secrets})
+        return applied.change, applied.revision
+
+    assert await apply({"user": "u", "password": "p"}) == (Change.UNCHANGED, 1)
+    assert await stored_secrets(pool) == before
+    assert await apply(None) == (Change.UNCHANGED, 1)
+    assert await apply({"password": "other"}) == (Change.UPDATED, 1)
+    assert list(await stored_secrets(pool)) == ["password"]
+
+
+async def test_a_secret_sealed_under_a_lost_key_is_mended_by_declaring_it_again(pool: Pool) -> None:
+    secrets = {"acme": {"api_password": "hunter2"}}
+    await Suppliers(pool, SecretBox(bytes(32))).apply([declared()], "ann", secrets=secrets)
+    [applied] = await Suppliers(pool, SecretBox(KEY)).apply([declared()], "ann", secrets=secrets)
+    assert applied.change is Change.UPDATED
+    sealed = (await stored_secrets(pool))["api_password"]
+    assert SecretBox(KEY).open("acme", "api_password", sealed) == b"hunter2"
