@@ -61,6 +61,11 @@ class Engine(ABC):
         return self._running().pid
 
     @property
+    def running(self) -> bool:
+        """Whether it has been started and has not ended since, frozen or not."""
+        return self._process is not None and self._process.running
+
+    @property
     def log(self) -> Path:
         """The server's log; the one of the start before stands beside it as `.previous`."""
         return self._log
@@ -69,7 +74,7 @@ class Engine(ABC):
         """Prepare the directory where needed, start the server, and return when it serves. Raises EngineError."""
         if sys.platform != "linux":
             raise UnsupportedPlatformError
-        if self._process is not None and self._process.running:
+        if self.running:
             raise RuntimeError(f"{self.name} runs already")
         with self._disk_full_told():
             async with claimed(self._directory) as lock:

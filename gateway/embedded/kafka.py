@@ -27,11 +27,14 @@ _META_VERSION = "1"
 _LARGEST_MESSAGE = 5 << 20
 
 # One node, so one replica of everything; small internal topics and a small cleaner buffer, so that it starts fast.
+# After a kill the controller lets the broker back in only once the session of the one before has run out.
 _SETTINGS: Mapping[str, str] = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "500",
     "auto.create.topics.enable": "false",
     "offsets.topic.num.partitions": "4",
     "offsets.topic.replication.factor": "1",

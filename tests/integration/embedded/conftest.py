@@ -21,10 +21,22 @@ HOLDER = Path(__file__).with_name("holder.py")
 SECONDS = 60.0
 
 
-@pytest.fixture
-async def engines(tmp_path: Path) -> AsyncIterator[Engines]:
-    async with open_engines(tmp_path / "data") as opened:
+@pytest.fixture(scope="package")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engines]:
+    """For tests that do not mind what others put in and leave the engines running."""
+    async with open_engines(tmp_path_factory.mktemp("shared")) as opened:
         yield opened
+
+
+@pytest.fixture
+async def engines(shared: Engines) -> AsyncIterator[Engines]:
+    """The shared ones, for tests that stop, kill and freeze them: here they are brought back."""
+    yield shared
+    for engine in (shared.kafka, shared.postgres):
+        if engine.running:
+            await engine.thaw()
+        else:
+            await engine.start()
 
 
 class Deaths:
@@ -98,5 +110,5 @@ def processes_of(data_dir: Path) -> list[psutil.Process]:
 def described(process: psutil.Process) -> str:
     try:
         return " ".join([process.cwd(), *process.cmdline()])
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+    except psutil.Error:  # gone meanwhile, or none of ours
         return ""

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.crash]
 
 
 @pytest.mark.parametrize("way", ["plain", "uvloop", "freeze"])
-def test_a_killed_program_leaves_no_process(tmp_path: Path, way: str):
+def test_a_killed_program_leaves_no_process(tmp_path: Path, way: str) -> None:
     with hold(tmp_path, way) as holder:
         holder.until("open")
         pids = holder.engine_pids()
@@ -28,7 +28,7 @@ def test_a_killed_program_leaves_no_process(tmp_path: Path, way: str):
     assert processes_of(tmp_path) == []
 
 
-def test_a_worker_that_inherited_everything_does_not_keep_the_engines_alive(tmp_path: Path):
+def test_a_worker_that_inherited_everything_does_not_keep_the_engines_alive(tmp_path: Path) -> None:
     with hold(tmp_path, "fork") as holder:
         said = holder.until("open")
         worker = next(int(line.split()[1]) for line in said if line.startswith("worker"))
@@ -42,7 +42,9 @@ def test_a_worker_that_inherited_everything_does_not_keep_the_engines_alive(tmp_
 
 @pytest.mark.parametrize("stage", ["prepare", "boot"])
 @pytest.mark.parametrize("engine", ["kafka", "postgres"])
-def test_a_program_killed_while_an_engine_comes_up_leaves_nothing_in_the_way(tmp_path: Path, engine: str, stage: str):
+def test_a_program_killed_while_an_engine_comes_up_leaves_nothing_in_the_way(
+    tmp_path: Path, engine: str, stage: str
+) -> None:
     with hold(tmp_path) as holder:
         holder.until(f"{engine} {stage}")
         deaths = Deaths(holder.engine_pids())
@@ -53,7 +55,7 @@ def test_a_program_killed_while_an_engine_comes_up_leaves_nothing_in_the_way(tmp
 
 
 @pytest.mark.parametrize("way", ["plain", "uvloop"])
-def test_ctrl_c_shuts_the_engines_down_in_order(tmp_path: Path, way: str):
+def test_ctrl_c_shuts_the_engines_down_in_order(tmp_path: Path, way: str) -> None:
     with hold(tmp_path, way) as holder:
         holder.until("open")
         deaths = Deaths(holder.engine_pids())
@@ -65,7 +67,7 @@ def test_ctrl_c_shuts_the_engines_down_in_order(tmp_path: Path, way: str):
 
 
 @pytest.mark.parametrize("stage", ["prepare", "boot"])
-def test_ctrl_c_while_the_engines_come_up_leaves_no_process(tmp_path: Path, stage: str):
+def test_ctrl_c_while_the_engines_come_up_leaves_no_process(tmp_path: Path, stage: str) -> None:
     with hold(tmp_path) as holder:
         holder.until(f"kafka {stage}")
         deaths = Deaths(holder.engine_pids())
@@ -75,14 +77,14 @@ def test_ctrl_c_while_the_engines_come_up_leaves_no_process(tmp_path: Path, stag
     assert processes_of(tmp_path) == []
 
 
-def test_ctrl_c_at_the_terminal_reaches_the_program_and_not_the_engines(tmp_path: Path):
+def test_ctrl_c_at_the_terminal_reaches_the_program_and_not_the_engines(tmp_path: Path) -> None:
     with hold(tmp_path) as holder:
         holder.until("open")
         sessions = {os.getsid(pid) for pid in holder.engine_pids()}
         assert os.getsid(holder.process.pid) not in sessions
 
 
-def test_a_killed_leash_takes_its_engine_with_it(tmp_path: Path):
+def test_a_killed_leash_takes_its_engine_with_it(tmp_path: Path) -> None:
     with hold(tmp_path) as holder:
         holder.until("open")
         deaths = Deaths(holder.engine_pids())
@@ -91,7 +93,7 @@ def test_a_killed_leash_takes_its_engine_with_it(tmp_path: Path):
         assert deaths.survivors() == set()
 
 
-def test_a_killed_program_leaves_no_shared_memory(tmp_path: Path):
+def test_a_killed_program_leaves_no_shared_memory(tmp_path: Path) -> None:
     with hold(tmp_path) as holder:
         holder.until("open")
         segment = (tmp_path / "postgres/data/postmaster.pid").read_text().splitlines()[6].split()[1]
@@ -108,7 +110,7 @@ def shared_memory_segments() -> set[str]:
     return {row.split()[1] for row in rows}
 
 
-def test_the_directory_of_a_killed_program_can_be_opened_at_once(tmp_path: Path):
+def test_the_directory_of_a_killed_program_can_be_opened_at_once(tmp_path: Path) -> None:
     with hold(tmp_path) as holder:
         holder.until("open")
         holder.process.kill()
@@ -117,7 +119,7 @@ def test_the_directory_of_a_killed_program_can_be_opened_at_once(tmp_path: Path)
             next_holder.until("open")
 
 
-def test_a_program_that_runs_another_program_instead_of_itself_leaves_no_engine(tmp_path: Path):
+def test_a_program_that_runs_another_program_instead_of_itself_leaves_no_engine(tmp_path: Path) -> None:
     """A process can end as what it was without ending: exec keeps the pid."""
     script = (
         "import asyncio, os, sys; from pathlib import Path; from gateway.embedded import EmbeddedPostgres\n"

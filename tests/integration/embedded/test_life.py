@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from gateway.embedded import Engines, Stage, Step, open_engines
 
@@ -53,7 +53,9 @@ async def first_value(bootstrap: str, topic: str) -> bytes:
         partition = TopicPartition(topic, 0)
         consumer.assign([partition])
         await consumer.seek_to_beginning(partition)
-        return (await asyncio.wait_for(consumer.getone(), 30)).value
+        record = await asyncio.wait_for(consumer.getone(), 30)
+        assert isinstance(record.value, bytes)
+        return record.value
     finally:
         await consumer.stop()
 
@@ -75,11 +77,22 @@ async def ask(url: str, query: str) -> object:
         await connection.close()
 
 
-async def test_data_and_address_outlive_a_stop(engines: Engines):
+async def keep(engines: Engines, name: str) -> None:
+    """Write the name into a topic and a table of that name."""
+    await create_topic(engines.kafka_bootstrap, name)
+    await produce(engines.kafka_bootstrap, name, name.encode())
+    await execute(engines.database_url, f"CREATE TABLE {name} (value text)", f"INSERT INTO {name} VALUES ('{name}')")
+
+
+async def kept(engines: Engines, name: str) -> tuple[str, object]:
+    """What the topic and the table of that name hold."""
+    value = await first_value(engines.kafka_bootstrap, name)
+    return value.decode(), await ask(engines.database_url, f"SELECT value FROM {name}")
+
+
+async def test_data_and_address_outlive_a_stop(engines: Engines) -> None:
     address, url = engines.kafka_bootstrap, engines.database_url
-    await create_topic(address, "kept")
-    await produce(address, "kept", b"kept")
-    await execute(url, "CREATE TABLE kept (value text)", "INSERT INTO kept VALUES ('kept')")
+    await keep(engines, "stopped")
 
     await asyncio.gather(engines.kafka.stop(), engines.postgres.stop())
     with pytest.raises(ConnectionRefusedError):
@@ -87,33 +100,26 @@ async def test_data_and_address_outlive_a_stop(engines: Engines):
     await asyncio.gather(engines.kafka.start(), engines.postgres.start())
 
     assert (engines.kafka.bootstrap, engines.postgres.url) == (address, url)
-    assert await first_value(address, "kept") == b"kept"
-    assert await ask(url, "SELECT value FROM kept") == "kept"
+    assert await kept(engines, "stopped") == ("stopped", "stopped")
 
 
-async def test_what_was_acknowledged_outlives_a_kill(engines: Engines):
-    await create_topic(engines.kafka_bootstrap, "kept")
-    await produce(engines.kafka_bootstrap, "kept", b"kept")
-    await execute(engines.database_url, "CREATE TABLE kept (value text)", "INSERT INTO kept VALUES ('kept')")
+async def test_what_was_acknowledged_outlives_a_kill(engines: Engines) -> None:
+    await keep(engines, "killed")
 
     await asyncio.gather(engines.kafka.kill(), engines.postgres.kill())
     await asyncio.gather(engines.kafka.start(), engines.postgres.start())
 
-    assert await first_value(engines.kafka_bootstrap, "kept") == b"kept"
-    assert await ask(engines.database_url, "SELECT value FROM kept") == "kept"
+    assert await kept(engines, "killed") == ("killed", "killed")
 
 
-async def test_the_next_program_finds_the_data(tmp_path: Path):
+async def test_the_next_program_finds_the_data(tmp_path: Path) -> None:
     async with open_engines(tmp_path) as first:
-        await create_topic(first.kafka_bootstrap, "kept")
-        await produce(first.kafka_bootstrap, "kept", b"kept")
-        await execute(first.database_url, "CREATE TABLE kept (value text)", "INSERT INTO kept VALUES ('kept')")
+        await keep(first, "found")
     async with open_engines(tmp_path) as second:
-        assert await first_value(second.kafka_bootstrap, "kept") == b"kept"
-        assert await ask(second.database_url, "SELECT value FROM kept") == "kept"
+        assert await kept(second, "found") == ("found", "found")
 
 
-async def test_two_pairs_run_side_by_side_and_apart(tmp_path: Path):
+async def test_two_pairs_run_side_by_side_and_apart(tmp_path: Path) -> None:
     async with open_engines(tmp_path / "one") as one, open_engines(tmp_path / "two") as two:
         await create_topic(one.kafka_bootstrap, "mine")
         await execute(one.database_url, "CREATE TABLE mine ()")
@@ -123,7 +129,7 @@ async def test_two_pairs_run_side_by_side_and_apart(tmp_path: Path):
         assert await ask(two.database_url, "SELECT to_regclass('mine') IS NULL") is True
 
 
-async def test_a_frozen_server_answers_nobody_until_it_thaws(engines: Engines):
+async def test_a_frozen_server_answers_nobody_until_it_thaws(engines: Engines) -> None:
     kept_open = await asyncpg.connect(engines.database_url)
     await engines.postgres.freeze()
     await engines.kafka.freeze()
@@ -139,14 +145,14 @@ async def test_a_frozen_server_answers_nobody_until_it_thaws(engines: Engines):
     assert await topics(engines.kafka_bootstrap) is not None
 
 
-async def test_a_frozen_server_can_be_stopped(engines: Engines):
+async def test_a_frozen_server_can_be_stopped(engines: Engines) -> None:
     await engines.postgres.freeze()
     await engines.kafka.freeze()
     await asyncio.gather(engines.kafka.stop(), engines.postgres.stop())
     assert "database system is shut down" in engines.postgres.log.read_text()
 
 
-async def test_everything_listens_on_loopback_only(shared: Engines):
+async def test_everything_listens_on_loopback_only(shared: Engines) -> None:
     listeners = {
         connection.laddr.ip
         for engine in (shared.kafka, shared.postgres)
@@ -156,7 +162,7 @@ async def test_everything_listens_on_loopback_only(shared: Engines):
     assert {address.removeprefix("::ffff:") for address in listeners} == {"127.0.0.1"}
 
 
-async def test_the_ports_can_be_chosen(tmp_path: Path, free_ports: tuple[int, int]):
+async def test_the_ports_can_be_chosen(tmp_path: Path, free_ports: tuple[int, int]) -> None:
     kafka_port, postgres_port = free_ports
     async with open_engines(tmp_path, kafka_port=kafka_port, postgres_port=postgres_port) as engines:
         assert engines.kafka_bootstrap == f"127.0.0.1:{kafka_port}"
@@ -165,41 +171,35 @@ async def test_the_ports_can_be_chosen(tmp_path: Path, free_ports: tuple[int, in
         assert await ask(engines.database_url, "SELECT 1") == 1
 
 
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engines]:
-    """For tests that neither stop an engine nor mind what others put in."""
-    async with open_engines(tmp_path_factory.mktemp("shared")) as opened:
-        yield opened
-
-
 @pytest.fixture
 def free_ports() -> tuple[int, int]:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         return one.getsockname()[1], two.getsockname()[1]
 
 
-async def test_a_topic_nobody_declared_is_not_made_by_asking_for_it(shared: Engines):
-    consumer = AIOKafkaConsumer("undeclared", bootstrap_servers=shared.kafka_bootstrap)
-    await consumer.start()
+async def test_a_topic_nobody_declared_is_not_made_by_asking_for_it(shared: Engines) -> None:
+    consumer = AIOKafkaConsumer("undeclared", bootstrap_servers=shared.kafka_bootstrap, request_timeout_ms=1000)
+    with pytest.raises(UnknownTopicOrPartitionError):
+        await consumer.start()
     await consumer.stop()
     assert "undeclared" not in await topics(shared.kafka_bootstrap)
 
 
-async def test_a_record_of_four_and_a_half_mebibytes_passes(shared: Engines):
+async def test_a_record_of_four_and_a_half_mebibytes_passes(shared: Engines) -> None:
     large = b"x" * int(4.5 * 2**20)
     await create_topic(shared.kafka_bootstrap, "large")
     await produce(shared.kafka_bootstrap, "large", large)
     assert await first_value(shared.kafka_bootstrap, "large") == large
 
 
-async def test_only_who_knows_the_password_gets_in(shared: Engines):
+async def test_only_who_knows_the_password_gets_in(shared: Engines) -> None:
     parts = urlsplit(shared.database_url)
     with pytest.raises(asyncpg.InvalidPasswordError):
         await ask(shared.database_url.replace(str(parts.password), "guessed"), "SELECT 1")
     assert shared.postgres.log.with_name("password").stat().st_mode & 0o777 == 0o600
 
 
-async def test_the_database_is_utf8_in_utc_with_durable_commits_and_room_for_200_connections(shared: Engines):
+async def test_the_database_is_utf8_in_utc_with_durable_commits_and_room_for_200_connections(shared: Engines) -> None:
     settings = {
         name: await ask(shared.database_url, f"SHOW {name}")
         for name in ("server_encoding", "timezone", "synchronous_commit", "fsync", "max_connections")
@@ -213,19 +213,19 @@ async def test_the_database_is_utf8_in_utc_with_durable_commits_and_room_for_200
     }
 
 
-async def test_the_owner_may_make_databases(shared: Engines):
+async def test_the_owner_may_make_databases(shared: Engines) -> None:
     await execute(shared.database_url, "CREATE DATABASE another")
     url = urlsplit(shared.database_url)._replace(path="/another").geturl()
     assert await ask(url, "SELECT current_database()") == "another"
 
 
-async def test_a_place_with_spaces_commas_and_chinese_letters_will_do(tmp_path: Path):
+async def test_a_place_with_spaces_commas_and_chinese_letters_will_do(tmp_path: Path) -> None:
     async with open_engines(tmp_path / "数据, a b=c") as engines:
         assert await topics(engines.kafka_bootstrap) is not None
         assert await ask(engines.database_url, "SELECT 1") == 1
 
 
-async def test_the_steps_are_told_in_order(tmp_path: Path):
+async def test_the_steps_are_told_in_order(tmp_path: Path) -> None:
     steps: list[Step] = []
     async with open_engines(tmp_path, progress=steps.append):
         pass

@@ -25,15 +25,15 @@ PLENTY = 1 << 40
         ("something nobody has seen", EngineStartError),
     ],
 )
-def test_a_log_line_names_the_error(line: str, error: type[EngineError]):
+def test_a_log_line_names_the_error(line: str, error: type[EngineError]) -> None:
     assert type(diagnose("kafka", ["starting", line], LOG, free=PLENTY)) is error
 
 
-def test_a_full_disk_is_seen_even_when_the_log_could_not_be_written():
+def test_a_full_disk_is_seen_even_when_the_log_could_not_be_written() -> None:
     assert type(diagnose("kafka", [], LOG, free=0)) is DiskFullError
 
 
-def test_an_unknown_failure_shows_the_end_of_the_log_on_one_line():
+def test_an_unknown_failure_shows_the_end_of_the_log_on_one_line() -> None:
     error = diagnose("kafka", [f"line {number}" for number in range(100)], LOG, free=PLENTY)
     assert "line 99" in str(error)
     assert str(LOG) in str(error)
@@ -41,20 +41,20 @@ def test_an_unknown_failure_shows_the_end_of_the_log_on_one_line():
 
 
 @pytest.mark.parametrize("error", EngineError.__subclasses__())
-def test_every_error_says_in_one_line_what_it_is_about(error: type[EngineError]):
+def test_every_error_says_in_one_line_what_it_is_about(error: type[EngineError]) -> None:
     assert str(error()) == (error.__doc__ or "").strip()
     assert str(error("/data")).endswith(": /data")
     assert error("/data").problems == (str(error("/data")),)
 
 
-def test_a_listened_port_is_not_free():
+def test_a_listened_port_is_not_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert not is_free(port)
     assert is_free(port)
 
 
-def test_a_chosen_port_is_never_one_that_the_kernel_gives_to_outgoing_connections():
+def test_a_chosen_port_is_never_one_that_the_kernel_gives_to_outgoing_connections() -> None:
     lowest, highest = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     assert all(not lowest <= choose_port() <= highest for _ in range(200))
 
@@ -68,7 +68,7 @@ def test_a_chosen_port_is_never_one_that_the_kernel_gives_to_outgoing_connection
         ("The operation could not be completed. Unable to locate a Java Runtime.", 0),
     ],
 )
-def test_the_major_version_of_a_java(tmp_path: Path, told: str, major: int):
+def test_the_major_version_of_a_java(tmp_path: Path, told: str, major: int) -> None:
     java = tmp_path / "java"
     java.write_text(f"#!/bin/sh\necho '{told}' >&2\n")
     java.chmod(0o755)
