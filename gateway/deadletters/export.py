@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.deadletters.letters import DeadLetter
+from gateway.deadletters.letters import DeadLetter, storable
 from gateway.kafka import DEADLETTERS
 from gateway.outbox import OutboxMessage
 from schemas import deadletters as names
@@ -79,4 +79,4 @@ def _headers(letter: DeadLetter, failed_at: datetime) -> Headers:
         names.CONNECT_CLASS: letter.error,
         names.CONNECT_MESSAGE: message,
     }
-    return tuple((name, str(value).encode()) for name, value in known.items() if value is not None)
+    return tuple((name, storable(str(value)).encode()) for name, value in known.items() if value is not None)
