@@ -1,3 +1,3 @@
 """What every test stands on."""
 
-pytest_plugins = ("pytester", "tests.no_skips")
+pytest_plugins = ("pytester", "tests.no_skips", "tests.engines")

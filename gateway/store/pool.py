@@ -5,6 +5,7 @@ asyncpg is untyped; the Protocols here are what the rest of the gateway may use 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -147,7 +148,7 @@ async def open_pool(
     try:
         yield pool
     finally:
-        pool.terminate()
+        await _closed(pool)
 
 
 @asynccontextmanager
@@ -163,7 +164,16 @@ async def connect(url: str, *, name: str, patience: float = 30.0) -> AsyncIterat
     try:
         yield connection
     finally:
-        connection.terminate()
+        await _closed(connection)
+
+
+async def _closed(closable: Any) -> None:
+    """End a pool or a connection in an orderly way; a server that does not answer is left at once."""
+    try:
+        async with asyncio.timeout(_RELEASE_SECONDS):
+            await closable.close()
+    except _AWAY:
+        closable.terminate()
 
 
 async def _until_available(attempt: Callable[[], Awaitable[T]], patience: float) -> T:

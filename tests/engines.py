@@ -1,0 +1,90 @@
+"""Real Kafka and PostgreSQL for tests: started once, a topic prefix and a database of its own for each test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from gateway.embedded import Engines, open_engines
+from gateway.kafka import TOPICS, Bus, open_bus
+from gateway.store import Pool, connect, migrate, open_pool
+
+TEMPLATE = "template_mallgate"
+
+PARTITIONS = 3
+"""Of every topic in tests: enough to tell partitions apart, few enough to be made quickly."""
+
+_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks for the engines is marked as needing them."""
+    for item in items:
+        if "engines" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.engines)
+
+
+@pytest.fixture(scope="session")
+async def engines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engines]:
+    """Both engines, for the whole session. Who stops or freezes one brings it back."""
+    async with open_engines(tmp_path_factory.mktemp("engines")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+async def template(engines: Engines) -> str:
+    """Name of a database with the schema and nothing in it."""
+    async with connect(engines.database_url, name="tests") as connection:
+        await connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    async with connect(of_database(engines.database_url, TEMPLATE), name="tests") as connection:
+        await migrate(connection)
+    return TEMPLATE
+
+
+@pytest.fixture
+async def database(engines: Engines, template: str) -> AsyncIterator[str]:
+    """URL of a database of this test's own, with the schema."""
+    name = f"test_{next(_numbers)}"
+    async with connect(engines.database_url, name="tests") as connection:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield of_database(engines.database_url, name)
+    async with connect(engines.database_url, name="tests") as connection:
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    """Connections to this test's database."""
+    async with open_pool(database, name="tests", size=8) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def topic_prefix(engines: Engines) -> AsyncIterator[str]:
+    """Before the name of every topic and group of this test; what was made under it is gone after the test."""
+    prefix = f"test{next(_numbers)}."
+    yield prefix
+    admin = AIOKafkaAdminClient(bootstrap_servers=engines.kafka_bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def bus(engines: Engines, topic_prefix: str) -> AsyncIterator[Bus]:
+    """Kafka under this test's prefix, with all topics of the registry."""
+    async with open_bus(engines.kafka_bootstrap, topic_prefix=topic_prefix) as opened:
+        problems = await opened.ensure_topics(list(TOPICS.values()), partitions=PARTITIONS, replication=1)
+        assert problems == []
+        yield opened
+
+
+def of_database(url: str, name: str) -> str:
+    """The same server, another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
