@@ -1,0 +1,113 @@
+"""Every answer that is not a success, as application/problem+json, whatever went wrong and wherever.
+
+`answer_problems` is the middleware of every HTTP application of the gateway; the server wraps the whole application in
+it, and answers through `respond` what never reached an application.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+import orjson
+import structlog
+from aiohttp import hdrs, web
+
+from gateway.intake.correlation import Correlation, correlate
+from gateway.intake.problems import ProblemError, document, retry_after, try_again_later
+from gateway.sdk.errors import OverloadedError, ServiceUnavailableError
+from gateway.telemetry import metrics
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+PROBLEM_JSON = "application/problem+json"
+
+CORRELATION = web.RequestKey("correlation", Correlation)
+
+# What the router and the framework raise -> the problem. Another 4xx is a bad_request, another 5xx our own fault.
+_RAISED: Mapping[int, str] = {
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "payload_too_large",
+    414: "uri_too_long",
+    415: "unsupported_media_type",
+    417: "bad_header",
+    431: "headers_too_large",
+}
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+def correlation(request: web.BaseRequest) -> Correlation:
+    """The request's correlation, the same at every call."""
+    if CORRELATION not in request:
+        request[CORRELATION] = correlate(request.headers)
+    return request[CORRELATION]
+
+
+def respond(request: web.BaseRequest, error: ProblemError) -> web.Response:
+    """The answer to a request that failed in this way."""
+    ids = correlation(request)
+    body = document(error, request_id=ids.request_id, trace_id=ids.trace_id)
+    response = web.Response(status=error.problem.status, body=orjson.dumps(body), content_type=PROBLEM_JSON)
+    response.headers[hdrs.CACHE_CONTROL] = "no-store"
+    if error.retry_after is not None:
+        response.headers[hdrs.RETRY_AFTER] = retry_after(error.retry_after)
+    if error.problem.status == 401:
+        response.headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="mallgate"'
+    _identify(request, response)
+    return response
+
+
+@web.middleware
+async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer what is raised: a ProblemError as it says, "try again later" as 429 or 503, anything else as our fault."""
+    ids = correlation(request)
+    with structlog.contextvars.bound_contextvars(request_id=ids.request_id, trace_id=ids.trace_id):
+        try:
+            return await handler(request)
+        except web.HTTPException as raised:
+            return _framework(request, raised)
+        except ProblemError as error:
+            if error.problem.status in {401, 403}:
+                metrics.auth_failures_total.labels(error.code).inc()
+            log.info("request.refused", path=request.path, code=error.code, subcode=error.subcode, detail=error.detail)
+            return respond(request, error)
+        except (OverloadedError, ServiceUnavailableError) as error:
+            log.warning("request.postponed", path=request.path, error=type(error).__name__, reason=str(error))
+            return respond(request, try_again_later(error))
+        except Exception:
+            log.exception("request.failed", method=request.method, path=request.path)
+            return respond(request, ProblemError("internal_error"))
+
+
+async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Count and time a request by its route, never by its path: that has as many values as vendors can think of."""
+    begin = time.perf_counter()
+    response = await handler(request)
+    resource = request.match_info.route.resource
+    route = "unmatched" if resource is None else resource.canonical
+    metrics.http_requests_total.labels(route, str(response.status)).inc()
+    metrics.http_request_seconds.labels(route).observe(time.perf_counter() - begin)
+    return response
+
+
+async def stamp(request: web.Request, response: web.StreamResponse) -> None:
+    """Signal of every answer about to start, streams included: name the request it answers, not our software."""
+    _identify(request, response)
+
+
+def _identify(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    response.headers["X-Request-Id"] = correlation(request).request_id
+    response.headers[hdrs.SERVER] = "mallgate"
+
+
+def _framework(request: web.Request, raised: web.HTTPException) -> web.StreamResponse:
+    if raised.status < 400:
+        return raised
+    code = _RAISED.get(raised.status, "bad_request" if raised.status < 500 else "internal_error")
+    response = respond(request, ProblemError(code))
+    if hdrs.ALLOW in raised.headers:
+        response.headers[hdrs.ALLOW] = raised.headers[hdrs.ALLOW]
+    return response

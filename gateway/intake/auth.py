@@ -1,0 +1,100 @@
+"""Who is calling: a bearer token, or a Standard Webhooks signature by the supplier that `webhook-supplier` names.
+
+A token is judged at once. A signature is a claim until the body has been read: `Claim` collects the proof. Whatever is
+wrong with a credential, an unknown id, a wrong secret, an expired key, the answer and the work done are the same.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from aiohttp import hdrs, web
+
+from gateway.intake.problems import ProblemError
+from gateway.intake.signature import Signature, SignedHead, secret_bytes, signed_head
+from gateway.suppliers import Caller, InvalidCredentialError, WebhookKey
+
+SUPPLIER_HEADER = "webhook-supplier"
+"""Names the supplier whose secret signs: Standard Webhooks leaves open how a receiver finds the secret."""
+
+_TOKEN = re.compile(r"[!-~]{1,512}")  # visible ASCII
+
+# Signs for suppliers that are unknown or hold no key, so that such a request costs what any other does.
+_NOBODYS_SECRET = secrets.token_bytes(32)
+
+
+class Credentials(Protocol):
+    """What is asked of the suppliers' keyring."""
+
+    async def verify_bearer(self, token: str) -> Caller:
+        """Who holds the token. Raises InvalidCredentialError."""
+        ...
+
+    async def webhook_keys(self, supplier: str) -> Sequence[WebhookKey]:
+        """The live webhook secrets of a supplier, none for an unknown one."""
+        ...
+
+    def used(self, caller: Caller) -> None:
+        """Note that a credential was used."""
+        ...
+
+
+class Claim:
+    """A signed request whose signature is not checked yet: feed it the body, then `settle`."""
+
+    def __init__(self, head: SignedHead, keys: Sequence[WebhookKey], used: Callable[[Caller], None]) -> None:
+        self.webhook_id = head.id
+        self._keys = keys
+        self._used = used
+        self._signature = Signature(head, [secret_bytes(key.secret) for key in keys] or [_NOBODYS_SECRET])
+
+    def update(self, data: bytes) -> None:
+        """The next bytes of the body, as on the wire."""
+        self._signature.update(data)
+
+    def settle(self) -> Caller:
+        """Who signed the body. Raises ProblemError signature_invalid."""
+        index = self._signature.matching()
+        if index is None or not self._keys:
+            raise ProblemError("signature_invalid", subcode="no_key" if not self._keys else "mismatch")
+        caller = self._keys[index].caller
+        self._used(caller)
+        return caller
+
+
+async def authenticate(
+    request: web.BaseRequest, credentials: Credentials, *, clock: Callable[[], float] = time.time
+) -> Caller | Claim:
+    """The caller, or its claim. clock: seconds since 1970.
+
+    Raises ProblemError (auth_missing, auth_invalid, bad_header, timestamp_out_of_window) and ServiceUnavailableError.
+    """
+    authorization = request.headers.get(hdrs.AUTHORIZATION)
+    if authorization is not None:
+        return await _bearer(authorization, credentials)
+    if "webhook-signature" in request.headers:
+        return await _claim(request, credentials, clock())
+    raise ProblemError("auth_missing", expected="Authorization: Bearer, or Standard Webhooks headers")
+
+
+async def _bearer(authorization: str, credentials: Credentials) -> Caller:
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not _TOKEN.fullmatch(token):
+        raise ProblemError("auth_invalid", subcode="malformed")
+    try:
+        return await credentials.verify_bearer(token)
+    except InvalidCredentialError as error:
+        raise ProblemError("auth_invalid", subcode="refused") from error
+
+
+async def _claim(request: web.BaseRequest, credentials: Credentials, now: float) -> Claim:
+    supplier = request.headers.get(SUPPLIER_HEADER, "")
+    if not _TOKEN.fullmatch(supplier):
+        raise ProblemError("bad_header", path=SUPPLIER_HEADER, expected="id of the supplier that signs")
+    head = signed_head(request.headers, now=now)
+    return Claim(head, await credentials.webhook_keys(supplier), credentials.used)

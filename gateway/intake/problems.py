@@ -1,0 +1,127 @@
+"""Problems as vendors get them: one exception to raise, one RFC 9457 document to answer with.
+
+Nothing here knows of HTTP sockets; `answers` turns what is raised into responses.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypedDict
+
+from gateway.kafka import KafkaUnavailableError
+from gateway.sdk.errors import GatewayError, OverloadedError, ServiceUnavailableError
+from gateway.sdk.problems import PROBLEMS, Problem
+
+RETRY_AFTER_OUTAGE = 5.0
+"""Seconds after which a vendor may try again when Kafka or PostgreSQL is away."""
+
+MAX_TEXT = 200
+"""Characters of `detail`, `actual` and `expected`: enough to recognise the fault, too few to echo a body."""
+
+
+class ProblemError(GatewayError):
+    """The request is answered with a problem document.
+
+    code: a key of PROBLEMS (KeyError otherwise); detail: what happened, in a sentence; path: JSON pointer, or the name
+    of a header or parameter; row: line of the body, from 1; retry_after: seconds, sent as Retry-After;
+    subcode: for the log only, where the answer must not tell which check failed.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        path: str | None = None,
+        row: int | None = None,
+        actual: str | None = None,
+        expected: str | None = None,
+        retry_after: float | None = None,
+        subcode: str = "",
+    ) -> None:
+        self.problem: Problem = PROBLEMS[code]
+        super().__init__(f"{code}: {detail or self.problem.en}")
+        self.detail = detail
+        self.place = Place(path, row, actual, expected)
+        self.retry_after = retry_after
+        self.subcode = subcode
+
+    @property
+    def code(self) -> str:
+        """The problem's code."""
+        return self.problem.code
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the request the fault is, and what stood there; None where there is nothing to say."""
+
+    path: str | None
+    row: int | None
+    actual: str | None
+    expected: str | None
+
+
+class Document(TypedDict, total=False):
+    """Body of an application/problem+json answer. Optional: detail, path, row, actual, expected."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    message_zh: str
+    message_en: str
+    detail: str
+    path: str
+    row: int
+    actual: str
+    expected: str
+    retryable: bool
+    request_id: str
+    trace_id: str
+
+
+def document(error: ProblemError, *, request_id: str, trace_id: str) -> Document:
+    """The answer's body. `type` names the kind of problem for good; `title` is its English sentence."""
+    problem, place = error.problem, error.place
+    answer = Document(
+        type=f"urn:mallgate:problem:{problem.code}",
+        title=problem.en,
+        status=problem.status,
+        code=problem.code,
+        message_zh=problem.zh,
+        message_en=problem.en,
+        retryable=problem.retryable,
+        request_id=request_id,
+        trace_id=trace_id,
+    )
+    if error.detail:
+        answer["detail"] = clip(error.detail)
+    if place.path is not None:
+        answer["path"] = clip(place.path)
+    if place.row is not None:
+        answer["row"] = place.row
+    if place.actual is not None:
+        answer["actual"] = clip(place.actual)
+    if place.expected is not None:
+        answer["expected"] = clip(place.expected)
+    return answer
+
+
+def retry_after(seconds: float) -> str:
+    """Value of a Retry-After header: whole seconds, never less than asked for, never 0."""
+    return str(max(1, math.ceil(seconds)))
+
+
+def clip(text: str) -> str:
+    """Text that any JSON encoder takes, at most MAX_TEXT characters: what a client sent may hold lone surrogates."""
+    return text[:MAX_TEXT].encode("utf-8", "replace").decode()
+
+
+def try_again_later(error: OverloadedError | ServiceUnavailableError) -> ProblemError:
+    """The problem for an error that will pass by itself; its own words stay in the log, they may name hosts."""
+    if isinstance(error, OverloadedError):
+        return ProblemError("rate_limited", str(error), retry_after=error.retry_after)
+    code = "kafka_unavailable" if isinstance(error, KafkaUnavailableError) else "store_unavailable"
+    return ProblemError(code, retry_after=RETRY_AFTER_OUTAGE)
