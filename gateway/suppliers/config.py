@@ -6,7 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from schemas.base import Line, SupplierId
 from schemas.catalog import Facet
@@ -55,17 +64,21 @@ class SupplierConfig(_Declared):
     supplier: SupplierId
     name: Line
     adapter: Annotated[str, StringConstraints(min_length=1, max_length=64)]
-    facets: Annotated[tuple[Facet, ...], Field(min_length=1)]
+    facets: tuple[Facet, ...]
     options: dict[str, JsonValue] = {}
     periods: dict[Facet, Period] = {}
     category_map: Annotated[dict[CategoryPath, Line], Field(max_length=10_000)] = {}
     limits: Limits = Limits()
 
+    @field_validator("facets")
+    @classmethod
+    def _some_once(cls, facets: tuple[Facet, ...]) -> tuple[Facet, ...]:
+        if not facets or len(set(facets)) != len(facets):
+            raise ValueError("should name one facet or more, each once")
+        return facets
+
     @model_validator(mode="after")
-    def _facets_agree(self) -> SupplierConfig:
-        if len(set(self.facets)) != len(self.facets):
-            raise ValueError("facets: names a facet twice")
-        undeclared = sorted(set(self.periods) - set(self.facets))
-        if undeclared:
+    def _periods_of_facets(self) -> SupplierConfig:
+        if undeclared := sorted(set(self.periods) - set(self.facets)):
             raise ValueError(f"periods: {', '.join(undeclared)} not among the facets")
         return self

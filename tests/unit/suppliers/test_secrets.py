@@ -1,7 +1,6 @@
 """Secrets at rest: nobody reads them without the key, and nobody passes one off as another's."""
 
 import base64
-import os
 from pathlib import Path
 
 import pytest
@@ -63,7 +62,7 @@ def test_a_key_file_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None
     assert len(key) == 32
     assert load_or_create_key(path) == key
     assert path.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(path.parent) == ["secret.key"]
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("content", [b"", b"not base64!", base64.b64encode(b"too short")])
