@@ -165,7 +165,9 @@ class PriceFacts(Model):
 
     facet: ClassVar[Facet] = Facet.PRICE
     sku: Sku = Field(description="Article number. Source: supplier.")
-    area: AreaId = Field(EVERYWHERE, description="Area of the supplier's own tree, `*` for everywhere.")
+    area: AreaId = Field(
+        EVERYWHERE, description="Area of the supplier's own tree, `*` for everywhere. Source: supplier."
+    )
     quote: Quote = Field(description="no_quote: the article is not sellable. Source: the supplier's price.")
     agreement_price: Amount | None = Field(
         None, description="Agreement price with tax, yuan per sales unit. Source: supplier."
@@ -179,7 +181,7 @@ class PriceFacts(Model):
     public_price: Amount | None = Field(
         None, description="The supplier's own public price, yuan per sales unit. Source: supplier."
     )
-    currency: Literal["CNY"] = Field("CNY", description="ISO 4217 code of every amount here.")
+    currency: Literal["CNY"] = Field("CNY", description="ISO 4217 code of every amount here. Source: gateway.")
     basis: PriceBasis = Field(PriceBasis.GROSS, description="Which price the agreement fixes. Source: supplier.")
 
 
@@ -188,7 +190,9 @@ class StockFacts(Model):
 
     facet: ClassVar[Facet] = Facet.STOCK
     sku: Sku = Field(description="Article number. Source: supplier.")
-    area: AreaId = Field(EVERYWHERE, description="Area of the supplier's own tree, `*` for everywhere.")
+    area: AreaId = Field(
+        EVERYWHERE, description="Area of the supplier's own tree, `*` for everywhere. Source: supplier."
+    )
     state: StockState = Field(description="Availability. Source: the supplier's code.")
     quantity: Quantity | None = Field(None, description="Sales units on hand; null is unknown. Source: supplier.")
     asked_quantity: Quantity | None = Field(

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from schemas.catalog import Facet, Listing, Price, Product, Stock
+from schemas.reports import FeedReport
 
 DAY_MS = 24 * 60 * 60 * 1000
 MIB = 1024 * 1024
@@ -70,8 +71,8 @@ def _catalog(name: str, key: str, meaning: str, value: type[BaseModel]) -> Topic
     return TopicSpec(name, key, "compact", 30 * DAY_MS, meaning, value, max_bytes=2 * MIB)
 
 
-def _messages(name: str, key: str, meaning: str) -> TopicSpec:
-    return TopicSpec(name, key, "delete", 14 * DAY_MS, meaning)
+def _messages(name: str, key: str, meaning: str, value: type[BaseModel] | None = None) -> TopicSpec:
+    return TopicSpec(name, key, "delete", 14 * DAY_MS, meaning, value)
 
 
 def _chunks(name: str, meaning: str) -> TopicSpec:
@@ -88,7 +89,7 @@ def _declared() -> Iterator[TopicSpec]:
     yield _messages(CONTRACT_COMMANDS, "contract_no", "What the core asks suppliers to do with a contract.")
     yield _messages(ORDER_EVENTS, "order_no", "What became of orders at suppliers.")
     yield _messages(CONTRACT_EVENTS, "contract_no", "What became of contracts at suppliers.")
-    yield _messages(REPORTS, "supplier", "Finished feeds: counts and the most frequent problems.")
+    yield _messages(REPORTS, "supplier", "Finished feeds: counts and the most frequent problems.", FeedReport)
     yield _chunks(EXPRESS, "Raw records of small feeds, and of re-reads that messages asked for.")
     yield _chunks(BULK, "Raw records of all other feeds.")
     yield TopicSpec(

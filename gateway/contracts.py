@@ -1,0 +1,198 @@
+"""The public contracts as files: JSON Schemas of the messages, and an AsyncAPI 3 document of the topics.
+
+Both are rendered from the models and the topic registry and are committed, so that a change of a contract shows in a
+diff and consumers need no Python. AsyncAPI speaks for the gateway: `send` is what it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from gateway.kafka import CATALOG_TOPIC, DEADLETTERS, REPORTS, TOPICS, TopicSpec
+from schemas.deadletters import DLQ_HEADERS, DLQ_ID
+from schemas.envelope import (
+    DEAD_LETTER_TYPE,
+    HEADER_OF,
+    ITEM_TYPE,
+    JSON,
+    REPORT_TYPE,
+    WITHDRAWAL_TYPE,
+    Envelope,
+    schema_id,
+)
+from schemas.published import PUBLISHED, definitions, json_schema
+
+ASYNCAPI = "schemas/asyncapi.json"
+JSON_SCHEMAS = "schemas/json"
+SUFFIX = ".schema.json"
+COMPONENT = "#/components/schemas/{model}"
+
+INFO = {
+    "title": "mallgate",
+    "version": "1.0.0",
+    "description": (
+        "Kafka topics between the mall core and the suppliers' gateway. Any message may be seen twice, then with the "
+        "same ce_id. There is no order across keys. Later versions may add members and headers."
+    ),
+    "license": {"name": "Apache-2.0"},
+}
+
+COMMON = ("specversion", "type", "source", "id", "subject", "time")
+"""Envelope fields of every message of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSpec:
+    """One kind of message.
+
+    schema: name of the published model of its value; content_type: of a value that has none; neither: a null value.
+    always, maybe: envelope fields; headers: others it may carry, and their meaning.
+    """
+
+    name: str
+    topic: str
+    type: str
+    meaning: str
+    always: Sequence[str]
+    maybe: Sequence[str] = ("traceparent",)
+    schema: str | None = None
+    content_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _messages() -> Iterator[MessageSpec]:
+    whose = (*COMMON, "supplier", "feed_no")
+    valued = (*whose, "dataschema", "datacontenttype")
+    for facet, topic in CATALOG_TOPIC.items():
+        yield MessageSpec(
+            facet.value, topic, ITEM_TYPE[facet], f"A state of one {facet}.", (*valued, "version"), schema=facet.value
+        )
+        yield MessageSpec(
+            f"{facet}-withdrawal", topic, WITHDRAWAL_TYPE[facet], f"A {facet} is gone.", (*whose, "version")
+        )
+    yield MessageSpec("feed-report", REPORTS, REPORT_TYPE, "A feed is finished.", valued, schema="feed-report")
+    yield MessageSpec(
+        "dead-letter",
+        DEADLETTERS,
+        DEAD_LETTER_TYPE,
+        "What no automatic step can finish, byte for byte as it came.",
+        (*COMMON, "datacontenttype"),
+        maybe=("supplier", "feed_no"),
+        content_type="application/octet-stream",
+        headers=DLQ_HEADERS,
+    )
+
+
+MESSAGES: Mapping[str, MessageSpec] = {message.name: message for message in _messages()}
+"""Every kind of message the gateway sends to the mall core."""
+
+
+def render() -> dict[str, bytes]:
+    """Every generated file: path from the root of the tree, and content."""
+    documents = {f"{JSON_SCHEMAS}/{name}{SUFFIX}": json_schema(name) for name in PUBLISHED} | {ASYNCAPI: asyncapi()}
+    layout = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    return {path: orjson.dumps(document, option=layout) for path, document in documents.items()}
+
+
+def write(root: Path) -> None:
+    """Bring the generated files below `root` up to date; those of models no longer published go away."""
+    rendered = render()
+    for path, content in rendered.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+    for stray in _present(root) - rendered.keys():
+        (root / stray).unlink()
+
+
+def check(root: Path) -> list[str]:
+    """What differs between the files below `root` and what would be written; empty: nothing."""
+    rendered, present = render(), _present(root)
+    differing = (path for path in present & rendered.keys() if (root / path).read_bytes() != rendered[path])
+    return [
+        *(f"{path} is missing" for path in sorted(rendered.keys() - present)),
+        *(f"{path} belongs to no published model" for path in sorted(present - rendered.keys())),
+        *(f"{path} differs from the models" for path in sorted(differing)),
+    ]
+
+
+def _present(root: Path) -> set[str]:
+    found = [*(root / JSON_SCHEMAS).glob(f"*{SUFFIX}"), root / ASYNCAPI]
+    return {path.relative_to(root).as_posix() for path in found if path.is_file()}
+
+
+def asyncapi() -> dict[str, Any]:
+    """The AsyncAPI 3.0 document, complete in itself."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": INFO,
+        "defaultContentType": JSON,
+        "channels": {spec.name: _channel(spec) for spec in TOPICS.values()},
+        "operations": {f"send-{message.name}": _operation(message) for message in MESSAGES.values()},
+        "components": {
+            "messages": {message.name: _message(message) for message in MESSAGES.values()},
+            "schemas": definitions([*PUBLISHED.values()], ref_template=COMPONENT),
+        },
+    }
+
+
+def _channel(spec: TopicSpec) -> dict[str, Any]:
+    names = [message.name for message in MESSAGES.values() if message.topic == spec.name]
+    keep = "delete.retention.ms" if spec.policy == "compact" else "retention.ms"
+    topic = {
+        "topic": spec.name,
+        "topicConfiguration": {"cleanup.policy": [spec.policy], keep: spec.keep_ms},
+        "bindingVersion": "0.5.0",
+    }
+    return {
+        "address": spec.name,
+        "description": f"{spec.meaning} Key: {spec.key}.",
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+        "bindings": {"kafka": topic},
+    }
+
+
+def _operation(message: MessageSpec) -> dict[str, Any]:
+    channel = f"#/channels/{message.topic}"
+    return {
+        "action": "send",
+        "channel": {"$ref": channel},
+        "messages": [{"$ref": f"{channel}/messages/{message.name}"}],
+    }
+
+
+def _message(message: MessageSpec) -> dict[str, Any]:
+    key = {"type": "string", "description": TOPICS[message.topic].key}
+    content_type = JSON if message.schema else message.content_type
+    return {
+        "name": message.type,
+        "summary": message.meaning,
+        **({"contentType": content_type} if content_type else {}),
+        "headers": _headers(message),
+        "payload": _payload(message),
+        "bindings": {"kafka": {"key": key, "bindingVersion": "0.5.0"}},
+    }
+
+
+def _payload(message: MessageSpec) -> dict[str, Any]:
+    if message.schema:
+        return {"$ref": COMPONENT.format(model=PUBLISHED[message.schema].__name__)}
+    return {"type": "string", "format": "binary"} if message.content_type else {"type": "null"}
+
+
+def _headers(message: MessageSpec) -> dict[str, Any]:
+    fields = Envelope.model_fields
+    known: dict[str, dict[str, Any]] = {
+        HEADER_OF[name]: {"type": "string", "description": fields[name].description}
+        for name in (*message.always, *message.maybe)
+    }
+    known[HEADER_OF["type"]]["const"] = message.type
+    if message.schema:
+        known[HEADER_OF["dataschema"]]["const"] = schema_id(message.schema)
+    others = {header: {"type": "string", "description": meaning} for header, meaning in message.headers.items()}
+    required = [HEADER_OF[name] for name in message.always] + [header for header in others if header == DLQ_ID]
+    return {"type": "object", "required": required, "properties": known | others}

@@ -1,0 +1,94 @@
+"""The AsyncAPI document is valid AsyncAPI 3.0, and tells of every topic what the registry says."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator, Draft202012Validator
+
+from gateway.contracts import MESSAGES, asyncapi
+from gateway.kafka import TOPICS
+from schemas.base import Model
+from schemas.catalog import Facet
+from schemas.envelope import ItemHeaders, decode, key_of
+from schemas.published import PUBLISHED
+from schemas.reports import FeedReport, report_headers
+from tests.conformance.messages import AT, EXAMPLES
+
+META_SCHEMA = Path(__file__).parent / "data" / "asyncapi-3.0.0.json.gz"
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft7Validator:
+    return Draft7Validator(json.loads(gzip.decompress(META_SCHEMA.read_bytes())))
+
+
+def payload(message: str) -> Draft202012Validator:
+    """The payload schema of a message, found as a tool would find it: in this document alone."""
+    document = asyncapi()
+    return Draft202012Validator(
+        document["components"]["messages"][message]["payload"] | {"components": document["components"]}
+    )
+
+
+def headers(message: str) -> Draft202012Validator:
+    return Draft202012Validator(asyncapi()["components"]["messages"][message]["headers"])
+
+
+def texts(found: tuple[tuple[str, bytes], ...]) -> dict[str, str]:
+    return {name: value.decode() for name, value in found}
+
+
+def test_the_document_is_valid(validator: Draft7Validator) -> None:
+    assert [error.message for error in validator.iter_errors(asyncapi())] == []
+
+
+@pytest.mark.parametrize("part", ["info", "channels", "operations"])
+def test_a_broken_document_is_not(validator: Draft7Validator, part: str) -> None:
+    assert not validator.is_valid(asyncapi() | {part: {"x": {"action": "shout"}}})
+
+
+def test_every_topic_is_a_channel_with_its_policy() -> None:
+    channels = asyncapi()["channels"]
+    assert set(channels) == set(TOPICS)
+    for spec in TOPICS.values():
+        topic: dict[str, Any] = channels[spec.name]["bindings"]["kafka"]
+        assert topic["topic"] == channels[spec.name]["address"] == spec.name
+        assert topic["topicConfiguration"]["cleanup.policy"] == [spec.policy]
+        assert spec.keep_ms in topic["topicConfiguration"].values()
+
+
+def test_the_registry_and_the_document_agree_on_values() -> None:
+    for spec in TOPICS.values():
+        models = {PUBLISHED[m.schema] for m in MESSAGES.values() if m.topic == spec.name and m.schema}
+        assert models == ({spec.value} if spec.value else set())
+
+
+@pytest.mark.parametrize(("name", "message"), [(name, m) for name, all_ in EXAMPLES.items() for m in all_])
+def test_messages_fit_the_document(name: str, message: Model) -> None:
+    payload(name).validate(message.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize("facet", Facet)
+def test_item_headers_fit_the_document(facet: Facet) -> None:
+    writer = ItemHeaders(facet, "acme", feed_no=7, time=AT, traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01")
+    key = key_of("acme", "SKU-1")
+    headers(facet).validate(texts(writer.state(key, 1, b"hash")))
+    headers(f"{facet}-withdrawal").validate(texts(writer.withdrawal(key, 2)))
+    assert not headers(facet).is_valid(texts(writer.withdrawal(key, 2)))
+
+
+def test_report_headers_fit_the_document() -> None:
+    report = EXAMPLES["feed-report"][0]
+    assert isinstance(report, FeedReport)
+    headers("feed-report").validate(texts(report_headers(report)))
+    assert decode(report_headers(report)).type == asyncapi()["components"]["messages"]["feed-report"]["name"]
+
+
+def test_a_withdrawal_has_no_value() -> None:
+    payload("price-withdrawal").validate(None)
+    assert not payload("price-withdrawal").is_valid({})
