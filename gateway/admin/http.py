@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from gateway.deadletters import DeadLetterError
 from gateway.intake.answers import PROBLEM_JSON, correlation
 from gateway.intake.problems import ProblemError, document
 from gateway.sdk.errors import ConfigError, GatewayError
@@ -71,6 +72,8 @@ async def name_problems(request: web.Request, handler: Handler) -> web.StreamRes
         ids = correlation(request)
         problem = document(ProblemError("config_invalid"), request_id=ids.request_id, trace_id=ids.trace_id)
         return answer({**problem, "problems": error.problems}, status=422, content_type=PROBLEM_JSON)
+    except DeadLetterError as error:
+        raise ProblemError(error.code, str(error)) from error
     except GatewayError as error:
         code = _RAISED.get(type(error))
         if code is None:

@@ -1,0 +1,181 @@
+"""Dead letters as operators see them, and giving them up."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import asdict
+from typing import Annotated, Literal
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import Field, StringConstraints
+
+from gateway.admin.http import ACTOR, Sent, answer, asked, sent
+from gateway.deadletters import DeadLetterRow, DeadLetters, Filter, LetterSummary, Selection
+from gateway.intake.views import issue_views
+from schemas.catalog import Facet
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Size = Annotated[int, Field(ge=1, le=200)]
+LETTER = r"{letter:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}}"
+
+
+class Matching(Sent):
+    """What dead letters have in common; what is not said may be anything."""
+
+    supplier: str | None = None
+    fingerprint: str | None = None
+    stage: str | None = None
+    code: str | None = None
+    facet: Facet | None = None
+    sku: str | None = None
+    feed: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+
+    def filter(self, state: str | None = None) -> Filter:
+        """The same as the service words it."""
+        return Filter(
+            supplier=self.supplier,
+            fingerprint=self.fingerprint,
+            stage=self.stage,
+            code=self.code,
+            facet=self.facet,
+            sku=self.sku,
+            feed_no=self.feed,
+            state=state,
+        )
+
+
+class Chosen(Matching):
+    """Open letters to act on: of these ids, or of any, that match; the oldest `limit` of them."""
+
+    ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=10_000)] | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+
+    def selection(self) -> Selection:
+        """The same as the service words it. Raises SelectionTooWideError."""
+        return Selection(ids=self.ids, matching=self.filter(), limit=self.limit)
+
+
+class LetterPage(Matching):
+    """Query of the list of letters. after: `next` of the page before."""
+
+    state: Literal["open", "replayed", "discarded"] | None = None
+    after: str | None = None
+    limit: Size = 50
+
+
+class GroupPage(Sent):
+    """Query of the list of groups. after: `next` of the page before."""
+
+    supplier: str | None = None
+    stage: str | None = None
+    code: str | None = None
+    state: Literal["open", "acknowledged", "resolved"] | None = None
+    after: str | None = None
+    limit: Size = 50
+
+
+class Deciding(Sent):
+    """Body of a decision about a group."""
+
+    reason: Reason
+
+
+class Discarding(Sent):
+    """Body of a discard."""
+
+    reason: Reason
+    selection: Chosen
+
+
+class DeadLetterRoutes:
+    """`/deadletters/groups`: like letters, acknowledged and resolved; `/deadletters`: listed, shown, discarded."""
+
+    def __init__(self, letters: DeadLetters) -> None:
+        self._letters = letters
+
+    def routes(self) -> list[web.RouteDef]:
+        """The table of them."""
+        return [
+            web.get("/deadletters/groups", self.groups),
+            web.get("/deadletters/groups/{fingerprint}", self.group),
+            web.post("/deadletters/groups/{fingerprint}/acknowledge", self.acknowledge),
+            web.post("/deadletters/groups/{fingerprint}/resolve", self.resolve),
+            web.get("/deadletters", self.list),
+            web.get(f"/deadletters/{LETTER}", self.show),
+            web.post("/deadletters/discard", self.discard),
+        ]
+
+    async def groups(self, request: web.Request) -> web.Response:
+        """Groups, the one with the newest letter first."""
+        query = asked(request, GroupPage)
+        page = await self._letters.groups(
+            supplier=query.supplier,
+            stage=query.stage,
+            code=query.code,
+            state=query.state,
+            after=query.after,
+            limit=query.limit,
+        )
+        return answer({"groups": page.rows, "next": page.next})
+
+    async def group(self, request: web.Request) -> web.Response:
+        """One group."""
+        return answer(await self._letters.group(request.match_info["fingerprint"]))
+
+    async def acknowledge(self, request: web.Request) -> web.Response:
+        """Say that somebody looks after it."""
+        body, fingerprint = await sent(request, Deciding), request.match_info["fingerprint"]
+        await self._letters.acknowledge(fingerprint, actor=request[ACTOR], reason=body.reason)
+        return await self.group(request)
+
+    async def resolve(self, request: web.Request) -> web.Response:
+        """Say that its cause is gone."""
+        body, fingerprint = await sent(request, Deciding), request.match_info["fingerprint"]
+        await self._letters.resolve(fingerprint, actor=request[ACTOR], reason=body.reason)
+        return await self.group(request)
+
+    async def list(self, request: web.Request) -> web.Response:
+        """Letters without their bytes, the newest first."""
+        query = asked(request, LetterPage)
+        page = await self._letters.list(query.filter(query.state), after=query.after, limit=query.limit)
+        return answer({"letters": [shown(letter) for letter in page.rows], "next": page.next})
+
+    async def show(self, request: web.Request) -> web.Response:
+        """One letter with its bytes."""
+        return answer(whole(await self._letters.show(UUID(request.match_info["letter"]))))
+
+    async def discard(self, request: web.Request) -> web.Response:
+        """Give open letters up; `discarded` is how many they were."""
+        body = await sent(request, Discarding)
+        count = await self._letters.discard(body.selection.selection(), actor=request[ACTOR], reason=body.reason)
+        return answer({"discarded": count})
+
+
+def shown(letter: LetterSummary) -> dict[str, object]:
+    """A letter as the API words it: its feed is a text, as vendors know it, and its issues carry their words."""
+    plain = asdict(letter)
+    feed_no = plain.pop("feed_no")
+    return {**plain, "feed": None if feed_no is None else str(feed_no), "issues": issue_views(plain["issues"])}
+
+
+def whole(letter: DeadLetterRow) -> dict[str, object]:
+    """A letter with its bytes: as base64, and as text where they are UTF-8."""
+    plain = shown(letter)
+    del plain["patched"]
+    headers = letter.headers and [[name, value.decode(errors="replace")] for name, value in letter.headers]
+    return {
+        **plain,
+        "key": _text(letter.key),
+        "headers": headers,
+        "original": b64encode(letter.original).decode(),
+        "original_text": _text(letter.original),
+        "patched_text": _text(letter.patched),
+    }
+
+
+def _text(content: bytes | None) -> str | None:
+    try:
+        return None if content is None else content.decode()
+    except UnicodeDecodeError:
+        return None
