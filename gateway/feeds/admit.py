@@ -90,7 +90,7 @@ class IdempotencyInProgressError(GatewayError):
 class Submission:
     """A whole feed, read, decoded and framed into chunk values that wait in a spool.
 
-    feed_no: taken before its body was read; bytes: decoded; body_sha256: of the decoded body; payload: value of a
+    feed_no: taken before its body was read; size: decoded bytes; body_sha256: of the decoded body; payload: value of a
     span; received_at: with offset.
     """
 
@@ -101,7 +101,7 @@ class Submission:
     mode: Mode
     idempotency_key: str | None
     body_sha256: bytes
-    bytes: int
+    size: int
     records: int
     chunks: Sequence[ChunkSpan]
     payload: Callable[[ChunkSpan], bytes]
@@ -222,7 +222,7 @@ async def _insert(connection: Connection, submission: Submission) -> Submission:
         submission.lane,
         len(submission.chunks),
         submission.records,
-        submission.bytes,
+        submission.size,
         submission.body_sha256,
         submission.received_at,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -136,16 +135,18 @@ async def _close(connection: Connection, feed: Row) -> dict[str, int]:
     finished_at: datetime = await connection.fetchval("SELECT now()")
     state = "cancelled" if Outcome.CANCELLED in counts else "done"
     await connection.execute(CLOSE, feed["feed_no"], state, counts, finished_at)
-    report = FeedReport(
-        feed=str(feed["feed_no"]),
-        supplier=feed["supplier"],
-        facet=Facet(feed["facet"]),
-        mode=feed["mode"],
-        state=state,
-        received_at=feed["received_at"],
-        finished_at=finished_at,
-        counts=counts,
-        problems=await _top(connection, feed["feed_no"]),
+    report = FeedReport.model_validate(
+        {
+            "feed": str(feed["feed_no"]),
+            "supplier": feed["supplier"],
+            "facet": Facet(feed["facet"]),
+            "mode": feed["mode"],
+            "state": state,
+            "received_at": feed["received_at"],
+            "finished_at": finished_at,
+            "counts": counts,
+            "problems": await _top(connection, feed["feed_no"]),
+        }
     )
     await enqueue(connection, [_report_message(report)])
     metrics.feeds_total.labels(facet=feed["facet"], state=state).inc()
@@ -160,7 +161,7 @@ async def count_outcomes(connection: Connection, feed_no: int) -> dict[str, int]
     return {outcome.value: total[byte] for outcome, byte in OUTCOME_BYTES.items() if total[byte]}
 
 
-async def _top(connection: Connection, feed_no: int) -> Sequence[TopProblem]:
+async def _top(connection: Connection, feed_no: int) -> tuple[TopProblem, ...]:
     rows = await connection.fetch(TOP, feed_no, SAMPLE_SKUS, TOP_PROBLEMS)
     return tuple(_top_problem(row) for row in rows)
 

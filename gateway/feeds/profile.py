@@ -9,7 +9,7 @@ from datetime import timedelta
 from gateway.registry import Registry
 from gateway.sdk.adapter import NormalisesFeeds
 from gateway.sdk.errors import InvalidMessageError, Issue
-from gateway.suppliers import SupplierCache, SupplierConfig, UnknownSupplierError
+from gateway.suppliers import SupplierConfig, Suppliers
 from schemas.catalog import Facet
 from schemas.directories import CategoryMap
 
@@ -34,7 +34,7 @@ class Profile:
 class Profiles:
     """Profiles by supplier and revision; a revision never changes, so what was read once holds."""
 
-    def __init__(self, suppliers: SupplierCache, registry: Registry) -> None:
+    def __init__(self, suppliers: Suppliers, registry: Registry) -> None:
         self._suppliers = suppliers
         self._registry = registry
         self._kept: OrderedDict[tuple[str, int], Profile] = OrderedDict()
@@ -45,11 +45,10 @@ class Profiles:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        try:
-            config = await self._suppliers.revision(supplier, revision)
-        except UnknownSupplierError as error:
+        config = await self._suppliers.revision(supplier, revision)
+        if config is None:
             issue = Issue("unknown_supplier", path="/gw-supplier", actual=f"{supplier}, revision {revision}")
-            raise InvalidMessageError(issue) from error
+            raise InvalidMessageError(issue)
         self._kept[key] = self._made(config)
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import structlog
 
-from gateway.feeds.sources import LANE_TOPIC, stored_nexts
+from gateway.feeds.sources import LANE_TOPIC, ends_of, starts_of, stored_nexts
 from gateway.kafka import CATALOG_TOPIC, Bus, Record
 from gateway.store import Pool, transaction
 
@@ -23,13 +23,13 @@ RAISE = """
 async def raise_feed_no(bus: Bus, pool: Pool) -> int:
     """Make the next feed_no higher than any on the catalog and feeds topics; the highest found, 0 for none."""
     topics = [*LANE_TOPIC.values(), *CATALOG_TOPIC.values()]
-    starts, ends = await bus.beginning_offsets(topics), await bus.end_offsets(topics)
+    starts, ends = await starts_of(bus, topics), await ends_of(bus, topics)
     async with transaction(pool) as connection:
         stored = await stored_nexts(connection, topics)
     highest = 0
-    for (topic, partition), end in ends.items():
-        start = max(starts[topic, partition], stored.get((topic, partition), 0))
-        async for records in bus.scan(topic, partition, start, end):
+    for partition, end in ends.items():
+        start = max(starts[partition], stored.get(partition, 0))
+        async for records in bus.scan(*partition, start, end):
             highest = max(highest, *map(_feed_no, records))
     async with transaction(pool) as connection:
         raised = await connection.fetchval(RAISE, highest)

@@ -112,8 +112,10 @@ class Repairs:
     ) -> Content | None:
         version = locked.known.version
         place = await connection.fetchrow(keys.ARCHIVED, feed_no_of(version), record_index_of(version))
-        record = place and await self._bus.read(place["topic"], place["partition"], place["offset"])
-        if place is None or record is None:
+        if place is None:
+            return None
+        record = await self._bus.read(place["topic"], place["partition"], place["offset"])
+        if record is None:
             return None
         try:
             head, raws = head_from_headers(record.headers), list(decode(record.value or b""))

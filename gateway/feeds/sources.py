@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import structlog
 
@@ -26,6 +26,16 @@ ALL_NEXT = "SELECT topic, partition, next FROM source_offsets WHERE topic = ANY(
 RAISE_NEXT = "UPDATE source_offsets SET next = $3 WHERE topic = $1 AND partition = $2 AND next < $3"
 
 
+async def starts_of(bus: Bus, topics: Iterable[str]) -> dict[Partition, int]:
+    """First offset of every partition of the topics."""
+    return {Partition(topic, number): at for topic in topics for number, at in (await bus.beginning_offsets(topic)).items()}
+
+
+async def ends_of(bus: Bus, topics: Iterable[str]) -> dict[Partition, int]:
+    """Offset that the next record of every partition of the topics will get."""
+    return {Partition(topic, number): at for topic in topics for number, at in (await bus.end_offsets(topic)).items()}
+
+
 async def stored_nexts(connection: Connection, topics: list[str]) -> dict[Partition, int]:
     """Every stored place of the topics."""
     rows = await connection.fetch(ALL_NEXT, topics)
@@ -44,7 +54,7 @@ async def places(pool: Pool, bus: Bus, assigned: Collection[Partition]) -> dict[
     A partition whose next records Kafka has deleted goes on at the log's start too, after an alarm.
     """
     topics = sorted({topic for topic, _ in assigned})
-    starts = await bus.beginning_offsets(topics)
+    starts = await starts_of(bus, topics)
     async with transaction(pool) as connection:
         columns = ([topic for topic, _ in assigned], [number for _, number in assigned])
         await connection.execute(ENSURE_NEXT, *columns, [starts[partition] for partition in assigned])
@@ -63,7 +73,7 @@ def _alarm(partition: Partition, unread_from: int, goes_on_at: int) -> None:
 
 async def lanes_are_idle(pool: Pool, bus: Bus) -> bool:
     """Whether every chunk that the feeds topics hold has taken effect."""
-    ends = await bus.end_offsets(list(LANE_TOPIC.values()))
+    ends = await ends_of(bus, LANE_TOPIC.values())
     async with acquired(pool) as connection:
         stored = await stored_nexts(connection, list(LANE_TOPIC.values()))
     return all(stored.get(partition, 0) >= end for partition, end in ends.items())

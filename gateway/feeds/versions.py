@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 RECORD_BITS = 24
-WITHDRAWAL = 2**RECORD_BITS - 1
+WITHDRAWAL: int = 2**RECORD_BITS - 1
 """The place that a feed's withdrawals take: after every record."""
 
 
@@ -19,4 +19,4 @@ def feed_no_of(version: int) -> int:
 
 def record_index_of(version: int) -> int:
     """The record within its feed, from 0, or WITHDRAWAL."""
-    return version & (2**RECORD_BITS - 1)
+    return version & WITHDRAWAL

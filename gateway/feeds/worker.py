@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import structlog
 
@@ -16,7 +16,7 @@ from gateway.feeds.chunk import Lane
 from gateway.feeds.patience import patiently
 from gateway.feeds.process import ChunkProcessor, Step
 from gateway.feeds.sources import LANE_TOPIC, places
-from gateway.kafka import Bus, Consumer, Partition, Record
+from gateway.kafka import Bus, Consumer, KafkaUnavailableError, Partition, Record
 from gateway.store import Pool
 from gateway.telemetry import metrics
 
@@ -62,12 +62,24 @@ class LaneWorker:
         self._processor = processor
         self._queues: dict[Partition, PartitionQueue] = {}
         self._slots = asyncio.Semaphore(CONCURRENCY[lane])
+        self._member: Consumer | None = None
         self._stopping = asyncio.Event()
 
     @property
     def busy(self) -> bool:
         """Whether chunks are waiting or under way."""
         return any(queue.records or not queue.idle for queue in self._queues.values())
+
+    @property
+    def name(self) -> str:
+        """Of the lane's tasks and checks."""
+        return f"feeds.{self._lane}"
+
+    async def check(self) -> str:
+        """What this member has to read. Raises KafkaUnavailableError until it is in its group."""
+        if self._member is None or not self._member.assignment():
+            raise KafkaUnavailableError("not in its group yet")
+        return f"{len(self._member.assignment())} partitions"
 
     def stop(self) -> None:
         """Read nothing more; `run` returns when the chunks under way are done."""
@@ -80,17 +92,18 @@ class LaneWorker:
 
         Raises ConfigError when a stored place lies beyond the log's end: this is another log than the one that was read.
         """
-        topics, group_name = [LANE_TOPIC[self._lane]], f"gateway.feeds.{self._lane}"
-        async with self._bus.consumer(topics, group_name, assigned=self._begin, max_records=MAX_POLL) as consumer:
+        topics = [LANE_TOPIC[self._lane]]
+        async with self._bus.consumer(
+            topics, f"gateway.{self.name}", assigned=self._begin, max_records=MAX_POLL
+        ) as consumer:
+            self._member = consumer
             async with asyncio.TaskGroup() as group:
                 while not self._stopping.is_set():
                     await self._turn(consumer, group)
 
     async def _begin(self, assigned: frozenset[Partition]) -> Mapping[Partition, int]:
         """After a rebalance: what waits is read again from the stored places; chunks under way are left to finish."""
-        async for attempt in patiently():
-            with attempt:
-                found = await places(self._pool, self._bus, assigned)
+        found = await self._places_of(assigned)
         for queue in self._queues.values():
             queue.records.clear()
         self._queues = {partition: self._queues.get(partition) or PartitionQueue() for partition in assigned}
@@ -115,7 +128,7 @@ class LaneWorker:
                 step = await self._patiently_process(record)
             if step is Step.MISPLACED:
                 queue.records.clear()
-                consumer.seek(partition, (await self._place_of(partition))[partition])
+                consumer.seek(partition, (await self._places_of([partition]))[partition])
             elif queue.records and queue.records[0] is record:
                 queue.records.popleft()
                 await consumer.commit({partition: record.offset + 1})
@@ -128,8 +141,8 @@ class LaneWorker:
                 return await self._processor.process(record)
         raise AssertionError("patience has no end")
 
-    async def _place_of(self, partition: Partition) -> Mapping[Partition, int]:
+    async def _places_of(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
         async for attempt in patiently():
             with attempt:
-                return await places(self._pool, self._bus, [partition])
+                return await places(self._pool, self._bus, partitions)
         raise AssertionError("patience has no end")

@@ -81,7 +81,7 @@ class FeedRoutes:
         """The routes, with their /v1 paths."""
         return [
             web.post("/v1/feeds/{facet}", self.push),
-            web.get("/v1/feeds", self.list, allow_head=False),
+            web.get("/v1/feeds", self.page, allow_head=False),
             web.get("/v1/feeds/{feed}", self.show),
             web.get("/v1/feeds/{feed}/report", self.report, allow_head=False),
             web.post("/v1/feeds/{feed}/cancel", self.cancel),
@@ -132,7 +132,7 @@ class FeedRoutes:
             mode=mode,
             idempotency_key=key or body.webhook_id,
             body_sha256=body.sha256,
-            bytes=body.size,
+            size=body.size,
             records=body.records,
             chunks=body.chunks,
             payload=body.payload,
@@ -166,7 +166,7 @@ class FeedRoutes:
                 return status
             await asyncio.sleep(FOLLOW_SECONDS)
 
-    async def list(self, request: web.Request) -> web.Response:
+    async def page(self, request: web.Request) -> web.Response:
         """The caller's feeds, newest first."""
         refuse_unknown(request, "facet", "state", "limit", "before")
         caller = await self._reader(request)

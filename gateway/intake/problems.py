@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 from gateway.kafka import KafkaUnavailableError
 from gateway.sdk.errors import GatewayError, OverloadedError, ServiceUnavailableError

@@ -117,21 +117,23 @@ def feed_view(status: FeedStatus, problems: Iterable[Mapping[str, Any]] = (), *,
     """The answer about one feed."""
     at = f"/v1/feeds/{status.feed_no}"
     finished = status.finished_at is not None
-    return FeedView(
-        feed=str(status.feed_no),
-        facet=status.facet,
-        mode=status.mode,
-        state=status.state,
-        duplicate=duplicate,
-        records=status.records,
-        bytes=status.bytes,
-        items=status.counts,
-        progress=1.0 if finished else _share(status.chunks_done, status.chunks),
-        received_at=status.received_at,
-        produced_at=status.produced_at,
-        finished_at=status.finished_at,
-        problems=tuple(_problem_count(row) for row in problems),
-        links={"self": at, "report": f"{at}/report", "cancel": f"{at}/cancel"},
+    return FeedView.model_validate(
+        {
+            "feed": str(status.feed_no),
+            "facet": status.facet,
+            "mode": status.mode,
+            "state": status.state,
+            "duplicate": duplicate,
+            "records": status.records,
+            "bytes": status.bytes,
+            "items": status.counts,
+            "progress": 1.0 if finished else _share(status.chunks_done, status.chunks),
+            "received_at": status.received_at,
+            "produced_at": status.produced_at,
+            "finished_at": status.finished_at,
+            "problems": tuple(_problem_count(row) for row in problems),
+            "links": {"self": at, "report": f"{at}/report", "cancel": f"{at}/cancel"},
+        }
     )
 
 

@@ -15,6 +15,9 @@ Format = Literal["json", "console"]
 # aiokafka logs every retry as an error; the supervisor and the metrics say the same once.
 _QUIET = {"aiokafka": logging.CRITICAL, "asyncio": logging.WARNING, "aiohttp.access": logging.WARNING}
 
+# Without local variables: they hold passwords, tokens and what vendors sent.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure(log_format: Format = "json", level: str = "info", *, stream: TextIO | None = None) -> None:
     """Send the logs of the gateway and of its libraries to `stream` (standard error), one line per event."""
@@ -47,9 +50,9 @@ def configure(log_format: Format = "json", level: str = "info", *, stream: TextI
 def _renderers(log_format: Format, out: TextIO) -> list[Processor]:
     match log_format:
         case "json":
-            return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(_dumps)]
+            return [_TRACEBACKS, structlog.processors.JSONRenderer(_dumps)]
         case "console":
-            return [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+            return [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
 
 
 def _dumps(event: object, **_: object) -> str:

@@ -1,0 +1,259 @@
+"""The composition root: one process of the gateway, put together top to bottom and taken apart in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from gateway.admin.app import build_admin
+from gateway.admin.audit import AuditRoutes
+from gateway.admin.deadletters import DeadLetterRoutes
+from gateway.admin.feeds import FeedRoutes
+from gateway.admin.replays import ReplayRoutes
+from gateway.admin.suppliers import SupplierRoutes
+from gateway.config import Settings
+from gateway.deadletters import DeadLetters, Replays
+from gateway.feeds import queries
+from gateway.feeds.admit import Admission
+from gateway.feeds.apply import Applier
+from gateway.feeds.chunk import Lane
+from gateway.feeds.finish import Finisher
+from gateway.feeds.keeper import Keeper
+from gateway.feeds.process import ChunkProcessor
+from gateway.feeds.profile import Profiles
+from gateway.feeds.recover import raise_feed_no
+from gateway.feeds.repair import Repairs
+from gateway.feeds.replay import FeedReplays
+from gateway.feeds.report import Reports
+from gateway.feeds.worker import LaneWorker
+from gateway.intake.answers import answer_problems
+from gateway.intake.body import BodyLimits
+from gateway.intake.docs import DocsRoutes
+from gateway.intake.feeds import FeedRoutes as VendorRoutes
+from gateway.intake.feeds import IntakeLimits
+from gateway.intake.ops import OpsRoutes
+from gateway.intake.server import serve
+from gateway.kafka import TOPICS, Bus, Producer, open_bus
+from gateway.outbox import Publisher
+from gateway.registry import Registry
+from gateway.sdk.errors import ConfigError, ServiceUnavailableError
+from gateway.store import Pool, connect, migrate, open_pool, pin_cluster, ping
+from gateway.suppliers import Keys, Live, SecretBox, Suppliers, watch_suppliers
+from gateway.telemetry.health import Health
+from gateway.telemetry.loop import watch_loop
+
+log = structlog.get_logger(__name__)
+
+GENERAL_CONNECTIONS = 12
+FEED_CONNECTIONS = 8
+
+
+class StoppingError(ServiceUnavailableError):
+    """The process is stopping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A background task with an owner. stop: asks it to end by itself; without it the task is simply cancelled."""
+
+    name: str
+    run: Callable[[], Coroutine[Any, Any, None]]
+    stop: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the stages share in one process."""
+
+    settings: Settings
+    owner: str
+    pool: Pool
+    feed_pool: Pool
+    bus: Bus
+    intake_producer: Producer
+    feed_producer: Producer
+    box: SecretBox
+    live: Live
+    registry: Registry
+    health: Health
+
+
+async def run(
+    settings: Settings, *, stop: asyncio.Event, started: Callable[[str], None], reuse_port: bool = False
+) -> None:
+    """Run one process until `stop` is set. started: told the base URL once requests are taken.
+
+    Raises ConfigError when it must not run, and whatever ended one of its tasks: a process that lost one is no use.
+    """
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(settings))
+        stages = compose(services)
+        async with working(stages.jobs, settings.drain_timeout):
+            async with serve(
+                stages.app, settings.host, settings.port, reuse_port=reuse_port, drain_timeout=settings.drain_timeout
+            ) as port:
+                services.health.add("accepting", partial(_accepting, stop))
+                started(f"http://{settings.host}:{port}")
+                await stop.wait()
+                log.info("process.stopping")
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Connect to everything, with topics and tables as this version needs them."""
+    bootstrap, url = _addresses(settings)
+    key = settings.secret_key_bytes()
+    if key is None:
+        raise ConfigError(["secret_key or secret_key_file must be set: suppliers' secrets are encrypted with it"])
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        async with connect(url, name="migrate") as connection:
+            await migrate(connection)
+        pool = await enter(open_pool(url, name="gateway", size=GENERAL_CONNECTIONS))
+        bus = await enter(open_bus(bootstrap, topic_prefix=settings.topic_prefix))
+        await pin_cluster(pool, bus.cluster_id)
+        for problem in await bus.ensure_topics(
+            list(TOPICS.values()), partitions=settings.partitions, replication=settings.replication_factor
+        ):
+            log.warning("topic.differs", problem=problem)
+        await raise_feed_no(bus, pool)
+        box, health = SecretBox(key), Health()
+        health.add("postgres", partial(_answering, pool))
+        health.add("kafka", bus.check)
+        yield Services(
+            settings=settings,
+            owner=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+            pool=pool,
+            feed_pool=await enter(open_pool(url, name="feeds", size=FEED_CONNECTIONS, session=queries.SESSION)),
+            bus=bus,
+            intake_producer=await enter(bus.producer("intake")),
+            feed_producer=await enter(bus.producer("feeds")),
+            box=box,
+            live=await enter(watch_suppliers(pool, box)),
+            registry=Registry(),
+            health=health,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What a process does: an HTTP application and its jobs."""
+
+    app: web.Application
+    jobs: Sequence[Job]
+
+
+def compose(services: Services) -> Stages:
+    """The stages that the settings' roles ask for, wired to each other."""
+    roles, pool, suppliers = services.settings.roles, services.pool, services.live.suppliers
+    profiles = Profiles(Suppliers(pool, services.box), services.registry)
+    applier = Applier(services.feed_producer)
+    finisher, reports = Finisher(pool), Reports(pool)
+    feed_replays = FeedReplays(applier, services.feed_producer, profiles, suppliers)
+    replays = Replays(pool, feed_replays.handlers(), feed_replays.predictors(), owner=services.owner)
+    app = web.Application(middlewares=[answer_problems])
+    app.add_routes(OpsRoutes(services.health).routes())
+    jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("finisher", finisher.run)]
+    if "feeds" in roles:
+        jobs += _feed_jobs(services, ChunkProcessor(services.feed_pool, applier, profiles, finisher.touched), profiles)
+        jobs += [Job("outbox", Publisher(pool, services.feed_producer, owner=services.owner).run)]
+        jobs += [Job("replays", replays.run)]
+    if "intake" in roles:
+        admission = Admission(pool, services.intake_producer, finisher.touched)
+        app.add_routes(_vendor_routes(services, admission, reports).routes())
+        app.add_routes(DocsRoutes().routes())
+    if "console" in roles:
+        app.add_subapp("/admin/v1", _admin(services, reports, replays))
+    return Stages(app, jobs)
+
+
+def _feed_jobs(services: Services, processor: ChunkProcessor, profiles: Profiles) -> list[Job]:
+    bus, pool = services.bus, services.feed_pool
+    lanes = [LaneWorker(lane, bus, pool, processor) for lane in Lane]
+    repairs = Repairs(bus, pool, services.feed_producer, profiles)
+    keeper = Keeper(bus, pool, repairs, busy=lambda: any(lane.busy for lane in lanes))
+    for lane in lanes:
+        services.health.add(lane.name, lane.check)
+    return [
+        *(Job(lane.name, lane.run, lane.stop) for lane in lanes),
+        Job("keeper", keeper.run, keeper.stop),
+    ]
+
+
+def _vendor_routes(services: Services, admission: Admission, reports: Reports) -> VendorRoutes:
+    settings = services.settings
+    limits = IntakeLimits(
+        BodyLimits(max_bytes=settings.max_body_bytes, spool_dir=settings.spool_dir), settings.feeds_rate_per_minute
+    )
+    return VendorRoutes(admission, reports, services.live.suppliers, services.live.keys, limits)
+
+
+def _admin(services: Services, reports: Reports, replays: Replays) -> web.Application:
+    pool, token = services.pool, services.settings.admin_token
+    parts = [
+        SupplierRoutes(Suppliers(pool, services.box), Keys(pool, services.box), services.registry),
+        FeedRoutes(reports),
+        DeadLetterRoutes(DeadLetters(pool)),
+        ReplayRoutes(replays),
+        AuditRoutes(pool),
+    ]
+    return build_admin(parts, token.get_secret_value() if token else None)
+
+
+@asynccontextmanager
+async def working(jobs: Sequence[Job], drain: float) -> AsyncIterator[None]:
+    """Run jobs beside the block; the end of one ends the block. Afterwards they get `drain` seconds to end well."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_endless(job), name=job.name) for job in jobs]
+        try:
+            yield
+        finally:
+            stopping = [task for job, task in zip(jobs, tasks, strict=True) if job.stop is not None]
+            for job in jobs:
+                if job.stop is not None:
+                    job.stop()
+            if stopping:
+                await asyncio.wait(stopping, timeout=drain)
+            for task in tasks:
+                task.cancel()
+
+
+async def _endless(job: Job) -> None:
+    await job.run()
+    if job.stop is None:
+        raise RuntimeError(f"job {job.name} ended by itself")
+
+
+def _addresses(settings: Settings) -> tuple[str, str]:
+    """Bootstrap servers and database URL. Raises ConfigError naming both ways to have them."""
+    missing = [
+        name
+        for name, value in (("KAFKA_BOOTSTRAP", settings.kafka_bootstrap), ("DATABASE_URL", settings.database_url))
+        if value is None
+    ]
+    if missing or settings.kafka_bootstrap is None or settings.database_url is None:
+        raise ConfigError(
+            [f"{' and '.join(missing)} must be set; or run with --embedded, which starts Kafka and PostgreSQL itself"]
+        )
+    return settings.kafka_bootstrap, settings.database_url.get_secret_value()
+
+
+async def _answering(pool: Pool) -> str:
+    await ping(pool)
+    return "answers"
+
+
+async def _accepting(stop: asyncio.Event) -> str:
+    if stop.is_set():
+        raise StoppingError
+    return "accepts requests"

@@ -1,0 +1,156 @@
+"""`mallgate run`: the gateway itself, in one process or several."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import uvloop
+from cyclopts import Parameter
+
+from gateway import app
+from gateway.cli.embedding import embedded_settings
+from gateway.cli.instance import Instance, announced
+from gateway.config import ROLES, Role, Settings, load_settings
+from gateway.sdk.errors import GatewayError
+from gateway.telemetry.logging import configure
+
+log = structlog.get_logger(__name__)
+
+
+class WorkerDiedError(GatewayError):
+    """A worker process ended by itself; the others were stopped."""
+
+
+def run(
+    *,
+    embedded: Annotated[bool, Parameter(negative="")] = False,
+    data_dir: Path | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    roles: str | None = None,
+    workers: int | None = None,
+    share_port: Annotated[bool, Parameter(show=False, negative="")] = False,
+) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C.
+
+    Parameters
+    ----------
+    embedded
+        Start a real Kafka and PostgreSQL in the data directory, for one machine without either.
+    data_dir
+        Where the embedded engines keep their data.
+    host
+        Address to listen on.
+    port
+        Port to listen on.
+    roles
+        Comma-separated parts to run: intake, feeds, sessions, console; all by default.
+    workers
+        Processes to run.
+    """
+    given = {"data_dir": data_dir, "host": host, "port": port, "roles": _roles(roles), "workers": workers}
+    settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+    configure(settings.log_format, settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings, embedded=embedded, share_port=share_port))
+
+
+def _roles(text: str | None) -> tuple[Role, ...] | None:
+    if text is None:
+        return None
+    wanted = {part.strip() for part in text.split(",")}
+    return tuple(role for role in ROLES if role in wanted) + tuple(sorted(wanted - set(ROLES)))  # type: ignore[arg-type]
+
+
+async def _run(settings: Settings, *, embedded: bool, share_port: bool) -> None:
+    stop = stop_on_signals()
+    async with _environment(settings, embedded=embedded) as ready:
+        if stop.is_set():
+            return
+        if ready.workers > 1:
+            await _supervise(ready, stop)
+        else:
+            await app.run(ready, stop=stop, started=_say, reuse_port=share_port)
+
+
+@asynccontextmanager
+async def _environment(settings: Settings, *, embedded: bool) -> AsyncIterator[Settings]:
+    """The settings with the engines' addresses in them, announced to the commands of this machine."""
+    if not embedded:
+        yield settings
+        return
+    async with embedded_settings(settings) as ready:
+        note = Instance(
+            admin_url=f"http://{ready.host}:{ready.port}",
+            admin_token=ready.admin_token.get_secret_value() if ready.admin_token else "",
+            kafka_bootstrap=ready.kafka_bootstrap or "",
+            database_url=ready.database_url.get_secret_value() if ready.database_url else "",
+        )
+        with announced(ready.data_dir, note):
+            yield ready
+
+
+def _say(url: str) -> None:
+    log.info("process.started", url=url, docs=f"{url}/docs")
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and Ctrl-C set; a second Ctrl-C ends the process at once."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def asked() -> None:
+        if stop.is_set():
+            os._exit(130)
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, asked)
+    return stop
+
+
+async def _supervise(settings: Settings, stop: asyncio.Event) -> None:
+    """Run the workers as processes of their own on one port; when one ends by itself, stop all."""
+    environment = {**os.environ, **_for_workers(settings)}
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", "run", "--share-port", env=environment, start_new_session=True
+        )
+        for _ in range(settings.workers)
+    ]
+    ends = [asyncio.create_task(process.wait()) for process in processes]
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([*ends, stopping], return_when=asyncio.FIRST_COMPLETED)
+    died = not stop.is_set()
+    stopping.cancel()
+    for process in processes:
+        if process.returncode is None:
+            process.terminate()
+    await asyncio.gather(*ends)
+    if died:
+        raise WorkerDiedError
+
+
+def _for_workers(settings: Settings) -> dict[str, str]:
+    """The settings that arguments and the embedded engines changed, as a worker's environment."""
+    secrets = {
+        "DATABASE_URL": settings.database_url,
+        "MALLGATE_SECRET_KEY": settings.secret_key,
+        "MALLGATE_ADMIN_TOKEN": settings.admin_token,
+    }
+    return {
+        "KAFKA_BOOTSTRAP": settings.kafka_bootstrap or "",
+        "MALLGATE_HOST": settings.host,
+        "MALLGATE_PORT": str(settings.port),
+        "MALLGATE_ROLES": ",".join(settings.roles),
+        "MALLGATE_DATA_DIR": str(settings.data_dir),
+        "MALLGATE_WORKERS": "1",
+        **{name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None},
+    }

@@ -1,0 +1,271 @@
+"""The OpenAPI 3.1 document of the vendor API, generated from the models that the answers are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from openapi_pydantic import OpenAPI
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import models_json_schema
+
+from gateway.intake.parameters import MAX_PAGE, MAX_WAIT
+from gateway.intake.problems import Document
+from gateway.intake.views import FeedList, FeedView, ItemView, ReportRow
+from gateway.sdk.problems import PROBLEMS
+from schemas.catalog import Facet
+
+REF = "#/components/schemas/{model}"
+
+EXAMPLES: Mapping[Facet, dict[str, Any]] = {
+    Facet.PRODUCT: {"sku": "A-1", "name": "A4 复印纸 80g", "brand": "得力", "category": ["办公耗材", "复印纸"], "unit": "包"},
+    Facet.PRICE: {"sku": "A-1", "price": "24.90", "tax_rate": "13", "version": 1},
+    Facet.STOCK: {"sku": "A-1", "state": "in_stock", "quantity": 320},
+    Facet.LISTING: {"sku": "A-1", "shelf": "on"},
+}
+"""A record of each facet in the gateway's own push format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One operation. answers: status → (words, model, media type); problems: codes it can answer with."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    description: str
+    scope: str
+    parameters: Sequence[Mapping[str, Any]]
+    answers: Mapping[int, tuple[str, type[BaseModel] | None, str]]
+    problems: Sequence[str] = ()
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _path(name: str, words: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "description": words, "schema": schema}
+
+
+def _query(name: str, words: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": words, "schema": schema}
+
+
+def _header(name: str, words: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": words, "schema": schema}
+
+
+JSON = "application/json"
+FACETS = {"type": "string", "enum": [facet.value for facet in Facet]}
+FACET = _path("facet", "What the feed is about.", FACETS)
+FEED = _path("feed", "Identity of the feed.", {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"})
+LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}
+ALWAYS = ("auth_missing", "auth_invalid", "bad_header", "bad_parameter", "scope_denied", "store_unavailable")
+
+ENCODED = (
+    "json: an array of records, or one record. ndjson: one record a line. gzip or identity. A file that cannot be read "
+    "is refused whole; a record that cannot be taken is rejected with its line, and the rest goes on. A 202 means "
+    "durable: every record then ends as normalized, unchanged, stale, rejected, held or cancelled."
+)
+
+FEED_BODY: Mapping[str, Any] = {
+    "required": True,
+    "description": ENCODED,
+    "content": {
+        JSON: {
+            "schema": {"oneOf": [{"type": "array", "items": {"type": "object"}}, {"type": "object"}]},
+            "examples": {facet.value: {"value": [example]} for facet, example in EXAMPLES.items()},
+        },
+        "application/x-ndjson": {
+            "schema": {"type": "string"},
+            "examples": {
+                facet.value: {"value": orjson.dumps(example).decode() + "\n"} for facet, example in EXAMPLES.items()
+            },
+        },
+    },
+}
+
+CALLS: Sequence[Call] = (
+    Call(
+        "post",
+        "/v1/feeds/{facet}",
+        "pushFeed",
+        "Push a feed",
+        "Send prices, stocks, listings or products. Repeat a request whose answer you did not see under the same "
+        "Idempotency-Key: it takes effect once.",
+        "feeds:<facet>",
+        (
+            FACET,
+            _query("mode", "validate: judge everything, keep nothing.", {"enum": ["upsert", "validate"], "default": "upsert"}),
+            _header("Idempotency-Key", "Your name for this feed, kept seven days.", {"type": "string", "maxLength": 255}),
+            _header("Prefer", f"wait=N: answer once the feed is finished, after N ≤ {MAX_WAIT:g} s at the latest.", {"type": "string"}),
+            _header("Content-Encoding", "gzip or identity.", {"enum": ["gzip", "identity"]}),
+        ),
+        {
+            202: ("Durable; being worked on.", FeedView, JSON),
+            200: ("Finished within the preferred wait.", FeedView, JSON),
+        },
+        (
+            "malformed_json",
+            "malformed_encoding",
+            "truncated_body",
+            "json_too_deep",
+            "signature_invalid",
+            "timestamp_out_of_window",
+            "request_timeout",
+            "idempotency_in_progress",
+            "payload_too_large",
+            "decompressed_too_large",
+            "line_too_long",
+            "too_many_records",
+            "unsupported_media_type",
+            "unsupported_encoding",
+            "idempotency_key_reused",
+            "mode_unavailable",
+            "rate_limited",
+            "kafka_unavailable",
+        ),
+        FEED_BODY,
+        {"Location": "Address of the feed."},
+    ),
+    Call(
+        "get",
+        "/v1/feeds",
+        "listFeeds",
+        "List your feeds",
+        "Newest first.",
+        "read",
+        (
+            _query("facet", "Only of this facet.", FACETS),
+            _query("state", "Only in this state.", {"enum": ["admitted", "produced", "incomplete", "done", "cancelled"]}),
+            _query("limit", "Feeds of a page.", LIMIT),
+            _query("before", "Only feeds below this one; `next` of a page carries it.", {"type": "integer", "minimum": 1}),
+        ),
+        {200: ("A page.", FeedList, JSON)},
+    ),
+    Call(
+        "get",
+        "/v1/feeds/{feed}",
+        "getFeed",
+        "Follow a feed",
+        "Send the ETag back as If-None-Match to be told 304 while nothing changed.",
+        "read",
+        (FEED,),
+        {200: ("The feed as it stands.", FeedView, JSON), 304: ("Nothing changed.", None, JSON)},
+        ("not_found",),
+        None,
+        {"ETag": "Changes when anything in the answer does."},
+    ),
+    Call(
+        "get",
+        "/v1/feeds/{feed}/report",
+        "getReport",
+        "Read a feed's report",
+        "Every item that did not simply come through, in the order of the body: JSON lines, or CSV with ?format=csv.",
+        "read",
+        (FEED, _query("format", "jsonl or csv.", {"enum": ["jsonl", "csv"], "default": "jsonl"})),
+        {200: ("One row per line.", ReportRow, "application/x-ndjson")},
+        ("not_found",),
+    ),
+    Call(
+        "post",
+        "/v1/feeds/{feed}/cancel",
+        "cancelFeed",
+        "Cancel a feed",
+        "What has taken effect stays; what has not never does.",
+        "feeds:<facet>",
+        (FEED,),
+        {202: ("Asked for.", FeedView, JSON)},
+        ("not_found", "conflict"),
+    ),
+    Call(
+        "get",
+        "/v1/items/{facet}/{sku}",
+        "getItem",
+        "What became of a sku",
+        "The accepted state of each of its keys, and its latest rejections.",
+        "read",
+        (FACET, _path("sku", "Your article number, percent-encoded.", {"type": "string"})),
+        {200: ("What is known.", ItemView, JSON)},
+        ("not_found",),
+    ),
+)
+"""The vendor API. A test compares it with the routes that are served."""
+
+
+def _operation(call: Call) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": call.name,
+        "summary": call.summary,
+        "description": f"{call.description}\n\nScope: `{call.scope}`.",
+        "tags": ["feeds"],
+        "parameters": list(call.parameters),
+        "responses": {**_answers(call), **_problems((*ALWAYS, *call.problems))},
+        "security": [{"bearer": []}, {"webhookSupplier": [], "webhookSignature": []}],
+    }
+    if call.body is not None:
+        operation["requestBody"] = call.body
+    return operation
+
+
+def _answers(call: Call) -> dict[str, Any]:
+    headers = {name: {"description": words, "schema": {"type": "string"}} for name, words in call.headers.items()}
+    return {
+        str(status): {
+            "description": words,
+            **({"headers": headers} if headers else {}),
+            **({"content": {media: {"schema": {"$ref": REF.format(model=model.__name__)}}}} if model else {}),
+        }
+        for status, (words, model, media) in call.answers.items()
+    }
+
+
+def _problems(codes: Sequence[str]) -> dict[str, Any]:
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(PROBLEMS[code].status, []).append(code)
+    content = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
+    return {
+        str(status): {"description": "; ".join(f"`{code}`: {PROBLEMS[code].en}" for code in found), "content": content}
+        for status, found in sorted(by_status.items())
+    }
+
+
+@cache
+def openapi() -> bytes:
+    """The document, validated against OpenAPI's own model."""
+    models: list[type[BaseModel]] = [FeedView, FeedList, ReportRow, ItemView]
+    _, schemas = models_json_schema([(model, "serialization") for model in models], ref_template=REF)
+    paths: dict[str, dict[str, Any]] = {}
+    for call in CALLS:
+        paths.setdefault(call.path, {})[call.method] = _operation(call)
+    document = {
+        "openapi": "3.1.1",
+        "info": {"title": "mallgate vendor API", "version": version("mallgate"), "description": ENCODED},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": "feeds", "description": "Push feeds, follow them, find out what became of every item."}],
+        "paths": paths,
+        "components": {
+            "schemas": {**schemas["$defs"], "Problem": TypeAdapter(Document).json_schema()},
+            "securitySchemes": SECURITY,
+        },
+    }
+    OpenAPI.model_validate(document)
+    return orjson.dumps(document)
+
+
+SECURITY: Mapping[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `mg_…`."},
+    "webhookSupplier": {"type": "apiKey", "in": "header", "name": "webhook-supplier", "description": "Your supplier id."},
+    "webhookSignature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-signature",
+        "description": "Standard Webhooks: webhook-id, webhook-timestamp and `v1,` HMAC-SHA256 over `id.timestamp.body`.",
+    },
+}
+"""Both ways to say who calls; the supplier always comes from the credential."""
