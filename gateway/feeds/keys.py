@@ -16,7 +16,11 @@ from schemas.envelope import ItemKey
 READ = """
     SELECT s.supplier, s.sku, s.area, s.version, s.partition, s."offset"
       FROM unnest($2::text[], $3::text[], $4::text[]) AS k (supplier, sku, area)
-      JOIN feed_state s ON s.facet = $1::text::"char" AND s.supplier = k.supplier AND s.sku = k.sku AND s.area = k.area
+     CROSS JOIN LATERAL (
+           SELECT supplier, sku, area, version, partition, "offset" FROM feed_state
+            WHERE facet = $1::text::"char" AND supplier = k.supplier AND sku = k.sku AND area = k.area
+           OFFSET 0
+           ) s
 """
 
 ENSURE = """

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.feeds.chunk import ChunkHead, Mode
 from gateway.feeds.decide import OUTCOME_BYTES, Decisions, Key
-from gateway.feeds.guard import KeyState
+from gateway.feeds.guard import KeyState, Outcome
 from gateway.kafka import Position
 from gateway.store import Connection
 from schemas.catalog import Facet
@@ -19,11 +19,12 @@ from schemas.catalog import Facet
 FACET_CODES: Mapping[Facet, str] = {Facet.PRODUCT: "p", Facet.PRICE: "$", Facet.STOCK: "s", Facet.LISTING: "l"}
 """`feed_state.facet`."""
 
+MARKS: Mapping[Outcome, bytes] = {outcome: bytes([byte]) for outcome, byte in OUTCOME_BYTES.items()}
+"""`feed_state.seen_outcome`."""
+
 SESSION: Mapping[str, str] = {
     # A generic plan made while feed_state was small would scan it for ever after; keys are always looked up by index.
     "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
 }
 """Server settings of the connections that run this module."""
 
@@ -54,34 +55,38 @@ RESTORE_FEED = """
     ON CONFLICT DO NOTHING
 """
 
+# The keys come sorted. None of these statements leaves the planner a choice of join: one made while feed_state was
+# small would be kept long after it has grown.
 INSERT_MISSING_KEYS = """
     INSERT INTO feed_state (facet, supplier, sku, area, version, seen)
-    SELECT $1::text::"char", $2, k.sku, k.area, 0, 0
-      FROM unnest($3::text[], $4::text[]) AS k (sku, area)
-     ORDER BY k.sku COLLATE "C", k.area COLLATE "C"
+    SELECT $1::text::"char", $2, k.sku, k.area, 0, 0 FROM unnest($3::text[], $4::text[]) AS k (sku, area)
     ON CONFLICT DO NOTHING
 """
 
-LOCK_KEYS = """
+READ_KEYS = """
     SELECT s.sku, s.area, s.version, s.source_version, s.hash, s.published_at
       FROM unnest($3::text[], $4::text[]) AS k (sku, area)
-      JOIN feed_state s ON s.facet = $1::text::"char" AND s.supplier = $2 AND s.sku = k.sku AND s.area = k.area
-     ORDER BY s.sku, s.area
-       FOR UPDATE OF s
+     CROSS JOIN LATERAL (
+           SELECT sku, area, version, source_version, hash, published_at FROM feed_state
+            WHERE facet = $1::text::"char" AND supplier = $2 AND sku = k.sku AND area = k.area
+              {lock}
+           ) s
 """
 
-READ_KEYS = LOCK_KEYS.replace("FOR UPDATE OF s", "")
+LOCK_KEYS = READ_KEYS.format(lock="FOR UPDATE")
+PEEK_KEYS = READ_KEYS.format(lock="OFFSET 0")
 
 UPDATE_KEYS = """
-    UPDATE feed_state s
-       SET version = k.version, source_version = k.source_version, hash = k.hash, published_at = k.published_at,
-           partition = COALESCE(k.partition, s.partition), "offset" = COALESCE(k."offset", s."offset"),
-           withdrawn = k.hash IS NULL AND s.withdrawn,
-           seen = GREATEST(s.seen, $3), seen_outcome = k.outcome::"char"
+    INSERT INTO feed_state AS s (facet, supplier, sku, area, version, source_version, hash, published_at, partition,
+                                 "offset", seen_outcome, seen)
+    SELECT $1::text::"char", $2, k.*, $3
       FROM unnest($4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[], $9::timestamptz[],
-                  $10::integer[], $11::bigint[], $12::text[])
-           AS k (sku, area, version, source_version, hash, published_at, partition, "offset", outcome)
-     WHERE s.facet = $1::text::"char" AND s.supplier = $2 AND s.sku = k.sku AND s.area = k.area
+                  $10::integer[], $11::bigint[], $12::"char"[]) AS k
+    ON CONFLICT (facet, supplier, sku, area) DO UPDATE
+       SET version = EXCLUDED.version, source_version = EXCLUDED.source_version, hash = EXCLUDED.hash,
+           published_at = EXCLUDED.published_at, partition = COALESCE(EXCLUDED.partition, s.partition),
+           "offset" = COALESCE(EXCLUDED."offset", s."offset"), withdrawn = EXCLUDED.hash IS NULL AND s.withdrawn,
+           seen = GREATEST(s.seen, EXCLUDED.seen), seen_outcome = EXCLUDED.seen_outcome
 """
 
 MARK_REJECTED = """
@@ -145,10 +150,11 @@ async def share_feed(connection: Connection, head: ChunkHead) -> bool:
 
 async def lock_keys(connection: Connection, head: ChunkHead, keys: Sequence[Key]) -> dict[Key, KeyState]:
     """The states of `keys`, created where missing and locked in key order; a validating feed only reads them."""
-    arguments = (FACET_CODES[head.facet], head.supplier, [sku for sku, _ in keys], [area for _, area in keys])
+    in_order = sorted(keys)  # by code point, as collation "C" sorts UTF-8
+    arguments = (FACET_CODES[head.facet], head.supplier, [sku for sku, _ in in_order], [area for _, area in in_order])
     if head.mode is not Mode.VALIDATE:
         await connection.execute(INSERT_MISSING_KEYS, *arguments)
-    rows = await connection.fetch(READ_KEYS if head.mode is Mode.VALIDATE else LOCK_KEYS, *arguments)
+    rows = await connection.fetch(PEEK_KEYS if head.mode is Mode.VALIDATE else LOCK_KEYS, *arguments)
     return {(row[0], row[1]): KeyState(row[2], row[3], row[4], row[5]) for row in rows}
 
 
@@ -169,7 +175,7 @@ async def update_keys(
                 state.published_at,
                 position and position.partition,
                 position and position.offset,
-                chr(OUTCOME_BYTES[outcome]),
+                MARKS[outcome],
             )
         )
     facet = FACET_CODES[head.facet]
