@@ -51,6 +51,15 @@ _SETTINGS: Mapping[str, str] = {
     "num.io.threads": "4",
 }
 
+# Starting up calls many methods a few thousand times; optimising those costs as much as the start itself. Ten times the
+# usual thresholds (measured: 2.7 s of CPU instead of 4.5) leave the optimising compiler to what is hot under load.
+_COMPILE_LATER = (
+    "-XX:Tier4InvocationThreshold=50000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+    "-XX:Tier4BackEdgeThreshold=400000",
+)
+
 
 def server_properties(port: int, controller_port: int, data: str) -> str:
     """The server's configuration file. data: the log directory, relative to where the server runs.
@@ -129,7 +138,7 @@ class EmbeddedKafka(Engine):
 
     def _serve(self, port: int) -> Command:
         self._place("server.properties", server_properties(port, choose_port(), "data"))
-        return self._command("-Xms128m", "-Xmx512m", "kafka.Kafka", "server.properties")
+        return self._command("-Xms128m", "-Xmx512m", *_COMPILE_LATER, "kafka.Kafka", "server.properties")
 
     def _ready(self, pid: int) -> bool:
         return _STARTED in self._log.read_text(errors="replace")
