@@ -11,10 +11,9 @@ from cyclopts import App, CycloptsError, Group
 from rich.console import Console
 from rich.text import Text
 
-from gateway.sdk.errors import ConfigError, GatewayError
-
 FAILED = 1
 MISCONFIGURED = 78
+INTERRUPTED = 130
 
 RUNNING = Group.create_ordered("Run")
 OPERATING = Group.create_ordered("Operate")
@@ -35,6 +34,7 @@ app = App(
     name="mallgate",
     help="An async gateway between e-commerce suppliers and a government-procurement mall.",
     version_flags=["--version"],
+    help_format="plaintext",
     error_formatter=_wrongly_called,
     result_action="return_int_as_exit_code_else_zero",
     suppress_keyboard_interrupt=False,
@@ -60,13 +60,25 @@ def main() -> None:
     """Run the command of sys.argv and leave with its status; expected errors are red lines, not tracebacks."""
     try:
         status = app()
-    except ConfigError as error:
-        for problem in error.problems:
-            errors.print(_line(problem))
-        status = MISCONFIGURED
-    except GatewayError as error:
-        errors.print(_line(str(error)))
-        status = FAILED
     except KeyboardInterrupt:
-        status = 130
+        status = INTERRUPTED
+    except Exception as error:  # noqa: BLE001 -- what is not expected is raised again
+        status = _told(error)
     sys.exit(status)
+
+
+def _told(error: Exception) -> int:
+    """Say what an expected error says, and the status it ends with; raise any other."""
+    # Imported here: the errors bring the adapters' models with them, and help must not wait for those.
+    from gateway.sdk.errors import ConfigError, GatewayError  # noqa: PLC0415
+
+    match error:
+        case ConfigError():
+            for problem in error.problems:
+                errors.print(_line(problem))
+            return MISCONFIGURED
+        case GatewayError():
+            errors.print(_line(str(error)))
+            return FAILED
+        case _:
+            raise error

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.config import Settings, load_settings
 from gateway.sdk.errors import ConfigError
+from gateway.telemetry.logging import configure
 
 NOTE = "instance.json"
 
@@ -28,6 +29,16 @@ class Instance(BaseModel):
     admin_token: str
     kafka_bootstrap: str
     database_url: str
+
+    @classmethod
+    def of(cls, settings: Settings, url: str) -> Instance:
+        """The gateway that runs on these settings and answers at `url`."""
+        return cls(
+            admin_url=url,
+            admin_token=settings.admin_token.get_secret_value() if settings.admin_token else "",
+            kafka_bootstrap=settings.kafka_bootstrap or "",
+            database_url=settings.database_url.get_secret_value() if settings.database_url else "",
+        )
 
 
 @contextlib.contextmanager
@@ -57,6 +68,8 @@ def found(data_dir: Path) -> Instance | None:
 
 def settings() -> Settings:
     """The settings of a command: what is not set is taken from the gateway of this machine. Raises ConfigError."""
+    # A command says itself what went wrong; what its libraries log on the way would only stand between.
+    configure("console", "error")
     given = load_settings()
     instance = found(given.data_dir)
     if instance is None:

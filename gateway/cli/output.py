@@ -21,6 +21,9 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
 
 STYLES: Mapping[str, str] = {
     "active": "green",
+    "ok": "green",
+    "warning": "yellow",
+    "problem": "red",
     "done": "green",
     "created": "green",
     "updated": "cyan",

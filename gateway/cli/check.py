@@ -1,0 +1,147 @@
+"""`mallgate check`: whether the gateway could run here, everything that is wrong at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from gateway.cli.instance import settings
+from gateway.cli.output import Json, emit, table
+from gateway.config import Settings
+from gateway.kafka import TOPICS, Bus, open_bus
+from gateway.registry import Registry
+from gateway.sdk.errors import ConfigError, GatewayError
+from gateway.store import connect
+from gateway.store.inspection import outstanding, unfit
+
+PATIENCE = 5.0
+"""Seconds for a service to answer: what is away now is said now."""
+
+SAFE_COPIES = 3
+
+
+class Verdict(StrEnum):
+    """How a thing that was looked at is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    verdict: Verdict
+    words: str
+
+
+class UnfitError(ConfigError):
+    """The gateway cannot run like this."""
+
+
+async def check(*, json: Json = False) -> None:
+    """Look at the settings, the adapters, Kafka's topics and durability, and the database. Changes nothing.
+
+    Ends with status 78 when the gateway could not run.
+    """
+    given = settings()
+    findings = [finding async for finding in _findings(given)]
+    if json:
+        emit([asdict(finding) for finding in findings])
+    else:
+        rows = ([finding.subject, finding.verdict.value, finding.words] for finding in findings)
+        table("what|how|words", rows, empty="")
+    problems = [finding for finding in findings if finding.verdict is Verdict.PROBLEM]
+    if problems:
+        raise UnfitError([f"The gateway cannot run like this: {len(problems)} problems."])
+
+
+async def _findings(given: Settings) -> AsyncIterator[Finding]:
+    for finding in (_secret_key(given), _admin_token(given), _adapters()):
+        yield finding
+    async for finding in _kafka(given):
+        yield finding
+    async for finding in _postgres(given):
+        yield finding
+
+
+def _secret_key(given: Settings) -> Finding:
+    try:
+        key = given.secret_key_bytes()
+    except ConfigError as error:
+        return Finding("secret key", Verdict.PROBLEM, str(error))
+    if key is None:
+        return Finding("secret key", Verdict.PROBLEM, "set MALLGATE_SECRET_KEY_FILE or MALLGATE_SECRET_KEY")
+    return Finding("secret key", Verdict.OK, "is set")
+
+
+def _admin_token(given: Settings) -> Finding:
+    if given.admin_token is None:
+        return Finding("admin token", Verdict.WARNING, "MALLGATE_ADMIN_TOKEN is not set: /admin/v1 is closed")
+    return Finding("admin token", Verdict.OK, "is set")
+
+
+def _adapters() -> Finding:
+    registry = Registry()
+    try:
+        registry.check(registry.names())
+    except ConfigError as error:
+        return Finding("adapters", Verdict.PROBLEM, str(error))
+    return Finding("adapters", Verdict.OK, ", ".join(sorted(registry.names())))
+
+
+async def _kafka(given: Settings) -> AsyncIterator[Finding]:
+    if given.kafka_bootstrap is None:
+        yield Finding("Kafka", Verdict.PROBLEM, "KAFKA_BOOTSTRAP is not set")
+        return
+    try:
+        async with open_bus(given.kafka_bootstrap, topic_prefix=given.topic_prefix, patience=PATIENCE) as bus:
+            yield Finding("Kafka", Verdict.OK, f"cluster {bus.cluster_id}, {await bus.check()}")
+            yield _durability(given)
+            for finding in await _topics(bus, given):
+                yield finding
+    except GatewayError as error:
+        yield Finding("Kafka", Verdict.PROBLEM, f"{given.kafka_bootstrap}: {error}")
+
+
+def _durability(given: Settings) -> Finding:
+    copies = given.replication_factor
+    if copies >= SAFE_COPIES:
+        return Finding("durability", Verdict.OK, f"{copies} copies of every record")
+    words = f"{copies} copies of every record: a lost broker loses feeds; MALLGATE_REPLICATION_FACTOR=3 in production"
+    return Finding("durability", Verdict.WARNING, words)
+
+
+async def _topics(bus: Bus, given: Settings) -> list[Finding]:
+    problems = await bus.topic_problems(
+        list(TOPICS.values()), partitions=given.partitions, replication=given.replication_factor
+    )
+    absent = [problem for problem in problems if problem.endswith("does not exist")]
+    if len(absent) == len(TOPICS):
+        return [Finding("topics", Verdict.WARNING, "do not exist yet; the gateway makes them when it starts")]
+    return [Finding("topics", Verdict.PROBLEM, problem) for problem in problems] or [
+        Finding("topics", Verdict.OK, f"{len(TOPICS)} as declared")
+    ]
+
+
+async def _postgres(given: Settings) -> AsyncIterator[Finding]:
+    if given.database_url is None:
+        yield Finding("PostgreSQL", Verdict.PROBLEM, "DATABASE_URL is not set")
+        return
+    url = given.database_url.get_secret_value()
+    try:
+        async with connect(url, name="check", patience=PATIENCE) as connection:
+            problems = await unfit(connection)
+            for problem in problems:
+                yield Finding("PostgreSQL", Verdict.PROBLEM, problem)
+            if not problems:
+                yield Finding("PostgreSQL", Verdict.OK, urlsplit(url).hostname or "")
+            todo = await outstanding(connection)
+            words = f"{len(todo)} migrations to apply when the gateway starts" if todo else "up to date"
+            yield Finding("tables", Verdict.WARNING if todo else Verdict.OK, words)
+    except GatewayError as error:
+        yield Finding("PostgreSQL", Verdict.PROBLEM, str(error))

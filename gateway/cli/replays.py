@@ -1,0 +1,186 @@
+"""Replaying dead letters: one at once, many as a job that is planned, started, watched and cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from gateway.cli.connection import admin
+from gateway.cli.output import Json, console, emit, facts, moment, table
+from gateway.cli.selection import Chosen
+from gateway.outbound import AdminClient
+from gateway.sdk.errors import GatewayError
+
+LOOK_SECONDS = 0.5
+"""How often a running job is looked at."""
+
+OVER = ("done", "cancelled")
+UNMENDED = ("rejected", "failed", "skipped")
+
+Job = Annotated[str, Parameter(help="Id of the replay.")]
+
+
+class UnmendedError(GatewayError):
+    """Not every dead letter is well after the replay."""
+
+
+class PatchNeedsOneError(GatewayError):
+    """A patch replaces the content of one letter: name it with --id and nothing else."""
+
+
+async def replay(
+    chosen: Chosen | None = None,
+    *,
+    reason: str,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    patch: Path | None = None,
+    rate: float = 50.0,
+    json: Json = False,
+) -> None:
+    """Send open dead letters through the stage that rejected them, under their original identity, version and time.
+
+    One letter is replayed at once. Several are a job: `start` runs the very letters that --dry-run has foretold.
+
+    Parameters
+    ----------
+    reason: str
+        Why; kept in the audit.
+    dry_run: bool
+        Only foretell what would become of them.
+    patch: Path
+        File whose content is judged instead of the original; for one letter.
+    rate: float
+        Letters per second at most, for several.
+    """
+    wanted = chosen or Chosen()
+    async with admin() as client:
+        if wanted.single is not None:
+            await _one(client, wanted.single, {"reason": reason} | _patched(patch), dry_run=dry_run, json=json)
+            return
+        if patch is not None:
+            raise PatchNeedsOneError
+        body = {"selection": wanted.selection(), "reason": reason, "rate": rate}
+        job = (await client.post("replays", body=body))["id"]
+        if dry_run:
+            _finish(await _until(client, job, "planned", *OVER, quiet=json), json=json)
+            if not json:
+                console.print(Text(f"\nNothing was replayed. To do it: mallgate deadletters start {job}", style="dim"))
+        else:
+            await client.post("replays", job, "start")
+            _finish(await _until(client, job, *OVER, quiet=json), json=json)
+
+
+async def start(job: Job, /, *, json: Json = False) -> None:
+    """Start a planned replay and watch it."""
+    async with admin() as client:
+        await client.post("replays", job, "start")
+        _finish(await _until(client, job, *OVER, quiet=json), json=json)
+
+
+async def watch(job: Job, /, *, json: Json = False) -> None:
+    """Watch a replay until it is over, or its dry run is."""
+    async with admin() as client:
+        _finish(await _until(client, job, "planned", *OVER, quiet=json), json=json)
+
+
+async def cancel(job: Job, /, *, json: Json = False) -> None:
+    """End a replay; what it has done stays done."""
+    async with admin() as client:
+        found = await client.post("replays", job, "cancel")
+    if json:
+        emit(found)
+    else:
+        _show(found)
+
+
+async def jobs(*, limit: int = 20, json: Json = False) -> None:
+    """Replays, newest first.
+
+    Parameters
+    ----------
+    limit: int
+        At most so many.
+    """
+    async with admin() as client:
+        found = (await client.get("replays", limit=limit))["replays"]
+    if json:
+        emit(found)
+    else:
+        rows = (
+            [*(job[name] for name in ("id", "state", "actor", "reason", "selection")), moment(job["created_at"])]
+            for job in found
+        )
+        table("replay|state|by|reason|selection|created", rows, empty="Nothing was replayed in bulk yet.")
+
+
+def issues(found: list[dict[str, Any]]) -> None:
+    """What is wrong with one record, in both languages."""
+    rows = (
+        [each[name] for name in ("code", "path", "actual", "expected", "message_zh", "message_en")] for each in found
+    )
+    table("code|path|actual|expected|问题|problem", rows, empty="")
+
+
+async def _one(client: AdminClient, letter: str, body: dict[str, Any], *, dry_run: bool, json: bool) -> None:
+    if dry_run:
+        trial = {name: value for name, value in body.items() if name != "reason"}
+        result = await client.post("deadletters", letter, "predict", body=trial)
+    else:
+        result = await client.post("deadletters", letter, "replay", body=body)
+    if json:
+        emit(result)
+    else:
+        facts([("foretold" if dry_run else "outcome", result["outcome"]), ("detail", result["detail"])])
+        if result["issues"]:
+            issues(result["issues"])
+    if result["outcome"] in UNMENDED and not dry_run:
+        raise UnmendedError
+
+
+def _patched(patch: Path | None) -> dict[str, str]:
+    try:
+        return {} if patch is None else {"patch": patch.read_text("utf-8")}
+    except (OSError, UnicodeDecodeError) as error:
+        raise GatewayError(f"{patch}: {error}") from error
+
+
+async def _until(client: AdminClient, job: str, *states: str, quiet: bool) -> dict[str, Any]:
+    """Where a job stands once it is in one of the states; shows the way there to a person."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+        line = progress.add_task("", total=None)
+        while True:
+            found: dict[str, Any] = await client.get("replays", job)
+            ahead = found["state"] == "planning"
+            done = sum(found["predicted" if ahead else "outcomes"].values())
+            progress.update(line, description=found["state"], completed=done, total=found["total"])
+            if found["state"] in states:
+                return found
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def _finish(found: dict[str, Any], *, json: bool) -> None:
+    if json:
+        emit(found)
+    else:
+        _show(found)
+    if found["partial"]:
+        raise UnmendedError
+
+
+def _show(found: dict[str, Any]) -> None:
+    facts(
+        [
+            ("replay", found["id"]),
+            ("state", found["state"]),
+            ("letters", found["total"]),
+            ("foretold", found["predicted"]),
+            ("outcomes", found["outcomes"]),
+            ("left", found["left"] or None),
+        ]
+    )
