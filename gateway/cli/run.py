@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +16,7 @@ from cyclopts import Parameter
 from gateway import app
 from gateway.cli.embedding import embedded_settings
 from gateway.cli.instance import Instance, announced
+from gateway.cli.signals import stop_on_signals
 from gateway.config import ROLES, Role, Settings, load_settings
 from gateway.sdk.errors import GatewayError
 from gateway.telemetry.logging import configure
@@ -72,48 +71,21 @@ def _roles(text: str | None) -> tuple[Role, ...] | None:
 
 async def _run(settings: Settings, *, embedded: bool, share_port: bool) -> None:
     stop = stop_on_signals()
-    async with _environment(settings, embedded=embedded) as ready:
+    async with AsyncExitStack() as stack:
+        ready = await stack.enter_async_context(embedded_settings(settings)) if embedded else settings
+
+        def started(url: str) -> None:
+            if embedded:
+                stack.enter_context(announced(ready.data_dir, Instance.of(ready, url)))
+            log.info("process.started", url=url, docs=f"{url}/docs")
+
         if stop.is_set():
             return
-        if ready.workers > 1:
-            await _supervise(ready, stop)
+        if ready.workers == 1:
+            await app.run(ready, stop=stop, started=started, reuse_port=share_port)
         else:
-            await app.run(ready, stop=stop, started=_say, reuse_port=share_port)
-
-
-@asynccontextmanager
-async def _environment(settings: Settings, *, embedded: bool) -> AsyncIterator[Settings]:
-    """The settings with the engines' addresses in them, announced to the commands of this machine."""
-    if not embedded:
-        yield settings
-        return
-    async with embedded_settings(settings) as ready:
-        note = Instance(
-            admin_url=f"http://{ready.host}:{ready.port}",
-            admin_token=ready.admin_token.get_secret_value() if ready.admin_token else "",
-            kafka_bootstrap=ready.kafka_bootstrap or "",
-            database_url=ready.database_url.get_secret_value() if ready.database_url else "",
-        )
-        with announced(ready.data_dir, note):
-            yield ready
-
-
-def _say(url: str) -> None:
-    log.info("process.started", url=url, docs=f"{url}/docs")
-
-
-def stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM and Ctrl-C set; a second Ctrl-C ends the process at once."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def asked() -> None:
-        if stop.is_set():
-            os._exit(130)
-        stop.set()
-
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_signal_handler(signal.SIGINT, asked)
-    return stop
+            started(f"http://{ready.host}:{ready.port}")
+            await _supervise(ready, stop)
 
 
 async def _supervise(settings: Settings, stop: asyncio.Event) -> None:

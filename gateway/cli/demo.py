@@ -1,0 +1,156 @@
+"""`mallgate demo`: the real gateway on real engines, with a vendor that pushes good, bad, repeated and old records."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import uvloop
+from cyclopts import Parameter
+from rich.console import Console
+
+from gateway import app
+from gateway.cli.embedding import embedded_settings
+from gateway.cli.instance import Instance, announced
+from gateway.cli.output import Json, emit
+from gateway.cli.signals import stop_on_signals
+from gateway.config import Settings, load_settings
+from gateway.demo.show import show
+from gateway.demo.story import Account, Act, count_topics, play
+from gateway.kafka import open_bus
+from gateway.store import open_pool
+from gateway.telemetry.logging import configure
+
+
+def demo(
+    *,
+    once: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+    articles: int = 5000,
+    data_dir: Path | None = None,
+    port: int | None = None,
+) -> None:
+    """Show the gateway at work on embedded Kafka and PostgreSQL; stays up until Ctrl-C.
+
+    Parameters
+    ----------
+    once
+        End when everything has been shown.
+    json
+        Print the account as one JSON line, at the end of the output.
+    articles
+        Articles that the vendor sells.
+    data_dir
+        Where the engines keep their data; by default a temporary directory that goes when the demo does.
+    port
+        Port to listen on; by default 8080, or a free one when that is taken.
+    """
+    configure("console", "warning")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, _directory(data_dir) as directory:
+        settings = load_settings(data_dir=directory, port=_port() if port is None else port, workers=1)
+        runner.run(_demo(settings, articles=articles, once=once, as_json=json))
+
+
+@contextmanager
+def _directory(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        yield given
+        return
+    directory = Path(tempfile.mkdtemp(prefix="mallgate-demo-"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _port() -> int:
+    """8080 where it is free, else 0: any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", 8080))
+        except OSError:
+            return 0
+        return 8080
+
+
+async def _demo(settings: Settings, *, articles: int, once: bool, as_json: bool) -> None:
+    stop = stop_on_signals()
+    console = Console(stderr=as_json, highlight=False)
+    started = time.monotonic()
+    async with AsyncExitStack() as stack:
+        ready = await stack.enter_async_context(embedded_settings(settings))
+        url = await stack.enter_async_context(_running(ready, stop))
+        playing = asyncio.create_task(_played(ready, url, articles, console))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([playing, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not playing.done():
+            playing.cancel()
+            return
+        account = playing.result()
+        show(console, account, url, ready.data_dir)
+        if as_json:
+            emit(_summary(ready, account, time.monotonic() - started))
+            sys.stdout.flush()
+        if not once:
+            console.print("[dim]Ctrl-C 结束  ·  ends the demo[/dim]")
+            await stop.wait()
+
+
+@asynccontextmanager
+async def _running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[str]:
+    """The gateway beside the block, announced to the commands of this machine; its URL."""
+    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    ending = asyncio.Event()
+    gateway = asyncio.create_task(app.run(settings, stop=ending, started=url.set_result))
+    await asyncio.wait([gateway, url], return_when=asyncio.FIRST_COMPLETED)
+    if gateway.done():
+        await gateway
+    gateway.add_done_callback(lambda _: stop.set())
+    with announced(settings.data_dir, Instance.of(settings, url.result())):
+        try:
+            yield url.result()
+        finally:
+            ending.set()
+            await gateway
+
+
+async def _played(settings: Settings, url: str, articles: int, console: Console) -> Account:
+    token = settings.admin_token.get_secret_value() if settings.admin_token else ""
+
+    def told(act: Act) -> None:
+        console.print(f"[dim]推送[/dim] {len(act.lines):>6,} {act.facet:<8} {act.words[0]} [dim]· {act.words[1]}[/dim]")
+
+    console.print(f"[bold]mallgate[/bold] {url}  [dim]Kafka {settings.kafka_bootstrap}[/dim]")
+    account = await play(url, token, count=articles, told=told)
+    database = settings.database_url.get_secret_value() if settings.database_url else ""
+    async with open_bus(settings.kafka_bootstrap or "") as bus, open_pool(database, name="demo", size=1) as pool:
+        account.topics = await count_topics(bus, pool)
+    return account
+
+
+def _summary(settings: Settings, account: Account, seconds: float) -> dict[str, Any]:
+    return {
+        "engines": {"kafka": settings.kafka_bootstrap, "postgres": _without_password(settings)},
+        "feeds": [
+            {"feed": status["feed"], "facet": act.facet, "state": status["state"], "records": status["records"], "items": status["items"]}
+            for act, status in account.feeds
+        ],
+        "items": account.items(),
+        "topics": account.topics,
+        "seconds": round(seconds, 2),
+    }
+
+
+def _without_password(settings: Settings) -> str:
+    """host:port/database of the embedded PostgreSQL."""
+    return settings.database_url.get_secret_value().rpartition("@")[2] if settings.database_url else ""

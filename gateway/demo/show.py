@@ -1,0 +1,110 @@
+"""The demo on a terminal: what was pushed and what became of it, why things were rejected, where to look next."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gateway.demo.story import Account
+
+OUTCOMES = (
+    ("normalized", "已发布", "green"),
+    ("unchanged", "未变化", "dim"),
+    ("stale", "已过期", "yellow"),
+    ("rejected", "已拒绝", "red"),
+)
+WORST = 6
+
+MALLGATE = shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "mallgate" else f"{shlex.quote(sys.executable)} -m gateway"
+"""How the program was called, so that a pasted line finds it."""
+
+
+def show(console: Console, account: Account, url: str, data_dir: Path) -> None:
+    """Everything there is to see, top to bottom."""
+    console.print(_feeds(account))
+    console.print(_rejections(account))
+    console.print(_topics(account))
+    console.print(Text("接下来  ·  where to look next", style="italic"))
+    for words, command in _next(account, url, data_dir):
+        # Lines to paste: never wrapped, never framed.
+        console.print(Text(f"\n  # {words}", style="dim"))
+        console.print(Text(f"  {command}", style="cyan"), soft_wrap=True)
+    console.print()
+
+
+def _table(title: str) -> Table:
+    return Table(box=SIMPLE_HEAD, header_style="bold", title=title, title_justify="left", pad_edge=False)
+
+
+def _feeds(account: Account) -> RenderableType:
+    table = _table("推送与结果  ·  what was pushed and what became of it")
+    table.add_column("feed")
+    table.add_column("推送", overflow="fold")
+    table.add_column("记录\nrecords", justify="right")
+    for name, words, _ in OUTCOMES:
+        table.add_column(f"{words}\n{name}", justify="right")
+    for act, status in account.feeds:
+        what = Text(f"{act.facet} {act.words[0]}").append(f"\n{act.words[1]}", style="dim")
+        table.add_row(status["feed"], what, f"{status['records']:,}", *_counts(status["items"]))
+    totals = account.items()
+    table.add_section()
+    table.add_row("", Text("合计 · total", style="bold"), f"{totals['submitted']:,}", *_counts(totals))
+    return table
+
+
+def _counts(items: dict[str, int]) -> Iterable[Text]:
+    for name, _, style in OUTCOMES:
+        count = items.get(name, 0)
+        yield Text(f"{count:,}", style=style) if count else Text("–", style="dim")
+
+
+def _rejections(account: Account) -> RenderableType:
+    table = _table("主要拒绝原因  ·  the worst rejections")
+    table.add_column("feed", justify="right")
+    table.add_column("code", style="red")
+    table.add_column("items", justify="right")
+    table.add_column("原因 · why", overflow="fold")
+    table.add_column("e.g.", overflow="fold")
+    problems = [
+        (status["feed"], problem)
+        for _, status in account.feeds
+        for problem in status["problems"]
+        if problem["code"] != "stale"
+    ]
+    for feed, problem in sorted(problems, key=lambda each: -each[1]["count"])[:WORST]:
+        why = Text(problem["message_zh"]).append(f"\n{problem['message_en']}", style="dim")
+        table.add_row(feed, problem["code"], f"{problem['count']:,}", why, ", ".join(problem["skus"][:2]))
+    return table
+
+
+def _topics(account: Account) -> RenderableType:
+    table = _table("Kafka 主题  ·  topics")
+    table.add_column("topic")
+    table.add_column("records", justify="right")
+    for topic, count in account.topics.items():
+        table.add_row(topic, f"{count:,}")
+    return table
+
+
+def _next(account: Account, url: str, data_dir: Path) -> Iterable[tuple[str, str]]:
+    """What to try, and the line that does it."""
+    feed = account.feeds[1][1]["feed"]
+    curl = 'curl -s -H "Authorization: Bearer $KEY"'
+    yield "接口文档，指标，就绪 · documentation, metrics, readiness", f"{url}/docs   {url}/metrics   {url}/readyz"
+    yield "供应商密钥 · the vendor's key", f"export KEY={account.token}"
+    yield (
+        "推送一个价格 · push a price",
+        f"""{curl} -H 'Content-Type: application/json' -d '[{{"sku":"ZZ-00001","price":"9.90"}}]' {url}/v1/feeds/price""",
+    )
+    yield "拒绝明细 · what was rejected", f"{curl} '{url}/v1/feeds/{feed}/report?format=csv'"
+    yield "一个商品的去向 · what became of one sku", f"{curl} {url}/v1/items/price/ZZ-00001"
+    yield "运营命令 · for operators", f"export MALLGATE_DATA_DIR={data_dir}"
+    yield "死信分组 · dead letters by kind", f"{MALLGATE} deadletters groups"
+    yield "标准化价格 · normalized prices", f"{MALLGATE} topics tail mall.catalog.prices.v1 --from-start --count 3"

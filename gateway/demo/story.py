@@ -1,0 +1,122 @@
+"""What happens in the demo, in order, and what it came to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from gateway.demo.goods import Article, articles, bad_prices, bad_products, price_lines, product_lines
+from gateway.kafka import TOPICS, Bus
+from gateway.outbound import AdminClient, VendorClient
+from gateway.store import Pool, acquired
+
+SUPPLIER = "demo-office"
+CHANGED = 500
+"""Articles whose price changes in the demo, and comes once more as it was before."""
+
+DECLARATION = {
+    "suppliers": {
+        SUPPLIER: {
+            "name": "中原办公用品（演示）",
+            "adapter": "native",
+            "facets": ["product", "price", "stock", "listing"],
+            "periods": {"price": "24h", "stock": "2h"},
+        }
+    }
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One feed of the demo. words: what it shows, in Chinese and English."""
+
+    facet: str
+    words: tuple[str, str]
+    lines: list[bytes]
+
+    @property
+    def body(self) -> bytes:
+        """The feed as NDJSON."""
+        return b"".join(line + b"\n" for line in self.lines)
+
+
+@dataclass(slots=True)
+class Account:
+    """What the demo came to. feeds: statuses as the vendor API answers; topics: records on each, by name."""
+
+    token: str = ""
+    feeds: list[tuple[Act, dict[str, Any]]] = field(default_factory=list)
+    topics: dict[str, int] = field(default_factory=dict)
+
+    def items(self) -> dict[str, int]:
+        """Records submitted, and items per outcome over all feeds."""
+        outcomes = ("normalized", "unchanged", "stale", "rejected", "held", "cancelled")
+        total: Counter[str] = Counter()
+        for _, status in self.feeds:
+            total.update(status["items"])
+        return {
+            "submitted": sum(status["records"] for _, status in self.feeds),
+            **{outcome: total[outcome] for outcome in outcomes},
+        }
+
+
+def acts(goods: list[Article]) -> Iterable[Act]:
+    """The feeds of the demo, in order."""
+    changed = goods[:CHANGED]
+    prices = list(price_lines(goods, version=1))
+    yield Act("product", ("商品主数据，含错误记录", "master data, some of it bad"), [*product_lines(goods), *bad_products()])
+    yield Act("price", ("价格，含错误记录", "prices, some of them bad"), [*prices, *bad_prices()])
+    yield Act("price", ("重复提交，应被抑制", "the same again: to be suppressed"), prices)
+    yield Act(
+        "price",
+        ("降价", "new prices, version 3"),
+        list(price_lines(changed, version=3, factor=Decimal("0.95"))),
+    )
+    yield Act(
+        "price",
+        ("迟到的旧价格，不得覆盖", "an older price, version 2: must not win"),
+        list(price_lines(changed, version=2, factor=Decimal("0.99"))),
+    )
+
+
+async def play(url: str, admin_token: str, *, count: int, told: Callable[[Act], None]) -> Account:
+    """Declare the supplier, hand out its keys, push its feeds one after the other. told: of each before it is pushed."""
+    account = Account()
+    async with AdminClient(url, admin_token, operator="demo") as admin:
+        await admin.post("suppliers", "apply", body=DECLARATION)
+        secret = (await admin.post("suppliers", SUPPLIER, "keys", body={"kind": "webhook"}))["secret"]
+        account.token = (await admin.post("suppliers", SUPPLIER, "keys", body={"kind": "bearer"}))["secret"]
+    async with VendorClient(url, SUPPLIER, secret=secret, token=account.token) as vendor:
+        for act in acts(articles(count)):
+            told(act)
+            status = await vendor.push(act.facet, act.body)
+            account.feeds.append((act, await _finished(vendor, status)))
+    return account
+
+
+async def _finished(vendor: VendorClient, status: dict[str, Any]) -> dict[str, Any]:
+    while status["finished_at"] is None:
+        await asyncio.sleep(0.2)
+        status = await vendor.feed(status["feed"])
+    return status
+
+
+async def count_topics(bus: Bus, pool: Pool) -> dict[str, int]:
+    """Records on each topic that has any, by Kafka's own offsets, once the outbox has nothing left to publish."""
+    while await _outbox(pool):
+        await asyncio.sleep(0.1)
+    counts = {}
+    for topic in TOPICS:
+        starts, ends = await bus.beginning_offsets(topic), await bus.end_offsets(topic)
+        counts[topic] = sum(ends.values()) - sum(starts.values())
+    return {topic: count for topic, count in counts.items() if count}
+
+
+async def _outbox(pool: Pool) -> int:
+    async with acquired(pool) as connection:
+        left: int = await connection.fetchval("SELECT count(*) FROM outbox")
+        return left
