@@ -52,7 +52,7 @@ def test_a_damaged_body_is_decoded_as_gzip_does_or_refused(
     try:
         found = decoded(split(bytes(data), cuts))
     except ProblemError as error:
-        refused = error.code
+        refused: str | None = error.code
     else:
         refused = None if found == gzip.decompress(data) else "nothing, though it was damaged"
     assert refused in {None, "malformed_encoding"}
