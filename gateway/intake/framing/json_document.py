@@ -20,7 +20,8 @@ from gateway.intake.problems import ProblemError
 # Where an unfinished token stops the decoder short of the window's end: "-Infinity", a pair of \u escapes.
 _TOKEN = 16
 
-_SPACE = re.compile(r"[ \t\n\r]*")
+_SPACE = re.compile(r"[ \t\n\r]*+")
+_COMMA = re.compile(r"[ \t\n\r]*+,[ \t\n\r]*+")
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -31,10 +32,6 @@ def _refuse_constant(name: str) -> NoReturn:
 _end_of_value = json.JSONDecoder(
     object_pairs_hook=bool, parse_float=bool, parse_int=bool, parse_constant=_refuse_constant
 ).raw_decode
-
-
-def _after_space(window: str, at: int) -> int:
-    return cast("re.Match[str]", _SPACE.match(window, at)).end()
 
 
 class _Expect(Enum):
@@ -58,19 +55,21 @@ class JsonFramer:
         self._parts: list[str] = []
         self._size = 0
         self._enough = 1
-        self._line = 1
+        self._window = ""
+        self._at = 0
+        self._line = 1  # at the place `_at` in the window
         self._expect = _Expect.DOCUMENT
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Records that `data` completes. Raises ProblemError malformed_json, json_too_deep, line_too_long."""
         self._append(data)
         if self._size >= self._enough:
-            yield from self._cut(final=False)
+            yield from self._slide(final=False)
 
     def finish(self) -> Iterator[tuple[int, bytes]]:
         """The last records. Raises ProblemError as `feed` does, malformed_json too when the document is not whole."""
         self._append(b"", final=True)
-        yield from self._cut(final=True)
+        yield from self._slide(final=True)
         if self._expect is not _Expect.NOTHING:
             raise ProblemError("malformed_json", "The document ends early.", row=self._line)
 
@@ -83,82 +82,102 @@ class JsonFramer:
         self._parts.append(text)
         self._size += len(text)
 
-    def _cut(self, *, final: bool) -> Iterator[tuple[int, bytes]]:
+    def _slide(self, *, final: bool) -> Iterator[tuple[int, bytes]]:
         """Records as far as the window holds them; what is left of it is the next window's beginning."""
-        window = "".join(self._parts)
-        at = counted = 0
+        self._window, self._at = "".join(self._parts), 0
         try:
-            while (at := _after_space(window, at)) < len(window):
-                self._line += window.count("\n", counted, at)
-                counted = at
-                raw, at = self._step(window, at, final)
-                if raw is not None:
-                    yield self._line, raw
+            yield from self._records(final)
         except _NeedMoreError:
-            if len(window) - at > MAX_CARRIED:
+            if len(self._window) - self._at > MAX_CARRIED:
                 raise ProblemError("line_too_long", row=self._line) from None
-        self._line += window.count("\n", counted, at)
-        self._parts = [window[at:]]
-        self._size = len(window) - at
+        self._parts = [self._window[self._at :]]
+        self._size = len(self._parts[0])
         # A value is tried again when twice as much of it is there: its length is then walked twice, not squared.
         self._enough = max(1, min(2 * self._size, MAX_CARRIED + 1))
 
-    def _step(self, window: str, at: int, final: bool) -> tuple[bytes | None, int]:
-        """Take what stands at `at`: the record, if it is one, and where to go on."""
-        char = window[at]
-        match self._expect:
-            case _Expect.ELEMENT_OR_END if char == "]":
-                self._expect = _Expect.NOTHING
-                return None, at + 1
-            case _Expect.ELEMENT_OR_END | _Expect.ELEMENT:
-                return self._element(window, at, final)
-            case _Expect.DOCUMENT:
-                return self._document(window, at, final)
-            case _Expect.NOTHING:
-                raise self._malformed(char, "nothing after the document")
+    def _records(self, final: bool) -> Iterator[tuple[int, bytes]]:
+        while char := self._next():
+            match self._expect:
+                case _Expect.DOCUMENT if char == "{":
+                    yield self._only_record(final)
+                case _Expect.DOCUMENT if char == "[":
+                    self._advance(self._at + 1, _Expect.ELEMENT_OR_END)
+                case _Expect.DOCUMENT:
+                    raise self._malformed(char, "an array of records or one object")
+                case _Expect.ELEMENT_OR_END if char == "]":
+                    self._advance(self._at + 1, _Expect.NOTHING)
+                case _Expect.ELEMENT_OR_END | _Expect.ELEMENT:
+                    yield from self._elements(final)
+                case _Expect.NOTHING:
+                    raise self._malformed(char, "nothing after the document")
 
-    def _document(self, window: str, at: int, final: bool) -> tuple[bytes | None, int]:
-        char = window[at]
-        if char == "[":
-            self._expect = _Expect.ELEMENT_OR_END
-            return None, at + 1
-        if char != "{":
-            raise self._malformed(char, "an array of records or one object")
-        end = self._value(window, at, final)
-        self._expect = _Expect.NOTHING
-        return self._raw(window[at:end]), end
+    def _elements(self, final: bool) -> Iterator[tuple[int, bytes]]:
+        """Elements as long as a comma follows, then the last one. The hot loop: every element passes here."""
+        window, at, line = self._window, self._at, self._line
+        while at < len(window):
+            try:
+                end = _end_of_value(window, at)[1]
+            except (json.JSONDecodeError, RecursionError) as error:
+                raise self._unreadable(error, final) from None
+            comma = _COMMA.match(window, end)
+            if comma is None:
+                self._end_array(end, final)
+                yield line, self._raw(at, end, line)
+                return
+            yield line, self._raw(at, end, line)
+            line += window.count("\n", at, comma.end())
+            at = comma.end()
+            self._at, self._line, self._expect = at, line, _Expect.ELEMENT
 
-    def _element(self, window: str, at: int, final: bool) -> tuple[bytes, int]:
-        end = self._value(window, at, final)
-        after = _after_space(window, end)
-        delimiter = window[after : after + 1]
-        if delimiter not in (",", "]"):
-            # "1." and "1e+" are values followed by nonsense, until their next digit is there.
-            if not final and len(window) - after <= 2:
-                raise _NeedMoreError
-            raise self._malformed(delimiter, "',' or ']'")
-        self._expect = _Expect.ELEMENT if delimiter == "," else _Expect.NOTHING
-        return self._raw(window[at:end]), after + 1
+    def _end_array(self, end: int, final: bool) -> None:
+        """What follows the value that ends at `end` is no comma: then it has to be the array's end."""
+        after = _after_space(self._window, end)
+        delimiter = self._window[after : after + 1]
+        if delimiter == "]":
+            self._advance(after + 1, _Expect.NOTHING)
+            return
+        # "1." and "1e+" are values followed by nonsense, until their next digit is there.
+        if not final and len(self._window) - after <= 2:
+            raise _NeedMoreError
+        raise self._malformed(delimiter, "',' or ']'")
 
-    def _value(self, window: str, at: int, final: bool) -> int:
-        """Where the value ends that begins at `at`."""
+    def _only_record(self, final: bool) -> tuple[int, bytes]:
+        start, line = self._at, self._line
         try:
-            return _end_of_value(window, at)[1]
-        except json.JSONDecodeError as error:
-            unfinished = error.msg.startswith("Unterminated") or error.pos >= len(window) - _TOKEN
-            if unfinished and not final:
-                raise _NeedMoreError from None
-            row = self._line + window.count("\n", at, error.pos)
-            actual = window[error.pos : error.pos + _TOKEN]
-            raise ProblemError("malformed_json", error.msg, row=row, actual=actual) from None
-        except RecursionError:
-            raise ProblemError("json_too_deep", row=self._line) from None
+            end = _end_of_value(self._window, start)[1]
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise self._unreadable(error, final) from None
+        self._advance(end, _Expect.NOTHING)
+        return line, self._raw(start, end, line)
 
-    def _raw(self, text: str) -> bytes:
-        raw = text.encode()
+    def _next(self) -> str:
+        """The next character that is no whitespace, "" at the window's end."""
+        self._advance(_after_space(self._window, self._at), self._expect)
+        return self._window[self._at : self._at + 1]
+
+    def _advance(self, to: int, expect: _Expect) -> None:
+        self._line += self._window.count("\n", self._at, to)
+        self._at, self._expect = to, expect
+
+    def _raw(self, start: int, end: int, line: int) -> bytes:
+        raw = self._window[start:end].encode()
         if len(raw) > MAX_CARRIED:
-            raise ProblemError("line_too_long", row=self._line)
+            raise ProblemError("line_too_long", row=line)
         return raw
+
+    def _unreadable(self, error: json.JSONDecodeError | RecursionError, final: bool) -> Exception:
+        """What it means that the decoder failed on the value at the window's place."""
+        if isinstance(error, RecursionError):
+            return ProblemError("json_too_deep", row=self._line)
+        unfinished = error.msg.startswith("Unterminated") or error.pos >= len(self._window) - _TOKEN
+        if unfinished and not final:
+            return _NeedMoreError()
+        row = self._line + self._window.count("\n", self._at, error.pos)
+        return ProblemError("malformed_json", error.msg, row=row, actual=self._window[error.pos : error.pos + _TOKEN])
 
     def _malformed(self, actual: str, expected: str) -> ProblemError:
         return ProblemError("malformed_json", row=self._line, actual=actual, expected=expected)
+
+
+def _after_space(window: str, at: int) -> int:
+    return cast("re.Match[str]", _SPACE.match(window, at)).end()
