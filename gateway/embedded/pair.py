@@ -49,8 +49,11 @@ async def _start(kafka: EmbeddedKafka, postgres: EmbeddedPostgres) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(kafka.start())
             group.create_task(postgres.start())
-    except* EngineError as failures:
-        raise failures.exceptions[0] from None
+    except ExceptionGroup as failures:  # not `except*`: some patch releases of Python wrap again what it raises
+        told = failures.subgroup(EngineError)
+        if told is None:
+            raise
+        raise told.exceptions[0] from None
 
 
 async def _stop(kafka: EmbeddedKafka, postgres: EmbeddedPostgres) -> None:

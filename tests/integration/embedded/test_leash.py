@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gateway.embedded import EmbeddedKafka, EmbeddedPostgres, Engine, Stage
 from tests.integration.embedded.conftest import Deaths, hold, processes_of
 
 pytestmark = [pytest.mark.engines, pytest.mark.crash]
@@ -84,6 +86,15 @@ def test_ctrl_c_at_the_terminal_reaches_the_program_and_not_the_engines(tmp_path
         assert os.getsid(holder.process.pid) not in sessions
 
 
+def test_what_a_killed_server_orphans_goes_too_even_frozen(tmp_path: Path) -> None:
+    with hold(tmp_path, "freeze") as holder:
+        holder.until("open")
+        server = int((tmp_path / "postgres/data/postmaster.pid").read_text().split()[0])
+        deaths = Deaths([child.pid for child in psutil.Process(server).children()])
+        os.kill(server, signal.SIGKILL)
+        assert deaths.survivors() == set()
+
+
 def test_a_killed_leash_takes_its_engine_with_it(tmp_path: Path) -> None:
     with hold(tmp_path) as holder:
         holder.until("open")
@@ -93,8 +104,9 @@ def test_a_killed_leash_takes_its_engine_with_it(tmp_path: Path) -> None:
         assert deaths.survivors() == set()
 
 
-def test_a_killed_program_leaves_no_shared_memory(tmp_path: Path) -> None:
-    with hold(tmp_path) as holder:
+@pytest.mark.parametrize("way", ["plain", "freeze"])
+def test_a_killed_program_leaves_no_shared_memory(tmp_path: Path, way: str) -> None:
+    with hold(tmp_path, way) as holder:
         holder.until("open")
         segment = (tmp_path / "postgres/data/postmaster.pid").read_text().splitlines()[6].split()[1]
         assert segment in shared_memory_segments()
@@ -110,13 +122,36 @@ def shared_memory_segments() -> set[str]:
     return {row.split()[1] for row in rows}
 
 
-def test_the_directory_of_a_killed_program_can_be_opened_at_once(tmp_path: Path) -> None:
+async def test_the_engine_of_a_dead_program_is_waited_for(tmp_path: Path) -> None:
     with hold(tmp_path) as holder:
         holder.until("open")
+        leashes = psutil.Process(holder.process.pid).children()
+        for leash in leashes:
+            leash.suspend()  # so that they cannot end their engines yet
         holder.process.kill()
         holder.process.wait()
-        with hold(tmp_path) as next_holder:
-            next_holder.until("open")
+
+        engine = EmbeddedPostgres(tmp_path / "postgres")
+        starting = asyncio.create_task(engine.start())
+        done, _ = await asyncio.wait({starting}, timeout=0.5)
+        assert done == set(), "neither refused nor started beside the other"
+        for leash in leashes:
+            leash.resume()
+        await starting
+        await engine.stop()
+
+
+@pytest.mark.parametrize("stage", [Stage.PREPARE, Stage.BOOT])
+@pytest.mark.parametrize("engine_class", [EmbeddedKafka, EmbeddedPostgres])
+async def test_a_cancelled_start_leaves_no_process(tmp_path: Path, engine_class: type[Engine], stage: Stage) -> None:
+    reached = asyncio.Event()
+    engine = engine_class(tmp_path, progress=lambda step: reached.set() if step.stage is stage else None)
+    starting = asyncio.create_task(engine.start())
+    await reached.wait()
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert processes_of(tmp_path) == []
 
 
 def test_a_program_that_runs_another_program_instead_of_itself_leaves_no_engine(tmp_path: Path) -> None:
