@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, Strict, TypeAdapter
 
-from gateway.sdk import Count, Moment, Money, PositiveCount, Rate
+from gateway.sdk import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Stamps
 from schemas.base import Line, Text
 from schemas.catalog import (
     Attribute,
@@ -17,6 +17,7 @@ from schemas.catalog import (
     PriceFacts,
     ProductFacts,
     PurchaseCode,
+    Quote,
     Shelf,
     StockFacts,
     StockState,
@@ -33,10 +34,9 @@ def _listed(attributes: Any) -> Any:
     return [{"name": name, "value": value} for name, value in _NAMED.validate_python(attributes, strict=True).items()]
 
 
-class PriceRecord(PriceFacts):
-    """A row of a price feed; `quote` is derived from `price`."""
+class Amounts(PriceFacts, Stamps):
+    """What the rows of a price feed have in common."""
 
-    agreement_price: Money | None = Field(None, validation_alias="price")
     net_price: Money | None = None
     tax_rate: Rate | None = None
     tax_amount: Money | None = None
@@ -45,7 +45,21 @@ class PriceRecord(PriceFacts):
     basis: Annotated[PriceBasis, Strict(False)] = PriceBasis.GROSS
 
 
-class StockRecord(StockFacts):
+class PriceRecord(Amounts):
+    """A row that quotes a price."""
+
+    quote: Derived[Quote] = Quote.QUOTED
+    agreement_price: PositiveMoney = Field(validation_alias="price")
+
+
+class NoPriceRecord(Amounts):
+    """A row without a price, once null and the numbers that mean as much are taken out."""
+
+    quote: Derived[Quote] = Quote.NO_QUOTE
+    agreement_price: Derived[Decimal | None] = None
+
+
+class StockRecord(StockFacts, Stamps):
     """A row of a stock feed."""
 
     state: Annotated[StockState, Strict(False)]
@@ -53,14 +67,14 @@ class StockRecord(StockFacts):
     asked_quantity: Count = None
 
 
-class ListingRecord(ListingFacts):
+class ListingRecord(ListingFacts, Stamps):
     """A row of a listing feed."""
 
     shelf: Annotated[Shelf, Strict(False)]
     at: Moment | None = None
 
 
-class ProductRecord(ProductFacts):
+class ProductRecord(ProductFacts, Stamps):
     """A row of a product feed."""
 
     brand_raw: Line | None = Field(None, validation_alias="brand")

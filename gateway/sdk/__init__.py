@@ -2,7 +2,8 @@
 
 from gateway.sdk.adapter import CAPABILITIES, Adapter, Item, NormalisesFeeds, Options, Record
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
-from gateway.sdk.reader import Count, Moment, Money, PositiveCount, Rate, Reader
+from gateway.sdk.fields import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Stamps
+from gateway.sdk.reader import Reader
 from gateway.sdk.wire import decode, members
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Adapter",
     "ContractError",
     "Count",
+    "Derived",
     "InvalidMessageError",
     "Issue",
     "Item",
@@ -18,9 +20,11 @@ __all__ = [
     "NormalisesFeeds",
     "Options",
     "PositiveCount",
+    "PositiveMoney",
     "Rate",
     "Reader",
     "Record",
+    "Stamps",
     "decode",
     "members",
 ]

@@ -33,7 +33,7 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _OPENING = frozenset(b"[{")
 # Escapes that may stand for a control character; an escaped backslash before a "b" looks the same, hence only a hint.
 _CONTROL_HINT = re.compile(rb"\\(?:u00[01]|u007[fF]|[bf])")
-_BACKSLASH, _DELETE = 0x5C, 0x7F
+_OPEN_ARRAY, _BACKSLASH, _DELETE = 0x5B, 0x5C, 0x7F
 # Line ends and tabs are for the model to judge: texts may hold them, names may not.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _DUPLICATE = re.compile(r'Detected duplicate key "(.*)" at line \d+ column \d+', re.DOTALL)
@@ -48,9 +48,15 @@ def decode(raw: bytes) -> Any:
     """
     if len(raw) > MAX_RECORD:
         raise InvalidMessageError(_oversized(raw))
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _too_deep(raw):
+    # Most records are flat: looking for one inner bracket is cheaper than counting them all.
+    if (_OPEN_ARRAY in raw or raw.find(b"{", 1) > 0) and _too_deep(raw):
         raise InvalidMessageError(Issue("json_too_deep", expected=f"at most {MAX_DEPTH} levels"))
-    value = _parsed(raw)
+    try:
+        value = jiter.from_json(
+            raw, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True, float_mode="lossless-float"
+        )
+    except ValueError as error:
+        raise InvalidMessageError(_fault(str(error))) from error
     if len(raw) > MAX_MEMBERS and _crowded(raw, value):
         raise InvalidMessageError(_TOO_MANY)
     if (_BACKSLASH in raw and _CONTROL_HINT.search(raw)) or _DELETE in raw:
@@ -95,15 +101,6 @@ def pointer(*steps: str | int) -> str:
 _TOO_MANY = Issue("too_many_items", expected=f"at most {MAX_MEMBERS} members in an array or object")
 
 
-def _parsed(raw: bytes) -> Any:
-    try:
-        return jiter.from_json(
-            raw, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True, float_mode="lossless-float"
-        )
-    except ValueError as error:
-        raise InvalidMessageError(_fault(str(error))) from error
-
-
 def _fault(message: str) -> Issue:
     """The issue behind an error text of jiter; the tests hold one of each kind against the installed version."""
     if message.startswith("number out of range"):
@@ -114,6 +111,8 @@ def _fault(message: str) -> Issue:
 
 
 def _too_deep(raw: bytes) -> bool:
+    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+        return False
     depth = 0
     for bracket in _STRING.sub(b"", raw).translate(None, _NO_BRACKETS):
         depth += 1 if bracket in _OPENING else -1
@@ -139,8 +138,8 @@ def _oversized(raw: bytes) -> Issue:
     if raw.count(b",") < MAX_MEMBERS:
         return too_long
     try:
-        return _TOO_MANY if _crowded(raw, _parsed(raw)) else too_long
-    except InvalidMessageError:
+        return _TOO_MANY if _crowded(raw, jiter.from_json(raw)) else too_long
+    except ValueError:
         return too_long
 
 
