@@ -100,10 +100,12 @@ class Runner:
         log.info("replay.done" if done else "replay.cancelled", job=str(job))
 
     async def _replay_all(self, job: UUID, rate: float) -> None:
-        after, due = 0, asyncio.get_running_loop().time()
+        clock = asyncio.get_running_loop().time
+        after, due = 0, clock()
         while rows := await self._batch(job_queries.UNREPLAYED, job, after):
             for row in rows:
-                due = await _paced(due, rate)
+                await asyncio.sleep(max(0.0, due - clock()))
+                due = following(due, clock(), rate)
                 if not await self._replay_one(job, row["position"], row["letter"]):
                     return
             after = rows[-1]["position"]
@@ -144,8 +146,6 @@ async def _finish(connection: Connection, job: UUID, position: int, result: Repl
     await connection.execute(job_queries.FINISH_ITEM, job, position, result.outcome, detail)
 
 
-async def _paced(due: float, rate: float) -> float:
-    """Wait until `due`; when the next one is. A job that fell behind does not catch up in a burst."""
-    now = asyncio.get_running_loop().time()
-    await asyncio.sleep(max(0.0, due - now))
+def following(due: float, now: float, rate: float) -> float:
+    """When the letter after one that was due then is due. A job that fell behind does not catch up in a burst."""
     return max(due, now) + 1 / rate

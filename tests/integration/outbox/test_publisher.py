@@ -1,0 +1,236 @@
+"""The outbox on real Kafka and PostgreSQL: what was committed arrives, in order per key, whatever fails meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.deadletters import DeadLetter, record
+from gateway.embedded import Engines
+from gateway.kafka import DEADLETTERS, ORDER_EVENTS, REPORTS, Bus, Record
+from gateway.outbox import OutboxMessage, Publisher, enqueue
+from gateway.sdk.errors import Issue
+from gateway.store import Connection, Pool, transaction
+from tests.eventually import eventually
+
+MIB = 1024 * 1024
+
+
+def message(
+    value: bytes | None = b"{}", *, topic: str = REPORTS, key: bytes | None = b"acme", id_: str = "1"
+) -> OutboxMessage:
+    return OutboxMessage(topic, key, value, (("ce_id", id_.encode()), ("gw-supplier", b"acme")))
+
+
+async def decided(pool: Pool, messages: Sequence[OutboxMessage]) -> None:
+    async with transaction(pool) as connection:
+        await enqueue(connection, messages)
+
+
+@asynccontextmanager
+async def publishing(pool: Pool, bus: Bus, owner: str = "here") -> AsyncIterator[None]:
+    """A process that publishes for the length of the block, and then dies without a word."""
+    async with bus.producer(owner) as producer:
+        task = asyncio.create_task(Publisher(pool, producer, owner=owner, lease_term=1.0).run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def pending(connection: Connection) -> int:
+    return int(await connection.fetchval("SELECT count(*) FROM outbox WHERE refused IS NULL"))
+
+
+async def drained(pool: Pool) -> None:
+    async def empty() -> bool:
+        async with transaction(pool) as connection:
+            return await pending(connection) == 0
+
+    await eventually(empty)
+
+
+async def records(bus: Bus, topic: str = REPORTS) -> list[Record]:
+    found: list[Record] = []
+    for partition in await bus.end_offsets(topic):
+        async for some in bus.scan(topic, partition):
+            found += some
+    return found
+
+
+async def test_what_was_decided_arrives_and_leaves_the_outbox(pool: Pool, bus: Bus) -> None:
+    await decided(pool, [message("价格".encode(), id_="äö")])
+    async with publishing(pool, bus):
+        await drained(pool)
+    (arrived,) = await records(bus)
+    assert (arrived.key, arrived.value) == (b"acme", "价格".encode())
+    assert dict(arrived.headers) == {"ce_id": "äö".encode(), "gw-supplier": b"acme"}
+
+
+async def test_what_was_rolled_back_never_arrives(pool: Pool, bus: Bus) -> None:
+    async def undone() -> None:
+        async with transaction(pool) as connection:
+            await enqueue(connection, [message(b"undone")])
+            await connection.execute("SELECT 1 / 0")
+
+    with pytest.raises(Exception, match="division by zero"):
+        await undone()
+    await decided(pool, [message(b"done")])
+    async with publishing(pool, bus):
+        await drained(pool)
+    assert [one.value for one in await records(bus)] == [b"done"]
+
+
+async def test_messages_without_key_or_value_arrive_too(pool: Pool, bus: Bus) -> None:
+    await decided(pool, [message(None), message(b"no key", key=None), message(b"", key=b"")])
+    async with publishing(pool, bus):
+        await drained(pool)
+    arrived = {(one.key, one.value) for one in await records(bus)}
+    assert arrived == {(b"acme", None), (None, b"no key"), (b"", b"")}
+
+
+async def test_each_key_arrives_oldest_first(pool: Pool, bus: Bus) -> None:
+    keys = [b"a", b"b", b"c", b"d", b"e"]
+    async with publishing(pool, bus):
+        for number in range(0, 300, 20):
+            chunk = range(number, number + 20)
+            await decided(pool, [message(b"%d" % one, key=keys[one % 5]) for one in chunk])
+        await drained(pool)
+    arrived = await records(bus)
+    assert len(arrived) == 300
+    for key in keys:
+        numbers = [int(one.value or b"") for one in arrived if one.key == key]
+        assert numbers == sorted(numbers)
+
+
+async def test_a_decision_that_commits_late_is_not_passed_over(pool: Pool, bus: Bus) -> None:
+    """Its id is lower than one that was published before it could be seen."""
+    async with publishing(pool, bus):
+        async with transaction(pool) as late:
+            await enqueue(late, [message(b"late", key=b"one")])
+            await decided(pool, [message(b"early", key=b"other")])
+            await drained(pool)
+        await drained(pool)
+    assert {one.value for one in await records(bus)} == {b"early", b"late"}
+
+
+async def test_more_than_a_batch_of_large_messages_arrives(pool: Pool, bus: Bus) -> None:
+    for number in range(12):
+        await decided(pool, [message(bytes([number]) * MIB, topic=DEADLETTERS, key=None)])
+    async with publishing(pool, bus):
+        await drained(pool)
+    assert sorted(one.value[0] for one in await records(bus, DEADLETTERS) if one.value) == list(range(12))
+
+
+async def test_a_message_that_kafka_refuses_stops_no_other(pool: Pool, bus: Bus) -> None:
+    others = [message(b"before"), message(b"after"), message(b"an order", topic=ORDER_EVENTS, key=b"o-1")]
+    await decided(pool, [others[0], message(random.Random(1).randbytes(3 * MIB)), *others[1:]])
+    async with publishing(pool, bus):
+        await drained(pool)
+    assert {one.value for one in await records(bus)} >= {b"before", b"after"}
+    async with transaction(pool) as connection:
+        (kept,) = await connection.fetch("SELECT octet_length(value) AS size, refused FROM outbox")
+    assert kept["size"] == 3 * MIB
+    assert "MessageSizeTooLarge" in kept["refused"]
+
+
+async def test_two_processes_publish_everything_once(pool: Pool, bus: Bus) -> None:
+    async with publishing(pool, bus, "first"), publishing(pool, bus, "second"):
+        for number in range(40):
+            await decided(pool, [message(b"%d" % number, key=b"%d" % (number % 7))])
+        await drained(pool)
+    assert sorted(int(one.value or b"") for one in await records(bus)) == list(range(40))
+
+
+async def test_a_process_that_dies_before_the_delete_makes_a_repeat_not_a_loss(pool: Pool, bus: Bus) -> None:
+    await decided(pool, [message(b"once or twice", id_="the-same")])
+    async with transaction(pool) as holding:
+        await holding.execute("SELECT FROM outbox FOR UPDATE")  # the delete waits for this
+
+        async def sent() -> bool:
+            return len(await records(bus)) == 1
+
+        async with publishing(pool, bus, "dying"):
+            await eventually(sent)
+    async with publishing(pool, bus, "next"):
+        await drained(pool)
+    first, second = await records(bus)
+    assert first[4:] == second[4:]  # key, value and headers, the identity among them
+
+
+async def test_a_process_that_lost_the_lease_deletes_nothing(pool: Pool, bus: Bus) -> None:
+    """What it sent before it was frozen may be sent again by the next owner; it must not vanish from under that."""
+    async with publishing(pool, bus, "frozen"):
+        await decided(pool, [message(b"before")])
+        await drained(pool)
+        async with transaction(pool) as connection:
+            await connection.execute("UPDATE leases SET epoch = epoch + 1, until = 'infinity' WHERE name = 'outbox'")
+        with capture_logs() as logs:
+            await decided(pool, [message(b"after")])
+
+            async def noticed() -> bool:
+                return any(log["event"] == "lease.lost" for log in logs) or len(await records(bus)) > 1
+
+            await eventually(noticed)
+        async with transaction(pool) as connection:
+            assert await pending(connection) == 1
+
+
+async def test_a_dead_letter_arrives_with_its_original_bytes(pool: Pool, bus: Bus) -> None:
+    poison = DeadLetter(
+        stage="feeds.read",
+        issues=(Issue("poison_pill"),),
+        original=b"\x00\xff" * 1000,
+        topic="gateway.feeds.bulk.v1",
+        partition=1,
+        offset=5,
+        key=b"\x00key",
+    )
+    async with transaction(pool) as connection:
+        await record(connection, [poison])
+    async with publishing(pool, bus):
+        await drained(pool)
+    (arrived,) = await records(bus, DEADLETTERS)
+    headers = dict(arrived.headers)
+    assert (arrived.key, arrived.value) == (poison.key, poison.original)
+    assert headers["gw-dlq-id"] == str(poison.id).encode()
+    assert (headers["gw-dlq-topic"], headers["gw-dlq-offset"]) == (b"gateway.feeds.bulk.v1", b"5")
+
+
+@pytest.mark.crash
+async def test_kafka_frozen_past_the_deadline_only_delays(pool: Pool, bus: Bus, engines: Engines) -> None:
+    async with publishing(pool, bus):
+        await decided(pool, [message(b"before")])
+        await drained(pool)
+        with capture_logs() as logs:
+            await engines.kafka.freeze()
+            try:
+                await decided(pool, [message(b"meanwhile")])
+
+                async def noticed() -> bool:
+                    return any(log["event"] == "outbox.waiting" for log in logs)
+
+                await eventually(noticed)
+            finally:
+                await engines.kafka.thaw()
+        await drained(pool)
+    assert {one.value for one in await records(bus)} == {b"before", b"meanwhile"}
+
+
+@pytest.mark.crash
+async def test_postgresql_restarted_only_delays(pool: Pool, bus: Bus, engines: Engines) -> None:
+    async with publishing(pool, bus):
+        await decided(pool, [message(b"before")])
+        await drained(pool)
+        await engines.postgres.stop()
+        await engines.postgres.start()
+        await decided(pool, [message(b"after")])
+        await drained(pool)
+    assert {one.value for one in await records(bus)} == {b"before", b"after"}
