@@ -18,14 +18,17 @@ from schemas.envelope import DEAD_LETTER_TYPE, Headers, message_id
 # PostgreSQL stores no NUL, and UTF-8 no half of a surrogate pair; what a vendor sent stays as it was in the original.
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
+SAID_BY_US = frozenset({"processing_failed", "contract_error", "poison_pill"})
+"""Codes whose `actual` is no value of the record; with the others, every value would make a group."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
     """What a stage cannot finish.
 
     stage: where it failed, and where a replay enters again; issues: at least one, the first names the group;
-    original: the bytes of the record; message: words about the failure, without values of the record, by default what
-    was expected; error: class of the failure.
+    original: the bytes of the record; message: words about the failure, without values of the record, by default those
+    of the first issue.
     Of a record in a feed: feed_no, record_index from 0, line from 1, revision of the supplier's settings. Of a record
     in Kafka: topic (without the prefix), partition, offset, timestamp in ms, key, and headers where the stage needs
     them to read it again. A supplier, sku or key that could not be read is None.
@@ -35,7 +38,6 @@ class DeadLetter:
     issues: tuple[Issue, ...]
     original: bytes
     message: str = ""
-    error: str = "InvalidMessageError"
     supplier: str | None = None
     facet: str | None = None
     sku: str | None = None
@@ -55,6 +57,17 @@ class DeadLetter:
     def code(self) -> str:
         """Code of the first issue."""
         return self.issues[0].code
+
+    @property
+    def error(self) -> str:
+        """Class of the failure, as far as the code tells it."""
+        match self.code:
+            case "processing_failed":
+                return self.issues[0].actual or "Exception"
+            case "contract_error":
+                return "ContractError"
+            case _:
+                return "InvalidMessageError"
 
     @cached_property
     def kind(self) -> Kind:
@@ -124,8 +137,9 @@ class DeadLetterRow(LetterSummary):
 
 
 def kind_of_issue(stage: str, issue: Issue, message: str = "") -> Kind:
-    """The kind of a failure; without words of its own, what was expected says most."""
-    return kind_of(stage=stage, code=issue.code, path=storable(issue.path), message=storable(message or issue.expected))
+    """The kind of a failure. Words: its own, else what was expected, else what we found where that is ours to say."""
+    words = message or issue.expected or (issue.actual if issue.code in SAID_BY_US else "")
+    return kind_of(stage=stage, code=issue.code, path=storable(issue.path), message=storable(words))
 
 
 def storable(text: str) -> str:

@@ -35,7 +35,8 @@ from gateway.store import Connection, Lease, Pool, acquired, audit, transaction
 
 JobState = Literal["planning", "planned", "running", "done", "cancelled"]
 
-MAX_RATE = 1000.0
+# Slower than this, a job would sleep for minutes before it notices that it was cancelled.
+MIN_RATE, MAX_RATE = 0.1, 1000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +152,8 @@ class Replays:
         Raises ReasonRequiredError, NothingSelectedError, InvalidParameterError.
         """
         why, job = reasoned(reason), uuid4()
-        if not 0 < rate <= MAX_RATE:
-            raise InvalidParameterError(f"rate must be above 0 and at most {MAX_RATE:.0f}")
+        if not MIN_RATE <= rate <= MAX_RATE:
+            raise InvalidParameterError(f"rate must be {MIN_RATE:g} to {MAX_RATE:g} letters per second")
         async with transaction(self._pool) as connection:
             await connection.execute(job_queries.ADD_JOB, job, actor, why, selection.json(), rate)
             frozen = await connection.execute(job_queries.FREEZE, *selection.parameters(), job, timeout=60.0)

@@ -198,11 +198,15 @@ async def test_an_outage_in_the_middle_only_delays_a_job(pool: Pool, stage: Stag
 
 
 async def test_a_slow_job_keeps_its_rate_and_holds_up_no_dry_run(pool: Pool, stage: Stage, replays: Replays) -> None:
-    slow = await planned(replays, Selection(ids=tuple(await recorded(pool, [letter(0), letter(1)]))), rate=0.001)
+    slow = await planned(replays, Selection(ids=tuple(await recorded(pool, [letter(0), letter(1)]))), rate=0.1)
     await replays.start(slow, actor="ann")
     other = await planned(replays, Selection(ids=tuple(await recorded(pool, [letter(2)]))))
     async with running(replays.run):
-        await stage.begun.wait()
+
+        async def first_is_replayed() -> bool:
+            return (await replays.progress(slow)).left == 1
+
+        await eventually(first_is_replayed)
         await reached(replays, other, "planned")
         progress = await replays.progress(slow)
     assert (progress.job.state, progress.left) == ("running", 1)
@@ -228,7 +232,7 @@ async def test_unknown_jobs_and_impossible_rates_are_refused(pool: Pool, stage: 
     ):
         with pytest.raises(UnknownLetterError):
             await refused
-    for rate in (0.0, -1.0, 1001.0, float("nan")):
+    for rate in (0.0, -1.0, 0.09, 1001.0, float("nan")):
         with pytest.raises(InvalidParameterError):
             await planned(replays, rate=rate)
 

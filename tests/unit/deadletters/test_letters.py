@@ -87,6 +87,17 @@ def test_without_words_the_expectation_makes_the_kind() -> None:
     assert replace(OF_A_FEED, message="broken by 7").kind.message == "broken by #"
 
 
+def test_faults_of_ours_are_told_apart() -> None:
+    """All that a bug says is its class; two bugs in one group would be mended as one."""
+    first, second = (
+        replace(OF_A_FEED, issues=(Issue("processing_failed", actual=bug),)) for bug in ("KeyError", "OSError")
+    )
+    assert first.kind.fingerprint != second.kind.fingerprint
+    assert (first.error, second.error) == ("KeyError", "OSError")
+    assert replace(OF_A_FEED, issues=(Issue("contract_error", actual="no such shelf"),)).error == "ContractError"
+    assert OF_A_FEED.error == "InvalidMessageError"
+
+
 def test_values_of_the_record_never_split_a_group() -> None:
     other = replace(OF_A_FEED, issues=(replace(ISSUE, actual="zwölf"),))
     assert other.kind.fingerprint == OF_A_FEED.kind.fingerprint
