@@ -7,6 +7,7 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
+from uuid import UUID
 
 import orjson
 from aiohttp import hdrs, web
@@ -125,5 +126,7 @@ def _plain(value: object) -> object:
             return value.model_dump(mode="json")
         case frozenset():
             return sorted(value)
+        case UUID():  # asyncpg makes its own kind
+            return str(value)
         case _:
             raise TypeError(type(value).__name__)

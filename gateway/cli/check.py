@@ -15,6 +15,7 @@ from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.store import connect
 from gateway.store.inspection import outstanding, unfit
+from gateway.telemetry.logging import configure
 
 PATIENCE = 5.0
 """Seconds for a service to answer: what is away now is said now."""
@@ -48,6 +49,7 @@ async def check(*, json: Json = False) -> None:
 
     Ends with status 78 when the gateway could not run.
     """
+    configure("console", "error")
     given = settings()
     findings = [finding async for finding in _findings(given)]
     if json:

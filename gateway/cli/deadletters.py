@@ -52,7 +52,7 @@ async def groups(
         emit(page["groups"])
     else:
         table(
-            "group|state|#open|#again|#replayed|#discarded|stage|code|path|message|suppliers|last seen",
+            "group|state|#open|code|path|message|suppliers|last seen",
             (_group(group) for group in page["groups"]),
             empty="No dead letters.",
         )
@@ -148,11 +148,8 @@ async def discard(chosen: Chosen | None = None, *, reason: str, json: Json = Fal
 
 
 def _group(group: dict[str, Any]) -> list[object]:
-    return [
-        *(group[name] for name in ("fingerprint", "state", "open", "failed_again", "replayed", "discarded")),
-        *(group[name] for name in ("stage", "code", "path", "message", "suppliers")),
-        moment(group["last_seen"]),
-    ]
+    plain = [group[name] for name in ("fingerprint", "state", "open", "code", "path", "message", "suppliers")]
+    return [*plain, moment(group["last_seen"])]
 
 
 def _letter(letter: dict[str, Any]) -> list[object]:

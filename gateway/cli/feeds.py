@@ -14,6 +14,8 @@ feeds = App(name="feeds", help="Look at what suppliers fed.")
 Facet = Literal["product", "price", "stock", "listing"]
 State = Literal["admitted", "produced", "incomplete", "done", "cancelled"]
 
+OUTCOMES = ("normalized", "unchanged", "stale", "held", "rejected", "cancelled")
+
 
 @feeds.command(name="list")
 async def list_(
@@ -75,8 +77,9 @@ def _row(feed: dict[str, Any]) -> list[object]:
 
 
 def outcomes(feed: dict[str, Any]) -> dict[str, int]:
-    """What became of the items; outcomes that none has are left out."""
-    return {outcome: items for outcome, items in feed["counts"].items() if items}
+    """What became of the items, the best first; outcomes that none has are left out."""
+    counts = feed["counts"]
+    return {outcome: counts[outcome] for outcome in OUTCOMES if counts.get(outcome)}
 
 
 def _show(feed: dict[str, Any]) -> None:

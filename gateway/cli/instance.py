@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.config import Settings, load_settings
 from gateway.sdk.errors import ConfigError
-from gateway.telemetry.logging import configure
 
 NOTE = "instance.json"
 
@@ -68,8 +67,6 @@ def found(data_dir: Path) -> Instance | None:
 
 def settings() -> Settings:
     """The settings of a command: what is not set is taken from the gateway of this machine. Raises ConfigError."""
-    # A command says itself what went wrong; what its libraries log on the way would only stand between.
-    configure("console", "error")
     given = load_settings()
     instance = found(given.data_dir)
     if instance is None:

@@ -11,6 +11,8 @@ from gateway.cli.connection import admin
 from gateway.cli.declaration import read
 from gateway.cli.keys import keys
 from gateway.cli.output import Json, console, emit, facts, moment, table
+from gateway.outbound import RefusedError
+from gateway.sdk.errors import ConfigError
 
 suppliers = App(name="suppliers", help="Declare suppliers, pause them, hand out their keys.")
 suppliers.command(keys)
@@ -30,8 +32,7 @@ async def apply(file: Path, /, *, json: Json = False) -> None:
         Tables `[suppliers.<id>]`; secrets are written as `env:NAME` or `file:PATH`.
     """
     document = read(file)
-    async with admin() as client:
-        applied = (await client.post("suppliers", "apply", body=document))["applied"]
+    applied = await _apply(document)
     if json:
         emit(applied)
     else:
@@ -97,6 +98,19 @@ async def resume(supplier: Supplier, /, *, reason: str | None = None, json: Json
         Why; kept in the audit.
     """
     await _move(supplier, "resume", {"reason": reason}, json=json)
+
+
+async def _apply(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """What became of each supplier. Raises ConfigError with everything that the gateway finds wrong."""
+    async with admin() as client:
+        try:
+            answer = await client.post("suppliers", "apply", body=document)
+        except RefusedError as error:
+            if error.problems:
+                raise ConfigError(error.problems) from error
+            raise
+    applied: list[dict[str, Any]] = answer["applied"]
+    return applied
 
 
 async def _move(supplier: str, verb: str, body: dict[str, Any], *, json: bool) -> None:

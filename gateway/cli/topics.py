@@ -18,6 +18,7 @@ from gateway.cli.instance import settings
 from gateway.cli.output import Json, console, emit, table
 from gateway.kafka import TOPICS, Bus, Record, open_bus
 from gateway.sdk.errors import ConfigError, GatewayError
+from gateway.telemetry.logging import configure
 from schemas.envelope import CE_TYPE, CONTENT_TYPE, GW_VERSION, JSON
 
 topics = App(name="topics", help="Look at the Kafka topics.")
@@ -68,7 +69,7 @@ async def tail(
     count: int
         End after so many.
     """
-    topic = _resolve(name)
+    topic = resolve(name)
     async with _bus() as bus, aclosing(_follow(bus, topic, from_start=from_start)) as records:
         for number in itertools.count(1):
             record = await anext(records)
@@ -81,13 +82,16 @@ async def tail(
 
 
 def _bus() -> AbstractAsyncContextManager[Bus]:
+    # A command says itself what went wrong; what its libraries log on the way would only stand between.
+    configure("console", "error")
     given = settings()
     if given.kafka_bootstrap is None:
         raise ConfigError(["KAFKA_BOOTSTRAP is not set, and no gateway with embedded engines runs here."])
     return open_bus(given.kafka_bootstrap, topic_prefix=given.topic_prefix, patience=5.0)
 
 
-def _resolve(name: str) -> str:
+def resolve(name: str) -> str:
+    """The topic of that name, or the one that has it as a part of its own. Raises UnknownTopicError."""
     matching = [topic for topic in TOPICS if name in topic]
     if name in TOPICS or len(matching) == 1:
         return name if name in TOPICS else matching[0]

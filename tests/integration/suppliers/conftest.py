@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,15 +16,6 @@ def declared(supplier: str = "acme", **changes: object) -> SupplierConfig:
     """A valid declaration but for the changes."""
     valid = {"supplier": supplier, "name": "Acme 办公", "adapter": "native", "facets": ["product", "price"]}
     return SupplierConfig.model_validate({**valid, **changes})
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for what another task brings about; fails when it stays away."""
-    async with asyncio.timeout(30):
-        while True:
-            if await holds():
-                return
-            await asyncio.sleep(0)
 
 
 @pytest.fixture

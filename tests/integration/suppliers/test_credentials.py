@@ -25,7 +25,8 @@ from gateway.suppliers import (
     UnknownSupplierError,
     watch_suppliers,
 )
-from tests.integration.suppliers.conftest import KEY, declared, eventually
+from tests.eventually import eventually
+from tests.integration.suppliers.conftest import KEY, declared
 
 pytestmark = pytest.mark.engines
 

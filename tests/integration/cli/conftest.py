@@ -1,0 +1,104 @@
+"""The command line as an operator has it: the real program in processes of its own, against the whole gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.app import compose, open_services, working
+from gateway.config import load_settings
+from gateway.embedded import Engines
+from gateway.intake.server import serve
+
+TOKEN = "a-token-of-the-tests"
+SECRET_KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command came to."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Runs `mallgate` with nothing in its environment but what is said. url: of the gateway."""
+
+    url: str
+    environment: Mapping[str, str]
+    folder: Path
+
+    async def __call__(self, *arguments: str, **changes: str | None) -> Ended:
+        """Run a command. changes: of the environment; None takes a name away."""
+        environment = {name: value for name, value in {**self.environment, **changes}.items() if value is not None}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "gateway",
+            *arguments,
+            env=environment,
+            cwd=self.folder,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return Ended(process.returncode, out.decode(), err.decode())
+
+    def write(self, name: str, text: str) -> str:
+        """A file of the operator's; its name."""
+        (self.folder / name).write_text(text, "utf-8")
+        return name
+
+
+@pytest.fixture
+async def mallgate(engines: Engines, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[Shell]:
+    """The command, and a gateway for it to talk to."""
+    settings = load_settings(
+        kafka_bootstrap=engines.kafka_bootstrap,
+        database_url=database,
+        topic_prefix=topic_prefix,
+        partitions=1,
+        secret_key=SECRET_KEY,
+        admin_token=TOKEN,
+    )
+    async with open_services(settings) as services:
+        stages = compose(services)
+        async with working(stages.jobs, 1.0), serve(stages.app, "127.0.0.1", 0, drain_timeout=1.0) as port:
+            url = f"http://127.0.0.1:{port}"
+            yield Shell(
+                url, _environment(settings.kafka_bootstrap or "", database, topic_prefix, url, tmp_path), tmp_path
+            )
+
+
+def _environment(bootstrap: str, database: str, prefix: str, url: str, folder: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "USER": "ann",
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "KAFKA_BOOTSTRAP": bootstrap,
+        "DATABASE_URL": database,
+        "MALLGATE_TOPIC_PREFIX": prefix,
+        "MALLGATE_PARTITIONS": "1",
+        "MALLGATE_SECRET_KEY": SECRET_KEY,
+        "MALLGATE_ADMIN_URL": url,
+        "MALLGATE_ADMIN_TOKEN": TOKEN,
+    }

@@ -1,0 +1,42 @@
+"""Help is there at once: nothing heavy is loaded for it, and every command has some."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("aiohttp", "aiokafka", "asyncpg", "pydantic", "pydantic_settings", "structlog", "orjson")
+
+LOADED = f"""
+import sys
+from gateway.cli import app
+try:
+    app(["--help"])
+except SystemExit:
+    pass
+print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+"""
+
+
+def test_help_loads_nothing_heavy() -> None:
+    ended = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    assert ended.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["", "check", "suppliers", "suppliers keys", "feeds", "deadletters", "topics", "adapters", "schemas"],
+)
+def test_every_command_explains_itself(command: str) -> None:
+    arguments = [sys.executable, "-m", "gateway", *command.split(), "--help"]
+    ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Usage: mallgate" in ended.stdout
+
+
+def test_a_misspelt_command_is_one_red_line_and_a_usage_error() -> None:
+    arguments = [sys.executable, "-m", "gateway", "suppliers", "lst"]
+    ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("mallgate: ")
+    assert '"list"' in ended.stderr
