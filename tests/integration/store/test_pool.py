@@ -120,7 +120,7 @@ async def test_a_connection_lost_inside_a_transaction_is_unavailability(engines:
 async def test_a_database_belongs_to_one_cluster(pool: Pool) -> None:
     await pin_cluster(pool, "one")
     await pin_cluster(pool, "one")
-    with pytest.raises(ForeignClusterError, match="one.*two"):
+    with pytest.raises(ForeignClusterError, match=r"one.*two"):
         await pin_cluster(pool, "two")
 
 
