@@ -58,7 +58,7 @@ class Plain:
         )
 
     def _written(self, number: CoreSchema) -> CoreSchema:
-        text = core_schema.str_schema(pattern=self.pattern)
+        text = core_schema.str_schema(pattern=self.pattern, strict=True)
         as_text = core_schema.no_info_plain_validator_function(str)
         return core_schema.union_schema(
             [text, core_schema.chain_schema([number, as_text, text])],

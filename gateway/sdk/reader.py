@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from gateway.sdk.adapter import Item, Record
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.faults import issues_of
+from gateway.sdk.fields import Stamps
 from gateway.sdk.wire import MAX_RECORD, decode, nodes, pointer, shown
 from schemas.catalog import Facts
 
@@ -27,9 +28,15 @@ _TAB, _LINE_FEED, _RETURN, _BLANK = b"\t\n\r "
 
 
 class Reader:
-    """Makes items of one facet. facts: the canonical model; wire_model: its subclass in the supplier's words."""
+    """Makes items of one facet.
+
+    facts: the canonical model; wire_model: its subclass in the supplier's words. Raises TypeError unless the wire model
+    keeps the fields of the facts in their order: the hash of an item is over bytes in that order.
+    """
 
     def __init__(self, facts: type[Facts], wire_model: type[Facts]) -> None:
+        if [name for name in wire_model.model_fields if name not in Stamps.model_fields] != list(facts.model_fields):
+            raise TypeError(f"{wire_model.__name__} must have the fields of {facts.__name__} and those of Stamps alone")
         self._facts = facts
         self._validate = wire_model.__pydantic_validator__.validate_python
         self._validate_json = wire_model.__pydantic_validator__.validate_json

@@ -1,0 +1,195 @@
+"""What decoding takes, and the code of everything it refuses."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.sdk.errors import InvalidMessageError, Issue
+from gateway.sdk.wire import MAX_DEPTH, MAX_MEMBERS, MAX_RECORD, decode, legible, members, pointer, shown
+
+
+def refused(raw: bytes, read: Callable[[bytes], object] = decode) -> list[Issue]:
+    """The issues of a record that is refused."""
+    with pytest.raises(InvalidMessageError) as caught:
+        read(raw)
+    return list(caught.value.issues)
+
+
+def code_of(raw: bytes) -> str:
+    [issue] = refused(raw)
+    return issue.code
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b" ",
+        b"{",
+        b"{}{}",
+        b"{} x",
+        b"[1,]",
+        b"01",
+        b"0x10",
+        b"NaN",
+        b"-Infinity",
+        b"{'a':1}",
+        b'"a',
+        b'"a\x01b"',
+        b'"\xff"',
+        b'"\xed\xa0\x80"',
+        b'"\\ud800"',
+        b'"\\ud83d"',
+        b"\xef\xbb\xbf{}",
+        "{}".encode("utf-16"),
+        "{}".encode("utf-16-be"),
+        b"\x00",
+    ],
+)
+def test_what_is_no_single_json_value_in_utf8_is_malformed(raw: bytes):
+    assert code_of(raw) == "malformed_json"
+
+
+def test_a_repeated_member_is_named_wherever_it_stands():
+    [issue] = refused('{"a":[{"价格":1,"价格":2}]}'.encode())
+    assert (issue.code, issue.actual) == ("duplicate_key", "价格")
+
+
+def test_a_member_repeated_in_another_spelling_is_repeated():
+    assert code_of(b'{"ab":1,"a\\u0062":2}') == "duplicate_key"
+
+
+@pytest.mark.parametrize("digits", [5_000, 100_000])
+def test_an_integer_of_thousands_of_digits_is_out_of_range(digits: int):
+    assert code_of(b"1" * digits) == "number_out_of_range"
+
+
+def test_numbers_stay_as_they_are_written():
+    assert [str(number) for number in decode(b"[1.50,1e3,-0.0,12345678901234567890123]")] == [
+        "1.50",
+        "1e3",
+        "-0.0",
+        "12345678901234567890123",
+    ]
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 1_025, 1_000_000])
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_nesting_deeper_than_64_levels_is_refused(depth: int, opening: bytes, closing: bytes):
+    depth = min(depth, MAX_RECORD // len(opening + closing) - 1)
+    assert code_of(opening * depth + b"1" + closing * depth) == "json_too_deep"
+
+
+def test_a_million_open_brackets_are_too_deep_even_unclosed():
+    assert code_of(b"[" * 1_000_000) == "json_too_deep"
+
+
+def test_64_levels_and_any_number_of_brackets_in_texts_are_taken():
+    assert decode(b"[" * 64 + b"]" * 64)
+    text = '"[{' * 100
+    assert decode(json.dumps([text, text]).encode()) == [text, text]
+    assert decode(b"[" + b"[],{}," * 100 + b"1]")
+
+
+def test_an_array_of_more_than_10_000_elements_is_refused():
+    assert len(decode(b"[" + b"0," * (MAX_MEMBERS - 1) + b"0]")) == MAX_MEMBERS
+    assert code_of(b"[" + b"0," * MAX_MEMBERS + b"0]") == "too_many_items"
+
+
+def test_a_crowd_is_found_wherever_it_stands():
+    crowd = {str(name): 1 for name in range(MAX_MEMBERS + 1)}
+    assert code_of(json.dumps([1, {"a": [crowd]}]).encode()) == "too_many_items"
+    assert decode(json.dumps([[0] * 9_000, [0] * 9_000, "," * 10_000]).encode())
+
+
+def test_a_record_longer_than_1_mib_is_refused_for_its_length():
+    assert decode(b'"' + b"a" * (MAX_RECORD - 2) + b'"')
+    assert code_of(b'"' + b"a" * (MAX_RECORD - 1) + b'"') == "line_too_long"
+    assert code_of(b"," * (MAX_RECORD + 1)) == "line_too_long"
+
+
+def test_a_million_elements_are_a_crowd_before_they_are_too_long():
+    assert code_of(b'{"a":[' + b"0," * 1_000_000 + b"0]}") == "too_many_items"
+
+
+@pytest.mark.parametrize("escape", ["\\u0000", "\\u0001", "\\u001f", "\\b", "\\f", "\\u007f", "\\u007F", "\x7f"])
+def test_control_characters_are_refused_with_every_place_they_stand_in(escape: str):
+    issues = refused(f'{{"a":"x{escape}","b":[{{"c":"{escape}"}}],"d":"clean"}}'.encode())
+    assert {(issue.code, issue.path) for issue in issues} == {("invalid_text", "/a"), ("invalid_text", "/b/0/c")}
+    assert all(issue.actual.isprintable() for issue in issues)
+
+
+def test_a_control_character_in_a_name_is_refused_at_its_object():
+    [issue] = refused(b'{"a":{"\\u0000":1}}')
+    assert (issue.code, issue.path) == ("invalid_text", "/a")
+
+
+def test_line_ends_tabs_and_escaped_backslashes_are_text():
+    assert decode(rb'"a\nb\r\tc"') == "a\nb\r\tc"
+    assert decode(rb'"C:\\backup\\files"') == "C:\\backup\\files"
+
+
+@pytest.mark.parametrize("text", ["\u202e", "\u200b", "e" + "\u0301" * 10_000, "<script>", "😀", "\ufeff", "\u0085"])
+def test_strange_texts_stay_as_they_are(text: str):
+    assert decode(json.dumps(text).encode()) == text
+    assert decode(json.dumps(text, ensure_ascii=False).encode()) == text
+
+
+def test_members_are_those_of_an_object_alone():
+    assert members(b'{"a":1}') == {"a": 1}
+    [issue] = refused(b"[1]", members)
+    assert issue == Issue("validation_failed", "", "array", "an object")
+
+
+def test_pointers_are_escaped_cut_and_storable():
+    assert pointer("a/b", "c~d", 0) == "/a~1b/c~0d/0"
+    assert pointer("\x00") == "/\\u0000"
+    assert len(pointer("x" * 100_000)) == 201
+
+
+def test_values_are_shown_short_and_in_json_words():
+    assert [shown(value) for value in (None, True, 1, "a\nb", [1], {"a": 1})] == [
+        "null",
+        "true",
+        "1",
+        "a\\u000ab",
+        "array",
+        "object",
+    ]
+    assert len(legible("\x00" * 200)) == 200
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(st.characters(exclude_categories=["Cs", "Cc"])),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4, alphabet='ab{[",:'), inner),
+    max_leaves=20,
+)
+
+
+@given(JSON, st.booleans(), st.sampled_from([None, 2]))
+def test_what_is_json_is_taken_as_it_is(value: object, ascii_only: bool, indent: int | None):
+    assert decode(json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()) == value
+
+
+@given(st.binary(max_size=60) | st.text(alphabet='[]{}",:\\u0019eE+-.tfn ', max_size=80).map(str.encode))
+def test_any_bytes_are_a_value_or_an_invalid_message(raw: bytes):
+    try:
+        decode(raw)
+    except InvalidMessageError as error:
+        assert error.issues  # noqa: PT017 - either is fine, nothing else is
+
+
+def test_no_record_takes_long_to_refuse():
+    """Quadratic searches would take minutes here, so the test's own timeout is the judge."""
+    half = MAX_RECORD // 2 - 40
+    for raw in (
+        b'"' + b'\\"' * half,
+        b'["' + b'\\"' * half,
+        b"[" * 65 + b'"' + b'\\"' * half,
+        b"[]" * half,
+        b"[" * 65 + b"[]," * 300_000,
+    ):
+        refused(raw)
