@@ -109,18 +109,13 @@ class Connection(RequestHandler):
         return self._waiter is not None and not self._waiter.done()
 
     def retire(self) -> None:
-        """Close now if idle, else once the request under way is answered."""
+        """Close now if idle, else once the request under way is received and answered."""
         if self.idle:
             self.force_close()
-        else:
+        elif self._upload is None:
             self.close()
-
-    def close(self) -> None:
-        """Close after the request under way; its body is still received, which aiohttp would not do."""
-        if self._upload is None:
-            super().close()
         else:
-            self._closing = True
+            self._closing = True  # close() would drop what is still to come of the body
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the clock for the first request, if there is room for the connection."""
@@ -246,7 +241,7 @@ class Connection(RequestHandler):
             self._upload_timer.cancel()
             self._upload_timer = None
         if self._closing:
-            super().close()
+            self.close()
 
     def _watch_upload(self, when: float) -> None:
         self._upload_timer = self._loop.call_at(when, self._upload_due)

@@ -44,7 +44,7 @@ class Desk:
         app = web.Application()
         app.router.add_post("/records", self.records)
         app.router.add_post("/signed", self.signed)
-        app.router.add_post("/unread", self.ping)
+        app.router.add_post("/late", self.late)
         app.router.add_get("/ping", self.ping)
         app.router.add_get("/held", self.held)
         app.router.add_get("/stream", self.stream)
@@ -55,6 +55,11 @@ class Desk:
 
     async def records(self, request: web.Request) -> web.Response:
         self.began.set()
+        return await self._take(request, CALLER)
+
+    async def late(self, request: web.Request) -> web.Response:
+        self.began.set()
+        await self.go_on.wait()
         return await self._take(request, CALLER)
 
     async def signed(self, request: web.Request) -> web.Response:

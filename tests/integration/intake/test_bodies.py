@@ -13,6 +13,7 @@ import pytest
 
 from gateway.feeds.chunk import MAX_CARRIED, MAX_CHUNK, MAX_RECORD
 from gateway.intake.body import BodyLimits
+from gateway.intake.connection import Deadlines
 from tests.integration.intake.conftest import SECRET, SIGNED_AT, Gate, Serving, head
 
 NDJSON = b"".join(b'{"sku":"%d","price":"9.90"}\n' % number for number in range(5_000))
@@ -152,10 +153,11 @@ async def test_a_bomb_is_refused(gate: Gate) -> None:
 
 
 async def test_a_declared_length_above_the_limit_is_refused_before_a_byte_is_read(serving: Serving) -> None:
-    async with serving(limits={"max_bytes": MIB}) as gate:
+    async with serving(limits={"max_bytes": MIB}, deadlines=Deadlines(linger=0.1)) as gate:
         wire = await gate.connect()
         await wire.send(head(path="/records", rest=f"Content-Length: {MIB + 1}\r\n"))
         assert (await wire.answer()).problem == (413, "payload_too_large")
+        assert await wire.closed() == b""
 
 
 async def test_a_chunked_body_is_refused_where_it_passes_the_limit(serving: Serving) -> None:
@@ -194,6 +196,10 @@ async def test_a_signed_body_above_its_limit_is_pointed_at_bearer(serving: Servi
         answer = await gate.push(body, path="/signed", **signature(body))
         assert answer.problem == (413, "payload_too_large")
         assert "Bearer" in answer.json["detail"]
+        lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in signature(body).items())
+        wire = await gate.connect()
+        await wire.send(head(path="/signed", rest=f"{lines}Transfer-Encoding: chunked\r\n"), chunked(body)[: 2 * MIB])
+        assert (await wire.answer()).problem == (413, "payload_too_large")
 
 
 async def test_a_disk_that_cannot_be_written_is_an_outage(serving: Serving, tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ from tests.integration.intake.conftest import Gate, Serving, head
 SOON = Deadlines(header=0.2, idle=60, linger=0.2, body=PaceRule(grace=0.2, min_rate=1_000_000, absolute=60))
 """Deadlines that a test can wait for; a body has to come faster than any client here sends."""
 
+PATIENT = Deadlines(header=600, idle=600)
+"""Deadlines that close nothing while a test runs."""
+
 
 async def test_a_body_that_stalls_is_answered_and_the_connection_closed(serving: Serving) -> None:
     async with serving(deadlines=SOON) as gate:
@@ -64,6 +67,15 @@ async def test_a_client_that_waits_for_us_is_not_slow(serving: Serving) -> None:
         await asyncio.wait([sending])
 
 
+async def test_a_client_that_stalls_after_we_waited_is_slow_again(serving: Serving) -> None:
+    async with serving(deadlines=SOON) as gate:
+        wire = await gate.connect()
+        await wire.send(head(path="/late", rest="Content-Length: 1000000\r\n"), b"{}\n" * 300_000)
+        await gate.desk.began.wait()
+        gate.desk.go_on.set()
+        assert (await wire.answer()).problem == (408, "request_timeout")
+
+
 @pytest.mark.parametrize("sent", ["GET /ping HT", "GET /ping HTTP/1.1\r\nHost: x\r\nX-Half: "])
 async def test_half_a_head_is_answered(serving: Serving, sent: str) -> None:
     async with serving(deadlines=SOON) as gate:
@@ -94,7 +106,7 @@ async def test_a_connection_without_a_request_is_closed(serving: Serving, asked_
 
 
 async def test_two_thousand_idle_connections_keep_nobody_out(serving: Serving) -> None:
-    async with serving(max_per_address=64) as gate:
+    async with serving(max_per_address=64, deadlines=PATIENT) as gate:
         idle = []
         for _ in range(40):
             idle += await asyncio.gather(*(gate.connect() for _ in range(50)))
@@ -107,7 +119,7 @@ async def test_two_thousand_idle_connections_keep_nobody_out(serving: Serving) -
 
 
 async def test_an_address_whose_connections_are_all_busy_gets_no_more_and_others_do(serving: Serving) -> None:
-    async with serving(max_per_address=2) as gate:
+    async with serving(max_per_address=2, deadlines=PATIENT) as gate:
         busy = [await gate.connect() for _ in range(2)]
         for wire in busy:
             await wire.send("GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -252,6 +264,15 @@ async def test_a_hundred_thousand_trailers_are_refused(gate: Gate) -> None:
 @pytest.mark.parametrize("path", ["/../etc/passwd", "/%2e%2e/etc", "/ping%00", "/%252e%252e/x", "//ping", "/ping/"])
 async def test_odd_paths_lead_nowhere(gate: Gate, path: str) -> None:
     assert (await gate.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).problem == (404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["CONNECT x:443", "TRACE /ping", "PROPFIND /ping", "OPTIONS *"])
+async def test_a_method_that_is_not_offered_is_refused_and_ends(serving: Serving, method: str) -> None:
+    async with serving(deadlines=Deadlines(idle=0.2, linger=0.1)) as gate:
+        wire = await gate.connect()
+        await wire.send(f"{method} HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await wire.answer()).problem in {(404, "not_found"), (405, "method_not_allowed")}
+        assert await wire.closed() == b""
 
 
 async def test_pipelined_requests_are_answered_in_order(gate: Gate) -> None:
