@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import nh3
 import orjson
@@ -22,6 +23,11 @@ from schemas.catalog import Facet, Facts, ListingFacts, PriceFacts, ProductFacts
 from schemas.directories import CategoryMap, match_directory
 
 log = structlog.get_logger(__name__)
+
+CHINA = ZoneInfo("Asia/Shanghai")
+
+MAX_TEXT = 200_000
+"""Characters of a sanitised description, as the published schema has it."""
 
 _SKU_PROBE_BYTES = 4096
 
@@ -60,8 +66,8 @@ class Rules:
 
     @property
     def on(self) -> date:
-        """The day whose directory version applies."""
-        return self.received_at.date()
+        """The day in China whose directory version applies."""
+        return self.received_at.astimezone(CHINA).date()
 
 
 def normalise(adapter: NormalisesFeeds, record: RawRecord, rules: Rules) -> list[NormalisedItem] | Rejection:
@@ -108,7 +114,7 @@ def _content(facts: Facts, rules: Rules) -> bytes:
 
 def _product_content(facts: ProductFacts, rules: Rules) -> bytes:
     if facts.description is not None:
-        facts = facts.model_copy(update={"description": nh3.clean(facts.description)})
+        facts = facts.model_copy(update={"description": _sanitised(facts.description)})
     found = match_directory(facts.category_path, facts.name, rules.categories, rules.on)
     derived = orjson.dumps(
         {
@@ -119,6 +125,15 @@ def _product_content(facts: ProductFacts, rules: Rules) -> bytes:
         }
     )
     return splice(facts.__pydantic_serializer__.to_json(facts), derived)
+
+
+def _sanitised(html: str) -> str:
+    """The introduction without anything active. Raises InvalidMessageError where escaping makes it too long."""
+    clean = nh3.clean(html)
+    if len(clean) > MAX_TEXT:
+        expected = f"at most {MAX_TEXT:,} characters once sanitised"
+        raise InvalidMessageError(Issue("validation_failed", "/description", f"{len(clean):,} characters", expected))
+    return clean
 
 
 def splice(first: bytes, second: bytes) -> bytes:

@@ -1,1 +1,1 @@
-"""Where vendors push: the HTTP server, who is calling, bodies becoming records, and the routes of /v1."""
+"""The vendor HTTP API: who is calling, bodies that are whole, problems that say what to do."""

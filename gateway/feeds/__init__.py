@@ -1,0 +1,1 @@
+"""Feeds: admitted, normalised, guarded by versions, published, finished, and kept true."""
