@@ -49,13 +49,14 @@ class Runner:
 
     async def run(self) -> None:
         """Run jobs for ever, while the lease is ours."""
-        while True:
-            await self._lease.hold(self._work)
+        await self._lease.hold(self._work)
 
     async def _work(self) -> None:
+        """Raises LeaseLostError."""
         async with asyncio.TaskGroup() as lanes:
             lanes.create_task(self._lane("planning", self._plan))
             lanes.create_task(self._lane("running", self._replay))
+        raise LeaseLostError
 
     async def _lane(self, state: str, advance: Callable[[UUID, float], Awaitable[None]]) -> None:
         """One job at a time, the oldest first, until the lease is lost."""

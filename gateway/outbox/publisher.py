@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 
 from gateway.kafka import KafkaRefusedError, Message, Producer
 from gateway.outbox import queries
 from gateway.sdk.errors import ServiceUnavailableError
-from gateway.store import Lease, LeaseLostError, Pool, Row, acquired, transaction
+from gateway.store import Lease, LeaseLostError, Pool, Row, StoreUnavailableError, acquired, transaction
 from gateway.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -23,6 +24,7 @@ BATCH_ROWS = 500
 BATCH_BYTES = 8 * 1024 * 1024
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 1.0
+COUNT_SECONDS = 5.0
 
 
 def waves(rows: Iterable[Row]) -> list[list[Row]]:
@@ -53,16 +55,26 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish for ever; Kafka or PostgreSQL being away only delays it."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._lease.hold(self._work))
+            tasks.create_task(self._count())
+
+    async def _count(self) -> None:
+        """Every process counts, whoever publishes: that nobody does must be seen too."""
         while True:
-            await self._lease.hold(self._work)
+            with suppress(StoreUnavailableError):
+                async with acquired(self._pool) as connection:
+                    pending, refused = await connection.fetchrow(queries.COUNTS) or (0, 0)
+                metrics.outbox_pending.set(pending)
+                metrics.outbox_refused.set(refused)
+            await asyncio.sleep(COUNT_SECONDS)
 
     async def _work(self) -> None:
+        """Raises LeaseLostError."""
         while True:
             try:
                 if not await self._publish():
                     await asyncio.sleep(POLL_SECONDS)
-            except LeaseLostError:
-                return
             except ServiceUnavailableError as error:
                 log.warning("outbox.waiting", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
@@ -70,11 +82,7 @@ class Publisher:
     async def _publish(self) -> bool:
         """Publish the oldest messages; False when there are none. Raises ServiceUnavailableError, LeaseLostError."""
         async with acquired(self._pool) as connection:
-            counts = await connection.fetchrow(queries.COUNTS)
             rows = await connection.fetch(queries.OLDEST, BATCH_ROWS, BATCH_BYTES)
-        if counts is not None:
-            metrics.outbox_pending.set(counts["pending"])
-            metrics.outbox_refused.set(counts["refused"])
         for wave in waves(rows):
             # A process that was frozen finds out here rather than after sending once more what others have sent.
             if not self._lease.held:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.deadletters import DeadLetter, DeadLetters, Selection, record
+from gateway.deadletters.record import join_groups
 from gateway.sdk.errors import Issue
 from gateway.store import Pool, Row, transaction
 from tests.eventually import eventually
@@ -161,6 +162,16 @@ async def test_a_group_is_not_resolved_over_a_letter_on_its_way_in(pool: Pool, d
     assert await state_of(deadletters, kind) == "resolved"
     await recorded(pool, [letter(2)])
     assert await state_of(deadletters, kind) == "open"
+
+
+async def test_once_joined_a_group_is_not_resolved(pool: Pool, deadletters: DeadLetters) -> None:
+    """Else a letter could come to lie, unseen, in a group that was resolved between its two statements."""
+    await recorded(pool, [letter(0)])
+    async with transaction(pool) as slow:
+        await join_groups(slow, [letter().kind])
+        resolving = asyncio.create_task(deadletters.resolve(letter().kind.fingerprint, actor="ann", reason="mended"))
+        await eventually(lambda: waits_for_a_lock(pool))
+    await resolving
 
 
 async def test_a_large_original_keeps_every_byte(pool: Pool, deadletters: DeadLetters) -> None:
