@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 import orjson
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.intake.correlation import Correlation, correlate
+from gateway.intake.pace import TooSlowError
 from gateway.intake.problems import ProblemError, document, retry_after, try_again_later
 from gateway.sdk.errors import OverloadedError, ServiceUnavailableError
 from gateway.telemetry import metrics
@@ -47,7 +49,13 @@ def correlation(request: web.BaseRequest) -> Correlation:
 
 
 def respond(request: web.BaseRequest, error: ProblemError) -> web.Response:
-    """The answer to a request that failed in this way."""
+    """The answer to a request that failed in this way.
+
+    Raises ConnectionResetError, which ends the connection, when the client is gone or another answer has begun: that
+    one can only be cut off, a second head within it would be taken for its content.
+    """
+    if request.transport is None or request.writer.output_size > 0:
+        raise ConnectionResetError
     ids = correlation(request)
     body = document(error, request_id=ids.request_id, trace_id=ids.trace_id)
     response = web.Response(status=error.problem.status, body=orjson.dumps(body), content_type=PROBLEM_JSON)
@@ -69,17 +77,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
             return await handler(request)
         except web.HTTPException as raised:
             return _framework(request, raised)
-        except ProblemError as error:
-            if error.problem.status in {401, 403}:
-                metrics.auth_failures_total.labels(error.code).inc()
-            log.info("request.refused", path=request.path, code=error.code, subcode=error.subcode, detail=error.detail)
-            return respond(request, error)
-        except (OverloadedError, ServiceUnavailableError) as error:
-            log.warning("request.postponed", path=request.path, error=type(error).__name__, reason=str(error))
-            return respond(request, try_again_later(error))
-        except Exception:
-            log.exception("request.failed", method=request.method, path=request.path)
-            return respond(request, ProblemError("internal_error"))
+        except Exception as error:  # noqa: BLE001 - nothing may pass: what is not expected is logged as our fault
+            return respond(request, _judged(request, error))
 
 
 async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -105,9 +104,34 @@ def _identify(request: web.BaseRequest, response: web.StreamResponse) -> None:
 
 def _framework(request: web.Request, raised: web.HTTPException) -> web.StreamResponse:
     if raised.status < 400:
-        return raised
+        raise raised
     code = _RAISED.get(raised.status, "bad_request" if raised.status < 500 else "internal_error")
     response = respond(request, ProblemError(code))
     if hdrs.ALLOW in raised.headers:
         response.headers[hdrs.ALLOW] = raised.headers[hdrs.ALLOW]
     return response
+
+
+def _judged(request: web.Request, error: Exception) -> ProblemError:
+    """What to answer, and a line in the log that says why."""
+    match error:
+        case ProblemError(problem=problem):
+            if problem.status in {401, 403}:
+                metrics.auth_failures_total.labels(error.code).inc()
+            log.info("request.refused", path=request.path, code=error.code, subcode=error.subcode, detail=error.detail)
+            return error
+        case OverloadedError() | ServiceUnavailableError():
+            log.warning("request.postponed", path=request.path, error=type(error).__name__, reason=str(error))
+            return try_again_later(error)
+        case TooSlowError():
+            log.info("request.too_slow", path=request.path, reason=str(error))
+            return ProblemError("request_timeout", str(error))
+        case RequestPayloadError():
+            log.info("request.truncated", path=request.path, reason=str(error))
+            return ProblemError("truncated_body", str(error))
+        case ConnectionError() if request.transport is None:
+            log.info("request.abandoned", path=request.path)
+            return ProblemError("truncated_body")
+        case _:
+            log.exception("request.failed", method=request.method, path=request.path)
+            return ProblemError("internal_error")

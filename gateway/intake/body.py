@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import hdrs, web
-from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.feeds.chunk import MAX_FEED_RECORDS, Chunker, ChunkSpan
 from gateway.intake.auth import Claim
-from gateway.intake.connection import TooSlowError
 from gateway.intake.encoding import PIECE, Decoder, decoder_for
 from gateway.intake.framing import Framed, Framer, framer_for
 from gateway.intake.problems import ProblemError
@@ -75,7 +73,7 @@ async def receive(request: web.BaseRequest, who: Caller | Claim, limits: BodyLim
     """Read the request's body to its end; what is received is deleted when the block is left.
 
     who: of `authenticate`; for a claim the verified caller is the body's. Raises ProblemError for a body that cannot be
-    taken, in whole or in part, and SpoolFailedError.
+    taken, SpoolFailedError, and what `wire` does for one that does not arrive.
     """
     framer = framer_for(request.content_type, request.charset)
     decoder = decoder_for(",".join(request.headers.getall(hdrs.CONTENT_ENCODING, [])), max_bytes=limits.max_bytes)
@@ -93,14 +91,14 @@ async def receive(request: web.BaseRequest, who: Caller | Claim, limits: BodyLim
 async def wire(request: web.BaseRequest, max_bytes: int, advice: str = "") -> AsyncIterator[bytes]:
     """The body as on the wire. advice: told to whom it is too large for.
 
-    Raises ProblemError payload_too_large (before anything is read where the length is declared), request_timeout,
-    truncated_body.
+    Raises ProblemError payload_too_large, before anything is read where the length is declared, TooSlowError, and
+    RequestPayloadError or ConnectionError for a body that ends early.
     """
     left = max_bytes
     too_large = ProblemError("payload_too_large", advice, expected=f"at most {max_bytes} bytes")
     if (request.content_length or 0) > left:
         raise too_large
-    while data := await _read(request):
+    while data := await request.content.readany():
         left -= len(data)
         if left < 0:
             raise too_large
@@ -168,15 +166,6 @@ class _Turn:
         if time.perf_counter() >= self._end:
             await asyncio.sleep(0)
             self._end = time.perf_counter() + SLICE
-
-
-async def _read(request: web.BaseRequest) -> bytes:
-    try:
-        return await request.content.readany()
-    except TooSlowError as error:
-        raise ProblemError("request_timeout", str(error)) from error
-    except (RequestPayloadError, ConnectionError) as error:
-        raise ProblemError("truncated_body") from error
 
 
 async def _verify(request: web.BaseRequest, claim: Claim, spool: Spool, max_bytes: int) -> Caller:

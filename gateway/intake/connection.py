@@ -18,7 +18,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from gateway.intake.answers import respond
-from gateway.intake.pace import Pace, PaceRule
+from gateway.intake.pace import Pace, PaceRule, TooSlowError
 from gateway.intake.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -50,10 +50,6 @@ class Deadlines:
     idle: float = 15.0
     linger: float = 2.0
     body: PaceRule = field(default_factory=PaceRule)
-
-
-class TooSlowError(Exception):
-    """The body came too slowly."""
 
 
 @dataclass(slots=True)
@@ -178,12 +174,10 @@ class Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """The answer to what never reached the application, or broke it; the connection ends with it."""
-        if request.writer.output_size > 0:
-            raise ConnectionError("The answer has begun already.")
         error = problem_of(exc)
+        response = respond(request, error)
         if error.problem.status >= 500:
             log.error("request.failed", exc_info=exc)
-        response = respond(request, error)
         response.force_close()
         return response
 

@@ -10,6 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+class TooSlowError(Exception):
+    """The body came too slowly."""
+
+
 @dataclass(frozen=True, slots=True)
 class PaceRule:
     """grace: seconds; min_rate: bytes per second after that; absolute: seconds that no body may exceed."""

@@ -48,7 +48,10 @@ class Desk:
         app.router.add_get("/ping", self.ping)
         app.router.add_get("/held", self.held)
         app.router.add_get("/stream", self.stream)
+        app.router.add_get("/broken", self.broken)
+        app.router.add_get("/moved", self.moved)
         app.router.add_get("/boom", self.boom)
+        app.router.add_post("/read", self.read)
         app.router.add_get("/away", self.away)
         app.router.add_get("/full", self.full)
         return app
@@ -94,6 +97,16 @@ class Desk:
         await response.prepare(request)
         await response.write(b"pong")
         return response
+
+    async def broken(self, request: web.Request) -> web.StreamResponse:
+        await (await self.stream(request)).drain()
+        raise RuntimeError("a secret detail")
+
+    async def moved(self, request: web.Request) -> web.Response:
+        raise web.HTTPFound("/ping")
+
+    async def read(self, request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
 
     async def boom(self, request: web.Request) -> web.Response:
         raise RuntimeError("a secret detail")

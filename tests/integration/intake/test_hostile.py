@@ -18,10 +18,11 @@ PATIENT = Deadlines(header=600, idle=600)
 """Deadlines that close nothing while a test runs."""
 
 
-async def test_a_body_that_stalls_is_answered_and_the_connection_closed(serving: Serving) -> None:
+@pytest.mark.parametrize("path", ["/records", "/read"])
+async def test_a_body_that_stalls_is_answered_and_the_connection_closed(serving: Serving, path: str) -> None:
     async with serving(deadlines=SOON) as gate:
         wire = await gate.connect()
-        await wire.send(head(path="/records", rest="Content-Length: 1000\r\n"), b"{}\n")
+        await wire.send(head(path=path, rest="Content-Length: 1000\r\n"), b"{}\n")
         assert (await wire.answer()).problem == (408, "request_timeout")
         assert await wire.closed() == b""
         assert gate.desk.taken == []
@@ -146,9 +147,12 @@ async def test_an_address_whose_connections_are_all_busy_gets_no_more_and_others
         ("Transfer-Encoding: chunked\r\n", b""),
     ],
 )
-async def test_a_body_that_ends_early_is_answered_and_nothing_is_taken(gate: Gate, rest: str, sent: bytes) -> None:
+@pytest.mark.parametrize("path", ["/records", "/read"])
+async def test_a_body_that_ends_early_is_answered_and_nothing_is_taken(
+    gate: Gate, path: str, rest: str, sent: bytes
+) -> None:
     wire = await gate.connect()
-    await wire.send(head(path="/records", rest=rest), sent)
+    await wire.send(head(path=path, rest=rest), sent)
     await wire.end()
     assert (await wire.answer()).problem == (400, "truncated_body")
     assert await wire.closed() == b""

@@ -48,6 +48,19 @@ async def test_what_will_pass_says_when_to_come_back(gate: Gate, path: str, stat
     assert b"broker-7" not in answer.body
 
 
+async def test_an_answer_that_breaks_off_is_cut_off_not_continued_with_another(gate: Gate) -> None:
+    wire = await gate.connect()
+    await wire.send(GET("/broken", ""))
+    received = await wire.closed()
+    assert received.endswith(b"4\r\npong\r\n")
+    assert received.count(b"HTTP/1.1") == 1
+
+
+async def test_a_redirection_is_no_problem(gate: Gate) -> None:
+    answer = await gate.send(GET("/moved", ""))
+    assert (answer.status, answer.headers["location"]) == (302, "/ping")
+
+
 async def test_an_unknown_expectation_is_a_problem_too(gate: Gate) -> None:
     assert (await gate.send(GET("/ping", "Expect: miracles\r\n"))).problem == (400, "bad_header")
 
