@@ -133,5 +133,5 @@ def _judged(request: web.Request, error: Exception) -> ProblemError:
             log.info("request.abandoned", path=request.path)
             return ProblemError("truncated_body")
         case _:
-            log.exception("request.failed", method=request.method, path=request.path)
+            log.error("request.failed", method=request.method, path=request.path, exc_info=error)
             return ProblemError("internal_error")

@@ -13,24 +13,16 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from gateway.intake.answers import respond
+from gateway.intake.limits import MAX_FIELD, MAX_HEADERS, MAX_LINE, problem_of
 from gateway.intake.pace import Pace, PaceRule, TooSlowError
 from gateway.intake.problems import ProblemError
 
 if TYPE_CHECKING:
     from gateway.intake.server import Server
-
-MAX_LINE = 8192
-"""Bytes of the request line's address."""
-
-MAX_FIELD = 8190
-"""Bytes of one header. Not MAX_LINE: by the limit that was broken we know whether address or header was too long."""
-
-MAX_HEADERS = 128
 
 # Bytes that chunked encoding may add: chunks of a few bytes are only unwise, extensions of a megabyte are an attack.
 _OVERHEAD_FREE = 512 * 1024
@@ -257,20 +249,3 @@ class Connection(RequestHandler):
         self._upload_ended()
         upload.stream.set_exception(error)
         upload.stream.feed_eof()
-
-
-def problem_of(error: BaseException | None) -> ProblemError:
-    """The problem behind what aiohttp or its parser gave up on."""
-    match error:
-        case ProblemError():
-            return error
-        case LineTooLong(args=(_, limit, *_)) if limit == MAX_LINE:
-            return ProblemError("uri_too_long", expected=f"at most {MAX_LINE} bytes")
-        case LineTooLong():
-            return ProblemError("headers_too_large", expected=f"at most {MAX_FIELD} bytes each")
-        case HttpProcessingError(message=message) if message.startswith("Too many headers"):
-            return ProblemError("headers_too_large", expected=f"at most {MAX_HEADERS} headers")
-        case HttpProcessingError(message=message):
-            return ProblemError("bad_request", message.partition("\n")[0].rstrip(":"))
-        case _:
-            return ProblemError("internal_error")

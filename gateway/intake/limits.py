@@ -1,0 +1,32 @@
+"""How large the head of a request may be, and what to answer when the HTTP parser refuses one."""
+
+from __future__ import annotations
+
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+
+from gateway.intake.problems import ProblemError
+
+MAX_LINE = 8192
+"""Bytes of the request line's address."""
+
+MAX_FIELD = 8190
+"""Bytes of one header. Not MAX_LINE: by the limit that was broken we know whether address or header was too long."""
+
+MAX_HEADERS = 128
+
+
+def problem_of(error: BaseException | None) -> ProblemError:
+    """The problem behind what aiohttp or its parser gave up on."""
+    match error:
+        case ProblemError():
+            return error
+        case LineTooLong(args=(_, limit, *_)) if limit == MAX_LINE:
+            return ProblemError("uri_too_long", expected=f"at most {MAX_LINE} bytes")
+        case LineTooLong():
+            return ProblemError("headers_too_large", expected=f"at most {MAX_FIELD} bytes each")
+        case HttpProcessingError(message=message) if message.startswith("Too many headers"):
+            return ProblemError("headers_too_large", expected=f"at most {MAX_HEADERS} headers")
+        case HttpProcessingError(message=message):
+            return ProblemError("bad_request", message.partition("\n")[0].rstrip(":"))
+        case _:
+            return ProblemError("internal_error")
