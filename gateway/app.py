@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from gateway.admin.app import build_admin
+from gateway.admin.app import Routes, build_admin
 from gateway.admin.audit import AuditRoutes
 from gateway.admin.deadletters import DeadLetterRoutes
 from gateway.admin.feeds import FeedRoutes
@@ -98,14 +98,16 @@ async def run(
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings))
         stages = compose(services)
-        async with working(stages.jobs, settings.drain_timeout):
-            async with serve(
+        async with (
+            working(stages.jobs, settings.drain_timeout),
+            serve(
                 stages.app, settings.host, settings.port, reuse_port=reuse_port, drain_timeout=settings.drain_timeout
-            ) as port:
-                services.health.add("accepting", partial(_accepting, stop))
-                started(f"http://{settings.host}:{port}")
-                await stop.wait()
-                log.info("process.stopping")
+            ) as port,
+        ):
+            services.health.add("accepting", partial(_accepting, stop))
+            started(f"http://{settings.host}:{port}")
+            await stop.wait()
+            log.info("process.stopping")
 
 
 @asynccontextmanager
@@ -200,7 +202,7 @@ def _vendor_routes(services: Services, admission: Admission, reports: Reports) -
 
 def _admin(services: Services, reports: Reports, replays: Replays) -> web.Application:
     pool, token = services.pool, services.settings.admin_token
-    parts = [
+    parts: list[Routes] = [
         SupplierRoutes(Suppliers(pool, services.box), Keys(pool, services.box), services.registry),
         FeedRoutes(reports),
         DeadLetterRoutes(DeadLetters(pool)),

@@ -32,7 +32,9 @@ Role = Literal["intake", "feeds", "sessions", "console"]
 ROLES: tuple[Role, ...] = ("intake", "feeds", "sessions", "console")
 
 # Read by others under the same prefix: the settings file itself, crash points, the source of Kafka's jars.
-_FOREIGN = frozenset({"MALLGATE_CONFIG", "MALLGATE_FAULT", "MALLGATE_FAULT_MARK", "MALLGATE_MAVEN_REPOSITORY"})
+_FOREIGN = frozenset(
+    {"MALLGATE_CACHE_DIR", "MALLGATE_CONFIG", "MALLGATE_FAULT", "MALLGATE_FAULT_MARK", "MALLGATE_MAVEN_REPOSITORY"}
+)
 
 _KEY_BYTES = 32
 
@@ -126,9 +128,10 @@ def load_settings(**overrides: Any) -> Settings:
         problems += [_problem(found) for found in error.errors(include_url=False)]
     except (OSError, tomllib.TOMLDecodeError) as error:
         problems.append(f"MALLGATE_CONFIG: {error}")
-    if problems:
-        raise ConfigError(problems)
-    return settings
+    else:
+        if not problems:
+            return settings
+    raise ConfigError(problems)
 
 
 def _problem(found: ErrorDetails) -> str:

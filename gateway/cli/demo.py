@@ -112,8 +112,9 @@ async def _running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[str
     url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     ending = asyncio.Event()
     gateway = asyncio.create_task(app.run(settings, stop=ending, started=url.set_result))
-    await asyncio.wait([gateway, url], return_when=asyncio.FIRST_COMPLETED)
-    if gateway.done():
+    gateway.add_done_callback(lambda _: url.cancel())
+    await asyncio.wait([url])
+    if url.cancelled():
         await gateway
     gateway.add_done_callback(lambda _: stop.set())
     with announced(settings.data_dir, Instance.of(settings, url.result())):
@@ -142,7 +143,13 @@ def _summary(settings: Settings, account: Account, seconds: float) -> dict[str, 
     return {
         "engines": {"kafka": settings.kafka_bootstrap, "postgres": _without_password(settings)},
         "feeds": [
-            {"feed": status["feed"], "facet": act.facet, "state": status["state"], "records": status["records"], "items": status["items"]}
+            {
+                "feed": status["feed"],
+                "facet": act.facet,
+                "state": status["state"],
+                "records": status["records"],
+                "items": status["items"],
+            }
             for act, status in account.feeds
         ],
         "items": account.items(),

@@ -22,7 +22,9 @@ OUTCOMES = (
 )
 WORST = 6
 
-MALLGATE = shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "mallgate" else f"{shlex.quote(sys.executable)} -m gateway"
+MALLGATE = (
+    shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "mallgate" else f"{shlex.quote(sys.executable)} -m gateway"
+)
 """How the program was called, so that a pasted line finds it."""
 
 
@@ -101,7 +103,7 @@ def _next(account: Account, url: str, data_dir: Path) -> Iterable[tuple[str, str
     yield "供应商密钥 · the vendor's key", f"export KEY={account.token}"
     yield (
         "推送一个价格 · push a price",
-        f"""{curl} -H 'Content-Type: application/json' -d '[{{"sku":"ZZ-00001","price":"9.90"}}]' {url}/v1/feeds/price""",
+        f"""{curl} --json '[{{"sku":"ZZ-00001","price":"9.90"}}]' {url}/v1/feeds/price""",
     )
     yield "拒绝明细 · what was rejected", f"{curl} '{url}/v1/feeds/{feed}/report?format=csv'"
     yield "一个商品的去向 · what became of one sku", f"{curl} {url}/v1/items/price/ZZ-00001"

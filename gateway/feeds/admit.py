@@ -1,7 +1,7 @@
 """Taking a feed: its row, its chunks on Kafka, and only then the word that it is durable.
 
-    admitted ──► produced ──► done | cancelled
-        └──────► incomplete ──┘      (also resumed: the same idempotency key carries on under the same feed_no)
+admitted ──► produced ──► done | cancelled
+    └──────► incomplete ──┘      (also resumed: the same idempotency key carries on under the same feed_no)
 """
 
 from __future__ import annotations
@@ -106,6 +106,7 @@ class Submission:
     chunks: Sequence[ChunkSpan]
     payload: Callable[[ChunkSpan], bytes]
     received_at: datetime
+    traceparent: str | None = None
 
     @property
     def lane(self) -> Lane:
@@ -206,9 +207,7 @@ async def _known(connection: Connection, submission: Submission) -> Submission |
     if row["state"] == "admitted" and row["busy"]:
         raise IdempotencyInProgressError
     await connection.execute(RESUME, row["feed_no"])
-    return replace(
-        submission, feed_no=row["feed_no"], revision=row["revision"], received_at=row["received_at"]
-    )
+    return replace(submission, feed_no=row["feed_no"], revision=row["revision"], received_at=row["received_at"])
 
 
 async def _insert(connection: Connection, submission: Submission) -> Submission:
@@ -251,5 +250,6 @@ def _message(submission: Submission, span: ChunkSpan) -> Message:
         lane=submission.lane,
         revision=submission.revision,
         received_at=submission.received_at,
+        traceparent=submission.traceparent,
     )
     return Message(LANE_TOPIC[submission.lane], None, submission.payload(span), head_to_headers(head))

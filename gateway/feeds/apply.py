@@ -45,6 +45,5 @@ class Applier:
             positions = await self._producer.send(messages)
         reached("publish.after")
         return {
-            publication.key: position
-            for publication, position in zip(decisions.publications, positions, strict=True)
+            publication.key: position for publication, position in zip(decisions.publications, positions, strict=True)
         }

@@ -15,6 +15,7 @@ from enum import StrEnum
 from gateway.kafka import Headers
 from gateway.sdk.errors import InvalidMessageError, Issue
 from schemas.catalog import Facet
+from schemas.envelope import TRACEPARENT
 
 MAX_RECORDS = 1_000
 """Records of one chunk."""
@@ -66,7 +67,10 @@ class RawRecord:
 
 @dataclass(frozen=True, slots=True)
 class ChunkHead:
-    """The headers of a chunk: all that is needed to take the feed's row back into a restored database."""
+    """The headers of a chunk: all that is needed to take the feed's row back into a restored database.
+
+    traceparent: W3C Trace Context of the request that pushed the feed.
+    """
 
     supplier: str
     feed_no: int
@@ -77,6 +81,7 @@ class ChunkHead:
     lane: Lane
     revision: int
     received_at: datetime
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,7 @@ def decode(value: bytes) -> Iterator[RawRecord]:
 
 def head_to_headers(head: ChunkHead) -> Headers:
     """Headers of the Kafka record that carries the chunk."""
+    trace = () if head.traceparent is None else ((TRACEPARENT, head.traceparent.encode()),)
     return (
         ("gw-schema", SCHEMA),
         ("gw-supplier", head.supplier.encode()),
@@ -148,6 +154,7 @@ def head_to_headers(head: ChunkHead) -> Headers:
         ("gw-lane", head.lane.encode()),
         ("gw-revision", str(head.revision).encode()),
         ("gw-received-at", head.received_at.isoformat().encode()),
+        *trace,
     )
 
 
@@ -170,6 +177,7 @@ def head_from_headers(headers: Headers) -> ChunkHead:
             lane=Lane(found["gw-lane"].decode()),
             revision=int(found["gw-revision"]),
             received_at=datetime.fromisoformat(found["gw-received-at"].decode()),
+            traceparent=found[TRACEPARENT].decode() if TRACEPARENT in found else None,
         )
     except (KeyError, ValueError) as error:
         raise InvalidMessageError(Issue("poison_pill", path="/headers", actual=repr(error)[:200])) from error

@@ -86,4 +86,3 @@ def _wants_renewal(candidate: Candidate, known: KeyState, period: timedelta | No
     if period is None or known.published_at is None:
         return False
     return candidate.observed_at - known.published_at >= period / 2
-

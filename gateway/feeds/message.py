@@ -16,7 +16,9 @@ PERISHABLE = frozenset({Facet.PRICE, Facet.STOCK})
 """Facets whose facts count as unconfirmed after a while."""
 
 
-def stamp(content: bytes, *, supplier: str, version: int, observed_at: datetime, expires_at: datetime | Literal[False] | None) -> bytes:
+def stamp(
+    content: bytes, *, supplier: str, version: int, observed_at: datetime, expires_at: datetime | Literal[False] | None
+) -> bytes:
     """Canonical facts with the gateway's members added. expires_at: False leaves the member out."""
     expiry = b"" if expires_at is False else b',"expires_at":%b' % _instant(expires_at)
     return b'%b,"supplier":"%b","version":%d,"observed_at":%b%b}' % (
@@ -47,7 +49,9 @@ def catalog_key(supplier: str, facet: Facet, key: Key) -> bytes:
 
 def catalog_messages(head: ChunkHead, publications: Sequence[Publication], period: timedelta | None) -> list[Message]:
     """The records to send, in order."""
-    headers = ItemHeaders(head.facet, head.supplier, feed_no=head.feed_no, time=head.received_at)
+    headers = ItemHeaders(
+        head.facet, head.supplier, feed_no=head.feed_no, time=head.received_at, traceparent=head.traceparent
+    )
     topic = CATALOG_TOPIC[head.facet]
     messages = []
     for publication in publications:

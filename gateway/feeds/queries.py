@@ -1,4 +1,4 @@
-"""SQL of the chunk transaction. Lock order: the partition's offset, the chunk, the feed (key share), keys by (sku, area).
+"""SQL of the chunk transaction. Lock order: partition's offset, chunk, feed (key share), keys by (sku, area).
 
 Every statement names its locks. A failed or repeated transaction repeats the whole chunk.
 """
@@ -105,7 +105,7 @@ class Source:
 
 
 async def take_next(connection: Connection, source: Source) -> int | None:
-    """The offset this partition goes on with, locked until the transaction ends; None: the partition was never followed."""
+    """The offset this partition goes on with, locked until the transaction ends; None: it was never followed."""
     found: int | None = await connection.fetchval(TAKE_NEXT, source.topic, source.partition)
     return found
 
@@ -132,9 +132,7 @@ async def claim_chunk(connection: Connection, head: ChunkHead, source: Source, r
 
 async def record_chunk(connection: Connection, head: ChunkHead, decisions: Decisions) -> None:
     """Write what became of the chunk's items."""
-    await connection.execute(
-        RECORD_CHUNK, head.feed_no, head.chunk_no, bytes(decisions.outcomes), decisions.problems
-    )
+    await connection.execute(RECORD_CHUNK, head.feed_no, head.chunk_no, bytes(decisions.outcomes), decisions.problems)
 
 
 async def share_feed(connection: Connection, head: ChunkHead) -> bool:

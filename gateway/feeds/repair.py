@@ -75,7 +75,9 @@ class Repairs:
                     await _adopt(connection, record, facet, key, seen)
         if finding in (Finding.REPAIR, Finding.PENDING):
             metrics.catalog_repairs_total.inc()
-            log.warning("catalog.settled", finding=finding, key=record.key, partition=seen.partition, offset=seen.offset)
+            log.warning(
+                "catalog.settled", finding=finding, key=record.key, partition=seen.partition, offset=seen.offset
+            )
         return finding
 
     async def _repair(self, connection: Connection, facet: Facet, key: ItemKey, locked: LockedKey) -> None:
@@ -94,9 +96,7 @@ class Repairs:
         [position] = await self._producer.send([Message(CATALOG_TOPIC[facet], kafka_key, content.value, headers)])
         await keys.move_key(connection, facet, key, position)
 
-    async def _content(
-        self, connection: Connection, facet: Facet, key: ItemKey, locked: LockedKey
-    ) -> Content | None:
+    async def _content(self, connection: Connection, facet: Facet, key: ItemKey, locked: LockedKey) -> Content | None:
         """The newest content: from the topic itself, else from the archive of raw chunks."""
         if locked.hash is None:
             return Content(None, b"")
@@ -107,9 +107,7 @@ class Repairs:
                 return Content(restamped(record.value, known.version), locked.hash)
         return await self._archived(connection, facet, key, locked)
 
-    async def _archived(
-        self, connection: Connection, facet: Facet, key: ItemKey, locked: LockedKey
-    ) -> Content | None:
+    async def _archived(self, connection: Connection, facet: Facet, key: ItemKey, locked: LockedKey) -> Content | None:
         version = locked.known.version
         place = await connection.fetchrow(keys.ARCHIVED, feed_no_of(version), record_index_of(version))
         if place is None:

@@ -85,7 +85,9 @@ class FeedReplays:
                     received_at=received_at,
                 )
             case _:
-                raise InvalidMessageError(Issue("processing_failed", actual=f"dead letter {letter.id} lacks its record"))
+                raise InvalidMessageError(
+                    Issue("processing_failed", actual=f"dead letter {letter.id} lacks its record")
+                )
         return replace(head, revision=(await self._suppliers.get(head.supplier)).revision)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-
 from gateway.feeds.decide import OUTCOME_BYTES
 from gateway.feeds.finish import SAMPLE_SKUS, TOP, TOP_PROBLEMS, count_outcomes
 from gateway.feeds.queries import FACET_CODES
@@ -46,7 +45,8 @@ PROBLEMS = """
 """
 
 ITEM = """
-    SELECT area, version, source_version, seen, seen_outcome::text, withdrawn, published_at, hash IS NOT NULL AS accepted
+    SELECT area, version, source_version, seen, seen_outcome::text, withdrawn, published_at,
+           hash IS NOT NULL AS accepted
       FROM feed_state
      WHERE facet = $1::text::"char" AND supplier = $2 AND sku = $3
      ORDER BY area
@@ -120,7 +120,7 @@ class Reports:
                 yield row["problems"]
 
     async def cancel(self, feed_no: int, supplier: str) -> str | None:
-        """Ask that what has not taken effect yet never does; the feed's state before, None when there is no such feed."""
+        """Ask that what has not taken effect yet never does; the state before, None when there is no such feed."""
         async with transaction(self._pool) as connection:
             state: str | None = await connection.fetchval(LOCK_FOR_CANCEL, feed_no, supplier)
             await connection.execute(REQUEST_CANCEL, feed_no, supplier)

@@ -28,7 +28,9 @@ RAISE_NEXT = "UPDATE source_offsets SET next = $3 WHERE topic = $1 AND partition
 
 async def starts_of(bus: Bus, topics: Iterable[str]) -> dict[Partition, int]:
     """First offset of every partition of the topics."""
-    return {Partition(topic, number): at for topic in topics for number, at in (await bus.beginning_offsets(topic)).items()}
+    return {
+        Partition(topic, number): at for topic in topics for number, at in (await bus.beginning_offsets(topic)).items()
+    }
 
 
 async def ends_of(bus: Bus, topics: Iterable[str]) -> dict[Partition, int]:

@@ -90,7 +90,7 @@ class LaneWorker:
     async def run(self) -> None:
         """Until stopped. A chunk under way is finished; what waits behind it is read again by the next owner.
 
-        Raises ConfigError when a stored place lies beyond the log's end: this is another log than the one that was read.
+        Raises ConfigError when a stored place lies beyond the log's end: this is another log.
         """
         topics = [LANE_TOPIC[self._lane]]
         async with self._bus.consumer(

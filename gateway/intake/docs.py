@@ -73,6 +73,10 @@ class DocsRoutes:
         name = request.match_info["name"]
         if name not in ASSETS:
             raise web.HTTPNotFound
-        body = START.encode() if name == "start.js" else files("gateway.intake").joinpath("static", "swagger", name).read_bytes()
+        body = (
+            START.encode()
+            if name == "start.js"
+            else files("gateway.intake").joinpath("static", "swagger", name).read_bytes()
+        )
         headers = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options": "nosniff"}
         return web.Response(body=body, content_type=ASSETS[name], headers=headers)

@@ -22,8 +22,9 @@ from gateway.feeds.admit import (
 )
 from gateway.feeds.chunk import Mode
 from gateway.feeds.report import NEWEST, FeedStatus, Reports
+from gateway.intake.answers import correlation
 from gateway.intake.auth import Claim, Credentials, authenticate
-from gateway.intake.body import BodyLimits, ReceivedBody, receive
+from gateway.intake.body import BodyLimits, receive
 from gateway.intake.parameters import (
     MAX_PAGE,
     choice_of,
@@ -90,13 +91,9 @@ class FeedRoutes:
 
     async def push(self, request: web.Request) -> web.StreamResponse:
         """Take one feed. 202 once it is durable; 200 for a repeat, or when it was waited for and is finished."""
-        refuse_unknown(request, "mode")
-        facet = facet_of(request, request.match_info["facet"])
-        mode = choice_of(request, "mode", Mode) or Mode.UPSERT
-        if mode is Mode.FULL:
-            raise ProblemError("mode_unavailable", path="mode", actual=mode, expected="upsert, validate")
-        key = idempotency_key_of(request)
         who = await authenticate(request, self._credentials)
+        refuse_unknown(request, "mode")
+        facet, mode, key = facet_of(request.match_info["facet"]), _mode_of(request), idempotency_key_of(request)
         if isinstance(who, Caller):
             await self._allow(who, facet)
         received_at = datetime.now(SHANGHAI)
@@ -104,7 +101,22 @@ class FeedRoutes:
         async with receive(request, who, self._limits.body) as body:
             if isinstance(who, Claim):
                 await self._allow(body.caller, facet)
-            receipt = await self._admit(body, feed_no, facet, mode, key=key, received_at=received_at)
+            submission = Submission(
+                feed_no=feed_no,
+                supplier=body.caller.supplier,
+                revision=(await self._suppliers.get(body.caller.supplier)).revision,
+                facet=facet,
+                mode=mode,
+                idempotency_key=key or body.webhook_id,
+                body_sha256=body.sha256,
+                size=body.size,
+                records=body.records,
+                chunks=body.chunks,
+                payload=body.payload,
+                received_at=received_at,
+                traceparent=correlation(request).traceparent,
+            )
+            receipt = await self._admit(submission)
         reached("answer.before")
         response = await self._answer(request, receipt, body.caller)
         await response.prepare(request)
@@ -118,26 +130,10 @@ class FeedRoutes:
         config = (await self._suppliers.get(caller.supplier)).config
         if facet not in config.facets:
             raise ProblemError("scope_denied", f"The supplier does not feed {facet}.")
-        self._quotas.take(caller.supplier, config.limits.feeds_per_minute or self._limits.feeds_per_minute)
+        quota = self._limits.feeds_per_minute
+        self._quotas.take(caller.supplier, min(config.limits.feeds_per_minute or quota, quota))
 
-    async def _admit(
-        self, body: ReceivedBody, feed_no: int, facet: Facet, mode: Mode, *, key: str | None, received_at: datetime
-    ) -> Receipt:
-        supplier = await self._suppliers.get(body.caller.supplier)
-        submission = Submission(
-            feed_no=feed_no,
-            supplier=supplier.id,
-            revision=supplier.revision,
-            facet=facet,
-            mode=mode,
-            idempotency_key=key or body.webhook_id,
-            body_sha256=body.sha256,
-            size=body.size,
-            records=body.records,
-            chunks=body.chunks,
-            payload=body.payload,
-            received_at=received_at,
-        )
+    async def _admit(self, submission: Submission) -> Receipt:
         try:
             return await self._admission.admit(submission)
         except IdempotencyReusedError as error:
@@ -233,7 +229,7 @@ class FeedRoutes:
         """What became of one sku."""
         refuse_unknown(request)
         caller = await self._reader(request)
-        facet, sku = facet_of(request, request.match_info["facet"]), request.match_info["sku"]
+        facet, sku = facet_of(request.match_info["facet"]), request.match_info["sku"]
         found = None if "\x00" in sku else await self._reports.item(caller.supplier, facet, sku)
         if found is None:
             raise ProblemError("not_found", "No feed has named this sku.")
@@ -255,6 +251,14 @@ class FeedRoutes:
 
     async def _problems(self, status: FeedStatus) -> list[dict[str, object]]:
         return await self._reports.top_problems(status.feed_no)
+
+
+def _mode_of(request: web.Request) -> Mode:
+    """What the feed is for. Raises ProblemError bad_parameter, mode_unavailable."""
+    mode = choice_of(request, "mode", Mode) or Mode.UPSERT
+    if mode is Mode.FULL:
+        raise ProblemError("mode_unavailable", path="mode", actual=mode, expected="upsert, validate")
+    return mode
 
 
 def _wants_csv(request: web.Request) -> bool:

@@ -22,7 +22,13 @@ from schemas.catalog import Facet
 REF = "#/components/schemas/{model}"
 
 EXAMPLES: Mapping[Facet, dict[str, Any]] = {
-    Facet.PRODUCT: {"sku": "A-1", "name": "A4 复印纸 80g", "brand": "得力", "category": ["办公耗材", "复印纸"], "unit": "包"},
+    Facet.PRODUCT: {
+        "sku": "A-1",
+        "name": "A4 复印纸 80g",
+        "brand": "得力",
+        "category": ["办公耗材", "复印纸"],
+        "unit": "包",
+    },
     Facet.PRICE: {"sku": "A-1", "price": "24.90", "tax_rate": "13", "version": 1},
     Facet.STOCK: {"sku": "A-1", "state": "in_stock", "quantity": 320},
     Facet.LISTING: {"sku": "A-1", "shelf": "on"},
@@ -100,9 +106,19 @@ CALLS: Sequence[Call] = (
         "feeds:<facet>",
         (
             FACET,
-            _query("mode", "validate: judge everything, keep nothing.", {"enum": ["upsert", "validate"], "default": "upsert"}),
-            _header("Idempotency-Key", "Your name for this feed, kept seven days.", {"type": "string", "maxLength": 255}),
-            _header("Prefer", f"wait=N: answer once the feed is finished, after N ≤ {MAX_WAIT:g} s at the latest.", {"type": "string"}),
+            _query(
+                "mode",
+                "validate: judge everything, keep nothing.",
+                {"enum": ["upsert", "validate"], "default": "upsert"},
+            ),
+            _header(
+                "Idempotency-Key", "Your name for this feed, kept seven days.", {"type": "string", "maxLength": 255}
+            ),
+            _header(
+                "Prefer",
+                f"wait=N: answer once the feed is finished, after N ≤ {MAX_WAIT:g} s at the latest.",
+                {"type": "string"},
+            ),
             _header("Content-Encoding", "gzip or identity.", {"enum": ["gzip", "identity"]}),
         ),
         {
@@ -141,9 +157,13 @@ CALLS: Sequence[Call] = (
         "read",
         (
             _query("facet", "Only of this facet.", FACETS),
-            _query("state", "Only in this state.", {"enum": ["admitted", "produced", "incomplete", "done", "cancelled"]}),
+            _query(
+                "state", "Only in this state.", {"enum": ["admitted", "produced", "incomplete", "done", "cancelled"]}
+            ),
             _query("limit", "Feeds of a page.", LIMIT),
-            _query("before", "Only feeds below this one; `next` of a page carries it.", {"type": "integer", "minimum": 1}),
+            _query(
+                "before", "Only feeds below this one; `next` of a page carries it.", {"type": "integer", "minimum": 1}
+            ),
         ),
         {200: ("A page.", FeedList, JSON)},
     ),
@@ -260,12 +280,17 @@ def openapi() -> bytes:
 
 SECURITY: Mapping[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `mg_…`."},
-    "webhookSupplier": {"type": "apiKey", "in": "header", "name": "webhook-supplier", "description": "Your supplier id."},
+    "webhookSupplier": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-supplier",
+        "description": "Your supplier id.",
+    },
     "webhookSignature": {
         "type": "apiKey",
         "in": "header",
         "name": "webhook-signature",
-        "description": "Standard Webhooks: webhook-id, webhook-timestamp and `v1,` HMAC-SHA256 over `id.timestamp.body`.",
+        "description": "Standard Webhooks: webhook-id, webhook-timestamp, `v1,` HMAC-SHA256 over `id.timestamp.body`.",
     },
 }
 """Both ways to say who calls; the supplier always comes from the credential."""

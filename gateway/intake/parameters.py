@@ -24,7 +24,7 @@ KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _WAIT = re.compile(r"(?:^|[\s,;])wait=(\d{1,6})(?=$|[\s,;])")
 
 
-def facet_of(request: web.BaseRequest, match: str) -> Facet:
+def facet_of(match: str) -> Facet:
     """The facet that the path names. Raises ProblemError not_found."""
     try:
         return Facet(match)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gateway.feeds.chunk import (
     MAX_CHUNK,
     MAX_RECORDS,
-    ChunkHead,
     Chunker,
+    ChunkHead,
     Lane,
     Mode,
     RawRecord,

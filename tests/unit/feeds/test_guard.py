@@ -14,7 +14,9 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def candidate(version: int, content: bytes = b"A", *, source_version: int | None = None, at: datetime = NOON) -> Candidate:
+def candidate(
+    version: int, content: bytes = b"A", *, source_version: int | None = None, at: datetime = NOON
+) -> Candidate:
     return Candidate(version=version, hash=content, observed_at=at, source_version=source_version)
 
 

@@ -1,0 +1,115 @@
+"""The real program as a process of its own, for tests that kill, freeze and restart it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+KEY = base64.b64encode(b"\x07" * 32).decode()
+"""Secret key of every program under test."""
+
+ADMIN_TOKEN = "admin-token-of-the-tests"
+
+
+@dataclass
+class Program:
+    """One `mallgate run`. url: once it takes requests; log: every line it has logged."""
+
+    process: asyncio.subprocess.Process
+    log: list[dict[str, Any]] = field(default_factory=list)
+    url: str = ""
+    _started: asyncio.Event = field(default_factory=asyncio.Event)
+    _reading: asyncio.Task[None] | None = None
+
+    async def read_log(self) -> None:
+        """Take in what it logs until it ends."""
+        stream = self.process.stderr
+        assert stream is not None
+        async for line in stream:
+            try:
+                event = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                event = {"event": "unreadable", "line": line.decode(errors="replace")}
+            self.log.append(event)
+            if event.get("event") == "process.started":
+                self.url = event["url"]
+                self._started.set()
+        self._started.set()
+
+    async def started(self, *, within: float = 60.0) -> None:
+        """Wait until it takes requests; fails with its log when it ends instead."""
+        async with asyncio.timeout(within):
+            await self._started.wait()
+        assert self.url, f"the program ended: {self.log[-5:]}"
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    async def ended(self, *, within: float = 60.0) -> int:
+        """Wait for its end; the exit status, negative for a signal."""
+        async with asyncio.timeout(within):
+            return await self.process.wait()
+
+    async def kill(self) -> None:
+        """SIGKILL, also when it is frozen, and wait for the end."""
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+        if self._reading is not None:
+            await self._reading
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """What it logged under one event name."""
+        return [event for event in self.log if event.get("event") == name]
+
+
+@asynccontextmanager
+async def running(
+    bootstrap: str, database: str, prefix: str, *, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Program]:
+    """A program on these services until the block ends, however it ends."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "gateway",
+        "run",
+        "--port",
+        "0",
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("MALLGATE_")},
+            "KAFKA_BOOTSTRAP": bootstrap,
+            "DATABASE_URL": database,
+            "MALLGATE_TOPIC_PREFIX": prefix,
+            "MALLGATE_PARTITIONS": "3",
+            "MALLGATE_SECRET_KEY": KEY,
+            "MALLGATE_ADMIN_TOKEN": ADMIN_TOKEN,
+            "MALLGATE_DRAIN_TIMEOUT": "10",
+            **(environment or {}),
+        },
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        limit=2**20,
+    )
+    program = Program(process)
+    program._reading = asyncio.create_task(program.read_log())
+    try:
+        yield program
+    finally:
+        await program.kill()
+
+
+def fault(point: str, act: str, mark: Path, *, nth: int = 1) -> dict[str, str]:
+    """Environment that kills or freezes the program when it reaches a point for the n-th time."""
+    return {"MALLGATE_FAULT": f"{point}:{nth}={act}", "MALLGATE_FAULT_MARK": str(mark)}

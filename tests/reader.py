@@ -1,0 +1,154 @@
+"""A separate reader of Kafka and PostgreSQL: what is really there, counted without any code of the gateway.
+
+As a script it prints the same account as one JSON object: `python -m tests.reader BOOTSTRAP DATABASE_URL`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+CATALOG = (
+    "mall.catalog.products.v1",
+    "mall.catalog.prices.v1",
+    "mall.catalog.stocks.v1",
+    "mall.catalog.listings.v1",
+)
+
+OUTCOMES = {"n": "normalized", "u": "unchanged", "s": "stale", "r": "rejected", "h": "held", "c": "cancelled"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One record of a topic. partition and offset: where; headers: the last of each name."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, bytes]
+
+    @property
+    def version(self) -> int:
+        """Of its `gw-version` header."""
+        return int(self.headers["gw-version"])
+
+    @property
+    def ce_id(self) -> str:
+        """Of its CloudEvents header."""
+        return self.headers["ce_id"].decode()
+
+
+async def read_topics(bootstrap: str, prefix: str = "") -> dict[str, list[Entry]]:
+    """Every record of every topic under the prefix, in offset order within its partition."""
+    partitions = await _partitions(bootstrap, prefix)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        return {name.removeprefix(prefix): await _read(consumer, found, prefix) for name, found in partitions.items()}
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(bootstrap: str, prefix: str) -> dict[str, list[TopicPartition]]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        names = sorted(
+            name for name in await admin.list_topics() if name.startswith(prefix) and not name.startswith("__")
+        )
+        described = await admin.describe_topics(names)
+    finally:
+        await admin.close()
+    return {
+        topic["topic"]: [TopicPartition(topic["topic"], each["partition"]) for each in topic["partitions"]]
+        for topic in described
+    }
+
+
+async def _read(consumer: Any, partitions: list[TopicPartition], prefix: str) -> list[Entry]:
+    consumer.assign(partitions)
+    ends = await consumer.end_offsets(partitions)
+    starts = await consumer.beginning_offsets(partitions)
+    entries: list[Entry] = []
+    for partition in partitions:
+        consumer.seek(partition, starts[partition])
+    while [each for each in partitions if await consumer.position(each) < ends[each]]:
+        for records in (await consumer.getmany(timeout_ms=500)).values():
+            entries += [
+                Entry(
+                    each.topic.removeprefix(prefix),
+                    each.partition,
+                    each.offset,
+                    each.key,
+                    each.value,
+                    dict(each.headers),
+                )
+                for each in records
+            ]
+    return sorted(entries, key=lambda entry: (entry.partition, entry.offset))
+
+
+@dataclass(frozen=True)
+class Books:
+    """The tables, as rows: feeds, feed_chunks, feed_state, dead_letters."""
+
+    feeds: list[dict[str, Any]]
+    chunks: list[dict[str, Any]]
+    keys: list[dict[str, Any]]
+    letters: list[dict[str, Any]]
+
+    def outcomes(self, feed_no: int | None = None) -> dict[str, int]:
+        """Items per outcome, of one feed or of all."""
+        count: Counter[str] = Counter()
+        for chunk in self.chunks:
+            if feed_no in (None, chunk["feed_no"]):
+                count.update(chunk["outcomes"].decode())
+        return {OUTCOMES[mark]: number for mark, number in sorted(count.items())}
+
+
+async def read_books(database: str) -> Books:
+    """The tables in one snapshot."""
+    connection = await asyncpg.connect(database)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            tables = [
+                await connection.fetch(query)
+                for query in (
+                    "SELECT feed_no, supplier, facet, mode, state, chunks, records, counts FROM feeds ORDER BY feed_no",
+                    "SELECT feed_no, chunk_no, first_record, records, outcomes FROM feed_chunks ORDER BY 1, 2",
+                    'SELECT facet::text, supplier, sku, area, version, partition, "offset", withdrawn FROM feed_state',
+                    "SELECT stage, code, feed_no, record_index, original, state FROM dead_letters",
+                )
+            ]
+    finally:
+        await connection.close()
+    return Books(*([dict(row) for row in table] for table in tables))
+
+
+async def account(bootstrap: str, database: str, prefix: str = "") -> dict[str, Any]:
+    """Counts to hold against what the gateway says of itself: items, topics, the last version of every price."""
+    topics, books = await read_topics(bootstrap, prefix), await read_books(database)
+    records = sum(feed["records"] for feed in books.feeds)
+    last = {(entry.topic, entry.key): entry.version for name in CATALOG for entry in topics[name]}
+    return {
+        "feeds": len(books.feeds),
+        "submitted": records,
+        "items": books.outcomes(),
+        "topics": {name: len(entries) for name, entries in topics.items() if entries},
+        "keys": len(last),
+        "letters": len(books.letters),
+    }
+
+
+if __name__ == "__main__":
+    print(orjson.dumps(asyncio.run(account(*sys.argv[1:]))).decode())
