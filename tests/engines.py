@@ -68,12 +68,8 @@ async def topic_prefix(engines: Engines) -> AsyncIterator[str]:
     """Before the name of every topic and group of this test; what was made under it is gone after the test."""
     prefix = f"test{next(_numbers)}."
     yield prefix
-    admin = AIOKafkaAdminClient(bootstrap_servers=engines.kafka_bootstrap)
-    await admin.start()
-    try:
-        await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])
-    finally:
-        await admin.close()
+    async with open_bus(engines.kafka_bootstrap):  # waits for a broker that was stopped or frozen
+        await _delete_topics(engines, prefix)
 
 
 @pytest.fixture
@@ -83,6 +79,15 @@ async def bus(engines: Engines, topic_prefix: str) -> AsyncIterator[Bus]:
         problems = await opened.ensure_topics(list(TOPICS.values()), partitions=PARTITIONS, replication=1)
         assert problems == []
         yield opened
+
+
+async def _delete_topics(engines: Engines, prefix: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=engines.kafka_bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])
+    finally:
+        await admin.close()
 
 
 def of_database(url: str, name: str) -> str:

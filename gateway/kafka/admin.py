@@ -27,12 +27,14 @@ class Layout:
 
 
 async def build_admin(bootstrap: str) -> Any:
-    """A started admin client. Raises what aiokafka raises."""
+    """A started admin client that knows its brokers. Raises what aiokafka raises."""
     client = AIOKafkaAdminClient(
         bootstrap_servers=bootstrap, client_id="mallgate-admin", request_timeout_ms=int(REQUEST_SECONDS * 1000)
     )
     try:
         await client.start()
+        # Unlike start(), this fails while the controller holds every broker for dead.
+        await client.describe_cluster()
     except BaseException:
         await client.close()
         raise

@@ -112,6 +112,11 @@ class Consumer:
         client = self._latest
         return frozenset(self._logical(target) for target in client.mine()) if client else frozenset()
 
+    @property
+    def joined(self) -> bool:
+        """Whether this member is in its group, even if no partition fell to it."""
+        return self._latest is not None and self._latest.membership.settled
+
     async def poll(self, wait: float) -> dict[Partition, list[Record]]:
         """What there is, after at most about `wait` seconds; nothing while Kafka is away.
 

@@ -11,7 +11,14 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, stop_never, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_delay,
+    stop_never,
+    wait_random_exponential,
+)
 
 from gateway.kafka.errors import AWAY, translate
 from gateway.telemetry import metrics
@@ -27,10 +34,14 @@ STOP_SECONDS = 5.0
 """How long a client may take to stop; with brokers away aiokafka would wait for them."""
 
 
+# aiokafka asserts some of what a broker's answer can make untrue, such as knowing a broker at all.
+_PASSING = (*AWAY, AssertionError)
+
+
 def reconnecting(patience: float | None = None) -> AsyncRetrying:
     """The one policy of reconnecting to Kafka: full jitter up to 5 s; patience: seconds in all, None for ever."""
     return AsyncRetrying(
-        retry=retry_if_exception_type(AWAY),
+        retry=retry_if_exception_type(_PASSING),
         wait=wait_random_exponential(multiplier=0.1, max=5.0),
         stop=stop_never if patience is None else stop_after_delay(patience),
         reraise=True,
@@ -98,7 +109,11 @@ class Supervised(Generic[C]):
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 return await self._build()
 
-        return await reconnecting()(attempt)
+        def tell(state: RetryCallState) -> None:
+            if state.attempt_number == 1 and state.outcome:
+                log.warning("kafka_client.unreachable", client=self._name, error=repr(state.outcome.exception()))
+
+        return await reconnecting().copy(before_sleep=tell)(attempt)
 
     async def _discarded(self, client: C) -> None:
         try:

@@ -18,8 +18,8 @@ async def producer(bus: Bus) -> AsyncIterator[Producer]:
 
 
 @pytest.fixture
-async def awake(engines: Engines) -> AsyncIterator[Engines]:
-    """The engines, for tests that stop or freeze Kafka: here it is brought back."""
+async def awake(engines: Engines, topic_prefix: str) -> AsyncIterator[Engines]:
+    """The engines, for tests that stop or freeze Kafka; brought back before the test's topics are deleted."""
     yield engines
     if engines.kafka.running:
         await engines.kafka.thaw()
