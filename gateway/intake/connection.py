@@ -210,6 +210,8 @@ class Connection(RequestHandler):
         if not body.is_eof():
             now = self._loop.time()
             self._upload = _Upload(body, Pace(self._deadlines.body, now))
+            if self._reading_paused:  # already: much of the body came with the headers
+                self._upload.pace.hold(now)
             self._watch_upload(self._upload.pace.deadline(now))
 
     def _upload_progressed(self, upload: _Upload, size: int) -> None:
@@ -241,7 +243,7 @@ class Connection(RequestHandler):
         if deadline > now:
             self._watch_upload(deadline)
         else:
-            self._refuse_upload(self._upload, TooSlowError(f"The body came slower than {self._upload.pace.rule}."))
+            self._refuse_upload(self._upload, TooSlowError(self._upload.pace.rule.told()))
 
     def _refuse_upload(self, upload: _Upload, error: Exception) -> None:
         """Make whoever reads the body fail with `error`, and close once that is answered."""

@@ -52,13 +52,14 @@ async def test_a_body_is_only_so_long_under_way(serving: Serving) -> None:
         assert (await wire.answer()).problem == (408, "request_timeout")
 
 
-async def test_a_client_that_waits_for_us_is_not_slow(serving: Serving) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_client_that_waits_for_us_is_not_slow(serving: Serving, at_once: bool) -> None:
     """A body that nobody reads is held back by us: that time is not the sender's."""
     async with serving(deadlines=SOON) as gate:
         wire = await gate.connect()
         body = b"{}\n" * 20_000_000
-        await wire.send(f"GET /held HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n")
-        sending = asyncio.create_task(wire.send(body))
+        begin = f"GET /held HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        sending = asyncio.create_task(wire.send(*([begin + body] if at_once else [begin, body])))
         await gate.desk.began.wait()
         done, _ = await asyncio.wait([sending], timeout=4 * SOON.body.grace)
         assert not done
