@@ -7,7 +7,7 @@ admitted ──► produced ──► done | cancelled
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,11 +27,11 @@ LANE_TOPIC = {Lane.EXPRESS: EXPRESS, Lane.BULK: BULK}
 KEY_LIFE = timedelta(days=7)
 """How long an idempotency key is remembered."""
 
-BUSY = timedelta(seconds=30)
+BUSY = timedelta(seconds=15)
 """An admitting request without a sign of life for this long is taken for dead; another may resume its feed."""
 
-SEND_CHUNKS = 16
-"""Chunks sent and acked together, at most 4 MiB unless records are large."""
+SEND_BYTES = 4 * 1024 * 1024
+"""Of chunks sent and acked together; what a request holds in memory stays small however large its records are."""
 
 NEXT_FEED_NO = "SELECT nextval('feed_no')"
 
@@ -169,8 +169,7 @@ class Admission:
 
     async def _produce(self, submission: Submission) -> None:
         touched = time.monotonic()
-        for start in range(0, len(submission.chunks), SEND_CHUNKS):
-            spans = submission.chunks[start : start + SEND_CHUNKS]
+        for spans in _together(submission.chunks):
             reached("produce.before")
             await self._producer.send([_message(submission, span) for span in spans])
             reached("produce.after")
@@ -187,6 +186,18 @@ class Admission:
             metrics.feeds_total.labels(facet=submission.facet, state="incomplete").inc()
         except (GatewayError, OSError):
             return
+
+
+def _together(chunks: Sequence[ChunkSpan]) -> Iterator[list[ChunkSpan]]:
+    """Runs of chunks of at most SEND_BYTES, a larger one alone."""
+    run: list[ChunkSpan] = []
+    for span in chunks:
+        if run and sum(each.size for each in run) + span.size > SEND_BYTES:
+            yield run
+            run = []
+        run.append(span)
+    if run:
+        yield run
 
 
 async def _known(connection: Connection, submission: Submission) -> Submission | Receipt | None:
