@@ -7,15 +7,22 @@ big-endian integers, then its bytes as received. What the records are, and whose
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Annotated
 
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.feeds.versions import MAX_FEED_NO
 from gateway.kafka import Headers
 from gateway.sdk.errors import InvalidMessageError, Issue
+from gateway.sdk.wire import SHOWN, pointer, shown
+from schemas.base import SupplierId
 from schemas.catalog import Facet
-from schemas.envelope import TRACEPARENT
+from schemas.envelope import TRACEPARENT, Attribute
 
 MAX_RECORDS = 1_000
 """Records of one chunk."""
@@ -35,7 +42,13 @@ MAX_FEED_RECORDS = 2**24 - 2
 SCHEMA = b"chunk/1"
 """Format of value and headers; another one is dead-lettered as `unknown_schema`."""
 
+MAX_LINE = 2**31 - 1
+"""Highest line of a record, and highest number of a chunk or a revision: what their columns hold."""
+
 _ENTRY = struct.Struct(">II")
+
+# Arithmetic with times of receipt must not leave what a datetime can hold.
+_ERA = Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))
 
 
 class Mode(StrEnum):
@@ -69,19 +82,35 @@ class RawRecord:
 class ChunkHead:
     """The headers of a chunk: all that is needed to take the feed's row back into a restored database.
 
-    traceparent: W3C Trace Context of the request that pushed the feed.
+    traceparent: W3C Trace Context of the request that pushed the feed. The limits are those of what is read.
     """
 
-    supplier: str
-    feed_no: int
-    chunk_no: int
-    first_record: int
+    supplier: SupplierId
+    feed_no: Annotated[int, Field(ge=1, le=MAX_FEED_NO)]
+    chunk_no: Annotated[int, Field(ge=0, le=MAX_LINE)]
+    first_record: Annotated[int, Field(ge=0, lt=MAX_FEED_RECORDS)]
     facet: Facet
     mode: Mode
     lane: Lane
-    revision: int
-    received_at: datetime
-    traceparent: str | None = None
+    revision: Annotated[int, Field(ge=1, le=MAX_LINE)]
+    received_at: Annotated[AwareDatetime, _ERA]
+    traceparent: Attribute | None = None
+
+
+_HEAD = TypeAdapter(ChunkHead)
+
+_HEADER_OF: Mapping[str, str] = {
+    "supplier": "gw-supplier",
+    "feed_no": "gw-feed",
+    "chunk_no": "gw-chunk",
+    "first_record": "gw-first-record",
+    "facet": "gw-facet",
+    "mode": "gw-mode",
+    "lane": "gw-lane",
+    "revision": "gw-revision",
+    "received_at": "gw-received-at",
+    "traceparent": TRACEPARENT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +157,7 @@ def encode(records: Iterable[RawRecord]) -> bytes:
 
 def decode(value: bytes) -> Iterator[RawRecord]:
     """The records of a chunk value. Raises InvalidMessageError(poison_pill) when it was cut or is something else."""
-    at, end = 0, len(value)
+    at, end, left = 0, len(value), MAX_RECORDS
     while at < end:
         start = at + _ENTRY.size
         if start > end:
@@ -137,25 +166,16 @@ def decode(value: bytes) -> Iterator[RawRecord]:
         at = start + length
         if at > end:
             raise InvalidMessageError(Issue("poison_pill", actual="chunk ends in a record"))
+        if left == 0 or line > MAX_LINE:
+            raise InvalidMessageError(Issue("poison_pill", actual="chunk of entries that nobody wrote"))
+        left -= 1
         yield RawRecord(line, value[start:at])
 
 
 def head_to_headers(head: ChunkHead) -> Headers:
     """Headers of the Kafka record that carries the chunk."""
-    trace = () if head.traceparent is None else ((TRACEPARENT, head.traceparent.encode()),)
-    return (
-        ("gw-schema", SCHEMA),
-        ("gw-supplier", head.supplier.encode()),
-        ("gw-feed", str(head.feed_no).encode()),
-        ("gw-chunk", str(head.chunk_no).encode()),
-        ("gw-first-record", str(head.first_record).encode()),
-        ("gw-facet", head.facet.encode()),
-        ("gw-mode", head.mode.encode()),
-        ("gw-lane", head.lane.encode()),
-        ("gw-revision", str(head.revision).encode()),
-        ("gw-received-at", head.received_at.isoformat().encode()),
-        *trace,
-    )
+    values = ((header, getattr(head, field)) for field, header in _HEADER_OF.items())
+    return (("gw-schema", SCHEMA), *((header, _text(value).encode()) for header, value in values if value is not None))
 
 
 def head_from_headers(headers: Headers) -> ChunkHead:
@@ -163,21 +183,23 @@ def head_from_headers(headers: Headers) -> ChunkHead:
 
     Raises InvalidMessageError: `unknown_schema` for another format, `poison_pill` for missing or unusable headers.
     """
-    found = dict(headers)
-    if found.get("gw-schema", SCHEMA) != SCHEMA:
-        raise InvalidMessageError(Issue("unknown_schema", path="/gw-schema", actual=repr(found["gw-schema"])[:200]))
+    # Kafka lets a value be null.
+    found = {name: (value or b"").decode(errors="replace") for name, value in headers}
+    schema = found.get("gw-schema", SCHEMA.decode())
+    if schema != SCHEMA.decode():
+        raise InvalidMessageError(Issue("unknown_schema", "/headers/gw-schema", shown(schema), SCHEMA.decode()))
+    given = {field: found[header] for field, header in _HEADER_OF.items() if header in found}
     try:
-        return ChunkHead(
-            supplier=found["gw-supplier"].decode(),
-            feed_no=int(found["gw-feed"]),
-            chunk_no=int(found["gw-chunk"]),
-            first_record=int(found["gw-first-record"]),
-            facet=Facet(found["gw-facet"].decode()),
-            mode=Mode(found["gw-mode"].decode()),
-            lane=Lane(found["gw-lane"].decode()),
-            revision=int(found["gw-revision"]),
-            received_at=datetime.fromisoformat(found["gw-received-at"].decode()),
-            traceparent=found[TRACEPARENT].decode() if TRACEPARENT in found else None,
-        )
-    except (KeyError, ValueError) as error:
-        raise InvalidMessageError(Issue("poison_pill", path="/headers", actual=repr(error)[:200])) from error
+        return _HEAD.validate_strings(given)
+    except ValidationError as error:
+        raise InvalidMessageError(*map(_unusable, error.errors(include_url=False))) from error
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _unusable(fault: ErrorDetails) -> Issue:
+    path = pointer("headers", _HEADER_OF[str(fault["loc"][0])])
+    actual = "" if fault["type"] == "missing" else shown(fault["input"])
+    return Issue("poison_pill", path, actual, fault["msg"][:SHOWN])

@@ -20,13 +20,14 @@ from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.feeds import queries
 from gateway.feeds.apply import Applier
-from gateway.feeds.chunk import ChunkHead, Mode, RawRecord, decode, head_from_headers
+from gateway.feeds.chunk import MAX_FEED_RECORDS, ChunkHead, Mode, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Decisions, Entry, Refused, cancel
 from gateway.feeds.normalise import Rules, normalise
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
 from gateway.kafka import Record
 from gateway.sdk.errors import InvalidMessageError, Issue
+from gateway.sdk.wire import shown
 from gateway.store import Connection, Pool, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
@@ -91,9 +92,11 @@ class ChunkProcessor:
 
     async def _read(self, record: Record, source: Source) -> ReadChunk:
         head = head_from_headers(record.headers)
+        if record.key is not None:
+            raise InvalidMessageError(Issue("poison_pill", "/key", shown(record.key), "no key"))
         raws = list(decode(record.value or b""))
-        if not raws:
-            raise InvalidMessageError(Issue("poison_pill", actual="empty chunk"))
+        if not 0 < len(raws) <= MAX_FEED_RECORDS - head.first_record:
+            raise InvalidMessageError(Issue("poison_pill", actual=f"chunk of {len(raws)} records"))
         profile = await self._profiles.get(head.supplier, head.revision)
         rules = Rules(head.facet, head.received_at, profile.categories)
         return ReadChunk(source, head, profile, await _normalise_in_slices(profile, raws, head.first_record, rules))
@@ -182,5 +185,5 @@ def _unreadable(record: Record, issues: tuple[Issue, ...]) -> DeadLetter:
         offset=record.offset,
         timestamp=record.timestamp,
         key=record.key,
-        headers=record.headers,
+        headers=tuple((name, value or b"") for name, value in record.headers),  # Kafka lets a value be null
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import structlog
 
 from gateway.feeds.sources import LANE_TOPIC, ends_of, starts_of, stored_nexts
+from gateway.feeds.versions import MAX_FEED_NO
 from gateway.kafka import CATALOG_TOPIC, Bus, Record
 from gateway.store import Pool, transaction
 
@@ -39,8 +40,8 @@ async def raise_feed_no(bus: Bus, pool: Pool) -> int:
 
 
 def _feed_no(record: Record) -> int:
-    """The feed that a record names in its headers, 0 where it names none."""
+    """The feed that a record names in its headers, 0 where it names none that we can have numbered."""
     for name, value in record.headers:
-        if name == "gw-feed" and value.isdigit():
-            return int(value)
+        if name == "gw-feed" and value and value.isdigit() and len(value) <= len(str(MAX_FEED_NO)):
+            return int(value) if int(value) <= MAX_FEED_NO else 0
     return 0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 RECORD_BITS = 24
+MAX_FEED_NO = 2 ** (63 - RECORD_BITS) - 1
+"""The last number of a feed whose versions are an int64; the database gives out no higher one."""
+
 WITHDRAWAL: int = 2**RECORD_BITS - 1
 """The place that a feed's withdrawals take: after every record."""
 

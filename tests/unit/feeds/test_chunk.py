@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.feeds.chunk import (
     MAX_CHUNK,
+    MAX_LINE,
     MAX_RECORDS,
     Chunker,
     ChunkHead,
@@ -36,7 +38,7 @@ HEAD = ChunkHead(
     received_at=datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=timezone(timedelta(hours=8))),
 )
 
-raws = st.lists(st.builds(RawRecord, st.integers(0, 2**32 - 1), st.binary(max_size=50)))
+raws = st.lists(st.builds(RawRecord, st.integers(0, MAX_LINE), st.binary(max_size=50)))
 
 
 @given(raws)
@@ -80,12 +82,48 @@ def test_the_head_survives_its_headers() -> None:
     assert head_from_headers(head_to_headers(HEAD)) == HEAD
 
 
+@pytest.mark.parametrize(
+    "value",
+    [bytes(8 * (MAX_RECORDS + 1)), struct.pack(">II", MAX_LINE + 1, 0)],
+    ids=["more records than a chunk has", "a line that no column holds"],
+)
+def test_what_no_chunker_wrote_is_a_poison_pill(value: bytes) -> None:
+    with pytest.raises(InvalidMessageError) as caught:
+        list(decode(value))
+    assert caught.value.issues[0].code == "poison_pill"
+
+
 @pytest.mark.parametrize("missing", ["gw-supplier", "gw-feed", "gw-chunk", "gw-facet", "gw-received-at"])
 def test_a_missing_header_makes_a_poison_pill(missing: str) -> None:
     headers = tuple(header for header in head_to_headers(HEAD) if header[0] != missing)
     with pytest.raises(InvalidMessageError) as caught:
         head_from_headers(headers)
     assert caught.value.issues[0].code == "poison_pill"
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("gw-supplier", b"ac\0me"),
+        ("gw-supplier", b"\xff"),
+        ("gw-feed", b"549755813888"),
+        ("gw-feed", b"0"),
+        ("gw-chunk", b"-1"),
+        ("gw-chunk", b"2147483648"),
+        ("gw-first-record", b"16777214"),
+        ("gw-facet", b"weather"),
+        ("gw-revision", b"9" * 30),
+        ("gw-received-at", b"2026-11-23T09:30:00"),
+        ("gw-received-at", b"9999-12-31T23:59:59Z"),
+        ("traceparent", b"a\r\nb"),
+        ("gw-feed", None),
+    ],
+)
+def test_a_header_that_no_column_holds_makes_a_poison_pill(header: str, value: bytes) -> None:
+    with pytest.raises(InvalidMessageError) as caught:
+        head_from_headers(tuple({**dict(head_to_headers(HEAD)), header: value}.items()))
+    (issue,) = caught.value.issues
+    assert (issue.code, issue.path) == ("poison_pill", f"/headers/{header}")
 
 
 def test_a_chunk_of_a_later_format_is_an_unknown_schema() -> None:
