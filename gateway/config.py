@@ -121,7 +121,7 @@ class Settings(BaseSettings):
 
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; keyword arguments win over everything. Raises ConfigError with every problem found."""
-    problems = list(_unknown_names(os.environ))
+    problems = [*_unknown_names(os.environ), *_missing_file(os.environ)]
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
@@ -145,6 +145,12 @@ def _unknown_names(environ: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             yield f"{name}: no such setting"
+
+
+def _missing_file(environ: Mapping[str, str]) -> Iterator[str]:
+    file = environ.get("MALLGATE_CONFIG")
+    if file and not Path(file).is_file():  # pydantic would go on without it
+        yield f"MALLGATE_CONFIG: there is no file {file}"
 
 
 def _decoded_key(text: str) -> bytes:

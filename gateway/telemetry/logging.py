@@ -52,7 +52,9 @@ def _renderers(log_format: Format, out: TextIO) -> list[Processor]:
         case "json":
             return [_TRACEBACKS, structlog.processors.JSONRenderer(_dumps)]
         case "console":
-            return [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+            return [
+                structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)
+            ]
 
 
 def _dumps(event: object, **_: object) -> str:

@@ -41,13 +41,13 @@ def supervised(workshop: Workshop) -> Supervised[int]:
 
 
 def rebuilds() -> float:
-    return metrics.kafka_rebuilds_total.labels(client="workshop")._value.get()
+    return metrics.REGISTRY.get_sample_value("mallgate_kafka_rebuilds_total", {"client": "workshop"}) or 0.0
 
 
 async def test_one_client_serves_everyone() -> None:
     workshop = Workshop()
     clients = supervised(workshop)
-    assert await asyncio.gather(clients.get(), clients.get(), clients.get()) == [0, 0, 0]
+    assert set(await asyncio.gather(clients.get(), clients.get(), clients.get())) == {0}
     await clients.close()
     assert workshop.discarded == [0]
 
