@@ -20,7 +20,8 @@ from gateway.intake.body import BodyLimits
 from gateway.intake.server import serve
 from gateway.store import Pool
 from gateway.suppliers import Caller, IssuedKey, KeyKind, Keyring, Keys, SecretBox, SupplierConfig, Suppliers
-from tests.integration.intake.conftest import Answer, Desk, Gate
+from tests.integration.intake.conftest import Desk, Gate
+from tests.wire import Answer
 
 pytestmark = pytest.mark.engines
 
