@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from gateway.kafka import DEADLETTERS
 from gateway.outbox import OutboxMessage
 from schemas import deadletters as names
 from schemas.base import SupplierId
-from schemas.envelope import DEAD_LETTER_TYPE, Envelope, Headers, encode, message_id, source_of
+from schemas.envelope import CE_ID, CE_SUBJECT, DEAD_LETTER_TYPE, Envelope, Headers, encode, source_of
 
 MAX_MESSAGE = 512
 GATEWAY = version("mallgate")
@@ -24,27 +25,35 @@ SUPPLIER_ID: TypeAdapter[str] = TypeAdapter(SupplierId)
 
 def exported(letter: DeadLetter, failed_at: datetime) -> OutboxMessage:
     """The record of a letter. Total: a poison pill may name a supplier that is none."""
-    headers = encode(_envelope(letter)) + _headers(letter, failed_at)
+    identity = str(letter.id).encode()
+    headers = (
+        *_shared(letter.supplier, letter.feed_no, letter.received_at),
+        (CE_ID, identity),
+        (CE_SUBJECT, identity),
+        *_headers(letter, failed_at),
+    )
     return OutboxMessage(DEADLETTERS, letter.key, letter.original, headers)
 
 
-def _envelope(letter: DeadLetter) -> Envelope:
-    supplier = _supplier(letter)
-    return Envelope(
-        id=str(message_id(DEAD_LETTER_TYPE, str(letter.id))),
-        source=source_of(supplier) if supplier else "/mallgate",
+@lru_cache(maxsize=64)
+def _shared(supplier: str | None, feed_no: int | None, received_at: datetime | None) -> Headers:
+    """What the letters of a chunk have in common; a thousand may come at once."""
+    known = _supplier(supplier)
+    envelope = Envelope(
+        id="-",
+        source=source_of(known) if known else "/mallgate",
         type=DEAD_LETTER_TYPE,
-        subject=str(letter.id),
-        time=letter.received_at,
+        time=received_at,
         datacontenttype="application/octet-stream",
-        supplier=supplier,
-        feed_no=letter.feed_no or None,
+        supplier=known,
+        feed_no=feed_no or None,
     )
+    return tuple(header for header in encode(envelope) if header[0] != CE_ID)
 
 
-def _supplier(letter: DeadLetter) -> str | None:
+def _supplier(supplier: str | None) -> str | None:
     try:
-        return SUPPLIER_ID.validate_python(letter.supplier)
+        return SUPPLIER_ID.validate_python(supplier)
     except ValidationError:
         return None
 
@@ -52,8 +61,8 @@ def _supplier(letter: DeadLetter) -> str | None:
 def _headers(letter: DeadLetter, failed_at: datetime) -> Headers:
     kind = letter.kind
     message = kind.message.encode()[:MAX_MESSAGE].decode(errors="ignore")
-    known: dict[str, object] = {
-        names.DLQ_ID: letter.id,
+    known: dict[str, str | int | None] = {
+        names.DLQ_ID: str(letter.id),
         names.DLQ_FINGERPRINT: kind.fingerprint,
         names.DLQ_STAGE: letter.stage,
         names.DLQ_REASON: letter.code,
@@ -79,4 +88,8 @@ def _headers(letter: DeadLetter, failed_at: datetime) -> Headers:
         names.CONNECT_CLASS: letter.error,
         names.CONNECT_MESSAGE: message,
     }
-    return tuple((name, storable(str(value)).encode()) for name, value in known.items() if value is not None)
+    return tuple((name, _bytes(value)) for name, value in known.items() if value is not None)
+
+
+def _bytes(value: str | int) -> bytes:
+    return b"%d" % value if isinstance(value, int) else storable(value).encode()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 MAX_TEXT = 500
 """Characters of a path or message that count; what lies beyond is detail."""
@@ -50,6 +50,7 @@ class Kind:
         return f"fp1:{digest.hexdigest()[:32]}"
 
 
+@lru_cache(maxsize=1024)
 def kind_of(*, stage: str, code: str, path: str, message: str) -> Kind:
     """The kind of a dead letter. path: JSON pointer; message: words about the failure, may be empty. Total."""
     return Kind(stage, code, INDEX.sub("*", path[:MAX_TEXT]), _common(message[:MAX_TEXT]))
