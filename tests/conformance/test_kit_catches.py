@@ -1,6 +1,7 @@
 """A kit that cannot fail is decoration: bad adapters, each with the one fault that the kit must find."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 
@@ -59,11 +60,11 @@ def lazy(record: Record) -> list[Item]:
 
 
 def naive_in_time(record: Record) -> list[Item]:
-    return [item._replace(observed_at=datetime(2026, 5, 1)) for item in careful(record)]  # noqa: DTZ001 - the fault
+    return [replace(item, observed_at=datetime(2026, 5, 1)) for item in careful(record)]  # noqa: DTZ001 - the fault
 
 
 def beyond_versions(record: Record) -> list[Item]:
-    return [item._replace(source_version=2**53 + 1) for item in careful(record)]
+    return [replace(item, source_version=2**53 + 1) for item in careful(record)]
 
 
 def inventive(record: Record) -> list[Item]:
@@ -122,7 +123,7 @@ def test_an_adapter_that_trusts_its_input_is_found_by_damage_alone():
 def test_an_adapter_that_remembers_is_found():
     versions = count()
     [result] = replay(
-        an_adapter(lambda record: [item._replace(source_version=next(versions)) for item in careful(record)]),
+        an_adapter(lambda record: [replace(item, source_version=next(versions)) for item in careful(record)]),
         [a_case()],
     )
     assert "the same record had two outcomes" in result.problems

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gateway.sdk.adapter import Adapter, Item, NormalisesFeeds, Record
@@ -43,7 +43,7 @@ def endure(adapter: type[Adapter], case: Case) -> list[str]:
     return [
         f"{damage}: {problem}"
         for damage, raw in mutants(case.raw.raw)
-        for problem in _unsound(case.raw, _outcome(subject, case.raw._replace(raw=raw)))
+        for problem in _unsound(case.raw, _outcome(subject, replace(case.raw, raw=raw)))
     ]
 
 
