@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -48,6 +49,13 @@ async def template(engines: Engines) -> str:
 @pytest.fixture
 async def database(engines: Engines, template: str) -> AsyncIterator[str]:
     """URL of a database of this test's own, with the schema."""
+    async with fresh_database(engines, template) as url:
+        yield url
+
+
+@asynccontextmanager
+async def fresh_database(engines: Engines, template: str) -> AsyncIterator[str]:
+    """URL of a database with the schema and nothing in it, dropped afterwards."""
     name = f"test_{next(_numbers)}"
     async with connect(engines.database_url, name="tests") as connection:
         await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -66,6 +74,13 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 @pytest.fixture
 async def topic_prefix(engines: Engines) -> AsyncIterator[str]:
     """Before the name of every topic and group of this test; what was made under it is gone after the test."""
+    async with fresh_prefix(engines) as prefix:
+        yield prefix
+
+
+@asynccontextmanager
+async def fresh_prefix(engines: Engines) -> AsyncIterator[str]:
+    """A prefix that no topic has; what is made under it is deleted afterwards."""
     prefix = f"test{next(_numbers)}."
     yield prefix
     async with open_bus(engines.kafka_bootstrap):  # waits for a broker that was stopped or frozen
