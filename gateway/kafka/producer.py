@@ -69,7 +69,7 @@ class Producer:
         errors = await asyncio.gather(
             *(
                 self._send_to(client, target, messages, places, positions)
-                for target, places in (await self._by_partition(client, messages)).items()
+                for target, places in await self._by_partition(client, messages)
             ),
             return_exceptions=True,  # every partition is settled before the caller hears of the first error
         )
@@ -84,20 +84,25 @@ class Producer:
             client = await self._client.get()
         return client
 
-    async def _by_partition(self, client: Any, messages: Sequence[Message]) -> dict[Partition, list[int]]:
-        """Indexes of the messages by where they go, in order."""
-        counts: dict[str, int] = {}
-        places: defaultdict[Partition, list[int]] = defaultdict(list)
+    async def _by_partition(self, client: Any, messages: Sequence[Message]) -> list[tuple[Partition, list[int]]]:
+        """Where there is something to send, and the indexes of the messages for there, in order."""
+        shares: dict[str, list[list[int]]] = {}
         for place, (topic, key, _, _, chosen) in enumerate(messages):
-            count = counts.get(topic)
-            if count is None:
-                count = counts[topic] = len(await client.partitions_for(self._prefix + topic))
+            share = shares.get(topic)
+            if share is None:
+                share = shares[topic] = [[] for _ in await client.partitions_for(self._prefix + topic)]
             if chosen is not None:
-                partition = chosen
+                share[chosen].append(place)
+            elif key is not None:
+                share[partition_of(key, len(share))].append(place)
             else:
-                partition = next(self._spread) % count if key is None else partition_of(key, count)
-            places[Partition(topic, partition)].append(place)
-        return places
+                share[next(self._spread) % len(share)].append(place)
+        return [
+            (Partition(topic, number), places)
+            for topic, share in shares.items()
+            for number, places in enumerate(share)
+            if places
+        ]
 
     async def _send_to(
         self,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
 from gateway.embedded import Engines
-from gateway.kafka import EXPRESS, PRICES, Bus, KafkaUnavailableError, Message, Partition, Producer
+from gateway.kafka import EXPRESS, PRICES, Bus, KafkaUnavailableError, Message, Partition, Position, Producer
 from gateway.telemetry import metrics
 from tests.engines import PARTITIONS
 from tests.integration.kafka.members import Places, settle, take
@@ -29,6 +32,39 @@ async def test_producer_and_consumer_go_on_after_a_restart(awake: Engines, bus: 
         assert await bus.check() == "1 broker(s)"
         values = [record.value for record in await take(consumer, place.offset + 1)]
     assert values[-1] == b"after"
+
+
+async def test_what_was_acknowledged_under_load_stands_where_it_was_said_to_after_the_broker_was_killed(
+    awake: Engines, bus: Bus, producer: Producer
+) -> None:
+    acknowledged: dict[Position, bytes] = {}
+    stopping = asyncio.Event()
+
+    async def load(number: int) -> None:
+        count = 0
+        while not stopping.is_set():
+            values = [b"%d/%d" % (number, count + n) for n in range(50)]
+            with suppress(KafkaUnavailableError):
+                places = await producer.send([Message(PRICES, value, value) for value in values], deadline=2.0)
+                acknowledged.update(zip(places, values, strict=True))
+                count += 50
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(4):
+            group.create_task(load(number))
+        for _ in range(2):
+            await _grows(acknowledged)
+            await awake.kafka.kill()
+            await awake.kafka.start()
+        await _grows(acknowledged)
+        stopping.set()
+    stored = {
+        Position(record.partition, record.offset): record.value
+        for partition in range(PARTITIONS)
+        async for records in bus.scan(PRICES, partition)
+        for record in records
+    }
+    assert {place: stored.get(place) for place in acknowledged} == acknowledged
 
 
 async def test_a_frozen_broker_is_unavailable_in_time_and_works_once_thawed(
@@ -101,3 +137,10 @@ async def test_a_pause_outlives_a_rebuild(bus: Bus, producer: Producer) -> None:
 
 def rebuilds(client: str) -> float:
     return metrics.REGISTRY.get_sample_value("mallgate_kafka_rebuilds_total", {"client": client}) or 0.0
+
+
+async def _grows(acknowledged: dict[Position, bytes]) -> None:
+    """Wait until more was acknowledged."""
+    before = len(acknowledged)
+    while len(acknowledged) == before:  # noqa: ASYNC110 -- the senders are the subject, not ours to instrument
+        await asyncio.sleep(0)

@@ -147,6 +147,7 @@ async def test_what_the_work_raises_ends_the_holding(pool: Pool) -> None:
         await lease_of(pool, "first").hold(work)
 
 
+@pytest.mark.crash
 async def test_work_goes_on_after_postgresql_was_away(engines: Engines, pool: Pool) -> None:
     lease = lease_of(pool, "first", term=0.5)
     begun: asyncio.Queue[int] = asyncio.Queue()

@@ -97,6 +97,7 @@ async def test_a_server_that_stays_away_is_unavailable_after_the_patience() -> N
             pass
 
 
+@pytest.mark.crash
 async def test_a_stopped_server_is_unavailable_and_the_pool_comes_back_with_it(engines: Engines, pool: Pool) -> None:
     await ping(pool)
     await engines.postgres.stop()
@@ -108,6 +109,18 @@ async def test_a_stopped_server_is_unavailable_and_the_pool_comes_back_with_it(e
     finally:
         await engines.postgres.start()
     await pin_cluster(pool, "one")
+
+
+@pytest.mark.crash
+async def test_a_frozen_server_is_unavailable_in_time_and_works_once_thawed(engines: Engines, pool: Pool) -> None:
+    await ping(pool)
+    await engines.postgres.freeze()
+    try:
+        with pytest.raises(StoreUnavailableError):
+            await ping(pool)
+    finally:
+        await engines.postgres.thaw()
+    await ping(pool)
 
 
 async def test_a_connection_lost_inside_a_transaction_is_unavailability(engines: Engines, pool: Pool) -> None:
