@@ -56,26 +56,27 @@ async def declared(url: str, supplier: str, **declaration: Any) -> Keys:
 class Vendor:
     """One supplier's developer."""
 
-    def __init__(self, url: str, keys: Keys) -> None:
+    def __init__(self, url: str, keys: Keys, *, patience: float = 60.0) -> None:
         self.url = url
         self.keys = keys
+        self._timeout = aiohttp.ClientTimeout(total=patience)
 
     async def request(self, method: str, path: str, **arguments: Any) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of one request with the bearer key. Raises aiohttp.ClientError."""
         headers = {"Authorization": f"Bearer {self.keys.bearer}", **arguments.pop("headers", {})}
         async with (
-            aiohttp.ClientSession() as session,
+            aiohttp.ClientSession(timeout=self._timeout) as session,
             session.request(method, f"{self.url}{path}", headers=headers, **arguments) as response,
         ):
             return response.status, dict(response.headers), await response.read()
 
     async def push(self, lines: Sequence[bytes], *, key: str, wait: int, facet: str = "price") -> Pushed:
-        """Push once; not acked when the program dies under it or says anything but 200 or 202."""
+        """Push once; not acked when the program dies or stalls under it or says anything but 200 or 202."""
         headers = {"Content-Type": NDJSON, "Idempotency-Key": key, "Prefer": f"wait={wait}"}
         body = b"\n".join(lines) + b"\n"
         try:
             status, _, answer = await self.request("POST", f"/v1/feeds/{facet}", headers=headers, data=body)
-        except (aiohttp.ClientError, ConnectionError):
+        except (aiohttp.ClientError, ConnectionError, TimeoutError):
             return Pushed(lines, acked=False, feed_no=None)
         acked = status in (200, 202)
         return Pushed(lines, acked=acked, feed_no=int(orjson.loads(answer)["feed"]) if acked else None)

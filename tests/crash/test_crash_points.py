@@ -62,7 +62,7 @@ async def test_a_frozen_worker_that_wakes_after_its_successor_overwrites_nothing
     ) as zombie:
         await zombie.started()
         keys = await declared(zombie.url, "acme")
-        pushes = [await Vendor(zombie.url, keys).push(old, key="old", wait=0)]
+        pushes = [await Vendor(zombie.url, keys, patience=10).push(old, key="old", wait=0)]
         await eventually(lambda: asyncio.to_thread(mark.exists), within=60)
         async with running(engines.kafka_bootstrap, database, topic_prefix) as successor:
             await successor.started()
@@ -71,6 +71,8 @@ async def test_a_frozen_worker_that_wakes_after_its_successor_overwrites_nothing
             pushes.append(await vendor.push_until_taken(new, key="new"))
             await vendor.all_finished()
             zombie.signal(signal.SIGCONT)
+            zombie.signal(signal.SIGTERM)
+            await zombie.ended()
             await vendor.settled(engines.kafka_bootstrap, database, topic_prefix)
     assert judge(pushes, await read_topics(engines.kafka_bootstrap, topic_prefix), await read_books(database)) == []
 
