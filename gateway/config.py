@@ -32,7 +32,7 @@ Role = Literal["intake", "feeds", "sessions", "console"]
 ROLES: tuple[Role, ...] = ("intake", "feeds", "sessions", "console")
 
 # Read by others under the same prefix: the settings file itself, crash points, the source of Kafka's jars.
-_FOREIGN = frozenset(
+ELSEWHERE = frozenset(
     {"MALLGATE_CACHE_DIR", "MALLGATE_CONFIG", "MALLGATE_FAULT", "MALLGATE_FAULT_MARK", "MALLGATE_MAVEN_REPOSITORY"}
 )
 
@@ -56,10 +56,10 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the HTTP APIs listen on")
     port: int = Field(8080, ge=0, le=65535, description="port the HTTP APIs listen on; 0 takes a free one")
-    roles: Annotated[tuple[Role, ...], NoDecode] = Field(ROLES, min_length=1, description="comma-separated")
-    workers: int = Field(1, ge=1, le=128, description="processes")
+    roles: Annotated[tuple[Role, ...], NoDecode] = Field(ROLES, min_length=1, description="comma-separated parts")
+    workers: int = Field(1, ge=1, le=128, description="processes to run")
 
-    data_dir: Path = Field(Path("~/.local/share/mallgate"), description="of the embedded engines")
+    data_dir: Path = Field(Path("~/.local/share/mallgate"), description="where the embedded engines keep their data")
     spool_dir: Path | None = Field(None, description="for bodies above 1 MiB; unset: the system's own")
 
     secret_key: SecretStr | None = Field(None, description="32 bytes in base64; encrypts the suppliers' secrets")
@@ -71,8 +71,8 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     feeds_rate_per_minute: int = Field(600, ge=1, description="feeds a supplier may push; its row may lower this")
-    max_body_bytes: int = Field(2 * 1024**3, ge=1024, description="of one decoded feed")
-    drain_timeout: float = Field(30.0, gt=0, le=3600, description="for open requests and chunks when stopping")
+    max_body_bytes: int = Field(2 * 1024**3, ge=1024, description="bytes of one decoded feed")
+    drain_timeout: float = Field(30.0, gt=0, le=3600, description="seconds for open requests and chunks when stopping")
 
     _split = field_validator("roles", mode="before")(_comma_separated)
 
@@ -141,7 +141,7 @@ def _problem(found: ErrorDetails) -> str:
 
 def _unknown_names(environ: Mapping[str, str]) -> Iterator[str]:
     fields = {name for name, field in Settings.model_fields.items() if field.validation_alias is None}
-    known = {PREFIX + name.upper() for name in fields} | _FOREIGN
+    known = {PREFIX + name.upper() for name in fields} | ELSEWHERE
     for name in sorted(environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             yield f"{name}: no such setting"

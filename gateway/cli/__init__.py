@@ -1,6 +1,6 @@
 """The command line: one module per noun, loaded when its command is called, so that help is there at once.
 
-Exit status: 0 done, 1 failed, 2 wrongly called, 78 wrongly configured (EX_CONFIG of sysexits), 130 interrupted.
+What a command ends with is in STATUSES.
 """
 
 from __future__ import annotations
@@ -11,9 +11,20 @@ from cyclopts import App, CycloptsError, Group
 from rich.console import Console
 from rich.text import Text
 
+DONE = 0
 FAILED = 1
+WRONGLY_CALLED = 2
 MISCONFIGURED = 78
 INTERRUPTED = 130
+
+STATUSES = {
+    DONE: "Done; also what `run` and `demo` end with when they are asked to stop.",
+    FAILED: "It could not be done; one line on standard error says why.",
+    WRONGLY_CALLED: "Wrongly called: no such command or option, or an unusable value.",
+    MISCONFIGURED: "Wrongly configured (EX_CONFIG of sysexits): every problem is named on a line of its own.",
+    INTERRUPTED: "Interrupted by Ctrl-C before it was done.",
+}
+"""Exit statuses and what they say."""
 
 RUNNING = Group.create_ordered("Run")
 OPERATING = Group.create_ordered("Operate")
@@ -49,7 +60,7 @@ COMMANDS = (
     ("deadletters", OPERATING, "Look at what was rejected; replay or discard it."),
     ("topics", OPERATING, "Look at the Kafka topics."),
     ("adapters", DEVELOPING, "Look at the adapters there are."),
-    ("schemas", DEVELOPING, "Write or check the generated schemas."),
+    ("schemas", DEVELOPING, "Write or check the generated schemas and README's tables."),
 )
 
 for noun, group, words in COMMANDS:

@@ -1,4 +1,4 @@
-"""`mallgate schemas`: the generated JSON Schemas and API documents of the source tree."""
+"""`mallgate schemas`: what is generated in the source tree: JSON Schemas, the AsyncAPI document, README's tables."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from pathlib import Path
 from cyclopts import App
 
 from gateway import contracts
+from gateway.cli import readme
 from gateway.cli.output import console
 from gateway.sdk.errors import GatewayError
 
-schemas = App(name="schemas", help="Write or check the generated schemas.")
+schemas = App(name="schemas", help="Write or check the generated schemas and README's tables.")
 
 HERE = Path()
+README = "README.md"
 
 
 class StaleSchemasError(GatewayError):
-    """The generated files are not what the models say; run `mallgate schemas write`."""
+    """The generated files are not what the code says; run `mallgate schemas write`."""
 
 
 @schemas.command
@@ -29,18 +31,30 @@ def write(root: Path = HERE, /) -> None:
         The source tree.
     """
     contracts.write(root)
-    console.print(f"{len(contracts.render())} files are up to date.")
+    text = _readme(root)
+    if text:
+        (root / README).write_text(readme.rendered(text), encoding="utf-8")
+    console.print(f"{len(contracts.render()) + bool(text)} files are up to date.")
 
 
 @schemas.command
 def check(root: Path = HERE, /) -> None:
-    """Fail when a generated file is not what the models say.
+    """Fail when a generated file is not what the code says.
 
     Parameters
     ----------
     root: Path
         The source tree.
     """
-    if differing := contracts.check(root):
+    differing, text = contracts.check(root), _readme(root)
+    if readme.rendered(text) != text:
+        differing.append(f"{README} has tables that differ from the code")
+    if differing:
         raise StaleSchemasError("; ".join([*differing, "run: mallgate schemas write"]))
-    console.print("The generated files are what the models say.")
+    console.print("The generated files are what the code says.")
+
+
+def _readme(root: Path) -> str:
+    """README; empty where the tree has none, as an unpacked wheel."""
+    file = root / README
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
