@@ -50,7 +50,7 @@ class Entry:
 
 async def read_topics(bootstrap: str, prefix: str = "") -> dict[str, list[Entry]]:
     """Every record of every topic under the prefix, in offset order within its partition."""
-    partitions = await _partitions(bootstrap, prefix)
+    partitions = await partitions_under(bootstrap, prefix)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
     await consumer.start()
     try:
@@ -59,7 +59,8 @@ async def read_topics(bootstrap: str, prefix: str = "") -> dict[str, list[Entry]
         await consumer.stop()
 
 
-async def _partitions(bootstrap: str, prefix: str) -> dict[str, list[TopicPartition]]:
+async def partitions_under(bootstrap: str, prefix: str) -> dict[str, list[TopicPartition]]:
+    """The partitions of every topic under the prefix, by topic."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
