@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from schemas.catalog import DirectoryItem, NoDirectoryReason
@@ -132,13 +132,14 @@ def match_directory(path: Sequence[str], name: str, categories: CategoryMap, on:
 
     Total and deterministic. A mapped category decides alone: a wrong entry of the map is `no_match`, never another row.
     """
-    directory = in_force(directories(), on)
+    directory = _in_force_on(on)
     if directory is None:
         return NO_MATCH
     if mapped := categories.item_name(path):
         return directory.named(mapped)
-    tried = (directory.named(label) for label in reversed(path))
-    decided = next((match for match in tried if match is not NO_MATCH), None) or directory.worded(name)
+    decided = _by_path(directory, tuple(path))
+    if decided is NO_MATCH:
+        decided = directory.worded(name)
     if decided is NO_MATCH and not path:
         return Match(reason=NoDirectoryReason.NO_CATEGORY)
     return decided
@@ -148,6 +149,17 @@ def in_force(versions: Iterable[Directory], on: date, *, jurisdiction: str = HEN
     """The version of a jurisdiction that took effect last, on or before a day; None before the first."""
     effective = [v for v in versions if v.jurisdiction == jurisdiction and v.effective_from <= on]
     return max(effective, key=lambda version: version.effective_from, default=None)
+
+
+@lru_cache(maxsize=16_384)  # a supplier has few categories and many products
+def _by_path(directory: Directory, path: tuple[str, ...]) -> Match:
+    tried = (directory.named(label) for label in reversed(path))
+    return next((match for match in tried if match is not NO_MATCH), NO_MATCH)
+
+
+@lru_cache(maxsize=16)
+def _in_force_on(day: date) -> Directory | None:
+    return in_force(directories(), day)
 
 
 @cache

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -72,7 +73,12 @@ class Rules:
     @property
     def on(self) -> date:
         """The day in China whose directory version applies."""
-        return self.received_at.astimezone(CHINA).date()
+        return _day_in_china(self.received_at)
+
+
+@lru_cache(maxsize=16)  # asked for every product of a feed
+def _day_in_china(at: datetime) -> date:
+    return at.astimezone(CHINA).date()
 
 
 def normalise(adapter: NormalisesFeeds, record: RawRecord, rules: Rules) -> list[NormalisedItem] | Rejection:

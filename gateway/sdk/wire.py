@@ -33,7 +33,7 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _OPENING = frozenset(b"[{")
 # Escapes that may stand for a control character; an escaped backslash before a "b" looks the same, hence only a hint.
 _CONTROL_HINT = re.compile(rb"\\(?:u00[01]|u007[fF]|[bf])")
-_OPEN_ARRAY, _BACKSLASH, _DELETE = 0x5B, 0x5C, 0x7F
+_BACKSLASH, _DELETE = 0x5C, 0x7F
 # Line ends and tabs are for the model to judge: texts may hold them, names may not.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _DUPLICATE = re.compile(r'Detected duplicate key "(.*)" at line \d+ column \d+', re.DOTALL)
@@ -48,8 +48,7 @@ def decode(raw: bytes) -> Any:
     """
     if len(raw) > MAX_RECORD:
         raise InvalidMessageError(_oversized(raw))
-    # Most records are flat: looking for one inner bracket is cheaper than counting them all.
-    if (_OPEN_ARRAY in raw or raw.find(b"{", 1) > 0) and _too_deep(raw):
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _too_deep(raw):
         raise InvalidMessageError(Issue("json_too_deep", expected=f"at most {MAX_DEPTH} levels"))
     try:
         value = jiter.from_json(
@@ -111,8 +110,6 @@ def _fault(message: str) -> Issue:
 
 
 def _too_deep(raw: bytes) -> bool:
-    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
-        return False
     depth = 0
     for bracket in _STRING.sub(b"", raw).translate(None, _NO_BRACKETS):
         depth += 1 if bracket in _OPENING else -1

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLIENT_NAMES = {"ClientSession", "ClientTimeout", "TCPConnector", "UnixConnector", "BaseConnector", "request"}
 
 ADAPTER_IMPORTS = {"adapters", "gateway", "schemas", "pydantic"}
-SCHEMA_IMPORTS = {"schemas", "pydantic", "pydantic_core", "stdnum"}
+SCHEMA_IMPORTS = {"schemas", "pydantic", "pydantic_core"}
 STDLIB_IO = {"http", "socket", "socketserver", "ssl", "subprocess", "smtplib", "ftplib"}
 
 

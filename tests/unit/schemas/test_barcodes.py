@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stdnum import ean
 
 from schemas.barcodes import barcode_check
 from schemas.catalog import BarcodeCheck
@@ -22,3 +25,8 @@ def test_anything_else_is_invalid(barcode: str) -> None:
 
 def test_no_barcode_is_absent() -> None:
     assert barcode_check(None) is BarcodeCheck.ABSENT
+
+
+@given(st.sampled_from([8, 12, 13, 14]).flatmap(lambda size: st.text("0123456789", min_size=size, max_size=size)))
+def test_the_check_agrees_with_the_library_of_standard_numbers(barcode: str) -> None:
+    assert (barcode_check(barcode) is BarcodeCheck.VALID) == ean.is_valid(barcode)
