@@ -89,8 +89,8 @@ def test_the_quick_start_can_be_pasted(clone: Path, port: str) -> None:
     assert ready["ready"] is True
     assert (pushed["state"], pushed["records"]) == ("produced", 2)
     assert (done["feed"], done["items"]) == (pushed["feed"], {"normalized": 1, "rejected": 1})
-    assert (row["sku"], row["outcome"], row["row"]) == ("A-200", "rejected", 2)
-    assert item["sku"] == "A-100"
+    assert (row["sku"], row["outcome"], row["line"]) == ("A-200", "rejected", 2), story
+    assert item["sku"] == "A-100", story
     assert (signed["state"], signed["items"]) == ("done", {"normalized": 1})
     assert re.search(r'shop:A-100:\S* .*"agreement_price":"1299\.00"', printed), story
     assert re.search(r"invalid_decimal +/price", printed), story
