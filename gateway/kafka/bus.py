@@ -12,8 +12,9 @@ from aiokafka import TopicPartition
 from gateway.kafka.admin import Layout, build_admin, create_missing, differences, discard_admin
 from gateway.kafka.consumer import Assigned, Consumer
 from gateway.kafka.errors import AWAY, ClusterChangedError, KafkaUnavailableError, translate, translated
+from gateway.kafka.member import stop_consumer
 from gateway.kafka.producer import Producer
-from gateway.kafka.reader import build_reader, discard_reader, scan
+from gateway.kafka.reader import build_reader, scan
 from gateway.kafka.records import Partition, Record
 from gateway.kafka.supervisor import Supervised, first_connection
 from gateway.kafka.topics import TopicSpec
@@ -35,7 +36,7 @@ class Bus:
         self._prefix = prefix
         self._cluster_id = cluster_id
         self._admin = Supervised[Any]("admin", lambda: build_admin(bootstrap), discard_admin)
-        self._offsets = Supervised[Any]("offsets", lambda: build_reader(bootstrap), discard_reader)
+        self._offsets = Supervised[Any]("offsets", lambda: build_reader(bootstrap), stop_consumer)
 
     @property
     def cluster_id(self) -> str:

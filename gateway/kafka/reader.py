@@ -9,10 +9,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from gateway.kafka.consumer import record_of
-from gateway.kafka.errors import AWAY, translate
-from gateway.kafka.records import Partition, Record
-from gateway.kafka.supervisor import STOP_SECONDS
+from gateway.kafka.errors import translate
+from gateway.kafka.member import stop_consumer
+from gateway.kafka.records import Partition, Record, record_of
 
 PATIENCE = 15.0
 """Seconds without an answer after which Kafka counts as away."""
@@ -60,7 +59,7 @@ async def _reading(bootstrap: str, target: TopicPartition) -> AsyncIterator[Any]
         consumer.assign([target])
         yield consumer
     finally:
-        await discard_reader(consumer)
+        await stop_consumer(consumer)
 
 
 async def build_reader(bootstrap: str) -> Any:
@@ -77,15 +76,6 @@ async def build_reader(bootstrap: str) -> Any:
     try:
         await consumer.start()
     except BaseException:
-        await discard_reader(consumer)
+        await stop_consumer(consumer)
         raise
     return consumer
-
-
-async def discard_reader(consumer: Any) -> None:
-    """Stop it; with brokers away that fails or hangs, and what is left is ended by force."""
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await consumer.stop()
-    except AWAY:
-        await consumer._client.close()  # noqa: SLF001 -- stop() gave up before it got there

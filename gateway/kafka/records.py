@@ -5,7 +5,7 @@ Named tuples, not dataclasses: these are made a hundred thousand times a second.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Headers: TypeAlias = tuple[tuple[str, bytes], ...]
 """Names and values, in order; a name may come twice."""
@@ -45,3 +45,16 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers
+
+
+def record_of(target: Partition, record: Any) -> Record:
+    """aiokafka's record as ours."""
+    return Record(
+        target.topic,
+        target.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        tuple(record.headers),
+    )

@@ -117,7 +117,7 @@ async def test_a_consumer_whose_fetcher_died_is_built_anew_and_asks_where_to_go_
     async with bus.consumer([EXPRESS], "group", assigned=places) as consumer:
         await settle(consumer, partitions=PARTITIONS)
         before = rebuilds("consumer group")
-        client = await consumer._client.get()
+        client = await consumer._members.get()
         client.consumer._fetcher._fetch_task.cancel()
         places.stored = {Partition(EXPRESS, 0): 1}
         await producer.send([Message(EXPRESS, None, b"%d" % n, partition=0) for n in range(3)])
@@ -129,7 +129,7 @@ async def test_a_pause_outlives_a_rebuild(bus: Bus, producer: Producer) -> None:
     async with bus.consumer([EXPRESS], "group", assigned=Places()) as consumer:
         await settle(consumer, partitions=PARTITIONS)
         consumer.pause([Partition(EXPRESS, 0)])
-        client = await consumer._client.get()
+        client = await consumer._members.get()
         client.consumer._fetcher._fetch_task.cancel()
         await producer.send([Message(EXPRESS, None, b"x", partition=number) for number in (0, 1)])
         assert [record.partition for record in await take(consumer, 1)] == [1]
