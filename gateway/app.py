@@ -27,6 +27,7 @@ from gateway.feeds import queries
 from gateway.feeds.admit import Admission
 from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import Lane
+from gateway.feeds.contents import Contents
 from gateway.feeds.finish import Finisher
 from gateway.feeds.keeper import Keeper
 from gateway.feeds.process import ChunkProcessor
@@ -182,7 +183,7 @@ def compose(services: Services) -> Stages:
 def _feed_jobs(services: Services, processor: ChunkProcessor, profiles: Profiles) -> list[Job]:
     bus, pool = services.bus, services.feed_pool
     lanes = [LaneWorker(lane, bus, pool, processor) for lane in Lane]
-    repairs = Repairs(bus, pool, services.feed_producer, profiles)
+    repairs = Repairs(pool, services.feed_producer, Contents(bus, pool, profiles))
     keeper = Keeper(bus, pool, repairs, busy=lambda: any(lane.busy for lane in lanes))
     for lane in lanes:
         services.health.add(lane.name, lane.check)

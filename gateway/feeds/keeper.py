@@ -2,50 +2,63 @@
 
 A frozen broker, or a frozen worker's socket, can append a timed-out batch behind newer values of the same keys. The
 catalog topic then ends on an old value although PostgreSQL knows better. The keeper compares what it reads with
-`feed_state`, one query per batch, and decides what is suspicious under the key's row lock.
+`feed_state`, one query per batch, and decides what is suspicious under the keys' row locks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 import structlog
 
 from gateway.feeds import keys
-from gateway.feeds.findings import Finding, Known, Seen, compare
+from gateway.feeds.findings import Finding, compare
 from gateway.feeds.patience import patiently
 from gateway.feeds.repair import Repairs
-from gateway.feeds.sources import lanes_are_idle, places, store_next
-from gateway.kafka import CATALOG_TOPIC, Bus, Partition, Record
+from gateway.feeds.sightings import FACET_OF_TOPIC, Sighting, sighted
+from gateway.feeds.sources import LANE_TOPIC, ends_of, have_reached, places, store_next
+from gateway.kafka import Bus, Consumer, Partition, Record
 from gateway.store import Pool, transaction
 from gateway.telemetry import metrics
-from schemas.catalog import Facet
-from schemas.envelope import InvalidEnvelopeError, ItemKey, parts_of, version_of
+from schemas.envelope import ItemKey
 
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.5
-ADOPT_AFTER_SECONDS = 5.0
+
+LOOK_SECONDS = 0.5
+"""Between two looks: most records are read before their chunk commits, and settled by the first look after it."""
+
+LOOK_RECORDS = 5_000
+"""Records read since the last look that are not kept waiting for the next."""
+
+MOST_WATCHED = 20_000
+"""Unsettled records beyond which nothing more is read: a restored database may lack millions."""
+
+SETTLE_KEYS = 250
+"""Keys mended in one transaction; their records are held in memory."""
+
+EXPLAIN_SECONDS = 5.0
 """A record whose state does not come is looked into after so long."""
 
 COURTESY = 4.0
-"""While feeds are being worked on the keeper rests so many times as long as it worked."""
+"""While feeds are being worked on the keeper rests so many times as long as a look took, within REST_SECONDS."""
 
-FACET_OF_TOPIC = {topic: facet for facet, topic in CATALOG_TOPIC.items()}
+REST_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """One record of a catalog topic that is not settled yet."""
+class Horizon:
+    """The ends of the feeds topics at a moment. Once all of that took effect, what was seen before is unexplained."""
 
-    record: Record
-    facet: Facet
-    key: ItemKey
-    seen: Seen
-    since: float
+    at: float
+    ends: Mapping[Partition, int]
 
 
 class Keeper:
@@ -56,8 +69,13 @@ class Keeper:
         self._pool = pool
         self._repairs = repairs
         self._busy = busy
-        self._pending: dict[Partition, dict[int, Watched]] = {}
+        self._watched: dict[Partition, list[Sighting]] = {}
         self._read_to: dict[Partition, int] = {}
+        self._fresh = 0
+        self._paused: frozenset[Partition] = frozenset()
+        self._looked_at = time.monotonic()
+        self._horizon: Horizon | None = None
+        self._explained_to = float("-inf")
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -68,72 +86,107 @@ class Keeper:
         """Until stopped; waits while Kafka or PostgreSQL is away."""
         async with self._bus.consumer(list(FACET_OF_TOPIC), "gateway.keeper", assigned=self._begin) as consumer:
             while not self._stopping.is_set():
-                await self._turn(await consumer.poll(POLL_SECONDS))
+                self._note(await consumer.poll(POLL_SECONDS))
+                if self._due:
+                    await self._look_everywhere()
+                self._throttle(consumer)
 
     async def _begin(self, assigned: frozenset[Partition]) -> Mapping[Partition, int]:
-        """After a rebalance: begin again at the stored places, where nothing is pending yet."""
+        """After a rebalance: begin again at the stored places, where nothing is watched yet."""
         async for attempt in patiently():
             with attempt:
                 self._read_to = await places(self._pool, self._bus, assigned)
-        self._pending = {}
+        self._watched = {}
         return self._read_to
 
-    async def _turn(self, batches: Mapping[Partition, Sequence[Record]]) -> None:
+    def _note(self, batches: Mapping[Partition, Sequence[Record]]) -> None:
+        now, foreign = time.monotonic(), 0
+        for partition, records in batches.items():
+            found = [sighted(record, now) for record in records]
+            self._watched.setdefault(partition, []).extend(each for each in found if each is not None)
+            self._read_to[partition] = records[-1].offset + 1
+            self._fresh += len(records)
+            foreign += found.count(None)
+        if foreign:
+            log.warning("catalog.foreign_records", records=foreign)
+
+    @property
+    def _due(self) -> bool:
+        return self._fresh >= LOOK_RECORDS or (
+            bool(self._watched) and time.monotonic() - self._looked_at >= LOOK_SECONDS
+        )
+
+    def _throttle(self, consumer: Consumer) -> None:
+        if self._count() >= MOST_WATCHED:
+            self._paused |= consumer.assignment()
+            consumer.pause(self._paused)
+        elif self._paused:
+            consumer.resume(self._paused)
+            self._paused = frozenset()
+
+    def _count(self) -> int:
+        return sum(map(len, self._watched.values()))
+
+    async def _look_everywhere(self) -> None:
         started = time.monotonic()
-        for partition in batches.keys() | self._pending.keys():
-            fresh = batches.get(partition, ())
-            if fresh:
-                self._read_to[partition] = fresh[-1].offset + 1
-            async for attempt in patiently():
-                with attempt:
-                    await self._examine(partition, _watched(fresh))
-        metrics.keeper_pending.set(sum(map(len, self._pending.values())))
+        async for attempt in patiently():
+            with attempt:
+                await self._survey(started)
+                for partition in list(self._watched):
+                    await self._look(partition)
+        metrics.keeper_pending.set(self._count())
+        self._fresh, self._looked_at = 0, time.monotonic()
         if self._busy():
-            await asyncio.sleep(COURTESY * (time.monotonic() - started))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(COURTESY * (self._looked_at - started), REST_SECONDS)):
+                    await self._stopping.wait()
 
-    async def _examine(self, partition: Partition, fresh: Sequence[Watched]) -> None:
-        """Compare fresh and pending records of one partition with what is known, in one query, and note how far we are.
+    async def _survey(self, now: float) -> None:
+        """Learn up to when everything seen would be explained by now, if a chunk could explain it."""
+        if self._horizon is not None and await have_reached(self._pool, self._horizon.ends):
+            self._explained_to, self._horizon = self._horizon.at, None
+        oldest = min(
+            (each.since for watched in self._watched.values() for each in watched if each.since > self._explained_to),
+            default=now,
+        )
+        if self._horizon is None and now - oldest >= EXPLAIN_SECONDS:
+            self._horizon = Horizon(time.monotonic(), await ends_of(self._bus, LANE_TOPIC.values()))
 
-        A pending record is read again after a crash: the stored place stays before it.
+    async def _look(self, partition: Partition) -> None:
+        """Compare what is watched with what is known, in one query, settle what can be, and note how far we are.
+
+        What goes on waiting is read again after a crash: the stored place stays before it.
         """
-        watched = [*self._pending.get(partition, {}).values(), *fresh]
-        if watched:
-            async with transaction(self._pool) as connection:
-                known = await keys.read_known(connection, watched[0].facet, {each.key for each in watched})
-            pending = [each for each in watched if await self._is_pending(each, known.get(each.key))]
-            self._pending[partition] = {each.record.offset: each for each in pending}
-            if not pending:
-                del self._pending[partition]
-        following = min(self._pending.get(partition, ()), default=self._read_to[partition])
-        await store_next(self._pool, partition, following)
+        watched = self._watched[partition]
+        waiting = await self._unsettled(watched) if watched else []
+        if waiting:
+            self._watched[partition] = waiting
+        else:
+            del self._watched[partition]
+        await store_next(self._pool, partition, waiting[0].seen.offset if waiting else self._read_to[partition])
 
-    async def _is_pending(self, watched: Watched, known: Known | None) -> bool:
-        """Settle the record if it can be; True when its chunk has yet to commit."""
-        finding = compare(watched.seen, known)
-        if finding is Finding.SETTLED:
-            return False
-        if finding is Finding.PENDING and not await self._cannot_come(watched):
-            return True
-        await self._repairs.settle(watched.record, watched.facet, watched.key, watched.seen)
-        return False
-
-    async def _cannot_come(self, watched: Watched) -> bool:
-        """Whether no chunk is left that could still explain a record newer than its key's state."""
-        if time.monotonic() - watched.since < ADOPT_AFTER_SECONDS:
-            return False
-        return await lanes_are_idle(self._pool, self._bus)
+    async def _unsettled(self, watched: Sequence[Sighting]) -> list[Sighting]:
+        facet = watched[0].facet
+        async with transaction(self._pool) as connection:
+            known = await keys.read_known(connection, facet, {each.key for each in watched})
+        waiting: list[Sighting] = []
+        doubtful: list[Sighting] = []
+        for each in watched:
+            finding = compare(each.seen, known[each.key])
+            if finding is Finding.PENDING and each.since > self._explained_to:
+                waiting.append(each)
+            elif finding is not Finding.SETTLED:
+                doubtful.append(each)
+        for batch in _batches(doubtful):
+            waiting += await self._repairs.settle(facet, batch)
+        return sorted(waiting, key=lambda each: each.seen.offset)
 
 
-def _watched(records: Sequence[Record]) -> list[Watched]:
-    now = time.monotonic()
-    found = []
-    for record in records:
-        try:
-            version, key = version_of(record.headers), parts_of(record.key or b"")
-        except InvalidEnvelopeError:
-            log.warning("catalog.foreign_record", topic=record.topic, partition=record.partition, offset=record.offset)
-            continue
-        if version is not None:
-            seen = Seen(record.partition, record.offset, version)
-            found.append(Watched(record, FACET_OF_TOPIC[record.topic], key, seen, now))
-    return found
+def _batches(sightings: Sequence[Sighting]) -> Iterator[list[Sighting]]:
+    """All records of a key in one batch, in their order."""
+    by_key: defaultdict[ItemKey, list[Sighting]] = defaultdict(list)
+    for sighting in sightings:
+        by_key[sighting.key].append(sighting)
+    groups = iter(by_key.values())
+    while batch := [sighting for group in islice(groups, SETTLE_KEYS) for sighting in group]:
+        yield batch

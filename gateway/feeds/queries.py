@@ -86,7 +86,8 @@ UPDATE_KEYS = """
        SET version = EXCLUDED.version, source_version = EXCLUDED.source_version, hash = EXCLUDED.hash,
            published_at = EXCLUDED.published_at, partition = COALESCE(EXCLUDED.partition, s.partition),
            "offset" = COALESCE(EXCLUDED."offset", s."offset"), withdrawn = EXCLUDED.hash IS NULL AND s.withdrawn,
-           seen = GREATEST(s.seen, EXCLUDED.seen), seen_outcome = EXCLUDED.seen_outcome
+           seen = GREATEST(s.seen, EXCLUDED.seen),
+           seen_outcome = CASE WHEN EXCLUDED.seen >= s.seen THEN EXCLUDED.seen_outcome ELSE s.seen_outcome END
 """
 
 MARK_REJECTED = """

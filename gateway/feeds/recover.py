@@ -17,8 +17,11 @@ from gateway.store import Pool, transaction
 log = structlog.get_logger(__name__)
 
 RAISE = """
-    SELECT setval('feed_no', $1) FROM feed_no WHERE last_value < $1
+    SELECT setval('feed_no', $1) FROM feed_no WHERE last_value < $1 OR (last_value = $1 AND NOT is_called)
 """
+
+# One process at a time: by the time another one looks, the first may have given out higher numbers.
+ALONE = "SELECT pg_advisory_xact_lock(hashtext('feed_no'))"
 
 
 async def raise_feed_no(bus: Bus, pool: Pool) -> int:
@@ -30,9 +33,11 @@ async def raise_feed_no(bus: Bus, pool: Pool) -> int:
     highest = 0
     for partition, end in ends.items():
         start = max(starts[partition], stored.get(partition, 0))
-        async for records in bus.scan(*partition, start, end):
-            highest = max(highest, *map(_feed_no, records))
+        if start < end:
+            async for records in bus.scan(*partition, start, end):
+                highest = max(highest, *map(_feed_no, records))
     async with transaction(pool) as connection:
+        await connection.execute(ALONE)
         raised = await connection.fetchval(RAISE, highest)
     if raised is not None:
         log.warning("feed_no.raised", to=raised)

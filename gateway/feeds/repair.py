@@ -1,153 +1,112 @@
-"""Mending one key of a catalog topic, under its row lock."""
+"""Mending keys of a catalog topic, under their row locks."""
 
 from __future__ import annotations
 
-import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-import orjson
 import structlog
 
 from gateway.feeds import keys
-from gateway.feeds.chunk import decode, head_from_headers
-from gateway.feeds.findings import Finding, Seen, compare
-from gateway.feeds.keys import LockedKey
-from gateway.feeds.message import expiry_of, stamp
-from gateway.feeds.normalise import Rejection, Rules, normalise
-from gateway.feeds.profile import Profiles
-from gateway.feeds.versions import feed_no_of, record_index_of
-from gateway.kafka import CATALOG_TOPIC, Bus, Message, Position, Producer, Record
-from gateway.sdk.errors import InvalidMessageError
+from gateway.feeds.contents import Content, Contents
+from gateway.feeds.findings import Known, Remedy, Seen, remedy
+from gateway.feeds.keys import Adoption
+from gateway.feeds.sightings import Sighting
+from gateway.kafka import Position, Producer
 from gateway.store import Connection, Pool, transaction
 from gateway.telemetry import metrics
 from schemas.catalog import Facet
-from schemas.envelope import ItemHeaders, ItemKey, key_of
+from schemas.envelope import ItemKey
 
 log = structlog.get_logger(__name__)
 
-STAMPS = ("supplier", "version", "observed_at", "expires_at")
-"""Members of a message that are not facts."""
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """A content of the topic that becomes the state of its key, under a version."""
+
+    version: int
+    content: Content
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """The value that a key should end on; None withdraws it."""
+class Step:
+    """What is done to one key. end: where the topic has it last; send: goes behind that."""
 
-    value: bytes | None
-    hash: bytes
-
-
-def restamped(value: bytes, version: int) -> bytes:
-    """The same message under another version."""
-    return orjson.dumps({**orjson.loads(value), "version": version})
-
-
-def facts_hash(value: bytes) -> bytes:
-    """Hash of the facts in a message, as `normalise` made it."""
-    members = orjson.loads(value)
-    facts = {name: member for name, member in members.items() if name not in STAMPS}
-    return hashlib.blake2b(orjson.dumps(facts), digest_size=16).digest()
+    end: Position
+    send: Content | None = None
+    believe: Belief | None = None
 
 
 class Repairs:
-    """Settles suspicious records of the catalog topics one by one."""
+    """Settles suspicious records of the catalog topics, many keys at a time."""
 
-    def __init__(self, bus: Bus, pool: Pool, producer: Producer, profiles: Profiles) -> None:
-        self._bus = bus
+    def __init__(self, pool: Pool, producer: Producer, contents: Contents) -> None:
         self._pool = pool
         self._producer = producer
-        self._profiles = profiles
+        self._contents = contents
 
-    async def settle(self, record: Record, facet: Facet, key: ItemKey, seen: Seen) -> Finding:
-        """Do what the record asks for, judged again under the lock; what it was."""
+    async def settle(self, facet: Facet, sightings: Sequence[Sighting]) -> list[Sighting]:
+        """Do what records of one partition, in order, ask for; those that have to be looked at again.
+
+        What has to be sent is read before the keys are locked: nobody waits at them for that. A key that moved
+        meanwhile stays as it is until the next look. Raises ServiceUnavailableError: look again at all.
+        """
+        by_key: defaultdict[ItemKey, list[Sighting]] = defaultdict(list)
+        for sighting in sightings:
+            by_key[sighting.key].append(sighting)
         async with transaction(self._pool) as connection:
-            locked = await keys.lock_key(connection, facet, key)
-            finding = compare(seen, locked.known)
-            match finding:
-                case Finding.SETTLED:
-                    pass
-                case Finding.TAKE_OVER:
-                    await keys.move_key(connection, facet, key, Position(seen.partition, seen.offset))
-                case Finding.REPAIR:
-                    await self._repair(connection, facet, key, locked)
-                case Finding.PENDING:
-                    await _adopt(connection, record, facet, key, seen)
-        if finding in (Finding.REPAIR, Finding.PENDING):
-            metrics.catalog_repairs_total.inc()
-            log.warning(
-                "catalog.settled", finding=finding, key=record.key, partition=seen.partition, offset=seen.offset
-            )
-        return finding
+            known = await keys.read_known(connection, facet, by_key)
+        steps = await self._planned(facet, known, {key: [each.seen for each in own] for key, own in by_key.items()})
+        async with transaction(self._pool) as connection:
+            locked = await keys.lock_known(connection, facet, steps)
+            moved = {key for key in steps if locked[key] != known[key]}
+            await self._take(connection, facet, {key: step for key, step in steps.items() if key not in moved})
+        return [sighting for key in moved for sighting in by_key[key]]
 
-    async def _repair(self, connection: Connection, facet: Facet, key: ItemKey, locked: LockedKey) -> None:
-        version = locked.known.version
-        content = await self._content(connection, facet, key, locked)
+    async def _planned(
+        self, facet: Facet, known: Mapping[ItemKey, Known], seen: Mapping[ItemKey, list[Seen]]
+    ) -> dict[ItemKey, Step]:
+        """What to do about the keys that need anything; a record that nobody of ours wrote asks for nothing."""
+        found = ((key, remedy(known[key], own)) for key, own in seen.items())
+        asked = {key: each for key, each in found if each is not None}
+        newer = {key: each.adopt.position for key, each in asked.items() if each.adopt}
+        behind = {key: known[key] for key, each in asked.items() if each.resend and not each.adopt}
+        contents = {**await self._contents.at(facet, newer), **await self._contents.of(facet, behind)}
+        last = await self._contents.at(facet, {key: asked[key].end for key in behind.keys() - contents.keys()})
+        if last:
+            log.error("catalog.unrepairable", facet=facet, keys=len(last), first=min(last))
+        steps = {key: _step(each, known[key], contents.get(key), last.get(key)) for key, each in asked.items()}
+        return {key: step for key, step in steps.items() if step is not None}
+
+    async def _take(self, connection: Connection, facet: Facet, steps: Mapping[ItemKey, Step]) -> None:
+        sends = {key: step.send for key, step in steps.items() if step.send is not None}
+        positions = await self._producer.send([content.message for content in sends.values()]) if sends else []
+        ends = {key: step.end for key, step in steps.items()} | dict(zip(sends, positions, strict=True))
+        adoptions = {
+            key: Adoption(step.believe.version, step.believe.content.hash, step.believe.content.observed_at, ends[key])
+            for key, step in steps.items()
+            if step.believe is not None
+        }
+        if adoptions:
+            await keys.adopt_keys(connection, facet, adoptions)
+        if moves := {key: end for key, end in ends.items() if key not in adoptions}:
+            await keys.move_keys(connection, facet, moves)
+        metrics.catalog_repairs_total.inc(len(sends))
+        if sends or adoptions:
+            log.warning("catalog.mended", facet=facet, sent=len(sends), adopted=len(adoptions))
+
+
+def _step(asked: Remedy, known: Known, content: Content | None, last: Content | None) -> Step | None:
+    """content: what the key should end on; last: what it does end on, where the content exists nowhere any more."""
+    if asked.adopt is not None:
         if content is None:
-            log.error("catalog.unrepairable", facet=facet, key=key, version=version)
-            return
-        kafka_key = key_of(*key)
-        writer = ItemHeaders(facet, key.supplier, feed_no=feed_no_of(version), time=datetime.now().astimezone())
-        headers = (
-            writer.withdrawal(kafka_key, version)
-            if content.value is None
-            else writer.state(kafka_key, version, content.hash)
-        )
-        [position] = await self._producer.send([Message(CATALOG_TOPIC[facet], kafka_key, content.value, headers)])
-        await keys.move_key(connection, facet, key, position)
-
-    async def _content(self, connection: Connection, facet: Facet, key: ItemKey, locked: LockedKey) -> Content | None:
-        """The newest content: from the topic itself, else from the archive of raw chunks."""
-        if locked.hash is None:
-            return Content(None, b"")
-        known = locked.known
-        if known.partition is not None and known.offset is not None:
-            record = await self._bus.read(CATALOG_TOPIC[facet], known.partition, known.offset)
-            if record is not None and record.key == key_of(*key) and record.value is not None:
-                return Content(restamped(record.value, known.version), locked.hash)
-        return await self._archived(connection, facet, key, locked)
-
-    async def _archived(self, connection: Connection, facet: Facet, key: ItemKey, locked: LockedKey) -> Content | None:
-        version = locked.known.version
-        place = await connection.fetchrow(keys.ARCHIVED, feed_no_of(version), record_index_of(version))
-        if place is None:
             return None
-        record = await self._bus.read(place["topic"], place["partition"], place["offset"])
-        if record is None:
-            return None
-        try:
-            head, raws = head_from_headers(record.headers), list(decode(record.value or b""))
-            profile = await self._profiles.get(head.supplier, head.revision)
-        except InvalidMessageError:
-            return None
-        rules = Rules(facet, head.received_at, profile.categories)
-        result = normalise(profile.adapter, raws[record_index_of(version) - place["first_record"]], rules)
-        if isinstance(result, Rejection):
-            return None
-        for item in reversed(result):
-            if (item.sku, item.area) == (key.sku, key.area or "") and item.hash == locked.hash:
-                expires_at = expiry_of(facet, item.observed_at, profile.period(facet))
-                value = stamp(
-                    item.content,
-                    supplier=key.supplier,
-                    version=version,
-                    observed_at=item.observed_at,
-                    expires_at=expires_at,
-                )
-                return Content(value, item.hash)
-        return None
-
-
-async def _adopt(connection: Connection, record: Record, facet: Facet, key: ItemKey, seen: Seen) -> None:
-    """Believe the topic: the database was restored from an older copy and the chunk cannot come again."""
-    value = record.value
-    await keys.adopt_key(
-        connection,
-        facet,
-        key,
-        version=seen.version,
-        hash=None if value is None else facts_hash(value),
-        observed_at=None if value is None else datetime.fromisoformat(orjson.loads(value)["observed_at"]),
-        position=Position(seen.partition, seen.offset),
-        feed_no=feed_no_of(seen.version),
-    )
+        return Step(asked.end, content if asked.resend else None, Belief(asked.adopt.version, content))
+    if content is not None:
+        return Step(asked.end, send=content)
+    if last is not None:
+        # Believing the topic lets the supplier's next word through, which would be unchanged otherwise.
+        return Step(asked.end, believe=Belief(known.version, last))
+    return None if asked.resend else Step(asked.end)

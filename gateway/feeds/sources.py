@@ -73,9 +73,8 @@ def _alarm(partition: Partition, unread_from: int, goes_on_at: int) -> None:
     log.error("source.gap", partition=partition, unread_from=unread_from, goes_on_at=goes_on_at)
 
 
-async def lanes_are_idle(pool: Pool, bus: Bus) -> bool:
-    """Whether every chunk that the feeds topics hold has taken effect."""
-    ends = await ends_of(bus, LANE_TOPIC.values())
+async def have_reached(pool: Pool, ends: Mapping[Partition, int]) -> bool:
+    """Whether everything before these ends of the feeds topics has taken effect."""
     async with acquired(pool) as connection:
-        stored = await stored_nexts(connection, list(LANE_TOPIC.values()))
+        stored = await stored_nexts(connection, sorted({topic for topic, _ in ends}))
     return all(stored.get(partition, 0) >= end for partition, end in ends.items())

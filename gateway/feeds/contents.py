@@ -1,0 +1,191 @@
+"""What keys should end on: read from the catalog topic itself, else made again from the archive of raw chunks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import orjson
+from pydantic import ValidationError
+
+from gateway.feeds import keys
+from gateway.feeds.chunk import ChunkHead, RawRecord, decode, head_from_headers
+from gateway.feeds.decide import Publication
+from gateway.feeds.findings import Known
+from gateway.feeds.message import catalog_messages
+from gateway.feeds.normalise import NormalisedItem, Rules, normalise
+from gateway.feeds.profile import Profile, Profiles
+from gateway.feeds.versions import feed_no_of, record_index_of
+from gateway.kafka import CATALOG_TOPIC, Bus, Message, Position, Record
+from gateway.sdk.errors import InvalidMessageError
+from gateway.store import Pool, transaction
+from schemas.base import read
+from schemas.catalog import MESSAGES, Facet
+from schemas.envelope import GW_VERSION, ItemHeaders, ItemKey, key_of
+
+STAMPS = ("supplier", "version", "observed_at", "expires_at")
+"""Members of a message that are not facts."""
+
+NEAR = 2_000
+"""Records apart up to which reading on is cheaper than beginning again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A record that a key may end on. hash: of its facts, None when it withdraws the key; observed_at: of its facts."""
+
+    message: Message
+    hash: bytes | None
+    observed_at: datetime | None
+
+
+class Contents:
+    """Finds contents, many at a time. Methods raise ServiceUnavailableError while Kafka or PostgreSQL is away."""
+
+    def __init__(self, bus: Bus, pool: Pool, profiles: Profiles) -> None:
+        self._bus = bus
+        self._pool = pool
+        self._profiles = profiles
+
+    async def at(self, facet: Facet, places: Mapping[ItemKey, Position]) -> dict[ItemKey, Content]:
+        """The records of keys that lie at these places, those which the log still holds and which are states."""
+        records = await self._records(CATALOG_TOPIC[facet], places.values())
+        found = {key: _as_it_is(facet, key, records.get(place)) for key, place in places.items()}
+        return {key: content for key, content in found.items() if content is not None}
+
+    async def of(self, facet: Facet, known: Mapping[ItemKey, Known]) -> dict[ItemKey, Content]:
+        """The known content of keys under the known versions; what is gone everywhere is left out."""
+        found = {key: _withdrawal(facet, key, state.version) for key, state in known.items() if state.hash is None}
+        stored = {
+            key: Position(state.partition, state.offset)
+            for key, state in known.items()
+            if state.hash is not None and state.partition is not None and state.offset is not None
+        }
+        for key, content in (await self.at(facet, stored)).items():
+            if content.hash is not None:
+                found[key] = _restamped(facet, key, content, known[key])
+        lost = {key: state for key, state in known.items() if key not in found}
+        return found | await self._archived(facet, lost)
+
+    async def _records(self, topic: str, places: Collection[Position]) -> dict[Position, Record]:
+        by_partition: defaultdict[int, set[int]] = defaultdict(set)
+        for partition, offset in places:
+            by_partition[partition].add(offset)
+        found: dict[Position, Record] = {}
+        for partition, offsets in by_partition.items():
+            for start, end in stretches(offsets):
+                async for records in self._bus.scan(topic, partition, start, end):
+                    found.update(
+                        (Position(partition, record.offset), record) for record in records if record.offset in offsets
+                    )
+        return found
+
+    async def _archived(self, facet: Facet, known: Mapping[ItemKey, Known]) -> dict[ItemKey, Content]:
+        if not known:
+            return {}
+        async with transaction(self._pool) as connection:
+            chunks = await keys.archived_chunks(connection, [state.version for state in known.values()])
+        by_chunk: defaultdict[keys.ArchivedChunk, list[ItemKey]] = defaultdict(list)
+        for key, state in known.items():
+            if state.version in chunks:
+                by_chunk[chunks[state.version]].append(key)
+        found: dict[ItemKey, Content] = {}
+        for chunk, named in by_chunk.items():
+            record = await self._bus.read(*chunk.partition, chunk.offset)
+            if record is not None:
+                found |= await self._renormalised(facet, record, {key: known[key] for key in named})
+        return found
+
+    async def _renormalised(
+        self, facet: Facet, record: Record, known: Mapping[ItemKey, Known]
+    ) -> dict[ItemKey, Content]:
+        try:
+            head, raws = head_from_headers(record.headers), list(decode(record.value or b""))
+            profile = await self._profiles.get(head.supplier, head.revision)
+        except InvalidMessageError:
+            return {}
+        rules = Rules(facet, head.received_at, profile.categories)
+        found: dict[ItemKey, Content] = {}
+        for key, state in known.items():
+            item = _item_of(key, state, head, profile, rules, raws)
+            if item is not None:
+                found[key] = _published(head, profile, state.version, item)
+        return found
+
+
+def stretches(offsets: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Where to read, from and up to, so that every offset is covered and no long way is read in vain."""
+    start = end = None
+    for offset in sorted(offsets):
+        if start is None or end is None or offset - end > NEAR:
+            if start is not None and end is not None:
+                yield start, end
+            start = offset
+        end = offset + 1
+    if start is not None and end is not None:
+        yield start, end
+
+
+def facts_hash(value: bytes) -> bytes:
+    """Hash of the facts in a message, as `normalise` made it."""
+    facts = {name: member for name, member in orjson.loads(value).items() if name not in STAMPS}
+    return hashlib.blake2b(orjson.dumps(facts), digest_size=16).digest()
+
+
+def _as_it_is(facet: Facet, key: ItemKey, record: Record | None) -> Content | None:
+    """The record itself, when it is a state of the key that the gateway may have written."""
+    if record is None or record.key != key_of(*key):
+        return None
+    message = Message(CATALOG_TOPIC[facet], record.key, record.value, record.headers)
+    if record.value is None:
+        return Content(message, None, None)
+    try:
+        state = read(MESSAGES[facet], record.value)
+    except ValidationError:
+        return None
+    if (state.supplier, state.sku, getattr(state, "area", None)) != key:
+        return None
+    return Content(message, facts_hash(record.value), state.observed_at)
+
+
+def _withdrawal(facet: Facet, key: ItemKey, version: int) -> Content:
+    kafka_key = key_of(*key)
+    headers = _headers(facet, key, version).withdrawal(kafka_key, version)
+    return Content(Message(CATALOG_TOPIC[facet], kafka_key, None, headers), None, None)
+
+
+def _restamped(facet: Facet, key: ItemKey, content: Content, known: Known) -> Content:
+    """The same facts under the known version; the very same message when it bears that already."""
+    message = content.message
+    if dict(message.headers)[GW_VERSION] == b"%d" % known.version or message.value is None or message.key is None:
+        return content
+    value = orjson.dumps({**orjson.loads(message.value), "version": known.version})
+    headers = _headers(facet, key, known.version).state(message.key, known.version, known.hash or b"")
+    return replace(content, message=message._replace(value=value, headers=headers))
+
+
+def _headers(facet: Facet, key: ItemKey, version: int) -> ItemHeaders:
+    return ItemHeaders(facet, key.supplier, feed_no=feed_no_of(version), time=datetime.now(UTC))
+
+
+def _item_of(
+    key: ItemKey, known: Known, head: ChunkHead, profile: Profile, rules: Rules, raws: list[RawRecord]
+) -> NormalisedItem | None:
+    """The item that the known version came from, unless the adapter makes something else of the record by now."""
+    place = record_index_of(known.version) - head.first_record
+    if (head.supplier, head.facet, head.feed_no) != (key.supplier, rules.facet, feed_no_of(known.version)):
+        return None
+    result = normalise(profile.adapter, raws[place], rules) if 0 <= place < len(raws) else ()
+    for item in result if isinstance(result, list) else ():
+        if (item.sku, item.area, item.hash) == (key.sku, key.area or "", known.hash):
+            return item
+    return None
+
+
+def _published(head: ChunkHead, profile: Profile, version: int, item: NormalisedItem) -> Content:
+    publication = Publication((item.sku, item.area), version, item)
+    [message] = catalog_messages(head, [publication], profile.period(head.facet))
+    return Content(message, item.hash, item.observed_at)
