@@ -77,7 +77,7 @@ class LaneWorker:
 
     async def check(self) -> str:
         """What this member has to read. Raises KafkaUnavailableError until it is in its group."""
-        if self._member is None or not self._member.assignment():
+        if self._member is None or not self._member.joined:
             raise KafkaUnavailableError("not in its group yet")
         return f"{len(self._member.assignment())} partitions"
 
