@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from adapters.native.wire import ListingRecord, NoPriceRecord, PriceRecord, ProductRecord, StockRecord
 from gateway import sdk
@@ -12,43 +13,25 @@ from schemas.catalog import Facet, ListingFacts, PriceFacts, ProductFacts, Stock
 # Prices that say there is none, as strings or as numbers.
 _NO_PRICE = re.compile(r"|(-1|0)(\.0{1,2})?")
 
-_PRICE = sdk.Reader(PriceFacts, PriceRecord)
-_NO_QUOTE = sdk.Reader(PriceFacts, NoPriceRecord)
-_STOCK = sdk.Reader(StockFacts, StockRecord)
-_LISTING = sdk.Reader(ListingFacts, ListingRecord)
-_PRODUCT = sdk.Reader(ProductFacts, ProductRecord)
+
+class _PriceReader(sdk.Reader):
+    """Reads rows that quote a price; leaves those without one to their own wire model."""
+
+    def read_members(self, record: sdk.Record, given: dict[str, Any]) -> sdk.Item:
+        price = given.get("price")
+        if price is not None and not _NO_PRICE.fullmatch(str(price)):
+            return super().read_members(record, given)
+        given.pop("price", None)
+        return _NO_QUOTE.read_members(record, given)
 
 
-def _read_price(record: sdk.Record) -> sdk.Item:
-    return _PRICE.read_plain(record) or _read_any_price(record)
+_NO_QUOTE = sdk.Reader(PriceFacts, NoPriceRecord, flat=True)
 
-
-def _read_any_price(record: sdk.Record) -> sdk.Item:
-    members = sdk.members(record.raw)
-    price = members.get("price")
-    if price is not None and not _NO_PRICE.fullmatch(str(price)):
-        return _PRICE.read(record, members)
-    members.pop("price", None)
-    return _NO_QUOTE.read(record, members)
-
-
-def _read_stock(record: sdk.Record) -> sdk.Item:
-    return _STOCK.read_plain(record) or _STOCK.read(record, sdk.members(record.raw))
-
-
-def _read_listing(record: sdk.Record) -> sdk.Item:
-    return _LISTING.read_plain(record) or _LISTING.read(record, sdk.members(record.raw))
-
-
-def _read_product(record: sdk.Record) -> sdk.Item:
-    return _PRODUCT.read(record, sdk.members(record.raw))
-
-
-READERS: Mapping[Facet, Callable[[sdk.Record], sdk.Item]] = {
-    Facet.PRODUCT: _read_product,
-    Facet.PRICE: _read_price,
-    Facet.STOCK: _read_stock,
-    Facet.LISTING: _read_listing,
+READERS: Mapping[Facet, sdk.Reader] = {
+    Facet.PRODUCT: sdk.Reader(ProductFacts, ProductRecord),
+    Facet.PRICE: _PriceReader(PriceFacts, PriceRecord, flat=True),
+    Facet.STOCK: sdk.Reader(StockFacts, StockRecord, flat=True),
+    Facet.LISTING: sdk.Reader(ListingFacts, ListingRecord, flat=True),
 }
 
 
@@ -57,4 +40,4 @@ class Adapter(sdk.Adapter):
 
     def normalise(self, record: sdk.Record) -> Iterable[sdk.Item]:
         """The one item of a record."""
-        return (READERS[record.facet](record),)
+        return (READERS[record.facet].read(record),)

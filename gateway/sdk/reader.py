@@ -19,7 +19,7 @@ from gateway.sdk.adapter import Item, Record
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.faults import issues_of
 from gateway.sdk.fields import Stamps
-from gateway.sdk.wire import MAX_RECORD, decode, nodes, pointer, shown
+from gateway.sdk.wire import MAX_RECORD, decode, members, nodes, pointer, shown
 from schemas.catalog import Facts
 
 MAX_ISSUES = 100
@@ -31,31 +31,40 @@ _SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
 class Reader:
     """Makes items of one facet.
 
-    facts: the canonical model; wire_model: its subclass in the supplier's words. Raises TypeError unless the wire model
-    keeps the fields of the facts in their order: the hash of an item is over bytes in that order.
+    facts: the canonical model; wire_model: its subclass in the supplier's words; flat: no member of a record holds an
+    array or object. Raises TypeError unless the wire model keeps the fields of the facts in their order: the hash of
+    an item is over bytes in that order.
     """
 
-    def __init__(self, facts: type[Facts], wire_model: type[Facts]) -> None:
+    def __init__(self, facts: type[Facts], wire_model: type[Facts], *, flat: bool = False) -> None:
         if [name for name in wire_model.model_fields if name not in Stamps.model_fields] != list(facts.model_fields):
             raise TypeError(f"{wire_model.__name__} must have the fields of {facts.__name__} and those of Stamps alone")
         self._facts = facts
+        self._flat = flat
         self._validate = wire_model.__pydantic_validator__.validate_python
         self._validate_json = wire_model.__pydantic_validator__.validate_json
 
-    def read(self, record: Record, members: dict[str, Any]) -> Item:
-        """The item of a record with these members. Raises InvalidMessageError with every issue of the record."""
+    def read(self, record: Record) -> Item:
+        """The item that a record is. Raises InvalidMessageError with every issue of the record."""
+        return (self._flat and self.read_plain(record)) or self.read_members(record, members(record.raw))
+
+    def read_members(self, record: Record, given: dict[str, Any]) -> Item:
+        """The item of a record that was decoded; where a supplier's shapes need more than names, here is the place.
+
+        Raises as `read`.
+        """
         try:
-            facts = self._validate(members, self_instance=object.__new__(self._facts), context=record.received_at)
+            facts = self._validate(given, self_instance=object.__new__(self._facts), context=record.received_at)
         except ValidationError as error:
             raise _refusal(record, issues_of(error)) from error
         values = facts.__dict__  # the stamps leave the facts before anyone has seen them there
         return Item(facts, values.pop("source_version", None), values.pop("observed_at", None))
 
     def read_plain(self, record: Record) -> Item | None:
-        """The same item at half the cost, if the record is as plain as most are; None at the first doubt.
+        """The item of a record at half the cost, without decoding it first; None at the first doubt.
 
-        Plain is a flat object that fits the wire model and names every member once. Fitting a closed model, it breaks
-        no limit of `decode`; a repeated name is what pydantic would not see.
+        A record that fits its flat wire model breaks no limit of `decode`, short of a repeated name, which pydantic
+        would not see.
         """
         raw = record.raw
         if len(raw) > MAX_RECORD:
@@ -71,13 +80,13 @@ class Reader:
         return Item(facts, values.pop("source_version", None), values.pop("observed_at", None))
 
 
-def _names_at_most(members: int, raw: bytes) -> bool:
-    """Whether an object has no more members than these, nested ones included.
+def _names_at_most(named: int, raw: bytes) -> bool:
+    """Whether a flat object names no more members than these.
 
     There are at least as many colons as members; not counting those inside values, such as times, there are at least
     as many after a quote, unless white space stands between the two.
     """
-    return raw.count(b'":') == members and _SPACED_COLON.search(raw) is None
+    return raw.count(b'":') == named and _SPACED_COLON.search(raw) is None
 
 
 def _refusal(record: Record, issues: Iterable[Issue]) -> InvalidMessageError:
