@@ -83,6 +83,30 @@ def last_is_newest(entries: Iterable[Entry], books: Books) -> list[str]:
     return wrong
 
 
+def highest_accepted_stands(pushes: Iterable[Pushed], entries: Iterable[Entry], books: Books) -> list[str]:
+    """H3: each key is at the highest version that any chunk accepted, and the topic ends on that record's price."""
+    accepted: dict[tuple[str, str], tuple[int, bytes]] = {}
+    lines = {push.feed_no: push.lines for push in pushes if push.feed_no is not None}
+    for chunk in books.chunks:
+        for place, mark in enumerate(chunk["outcomes"]):
+            index = chunk["first_record"] + place
+            if mark in b"nu" and index < len(lines.get(chunk["feed_no"], ())):
+                line = orjson.loads(lines[chunk["feed_no"]][index])
+                key, version = (line["sku"], line.get("area", "*")), chunk["feed_no"] << BITS | index
+                accepted[key] = max(accepted.get(key, (0, b"")), (version, line["price"]))
+    last = {entry.key: orjson.loads(entry.value)["agreement_price"] for entry in entries if entry.value}
+    wrong = []
+    for row in books.keys:
+        version, price = accepted.get((row["sku"], row["area"]), (0, b""))
+        if row["version"] >> BITS not in lines or row["facet"] != "$":
+            continue  # of a feed whose vendor never heard its number
+        if row["version"] != version:
+            wrong.append(f"{_key(row)!r}: its state is version {row['version']}, but {version} was accepted")
+        elif last.get(_key(row)) != price:
+            wrong.append(f"{_key(row)!r}: the topic ends on {last.get(_key(row))}, but {price!r} was accepted")
+    return wrong
+
+
 def _key(row: Mapping[str, object]) -> bytes:
     return f"{row['supplier']}:{row['sku']}:{row['area']}".encode()
 
@@ -131,6 +155,7 @@ def judge(pushes: Sequence[Pushed], topics: Mapping[str, Sequence[Entry]], books
         *every_item_has_one_outcome(pushes, books),
         *no_phantoms(pushes, prices),
         *last_is_newest(prices, books),
+        *highest_accepted_stands(pushes, prices, books),
         *repeats_are_the_same(prices),
         *rejects_are_kept(pushes, books),
     ]
