@@ -18,12 +18,13 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from gateway import app
+from gateway.cli import DONE, INTERRUPTED
 from gateway.cli.embedding import embedded_settings
 from gateway.cli.instance import Instance, announced
 from gateway.cli.output import Json, emit
 from gateway.cli.signals import stop_on_signals
 from gateway.config import Settings, load_settings
-from gateway.demo.show import show
+from gateway.demo.show import show, show_next
 from gateway.demo.story import Account, Act, count_topics, play
 from gateway.kafka import open_bus
 from gateway.store import open_pool
@@ -37,7 +38,7 @@ def demo(
     articles: int = 5000,
     data_dir: Path | None = None,
     port: int | None = None,
-) -> None:
+) -> int:
     """Show the gateway at work on embedded Kafka and PostgreSQL; stays up until Ctrl-C.
 
     Parameters
@@ -56,7 +57,7 @@ def demo(
     configure("console", "warning")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, _directory(data_dir) as directory:
         settings = load_settings(data_dir=directory, port=_port() if port is None else port, workers=1)
-        runner.run(_demo(settings, articles=articles, once=once, as_json=json))
+        return runner.run(_demo(settings, articles=articles, once=once, as_json=json))
 
 
 @contextmanager
@@ -82,7 +83,8 @@ def _port() -> int:
         return 8080
 
 
-async def _demo(settings: Settings, *, articles: int, once: bool, as_json: bool) -> None:
+async def _demo(settings: Settings, *, articles: int, once: bool, as_json: bool) -> int:
+    """Exit status: being stopped is the end of a demo that has shown everything, and an interruption of any other."""
     stop = stop_on_signals()
     console = Console(stderr=as_json, highlight=False)
     started = time.monotonic()
@@ -95,15 +97,17 @@ async def _demo(settings: Settings, *, articles: int, once: bool, as_json: bool)
         stopped.cancel()
         if not playing.done():
             playing.cancel()
-            return
+            return INTERRUPTED
         account = playing.result()
-        show(console, account, url, ready.data_dir)
+        show(console, account)
         if as_json:
             emit(_summary(ready, account, time.monotonic() - started))
             sys.stdout.flush()
         if not once:
+            show_next(console, account, url, ready.data_dir)
             console.print("[dim]Ctrl-C 结束  ·  ends the demo[/dim]")
             await stop.wait()
+    return DONE
 
 
 @asynccontextmanager
@@ -129,7 +133,9 @@ async def _played(settings: Settings, url: str, articles: int, console: Console)
     token = settings.admin_token.get_secret_value() if settings.admin_token else ""
 
     def told(act: Act) -> None:
-        console.print(f"[dim]推送[/dim] {len(act.lines):>6,} {act.facet:<8} {act.words[0]} [dim]· {act.words[1]}[/dim]")
+        console.print(
+            f"[dim]推送 pushing[/dim] {len(act.lines):>6,} {act.facet:<7} {act.words[0]} [dim]· {act.words[1]}[/dim]"
+        )
 
     console.print(f"[bold]mallgate[/bold] {url}  [dim]Kafka {settings.kafka_bootstrap}[/dim]")
     account = await play(url, token, count=articles, told=told)

@@ -28,12 +28,18 @@ MALLGATE = (
 """How the program was called, so that a pasted line finds it."""
 
 
-def show(console: Console, account: Account, url: str, data_dir: Path) -> None:
-    """Everything there is to see, top to bottom."""
+def show(console: Console, account: Account) -> None:
+    """What was pushed, what became of it and why, and what it made on Kafka."""
+    console.print()
     console.print(_feeds(account))
     console.print(_rejections(account))
     console.print(_topics(account))
+
+
+def show_next(console: Console, account: Account, url: str, data_dir: Path) -> None:
+    """Where to look while the demo is up."""
     console.print(Text("接下来  ·  where to look next", style="italic"))
+    console.print(Text(f"\n  {url}/docs   {url}/metrics   {url}/readyz"), soft_wrap=True)
     for words, command in _next(account, url, data_dir):
         # Lines to paste: never wrapped, never framed.
         console.print(Text(f"\n  # {words}", style="dim"))
@@ -42,18 +48,18 @@ def show(console: Console, account: Account, url: str, data_dir: Path) -> None:
 
 
 def _table(title: str) -> Table:
-    return Table(box=SIMPLE_HEAD, header_style="bold", title=title, title_justify="left", pad_edge=False)
+    return Table(box=SIMPLE_HEAD, header_style="bold", title=title, title_justify="left", padding=(0, 1, 0, 0))
 
 
 def _feeds(account: Account) -> RenderableType:
     table = _table("推送与结果  ·  what was pushed and what became of it")
     table.add_column("feed")
-    table.add_column("推送", overflow="fold")
+    table.add_column("推送\npushed", overflow="fold")
     table.add_column("记录\nrecords", justify="right")
     for name, words, _ in OUTCOMES:
         table.add_column(f"{words}\n{name}", justify="right")
     for act, status in account.feeds:
-        what = Text(f"{act.facet} {act.words[0]}").append(f"\n{act.words[1]}", style="dim")
+        what = Text(f"{act.facet} {act.words[0]}\n").append(act.words[1], style="dim")
         table.add_row(status["feed"], what, f"{status['records']:,}", *_counts(status["items"]))
     totals = account.items()
     table.add_section()
@@ -69,11 +75,10 @@ def _counts(items: dict[str, int]) -> Iterable[Text]:
 
 def _rejections(account: Account) -> RenderableType:
     table = _table("主要拒绝原因  ·  the worst rejections")
-    table.add_column("feed", justify="right")
-    table.add_column("code", style="red")
+    table.add_column("feed")
     table.add_column("items", justify="right")
-    table.add_column("原因 · why", overflow="fold")
-    table.add_column("e.g.", overflow="fold")
+    table.add_column("code  ·  e.g.")
+    table.add_column("原因  ·  why", overflow="fold")
     problems = [
         (status["feed"], problem)
         for _, status in account.feeds
@@ -81,8 +86,9 @@ def _rejections(account: Account) -> RenderableType:
         if problem["code"] != "stale"
     ]
     for feed, problem in sorted(problems, key=lambda each: -each[1]["count"])[:WORST]:
-        why = Text(problem["message_zh"]).append(f"\n{problem['message_en']}", style="dim")
-        table.add_row(feed, problem["code"], f"{problem['count']:,}", why, ", ".join(problem["skus"][:2]))
+        code = Text(f"{problem['code']}\n", style="red").append(" ".join(problem["skus"][:2]), style="dim")
+        why = Text(f"{problem['message_zh']}\n").append(problem["message_en"], style="dim")
+        table.add_row(feed, f"{problem['count']:,}", code, why)
     return table
 
 
@@ -98,15 +104,15 @@ def _topics(account: Account) -> RenderableType:
 def _next(account: Account, url: str, data_dir: Path) -> Iterable[tuple[str, str]]:
     """What to try, and the line that does it."""
     feed = account.feeds[1][1]["feed"]
-    curl = 'curl -s -H "Authorization: Bearer $KEY"'
-    yield "接口文档，指标，就绪 · documentation, metrics, readiness", f"{url}/docs   {url}/metrics   {url}/readyz"
+    curl = 'curl -s -w "\\n" -H "Authorization: Bearer $KEY"'
     yield "供应商密钥 · the vendor's key", f"export KEY={account.token}"
+    price = """'[{"sku":"ZZ-00001","price":"9.90"}]'"""
     yield (
         "推送一个价格 · push a price",
-        f"""{curl} --json '[{{"sku":"ZZ-00001","price":"9.90"}}]' {url}/v1/feeds/price""",
+        f'{curl} -H "Content-Type: application/json" -d {price} {url}/v1/feeds/price',
     )
     yield "拒绝明细 · what was rejected", f"{curl} '{url}/v1/feeds/{feed}/report?format=csv'"
     yield "一个商品的去向 · what became of one sku", f"{curl} {url}/v1/items/price/ZZ-00001"
-    yield "运营命令 · for operators", f"export MALLGATE_DATA_DIR={data_dir}"
+    yield "运营命令 · for operators", f"export MALLGATE_DATA_DIR={shlex.quote(str(data_dir))}"
     yield "死信分组 · dead letters by kind", f"{MALLGATE} deadletters groups"
     yield "标准化价格 · normalized prices", f"{MALLGATE} topics tail mall.catalog.prices.v1 --from-start --count 3"

@@ -68,21 +68,13 @@ def acts(goods: list[Article]) -> Iterable[Act]:
     """The feeds of the demo, in order."""
     changed = goods[:CHANGED]
     prices = list(price_lines(goods, version=1))
-    yield Act(
-        "product", ("商品主数据，含错误记录", "master data, some of it bad"), [*product_lines(goods), *bad_products()]
-    )
-    yield Act("price", ("价格，含错误记录", "prices, some of them bad"), [*prices, *bad_prices()])
-    yield Act("price", ("重复提交，应被抑制", "the same again: to be suppressed"), prices)
-    yield Act(
-        "price",
-        ("降价", "new prices, version 3"),
-        list(price_lines(changed, version=3, factor=Decimal("0.95"))),
-    )
-    yield Act(
-        "price",
-        ("迟到的旧价格，不得覆盖", "an older price, version 2: must not win"),
-        list(price_lines(changed, version=2, factor=Decimal("0.99"))),
-    )
+    cheaper = list(price_lines(changed, version=3, factor=Decimal("0.95")))
+    dearer = list(price_lines(changed, version=2, factor=Decimal("0.99")))
+    yield Act("product", ("商品，含错误", "goods, some bad"), [*product_lines(goods), *bad_products()])
+    yield Act("price", ("价格，含错误", "prices, some bad"), [*prices, *bad_prices()])
+    yield Act("price", ("重复，应被抑制", "the same: suppressed"), prices)
+    yield Act("price", ("降价", "new prices, version 3"), cheaper)
+    yield Act("price", ("旧版本不得覆盖", "an older one: stale"), dearer)
 
 
 async def play(url: str, admin_token: str, *, count: int, told: Callable[[Act], None]) -> Account:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -48,7 +48,7 @@ def port() -> str:
         return str(server.getsockname()[1])
 
 
-def pasted(lines: str, directory: Path, environment: Mapping[str, str]) -> tuple[int, str]:
+def pasted(lines: str, directory: Path, environment: dict[str, str]) -> tuple[int, str]:
     """Type lines into a shell: its status, and what all of it printed."""
     with subprocess.Popen(
         ["bash"],

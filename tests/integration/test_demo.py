@@ -1,0 +1,167 @@
+"""The demo as a user has it: its counts are a separate reader's, its lines can be pasted, nothing outlives it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FEW = "60"
+"""Articles, where their number does not matter."""
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(150)]
+
+
+@contextmanager
+def demo(home: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A demo with its temporary files below `home`, on a free port; killed at the end of the block at the latest."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLGATE_")}
+    with (
+        (home / "stderr").open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", "gateway", "demo", "--port", "0", *arguments],
+            cwd=ROOT,
+            env=environment | {"TMPDIR": str(home), "COLUMNS": "100"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def stdout(process: subprocess.Popen[str]) -> IO[str]:
+    """What it prints."""
+    assert process.stdout is not None
+    return process.stdout
+
+
+def until(process: subprocess.Popen[str], words: str) -> str:
+    """What it prints, up to the line that has these words."""
+    shown = ""
+    while words not in shown:
+        line = stdout(process).readline()
+        assert line, f"it ended before it said {words!r}: {shown}"
+        shown += line
+    return shown
+
+
+def account_of(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The one line that --json prints, as soon as it is there."""
+    found: dict[str, Any] = orjson.loads(stdout(process).readline())
+    return found
+
+
+def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The demo and every process below it: the engines and what holds their leash."""
+    demo_itself = psutil.Process(process.pid)
+    return [demo_itself, *demo_itself.children(recursive=True)]
+
+
+def assert_gone(processes: list[psutil.Process]) -> None:
+    """Nothing of them runs any more."""
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    assert [each.cmdline() for each in alive if each.is_running() and each.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def left_in(home: Path) -> list[str]:
+    """Names of what a demo left among the temporary files."""
+    return sorted(path.name for path in home.iterdir() if path.name != "stderr")
+
+
+def counted_separately(home: Path) -> dict[str, Any]:
+    """What Kafka and PostgreSQL hold, by a reader that has no code of the gateway."""
+    (note,) = home.glob("mallgate-demo-*/instance.json")
+    instance = orjson.loads(note.read_bytes())
+    command = [sys.executable, "-m", "tests.reader", instance["kafka_bootstrap"], instance["database_url"]]
+    counted = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found: dict[str, Any] = orjson.loads(counted)
+    return found
+
+
+def test_its_counts_are_those_of_a_separate_reader_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
+    with demo(tmp_path, "--json") as process:
+        told = account_of(process)
+        counted = counted_separately(tmp_path)
+        processes = family(process)
+        assert len(processes) >= 3  # itself and two engines
+        process.send_signal(signal.SIGINT)
+        assert (process.wait(60), stdout(process).read()) == (0, "")
+    assert_gone(processes)
+    assert left_in(tmp_path) == []
+    submitted = told["items"].pop("submitted")
+    assert {name: count for name, count in told["items"].items() if count} == counted["items"]
+    assert (submitted, len(told["feeds"]), told["topics"]) == (
+        counted["submitted"],
+        counted["feeds"],
+        counted["topics"],
+    )
+    assert told["items"] == {
+        "normalized": 10_500,
+        "unchanged": 5_000,
+        "stale": 500,
+        "rejected": 55,
+        "held": 0,
+        "cancelled": 0,
+    }
+
+
+def test_killing_it_outright_leaves_no_process(tmp_path: Path) -> None:
+    with demo(tmp_path, "--json", "--articles", FEW) as process:
+        account_of(process)
+        processes = family(process)
+        process.kill()
+        assert process.wait(10) == -signal.SIGKILL
+        assert_gone(processes)
+
+
+def test_ctrl_c_before_the_end_is_an_interruption(tmp_path: Path) -> None:
+    with demo(tmp_path, "--once") as process:
+        until(process, "pushing")
+        processes = family(process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert_gone(processes)
+    assert left_in(tmp_path) == []
+
+
+def test_once_ends_by_itself_and_its_last_line_is_one_object(tmp_path: Path) -> None:
+    with demo(tmp_path, "--once", "--json", "--articles", FEW) as process:
+        printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, (tmp_path / "stderr").read_text()
+    told = orjson.loads(printed.splitlines()[-1])
+    assert list(told) == ["engines", "feeds", "items", "topics", "seconds"]
+    assert told["items"]["submitted"] == sum(feed["records"] for feed in told["feeds"])
+    assert left_in(tmp_path) == []
+
+
+def test_the_lines_it_prints_can_be_pasted(tmp_path: Path) -> None:
+    with demo(tmp_path, "--articles", FEW) as process:
+        _, _, following = until(process, "Ctrl-C").partition("where to look next")
+        lines = re.findall(r"^  (?:curl|export|\S*mallgate|\S*python) .*$", following, flags=re.MULTILINE)
+        pages = re.findall(r"http://\S+/(?:docs|metrics|readyz)", following)
+        assert (len(lines), len(pages)) == (7, 3)
+        script = "\n".join([*lines, *(f"curl -s -o /dev/null -w '%{{http_code}}\\n' {page}" for page in pages)])
+        pasted = subprocess.run(["bash", "-e"], input=script, cwd=ROOT, capture_output=True, text=True, check=False)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert (pasted.returncode, pasted.stderr) == (0, "")
+    assert '"facet":"price","mode":"upsert"' in pasted.stdout
+    assert re.search(r'^"60","61","ZZ-00001","rejected","invalid_decimal"', pasted.stdout, re.MULTILINE), pasted.stdout
+    assert '"sku":"ZZ-00001","facet":"price","keys":[' in pasted.stdout
+    assert re.search(r"invalid_decimal +/price", pasted.stdout)
+    assert len(re.findall(r"mall\.catalog\.price\.v1 \d+ \{", pasted.stdout)) == 3
+    assert pasted.stdout.endswith("200\n" * 3)
