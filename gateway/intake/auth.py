@@ -71,11 +71,15 @@ async def authenticate(
 ) -> Caller | Claim:
     """The caller, or its claim. clock: seconds since 1970.
 
-    Raises ProblemError (auth_missing, auth_invalid, bad_header, timestamp_out_of_window) and ServiceUnavailableError.
+    Raises ProblemError (auth_missing, auth_invalid, tenant_mismatch, bad_header, timestamp_out_of_window) and
+    ServiceUnavailableError.
     """
     authorization = request.headers.get(hdrs.AUTHORIZATION)
     if authorization is not None:
-        return await _bearer(authorization, credentials)
+        caller = await _bearer(authorization, credentials)
+        if request.headers.get(SUPPLIER_HEADER, caller.supplier) != caller.supplier:
+            raise ProblemError("tenant_mismatch", path=SUPPLIER_HEADER)
+        return caller
     if "webhook-signature" in request.headers:
         return await _claim(request, credentials, clock())
     raise ProblemError("auth_missing", expected="Authorization: Bearer, or Standard Webhooks headers")

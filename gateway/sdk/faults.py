@@ -17,6 +17,9 @@ from schemas.money import InvalidDecimalError, NumberOutOfRangeError, parse_deci
 # Types of pydantic's errors that are more than a bad value. A type that is itself a code of ours needs no row.
 _CODES = {"less_than_equal": "number_out_of_range", "int_parsing_size": "number_out_of_range"}
 
+# Names under which a record would say whose it is: that comes from the credential and from nowhere else.
+_TENANTS = frozenset({"supplier", "vendor", "tenant"})
+
 # What was expected, where pydantic would say it in Python's words.
 _EXPECTED = {
     "extra_forbidden": "no such member",
@@ -43,6 +46,8 @@ def _code(fault: ErrorDetails) -> str:
     kind, given = fault["type"], fault["input"]
     if kind == "invalid_decimal":
         return _decimal_code(given, fault["ctx"]["places"])
+    if kind == "extra_forbidden" and fault["loc"][-1] in _TENANTS:
+        return "tenant_mismatch"
     if kind == "string_pattern_mismatch" and _CONTROL.search(given):
         return "invalid_text"
     return kind if kind in PROBLEMS else _CODES.get(kind, "validation_failed")
