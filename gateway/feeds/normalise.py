@@ -21,9 +21,10 @@ import structlog
 from gateway.feeds.chunk import MAX_RECORD, RawRecord
 from gateway.sdk.adapter import Item, NormalisesFeeds, Record
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
+from gateway.sdk.problems import PROBLEMS
 from schemas.barcodes import barcode_check
 from schemas.brands import fold_brand
-from schemas.catalog import Facet, Facts, ProductFacts
+from schemas.catalog import Facet, Facts, ListingFacts, PriceFacts, ProductFacts, StockFacts
 from schemas.directories import CategoryMap, match_directory
 
 log = structlog.get_logger(__name__)
@@ -33,9 +34,22 @@ CHINA = ZoneInfo("Asia/Shanghai")
 MAX_TEXT = 200_000
 """Characters of a sanitised description, as the published schema has it."""
 
+MAX_SOURCE_VERSION = 2**53
+"""The highest version of a supplier's own, as adapters promise."""
+
+END_OF_TIME = 9000
+"""A year that no time of observation reaches: periods are added to it."""
+
 _SKU_PROBE_BYTES = 4096
 
 _CLEANER = nh3.Cleaner()
+
+_FACTS: Mapping[Facet, type[Facts]] = {
+    Facet.PRODUCT: ProductFacts,
+    Facet.PRICE: PriceFacts,
+    Facet.STOCK: StockFacts,
+    Facet.LISTING: ListingFacts,
+}
 
 
 @dataclass(slots=True)  # not frozen: that would make each of millions four times as dear
@@ -84,22 +98,30 @@ def _day_in_china(at: datetime) -> date:
 def normalise(adapter: NormalisesFeeds, record: RawRecord, rules: Rules) -> list[NormalisedItem] | Rejection:
     """The items of one raw record, or why it has none.
 
-    Whatever an adapter raises besides its two documented errors is a fault of ours that this record shows: it is
-    logged with its traceback and rejected as `processing_failed` after this one attempt.
+    Whatever an adapter raises besides its two documented errors, and whatever else it must not do, is a fault of ours
+    that this record shows: it is logged with its traceback and rejected as `processing_failed` after this one attempt.
     """
     try:
         found = adapter.normalise(Record(rules.facet, record.raw, rules.received_at))
         return [_finished(item, rules) for item in found]
     except InvalidMessageError as error:
-        return Rejection(tuple(error.issues), sku_hint(record.raw))
+        if error.issues and all(issue.code in PROBLEMS for issue in error.issues):
+            return Rejection(tuple(error.issues), sku_hint(record.raw))
+        return _failed(error, record, rules)
     except ContractError as error:
         return Rejection((Issue("contract_error", actual=str(error)[:200]),), sku_hint(record.raw))
-    except Exception as error:
-        log.exception("record.failed", facet=rules.facet, line=record.line)
-        return Rejection((Issue("processing_failed", actual=type(error).__name__),), sku_hint(record.raw))
+    except Exception as error:  # noqa: BLE001 -- an adapter's bug, whatever it is
+        return _failed(error, record, rules)
+
+
+def _failed(error: Exception, record: RawRecord, rules: Rules) -> Rejection:
+    log.error("record.failed", facet=rules.facet, line=record.line, exc_info=error)
+    return Rejection((Issue("processing_failed", actual=type(error).__name__),), sku_hint(record.raw))
 
 
 def _finished(item: Item, rules: Rules) -> NormalisedItem:
+    if not _is_sound(item, rules):
+        raise TypeError(f"not an item of a feed of {rules.facet}: {item!r:.200}")
     members = item.facts.__dict__
     content = _CONTENT[rules.facet](item.facts, rules)
     return NormalisedItem(
@@ -109,6 +131,16 @@ def _finished(item: Item, rules: Rules) -> NormalisedItem:
         hashlib.blake2b(content, digest_size=16).digest(),
         item.observed_at or rules.received_at,
         item.source_version,
+    )
+
+
+def _is_sound(item: Item, rules: Rules) -> bool:
+    """Whether the item can go on: what tables and arithmetic cannot take would stop the whole partition later."""
+    version, at = item.source_version, item.observed_at
+    return (
+        item.facts.__class__ is _FACTS[rules.facet]
+        and (version is None or 0 <= version <= MAX_SOURCE_VERSION)
+        and (at is None or (at.tzinfo is not None and at.year < END_OF_TIME))
     )
 
 

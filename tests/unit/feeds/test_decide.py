@@ -1,0 +1,165 @@
+"""What a chunk decides: one outcome for every item, whatever it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.feeds.decide import OUTCOME_BYTES, Decisions, Entry, Key, cancel, decide, keys_of
+from gateway.feeds.guard import KeyState, Outcome
+from gateway.feeds.normalise import NormalisedItem, Rejection
+from gateway.feeds.versions import version_of
+from gateway.sdk.errors import Issue
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+FEED = 7
+REFUSED = Rejection((Issue("invalid_decimal", "/price", "1e3"),), "A")
+
+
+def item(
+    sku: str = "A", content: bytes = b"{}", *, area: str = "*", source_version: int | None = None
+) -> NormalisedItem:
+    return NormalisedItem(sku, area, content, content, NOON, source_version)
+
+
+def entry(index: int, *items: NormalisedItem) -> Entry:
+    return Entry(index, index + 1, b"raw %d" % index, list(items))
+
+
+def refused(index: int) -> Entry:
+    return Entry(index, index + 1, b"raw %d" % index, REFUSED)
+
+
+def decided(*entries: Entry, known: Mapping[Key, KeyState] | None = None) -> Decisions:
+    return decide(entries, known or {}, feed_no=FEED, period=None)
+
+
+def outcomes(decisions: Decisions) -> str:
+    return decisions.outcomes.decode()
+
+
+def test_items_of_a_chunk_are_judged_in_order_each_against_its_forerunner() -> None:
+    decisions = decided(entry(0, item(content=b"1")), entry(1, item(content=b"2")), entry(2, item(content=b"2")))
+    assert outcomes(decisions) == "nnu"
+    assert [publication.version for publication in decisions.publications] == [version_of(FEED, 0), version_of(FEED, 1)]
+    assert decisions.states["A", "*"][0].version == version_of(FEED, 2)
+
+
+def test_of_several_items_of_one_key_in_a_record_the_last_counts_and_the_others_are_stale() -> None:
+    decisions = decided(entry(3, item(content=b"1"), item("B"), item(content=b"2")))
+    assert outcomes(decisions) == "snn"
+    assert [(each.key, each.item.content) for each in decisions.publications] == [
+        (("B", "*"), b"{}"),
+        (("A", "*"), b"2"),
+    ]
+    assert [(row["record"], row["sku"], row["outcome"]) for row in decisions.problems] == [(3, "A", "stale")]
+
+
+def test_items_of_one_record_in_several_areas_all_count() -> None:
+    decisions = decided(entry(0, item(area="1"), item(area="2")))
+    assert outcomes(decisions) == "nn"
+    assert {publication.version for publication in decisions.publications} == {version_of(FEED, 0)}
+
+
+def test_a_rejected_record_is_kept_and_told_with_its_place() -> None:
+    decisions = decided(entry(4, item("B")), refused(5))
+    assert outcomes(decisions) == "nr"
+    [letter] = decisions.refused
+    assert (letter.entry.raw, letter.stage, letter.sku) == (b"raw 5", "normalise", "A")
+    assert decisions.problems == [
+        {
+            "record": 5,
+            "line": 6,
+            "sku": "A",
+            "outcome": "rejected",
+            "issues": [{"code": "invalid_decimal", "path": "/price", "actual": "1e3", "expected": ""}],
+        }
+    ]
+
+
+def test_the_same_source_version_with_other_content_is_rejected_at_the_guard() -> None:
+    known = {("A", "*"): KeyState(5, source_version=8, hash=b"old")}
+    decisions = decided(entry(0, item(content=b"new", source_version=8)), known=known)
+    assert outcomes(decisions) == "r"
+    [letter] = decisions.refused
+    assert (letter.stage, letter.issues) == ("guard", (Issue("version_conflict", "/version", "8"),))
+    assert decisions.states["A", "*"] == (known["A", "*"], Outcome.REJECTED)
+    assert decisions.publications == []
+
+
+def test_what_came_unchanged_is_counted_and_not_told() -> None:
+    decisions = decided(entry(0, item()), known={("A", "*"): KeyState(5, hash=b"{}")})
+    assert decisions.counts() == {Outcome.UNCHANGED: 1}
+    assert decisions.problems == []
+
+
+def test_every_item_of_a_cancelled_feed_says_so_and_nothing_happens() -> None:
+    decisions = cancel([entry(0, item("A"), item("B")), refused(1)])
+    assert outcomes(decisions) == "ccc"
+    assert (decisions.publications, decisions.states, decisions.refused) == ([], {}, [])
+
+
+def test_keys_are_named_once_in_order_of_appearance() -> None:
+    assert keys_of([entry(0, item("B")), refused(1), entry(2, item("A"), item("B"))]) == [("B", "*"), ("A", "*")]
+
+
+items = st.builds(
+    item,
+    st.sampled_from("AB"),
+    st.sampled_from([b"1", b"2"]),
+    area=st.sampled_from("12"),
+    source_version=st.none() | st.integers(0, 2),
+)
+records = st.lists(st.just(REFUSED) | st.lists(items, min_size=1, max_size=3), max_size=12)
+states = st.dictionaries(
+    st.tuples(st.sampled_from("AB"), st.sampled_from("12")),
+    st.builds(
+        KeyState,
+        st.integers(0, version_of(FEED, 6)),
+        st.none() | st.integers(0, 2),
+        st.sampled_from([b"1", b"2"]),
+        st.none() | st.just(NOON - timedelta(days=1)),
+    ),
+)
+
+
+def counted(entries: Sequence[Entry]) -> int:
+    return sum(len(each.result) if isinstance(each.result, list) else 1 for each in entries)
+
+
+@given(records, states)
+def test_every_item_gets_exactly_one_outcome(
+    made: list[Rejection | list[NormalisedItem]], known: dict[Key, KeyState]
+) -> None:
+    entries = [Entry(index, index + 1, b"", result) for index, result in enumerate(made)]
+    decisions = decided(*entries, known=known)
+    assert len(decisions.outcomes) == sum(decisions.counts().values()) == counted(entries)
+    assert set(decisions.outcomes) <= set(OUTCOME_BYTES.values())
+    told = decisions.counts().get(Outcome.REJECTED, 0) + decisions.counts().get(Outcome.STALE, 0)
+    assert len(decisions.problems) == told
+    assert len(decisions.refused) == decisions.counts().get(Outcome.REJECTED, 0)
+    assert len(cancel(entries).outcomes) == counted(entries)
+
+
+@given(records, states)
+def test_a_repeat_of_a_chunk_that_took_effect_publishes_nothing(
+    made: list[Rejection | list[NormalisedItem]], known: dict[Key, KeyState]
+) -> None:
+    entries = [Entry(index, index + 1, b"", result) for index, result in enumerate(made)]
+    first = decided(*entries, known=known)
+    moved = known | {key: state for key, (state, _) in first.states.items()}
+    assert decided(*entries, known=moved).publications == []
+
+
+@given(records, states)
+def test_the_last_publication_of_a_key_has_its_highest_version(
+    made: list[Rejection | list[NormalisedItem]], known: dict[Key, KeyState]
+) -> None:
+    entries = [Entry(index, index + 1, b"", result) for index, result in enumerate(made)]
+    seen: dict[Key, int] = {key: state.version for key, state in known.items()}
+    for publication in decided(*entries, known=known).publications:
+        assert publication.version > seen.get(publication.key, 0)
+        seen[publication.key] = publication.version

@@ -1,0 +1,162 @@
+"""From raw records to items: one bad record, or one bug of an adapter, touches no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.feeds.chunk import MAX_RECORD, RawRecord
+from gateway.feeds.contents import facts_hash, stretches
+from gateway.feeds.message import stamp
+from gateway.feeds.normalise import NormalisedItem, Rejection, Rules, normalise, sku_hint
+from gateway.registry import Registry
+from gateway.sdk.adapter import Item, NormalisesFeeds, Record
+from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
+from schemas.catalog import Facet, ListingFacts, Shelf
+from schemas.directories import CategoryMap
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+FACTS = ListingFacts(sku="A", shelf=Shelf.ON)
+
+
+def rules(facet: Facet = Facet.LISTING, *, at: datetime = NOON) -> Rules:
+    return Rules(facet, at, CategoryMap({}))
+
+
+class Odd:
+    """An adapter that does whatever a test wants with records that hold `odd`; others are listings of A."""
+
+    def __init__(self, act: Callable[[Record], Iterable[Item]]) -> None:
+        self._act = act
+
+    def normalise(self, record: Record) -> Iterable[Item]:
+        return self._act(record) if b"odd" in record.raw else (Item(FACTS),)
+
+
+def raising(error: Exception) -> Odd:
+    def act(record: Record) -> Iterable[Item]:
+        raise error
+
+    return Odd(act)
+
+
+def of(adapter: NormalisesFeeds, raw: bytes, asked: Rules | None = None) -> list[NormalisedItem] | Rejection:
+    return normalise(adapter, RawRecord(1, raw), asked or rules())
+
+
+def native() -> NormalisesFeeds:
+    adapter = Registry().adapter("native", {})
+    assert isinstance(adapter, NormalisesFeeds)
+    return adapter
+
+
+BUGS: dict[str, Odd] = {
+    "it raises": raising(KeyError("price")),
+    "it fails half-way": Odd(lambda record: (Item(FACTS) if number == 0 else Item(None) for number in range(2))),  # type: ignore[arg-type]
+    "it yields nothing": Odd(lambda record: None),  # type: ignore[arg-type,return-value]
+    "it yields another facet": Odd(lambda record: [Item(native_price())]),
+    "its time has no offset": Odd(lambda record: [Item(FACTS, observed_at=NOON.replace(tzinfo=None))]),
+    "its time is past every period": Odd(lambda record: [Item(FACTS, observed_at=datetime.max.replace(tzinfo=UTC))]),
+    "its version is no int64": Odd(lambda record: [Item(FACTS, source_version=2**64)]),
+    "its version is negative": Odd(lambda record: [Item(FACTS, source_version=-1)]),
+    "it names an unknown code": raising(InvalidMessageError(Issue("no_such_code"))),
+    "it gives no reason": raising(InvalidMessageError()),
+}
+
+
+def native_price() -> Any:
+    [item] = native().normalise(Record(Facet.PRICE, b'{"sku":"A","price":"1.00"}', NOON))
+    return item.facts
+
+
+@pytest.mark.parametrize("adapter", BUGS.values(), ids=BUGS)
+def test_a_bug_of_an_adapter_rejects_the_record_that_shows_it_and_no_other(adapter: Odd) -> None:
+    rejection = of(adapter, b'{"sku":"A-9","odd":1}')
+    assert isinstance(rejection, Rejection)
+    assert [issue.code for issue in rejection.issues] == ["processing_failed"]
+    assert rejection.sku == "A-9"
+    assert isinstance(of(adapter, b'{"sku":"A-9"}'), list)
+
+
+def test_what_an_adapter_documents_keeps_its_own_reasons() -> None:
+    issue = Issue("invalid_decimal", "/price", "1e3", "a plain decimal")
+    assert of(raising(InvalidMessageError(issue)), b"odd") == Rejection((issue,), None)
+    rejection = of(raising(ContractError("an unknown status")), b"odd")
+    assert rejection == Rejection((Issue("contract_error", actual="an unknown status"),), None)
+
+
+def test_equal_facts_have_equal_hashes_whenever_they_are_observed_and_whatever_their_version() -> None:
+    first = of(native(), b'{"sku":"A","price":"1.00"}', rules(Facet.PRICE))
+    second = of(
+        native(),
+        b'{"price":1.00,"version":9,"observed_at":"2026-11-22T08:00:00Z","sku":"A"}',
+        rules(Facet.PRICE, at=NOON + timedelta(days=3)),
+    )
+    assert isinstance(first, list)
+    assert isinstance(second, list)
+    assert first[0].hash == second[0].hash
+    assert first[0].observed_at != second[0].observed_at
+    assert second[0].source_version == 9
+
+
+def test_other_facts_have_another_hash() -> None:
+    found = [
+        of(native(), b'{"sku":"A","price":"%b"}' % price, rules(Facet.PRICE)) for price in (b"1.00", b"1.01", b"1.0")
+    ]
+    assert len({result[0].hash for result in found if isinstance(result, list)}) == 3
+
+
+texts = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20).map(lambda text: f"a{text}a")
+
+
+@given(texts, texts)
+def test_the_facts_of_a_message_read_back_have_the_hash_they_were_published_with(sku: str, reason: str) -> None:
+    raw = orjson.dumps({"sku": sku, "shelf": "off", "reason": reason})
+    result = of(native(), raw)
+    assert isinstance(result, list)
+    item = result[0]
+    value = stamp(item.content, supplier="acme", version=7, observed_at=NOON, expires_at=False)
+    assert facts_hash(value) == item.hash
+
+
+@pytest.mark.parametrize(
+    ("raw", "sku"),
+    [
+        (b'{"sku":"A-1","price":"1e3"}', "A-1"),
+        ('{"sku":"价-1"}'.encode(), "价-1"),
+        (b'{"price":1,"sku":"A-1",oops}', "A-1"),
+        (b'{"sku":"A-1","name":"' + b"x" * MAX_RECORD + b'"}', "A-1"),
+        (b'{"sku":"A\\u0000B"}', None),
+        (b'{"sku":"A\\ud800"}', None),
+        (b'{"sku":""}', None),
+        (b'{"sku":"' + b"x" * 129 + b'"}', None),
+        (b'{"sku":7}', None),
+        (b"[]", None),
+        (b'{"sku":"\xff",oops}', None),
+        (b'{"sku":"cut', None),
+        (b"", None),
+    ],
+)
+def test_a_rejected_record_still_names_its_sku_where_its_bytes_do(raw: bytes, sku: str | None) -> None:
+    assert sku_hint(raw) == sku
+
+
+@given(st.binary(max_size=200))
+def test_whatever_comes_there_are_items_or_reasons(raw: bytes) -> None:
+    result = of(native(), raw, rules(Facet.PRICE))
+    assert result if isinstance(result, list) else result.issues
+
+
+@given(st.sets(st.integers(0, 20_000), max_size=30))
+def test_stretches_cover_every_offset_once_and_no_long_way_in_vain(offsets: set[int]) -> None:
+    found = list(stretches(offsets))
+    assert all(sum(start <= offset < end for start, end in found) == 1 for offset in offsets)
+    assert all(after[0] - before[1] > 2_000 for before, after in pairwise(found))
+    assert all({start, end - 1} <= offsets for start, end in found)
