@@ -77,8 +77,8 @@ class Directory:
 
     def worded(self, text: str) -> Match:
         """The row that the words of a trade name mean."""
-        words = BETWEEN_WORDS.split(folded(text))
-        return self._match(NOTHING.union(*(self.meanings[word] for word in words if word in self.meanings)))
+        known = self.meanings.keys() & BETWEEN_WORDS.split(folded(text))
+        return self._match(NOTHING.union(*map(self.meanings.__getitem__, known))) if known else NO_MATCH
 
     def _match(self, found: frozenset[int]) -> Match:
         match sorted(found):
@@ -151,7 +151,7 @@ def in_force(versions: Iterable[Directory], on: date, *, jurisdiction: str = HEN
     return max(effective, key=lambda version: version.effective_from, default=None)
 
 
-@lru_cache(maxsize=16_384)  # a supplier has few categories and many products
+@lru_cache(maxsize=4_096)  # a supplier has few categories and many products
 def _by_path(directory: Directory, path: tuple[str, ...]) -> Match:
     tried = (directory.named(label) for label in reversed(path))
     return next((match for match in tried if match is not NO_MATCH), NO_MATCH)

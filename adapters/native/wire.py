@@ -24,6 +24,9 @@ from schemas.catalog import (
     WebAddress,
 )
 
+Decoded = Annotated[str, Field(max_length=200_000)]
+"""A long text of a record that was decoded, which took the control characters out of question already."""
+
 _NAMED = TypeAdapter(dict[Label, Annotated[Text, Field(max_length=2000)]])
 
 
@@ -82,6 +85,7 @@ class ProductRecord(ProductFacts, Stamps):
         (), validation_alias="category"
     )
     purchase_code: Annotated[PurchaseCode, Strict(False)] | None = None
+    description: Decoded | None = None
     attributes: Annotated[tuple[Attribute, ...], Strict(False), Field(max_length=500), BeforeValidator(_listed)] = ()
     images: Annotated[tuple[WebAddress, ...], Strict(False), Field(max_length=100)] = ()
     minimum_order_quantity: PositiveCount = Decimal(1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from math import isinf
+from math import inf, isinf
 from typing import Any
 
 from jiter import LosslessFloat
@@ -19,12 +19,13 @@ from gateway.sdk.adapter import Item, Record
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.faults import issues_of
 from gateway.sdk.fields import Stamps
-from gateway.sdk.wire import MAX_RECORD, decode, members, nodes, pointer, shown
+from gateway.sdk.wire import MAX_ISSUES, MAX_RECORD, decode, members, nodes, pointer, shown
 from schemas.catalog import Facts
 
-MAX_ISSUES = 100
-"""Issues told of one record: enough to mend it, few enough to read."""
+DOUBTFUL = 15
+"""Records that are decoded at once after one that was not plain: one program wrote them all."""
 
+_BLANK, _TAB, _LINE_FEED, _RETURN = b" \t\n\r"
 _SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
 
 
@@ -40,13 +41,19 @@ class Reader:
         if [name for name in wire_model.model_fields if name not in Stamps.model_fields] != list(facts.model_fields):
             raise TypeError(f"{wire_model.__name__} must have the fields of {facts.__name__} and those of Stamps alone")
         self._facts = facts
-        self._flat = flat
+        self._doubtful = 0 if flat else inf
         self._validate = wire_model.__pydantic_validator__.validate_python
         self._validate_json = wire_model.__pydantic_validator__.validate_json
 
     def read(self, record: Record) -> Item:
         """The item that a record is. Raises InvalidMessageError with every issue of the record."""
-        return (self._flat and self.read_plain(record)) or self.read_members(record, members(record.raw))
+        if self._doubtful:
+            self._doubtful -= 1
+        elif item := self._read_plain(record):
+            return item
+        else:
+            self._doubtful = DOUBTFUL
+        return self.read_members(record, members(record.raw))
 
     def read_members(self, record: Record, given: dict[str, Any]) -> Item:
         """The item of a record that was decoded; where a supplier's shapes need more than names, here is the place.
@@ -60,10 +67,10 @@ class Reader:
         values = facts.__dict__  # the stamps leave the facts before anyone has seen them there
         return Item(facts, values.pop("source_version", None), values.pop("observed_at", None))
 
-    def read_plain(self, record: Record) -> Item | None:
+    def _read_plain(self, record: Record) -> Item | None:
         """The item of a record at half the cost, without decoding it first; None at the first doubt.
 
-        A record that fits its flat wire model breaks no limit of `decode`, short of a repeated name, which pydantic
+        A record that fits a flat wire model breaks no limit of `decode`, short of a repeated name, which pydantic
         would not see.
         """
         raw = record.raw
@@ -86,7 +93,10 @@ def _names_at_most(named: int, raw: bytes) -> bool:
     There are at least as many colons as members; not counting those inside values, such as times, there are at least
     as many after a quote, unless white space stands between the two.
     """
-    return raw.count(b'":') == named and _SPACED_COLON.search(raw) is None
+    if raw.count(b'":') != named:
+        return False
+    spaced = _BLANK in raw or _TAB in raw or _LINE_FEED in raw or _RETURN in raw
+    return not (spaced and _SPACED_COLON.search(raw))
 
 
 def _refusal(record: Record, issues: Iterable[Issue]) -> InvalidMessageError:

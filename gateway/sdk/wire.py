@@ -23,6 +23,9 @@ MAX_DEPTH = 64
 MAX_MEMBERS = 10_000
 """Members of one array or object."""
 
+MAX_ISSUES = 100
+"""Issues told of one record: enough to mend it, few enough to read."""
+
 SHOWN = 200
 """Characters of a value, or of one step of a pointer, that an issue repeats."""
 
@@ -147,7 +150,7 @@ def _refuse_controls(value: Any) -> None:
         if any(map(_CONTROL.search, _texts(node)))
     ]
     if issues:
-        raise InvalidMessageError(*issues)
+        raise InvalidMessageError(*issues[:MAX_ISSUES])
 
 
 def _texts(node: Any) -> Iterable[str]:

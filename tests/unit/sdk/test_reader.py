@@ -1,5 +1,6 @@
 """The short way of reading a record and the long way: one result, whatever the record."""
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
@@ -10,10 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import Field, Strict
 
-from gateway.sdk import Derived, InvalidMessageError, Item, Money, Reader, Record, Stamps, members
+from gateway.sdk import Derived, InvalidMessageError, Issue, Item, Money, Reader, Record, Stamps, members
 from gateway.sdk.fields import SHANGHAI
-from gateway.sdk.reader import MAX_ISSUES
-from gateway.sdk.wire import MAX_RECORD
+from gateway.sdk.wire import MAX_ISSUES, MAX_RECORD
 from schemas.catalog import Facet, ListingFacts, PriceBasis, PriceFacts, Quote
 
 AT = datetime(2026, 5, 1, 12, tzinfo=SHANGHAI)
@@ -60,7 +60,7 @@ def test_the_facts_are_canonical_and_the_stamps_are_the_items():
     ],
 )
 def test_a_plain_record_is_read_the_short_way(raw: str):
-    assert READER.read_plain(record(raw)) == long_way(record(raw))
+    assert READER._read_plain(record(raw)) == long_way(record(raw))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_plain_record_is_read_the_short_way(raw: str):
     ],
 )
 def test_a_record_that_raises_a_doubt_is_left_to_the_long_way(raw: str):
-    assert READER.read_plain(record(raw)) is None
+    assert READER._read_plain(record(raw)) is None
     assert READER.read(record(raw)) == long_way(record(raw))
 
 
@@ -104,7 +104,7 @@ def test_a_record_that_raises_a_doubt_is_left_to_the_long_way(raw: str):
     ],
 )
 def test_what_the_long_way_refuses_the_short_way_never_takes(raw: str):
-    assert READER.read_plain(record(raw)) is None
+    assert READER._read_plain(record(raw)) is None
     with pytest.raises(InvalidMessageError):
         long_way(record(raw))
 
@@ -128,9 +128,25 @@ MEMBERS = st.tuples(GAPS, NAMES.map(orjson.dumps), GAPS, VALUES, GAPS).map(
 def test_the_short_way_agrees_with_the_long_way_or_is_not_taken(rest: list[bytes], begun: bool):
     start = [b'"sku":"A"', b'"price":"5"'] if begun else []
     row = record(b"{%b}" % b",".join([*start, *rest]))
-    item = READER.read_plain(row)
+    item = READER._read_plain(row)
     if item is not None:
         assert item == long_way(row)
+
+
+@given(st.lists(st.sampled_from(['"5"', "5", "5.5", '"5.50"', "1e3", "null"]), max_size=40))
+def test_what_came_before_a_record_changes_nothing_for_it(prices: list[str]):
+    reader = Reader(PriceFacts, PriceRow, flat=True)
+    for price in prices:
+        row = record(f'{{"sku":"A","price":{price}}}')
+        assert outcome(reader.read, row) == outcome(long_way, row)
+
+
+def outcome(read: Callable[[Record], Item], row: Record) -> Item | tuple[Issue, ...]:
+    """What reading a record comes to."""
+    try:
+        return read(row)
+    except InvalidMessageError as error:
+        return error.issues
 
 
 def test_all_faults_of_a_record_are_told_up_to_a_readable_number():
