@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -70,8 +70,7 @@ EXPRESS_RECORDS = 200
 """Records of the largest feed that takes the express lane."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawRecord:
+class RawRecord(NamedTuple):
     """One record as received. line: its line or ordinal in the vendor's file, from 1."""
 
     line: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.deadletters import issues_json
 from gateway.feeds.guard import UNKNOWN_KEY, Candidate, KeyState, Outcome, judge
@@ -27,8 +27,7 @@ OUTCOME_BYTES: Mapping[Outcome, int] = {
 """One byte per item in `feed_chunks.outcomes`, and the mark of a key's last outcome in `feed_state`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One record of the chunk with what normalising made of it. index: from 0 within the feed."""
 
     index: int
@@ -37,8 +36,7 @@ class Entry:
     result: list[NormalisedItem] | Rejection
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """One item to send under its version."""
 
     key: Key

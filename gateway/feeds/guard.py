@@ -6,9 +6,9 @@ in, and applying the same items again changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Outcome(StrEnum):
@@ -22,8 +22,7 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyState:
+class KeyState(NamedTuple):
     """What is known of one key. version 0 and hash None: nothing accepted yet; hash None alone: withdrawn.
 
     published_at: observed_at of the record on the topic.
@@ -38,8 +37,7 @@ class KeyState:
 UNKNOWN_KEY = KeyState()
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One item that asks to be the state of its key."""
 
     version: int
@@ -48,8 +46,7 @@ class Candidate:
     source_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What becomes of a candidate, and what to do. publish: send it; code: why it lost, a problem code."""
 
     outcome: Outcome

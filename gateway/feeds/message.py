@@ -16,24 +16,6 @@ PERISHABLE = frozenset({Facet.PRICE, Facet.STOCK})
 """Facets whose facts count as unconfirmed after a while."""
 
 
-def stamp(
-    content: bytes, *, supplier: str, version: int, observed_at: datetime, expires_at: datetime | Literal[False] | None
-) -> bytes:
-    """Canonical facts with the gateway's members added. expires_at: False leaves the member out."""
-    expiry = b"" if expires_at is False else b',"expires_at":%b' % _instant(expires_at)
-    return b'%b,"supplier":"%b","version":%d,"observed_at":%b%b}' % (
-        content[:-1],
-        supplier.encode(),
-        version,
-        _instant(observed_at),
-        expiry,
-    )
-
-
-def _instant(at: datetime | None) -> bytes:
-    return b'"%b"' % at.isoformat().encode() if isinstance(at, datetime) else b"null"
-
-
 def expiry_of(facet: Facet, observed_at: datetime, period: timedelta | None) -> datetime | Literal[False] | None:
     """When facts count as unconfirmed: twice the declared period after they were observed; False: this facet never."""
     if facet not in PERISHABLE:
@@ -47,21 +29,46 @@ def catalog_key(supplier: str, facet: Facet, key: Key) -> bytes:
     return key_of(supplier, sku, area if facet in PERISHABLE else None)
 
 
+class Stamper:
+    """Adds to canonical facts who said so, which version it is, when it was observed and until when it holds.
+
+    period: as the supplier declares it for the facet. The items of a chunk were mostly observed at one instant, so what
+    is said of that is written once.
+    """
+
+    def __init__(self, facet: Facet, supplier: str, period: timedelta | None) -> None:
+        self._facet = facet
+        self._period = period
+        self._supplier = b',"supplier":"%b","version":' % supplier.encode()
+        self._observed_at: datetime | None = None
+        self._times = b""
+
+    def stamp(self, content: bytes, version: int, observed_at: datetime) -> bytes:
+        """The value of a catalog record."""
+        if observed_at is not self._observed_at:
+            self._observed_at, self._times = observed_at, self._written(observed_at)
+        return b"%b%b%d%b" % (content[:-1], self._supplier, version, self._times)
+
+    def _written(self, observed_at: datetime) -> bytes:
+        expires_at = expiry_of(self._facet, observed_at, self._period)
+        expiry = b"" if expires_at is False else b',"expires_at":' + _instant(expires_at)
+        return b',"observed_at":%b%b}' % (_instant(observed_at), expiry)
+
+
+def _instant(at: datetime | None) -> bytes:
+    return b"null" if at is None else b'"%b"' % at.isoformat().encode()
+
+
 def catalog_messages(head: ChunkHead, publications: Sequence[Publication], period: timedelta | None) -> list[Message]:
     """The records to send, in order."""
     headers = ItemHeaders(
         head.facet, head.supplier, feed_no=head.feed_no, time=head.received_at, traceparent=head.traceparent
     )
-    topic = CATALOG_TOPIC[head.facet]
+    topic, stamper = CATALOG_TOPIC[head.facet], Stamper(head.facet, head.supplier, period)
     messages = []
     for publication in publications:
-        item, key = publication.item, catalog_key(head.supplier, head.facet, publication.key)
-        value = stamp(
-            item.content,
-            supplier=head.supplier,
-            version=publication.version,
-            observed_at=item.observed_at,
-            expires_at=expiry_of(head.facet, item.observed_at, period),
-        )
-        messages.append(Message(topic, key, value, headers.state(key, publication.version, item.hash)))
+        item, version = publication.item, publication.version
+        key = catalog_key(head.supplier, head.facet, publication.key)
+        value = stamper.stamp(item.content, version, item.observed_at)
+        messages.append(Message(topic, key, value, headers.state(key, version, item.hash)))
     return messages

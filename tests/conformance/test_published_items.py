@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from gateway.feeds.chunk import RawRecord
-from gateway.feeds.message import expiry_of, stamp
+from gateway.feeds.message import Stamper
 from gateway.feeds.normalise import NormalisedItem, Rules, normalise
 from gateway.sdk.adapter import Item, Record
 from schemas.base import read
@@ -51,8 +51,7 @@ def published(facts: Facts, period: timedelta | None) -> bytes:
     assert isinstance(items, list)
     [item] = items
     assert isinstance(item, NormalisedItem)
-    expires_at = expiry_of(facts.facet, item.observed_at, period)
-    return stamp(item.content, supplier="acme", version=7, observed_at=item.observed_at, expires_at=expires_at)
+    return Stamper(facts.facet, "acme", period).stamp(item.content, 7, item.observed_at)
 
 
 def amounts(places: int) -> st.SearchStrategy[object]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.feeds.chunk import MAX_RECORD, RawRecord
 from gateway.feeds.contents import facts_hash, stretches
-from gateway.feeds.message import stamp
+from gateway.feeds.message import Stamper
 from gateway.feeds.normalise import NormalisedItem, Rejection, Rules, normalise, sku_hint
 from gateway.registry import Registry
 from gateway.sdk.adapter import Item, NormalisesFeeds, Record
@@ -122,7 +122,7 @@ def test_the_facts_of_a_message_read_back_have_the_hash_they_were_published_with
     result = of(native(), raw)
     assert isinstance(result, list)
     item = result[0]
-    value = stamp(item.content, supplier="acme", version=7, observed_at=NOON, expires_at=False)
+    value = Stamper(Facet.LISTING, "acme", None).stamp(item.content, 7, NOON)
     assert facts_hash(value) == item.hash
 
 
