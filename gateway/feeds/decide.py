@@ -27,7 +27,8 @@ OUTCOME_BYTES: Mapping[Outcome, int] = {
 """One byte per item in `feed_chunks.outcomes`, and the mark of a key's last outcome in `feed_state`."""
 
 
-class Entry(NamedTuple):
+@dataclass(slots=True)  # not frozen: that would make each of millions dearer
+class Entry:
     """One record of the chunk with what normalising made of it. index: from 0 within the feed."""
 
     index: int

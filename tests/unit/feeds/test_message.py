@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -64,8 +65,8 @@ def test_a_repeat_is_the_same_message() -> None:
     "other",
     [
         PUBLICATION._replace(version=version_of(7, 4)),
-        PUBLICATION._replace(item=ITEM._replace(hash=b"\x02" * 16)),
-        PUBLICATION._replace(key=("A 1", "2"), item=ITEM._replace(area="2")),
+        PUBLICATION._replace(item=replace(ITEM, hash=b"\x02" * 16)),
+        PUBLICATION._replace(key=("A 1", "2"), item=replace(ITEM, area="2")),
     ],
     ids=["another version", "another content", "another key"],
 )
