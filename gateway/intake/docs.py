@@ -13,7 +13,10 @@ ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
     "favicon-32x32.png": "image/png",
     "start.js": "text/javascript",
+    "page.css": "text/css",
 }
+
+VENDORED = files("gateway.intake").joinpath("static", "swagger")
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -22,12 +25,13 @@ POLICY = (
 """Swagger UI writes style attributes; everything else comes from files of this server."""
 
 PAGE = """<!doctype html>
-<html lang="en">
+<html lang="zh-CN">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>mallgate vendor API</title>
+<title>mallgate · 供应商接口 · vendor API</title>
 <link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+<link rel="stylesheet" href="/docs/assets/page.css">
 <link rel="icon" type="image/png" href="/docs/assets/favicon-32x32.png">
 </head>
 <body>
@@ -43,9 +47,21 @@ START = """SwaggerUIBundle({
   dom_id: "#swagger-ui",
   deepLinking: true,
   displayRequestDuration: true,
+  defaultModelsExpandDepth: 0,
   validatorUrl: null,
 });
 """
+
+
+STYLE = """body { margin: 0; }
+.swagger-ui { font-family: system-ui, "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif; }
+.swagger-ui .info { margin: 28px 0 12px; }
+.swagger-ui .scheme-container { padding: 12px 0; margin: 0 0 12px; box-shadow: none; background: none; }
+.swagger-ui .response-col_description__inner ul { margin: 0; padding-left: 1.2em; }
+"""
+
+OURS = {"start.js": START, "page.css": STYLE}
+"""Assets that are not vendored."""
 
 
 class DocsRoutes:
@@ -73,10 +89,6 @@ class DocsRoutes:
         name = request.match_info["name"]
         if name not in ASSETS:
             raise web.HTTPNotFound
-        body = (
-            START.encode()
-            if name == "start.js"
-            else files("gateway.intake").joinpath("static", "swagger", name).read_bytes()
-        )
+        body = OURS[name].encode() if name in OURS else VENDORED.joinpath(name).read_bytes()
         headers = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options": "nosniff"}
         return web.Response(body=body, content_type=ASSETS[name], headers=headers)

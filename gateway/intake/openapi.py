@@ -13,6 +13,7 @@ from openapi_pydantic import OpenAPI
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
+from gateway.intake.examples import FEED_ANSWER, RECORDS, refusal
 from gateway.intake.parameters import MAX_PAGE, MAX_WAIT
 from gateway.intake.problems import Document
 from gateway.intake.views import FeedList, FeedView, ItemView, ReportRow
@@ -20,20 +21,6 @@ from gateway.sdk.problems import PROBLEMS
 from schemas.catalog import Facet
 
 REF = "#/components/schemas/{model}"
-
-EXAMPLES: Mapping[Facet, dict[str, Any]] = {
-    Facet.PRODUCT: {
-        "sku": "A-1",
-        "name": "A4 复印纸 80g",
-        "brand": "得力",
-        "category": ["办公耗材", "复印纸"],
-        "unit": "包",
-    },
-    Facet.PRICE: {"sku": "A-1", "price": "24.90", "tax_rate": "13", "version": 1},
-    Facet.STOCK: {"sku": "A-1", "state": "in_stock", "quantity": 320},
-    Facet.LISTING: {"sku": "A-1", "shelf": "on"},
-}
-"""A record of each facet in the gateway's own push format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +59,11 @@ FEED = _path("feed", "Identity of the feed.", {"type": "string", "pattern": "^[1
 LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}
 ALWAYS = ("auth_missing", "auth_invalid", "bad_header", "bad_parameter", "scope_denied", "store_unavailable")
 
+WELCOME = (
+    "供应商接口：推送商品、价格、库存和上下架数据，并查询每条记录的去向。\n\n"
+    "For suppliers: push products, prices, stocks and listings, and find out what became of every record.\n\n"
+)
+
 ENCODED = (
     "json: an array of records, or one record. ndjson: one record a line. gzip or identity. A file that cannot be read "
     "is refused whole; a record that cannot be taken is rejected with its line, and the rest goes on. A 202 means "
@@ -84,12 +76,12 @@ FEED_BODY: Mapping[str, Any] = {
     "content": {
         JSON: {
             "schema": {"oneOf": [{"type": "array", "items": {"type": "object"}}, {"type": "object"}]},
-            "examples": {facet.value: {"value": [example]} for facet, example in EXAMPLES.items()},
+            "examples": {facet.value: {"value": [example]} for facet, example in RECORDS.items()},
         },
         "application/x-ndjson": {
             "schema": {"type": "string"},
             "examples": {
-                facet.value: {"value": orjson.dumps(example).decode() + "\n"} for facet, example in EXAMPLES.items()
+                facet.value: {"value": orjson.dumps(example).decode() + "\n"} for facet, example in RECORDS.items()
             },
         },
     },
@@ -100,7 +92,7 @@ CALLS: Sequence[Call] = (
         "post",
         "/v1/feeds/{facet}",
         "pushFeed",
-        "Push a feed",
+        "Push a feed · 推送数据",
         "Send prices, stocks, listings or products. Repeat a request whose answer you did not see under the same "
         "Idempotency-Key: it takes effect once.",
         "feeds:<facet>",
@@ -152,7 +144,7 @@ CALLS: Sequence[Call] = (
         "get",
         "/v1/feeds",
         "listFeeds",
-        "List your feeds",
+        "List your feeds · 推送记录",
         "Newest first.",
         "read",
         (
@@ -171,7 +163,7 @@ CALLS: Sequence[Call] = (
         "get",
         "/v1/feeds/{feed}",
         "getFeed",
-        "Follow a feed",
+        "Follow a feed · 处理进度",
         "Send the ETag back as If-None-Match to be told 304 while nothing changed.",
         "read",
         (FEED,),
@@ -184,7 +176,7 @@ CALLS: Sequence[Call] = (
         "get",
         "/v1/feeds/{feed}/report",
         "getReport",
-        "Read a feed's report",
+        "Read a feed's report · 处理报告",
         "Every item that did not simply come through, in the order of the body: JSON lines, or CSV with ?format=csv.",
         "read",
         (FEED, _query("format", "jsonl or csv.", {"enum": ["jsonl", "csv"], "default": "jsonl"})),
@@ -195,7 +187,7 @@ CALLS: Sequence[Call] = (
         "post",
         "/v1/feeds/{feed}/cancel",
         "cancelFeed",
-        "Cancel a feed",
+        "Cancel a feed · 取消推送",
         "What has taken effect stays; what has not never does.",
         "feeds:<facet>",
         (FEED,),
@@ -206,7 +198,7 @@ CALLS: Sequence[Call] = (
         "get",
         "/v1/items/{facet}/{sku}",
         "getItem",
-        "What became of a sku",
+        "What became of a sku · 商品去向",
         "The accepted state of each of its keys, and its latest rejections.",
         "read",
         (FACET, _path("sku", "Your article number, percent-encoded.", {"type": "string"})),
@@ -238,21 +230,31 @@ def _answers(call: Call) -> dict[str, Any]:
         str(status): {
             "description": words,
             **({"headers": headers} if headers else {}),
-            **({"content": {media: {"schema": {"$ref": REF.format(model=model.__name__)}}}} if model else {}),
+            **({"content": {media: _shown(model)}} if model else {}),
         }
         for status, (words, model, media) in call.answers.items()
     }
+
+
+def _shown(model: type[BaseModel]) -> dict[str, Any]:
+    schema = {"schema": {"$ref": REF.format(model=model.__name__)}}
+    return {**schema, "example": FEED_ANSWER} if model is FeedView else schema
 
 
 def _problems(codes: Sequence[str]) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(PROBLEMS[code].status, []).append(code)
-    content = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
-    return {
-        str(status): {"description": "; ".join(f"`{code}`: {PROBLEMS[code].en}" for code in found), "content": content}
-        for status, found in sorted(by_status.items())
-    }
+    return {str(status): _refused(found) for status, found in sorted(by_status.items())}
+
+
+def _refused(codes: Sequence[str]) -> dict[str, Any]:
+    words = "\n".join(f"- `{code}` {PROBLEMS[code].zh} {PROBLEMS[code].en}" for code in codes)
+    shown = {"schema": {"$ref": REF.format(model="Problem")}, "example": refusal(codes[0])}
+    return {"description": words, "content": {"application/problem+json": shown}}
+
+
+PROBLEM: Mapping[str, Any] = {**TypeAdapter(Document).json_schema(), "title": "Problem"}
 
 
 @cache
@@ -265,12 +267,11 @@ def openapi() -> bytes:
         paths.setdefault(call.path, {})[call.method] = _operation(call)
     document = {
         "openapi": "3.1.1",
-        "info": {"title": "mallgate vendor API", "version": version("mallgate"), "description": ENCODED},
-        "servers": [{"url": "/"}],
-        "tags": [{"name": "feeds", "description": "Push feeds, follow them, find out what became of every item."}],
+        "info": {"title": "mallgate vendor API", "version": version("mallgate"), "description": WELCOME + ENCODED},
+        "tags": [{"name": "feeds", "description": "推送与查询 · push, follow, look up"}],
         "paths": paths,
         "components": {
-            "schemas": {**schemas["$defs"], "Problem": TypeAdapter(Document).json_schema()},
+            "schemas": {**schemas["$defs"], "Problem": PROBLEM},
             "securitySchemes": SECURITY,
         },
     }
