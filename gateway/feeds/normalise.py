@@ -44,13 +44,6 @@ _SKU_PROBE_BYTES = 4096
 
 _CLEANER = nh3.Cleaner()
 
-_FACTS: Mapping[Facet, type[Facts]] = {
-    Facet.PRODUCT: ProductFacts,
-    Facet.PRICE: PriceFacts,
-    Facet.STOCK: StockFacts,
-    Facet.LISTING: ListingFacts,
-}
-
 
 @dataclass(slots=True)  # not frozen: that would make each of millions four times as dear
 class NormalisedItem:
@@ -120,28 +113,23 @@ def _failed(error: Exception, record: RawRecord, rules: Rules) -> Rejection:
 
 
 def _finished(item: Item, rules: Rules) -> NormalisedItem:
-    if not _is_sound(item, rules):
-        raise TypeError(f"not an item of a feed of {rules.facet}: {item!r:.200}")
-    members = item.facts.__dict__
-    content = _CONTENT[rules.facet](item.facts, rules)
-    return NormalisedItem(
-        members["sku"],
-        members.get("area", ""),
-        content,
-        hashlib.blake2b(content, digest_size=16).digest(),
-        item.observed_at or rules.received_at,
-        item.source_version,
-    )
+    """The item with its bytes and their hash.
 
-
-def _is_sound(item: Item, rules: Rules) -> bool:
-    """Whether the item can go on: what tables and arithmetic cannot take would stop the whole partition later."""
-    version, at = item.source_version, item.observed_at
-    return (
-        item.facts.__class__ is _FACTS[rules.facet]
+    Raises TypeError for what must not go on: what tables and arithmetic cannot take would stop the partition later.
+    """
+    facts, version, at = item.facts, item.source_version, item.observed_at
+    model, write = _FORMS[rules.facet]
+    sound = (
+        facts.__class__ is model
         and (version is None or 0 <= version <= MAX_SOURCE_VERSION)
         and (at is None or (at.tzinfo is not None and at.year < END_OF_TIME))
     )
+    if not sound:
+        raise TypeError(f"not an item of a feed of {rules.facet}: {item!r:.200}")
+    content = write(facts, rules)
+    digest = hashlib.blake2b(content, digest_size=16).digest()
+    members = facts.__dict__
+    return NormalisedItem(members["sku"], members.get("area", ""), content, digest, at or rules.received_at, version)
 
 
 def _flat_content(facts: Facts, rules: Rules) -> bytes:
@@ -158,13 +146,13 @@ def _product_content(facts: Facts, rules: Rules) -> bytes:
     return orjson.dumps(facts.__dict__ | _derived(cast(ProductFacts, facts), rules), default=_plain)
 
 
-_CONTENT: Mapping[Facet, Callable[[Facts, Rules], bytes]] = {
-    Facet.PRODUCT: _product_content,
-    Facet.PRICE: _flat_content,
-    Facet.STOCK: _flat_content,
-    Facet.LISTING: _listing_content,
+_FORMS: Mapping[Facet, tuple[type[Facts], Callable[[Facts, Rules], bytes]]] = {
+    Facet.PRODUCT: (ProductFacts, _product_content),
+    Facet.PRICE: (PriceFacts, _flat_content),
+    Facet.STOCK: (StockFacts, _flat_content),
+    Facet.LISTING: (ListingFacts, _listing_content),
 }
-"""Canonical JSON of the facts by facet: members in the order of the model, amounts as strings."""
+"""By facet: what its facts are, and their canonical JSON: members in the order of the model, amounts as strings."""
 
 
 def _derived(facts: ProductFacts, rules: Rules) -> dict[str, object]:
