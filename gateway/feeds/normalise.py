@@ -41,6 +41,7 @@ END_OF_TIME = 9000
 """A year that no time of observation reaches: periods are added to it."""
 
 _SKU_PROBE_BYTES = 4096
+_SPACE = 0x20
 
 _CLEANER = nh3.Cleaner()
 
@@ -194,9 +195,10 @@ def sku_hint(raw: bytes) -> str | None:
 
 
 def _probed_sku(start: bytes) -> str | None:
+    """The sku in bytes that are no JSON; one with control characters is none, and no column holds a NUL."""
     _, found, rest = start.partition(b'"sku":"')
     sku, end, _ = rest.partition(b'"')
-    if not found or not end or b"\\" in sku or len(sku) > 128:
+    if not found or not end or b"\\" in sku or len(sku) > 128 or min(sku, default=_SPACE) < _SPACE:
         return None
     try:
         return sku.decode() or None

@@ -141,6 +141,7 @@ def test_the_facts_of_a_message_read_back_have_the_hash_they_were_published_with
         (b"[]", None),
         (b'{"sku":"\xff",oops}', None),
         (b'{"sku":"cut', None),
+        (b'{"sku":"A\x00B",oops}', None),
         (b"", None),
     ],
 )
