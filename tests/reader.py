@@ -51,12 +51,18 @@ class Entry:
 async def read_topics(bootstrap: str, prefix: str = "") -> dict[str, list[Entry]]:
     """Every record of every topic under the prefix, in offset order within its partition."""
     partitions = await partitions_under(bootstrap, prefix)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False, fetch_max_wait_ms=100
+    )
     await consumer.start()
     try:
-        return {name.removeprefix(prefix): await _read(consumer, found, prefix) for name, found in partitions.items()}
+        entries = await _read(consumer, [each for found in partitions.values() for each in found], prefix)
     finally:
         await consumer.stop()
+    topics: dict[str, list[Entry]] = {name.removeprefix(prefix): [] for name in partitions}
+    for entry in entries:
+        topics[entry.topic].append(entry)
+    return topics
 
 
 async def partitions_under(bootstrap: str, prefix: str) -> dict[str, list[TopicPartition]]:

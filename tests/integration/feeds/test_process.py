@@ -1,0 +1,163 @@
+"""One chunk, one transaction: whatever is repeated, misplaced, cancelled or lost, its items take effect once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from gateway.feeds.chunk import Mode
+from gateway.feeds.process import Step
+from gateway.feeds.versions import version_of
+from gateway.kafka import EXPRESS, Message
+from gateway.store import StoreUnavailableError
+from schemas.catalog import Facet
+from tests.integration.feeds.workshop import Workshop, price
+
+BAD = b'{"sku":"B","price":"1e3"}'
+
+
+async def everything(workshop: Workshop) -> list[Any]:
+    """All that a chunk can change, to be compared with itself."""
+    books = await workshop.books()
+    return [books.chunks, books.keys, books.letters, await workshop.prices()]
+
+
+async def test_a_chunk_takes_effect(workshop: Workshop) -> None:
+    record = await workshop.chunk(7, price("A", "10.00"), BAD)
+    assert await workshop.processor.process(record) is Step.TAKEN
+    books = await workshop.books()
+    assert books.outcomes(7) == {"normalized": 1, "rejected": 1}
+    assert await workshop.last("A") == (version_of(7, 0), "10.00")
+    assert [(letter["record_index"], letter["original"]) for letter in books.letters] == [(1, BAD)]
+    assert workshop.touched == [7]
+    assert await workshop.is_true()
+
+
+async def test_a_chunk_given_again_changes_nothing(workshop: Workshop) -> None:
+    record = await workshop.chunk(7, price("A", "10.00"), BAD)
+    await workshop.processor.process(record)
+    before = await everything(workshop)
+    assert await workshop.processor.process(record) is Step.TAKEN
+    assert await everything(workshop) == before
+
+
+async def test_a_chunk_that_stands_twice_on_the_topic_takes_effect_once(workshop: Workshop) -> None:
+    """A timed-out send was repeated, and the broker had both."""
+    first = await workshop.chunk(7, price("A", "10.00"), BAD)
+    second = await workshop.chunk(7, price("A", "10.00"), BAD)
+    await workshop.processor.process(first)
+    before = await everything(workshop)
+    assert await workshop.processor.process(second) is Step.TAKEN
+    assert await everything(workshop) == before
+    assert await workshop.processor.process(await workshop.chunk(8, price("A", "11.00"))) is Step.TAKEN
+
+
+async def test_a_chunk_ahead_of_its_partitions_place_waits_its_turn(workshop: Workshop) -> None:
+    first = await workshop.chunk(7, price("A", "10.00"))
+    second = await workshop.chunk(8, price("A", "11.00"))
+    before = await everything(workshop)
+    assert await workshop.processor.process(second) is Step.MISPLACED
+    assert await everything(workshop) == before
+    assert [await workshop.processor.process(each) for each in (first, second)] == [Step.TAKEN, Step.TAKEN]
+    assert await workshop.last("A") == (version_of(8, 0), "11.00")
+
+
+async def test_two_processes_with_the_same_chunk_have_one_effect(workshop: Workshop) -> None:
+    record = await workshop.chunk(7, *(price(f"A-{number}", "10.00") for number in range(100)), BAD)
+    await asyncio.gather(*(workshop.processor.process(record) for _ in range(4)))
+    books = await workshop.books()
+    assert books.outcomes() == {"normalized": 100, "rejected": 1}
+    assert len(await workshop.prices()) == 100
+    assert len(books.letters) == 1
+
+
+async def test_a_chunk_whose_feed_the_database_has_lost_brings_it_back_as_incomplete(workshop: Workshop) -> None:
+    await workshop.processor.process(await workshop.chunk(7, price("A", "10.00"), chunk_no=3, first_record=9))
+    [feed] = (await workshop.books()).feeds
+    assert (feed["feed_no"], feed["supplier"], feed["state"], feed["chunks"]) == (7, "acme", "incomplete", None)
+    assert await workshop.last("A") == (version_of(7, 9), "10.00")
+
+
+async def test_a_cancelled_feeds_chunk_says_so_of_every_item_and_does_nothing(workshop: Workshop) -> None:
+    receipt = await workshop.push(price("A", "10.00"), BAD)
+    assert await workshop.reports.cancel(receipt.feed_no, "acme") == "produced"
+    await workshop.work()
+    books = await workshop.books()
+    assert books.outcomes() == {"cancelled": 2}
+    assert (books.keys, books.letters, await workshop.prices()) == ([], [], [])
+    assert [feed["state"] for feed in books.feeds] == ["cancelled"]
+
+
+async def test_a_feed_that_only_validates_stores_publishes_and_keeps_nothing(workshop: Workshop) -> None:
+    await workshop.fed(price("A", "10.00", version=4))
+    before = await workshop.books()
+    published = await workshop.prices()
+    feed_no = await workshop.fed(price("A", "11.00", version=4), price("C", "1.00"), BAD, mode=Mode.VALIDATE)
+    books = await workshop.books()
+    assert books.outcomes(feed_no) == {"rejected": 2, "normalized": 1}
+    assert (books.keys, books.letters, await workshop.prices()) == (before.keys, before.letters, published)
+    assert books.feeds[-1]["state"] == "done"
+    assert [row["issues"][0]["code"] async for rows in workshop.reports.rows(feed_no) for row in rows] == [
+        "version_conflict",
+        "invalid_decimal",
+    ]
+
+
+async def test_a_rejected_record_marks_the_keys_of_its_sku_as_seen(workshop: Workshop) -> None:
+    accepted = await workshop.fed(price("B", "10.00", area="1"), price("B", "11.00", area="2"))
+    refused = await workshop.fed(BAD)
+    item = await workshop.reports.item("acme", Facet.PRICE, "B")
+    assert item is not None
+    assert [(key["last_seen_feed"], key["last_outcome"], key["feed"]) for key in item["keys"]] == [
+        (refused, "rejected", accepted)
+    ] * 2
+
+
+async def test_an_older_feed_that_comes_late_does_not_hide_what_the_newer_one_came_to(workshop: Workshop) -> None:
+    await workshop.processor.process(await workshop.chunk(8, price("A", "11.00")))
+    await workshop.processor.process(await workshop.chunk(7, price("A", "10.00")))
+    item = await workshop.reports.item("acme", Facet.PRICE, "A")
+    assert item is not None
+    assert [(key["last_seen_feed"], key["last_outcome"]) for key in item["keys"]] == [(8, "normalized")]
+    assert (await workshop.books()).outcomes(7) == {"stale": 1}
+
+
+async def test_what_nobody_can_read_is_kept_and_the_partition_goes_on(workshop: Workshop) -> None:
+    position, _ = await workshop.append(
+        Message(EXPRESS, None, b"\x00garbage", (), 0), Message(EXPRESS, None, b"", (), 0)
+    )
+    await workshop.chunk(7, price("A", "10.00"))
+    await workshop.work()
+    books = await workshop.books()
+    assert [(letter["stage"], letter["original"]) for letter in books.letters] == [
+        ("feeds.read", b"\x00garbage"),
+        ("feeds.read", b""),
+    ]
+    assert books.outcomes(7) == {"normalized": 1}
+    assert position.offset == 0
+
+
+async def test_a_commit_whose_answer_was_lost_is_absorbed_by_the_repeat(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks between PostgreSQL's commit and its answer: only the next attempt can tell."""
+    record = await workshop.chunk(7, price("A", "10.00"), BAD)
+    transaction = asyncpg.transaction.Transaction
+    commit = transaction._Transaction__commit
+
+    async def committed_unheard(self: Any) -> None:
+        await commit(self)
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(transaction, "_Transaction__commit", committed_unheard)
+        with pytest.raises(StoreUnavailableError):
+            await workshop.processor.process(record)
+    before = await everything(workshop)
+    assert before[1] != []
+    assert await workshop.processor.process(record) is Step.TAKEN
+    assert await everything(workshop) == before
+    await workshop.finisher.sweep()

@@ -1,0 +1,205 @@
+"""The feeds stage on real engines, driven step by step."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaProducer
+
+from gateway.embedded import Engines
+from gateway.feeds.admit import Admission, Receipt, Submission
+from gateway.feeds.apply import Applier
+from gateway.feeds.chunk import Chunker, ChunkHead, ChunkSpan, Lane, Mode, RawRecord, encode, head_to_headers
+from gateway.feeds.contents import Contents
+from gateway.feeds.finish import Finisher
+from gateway.feeds.keeper import Keeper
+from gateway.feeds.process import ChunkProcessor, Step
+from gateway.feeds.profile import Profiles
+from gateway.feeds.repair import Repairs
+from gateway.feeds.report import Reports
+from gateway.feeds.sources import LANE_TOPIC, ends_of, places
+from gateway.kafka import EXPRESS, PRICES, Bus, Message, Partition, Position, Producer, Record
+from gateway.registry import Registry
+from gateway.store import Pool, transaction
+from gateway.suppliers import SecretBox, SupplierConfig, Suppliers
+from schemas.catalog import Facet
+from tests.history import last_is_newest
+from tests.reader import Books, Entry, read_books, read_topics
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=timezone(timedelta(hours=8)))
+SUPPLIER = "acme"
+EVERYTHING = tuple(Facet)
+
+
+def price(sku: str, amount: str, **more: Any) -> bytes:
+    """A price record in the native format."""
+    return orjson.dumps({"sku": sku, "price": amount, **more})
+
+
+def submission(
+    feed_no: int,
+    lines: Sequence[bytes],
+    *,
+    key: str | None = None,
+    mode: Mode = Mode.UPSERT,
+    facet: Facet = Facet.PRICE,
+) -> Submission:
+    """What intake hands over of a body with these lines."""
+    chunker, finished = Chunker(), []
+    for number, line in enumerate(lines, start=1):
+        finished.append(chunker.add(number, line))
+    values = [value for value in (*finished, chunker.finish()) if value is not None]
+    spans, first = [], 0
+    for number, (value, records) in enumerate(values):
+        spans.append(ChunkSpan(number, 0, len(value), first, records))
+        first += records
+    body = b"\n".join(lines)
+    return Submission(
+        feed_no=feed_no,
+        supplier=SUPPLIER,
+        revision=1,
+        facet=facet,
+        mode=mode,
+        idempotency_key=key,
+        body_sha256=hashlib.sha256(body).digest(),
+        size=len(body),
+        records=len(lines),
+        chunks=spans,
+        payload=lambda span: values[span.chunk_no][0],
+        received_at=NOON,
+    )
+
+
+@dataclass
+class Workshop:
+    """One process's feeds stage without its loops. touched: feeds that its finisher was told of."""
+
+    engines: Engines
+    database: str
+    prefix: str
+    pool: Pool
+    bus: Bus
+    producer: Producer
+    profiles: Profiles
+    touched: list[int] = field(default_factory=list)
+
+    async def _touched(self, feed_no: int) -> None:
+        self.touched.append(feed_no)
+
+    @property
+    def processor(self) -> ChunkProcessor:
+        return ChunkProcessor(self.pool, Applier(self.producer), self.profiles, self._touched)
+
+    @property
+    def admission(self) -> Admission:
+        return Admission(self.pool, self.producer, self._touched)
+
+    @property
+    def finisher(self) -> Finisher:
+        return Finisher(self.pool)
+
+    @property
+    def reports(self) -> Reports:
+        return Reports(self.pool)
+
+    async def push(self, *lines: bytes, key: str | None = None, mode: Mode = Mode.UPSERT) -> Receipt:
+        """Admit a feed of these records."""
+        number = await self.admission.next_feed_no()
+        return await self.admission.admit(submission(number, lines, key=key, mode=mode))
+
+    async def work(self) -> None:
+        """Take everything that waits on the feeds topics, then finish what is whole."""
+        ends = await ends_of(self.bus, LANE_TOPIC.values())
+        for partition, start in (await places(self.pool, self.bus, list(ends))).items():
+            if start < ends[partition]:
+                async for records in self.bus.scan(*partition, start, ends[partition]):
+                    for record in records:
+                        assert await self.processor.process(record) is Step.TAKEN
+        await self.finisher.sweep()
+
+    async def fed(self, *lines: bytes, key: str | None = None, mode: Mode = Mode.UPSERT) -> int:
+        """Push a feed and see it to its end; its number."""
+        receipt = await self.push(*lines, key=key, mode=mode)
+        await self.work()
+        return receipt.feed_no
+
+    async def chunk(self, feed_no: int, *lines: bytes, mode: Mode = Mode.UPSERT, **head: Any) -> Record:
+        """A chunk put on the express topic as it was read from there."""
+        written = replace(ChunkHead(SUPPLIER, feed_no, 0, 0, Facet.PRICE, mode, Lane.EXPRESS, 1, NOON), **head)
+        value = encode(RawRecord(number, line) for number, line in enumerate(lines, start=1))
+        [position] = await self.producer.send([Message(EXPRESS, None, value, head_to_headers(written), 0)])
+        await places(self.pool, self.bus, [Partition(EXPRESS, 0)])
+        record = await self.bus.read(EXPRESS, *position)
+        assert record is not None
+        return record
+
+    async def append(self, *entries: Entry | Message) -> list[Position]:
+        """Append records as a broker would that wakes with old batches in its hands: by another producer, unasked."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.engines.kafka_bootstrap)
+        await producer.start()
+        positions = []
+        try:
+            for each in entries:
+                headers = list(each.headers.items() if isinstance(each, Entry) else each.headers)
+                acked = await producer.send_and_wait(
+                    self.prefix + each.topic, each.value, each.key, partition=each.partition, headers=headers
+                )
+                positions.append(Position(acked.partition, acked.offset))
+        finally:
+            await producer.stop()
+        return positions
+
+    async def books(self) -> Books:
+        return await read_books(self.database)
+
+    async def prices(self) -> list[Entry]:
+        """Every record of the prices topic."""
+        return (await read_topics(self.engines.kafka_bootstrap, self.prefix))[PRICES]
+
+    async def last(self, sku: str) -> tuple[int, str | None]:
+        """Version and amount that the prices topic ends on for a sku."""
+        entry = [each for each in await self.prices() if each.key == f"{SUPPLIER}:{sku}:*".encode()][-1]
+        return entry.version, orjson.loads(entry.value)["agreement_price"] if entry.value else None
+
+    async def state(self, sku: str) -> dict[str, Any]:
+        """What `feed_state` says of one price."""
+        [row] = [row for row in (await self.books()).keys if row["sku"] == sku]
+        return row
+
+    async def is_true(self) -> bool:
+        """Whether the prices topic ends on what the states say, key by key."""
+        return not last_is_newest(await self.prices(), await self.books())
+
+    async def execute(self, statement: str, *arguments: object) -> None:
+        """Change the tables behind the gateway's back."""
+        async with transaction(self.pool) as connection:
+            await connection.execute(statement, *arguments)
+
+    @asynccontextmanager
+    async def keeping(self) -> AsyncIterator[asyncio.Task[None]]:
+        """A keeper at work for the length of the block; what ends it fails the block."""
+        repairs = Repairs(self.pool, self.producer, Contents(self.bus, self.pool, self.profiles))
+        keeper = Keeper(self.bus, self.pool, repairs, busy=lambda: False)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(keeper.run())
+            yield task
+            keeper.stop()
+
+
+@asynccontextmanager
+async def open_workshop(engines: Engines, database: str, prefix: str, pool: Pool, bus: Bus) -> AsyncIterator[Workshop]:
+    """A workshop with one supplier that feeds every facet and says that prices hold a day."""
+    suppliers = Suppliers(pool, SecretBox(b"\x07" * 32))
+    config = SupplierConfig(
+        supplier=SUPPLIER, name="Acme", adapter="native", facets=EVERYTHING, periods={Facet.PRICE: 86_400}
+    )
+    await suppliers.apply([config], "tests")
+    async with bus.producer("tests") as producer:
+        yield Workshop(engines, database, prefix, pool, bus, producer, Profiles(suppliers, Registry()))
