@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -156,6 +156,29 @@ class Shop:
     async def left(self) -> Left:
         """What is really there of it."""
         return await self.house.left_by(self.name)
+
+    async def refused(
+        self, bad: Mapping[str, bytes], good: bytes, *, facet: str = "price", content_type: str = NDJSON
+    ) -> dict[str, list[tuple[str, str]]]:
+        """Push bad records, each between good ones: by their names, code and pointer of what was wrong with each.
+
+        good: a record without `sku` and braces. Sees to it that the good ones came through, each under its own sku,
+        and that the bytes of the bad ones were kept, and nothing else.
+        """
+        records = [b'{"sku":"good-0",%b}' % good]
+        for number, raw in enumerate(bad.values(), 1):
+            records += [raw, b'{"sku":"good-%d",%b}' % (number, good)]
+        body = b"\n".join(records) if content_type == NDJSON else b"[%b]" % b",\n".join(records)
+        feed = await self.done(await self.push(body, facet=facet, content_type=content_type))
+        assert feed["items"] == {"normalized": len(bad) + 1, "rejected": len(bad)}
+        rows, left = await self.report(feed), await self.left()
+        assert [row["line"] for row in rows] == list(range(2, len(records) + 1, 2))
+        assert [letter["original"] for letter in left.letters] == list(bad.values())
+        assert [item["sku"] for item in left.items] == [f"good-{number}" for number in range(len(bad) + 1)]
+        return {
+            name: [(issue["code"], issue["path"]) for issue in row["issues"]]
+            for name, row in zip(bad, rows, strict=True)
+        }
 
 
 async def connect(url: str) -> Wire:

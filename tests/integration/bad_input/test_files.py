@@ -77,7 +77,11 @@ async def test_a_document_that_cannot_be_read_is_not_half_ingested(shop: Shop, b
     assert await shop.left() == NOTHING
 
 
-@pytest.mark.parametrize("body", [b"", b"\r\n \n\t\n", b"\xef\xbb\xbf" + GOOD, GOOD.decode().encode("utf-16")], ids=str)
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\r\n \n\t\n", b"\xef\xbb\xbf" + GOOD, GOOD.decode().encode("utf-16")],
+    ids=["empty", "blank", "byte order mark", "UTF-16"],
+)
 async def test_lines_that_hold_no_feed_are_not_one(shop: Shop, body: bytes) -> None:
     assert (await shop.push(body)).problem == (400, "malformed_json")
     assert await shop.left() == NOTHING
@@ -88,72 +92,66 @@ def deep(levels: int) -> bytes:
     return b'{"sku":"A-2","price":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
 
 
-BAD_LINES = {
+UNREADABLE = {
+    "beyond double": (b'{"sku":"A-2","price":1e400}', "malformed_json"),
+    "lone surrogate": (b'{"sku":"\\ud800","price":"1"}', "malformed_json"),
+    "65 levels": (deep(65), "json_too_deep"),
+    "a number": (b"17", "validation_failed"),
+    "null": (b"null", "validation_failed"),
+    "an array": (b"[]", "validation_failed"),
+    "longer than a record": (b'{"sku":"A-2","price":"%b"}' % (b"1" * MAX_RECORD), "line_too_long"),
+}
+"""Records that a readable document can hold, and what is wrong with them."""
+
+UNREADABLE_LINES = {
+    **UNREADABLE,
     "nonsense": (b"nonsense", "malformed_json"),
     "NaN": (b'{"sku":"A-2","price":NaN}', "malformed_json"),
-    "beyond double": (b'{"sku":"A-2","price":1e400}', "malformed_json"),
     "trailing comma": (b'{"sku":"A-2","price":"1",}', "malformed_json"),
     "two documents": (GOOD + GOOD, "malformed_json"),
     "byte order mark": (b"\xef\xbb\xbf" + GOOD, "malformed_json"),
     "raw 0xFF": (b'{"sku":"\xff","price":"1"}', "malformed_json"),
-    "lone surrogate": (b'{"sku":"\\ud800","price":"1"}', "malformed_json"),
     "cut off": (b'{"sku":"A-2","price":"1', "malformed_json"),
-    "NUL": (b'{"sku":"A-2","price":"1"}\x00', "malformed_json"),
-    "65 levels": (deep(65), "json_too_deep"),
+    "NUL behind": (b'{"sku":"A-2","price":"1"}\x00', "malformed_json"),
+    "NUL within": (b'{"sku":"A\x00-2","price":"1"}', "malformed_json"),
     "1,025 levels": (deep(1_025), "json_too_deep"),
     "a million brackets": (b"[" * 1_000_000, "json_too_deep"),
-    "longer than a record": (b'{"sku":"A-2","price":"%b"}' % (b"1" * MAX_RECORD), "line_too_long"),
     "three times a record": (b"x" * MAX_CARRIED, "line_too_long"),
-    "no object": (b"[]", "validation_failed"),
-    "a number": (b"17", "validation_failed"),
 }
-
-
-@pytest.mark.parametrize(("bad", "code"), BAD_LINES.values(), ids=BAD_LINES)
-async def test_a_bad_line_takes_no_good_one_with_it(shop: Shop, bad: bytes, code: str) -> None:
-    """Around it: CR LF, an empty line, and no end of the last line."""
-    feed = await shop.done(await shop.push(GOOD + b"\r\n\n" + bad + b"\n" + GOOD.replace(b"A-1", b"A-3")))
-    assert (feed["records"], feed["items"]) == (3, {"normalized": 2, "rejected": 1})
-    (row,) = await shop.report(feed)
-    assert (row["record"], row["line"], row["outcome"], row["issues"][0]["code"]) == (1, 3, "rejected", code)
-    left = await shop.left()
-    (letter,) = left.letters
-    assert (letter["original"], letter["line"], letter["code"]) == (bad, 3, code)
-    assert [item["sku"] for item in left.items] == ["A-1", "A-3"]
+"""The same of lines, which nobody has read before."""
 
 
 @pytest.mark.parametrize(
-    ("bad", "code"),
-    [
-        (b'{"sku":"A-2","price":1e400}', "malformed_json"),
-        (b'{"sku":"\\ud800","price":"1"}', "malformed_json"),
-        (deep(65), "json_too_deep"),
-        (b"17", "validation_failed"),
-        (b"null", "validation_failed"),
-        (b'{"sku":"A-2","price":"%b"}' % (b"1" * MAX_RECORD), "line_too_long"),
-    ],
-    ids=["beyond double", "lone surrogate", "65 levels", "a number", "null", "longer than a record"],
+    ("content_type", "unreadable"), [(JSON, UNREADABLE), (NDJSON, UNREADABLE_LINES)], ids=["elements", "lines"]
 )
-async def test_a_bad_element_takes_no_good_one_with_it(shop: Shop, bad: bytes, code: str) -> None:
-    body = b"[%b,\n %b ,\n%b]" % (GOOD, bad, GOOD.replace(b"A-1", b"A-3"))
-    feed = await shop.done(await shop.push(body, content_type=JSON))
-    assert feed["items"] == {"normalized": 2, "rejected": 1}
-    (row,) = await shop.report(feed)
-    assert (row["record"], row["line"], row["issues"][0]["code"]) == (1, 2, code)
-    left = await shop.left()
-    assert [letter["original"] for letter in left.letters] == [bad]
-    assert [item["sku"] for item in left.items] == ["A-1", "A-3"]
-
-
-@pytest.mark.parametrize("content_type", [JSON, NDJSON])
-async def test_a_line_without_end_is_refused_long_before_it_fills_the_disk(
-    house: House, shop: Shop, content_type: str
+async def test_a_bad_record_takes_no_good_one_with_it(
+    shop: Shop, content_type: str, unreadable: dict[str, tuple[bytes, str]]
 ) -> None:
-    """Of 64 MiB that are declared, a little more than a record is read."""
-    start = b'{"sku":"A-1","price":"9.90"}\n{"sku":"'
-    answer = await house.send(
-        shop.head("Transfer-Encoding: chunked", content_type=NDJSON), b"%x\r\n%b" % (64 * MIB, start), b"x" * (4 * MIB)
-    )
+    bad = {name: raw for name, (raw, _) in unreadable.items()}
+    found = await shop.refused(bad, b'"price":"9.90"', content_type=content_type)
+    assert {name: [code for code, _ in issues] for name, issues in found.items()} == {
+        name: [code] for name, (_, code) in unreadable.items()
+    }
+
+
+async def test_empty_lines_and_odd_line_ends_are_no_records(shop: Shop) -> None:
+    lines = [GOOD.replace(b"A-1", b"A-%d" % number) for number in range(4)]
+    feed = await shop.done(await shop.push(lines[0] + b"\r\n\n \t\r\n" + lines[1] + b"\nnonsense\r\n\n" + lines[2]))
+    assert feed["items"] == {"normalized": 3, "rejected": 1}
+    (row,) = await shop.report(feed)
+    assert (row["record"], row["line"], row["issues"][0]["code"]) == (2, 5, "malformed_json")
+    assert [letter["original"] for letter in (await shop.left()).letters] == [b"nonsense"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "start"), [(JSON, b'[%b,\n{"sku":"' % GOOD), (NDJSON, b'%b\n{"sku":"' % GOOD)]
+)
+async def test_a_line_without_end_is_refused_long_before_it_fills_the_disk(
+    house: House, shop: Shop, content_type: str, start: bytes
+) -> None:
+    """Of the 64 MiB that are announced, little more than the longest record is read."""
+    head = shop.head("Transfer-Encoding: chunked", content_type=content_type)
+    answer = await house.send(head, b"%x\r\n%b" % (64 * MIB, start), b"x" * (4 * MIB))
     assert answer.problem == (413, "line_too_long")
     assert answer.json["row"] == 2
     assert await shop.left() == NOTHING
