@@ -114,14 +114,20 @@ class Workshop:
         number = await self.admission.next_feed_no()
         return await self.admission.admit(submission(number, lines, key=key, mode=mode))
 
-    async def work(self) -> None:
-        """Take everything that waits on the feeds topics, then finish what is whole."""
+    async def waiting(self) -> list[Record]:
+        """The chunks on the feeds topics that have not been taken."""
         ends = await ends_of(self.bus, LANE_TOPIC.values())
+        found: list[Record] = []
         for partition, start in (await places(self.pool, self.bus, list(ends))).items():
             if start < ends[partition]:
                 async for records in self.bus.scan(*partition, start, ends[partition]):
-                    for record in records:
-                        assert await self.processor.process(record) is Step.TAKEN
+                    found += records
+        return found
+
+    async def work(self) -> None:
+        """Take everything that waits on the feeds topics, then finish what is whole."""
+        for record in await self.waiting():
+            assert await self.processor.process(record) is Step.TAKEN
         await self.finisher.sweep()
 
     async def fed(self, *lines: bytes, key: str | None = None, mode: Mode = Mode.UPSERT) -> int:
