@@ -132,7 +132,7 @@ async def main(contestant: str, bootstrap: str, database: str, source: str, targ
         bootstrap,
         logger=None,
         acks="all",
-        compression_type="lz4",
+        compression_type="zstd",
         max_batch_size=BATCH_BYTES,
         max_request_size=BATCH_BYTES,
     )
