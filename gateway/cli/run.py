@@ -65,7 +65,7 @@ def run(
 
 
 def _collect_less_often() -> None:
-    """Chunks are many small objects without cycles: looking for cycles as often as Python would costs a fifth of the CPU."""
+    """Chunks are many small objects without cycles; looking for those as often as usual takes a fifth of the CPU."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
