@@ -7,9 +7,6 @@ from dataclasses import replace
 
 import orjson
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.structs import TopicPartition
 
 from gateway.feeds import keeper
 from gateway.feeds.process import Step
@@ -19,7 +16,7 @@ from gateway.store import acquired
 from schemas.catalog import Facet
 from schemas.envelope import GW_VERSION, ItemHeaders, key_of
 from tests.eventually import eventually
-from tests.integration.feeds.workshop import NOON, Workshop, price
+from tests.integration.feeds.workshop import NOON, Workshop, cut, price
 from tests.reader import Entry
 
 KEY = key_of("acme", "A", "*")
@@ -50,21 +47,6 @@ async def stored(workshop: Workshop) -> dict[int, int]:
 
 async def entries_of(workshop: Workshop, sku: str = "A") -> list[Entry]:
     return [entry for entry in await workshop.prices() if entry.key == key_of("acme", sku, "*")]
-
-
-async def cut(workshop: Workshop, position: Position) -> None:
-    """Have the prices topic hold nothing up to this record, as if compaction had taken it."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=workshop.engines.kafka_bootstrap)
-    await admin.start()
-    topic = workshop.prefix + PRICES
-    try:
-        for policy in ("delete", "compact"):
-            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"cleanup.policy": policy})])
-            if policy == "delete":
-                target = TopicPartition(topic, position.partition)
-                await admin.delete_records({target: RecordsToDelete(before_offset=position.offset + 1)})
-    finally:
-        await admin.close()
 
 
 async def test_an_older_record_behind_the_newest_is_answered_with_the_newest(workshop: Workshop) -> None:
@@ -206,7 +188,7 @@ async def test_what_the_topic_no_longer_holds_is_made_again_from_the_raw_chunk(w
     await workshop.fed(price("A", "10.00"))
     newest = await workshop.fed(price("B", "1.00"), price("A", "11.00"))
     old, new = await entries_of(workshop)
-    await cut(workshop, Position(new.partition, new.offset))
+    await cut(workshop, PRICES, Position(new.partition, new.offset))
     async with workshop.keeping():
         await workshop.append(old)
         await settled(workshop)
@@ -219,7 +201,7 @@ async def test_what_is_gone_everywhere_is_given_up_so_that_the_supplier_can_say_
     await workshop.fed(price("A", "10.00"))
     await workshop.fed(price("A", "11.00"))
     old, new = await entries_of(workshop)
-    await cut(workshop, Position(new.partition, new.offset))
+    await cut(workshop, PRICES, Position(new.partition, new.offset))
     await workshop.execute("DELETE FROM feed_chunks")
     async with workshop.keeping():
         await workshop.append(old)

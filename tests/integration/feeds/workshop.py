@@ -12,6 +12,9 @@ from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.structs import TopicPartition
 
 from gateway.embedded import Engines
 from gateway.feeds.admit import Admission, Receipt, Submission
@@ -25,7 +28,7 @@ from gateway.feeds.profile import Profiles
 from gateway.feeds.repair import Repairs
 from gateway.feeds.report import Reports
 from gateway.feeds.sources import LANE_TOPIC, ends_of, places
-from gateway.kafka import EXPRESS, PRICES, Bus, Message, Partition, Position, Producer, Record
+from gateway.kafka import EXPRESS, PRICES, TOPICS, Bus, Message, Partition, Position, Producer, Record
 from gateway.registry import Registry
 from gateway.store import Pool, transaction
 from gateway.suppliers import SecretBox, SupplierConfig, Suppliers
@@ -197,6 +200,22 @@ class Workshop:
             task = group.create_task(keeper.run())
             yield task
             keeper.stop()
+
+
+async def cut(workshop: Workshop, topic: str, position: Position) -> None:
+    """Have a topic hold nothing up to this record, as retention and compaction bring about in time."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=workshop.engines.kafka_bootstrap)
+    await admin.start()
+    name = workshop.prefix + topic
+    target = {TopicPartition(name, position.partition): RecordsToDelete(before_offset=position.offset + 1)}
+    try:
+        # Kafka deletes nothing at once from a topic that is only compacted.
+        for policy in ("delete", TOPICS[topic].policy):
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": policy})])
+            if policy == "delete":
+                await admin.delete_records(target)
+    finally:
+        await admin.close()
 
 
 @asynccontextmanager

@@ -1,0 +1,85 @@
+"""What vendors and operators are told: of a feed, of its records, of one sku."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.feeds.versions import version_of
+from schemas.catalog import Facet
+from tests.integration.feeds.workshop import Workshop, price
+
+
+async def rows(workshop: Workshop, feed_no: int) -> list[dict[str, Any]]:
+    return [row async for chunk in workshop.reports.rows(feed_no) for row in chunk]
+
+
+async def test_a_report_names_every_record_that_did_not_come_through_in_order(workshop: Workshop) -> None:
+    await workshop.fed(price("S", "1.00", version=9))
+    lines = [price(f"A-{number}", "10.00") for number in range(1_200)]
+    lines[3], lines[1_100], lines[1_101] = b"{oops", b'{"sku":"B","price":"1e3"}', price("S", "2.00", version=8)
+    feed_no = await workshop.fed(*lines)
+    assert [(row["record"], row["line"], row["sku"], row["outcome"]) for row in await rows(workshop, feed_no)] == [
+        (3, 4, None, "rejected"),
+        (1_100, 1_101, "B", "rejected"),
+        (1_101, 1_102, "S", "stale"),
+    ]
+    status = await workshop.reports.feed(feed_no, "acme")
+    assert status is not None
+    assert (status.state, status.chunks, status.chunks_done) == ("done", 2, 2)
+    assert status.counts == {"normalized": 1_197, "rejected": 2, "stale": 1}
+    codes = [problem["code"] for problem in await workshop.reports.top_problems(feed_no)]
+    assert codes == ["invalid_decimal", "malformed_json", "stale"]
+
+
+async def test_a_feed_under_way_is_counted_as_far_as_it_is(workshop: Workshop) -> None:
+    receipt = await workshop.push(*(price(f"A-{number}", "10.00") for number in range(1_200)))
+    await workshop.processor.process((await workshop.waiting())[0])
+    status = await workshop.reports.feed(receipt.feed_no, "acme")
+    assert status is not None
+    assert (status.state, status.chunks, status.chunks_done) == ("produced", 2, 1)
+    assert sum(status.counts.values()) in (200, 1_000)
+
+
+async def test_nobody_sees_a_feed_of_another(workshop: Workshop) -> None:
+    feed_no = await workshop.fed(price("A", "10.00"))
+    assert await workshop.reports.feed(feed_no, "other") is None
+    assert await workshop.reports.feeds("other", facet=None, state=None) == []
+    assert await workshop.reports.cancel(feed_no, "other") is None
+    assert await workshop.reports.item("other", Facet.PRICE, "A") is None
+    assert [feed.feed_no for feed in await workshop.reports.feeds(None, facet="price", state="done")] == [feed_no]
+
+
+async def test_a_sku_is_told_key_by_key_with_its_latest_refusals(workshop: Workshop) -> None:
+    first = await workshop.fed(price("A", "10.00", area="1", version=3), price("A", "11.00", area="2"))
+    refused = await workshop.fed(price("A", "12.00", area="1", version=3))
+    item = await workshop.reports.item("acme", Facet.PRICE, "A")
+    assert item is not None
+    one, two = item["keys"]
+    assert (one["area"], one["status"], one["version"], one["feed"]) == ("1", "accepted", version_of(first, 0), first)
+    assert (one["source_version"], one["last_seen_feed"], one["last_outcome"]) == (3, refused, "rejected")
+    assert (two["area"], two["feed"], two["record"]) == ("2", first, 1)
+    assert [(each["feed_no"], each["code"], each["state"]) for each in item["refusals"]] == [
+        (refused, "version_conflict", "open")
+    ]
+
+
+async def test_a_sku_that_was_only_ever_refused_is_told_so_and_one_never_named_is_not_known(workshop: Workshop) -> None:
+    await workshop.fed(b'{"sku":"B","price":"1e3"}')
+    item = await workshop.reports.item("acme", Facet.PRICE, "B")
+    assert item is not None
+    assert (item["keys"], [each["code"] for each in item["refusals"]]) == ([], ["invalid_decimal"])
+    assert await workshop.reports.item("acme", Facet.PRICE, "C") is None
+    assert await workshop.reports.item("acme", Facet.STOCK, "B") is None
+
+
+async def test_cancelling_stops_what_has_not_taken_effect_and_says_what_it_found(workshop: Workshop) -> None:
+    receipt = await workshop.push(*(price(f"A-{number}", "10.00") for number in range(1_200)))
+    first, second = await workshop.waiting()
+    await workshop.processor.process(first)
+    assert await workshop.reports.cancel(receipt.feed_no, "acme") == "produced"
+    await workshop.processor.process(second)
+    await workshop.finisher.sweep()
+    outcomes = (await workshop.books()).outcomes(receipt.feed_no)
+    assert sorted(outcomes) == ["cancelled", "normalized"]
+    assert sum(outcomes.values()) == 1_200
+    assert await workshop.reports.cancel(receipt.feed_no, "acme") == "cancelled"
