@@ -61,7 +61,7 @@ def number_of(request: web.BaseRequest, name: str, default: int, *, most: int) -
 
 
 def refuse_unknown(request: web.BaseRequest, *known: str) -> None:
-    """Raise ProblemError for a query parameter that is not `known`: a misspelt one must not be ignored.
+    """Raise ProblemError for a query parameter that is not `known`, or comes twice: none must be ignored.
 
     One that names a supplier is a tenant_mismatch: the supplier comes from the credential and from nowhere else.
     """
@@ -70,6 +70,8 @@ def refuse_unknown(request: web.BaseRequest, *known: str) -> None:
             raise ProblemError("tenant_mismatch", path=name)
         if name not in known:
             raise ProblemError("bad_parameter", path=name, expected=", ".join(known) or "no parameter")
+        if len(request.query.getall(name)) > 1:
+            raise ProblemError("bad_parameter", path=name, expected="once")
 
 
 def idempotency_key_of(request: web.BaseRequest) -> str | None:

@@ -129,11 +129,11 @@ class Shop:
     ) -> Answer:
         """POST a whole body with the bearer key. headers: further lines without their CR LF."""
         lines = (self.bearer.strip(), f"Content-Type: {content_type}", *headers)
-        return await self.house.send(*request("POST", f"/v1/feeds/{facet}{query}", lines, body))
+        return await self.house.send(request("POST", f"/v1/feeds/{facet}{query}", lines, body))
 
     async def get(self, path: str) -> Answer:
         """GET with the bearer key."""
-        return await self.house.send(*request("GET", path, (self.bearer.strip(),)))
+        return await self.house.send(request("GET", path, (self.bearer.strip(),)))
 
     async def done(self, answer: Answer) -> dict[str, Any]:
         """The feed that a 202 promised, once it is finished."""
@@ -197,10 +197,10 @@ async def send(url: str, *parts: str | bytes) -> Answer:
         await wire.close()
 
 
-def request(method: str, path: str, headers: Iterable[str], body: bytes = b"") -> tuple[str, bytes]:
+def request(method: str, path: str, headers: Iterable[str], body: bytes = b"") -> bytes:
     """A request in one piece. headers: lines without their CR LF."""
     lines = (f"{method} {path} HTTP/1.1", "Host: gateway", f"Content-Length: {len(body)}", *headers)
-    return "".join(f"{line}\r\n" for line in (*lines, "Connection: close", "")), body
+    return "".join(f"{line}\r\n" for line in (*lines, "Connection: close", "")).encode() + body
 
 
 @pytest.fixture(scope="package")

@@ -46,7 +46,7 @@ def signed(
 
 
 async def push(house: House, headers: list[str], body: bytes = BODY) -> Answer:
-    return await house.send(*request("POST", PATH, headers, body))
+    return await house.send(request("POST", PATH, headers, body))
 
 
 async def test_a_stranger_is_asked_for_a_credential(house: House) -> None:
@@ -165,7 +165,7 @@ async def test_an_idempotency_key_stands_for_one_request(house: House, shop: Sho
     first = await shop.done(await push(house, headers))
     again = await push(house, headers)
     assert (again.status, again.json["feed"], again.json["duplicate"]) == (202, first["feed"], True)
-    answer = await house.send(*request("POST", path, headers, body))
+    answer = await house.send(request("POST", path, headers, body))
     assert answer.problem == (422, "idempotency_key_reused")
     assert len((await shop.left()).feeds) == 1
 
@@ -187,17 +187,17 @@ async def test_a_second_request_does_not_overtake_the_first(
         await asyncio.gather(frozen.started(), other.started())
         keys = await declared(other.url, "acme")
         lines = [f"Authorization: Bearer {keys.bearer}", f"Content-Type: {NDJSON}", "Idempotency-Key: k-1"]
-        parts = request("POST", PATH, lines, BODY)
-        first = asyncio.create_task(send(frozen.url, *parts))
+        sent = request("POST", PATH, lines, BODY)
+        first = asyncio.create_task(send(frozen.url, sent))
 
         async def is_frozen() -> bool:
             return mark.exists()
 
         await eventually(is_frozen)
-        second = await send(other.url, *parts)
+        second = await send(other.url, sent)
         assert second.problem == (409, "idempotency_in_progress")
         assert int(second.headers["retry-after"]) > 0
         frozen.signal(signal.SIGCONT)
         assert (await first).status == 202
-        third = await send(other.url, *parts)
+        third = await send(other.url, sent)
         assert (third.status, third.json["duplicate"]) == (202, True)

@@ -29,7 +29,7 @@ async def test_an_address_that_names_another_supplier_does_not_reach_it(
 ) -> None:
     headers = (shop.bearer.strip(), f"Content-Type: {NDJSON}")
     body = BODY if method == "POST" else b""
-    answer = await house.send(*request(method, f"{path}?{name}={other.name}", headers, body))
+    answer = await house.send(request(method, f"{path}?{name}={other.name}", headers, body))
     assert answer.problem == (403, "tenant_mismatch")
     assert await shop.left() == NOTHING
     assert [item["agreement_price"] for item in (await other.left()).items] == ["9.90"]
@@ -79,7 +79,7 @@ async def test_another_suppliers_feed_does_not_exist(house: House, shop: Shop, o
         assert answer.problem == (404, "not_found")
         nowhere = await shop.get(place.replace(feed["feed"], "999999999"))
         assert {**answer.json, "request_id": "", "trace_id": ""} == {**nowhere.json, "request_id": "", "trace_id": ""}
-    assert (await house.send(*request("POST", f"{path}/cancel", (shop.bearer.strip(),)))).problem == (404, "not_found")
+    assert (await house.send(request("POST", f"{path}/cancel", (shop.bearer.strip(),)))).problem == (404, "not_found")
     assert (await shop.get("/v1/items/price/A-1")).problem == (404, "not_found")
     assert (await shop.get("/v1/feeds")).json["feeds"] == []
     assert (await other.get("/v1/feeds")).json["feeds"] == [feed]
@@ -94,9 +94,9 @@ async def test_a_key_for_stocks_feeds_no_prices(house: House, shop: Shop) -> Non
         narrow = (await response.json())["secret"]
     headers = (f"Authorization: Bearer {narrow}", f"Content-Type: {NDJSON}")
     for path in ("/v1/feeds/price", "/v1/feeds/product", "/v1/feeds/listing"):
-        answer = await house.send(*request("POST", path, headers, BODY))
+        answer = await house.send(request("POST", path, headers, BODY))
         assert answer.problem == (403, "scope_denied")
-    assert (await house.send(*request("GET", "/v1/feeds", headers))).problem == (403, "scope_denied")
+    assert (await house.send(request("GET", "/v1/feeds", headers))).problem == (403, "scope_denied")
     assert await shop.left() == NOTHING
 
 
