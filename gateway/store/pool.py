@@ -70,6 +70,15 @@ _MISCONFIGURED: tuple[type[BaseException], ...] = (
 )
 
 
+# asyncpg says so of a connection that broke earlier; everything else it says of itself is a bug of ours.
+_BROKEN = (
+    "is closed",
+    "is closing",
+    "has been released back to the pool",  # by the pool itself, when the server ended it
+    "cannot switch to state",  # the server's last word came in between
+)
+
+
 class StoreUnavailableError(ServiceUnavailableError):
     """PostgreSQL is away or too busy; nothing was committed, save by a commit whose answer was lost."""
 
@@ -123,11 +132,10 @@ def translate() -> Iterator[None]:
     except _AWAY as error:
         metrics.store_errors_total.labels(kind=type(error).__name__).inc()
         raise StoreUnavailableError(f"PostgreSQL: {error or type(error).__name__}") from error
-    except asyncpg.InterfaceError as error:
-        # asyncpg says so of a connection that broke earlier; everything else it says of itself is a bug of ours.
-        if "is closed" not in str(error) and "is closing" not in str(error):
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        if not any(phrase in str(error) for phrase in _BROKEN):
             raise
-        metrics.store_errors_total.labels(kind="InterfaceError").inc()
+        metrics.store_errors_total.labels(kind=type(error).__name__).inc()
         raise StoreUnavailableError(f"PostgreSQL: {error}") from error
 
 

@@ -11,7 +11,7 @@ import structlog
 from pydantic import ValidationError
 
 from gateway.sdk.errors import ServiceUnavailableError
-from gateway.store import Connection, Pool, Row, acquired
+from gateway.store import Connection, Pool, Row, acquired, translate
 from gateway.suppliers import queries
 from gateway.suppliers.keyring import Keyring
 from gateway.suppliers.rows import State, Supplier, UnknownSupplierError, supplier_of
@@ -120,7 +120,9 @@ async def _listening(pool: Pool) -> AsyncIterator[tuple[Connection, asyncio.Even
         try:
             yield connection, changed
         finally:
-            await connection.remove_listener(queries.CHANNEL, notice)
+            # With the connection broken it must not take the place of what ended the block, a cancellation say.
+            with suppress(ServiceUnavailableError), translate():
+                await connection.remove_listener(queries.CHANNEL, notice)
 
 
 async def _follow(connection: Connection, live: Live, changed: asyncio.Event) -> None:
