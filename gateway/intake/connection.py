@@ -129,7 +129,7 @@ class Connection(RequestHandler):
         if self._request_count > requests:
             self._headers_ended()
             self._request_began(*self._messages[-1])
-        elif data and self.idle:
+        elif data and (self.idle or self._request_count == 0):  # the first bytes may come before anyone waits for them
             self._partial = True
             if self._header_timer is None:
                 self._expect_headers()

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from gateway.embedded import Engines
 from tests.engines import fresh_database, fresh_prefix
@@ -56,15 +56,20 @@ class Tail:
 
     async def catch_up(self) -> list[Entry]:
         """All that was ever read, up to the ends of now."""
+        # Paused in between: a fetch that waits for records keeps the broker from answering anything else.
         ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
-        while [part for part, end in ends.items() if await self._consumer.position(part) < end]:
-            for part, records in (await self._consumer.getmany(timeout_ms=100)).items():
-                name = part.topic.removeprefix(self._prefix)
-                self.entries += [
-                    Entry(name, part.partition, each.offset, each.key, each.value, dict(each.headers))
-                    for each in records
-                ]
+        while behind := [part for part, end in ends.items() if await self._consumer.position(part) < end]:
+            self._consumer.resume(*behind)
+            self._take(await self._consumer.getmany(*behind, timeout_ms=100))
+            self._consumer.pause(*behind)
         return self.entries
+
+    def _take(self, found: Mapping[TopicPartition, Iterable[Any]]) -> None:
+        for part, records in found.items():
+            name = part.topic.removeprefix(self._prefix)
+            self.entries += [
+                Entry(name, part.partition, each.offset, each.key, each.value, dict(each.headers)) for each in records
+            ]
 
 
 @dataclass(frozen=True)
@@ -218,7 +223,9 @@ async def house(engines: Engines, template: str) -> AsyncIterator[House]:
         consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
         await consumer.start()
         stack.push_async_callback(consumer.stop)
-        consumer.assign([part for parts in (await partitions_under(bootstrap, prefix)).values() for part in parts])
+        partitions = [part for parts in (await partitions_under(bootstrap, prefix)).values() for part in parts]
+        consumer.assign(partitions)
+        consumer.pause(*partitions)
         await consumer.seek_to_beginning()
         yield House(program, bootstrap, database, prefix, reading, Tail(consumer, prefix))
 
