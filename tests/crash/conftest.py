@@ -1,0 +1,25 @@
+"""Engines of these tests' own: nobody else is disturbed when they are stopped, frozen or set back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.embedded import Engines, open_engines
+from tests.crash.site import Site
+from tests.engines import fresh_database, fresh_prefix
+
+
+@pytest.fixture(scope="package")
+async def frail_engines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engines]:
+    """Both engines. Who breaks one mends it."""
+    async with open_engines(tmp_path_factory.mktemp("frail")) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def site(frail_engines: Engines) -> AsyncIterator[Site]:
+    """These engines, an empty database, a prefix that no topic has."""
+    async with fresh_database(frail_engines, "template0") as database, fresh_prefix(frail_engines) as prefix:
+        yield Site(frail_engines, database, prefix)
