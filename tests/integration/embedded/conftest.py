@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
@@ -43,7 +44,11 @@ class Deaths:
     """Processes whose end is awaited; watched from before they are ended, so that a pid cannot be mistaken."""
 
     def __init__(self, pids: list[int]) -> None:
-        self._watched = {os.pidfd_open(pid): pid for pid in pids}
+        self._watched: dict[int, int] = {}
+        for pid in pids:
+            # One that has ended by itself meanwhile, as those that only prepare do, needs no watching.
+            with contextlib.suppress(ProcessLookupError):
+                self._watched[os.pidfd_open(pid)] = pid
 
     def survivors(self) -> set[int]:
         """The pids still alive after a generous wait; empty as soon as all are gone."""
