@@ -66,6 +66,13 @@ async def until_ready(program: Program, *, ready: bool = True) -> None:
     await eventually(holds, within=60)
 
 
+async def measured(program: Program, name: str) -> float:
+    """A number of /metrics, of all its labels together; 0 where there is none."""
+    async with aiohttp.ClientSession() as session, session.get(f"{program.url}/metrics") as response:
+        lines = (await response.text()).splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"mallgate_{name}"))
+
+
 @dataclass
 class Load:
     """Vendors' programs that push feed after feed of the same skus, each under a key until there is a 202.
