@@ -7,7 +7,7 @@ import base64
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,10 +76,16 @@ class Program:
 
 @asynccontextmanager
 async def running(
-    bootstrap: str, database: str, prefix: str, *, environment: Mapping[str, str] | None = None
+    bootstrap: str,
+    database: str,
+    prefix: str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    wrapper: Sequence[str] = (),
 ) -> AsyncIterator[Program]:
-    """A program on these services until the block ends, however it ends."""
+    """A program on these services until the block ends, however it ends. wrapper: a command that becomes it."""
     process = await asyncio.create_subprocess_exec(
+        *wrapper,
         sys.executable,
         "-m",
         "gateway",

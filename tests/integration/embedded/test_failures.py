@@ -28,6 +28,7 @@ from gateway.embedded import (
 )
 from gateway.embedded.jars import JARS
 from gateway.embedded.kafka import cache_directory
+from tests.disks import on_a_disk_of
 from tests.integration.embedded.conftest import hold, processes_of
 
 pytestmark = pytest.mark.engines
@@ -248,15 +249,6 @@ async def test_data_of_another_kafka_is_left_alone(tmp_path: Path) -> None:
     meta.write_text(ours)
     (tmp_path / "data/kafka.version").write_text("99.0.0")
     assert "99.0.0" in await start_fails(engine, DataDirectoryVersionError)
-
-
-def on_a_disk_of(size: str, place: Path) -> tuple[str, ...]:
-    """A wrapper that runs a program with `place` on a disk of that size, seen by that program alone."""
-    rights = (
-        ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--mount", "--map-current-user", "--keep-caps")
-    )
-    mount = f'mount -t tmpfs -o size={size} tmpfs "$0" && exec "$@"'
-    return (*rights, "sh", "-c", mount, str(place))
 
 
 @pytest.mark.parametrize(
