@@ -11,6 +11,7 @@ import orjson
 from cyclopts import Parameter
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, JustifyMethod
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,9 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON fo
 
 # Into a pipe there is no width to fit: a table must not cut what a person greps for.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+
+UNLIMITED = 10_000
+"""Characters: wider than any table."""
 
 STYLES: Mapping[str, str] = {
     "active": "green",
@@ -45,24 +49,45 @@ def emit(value: object) -> None:
 
 
 def table(columns: str, rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Rows under their columns, `name|#count`: those with `#` hold numbers. empty: said when there are no rows."""
+    """Rows under their columns, `name|#count`: those with `#` hold numbers. empty: said when there are no rows.
+
+    Where the terminal is too narrow for the longest words, which are identifiers to be copied, each row becomes lines.
+    """
+    names = columns.split("|")
+    cells = [[cell(value) for value in row] for row in rows]
+    shown = _grid(names, cells)
+    if not cells:
+        console.print(Text(empty, style="dim"))
+    elif Measurement.get(console, console.options.update(max_width=UNLIMITED), shown).minimum <= console.width:
+        console.print(shown)
+    else:
+        for row in cells:
+            console.print()
+            _lines(zip((name.removeprefix("#") for name in names), row, strict=True))
+
+
+def _grid(names: Sequence[str], cells: Sequence[Sequence[Text]]) -> Table:
     shown = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns.split("|"):
-        justify: JustifyMethod = "right" if column.startswith("#") else "left"
-        shown.add_column(column.removeprefix("#"), justify=justify, overflow="fold")
-    for row in rows:
-        shown.add_row(*(cell(value) for value in row))
-    console.print(shown if shown.row_count else Text(empty, style="dim"))
+    for number, name in enumerate(names):
+        justify: JustifyMethod = "right" if name.startswith("#") else "left"
+        whole = not any(" " in row[number].plain for row in cells)
+        shown.add_column(name.removeprefix("#"), justify=justify, overflow="fold", no_wrap=whole)
+    for row in cells:
+        shown.add_row(*row)
+    return shown
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:
     """Names and values beneath each other; what is None or empty is left out."""
+    _lines((name, cell(value)) for name, value in pairs if value not in (None, "", (), [], {}))
+
+
+def _lines(pairs: Iterable[tuple[str, Text]]) -> None:
     shown = Table.grid(padding=(0, 2))
     shown.add_column(style="bold")
     shown.add_column(overflow="fold")
     for name, value in pairs:
-        if value not in (None, "", (), [], {}):
-            shown.add_row(name, cell(value))
+        shown.add_row(name, value)
     console.print(shown)
 
 

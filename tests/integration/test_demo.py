@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FEW = "60"
 """Articles, where their number does not matter."""
+
+MISSING = [tool for tool in ("bash", "curl") if shutil.which(tool) is None]
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(150)]
 
@@ -148,6 +151,7 @@ def test_once_ends_by_itself_and_its_last_line_is_one_object(tmp_path: Path) -> 
     assert left_in(tmp_path) == []
 
 
+@pytest.mark.skipif(bool(MISSING), reason=f"the demo's lines need {MISSING}")
 def test_the_lines_it_prints_can_be_pasted(tmp_path: Path) -> None:
     with demo(tmp_path, "--articles", FEW) as process:
         _, _, following = until(process, "Ctrl-C").partition("where to look next")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PORT = "8080"
+
+MISSING = [tool for tool in ("bash", "curl", "git") if shutil.which(tool) is None]
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(240)]
 
@@ -74,6 +77,7 @@ def nothing_remains(clone: Path) -> Iterator[None]:
     assert left == []
 
 
+@pytest.mark.skipif(bool(MISSING), reason=f"README's lines need {MISSING}")
 @pytest.mark.usefixtures("nothing_remains")
 def test_the_quick_start_can_be_pasted(clone: Path, port: str) -> None:
     lines = quick_start((clone / "README.md").read_text(encoding="utf-8"))

@@ -1,10 +1,13 @@
 """What commands print."""
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
+from rich.console import Console
 from rich.text import Text
 
+from gateway.cli import output
 from gateway.cli.keys import instant, state
 from gateway.cli.output import cell, moment
 from gateway.cli.topics import UnknownTopicError, resolve
@@ -57,3 +60,24 @@ def test_a_topic_is_named_by_any_part_that_no_other_one_has() -> None:
     for name in ("catalog", "nothing", ""):
         with pytest.raises(UnknownTopicError):
             resolve(name)
+
+
+ID = "d7d2e822-bc72-540b-b5f2-0ce58748908d"
+
+
+@pytest.mark.parametrize("width", [80, 60, 30])
+def test_an_identifier_is_never_cut_however_narrow_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = Console(width=width, file=StringIO(), color_system=None)
+    monkeypatch.setattr(output, "console", narrow)
+    output.table("id|#line|words", [[ID, 7, "a field has an unusable value"]], empty="")
+    shown = narrow.file.getvalue()  # type: ignore[attr-defined]
+    assert (ID in shown) == (width > len(ID))
+    assert "unusable" in shown
+
+
+def test_rows_that_do_not_fit_become_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = Console(width=60, file=StringIO(), color_system=None)
+    monkeypatch.setattr(output, "console", narrow)
+    output.table("id|#line|group", [[ID, 7, f"fp1:{ID}"]], empty="")
+    lines = narrow.file.getvalue().split()  # type: ignore[attr-defined]
+    assert lines == ["id", ID, "line", "7", "group", f"fp1:{ID}"]
