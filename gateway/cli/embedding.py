@@ -47,7 +47,7 @@ async def embedded_settings(settings: Settings) -> AsyncIterator[Settings]:
 def engine_progress() -> Iterator[Callable[[Step], None]]:
     """One line per engine while they come up, with a bar where something is downloaded."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=terminal, transient=True) as shown:
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as shown:
         lines: dict[str, TaskID] = {}
 
         def step(told: Step) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,11 +14,22 @@ from aiohttp import web
 
 from gateway.intake.answers import answer_problems, measure, stamp
 from gateway.intake.connection import Connection, Deadlines
+from gateway.sdk.errors import ConfigError
 
 MAX_PER_ADDRESS = 512
 """Connections of one client address to one process."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class AddressError(ConfigError):
+    """The address cannot be listened on; stop the program that holds it or choose another port."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        super().__init__(
+            [f"{host}:{port} cannot be listened on ({reason}); choose another with --port or MALLGATE_PORT"]
+        )
 
 
 class Server(web.Server):
@@ -113,13 +125,16 @@ async def serve(
     """Serve `app` while the block runs; the port it listens on (a free one for port 0).
 
     reuse_port: several processes listen on one port and the kernel spreads connections over them. drain_timeout:
-    seconds for requests under way at the end. Raises OSError when the address cannot be had.
+    seconds for requests under way at the end. Raises AddressError when the address cannot be had.
     """
     runner = Runner(app, deadlines=deadlines or Deadlines(), max_per_address=max_per_address, drain=drain_timeout)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, reuse_port=reuse_port, backlog=1024)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            raise AddressError(host, port, error) from error
         log.info("server.listening", host=host, port=site.port)
         yield site.port
     finally:

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,13 +26,13 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(150)]
 
 
 @contextmanager
-def demo(home: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A demo with its temporary files below `home`, on a free port; killed at the end of the block at the latest."""
+def demo(home: Path, *arguments: str, port: int = 0) -> Iterator[subprocess.Popen[str]]:
+    """A demo with its temporary files below `home`; killed at the end of the block at the latest."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLGATE_")}
     with (
         (home / "stderr").open("w") as stderr,
         subprocess.Popen(
-            [sys.executable, "-m", "gateway", "demo", "--port", "0", *arguments],
+            [sys.executable, "-m", "gateway", "demo", "--port", str(port), *arguments],
             cwd=ROOT,
             env=environment | {"TMPDIR": str(home), "COLUMNS": "100"},
             stdin=subprocess.DEVNULL,
@@ -148,6 +149,17 @@ def test_once_ends_by_itself_and_its_last_line_is_one_object(tmp_path: Path) -> 
     told = orjson.loads(printed.splitlines()[-1])
     assert list(told) == ["engines", "feeds", "items", "topics", "seconds"]
     assert told["items"]["submitted"] == sum(feed["records"] for feed in told["feeds"])
+    assert left_in(tmp_path) == []
+
+
+def test_a_port_that_is_taken_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        demo(tmp_path, port=taken.getsockname()[1]) as process,
+    ):
+        assert process.wait(90) == 78
+    said = (tmp_path / "stderr").read_text()
+    assert re.fullmatch(r"mallgate: 127\.0\.0\.1:\d+ cannot be listened on .*--port.*\n", said)
     assert left_in(tmp_path) == []
 
 

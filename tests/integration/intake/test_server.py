@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from gateway.intake.server import AddressError
 from gateway.telemetry import metrics
 from tests.integration.intake.conftest import Gate, Serving, head
 
@@ -121,6 +122,6 @@ async def test_several_processes_can_share_a_port(serving: Serving) -> None:
 
 
 async def test_a_taken_port_is_an_error(gate: Gate, serving: Serving) -> None:
-    with pytest.raises(OSError, match="address already in use"):
+    with pytest.raises(AddressError, match="Address already in use"):
         async with serving(port=gate.port):
             pass
