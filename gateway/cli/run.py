@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 import os
 import sys
@@ -23,6 +25,13 @@ from gateway.sdk.errors import GatewayError
 from gateway.telemetry.logging import configure
 
 log = structlog.get_logger(__name__)
+
+
+M_MMAP_THRESHOLD = -3
+"""mallopt(3)."""
+
+MAPPED_BYTES = 128 * 1024
+"""Buffers from this size on are mapped."""
 
 
 class WorkerDiedError(GatewayError):
@@ -60,6 +69,7 @@ def run(
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     configure(settings.log_format, settings.log_level)
     _collect_less_often()
+    _give_memory_back()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, embedded=embedded, share_port=share_port))
 
@@ -68,6 +78,16 @@ def _collect_less_often() -> None:
     """Chunks are many small objects without cycles; looking for those as often as usual takes a fifth of the CPU."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def _give_memory_back() -> None:
+    """Have glibc map buffers of chunks and batches one by one, so that they return to the system when they are freed.
+
+    Left alone it raises its threshold to the largest buffer seen, and keeps the holes they leave. Elsewhere than on
+    glibc there is no such call and no such habit.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
 
 
 def _roles(text: str | None) -> tuple[Role, ...] | None:

@@ -25,12 +25,12 @@ log = structlog.get_logger(__name__)
 CONCURRENCY: Mapping[Lane, int] = {Lane.EXPRESS: 4, Lane.BULK: 3}
 """Chunks under way in one process. Bulk leaves express its share of connections and of the event loop's turns."""
 
-WAITING = 4
+WAITING = 2
 """Chunks of one partition read ahead; beyond it the partition is paused."""
 
 POLL_SECONDS = 0.2
 
-MAX_POLL = 24
+MAX_POLL = 12
 """Chunks of one poll: what waits in memory stays small however large chunks are."""
 
 

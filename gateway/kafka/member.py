@@ -111,8 +111,8 @@ async def build_member(bootstrap: str, group: str, topics: Iterable[str]) -> Mem
         max_poll_interval_ms=300_000,
         request_timeout_ms=int(ANSWER_SECONDS * 1000),
         metadata_max_age_ms=30_000,
-        fetch_max_bytes=8 * 1024 * 1024,
-        max_partition_fetch_bytes=1024 * 1024,
+        fetch_max_bytes=2 * 1024 * 1024,
+        max_partition_fetch_bytes=256 * 1024,
         fetch_max_wait_ms=250,
     )
     consumer.subscribe(list(topics), listener=membership)
