@@ -80,7 +80,7 @@ async def authenticate(
         if request.headers.get(SUPPLIER_HEADER, caller.supplier) != caller.supplier:
             raise ProblemError("tenant_mismatch", path=SUPPLIER_HEADER)
         return caller
-    if "webhook-signature" in request.headers:
+    if "webhook-signature" in request.headers and SUPPLIER_HEADER in request.headers:
         return await _claim(request, credentials, clock())
     raise ProblemError("auth_missing", expected="Authorization: Bearer, or Standard Webhooks headers")
 

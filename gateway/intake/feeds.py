@@ -81,8 +81,8 @@ class FeedRoutes:
     def routes(self) -> list[web.RouteDef]:
         """The routes, with their /v1 paths."""
         return [
-            web.post("/v1/feeds/{facet}", self.push),
             web.get("/v1/feeds", self.page, allow_head=False),
+            web.post("/v1/feeds/{feed}", self.push),
             web.get("/v1/feeds/{feed}", self.show),
             web.get("/v1/feeds/{feed}/report", self.report, allow_head=False),
             web.post("/v1/feeds/{feed}/cancel", self.cancel),
@@ -93,7 +93,7 @@ class FeedRoutes:
         """Take one feed. 202 once it is durable; 200 for a repeat, or when it was waited for and is finished."""
         who = await authenticate(request, self._credentials)
         refuse_unknown(request, "mode")
-        facet, mode, key = facet_of(request.match_info["facet"]), _mode_of(request), idempotency_key_of(request)
+        facet, mode, key = facet_of(request.match_info["feed"]), _mode_of(request), idempotency_key_of(request)
         if isinstance(who, Caller):
             await self._allow(who, facet)
         received_at = datetime.now(SHANGHAI)

@@ -13,8 +13,9 @@ from openapi_pydantic import OpenAPI
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
+from gateway.feeds.report import NEWEST
 from gateway.intake.examples import FEED_ANSWER, RECORDS, refusal
-from gateway.intake.parameters import MAX_PAGE, MAX_WAIT
+from gateway.intake.parameters import KEY, MAX_PAGE, MAX_WAIT
 from gateway.intake.problems import Document
 from gateway.intake.views import FeedList, FeedView, ItemView, ReportRow
 from gateway.sdk.problems import PROBLEMS
@@ -25,7 +26,10 @@ REF = "#/components/schemas/{model}"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One operation. answers: status → (words, model, media type); problems: codes it can answer with."""
+    """One operation. answers: status → (words, model, media type); problems: codes it can answer with.
+
+    tables: media types in which the same answers come as plain text.
+    """
 
     method: str
     path: str
@@ -38,6 +42,7 @@ class Call:
     problems: Sequence[str] = ()
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    tables: Sequence[str] = ()
 
 
 def _path(name: str, words: str, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,8 +61,20 @@ JSON = "application/json"
 FACETS = {"type": "string", "enum": [facet.value for facet in Facet]}
 FACET = _path("facet", "What the feed is about.", FACETS)
 FEED = _path("feed", "Identity of the feed.", {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"})
+# OpenAPI knows a place in a path by one name: where the others name a feed, a push names what it is about.
+PUSHED = _path("feed", "What the feed is about.", FACETS)
 LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}
-ALWAYS = ("auth_missing", "auth_invalid", "bad_header", "bad_parameter", "scope_denied", "store_unavailable")
+ALWAYS = (
+    "auth_missing",
+    "auth_invalid",
+    "signature_invalid",
+    "timestamp_out_of_window",
+    "bad_header",
+    "bad_parameter",
+    "scope_denied",
+    "tenant_mismatch",
+    "store_unavailable",
+)
 
 WELCOME = (
     "供应商接口：推送商品、价格、库存和上下架数据，并查询每条记录的去向。\n\n"
@@ -65,9 +82,9 @@ WELCOME = (
 )
 
 ENCODED = (
-    "json: an array of records, or one record. ndjson: one record a line. gzip or identity. A file that cannot be read "
-    "is refused whole; a record that cannot be taken is rejected with its line, and the rest goes on. A 202 means "
-    "durable: every record then ends as normalized, unchanged, stale, rejected, held or cancelled."
+    "json: an array of records, or one record. ndjson: one record a line. Content-Encoding: gzip or none. A file that "
+    "cannot be read is refused whole; a record that cannot be taken is rejected with its line, and the rest goes on. A "
+    "202 means durable: every record then ends as normalized, unchanged, stale, rejected, held or cancelled."
 )
 
 FEED_BODY: Mapping[str, Any] = {
@@ -79,7 +96,7 @@ FEED_BODY: Mapping[str, Any] = {
             "examples": {facet.value: {"value": [example]} for facet, example in RECORDS.items()},
         },
         "application/x-ndjson": {
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "pattern": "^\\{"},
             "examples": {
                 facet.value: {"value": orjson.dumps(example).decode() + "\n"} for facet, example in RECORDS.items()
             },
@@ -90,28 +107,29 @@ FEED_BODY: Mapping[str, Any] = {
 CALLS: Sequence[Call] = (
     Call(
         "post",
-        "/v1/feeds/{facet}",
+        "/v1/feeds/{feed}",
         "pushFeed",
         "Push a feed · 推送数据",
         "Send prices, stocks, listings or products. Repeat a request whose answer you did not see under the same "
         "Idempotency-Key: it takes effect once.",
         "feeds:<facet>",
         (
-            FACET,
+            PUSHED,
             _query(
                 "mode",
                 "validate: judge everything, keep nothing.",
                 {"enum": ["upsert", "validate"], "default": "upsert"},
             ),
             _header(
-                "Idempotency-Key", "Your name for this feed, kept seven days.", {"type": "string", "maxLength": 255}
+                "Idempotency-Key",
+                "Your name for this feed, kept seven days.",
+                {"type": "string", "pattern": f"^{KEY.pattern}$"},
             ),
             _header(
                 "Prefer",
                 f"wait=N: answer once the feed is finished, after N ≤ {MAX_WAIT:g} s at the latest.",
                 {"type": "string"},
             ),
-            _header("Content-Encoding", "gzip or identity.", {"enum": ["gzip", "identity"]}),
         ),
         {
             202: ("Durable; being worked on.", FeedView, JSON),
@@ -122,8 +140,7 @@ CALLS: Sequence[Call] = (
             "malformed_encoding",
             "truncated_body",
             "json_too_deep",
-            "signature_invalid",
-            "timestamp_out_of_window",
+            "not_found",
             "request_timeout",
             "idempotency_in_progress",
             "payload_too_large",
@@ -154,7 +171,9 @@ CALLS: Sequence[Call] = (
             ),
             _query("limit", "Feeds of a page.", LIMIT),
             _query(
-                "before", "Only feeds below this one; `next` of a page carries it.", {"type": "integer", "minimum": 1}
+                "before",
+                "Only feeds below this one; `next` of a page carries it.",
+                {"type": "integer", "minimum": 1, "maximum": NEWEST},
             ),
         ),
         {200: ("A page.", FeedList, JSON)},
@@ -182,6 +201,7 @@ CALLS: Sequence[Call] = (
         (FEED, _query("format", "jsonl or csv.", {"enum": ["jsonl", "csv"], "default": "jsonl"})),
         {200: ("One row per line.", ReportRow, "application/x-ndjson")},
         ("not_found",),
+        tables=("text/csv",),
     ),
     Call(
         "post",
@@ -226,11 +246,12 @@ def _operation(call: Call) -> dict[str, Any]:
 
 def _answers(call: Call) -> dict[str, Any]:
     headers = {name: {"description": words, "schema": {"type": "string"}} for name, words in call.headers.items()}
+    tables = {media: {"schema": {"type": "string"}} for media in call.tables}
     return {
         str(status): {
             "description": words,
             **({"headers": headers} if headers else {}),
-            **({"content": {media: _shown(model)}} if model else {}),
+            **({"content": {media: _shown(model), **tables}} if model else {}),
         }
         for status, (words, model, media) in call.answers.items()
     }

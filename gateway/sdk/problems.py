@@ -85,7 +85,6 @@ PROBLEMS: Mapping[str, Problem] = _table(
         "存储服务暂不可用，未接收任何数据。",
         retryable=True,
     ),
-    Problem("stopping", 503, "The gateway is stopping.", "网关正在停止。", retryable=True),
     # the file and its records
     Problem("malformed_json", 400, "This is not valid JSON.", "JSON 格式错误。"),
     Problem("json_too_deep", 400, "JSON is nested deeper than 64 levels.", "JSON 嵌套超过 64 层。"),

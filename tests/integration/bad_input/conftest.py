@@ -102,6 +102,10 @@ class House:
         """Send on a connection of its own; the answer."""
         return await send(self.program.url, *parts)
 
+    async def get(self, path: str) -> Answer:
+        """GET without a credential."""
+        return await self.send(request("GET", path, ()))
+
     async def shop(self, **declaration: Any) -> Shop:
         """A new supplier with its keys."""
         return Shop(self, await declared(self.program.url, next(_suppliers), **declaration))
