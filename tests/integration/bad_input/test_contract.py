@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -21,13 +22,14 @@ from tests.integration.bad_input.conftest import House
 from tests.program import KEY
 
 HERE = Path(__file__).parent
+ROOT = Path(gateway.__file__).parent.parent
 
 HIDDEN = {"HEAD", "OPTIONS"}
 """Methods that come with others."""
 
 
 @pytest.mark.timeout(120)
-async def test_the_api_answers_as_its_document_says(house: House) -> None:
+async def test_the_api_answers_as_its_document_says(house: House, tmp_path: Path) -> None:
     """Made-up requests, good and bad ones, by schemathesis: no 500, nothing undocumented, nothing bad accepted."""
     shop = await house.shop(limits={"feeds_per_minute": 60_000})
     command = ("--config-file", str(HERE / "schemathesis.toml"), "run", f"{house.program.url}/openapi.json")
@@ -35,6 +37,8 @@ async def test_the_api_answers_as_its_document_says(house: House) -> None:
         *(sys.executable, "-m", "schemathesis.cli", *command, "--header", shop.bearer.strip()),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        cwd=tmp_path,  # where it leaves its notes
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()
@@ -80,8 +84,7 @@ def test_every_declared_code_can_happen() -> None:
 
 def sources() -> Iterator[str]:
     """The gateway and the adapters, without the table of problems itself."""
-    root = Path(gateway.__file__).parent
-    for package in (root, root.parent / "adapters", root.parent / "schemas"):
-        for path in package.rglob("*.py"):
-            if path != root / "sdk" / "problems.py":
+    for package in ("gateway", "adapters", "schemas"):
+        for path in (ROOT / package).rglob("*.py"):
+            if path != ROOT / "gateway" / "sdk" / "problems.py":
                 yield path.read_text()

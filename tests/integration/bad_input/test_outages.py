@@ -19,7 +19,7 @@ from tests.reader import read_books, read_topics
 from tests.vendor import NDJSON, Keys, Vendor, declared
 from tests.wire import Answer
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.crash, pytest.mark.engines, pytest.mark.timeout(120)]
 
 MIB = 1024 * 1024
 PRICES, PRODUCTS = "mall.catalog.prices.v1", "mall.catalog.products.v1"
