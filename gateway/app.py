@@ -56,7 +56,7 @@ from gateway.telemetry.loop import watch_loop
 log = structlog.get_logger(__name__)
 
 GENERAL_CONNECTIONS = 12
-FEED_CONNECTIONS = 8
+FEED_CONNECTIONS = 18
 
 
 class StoppingError(ServiceUnavailableError):

@@ -34,7 +34,7 @@ from gateway.telemetry.faults import reached
 
 log = structlog.get_logger(__name__)
 
-SLICE_SECONDS = 0.005
+SLICE_SECONDS = 0.002
 """Longest stretch of normalising before others get the event loop."""
 
 

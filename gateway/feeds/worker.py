@@ -22,7 +22,7 @@ from gateway.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
-CONCURRENCY: Mapping[Lane, int] = {Lane.EXPRESS: 4, Lane.BULK: 3}
+CONCURRENCY: Mapping[Lane, int] = {Lane.EXPRESS: 12, Lane.BULK: 3}
 """Chunks under way in one process. Bulk leaves express its share of connections and of the event loop's turns."""
 
 WAITING = 2
