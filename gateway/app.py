@@ -30,6 +30,7 @@ from gateway.feeds.chunk import Lane
 from gateway.feeds.contents import Contents
 from gateway.feeds.finish import Finisher
 from gateway.feeds.keeper import Keeper
+from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.process import ChunkProcessor
 from gateway.feeds.profile import Profiles
 from gateway.feeds.recover import raise_feed_no
@@ -161,18 +162,19 @@ def compose(services: Services) -> Stages:
     roles, pool, suppliers = services.settings.roles, services.pool, services.live.suppliers
     profiles = Profiles(Suppliers(pool, services.box), services.registry)
     applier = Applier(services.feed_producer)
-    finisher, reports = Finisher(pool), Reports(pool)
+    numbers, finisher, reports = FeedNumbers(pool), Finisher(pool), Reports(pool)
     feed_replays = FeedReplays(applier, services.feed_producer, profiles, suppliers)
     replays = Replays(pool, feed_replays.handlers(), feed_replays.predictors(), owner=services.owner)
     app = web.Application(middlewares=[answer_problems])
     app.add_routes(OpsRoutes(services.health).routes())
-    jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("finisher", finisher.run)]
+    jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("numbers", numbers.watch)]
+    jobs += [Job("finisher", finisher.run)]
     if "feeds" in roles:
         jobs += _feed_jobs(services, ChunkProcessor(services.feed_pool, applier, profiles, finisher.touched), profiles)
         jobs += [Job("outbox", Publisher(pool, services.feed_producer, owner=services.owner).run)]
         jobs += [Job("replays", replays.run)]
     if "intake" in roles:
-        admission = Admission(pool, services.intake_producer, finisher.touched)
+        admission = Admission(pool, services.intake_producer, numbers, finisher.touched)
         app.add_routes(_vendor_routes(services, admission, reports).routes())
         app.add_routes(DocsRoutes().routes())
     if "console" in roles:

@@ -15,6 +15,7 @@ from enum import StrEnum
 import asyncpg
 
 from gateway.feeds.chunk import EXPRESS_RECORDS, ChunkHead, ChunkSpan, Lane, Mode, head_to_headers
+from gateway.feeds.numbers import FeedNumbers
 from gateway.kafka import BULK, EXPRESS, Message, Producer
 from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, Pool, transaction
@@ -32,8 +33,6 @@ BUSY = timedelta(seconds=15)
 
 SEND_BYTES = 4 * 1024 * 1024
 """Of chunks sent and acked together; what a request holds in memory stays small however large its records are."""
-
-NEXT_FEED_NO = "SELECT nextval('feed_no')"
 
 FIND_KEY = """
     SELECT k.facet, k.mode, k.body_sha256, k.expires_at <= now() AS expired,
@@ -125,16 +124,21 @@ class Receipt:
 class Admission:
     """Admits feeds. admitted: told of every feed that became durable, so that an empty or fast one is finished."""
 
-    def __init__(self, pool: Pool, producer: Producer, admitted: Callable[[int], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        producer: Producer,
+        numbers: FeedNumbers,
+        admitted: Callable[[int], Awaitable[None]],
+    ) -> None:
         self._pool = pool
         self._producer = producer
+        self._numbers = numbers
         self._admitted = admitted
 
     async def next_feed_no(self) -> int:
         """A number for the feed whose request has just come; it orders what suppliers say, so take it first."""
-        async with transaction(self._pool) as connection:
-            number: int = await connection.fetchval(NEXT_FEED_NO)
-            return number
+        return await self._numbers.next()
 
     async def admit(self, submission: Submission) -> Receipt:
         """Make the feed durable.

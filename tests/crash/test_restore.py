@@ -149,3 +149,27 @@ async def test_after_a_restore_the_same_prices_again_are_recognised(site: Site, 
         again = await vendor.push(prices(ALL, price="20.00"), key="2", wait=30)
     assert (await site.books()).outcomes(again.feed_no) == {"unchanged": ALL}
     assert await site.prices() == published
+
+
+async def test_a_program_under_which_the_database_is_put_back_ends_and_starts_anew(site: Site, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    async with site.running() as program:
+        await program.started()
+        keys = await declared(program.url, "acme")
+        vendor = Vendor(program.url, keys)
+        pushes = [await vendor.push(prices(SOME, price="10.00"), key="1", wait=30)]
+        async with stopped(site.engines) as data:
+            await copied(data, copy)
+        pushes.append(await vendor.push_until_taken(prices(SOME, price="20.00"), key="2"))
+        await site.settled(vendor)
+        async with stopped(site.engines) as data:
+            await put_back(copy, data)
+        assert await program.ended() == 1
+    async with site.running() as program:
+        await program.started()
+        vendor = Vendor(program.url, keys)
+        pushes.append(await vendor.push(prices(SOME, price="30.00"), key="3", wait=30))
+        await vendor.settled(site.engines.kafka_bootstrap, site.database, site.prefix)
+    topic, books = await site.prices(), await site.books()
+    assert books.outcomes(pushes[-1].feed_no) == {"normalized": SOME}
+    assert [*last_is_newest(topic, books), *no_phantoms(pushes, topic), *repeats_are_the_same(topic)] == []

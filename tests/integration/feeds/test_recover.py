@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from gateway.feeds.numbers import DatabaseWentBackError, FeedNumbers
 from gateway.feeds.recover import raise_feed_no
 from gateway.feeds.sources import have_reached, places
 from gateway.feeds.versions import MAX_FEED_NO, version_of
 from gateway.kafka import EXPRESS, Message, Partition, Position
 from gateway.store import acquired
 from schemas.envelope import GW_FEED
+from tests.eventually import eventually
 from tests.integration.feeds.workshop import Workshop, cut, price
 
 
@@ -83,3 +87,36 @@ async def test_everything_has_taken_effect_once_its_places_are_reached(workshop:
     assert await have_reached(workshop.pool, ends)
     async with acquired(workshop.pool) as connection:
         assert await connection.fetchval("SELECT count(*) FROM feed_chunks") == 1
+
+
+async def test_a_process_that_sees_the_numbers_go_back_gives_out_none_and_ends(workshop: Workshop) -> None:
+    """A copy was put back under it: what it remembers is not so any more."""
+    numbers = FeedNumbers(workshop.pool)
+    given = [await numbers.next() for _ in range(5)]
+    await workshop.execute("ALTER SEQUENCE feed_no RESTART WITH 3")
+    for _ in range(5):
+        with pytest.raises(DatabaseWentBackError):
+            await numbers.next()
+    with pytest.raises(DatabaseWentBackError):
+        await numbers.watch()
+    assert given == [1, 2, 3, 4, 5]
+
+
+async def test_a_process_that_only_works_sees_it_too(workshop: Workshop) -> None:
+    intake, worker = FeedNumbers(workshop.pool), FeedNumbers(workshop.pool)
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(ending(worker))
+        await intake.next()
+        await intake.next()
+
+        async def seen() -> bool:
+            return worker._highest == 2
+
+        await eventually(seen)
+        assert not watching.done()
+        await workshop.execute("ALTER SEQUENCE feed_no RESTART")
+
+
+async def ending(numbers: FeedNumbers) -> None:
+    with pytest.raises(DatabaseWentBackError):
+        await numbers.watch()

@@ -23,6 +23,7 @@ from gateway.feeds.chunk import Chunker, ChunkHead, ChunkSpan, Lane, Mode, RawRe
 from gateway.feeds.contents import Contents
 from gateway.feeds.finish import Finisher
 from gateway.feeds.keeper import Keeper
+from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.process import ChunkProcessor, Step
 from gateway.feeds.profile import Profiles
 from gateway.feeds.repair import Repairs
@@ -102,7 +103,7 @@ class Workshop:
 
     @property
     def admission(self) -> Admission:
-        return Admission(self.pool, self.producer, self._touched)
+        return Admission(self.pool, self.producer, FeedNumbers(self.pool), self._touched)
 
     @property
     def finisher(self) -> Finisher:

@@ -1,0 +1,63 @@
+"""Numbering feeds, and noticing when the database goes back to numbers it has given out before."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from gateway.sdk.errors import ServiceUnavailableError
+from gateway.store import Pool, StoreUnavailableError, acquired, transaction
+
+WATCH_SECONDS = 1.0
+
+NEXT = "SELECT nextval('feed_no')"
+
+LAST = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM feed_no"
+
+
+class DatabaseWentBackError(ServiceUnavailableError):
+    """PostgreSQL is older than this process has seen it: a copy was put back, and the gateway has to start again."""
+
+
+class FeedNumbers:
+    """The one source of feed numbers in a process.
+
+    A database that was put back under a running process gives numbers again that the topics know already, and holds
+    less than the process remembers. Nothing is numbered from then on, and the process ends: starting again, it numbers
+    above everything that Kafka holds, and remembers nothing that is not so.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._highest = 0
+        self._went_back = asyncio.Event()
+
+    async def next(self) -> int:
+        """A number higher than every one before. Raises DatabaseWentBackError, and StoreUnavailableError."""
+        if self._went_back.is_set():
+            raise DatabaseWentBackError
+        given = self._highest
+        async with transaction(self._pool) as connection:
+            number: int = await connection.fetchval(NEXT)
+        self._see(number, more_than=given)
+        return number
+
+    async def watch(self) -> None:
+        """Look every second, for ever. Raises DatabaseWentBackError: end the process."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await self._went_back.wait()
+                    raise DatabaseWentBackError
+            given = self._highest
+            with suppress(StoreUnavailableError):
+                async with acquired(self._pool) as connection:
+                    last: int = await connection.fetchval(LAST)
+                self._see(last, more_than=given - 1)
+
+    def _see(self, number: int, *, more_than: int) -> None:
+        """Take note of a number that has been given out. more_than: what was known before it was asked for."""
+        if number <= more_than:
+            self._went_back.set()
+            raise DatabaseWentBackError
+        self._highest = max(self._highest, number)
