@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -64,6 +65,27 @@ class StoppingError(ServiceUnavailableError):
     """The process is stopping."""
 
 
+DRAINING = 2 / 3
+"""Share of the drain timeout for requests and chunks under way; the rest is for leaving groups and closing."""
+
+
+class Drain:
+    """The time that requests and, after them, chunks under way have together once the process is told to stop."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end: float | None = None
+
+    def begin(self) -> None:
+        """It runs from now on."""
+        self._end = time.monotonic() + self.seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds left; all of them before it has begun."""
+        return self.seconds if self._end is None else max(0.0, self._end - time.monotonic())
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A background task with an owner. stop: asks it to end by itself; without it the task is simply cancelled."""
@@ -99,16 +121,15 @@ async def run(
     """
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings))
-        stages = compose(services)
+        stages, drain = compose(services), Drain(settings.drain_timeout * DRAINING)
         async with (
-            working(stages.jobs, settings.drain_timeout),
-            serve(
-                stages.app, settings.host, settings.port, reuse_port=reuse_port, drain_timeout=settings.drain_timeout
-            ) as port,
+            working(stages.jobs, drain),
+            serve(stages.app, settings.host, settings.port, reuse_port=reuse_port, drain_timeout=drain.seconds) as port,
         ):
             services.health.add("accepting", partial(_accepting, stop))
             started(f"http://{settings.host}:{port}")
             await stop.wait()
+            drain.begin()
             log.info("process.stopping")
 
 
@@ -216,8 +237,8 @@ def _admin(services: Services, reports: Reports, replays: Replays) -> web.Applic
 
 
 @asynccontextmanager
-async def working(jobs: Sequence[Job], drain: float) -> AsyncIterator[None]:
-    """Run jobs beside the block; the end of one ends the block. Afterwards they get `drain` seconds to end well."""
+async def working(jobs: Sequence[Job], drain: Drain) -> AsyncIterator[None]:
+    """Run jobs beside the block; the end of one ends the block. Afterwards they get what is left to end well."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_endless(job), name=job.name) for job in jobs]
         try:
@@ -228,7 +249,7 @@ async def working(jobs: Sequence[Job], drain: float) -> AsyncIterator[None]:
                 if job.stop is not None:
                     job.stop()
             if stopping:
-                await asyncio.wait(stopping, timeout=drain)
+                await asyncio.wait(stopping, timeout=drain.left)
             for task in tasks:
                 task.cancel()
 

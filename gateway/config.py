@@ -72,7 +72,7 @@ class Settings(BaseSettings):
 
     feeds_rate_per_minute: int = Field(600, ge=1, description="feeds a supplier may push; its row may lower this")
     max_body_bytes: int = Field(2 * 1024**3, ge=1024, description="bytes of one decoded feed")
-    drain_timeout: float = Field(30.0, gt=0, le=3600, description="seconds for open requests and chunks when stopping")
+    drain_timeout: float = Field(30.0, gt=0, le=3600, description="seconds to end in when told to stop")
 
     _split = field_validator("roles", mode="before")(_comma_separated)
 

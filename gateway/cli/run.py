@@ -19,7 +19,7 @@ from cyclopts import Parameter
 from gateway import app
 from gateway.cli.embedding import embedded_settings
 from gateway.cli.instance import Instance, announced
-from gateway.cli.signals import stop_on_signals
+from gateway.cli.signals import leaving_within, stop_on_signals
 from gateway.config import ROLES, Role, Settings, load_settings
 from gateway.sdk.errors import GatewayError
 from gateway.telemetry.logging import configure
@@ -113,7 +113,8 @@ async def _run(settings: Settings, *, embedded: bool, share_port: bool) -> None:
         if stop.is_set():
             return
         if ready.workers == 1:
-            await app.run(ready, stop=stop, started=started, reuse_port=share_port)
+            async with leaving_within(ready.drain_timeout, stop):
+                await app.run(ready, stop=stop, started=started, reuse_port=share_port)
         else:
             started(f"http://{ready.host}:{ready.port}")
             await _supervise(ready, stop)

@@ -35,8 +35,10 @@ async def test_an_engine_that_goes_and_comes_back_under_load_loses_nothing(site:
     assert load.without_advice == 0
 
 
-@pytest.mark.parametrize("name", ["kafka", "postgres"])
-async def test_a_program_told_to_end_while_an_engine_is_away_ends_well(site: Site, name: str) -> None:
+@pytest.mark.parametrize(("name", "gone", "back"), [("kafka", "stop", "start"), ("postgres", "freeze", "thaw")])
+async def test_a_program_told_to_end_while_an_engine_is_away_ends_well(
+    site: Site, name: str, gone: str, back: str
+) -> None:
     engine = getattr(site.engines, name)
     async with site.running(environment={"MALLGATE_DRAIN_TIMEOUT": "3"}) as program:
         await program.started()
@@ -44,13 +46,13 @@ async def test_a_program_told_to_end_while_an_engine_is_away_ends_well(site: Sit
         load = Load([Vendor(program.url, keys)])
         async with load.running():
             await load.taken(3)
-            await engine.stop()
+            await getattr(engine, gone)()
             try:
                 await until_ready(program, ready=False)
                 program.signal(signal.SIGTERM)
                 assert await program.ended(within=30) == 0
             finally:
-                await engine.start()
+                await getattr(engine, back)()
             async with site.running() as successor:
                 await successor.started()
                 vendor = Vendor(successor.url, keys)

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.app import compose, open_services, working
+from gateway.app import Drain, compose, open_services, working
 from gateway.config import load_settings
 from gateway.embedded import Engines
 from gateway.intake.server import serve
@@ -80,7 +80,7 @@ async def mallgate(engines: Engines, database: str, topic_prefix: str, tmp_path:
     )
     async with open_services(settings) as services:
         stages = compose(services)
-        async with working(stages.jobs, 1.0), serve(stages.app, "127.0.0.1", 0, drain_timeout=1.0) as port:
+        async with working(stages.jobs, Drain(1.0)), serve(stages.app, "127.0.0.1", 0, drain_timeout=1.0) as port:
             url = f"http://127.0.0.1:{port}"
             yield Shell(
                 url, _environment(settings.kafka_bootstrap or "", database, topic_prefix, url, tmp_path), tmp_path
