@@ -1,30 +1,86 @@
 """All that an adapter may import of the gateway."""
 
-from gateway.sdk.adapter import CAPABILITIES, Adapter, Item, NormalisesFeeds, Options, Record
-from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
+from gateway.sdk.adapter import (
+    CAPABILITIES,
+    Adapter,
+    Area,
+    FollowUp,
+    Item,
+    Message,
+    NormalisesFeeds,
+    ObtainsTokens,
+    Options,
+    PollsMessages,
+    PullsFeeds,
+    ReadsAreas,
+    Record,
+    Refusal,
+    Reread,
+    RereadAreas,
+    SkuPage,
+    Token,
+)
+from gateway.sdk.errors import (
+    AuthError,
+    ContractError,
+    InvalidMessageError,
+    Issue,
+    OutcomeUnknownError,
+    RateLimitError,
+    RejectedError,
+    SupplierError,
+    TransientError,
+    UnavailableError,
+)
+from gateway.sdk.exchange import Exchange, decode_exchange
 from gateway.sdk.fields import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Stamps
+from gateway.sdk.http import Http, Reply, Request
 from gateway.sdk.reader import Reader
 from gateway.sdk.wire import decode, members
 
 __all__ = [
     "CAPABILITIES",
     "Adapter",
+    "Area",
+    "AuthError",
     "ContractError",
     "Count",
     "Derived",
+    "Exchange",
+    "FollowUp",
+    "Http",
     "InvalidMessageError",
     "Issue",
     "Item",
+    "Message",
     "Moment",
     "Money",
     "NormalisesFeeds",
+    "ObtainsTokens",
     "Options",
+    "OutcomeUnknownError",
+    "PollsMessages",
     "PositiveCount",
     "PositiveMoney",
+    "PullsFeeds",
     "Rate",
+    "RateLimitError",
     "Reader",
+    "ReadsAreas",
     "Record",
+    "Refusal",
+    "RejectedError",
+    "Reply",
+    "Request",
+    "Reread",
+    "RereadAreas",
+    "SkuPage",
     "Stamps",
+    "SupplierError",
+    "Token",
+    "TransientError",
+    "UnavailableError",
     "decode",
+    "decode_exchange",
     "members",
 ]

@@ -2,25 +2,31 @@
 
 An adapter translates; the gateway acts. It opens no socket, sleeps, retries, logs and counts nothing. A new capability
 is a new Protocol here; a manifest declares it exactly when the class implements it.
+
+What a coroutine of an adapter may raise is any SupplierError, each where `gateway.sdk.errors` says; nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
+from gateway.sdk.errors import Issue
+from gateway.sdk.exchange import Exchange
+from gateway.sdk.http import Http, Reply
 from schemas.catalog import Facet, Facts
 
 
 @dataclass(slots=True)  # not frozen: that would make each of millions four times as dear
 class Record:
-    """One raw row as the supplier pushed it.
+    """One raw row as the supplier pushed it, or one exchange as it was pulled (`decode_exchange` reads it).
 
-    raw: its bytes as received; received_at: when the gateway took the feed, with offset, the same for every row of it.
+    raw: its bytes as received; received_at: when the gateway took the feed, or sent the question, with offset; the same
+    for every record of a chunk.
     """
 
     facet: Facet
@@ -41,6 +47,79 @@ class Item:
     observed_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One sku of a record that holds several, which cannot be taken; the others go on.
+
+    issues: at least one, with paths into the record.
+    """
+
+    sku: str
+    issues: tuple[Issue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SkuPage:
+    """Part of the list of everything that a supplier sells here.
+
+    cursor: hands the next page over, any JSON value, kept across restarts; None: this was the last page.
+    """
+
+    skus: tuple[str, ...]
+    cursor: JsonValue = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a supplier's pool.
+
+    id, type: as the supplier has them, as text; ids need not be unique across types; raw: the message as JSON.
+    """
+
+    id: str
+    type: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """A message's consequence: what is known of a sku in these facets has to be read anew."""
+
+    sku: str
+    facets: frozenset[Facet]
+
+
+@dataclass(frozen=True, slots=True)
+class RereadAreas:
+    """A message's consequence: the areas below one area have changed. parent: "" for the top of the tree."""
+
+    parent: str
+
+
+FollowUp: TypeAlias = Reread | RereadAreas
+"""What a message of a pool makes the gateway do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """One area of a supplier's own tree. parent: "" at the top; level: 1 at the top."""
+
+    id: str
+    name: str
+    parent: str
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a supplier gave us for our credentials; it shows itself nowhere. Times have offsets."""
+
+    value: str = field(repr=False)
+    expires_at: datetime
+    refresh: str | None = field(default=None, repr=False)
+    refresh_expires_at: datetime | None = None
+
+
 class Options(BaseModel):
     """Facts of one supplier that narrow its adapter, from the supplier's row; unknown names are errors."""
 
@@ -58,13 +137,19 @@ class Adapter:
     def __init__(self, options: Options) -> None:
         self.options = options
 
+    def judge(self, reply: Reply) -> None:
+        """Raise the SupplierError that a reply with a 2xx or an unusual 4xx status is: many report faults inside a 200.
+
+        Pure. Called by the gateway for every such reply, before `Http.call` returns it.
+        """
+
 
 @runtime_checkable
 class NormalisesFeeds(Protocol):
-    """Turns raw rows into the mall's words."""
+    """Turns raw rows and pulled exchanges into the mall's words."""
 
-    def normalise(self, record: Record) -> Iterable[Item]:
-        """The items a record holds, usually one.
+    def normalise(self, record: Record) -> Iterable[Item | Refusal]:
+        """The items a record holds, usually one; of several, those that cannot be taken are refused one by one.
 
         Pure: the same record always yields the same items. Raises InvalidMessageError with every issue found, or
         ContractError when the supplier's reply is not what its interface promises; nothing else.
@@ -72,5 +157,65 @@ class NormalisesFeeds(Protocol):
         ...
 
 
-CAPABILITIES: Mapping[str, type] = {"normalises_feeds": NormalisesFeeds}
+@runtime_checkable
+class PullsFeeds(Protocol):
+    """Reads a supplier's catalog over its API. The manifest's `[pulls]` says how many skus one `read` may be given."""
+
+    async def list_skus(self, http: Http, cursor: JsonValue) -> SkuPage:
+        """One page of everything the supplier sells here; the first for the cursor None.
+
+        A sku may stand on several pages. A page that is not whole is a ContractError, never a shorter page.
+        """
+        ...
+
+    async def read(self, http: Http, facet: Facet, skus: Sequence[str]) -> Sequence[Exchange]:
+        """Ask about these skus: exchanges that `normalise` turns into what is now so of every one of them."""
+        ...
+
+
+@runtime_checkable
+class PollsMessages(Protocol):
+    """Takes messages out of a supplier's pool. Pools deliver at least once, in any order."""
+
+    async def fetch(self, http: Http, pool: str) -> Sequence[Message]:
+        """What waits in a pool, oldest first as far as the supplier knows; empty when nothing does."""
+        ...
+
+    def follow_ups(self, message: Message) -> Sequence[FollowUp]:
+        """What has to be done about a message, may be nothing.
+
+        Pure. Raises ContractError for a type or content that the interface does not promise.
+        """
+        ...
+
+    async def acknowledge(self, http: Http, pool: str, messages: Sequence[Message]) -> None:
+        """Have the supplier delete them; those deleted already are no fault."""
+        ...
+
+
+@runtime_checkable
+class ReadsAreas(Protocol):
+    """Reads a supplier's own tree of areas."""
+
+    async def read_areas(self, http: Http, parent: str) -> Sequence[Area]:
+        """The areas right below one area, "" for the top; empty when there are none."""
+        ...
+
+
+@runtime_checkable
+class ObtainsTokens(Protocol):
+    """Exchanges the supplier's secrets for a token that its other calls carry."""
+
+    async def obtain_token(self, http: Http, secrets: Mapping[str, str], held: Token | None, now: datetime) -> Token:
+        """A new token. secrets: by the names of the manifest's `[auth]`; held: the one before, to be refreshed."""
+        ...
+
+
+CAPABILITIES: Mapping[str, type] = {
+    "normalises_feeds": NormalisesFeeds,
+    "pulls_feeds": PullsFeeds,
+    "polls_messages": PollsMessages,
+    "reads_areas": ReadsAreas,
+    "obtains_tokens": ObtainsTokens,
+}
 """Capability names of a manifest and the Protocols behind them."""

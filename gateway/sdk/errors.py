@@ -111,6 +111,19 @@ class AuthError(SupplierError):
 class ContractError(SupplierError):
     """The supplier's reply is not what its interface promises."""
 
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        operation: str = "",
+        supplier_code: str = "",
+        status: int | None = None,
+        reply: bytes = b"",
+    ) -> None:
+        super().__init__(message, operation=operation, supplier_code=supplier_code, status=status)
+        self.reply = reply
+        """The raw body, for the dead letter."""
+
 
 class OutcomeUnknownError(SupplierError):
     """The call may have taken effect, and no trustworthy answer says so."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -15,25 +17,103 @@ from schemas.catalog import Facet
 FILE = "manifest.toml"
 """Its name in the adapter's folder."""
 
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+"""Name of an operation, a pool or a secret."""
 
-class Manifest(BaseModel):
-    """What an adapter says of itself; unknown members are errors."""
+CALLING = frozenset({"pulls_feeds", "polls_messages", "reads_areas", "obtains_tokens"})
+"""Capabilities that speak to the supplier and need `[http]`."""
 
+
+class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HttpFacts(_Part):
+    """What the interface's owner allows; a supplier's row may narrow it."""
+
+    base_url: Line | None = Field(None, description="Address of every operation; None: each supplier has its own.")
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = Field(10, description="Longest wait for a whole reply.")
+    rate_per_second: Annotated[float, Field(gt=0, le=10_000)] = Field(description="Calls a second, all together.")
+    concurrency: Annotated[int, Field(ge=1, le=1_000)] = Field(8, description="Calls under way at once.")
+    max_reply_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = Field(
+        8 * 1024 * 1024, description="Bytes of one reply, decompressed."
+    )
+
+
+class Operation(_Part):
+    """One call of the interface."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    path: Annotated[str, StringConstraints(pattern=r"^/[\w{}./-]*$")] = Field(
+        description="Below the base URL, with {placeholders}."
+    )
+    reads: bool = Field(True, description="It changes nothing at the supplier, so it may be repeated.")
+    authorised: bool = Field(True, description="It carries the credential.")
+
+
+class Auth(_Part):
+    """How calls are authorised."""
+
+    scheme: Literal["none", "token"] = "none"
+    carried: Literal["form", "query", "header"] = Field("header", description="Where the token goes.")
+    name: Line = Field("Authorization", description="Name of that field or header.")
+    prefix: str = Field("", description="Before the token, such as `Bearer `.")
+    secrets: tuple[Name, ...] = Field((), description="Secrets that every supplier's row must hold.")
+
+
+class Waiver(_Part):
+    """A check of the conformance kit that the adapter does not pass, and why."""
+
+    check: Name
+    reason: Line
+
+
+class Manifest(_Part):
+    """What an adapter says of itself; unknown members are errors."""
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,31}$")] = Field(description="Name of its folder.")
     name: Line = Field(description="The interface, in its owner's words.")
     docs: Line = Field(description="Where the interface is described: a file of the folder, or an address.")
     capabilities: tuple[str, ...] = Field(description="What it can do: names of `gateway.sdk.CAPABILITIES`.")
     facets: tuple[Facet, ...] = Field((), description="What it normalises, where it normalises feeds.")
+    http: HttpFacts | None = Field(None, description="Limits of its calls, where it makes any.")
+    auth: Auth = Field(Auth(), description="How its calls are authorised.")
+    operations: Mapping[Name, Operation] = Field({}, description="The calls it makes, by name.")
+    pulls: Mapping[Facet, Annotated[int, Field(ge=1, le=1_000)]] = Field(
+        {}, description="Most skus that one `read` of a facet may be given, where it pulls feeds."
+    )
+    pools: tuple[Name, ...] = Field((), description="Its message pools, where it polls messages.")
+    waivers: tuple[Waiver, ...] = Field((), description="Checks of the kit that it does not pass.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if unknown := [name for name in self.capabilities if name not in CAPABILITIES]:
             raise ValueError(f"unknown capabilities {', '.join(unknown)}; there are {', '.join(CAPABILITIES)}")
-        if bool(self.facets) != ("normalises_feeds" in self.capabilities):
-            raise ValueError("facets go with normalises_feeds: name both or neither")
+        for member, capability in (
+            ("facets", "normalises_feeds"),
+            ("pulls", "pulls_feeds"),
+            ("pools", "polls_messages"),
+        ):
+            if bool(getattr(self, member)) != (capability in self.capabilities):
+                raise ValueError(f"{member} go with {capability}: name both or neither")
+        if set(self.pulls) - set(self.facets):
+            raise ValueError("pulls names a facet that is not among the facets")
+        calls = bool(CALLING & set(self.capabilities))
+        if calls != (self.http is not None) or calls != bool(self.operations):
+            raise ValueError(f"http and operations go with {', '.join(sorted(CALLING))}: name all or none")
+        if (self.auth.scheme == "token") != ("obtains_tokens" in self.capabilities):
+            raise ValueError("auth.scheme token goes with obtains_tokens: name both or neither")
         return self
+
+    @property
+    def pulled(self) -> bool:
+        """Whether the gateway fetches the feeds of its suppliers; nobody pushes them then."""
+        return "pulls_feeds" in self.capabilities
+
+
+def placeholders(path: str) -> frozenset[str]:
+    """Names in braces of an operation's path."""
+    return frozenset(re.findall(r"\{(\w+)\}", path))
 
 
 def parse(text: str, source: str) -> Manifest:

@@ -113,9 +113,20 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem("poison_pill", 422, "The record on the topic cannot be read.", "主题上的消息无法解析。"),
     Problem("unknown_schema", 422, "The record's schema is not known.", "消息的数据格式版本未知。"),
     Problem("unknown_supplier", 422, "The supplier is not known.", "供应商不存在。"),
+    Problem("not_answered", 422, "The supplier was asked and did not answer for it.", "供应商未返回该商品的数据。"),
+    Problem("unknown_message", 422, "A message of the supplier's pool is not understood.", "供应商消息无法识别。"),
+    Problem(
+        "held_withdrawal", 409, "The feed would withdraw more than its brake allows.", "下架数量超过熔断上限，已挂起。"
+    ),
+    Problem("hold_rejected", 409, "An operator decided against what was held.", "挂起的操作被运营人员否决。"),
+    Problem("hold_expired", 409, "Nobody decided about what was held.", "挂起的操作超时未处理。"),
     Problem("processing_failed", 500, "The gateway has a fault that this record shows.", "该记录触发网关内部错误。"),
     # operators
     Problem("admin_auth_invalid", 401, "The operator's token is missing or not valid.", "运营令牌缺失或无效。"),
     Problem("reason_required", 400, "A reason is required.", "必须填写原因。"),
+    Problem("url_forbidden", 422, "The address is not one the gateway may call.", "该地址不允许访问。"),
+    Problem(
+        "ssrf_blocked", 422, "The host leads to an address the gateway may not call.", "目标主机指向禁止访问的地址。"
+    ),
     Problem("config_invalid", 422, "The configuration cannot be used.", "配置无效。"),
 )

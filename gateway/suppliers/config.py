@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated
 
+from cronsim import CronSim, CronSimError
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -36,6 +38,21 @@ def _seconds(value: object) -> object:
 Period = Annotated[int, Field(strict=True, ge=1, le=366 * 86_400), BeforeValidator(_seconds)]
 """How often a facet is observed, in seconds; also written `90s`, `15m`, `24h`, `7d`."""
 
+
+def _cron(value: object) -> object:
+    if isinstance(value, str) and " " in value.strip():
+        try:
+            CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
+        except CronSimError as error:
+            raise ValueError(f"no cron expression: {error}") from error
+    return value
+
+
+Schedule = Annotated[
+    Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4,5}$", max_length=100)] | Period, BeforeValidator(_cron)
+]
+"""When a facet is pulled as a whole: every so often (`24h`), or a cron expression in China's time (`0 3 * * *`)."""
+
 CategoryPath = Annotated[str, StringConstraints(pattern=r"^[^/]+(/[^/]+)*$", max_length=2000)]
 """A supplier's category, names from the root joined by `/`."""
 
@@ -54,11 +71,32 @@ class Limits(_Declared):
     concurrency: Annotated[int, Field(strict=True, ge=1, le=1_000)] | None = None
 
 
+class Calls(_Declared):
+    """How the supplier is called; what is not set is its adapter's own, what is set may only narrow that.
+
+    allow_private: its address may be one of an intranet or of this machine.
+    """
+
+    base_url: Annotated[str, StringConstraints(max_length=500)] | None = None
+    allow_private: Annotated[bool, Field(strict=True)] = False
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] | None = None
+    rate_per_second: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    concurrency: Annotated[int, Field(strict=True, ge=1, le=1_000)] | None = None
+
+
+class Brakes(_Declared):
+    """Limits beyond which an operator decides. withdraw: share of a facet's keys that one full feed may withdraw."""
+
+    withdraw: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+
 class SupplierConfig(_Declared):
     """One supplier as declared.
 
     options: validated by its adapter; facets: those it feeds; periods: seconds between two observations of a facet;
-    category_map: its category paths and the directory items they fall under, stronger than matching by name.
+    category_map: its category paths and the directory items they fall under, stronger than matching by name; http,
+    pulls, messages: of suppliers that are pulled: how they are called, when a facet is pulled as a whole (by default
+    once in its period, else daily), how often their message pools are looked at.
     """
 
     supplier: SupplierId
@@ -69,6 +107,10 @@ class SupplierConfig(_Declared):
     periods: dict[Facet, Period] = {}
     category_map: Annotated[dict[CategoryPath, Line], Field(max_length=10_000)] = {}
     limits: Limits = Limits()
+    brakes: Brakes = Brakes()
+    http: Calls = Calls()
+    pulls: dict[Facet, Schedule] = {}
+    messages: Period = 30
 
     @field_validator("facets")
     @classmethod
@@ -81,4 +123,6 @@ class SupplierConfig(_Declared):
     def _periods_of_facets(self) -> SupplierConfig:
         if undeclared := sorted(set(self.periods) - set(self.facets)):
             raise ValueError(f"periods: {', '.join(undeclared)} not among the facets")
+        if undeclared := sorted(set(self.pulls) - set(self.facets)):
+            raise ValueError(f"pulls: {', '.join(undeclared)} not among the facets")
         return self

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from gateway.sdk.adapter import Adapter, Item, NormalisesFeeds, Record
+from gateway.sdk.adapter import Adapter, Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.manifest import Manifest
 from gateway.sdk.problems import PROBLEMS
@@ -15,7 +15,7 @@ from gateway.sdk.testing.mutants import mutants
 
 Told = TypeVar("Told", Issue, ExpectedIssue)
 
-Outcome = list[Item] | list[Issue] | str
+Outcome = list[Item | Refusal] | list[Issue] | str
 """What an adapter makes of a record; a text is what it should not have raised."""
 
 
@@ -93,7 +93,14 @@ def _unsound(record: Record, outcome: Outcome) -> Iterator[str]:
     if not outcome:
         yield "neither items nor issues"
     for each in outcome:
-        yield from _unsound_issue(each) if isinstance(each, Issue) else _unsound_item(record, each)
+        match each:
+            case Issue():
+                yield from _unsound_issue(each)
+            case Refusal():
+                for issue in each.issues:
+                    yield from _unsound_issue(issue)
+            case Item():
+                yield from _unsound_item(record, each)
 
 
 def _unsound_issue(issue: Issue) -> Iterator[str]:

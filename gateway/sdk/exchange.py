@@ -1,0 +1,65 @@
+"""One exchange with a supplier: what was asked, and what it answered byte for byte. It is the record of a pulled feed.
+
+As bytes: one line of JSON (`skus`, `asked`, and the names and sizes of the replies), a line feed, then the replies as
+they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import orjson
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from gateway.sdk.errors import InvalidMessageError, Issue
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What one item, or all items of one call, can be told from.
+
+    skus: asked about, as the mall names them; replies: raw bodies, by a name that the adapter chooses, usually that of
+    the operation; asked: what else of the question bears on the answer (an area, a quantity), never a secret.
+    """
+
+    skus: tuple[str, ...]
+    replies: Mapping[str, bytes]
+    asked: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """The record that `decode_exchange` reads."""
+        sizes = {name: len(body) for name, body in self.replies.items()}
+        head = orjson.dumps({"skus": self.skus, "asked": self.asked, "replies": sizes})
+        return b"\n".join((head, b"".join(self.replies.values())))
+
+
+class _Head(TypedDict):
+    skus: tuple[str, ...]
+    asked: dict[str, JsonValue]
+    replies: dict[str, Annotated[int, Field(ge=0)]]
+
+
+_HEAD = TypeAdapter(_Head)
+
+
+def decode_exchange(raw: bytes) -> Exchange:
+    """The exchange that a record is. Raises InvalidMessageError for anything else, as one pushed by a vendor."""
+    line, _, bodies = raw.partition(b"\n")
+    try:
+        head = _HEAD.validate_json(line)
+    except ValidationError as error:
+        raise InvalidMessageError(Issue("validation_failed", expected="a pulled exchange")) from error
+    sizes = head["replies"]
+    if sum(sizes.values()) != len(bodies):
+        raise InvalidMessageError(Issue("validation_failed", "/replies", f"{len(bodies)} bytes", "whole replies"))
+    return Exchange(head["skus"], dict(_cut(sizes, bodies)), head["asked"])
+
+
+def _cut(sizes: Mapping[str, int], bodies: bytes) -> Iterator[tuple[str, bytes]]:
+    at = 0
+    for name, size in sizes.items():
+        yield name, bodies[at : at + size]
+        at += size

@@ -1,0 +1,1 @@
+"""Suppliers that are pulled: one process at a time owns each, its token, its limits and its pace."""
