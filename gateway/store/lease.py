@@ -92,18 +92,27 @@ class Lease:
 
         What `work` raises ends this too, save LeaseLostError and StoreUnavailableError; when it returns, so does this.
         """
+        while True:
+            if await self._taken() and await self.keep(work):
+                return
+            await asyncio.sleep(self._term / 3)
+
+    async def keep(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Run `work` under a lease just taken; it is cancelled when the lease may be another's. Gives the lease back.
+
+        True when the work came to its end, False when the lease did. What `work` raises passes, save LeaseLostError
+        and StoreUnavailableError.
+        """
+        log.info("lease.taken", lease=self.name, epoch=self._epoch)
         try:
-            while True:
-                if await self._taken():
-                    log.info("lease.taken", lease=self.name, epoch=self._epoch)
-                    if await self._work_while_held(work):
-                        return
-                    log.warning("lease.lost", lease=self.name, epoch=self._epoch)
-                await asyncio.sleep(self._term / 3)
+            ended = await self._work_while_held(work)
         finally:
             if self.held:
                 with suppress(StoreUnavailableError):
                     await self.release()
+        if not ended:
+            log.warning("lease.lost", lease=self.name, epoch=self._epoch)
+        return ended
 
     async def _taken(self) -> bool:
         with suppress(StoreUnavailableError):

@@ -38,6 +38,10 @@ class SupplierCache:
         known = self._suppliers.get(supplier)
         return known if known is not None else await self._find(supplier)
 
+    def known(self) -> list[Supplier]:
+        """Every supplier as last seen, by id."""
+        return sorted(self._suppliers.values(), key=lambda supplier: supplier.id)
+
     async def refresh(self, connection: Connection) -> None:
         """See what is new. Configurations are read where the revision moved, so that looking costs little."""
         stamps = {row["supplier"]: row for row in await connection.fetch(queries.STAMPS)}

@@ -24,6 +24,22 @@ CREATE TABLE processes (
     seen_at     timestamptz NOT NULL
 );
 
+-- What the owner of a supplier last said of itself, for operators.
+CREATE TABLE sessions (
+    supplier    text COLLATE "C" PRIMARY KEY REFERENCES suppliers,
+    owner       text NOT NULL,
+    seen_at     timestamptz NOT NULL,
+    health      jsonb NOT NULL           -- {rate, rate_limit, open: [operation], faults: {task: words}}
+);
+
+-- An operator's wish to see the connection tested; the supplier's owner answers it.
+CREATE TABLE supplier_checks (
+    supplier    text COLLATE "C" PRIMARY KEY REFERENCES suppliers,
+    id          uuid NOT NULL,
+    asked_at    timestamptz NOT NULL DEFAULT now(),
+    steps       jsonb                    -- null: not answered yet; else [{step, ok, detail, milliseconds}]
+);
+
 CREATE TABLE supplier_tokens (
     supplier    text COLLATE "C" PRIMARY KEY REFERENCES suppliers,
     ciphertext  bytea NOT NULL,
