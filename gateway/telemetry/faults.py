@@ -27,6 +27,17 @@ Point = Literal[
     "publish.after",
     "state.before_commit",
     "state.after_commit",
+    "sweep.begun",
+    "sweep.listed",
+    "sweep.answered",
+    "sweep.sent",
+    "sweep.settled",
+    "sweep.closing",
+    "pool.fetched",
+    "pool.remembered",
+    "pool.acknowledged",
+    "reread.answered",
+    "reread.sent",
 ]
 """Where a crash is told apart: each is one step further from the request to the committed state."""
 

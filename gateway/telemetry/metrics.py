@@ -145,6 +145,33 @@ http_request_seconds = _histogram(
     meaning="Time of a request, from its headers to the end of the answer.",
     remedy="Rising with loop_lag_seconds: too much work in this process; alone: slow uploads, Kafka or PostgreSQL.",
 )
+pulls_total = _counter(
+    "pulls_total",
+    "supplier",
+    "facet",
+    "outcome",
+    meaning="Sweeps of a facet that ended: done, or failed with a reason.",
+    remedy="failed: `mallgate suppliers status` gives the reason; nothing is withdrawn by such a run.",
+)
+rereads_total = _counter(
+    "rereads_total",
+    "supplier",
+    "facet",
+    meaning="Skus read anew because a message said that they changed.",
+    remedy="None for long while messages come: the supplier is away, or its breaker is open.",
+)
+pool_messages_total = _counter(
+    "pool_messages_total",
+    "supplier",
+    "pool",
+    meaning="New messages taken out of suppliers' pools.",
+    remedy="None for long: the supplier stopped sending; freshness then rests on sweeps alone.",
+)
+suppliers_owned = _gauge(
+    "suppliers_owned",
+    meaning="Suppliers whose sessions run in this process.",
+    remedy="0 everywhere: no process has the role sessions. Uneven for minutes: processes do not see each other.",
+)
 auth_failures_total = _counter(
     "auth_failures_total",
     "code",

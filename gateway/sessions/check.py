@@ -1,0 +1,94 @@
+"""Testing a supplier's connection step by step, so that what is wrong has a name. It changes nothing at the supplier."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from gateway.sdk.adapter import PollsMessages, PullsFeeds
+from gateway.sdk.errors import ConfigError, GatewayError, SupplierError
+from gateway.sessions.desk import Desk
+from gateway.store import LeaseLostError
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was tried. detail: what came of it, in words."""
+
+    step: str
+    ok: bool
+    detail: str
+    milliseconds: int
+
+
+async def check(desk: Desk, renew: Callable[[], Awaitable[str]] | None) -> list[dict[str, Any]]:
+    """Every step until one fails. renew: makes sure of a token and says until when it holds; None: there are none."""
+    steps = [step async for step in _steps(desk, renew)]
+    return [asdict(step) for step in steps]
+
+
+async def _steps(desk: Desk, renew: Callable[[], Awaitable[str]] | None) -> AsyncIterator[Step]:
+    found: list[str] = []
+
+    async def listed() -> str:
+        page = await cast(PullsFeeds, desk.adapter).list_skus(desk.urgent, None)
+        found.extend(page.skus)
+        return f"{len(page.skus):,} skus on the first page, {'more follow' if page.cursor is not None else 'no more'}"
+
+    tries: list[tuple[str, Callable[[], Awaitable[str]]]] = [("token", renew)] if renew else []
+    if "pulls_feeds" in desk.manifest.capabilities:
+        tries.append(("list", listed))
+    for name, attempt in tries:
+        step = await _tried(name, attempt)
+        yield step
+        if not step.ok:
+            return
+    for name, attempt in _readings(desk, found):
+        yield await _tried(name, attempt)
+
+
+def _readings(desk: Desk, skus: list[str]) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
+    """What is read once there is a list: one sku of each facet, and what waits in the pools, which stays there."""
+
+    def of_facet(facet: Any) -> Callable[[], Awaitable[str]]:
+        async def read() -> str:
+            exchanges = await cast(PullsFeeds, desk.adapter).read(desk.urgent, facet, skus[:1])
+            return f"{sum(len(body) for each in exchanges for body in each.replies.values()):,} bytes about {skus[0]}"
+
+        return read
+
+    def of_pool(pool: str) -> Callable[[], Awaitable[str]]:
+        async def look() -> str:
+            waiting = await cast(PollsMessages, desk.adapter).fetch(desk.urgent, pool)
+            return f"{len(waiting):,} messages wait"
+
+        return look
+
+    facets = desk.facets if skus else ()
+    return [
+        *((f"read {facet}", of_facet(facet)) for facet in facets),
+        *((f"pool {pool}", of_pool(pool)) for pool in desk.manifest.pools),
+    ]
+
+
+async def _tried(name: str, attempt: Callable[[], Awaitable[str]]) -> Step:
+    began = time.monotonic()
+    try:
+        ok, detail = True, await attempt()
+    except LeaseLostError:
+        raise
+    except (SupplierError, ConfigError) as error:
+        ok, detail = False, described(error)
+    except GatewayError as error:
+        ok, detail = False, str(error)
+    except Exception as error:  # noqa: BLE001 -- an adapter's bug is one of the faults that a check names
+        ok, detail = False, f"a fault of the adapter: {type(error).__name__}: {error}"
+    return Step(name, ok, detail[:500], int((time.monotonic() - began) * 1000))
+
+
+def described(error: GatewayError) -> str:
+    """A fault by its class, its words, and the supplier's own code."""
+    code = f" (supplier's code {error.supplier_code})" if isinstance(error, SupplierError) and error.supplier_code else ""
+    return f"{type(error).__name__}: {error}{code}"

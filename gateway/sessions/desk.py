@@ -1,0 +1,105 @@
+"""What the tasks of one supplier's session share: who the supplier is, its adapter, the ways to it and to the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from gateway.feeds.numbers import FeedNumbers
+from gateway.feeds.runs import Runs
+from gateway.sdk.adapter import Adapter
+from gateway.sdk.http import Http
+from gateway.sdk.manifest import Manifest
+from gateway.store import Connection, Lease, Pool, transaction
+from gateway.suppliers import Supplier
+from schemas.catalog import Facet
+
+
+AREAS = "areas"
+"""Subject of a re-read that is no facet."""
+
+
+class Wanted:
+    """Says that there may be something to read anew."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        """There is."""
+        self._event.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Until there is, or for so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        self._event.clear()
+
+
+def wanted_by_subject() -> Mapping[str, Wanted]:
+    """One for every subject of re-reads."""
+    return {subject: Wanted() for subject in (*Facet, AREAS)}
+
+
+class InFlight:
+    """Skus that are being asked about: questions that may tell of the same key never overlap.
+
+    Their answers could otherwise arrive in another order than the versions that were taken before they left.
+    """
+
+    def __init__(self) -> None:
+        self._asked: dict[Facet, set[str]] = {facet: set() for facet in Facet}
+        self._moved = asyncio.Condition()
+
+    @asynccontextmanager
+    async def asking(self, facet: Facet, skus: Iterable[str]) -> AsyncIterator[None]:
+        """Wait until none of these is being asked about; then they are, until the block ends."""
+        wanted, asked = set(skus), self._asked[facet]
+        async with self._moved:
+            await self._moved.wait_for(lambda: asked.isdisjoint(wanted))
+            asked |= wanted
+        try:
+            yield
+        finally:
+            asked -= wanted
+            async with self._moved:
+                self._moved.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One revision of one supplier, ready to be worked for.
+
+    urgent: for what messages ask; patient: for sweeps, which wait for the former; told: says to operators how a task
+    of the session fares, None for well.
+    """
+
+    supplier: Supplier
+    adapter: Adapter
+    manifest: Manifest
+    urgent: Http
+    patient: Http
+    concurrency: int
+    lease: Lease
+    pool: Pool
+    numbers: FeedNumbers
+    runs: Runs
+    in_flight: InFlight
+    wanted: Mapping[str, Wanted]
+    told: Callable[[str, str | None], None]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def facets(self) -> tuple[Facet, ...]:
+        """What is pulled: the supplier's facets that its adapter can pull."""
+        return tuple(facet for facet in self.supplier.config.facets if facet in self.manifest.pulls)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A transaction that only the supplier's owner can have. Raises LeaseLostError, StoreUnavailableError."""
+        async with transaction(self.pool) as connection:
+            await self.lease.fence(connection)
+            yield connection

@@ -1,0 +1,75 @@
+"""Reading the list of everything a supplier sells, page by page to its end, into batches that wait in PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from pydantic import JsonValue
+
+from gateway.deadletters import record as record_letters
+from gateway.feeds.runs import Run
+from gateway.sdk.adapter import PullsFeeds, SkuPage
+from gateway.sdk.errors import ContractError, InvalidMessageError, RejectedError, SupplierError
+from gateway.sessions import queries
+from gateway.sessions.desk import Desk
+from gateway.sessions.patience import Patience
+from gateway.sessions.reading import letter_of
+from gateway.store import Connection
+from gateway.telemetry.faults import reached
+
+
+class RunFailedError(SupplierError):
+    """The list of skus could not be read to its end."""
+
+
+async def read_list(desk: Desk, run: Run, cursor: JsonValue) -> None:
+    """Go on behind `cursor`, None for the start; afterwards the batches of the run hold every sku once.
+
+    Where the supplier is away it is waited for. Raises RunFailedError when its answer is not understood.
+    """
+    known = await _kept(desk, run)
+    while True:
+        page = await _page(desk, run, cursor)
+        fresh = [sku for sku in dict.fromkeys(page.skus) if sku not in known]
+        known.update(fresh)
+        async with desk.transaction() as connection:
+            await _keep(connection, run, fresh, desk.manifest.pulls[run.facet])
+            last = page.cursor is None
+            await connection.execute(queries.MOVE_CURSOR, run.supplier, run.facet, page.cursor, last)
+        reached("sweep.listed")
+        if last:
+            return
+        cursor = page.cursor
+
+
+async def _kept(desk: Desk, run: Run) -> set[str]:
+    async with desk.transaction() as connection:
+        rows = await connection.fetch(queries.LISTED, run.feed_no)
+    return {sku for row in rows for sku in row["skus"]}
+
+
+async def _page(desk: Desk, run: Run, cursor: JsonValue) -> SkuPage:
+    patience = Patience(desk, f"sweep {run.facet}")
+    while True:
+        try:
+            return await cast(PullsFeeds, desk.adapter).list_skus(desk.patient, cursor)
+        except (ContractError, RejectedError, InvalidMessageError) as error:
+            letter = letter_of(error, supplier=run.supplier, facet=run.facet, number=run.feed_no)
+            async with desk.transaction() as connection:
+                await record_letters(connection, [letter])
+            raise RunFailedError(f"The list of skus is not understood: {error}") from error
+        except SupplierError as error:
+            await patience.wait(error)
+
+
+async def _keep(connection: Connection, run: Run, skus: list[str], size: int) -> None:
+    """Cut skus into batches; the last one of the page before is filled up first, so that no question is wasted."""
+    last = await connection.fetchrow(queries.LAST_BATCH, run.feed_no)
+    number = 0
+    if last is not None:
+        full = len(last["skus"]) >= size
+        number = last["batch_no"] + full
+        skus = skus if full else [*last["skus"], *skus]
+    for place in range(0, len(skus), size):
+        await connection.execute(queries.ADD_BATCH, run.feed_no, number, skus[place : place + size])
+        number += 1

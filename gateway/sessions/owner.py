@@ -1,0 +1,112 @@
+"""Which suppliers this process owns: as many as its share, each by a lease, and no more than one owner each.
+
+Processes note that they live. Of n suppliers that are pulled, each of m live processes takes up to ⌈n/m⌉; one that
+holds more hands the surplus over, one that is gone is replaced when its leases end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+from math import ceil
+
+import structlog
+
+from gateway.sdk.errors import ConfigError
+from gateway.sessions import queries
+from gateway.sessions.session import Means, Session
+from gateway.store import Lease, StoreUnavailableError, acquired
+from gateway.telemetry import metrics
+
+log = structlog.get_logger(__name__)
+
+TERM = 15.0
+"""Seconds that a lease lasts without renewal; a killed or frozen owner is replaced within two of them."""
+
+LIVE = 2 * TERM
+"""Seconds after its last sign of life that a process counts as live."""
+
+
+def share(suppliers: int, processes: int) -> int:
+    """How many suppliers one process may own."""
+    return ceil(suppliers / max(1, processes))
+
+
+class Sessions:
+    """The sessions of this process."""
+
+    def __init__(self, means: Means, *, term: float = TERM) -> None:
+        self._means = means
+        self._term = term
+        self._owned: dict[str, asyncio.Task[None]] = {}
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Own nothing more; `run` returns when every lease is given back."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Until stopped."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                while not self._stopping.is_set():
+                    with suppress(StoreUnavailableError):
+                        await self._round(group)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._term / 3):
+                            await self._stopping.wait()
+                for task in self._owned.values():
+                    task.cancel()
+        finally:
+            with suppress(StoreUnavailableError):
+                async with acquired(self._means.pool) as connection:
+                    await connection.execute(queries.LEFT, self._means.owner)
+
+    async def _round(self, group: asyncio.TaskGroup) -> None:
+        """Note that we live, give up what is too much, take what is free."""
+        async with acquired(self._means.pool) as connection:
+            await connection.execute(queries.SEEN, self._means.owner)
+            live: int = await connection.fetchval(queries.LIVE, LIVE)
+            await connection.execute(queries.GONE)
+        wanted = self._pulled()
+        most = share(len(wanted), live)
+        for supplier in [*self._owned][most:]:
+            log.info("session.handed_over", supplier=supplier)
+            self._owned[supplier].cancel()
+        free = [supplier for supplier in wanted if supplier not in self._owned]
+        random.shuffle(free)  # two processes that start together do not all want the same
+        for supplier in free:
+            if len(self._owned) < most:
+                await self._take(supplier, group)
+        metrics.suppliers_owned.set(len(self._owned))
+
+    def _pulled(self) -> list[str]:
+        """Suppliers whose adapter speaks to them; one that cannot be loaded is told of by the others' ways."""
+        found = []
+        for supplier in self._means.suppliers.known():
+            with suppress(ConfigError):
+                if self._means.registry.load(supplier.config.adapter).manifest.http is not None:
+                    found.append(supplier.id)
+        return found
+
+    async def _take(self, supplier: str, group: asyncio.TaskGroup) -> None:
+        lease = Lease(self._means.pool, lease_of(supplier), self._means.owner, term=self._term)
+        if not await lease.take():
+            return
+        task = group.create_task(self._keep(supplier, lease), name=f"session {supplier}")
+        self._owned[supplier] = task
+        task.add_done_callback(lambda _: self._owned.pop(supplier, None))
+
+    async def _keep(self, supplier: str, lease: Lease) -> None:
+        session = Session(self._means, supplier, lease)
+        try:
+            await lease.keep(session.run)
+        except Exception:
+            # Whatever it was, it was this supplier's; the lease is free, and the next round takes it again.
+            log.exception("session.failed", supplier=supplier)
+
+
+def lease_of(supplier: str) -> str:
+    """Name of the lease that owning a supplier is."""
+    return f"session {supplier}"

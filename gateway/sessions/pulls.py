@@ -1,0 +1,132 @@
+"""Which facet of a supplier is due to be pulled as a whole, and what became of the runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from gateway.feeds.runs import Run
+from gateway.sdk.errors import ServiceUnavailableError, SupplierError
+from gateway.sessions import queries
+from gateway.sessions.desk import Desk
+from gateway.sessions.schedule import after_failure, next_run
+from gateway.sessions.sweep import Sweep
+from gateway.store import LeaseLostError, Row
+from gateway.telemetry import metrics
+from gateway.telemetry.faults import reached
+from schemas.catalog import Facet
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+"""How often due runs are looked for; an operator's wish takes no longer."""
+
+LONGEST = timedelta(hours=24)
+"""A run older than this describes a catalog that is gone; it fails, and a new one begins."""
+
+SETTINGS_CHANGED = "the supplier's settings changed under way"
+
+
+class Pulls:
+    """The sweeps of one supplier: one run per facet at a time, resumed where the last owner left it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._running: dict[Facet, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """For ever, while the session lasts."""
+        async with self._desk.transaction() as connection:
+            for facet in self._desk.facets:
+                await connection.execute(queries.ENSURE_PULL, self._desk.supplier.id, facet)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for row in await self._pulls():
+                    facet = Facet(row["facet"])
+                    if (row["due"] or row["feed_no"]) and facet not in self._running:
+                        self._running[facet] = group.create_task(self._pull(facet, row), name=f"pull {facet}")
+                        self._running[facet].add_done_callback(self._forgetting(facet))
+                await self._desk.sleep(LOOK_SECONDS)
+
+    def _forgetting(self, facet: Facet) -> Callable[[asyncio.Task[None]], None]:
+        return lambda _: self._running.pop(facet, None) and None
+
+    async def _pulls(self) -> list[Row]:
+        async with self._desk.transaction() as connection:
+            rows = await connection.fetch(queries.PULLS, self._desk.supplier.id, LONGEST.total_seconds())
+        return [row for row in rows if row["facet"] in self._desk.facets or row["feed_no"]]
+
+    async def _pull(self, facet: Facet, row: Row) -> None:
+        """One run to its end, a fault of ours included: it fails with a reason and is due again."""
+        run = await self._begin(facet) if row["feed_no"] is None else self._resumed(facet, row)
+        try:
+            await self._go(run, row)
+        except (ServiceUnavailableError, LeaseLostError):
+            raise
+        except SupplierError as error:
+            await self._fail(run, str(error))
+        except Exception as error:  # a bug of ours or the adapter's
+            log.exception("pull.failed", supplier=run.supplier, facet=facet, feed=run.feed_no)
+            await self._fail(run, f"a fault of the gateway: {type(error).__name__}")
+
+    async def _begin(self, facet: Facet) -> Run:
+        desk = self._desk
+        started_at = datetime.now(UTC)
+        run = Run(await desk.numbers.next(), desk.supplier.id, desk.supplier.revision, facet, started_at)
+        async with desk.transaction() as connection:
+            await desk.runs.open(connection, run)
+            await connection.execute(queries.BEGIN_PULL, run.supplier, facet, run.feed_no, started_at)
+        reached("sweep.begun")
+        log.info("pull.begun", supplier=run.supplier, facet=facet, feed=run.feed_no)
+        return run
+
+    def _resumed(self, facet: Facet, row: Row) -> Run:
+        desk = self._desk
+        log.info("pull.resumed", supplier=desk.supplier.id, facet=facet, feed=row["feed_no"])
+        return Run(row["feed_no"], desk.supplier.id, desk.supplier.revision, facet, row["started_at"])
+
+    async def _go(self, run: Run, row: Row) -> None:
+        resumed = row["feed_no"] is not None
+        if resumed and (row["too_old"] or run.facet not in self._desk.facets):
+            await self._fail(run, "took longer than a day" if row["too_old"] else "the facet is not pulled any more")
+            return
+        if resumed:
+            async with self._desk.transaction() as connection:
+                await self._desk.runs.open(connection, run)
+                if row["revision"] != run.revision:
+                    await self._desk.runs.flaw(connection, run, SETTINGS_CHANGED)
+        left = LONGEST - (datetime.now(UTC) - run.received_at)
+        try:
+            async with asyncio.timeout(left.total_seconds()):
+                await Sweep(self._desk, run).go(row["cursor"] if resumed else None, listed=resumed and row["listed"])
+        except TimeoutError:
+            await self._fail(run, "took longer than a day")
+            return
+        await self._close(run)
+
+    async def _close(self, run: Run) -> None:
+        desk = self._desk
+        async with desk.transaction() as connection:
+            totals = await connection.fetchrow(queries.TOTALS, run.feed_no)
+            flaw = await desk.runs.close(connection, run, chunks=totals["chunks"], records=totals["records"])
+            await connection.execute(queries.FORGET_BATCHES, run.feed_no)
+            due = next_run(desk.supplier.config, run.facet, run.received_at, datetime.now(UTC))
+            outcome = "done" if flaw is None else "failed"
+            await connection.execute(queries.END_PULL, run.supplier, run.facet, outcome, flaw, due)
+            reached("sweep.closing")
+        await desk.runs.closed(run.feed_no)
+        metrics.pulls_total.labels(supplier=run.supplier, facet=run.facet, outcome=outcome).inc()
+        log.info("pull.ended", supplier=run.supplier, facet=run.facet, feed=run.feed_no, outcome=outcome, flaw=flaw)
+
+    async def _fail(self, run: Run, reason: str) -> None:
+        desk = self._desk
+        async with desk.transaction() as connection:
+            await desk.runs.abandon(connection, run, reason)
+            await connection.execute(queries.FORGET_BATCHES, run.feed_no)
+            due = after_failure(desk.supplier.config, run.facet, run.received_at, datetime.now(UTC))
+            await connection.execute(queries.END_PULL, run.supplier, run.facet, "failed", reason, due)
+        metrics.pulls_total.labels(supplier=run.supplier, facet=run.facet, outcome="failed").inc()
+        log.warning("pull.ended", supplier=run.supplier, facet=run.facet, feed=run.feed_no, reason=reason)

@@ -1,0 +1,163 @@
+"""SQL of sessions. Lock order: the lease (key share), then pulls, pull_batches by number, rereads by key, feeds.
+
+Every statement of an owner runs in a transaction that holds its lease, so that one that was frozen writes nothing.
+"""
+
+from __future__ import annotations
+
+SEEN = """
+    INSERT INTO processes (owner, seen_at) VALUES ($1, now())
+        ON CONFLICT (owner) DO UPDATE SET seen_at = now()
+"""
+
+LIVE = "SELECT count(*) FROM processes WHERE seen_at > now() - make_interval(secs => $1)"
+
+GONE = "DELETE FROM processes WHERE seen_at < now() - interval '1 day'"
+
+LEFT = "DELETE FROM processes WHERE owner = $1"
+
+SAY = """
+    INSERT INTO sessions (supplier, owner, seen_at, health) VALUES ($1, $2, now(), $3)
+        ON CONFLICT (supplier) DO UPDATE SET owner = EXCLUDED.owner, seen_at = now(), health = EXCLUDED.health
+"""
+
+SECRETS = "SELECT name, ciphertext FROM supplier_secrets WHERE supplier = $1"
+
+# Sweeps
+
+ENSURE_PULL = """
+    INSERT INTO pulls (supplier, facet, due_at) VALUES ($1, $2, now()) ON CONFLICT DO NOTHING
+"""
+
+PULLS = """
+    SELECT p.facet, p.due_at <= now() AS due, p.feed_no, p.cursor, p.listed, p.started_at, f.revision, f.flaw,
+           p.started_at < now() - make_interval(secs => $2) AS too_old
+      FROM pulls p LEFT JOIN feeds f USING (feed_no)
+     WHERE p.supplier = $1
+"""
+
+BEGIN_PULL = """
+    UPDATE pulls SET feed_no = $3, cursor = NULL, listed = false, started_at = $4
+     WHERE supplier = $1 AND facet = $2
+"""
+
+MOVE_CURSOR = "UPDATE pulls SET cursor = $3, listed = $4 WHERE supplier = $1 AND facet = $2"
+
+END_PULL = """
+    UPDATE pulls
+       SET feed_no = NULL, cursor = NULL, listed = false, ended_at = now(), outcome = $3, reason = $4, due_at = $5,
+           fresh_at = CASE WHEN $3 = 'done' THEN started_at ELSE fresh_at END
+     WHERE supplier = $1 AND facet = $2
+"""
+
+PULL_NOW = """
+    UPDATE pulls SET due_at = now() WHERE supplier = $1 AND ($2::text[] IS NULL OR facet = ANY($2))
+    RETURNING facet
+"""
+
+LAST_BATCH = "SELECT batch_no, skus FROM pull_batches WHERE feed_no = $1 ORDER BY batch_no DESC LIMIT 1 FOR UPDATE"
+
+ADD_BATCH = """
+    INSERT INTO pull_batches (feed_no, batch_no, skus) VALUES ($1, $2, $3)
+        ON CONFLICT (feed_no, batch_no) DO UPDATE SET skus = EXCLUDED.skus
+"""
+
+LISTED = "SELECT skus FROM pull_batches WHERE feed_no = $1"
+
+UNREAD = """
+    SELECT batch_no, skus FROM pull_batches WHERE feed_no = $1 AND records IS NULL AND batch_no > $2
+     ORDER BY batch_no LIMIT 200
+"""
+
+GIVE_NUMBERS = """
+    UPDATE pull_batches
+       SET chunk_nos = chunk_nos || ARRAY(SELECT generate_series($3, $3 + $4 - 1) + cardinality(chunk_nos))
+     WHERE feed_no = $1 AND batch_no = $2
+    RETURNING chunk_nos
+"""
+
+READ_BATCH = "UPDATE pull_batches SET records = $3 WHERE feed_no = $1 AND batch_no = $2"
+
+TOTALS = """
+    SELECT coalesce(sum(cardinality(chunk_nos)), 0)::integer AS chunks, coalesce(sum(records), 0)::integer AS records,
+           count(*) AS batches, count(records) AS read
+      FROM pull_batches WHERE feed_no = $1
+"""
+
+FORGET_BATCHES = "DELETE FROM pull_batches WHERE feed_no = $1"
+
+# Pools
+
+TAKE_MESSAGES = """
+    INSERT INTO pool_messages (supplier, pool, type, id, sha256)
+    SELECT $1, $2, m.* FROM unnest($3::text[], $4::text[], $5::bytea[]) AS m (type, id, sha256)
+    ON CONFLICT DO NOTHING
+    RETURNING type, id, sha256
+"""
+
+FORGET_MESSAGES = "DELETE FROM pool_messages WHERE supplier = $1 AND taken_at < now() - interval '30 days'"
+
+# What a message asks joins what waits already, but a question under way has been asked too early: its row moves on.
+ASK_REREADS = """
+    INSERT INTO rereads (supplier, subject, key)
+    SELECT $1, r.* FROM unnest($2::text[], $3::text[]) AS r (subject, key)
+    ON CONFLICT (supplier, subject, key) DO UPDATE SET seq = nextval('reread_seq')
+"""
+
+WAITING_REREADS = """
+    SELECT key, seq FROM rereads WHERE supplier = $1 AND subject = $2 AND NOT key = ANY($4::text[])
+     ORDER BY seq LIMIT $3
+"""
+
+REREAD = """
+    DELETE FROM rereads r USING unnest($3::text[], $4::bigint[]) AS done (key, seq)
+     WHERE r.supplier = $1 AND r.subject = $2 AND r.key = done.key AND r.seq = done.seq
+"""
+
+FORGET_AREAS = "DELETE FROM supplier_areas WHERE supplier = $1 AND parent = $2"
+
+KEEP_AREAS = """
+    INSERT INTO supplier_areas (supplier, area, name, parent, level)
+    SELECT $1, a.* FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[]) AS a
+    ON CONFLICT (supplier, area) DO UPDATE
+       SET name = EXCLUDED.name, parent = EXCLUDED.parent, level = EXCLUDED.level, read_at = now()
+"""
+
+# What operators ask
+
+STATUS = """
+    SELECT s.supplier, s.state, s.config ->> 'adapter' AS adapter, n.owner, n.seen_at, n.health,
+           (l.until > now()) IS TRUE AS owned
+      FROM suppliers s
+      LEFT JOIN sessions n USING (supplier)
+      LEFT JOIN leases l ON l.name = 'session ' || s.supplier
+     ORDER BY s.supplier
+"""
+
+STATUS_PULLS = """
+    SELECT p.supplier, p.facet, p.due_at, p.feed_no, p.listed, p.started_at, p.ended_at, p.outcome, p.reason, p.fresh_at,
+           b.batches, b.read
+      FROM pulls p
+      LEFT JOIN LATERAL (
+           SELECT count(*) AS batches, count(records) AS read FROM pull_batches WHERE feed_no = p.feed_no
+           ) b ON p.feed_no IS NOT NULL
+     ORDER BY p.supplier, p.facet
+"""
+
+STATUS_REREADS = """
+    SELECT supplier, subject, count(*) AS waiting, min(asked_at) AS oldest FROM rereads GROUP BY 1, 2
+"""
+
+ASK_CHECK = """
+    INSERT INTO supplier_checks (supplier, id) VALUES ($1, $2)
+        ON CONFLICT (supplier) DO UPDATE SET id = EXCLUDED.id, asked_at = now(), steps = NULL
+"""
+
+ASKED_CHECK = """
+    SELECT id FROM supplier_checks
+     WHERE supplier = $1 AND steps IS NULL AND asked_at > now() - interval '2 minutes'
+"""
+
+ANSWER_CHECK = "UPDATE supplier_checks SET steps = $3 WHERE supplier = $1 AND id = $2"
+
+CHECKED = "SELECT steps FROM supplier_checks WHERE supplier = $1 AND id = $2"

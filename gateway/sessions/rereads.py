@@ -1,0 +1,151 @@
+"""Re-reads: what messages said has changed, asked for at once and brought in over the express lane.
+
+A row of `rereads` is one subject that waits. It is deleted only if no message moved it while its question was under
+way: an answer may be older than the message that came meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import cast
+
+from gateway.deadletters import record as record_letters
+from gateway.feeds.patience import patiently
+from gateway.sdk.adapter import PullsFeeds, ReadsAreas
+from gateway.sdk.errors import SupplierError
+from gateway.sessions import queries
+from gateway.sessions.desk import AREAS, Desk
+from gateway.sessions.patience import Patience
+from gateway.sessions.reading import Answers, ask, letter_of
+from gateway.telemetry import metrics
+from gateway.telemetry.faults import reached
+from schemas.catalog import Facet
+
+LOOK_SECONDS = 5.0
+"""How often re-reads are looked for that nobody of this process asked for: those of an operator's replay."""
+
+AT_ONCE = 4
+"""Questions of one facet under way at once."""
+
+
+class Rereads:
+    """The re-reads of one supplier in one facet."""
+
+    def __init__(self, desk: Desk, facet: Facet) -> None:
+        self._desk = desk
+        self._facet = facet
+        self._size = desk.manifest.pulls[facet]
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._under_way: set[str] = set()
+
+    async def run(self) -> None:
+        """For ever; a question leaves as soon as there is one to ask and room for it."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._room.acquire()
+                waiting = await self._waiting()
+                if waiting:
+                    group.create_task(self._work(waiting), name=f"reread {self._facet}")
+                else:
+                    self._room.release()
+                    await self._desk.wanted[self._facet].wait(LOOK_SECONDS)
+
+    async def _work(self, waiting: Mapping[str, int]) -> None:
+        """One question; while the supplier is away it keeps its room, so that others are not asked in vain."""
+        patience = Patience(self._desk, f"reread {self._facet}")
+        try:
+            await self._take(waiting)
+            patience.well()
+        except SupplierError as error:
+            await patience.wait(error)
+        finally:
+            self._under_way -= waiting.keys()
+            self._room.release()
+
+    async def _waiting(self) -> Mapping[str, int]:
+        """Skus that nobody asks about yet, each with its place in the queue."""
+        async with self._desk.transaction() as connection:
+            rows = await connection.fetch(
+                queries.WAITING_REREADS, self._desk.supplier.id, self._facet, self._size, list(self._under_way)
+            )
+        found = {row["key"]: row["seq"] for row in rows if row["key"] not in self._under_way}
+        self._under_way |= found.keys()
+        return found
+
+    async def _take(self, waiting: Mapping[str, int]) -> None:
+        """Ask, bring the answers in, and only then forget that they were wanted. Raises SupplierError."""
+        desk, skus = self._desk, list(waiting)
+        async with desk.in_flight.asking(self._facet, skus):
+            number, received_at = await desk.numbers.next(), datetime.now(UTC)
+            answers = await ask(cast(PullsFeeds, desk.adapter), desk.urgent, self._facet, skus)
+        reached("reread.answered")
+        await self._bring_in(answers, number, received_at)
+        reached("reread.sent")
+        await self._settle(answers, number, waiting)
+
+    async def _bring_in(self, answers: Answers, number: int, received_at: datetime) -> None:
+        if not answers.exchanges:
+            return
+        exchanges = [exchange.encode() for exchange in answers.exchanges]
+        supplier = self._desk.supplier
+        async for attempt in patiently():
+            with attempt:
+                await self._desk.runs.reread(
+                    feed_no=number,
+                    supplier=supplier.id,
+                    revision=supplier.revision,
+                    facet=self._facet,
+                    received_at=received_at,
+                    exchanges=exchanges,
+                )
+
+    async def _settle(self, answers: Answers, number: int, waiting: Mapping[str, int]) -> None:
+        supplier = self._desk.supplier.id
+        letters = [
+            letter_of(lost.error, supplier=supplier, facet=self._facet, number=number, sku=lost.sku)
+            for lost in answers.lost
+        ]
+        async with self._desk.transaction() as connection:
+            await connection.execute(
+                queries.REREAD, supplier, self._facet, list(waiting.keys()), list(waiting.values())
+            )
+            await record_letters(connection, letters)
+        metrics.rereads_total.labels(supplier=supplier, facet=self._facet).inc(len(waiting))
+
+
+class AreaRereads:
+    """The re-reads of one supplier's area tree."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def run(self) -> None:
+        """For ever, one part of the tree at a time: areas seldom change."""
+        patience = Patience(self._desk, "reread areas")
+        while True:
+            async with self._desk.transaction() as connection:
+                row = await connection.fetchrow(queries.WAITING_REREADS, self._desk.supplier.id, AREAS, 1, [])
+            if row is None:
+                await self._desk.wanted[AREAS].wait(LOOK_SECONDS)
+                continue
+            try:
+                await self._take(row["key"], row["seq"])
+                patience.well()
+            except SupplierError as error:
+                await patience.wait(error)
+
+    async def _take(self, parent: str, seq: int) -> None:
+        supplier = self._desk.supplier.id
+        areas = await cast(ReadsAreas, self._desk.adapter).read_areas(self._desk.urgent, parent)
+        columns: Sequence[list[str] | list[int]] = (
+            [area.id for area in areas],
+            [area.name for area in areas],
+            [area.parent for area in areas],
+            [area.level for area in areas],
+        )
+        async with self._desk.transaction() as connection:
+            await connection.execute(queries.FORGET_AREAS, supplier, parent)
+            await connection.execute(queries.KEEP_AREAS, supplier, *columns)
+            await connection.execute(queries.REREAD, supplier, AREAS, [parent], [seq])

@@ -1,0 +1,38 @@
+"""When a facet is pulled as a whole."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from gateway.suppliers import SupplierConfig
+from schemas.catalog import Facet
+
+CHINA = ZoneInfo("Asia/Shanghai")
+"""The zone of cron expressions."""
+
+DAILY = 86_400
+
+JITTER = 0.05
+"""Share of an interval by which runs are spread, so that suppliers declared together do not run together."""
+
+RETRY = timedelta(minutes=5)
+"""After a run that failed: soon enough to matter, seldom enough to harm nobody. The schedule may say sooner."""
+
+
+def next_run(config: SupplierConfig, facet: Facet, started_at: datetime, now: datetime) -> datetime:
+    """The next time after a run that was done. started_at: of that run; what was missed meanwhile is not made up for."""
+    schedule = config.pulls.get(facet, config.periods.get(facet, DAILY))
+    if isinstance(schedule, str):
+        return next(CronSim(schedule, now.astimezone(CHINA)))
+    interval = timedelta(seconds=schedule)
+    spread = interval * JITTER * random.random()  # noqa: S311 -- spreading is no secret
+    return max(started_at + interval - spread, now)
+
+
+def after_failure(config: SupplierConfig, facet: Facet, started_at: datetime, now: datetime) -> datetime:
+    """The next time after a run that failed."""
+    return min(now + RETRY, max(next_run(config, facet, started_at, now), now + RETRY / 10))

@@ -1,0 +1,145 @@
+"""Sweeps: a facet read as a whole, from the list of everything to the last sku, across restarts and outages.
+
+list ──► batches in PostgreSQL ──► each: number, question, chunks, acks ──► closed: the feed is whole
+A run ends as done, is resumed by the next owner where it stood, or fails with a reason. What may be missing because of
+a fault is written down as the run's flaw first: a run with a flaw withdraws nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+import structlog
+from pydantic import JsonValue
+
+from gateway.deadletters import record as record_letters
+from gateway.feeds.patience import patiently
+from gateway.feeds.runs import Page, Run, pack
+from gateway.sdk.adapter import PullsFeeds
+from gateway.sdk.errors import SupplierError, UnavailableError
+from gateway.sessions import queries
+from gateway.sessions.desk import Desk
+from gateway.sessions.listing import read_list
+from gateway.sessions.patience import Patience
+from gateway.sessions.reading import Answers, Lost, ask, letter_of
+from gateway.telemetry.faults import reached
+
+log = structlog.get_logger(__name__)
+
+CHUNKS_OF_BATCH = 4096
+"""Chunk numbers of one batch, those of attempts that a crash ended included."""
+
+ROUNDS = 5
+"""How often a batch may go unanswered while others are answered, before the run goes on without it."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """One question. unanswered: rounds in which it alone was not answered; seen: questions answered by then."""
+
+    number: int
+    skus: tuple[str, ...]
+    unanswered: int = 0
+    seen: int = 0
+
+
+class Sweep:
+    """One run of one facet."""
+
+    def __init__(self, desk: Desk, run: Run) -> None:
+        self._desk = desk
+        self._run = run
+        self._batches: deque[Batch] = deque()
+        self._turn = asyncio.Lock()
+        self._loaded = -1
+        self._answered = 0
+
+    async def go(self, cursor: JsonValue, *, listed: bool) -> None:
+        """To the end. cursor, listed: how far the list was read.
+
+        Raises RunFailedError, and ServiceUnavailableError: go again, it is resumed.
+        """
+        if not listed:
+            await read_list(self._desk, self._run, cursor)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._desk.concurrency):
+                group.create_task(self._work(), name=f"sweep {self._run.facet}")
+
+    async def _work(self) -> None:
+        patience = Patience(self._desk, f"sweep {self._run.facet}")
+        while (batch := await self._next()) is not None:
+            try:
+                await self._take(batch)
+                patience.well()
+            except SupplierError as error:
+                await self._put_back(batch, error)
+                await patience.wait(error)
+
+    async def _next(self) -> Batch | None:
+        """A batch that nobody works on: one not asked yet, else one that went unanswered; None when there is none."""
+        async with self._turn:
+            if not self._batches:
+                async with self._desk.transaction() as connection:
+                    rows = await connection.fetch(queries.UNREAD, self._run.feed_no, self._loaded)
+                self._batches.extend(Batch(row["batch_no"], tuple(row["skus"])) for row in rows)
+                self._loaded = rows[-1]["batch_no"] if rows else self._loaded
+            return self._batches.popleft() if self._batches else None
+
+    async def _take(self, batch: Batch) -> None:
+        """Ask about a batch and have what was answered go its way. Raises SupplierError: it was not answered."""
+        desk, run = self._desk, self._run
+        async with desk.in_flight.asking(run.facet, batch.skus):
+            page_no, received_at = await desk.numbers.next(), datetime.now(UTC)
+            answers = await ask(cast(PullsFeeds, desk.adapter), desk.patient, run.facet, batch.skus)
+        self._answered += 1
+        reached("sweep.answered")
+        await self._bring_in(batch, answers, Page(page_no, received_at))
+        reached("sweep.settled")
+
+    async def _bring_in(self, batch: Batch, answers: Answers, page: Page) -> None:
+        """The answers as chunks of the run, and the batch as read."""
+        chunks = pack([exchange.encode() for exchange in answers.exchanges])
+        numbers = await self._numbers(batch, len(chunks))
+        async for attempt in patiently():
+            with attempt:
+                await self._desk.runs.send(self._run, page, chunks, numbers)
+        reached("sweep.sent")
+        await self._settle(batch, answers, page.page_no)
+
+    async def _numbers(self, batch: Batch, count: int) -> Sequence[int]:
+        """Fresh numbers for so many chunks first, then those that a crash may have left without a chunk."""
+        async with self._desk.transaction() as connection:
+            given: list[int] = await connection.fetchval(
+                queries.GIVE_NUMBERS, self._run.feed_no, batch.number, batch.number * CHUNKS_OF_BATCH, count
+            )
+        return [*given[len(given) - count :], *given[: len(given) - count]]
+
+    async def _settle(self, batch: Batch, answers: Answers, number: int) -> None:
+        run = self._run
+        letters = [
+            letter_of(
+                lost.error, supplier=run.supplier, facet=run.facet, number=number, feed_no=run.feed_no, sku=lost.sku
+            )
+            for lost in answers.lost
+        ]
+        async with self._desk.transaction() as connection:
+            await connection.execute(queries.READ_BATCH, run.feed_no, batch.number, len(answers.exchanges))
+            if letters:
+                await self._desk.runs.flaw(connection, run, f"{len(letters)} skus or more were not answered for")
+                await record_letters(connection, letters)
+
+    async def _put_back(self, batch: Batch, error: SupplierError) -> None:
+        """It waits behind the others; one that goes unanswered while they are answered is given up in the end."""
+        if self._answered > batch.seen:
+            batch.unanswered, batch.seen = batch.unanswered + 1, self._answered
+        if batch.unanswered < ROUNDS:
+            self._batches.append(batch)
+            return
+        lost = UnavailableError(f"unanswered {ROUNDS} times: {error}", operation=error.operation)
+        answers = Answers(lost=[Lost(sku, lost) for sku in batch.skus])
+        await self._bring_in(batch, answers, Page(await self._desk.numbers.next(), datetime.now(UTC)))
