@@ -20,6 +20,7 @@ from gateway.admin.app import Routes, build_admin
 from gateway.admin.audit import AuditRoutes
 from gateway.admin.deadletters import DeadLetterRoutes
 from gateway.admin.feeds import FeedRoutes
+from gateway.admin.pulls import PullRoutes
 from gateway.admin.replays import ReplayRoutes
 from gateway.admin.suppliers import SupplierRoutes
 from gateway.config import Settings
@@ -38,6 +39,7 @@ from gateway.feeds.recover import raise_feed_no
 from gateway.feeds.repair import Repairs
 from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import Reports
+from gateway.feeds.runs import Runs
 from gateway.feeds.worker import LaneWorker
 from gateway.intake.answers import answer_problems
 from gateway.intake.body import BodyLimits
@@ -50,6 +52,7 @@ from gateway.kafka import TOPICS, Bus, Producer, open_bus
 from gateway.outbox import Publisher
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
+from gateway.sessions import Means, PullStatus, SessionReplays, Sessions
 from gateway.store import Pool, connect, migrate, open_pool, pin_cluster, ping
 from gateway.suppliers import Keys, Live, SecretBox, Suppliers, watch_suppliers
 from gateway.telemetry.health import Health
@@ -59,6 +62,7 @@ log = structlog.get_logger(__name__)
 
 GENERAL_CONNECTIONS = 12
 FEED_CONNECTIONS = 18
+SESSION_CONNECTIONS = 12
 
 
 class StoppingError(ServiceUnavailableError):
@@ -103,6 +107,7 @@ class Services:
     owner: str
     pool: Pool
     feed_pool: Pool
+    session_pool: Pool
     bus: Bus
     intake_producer: Producer
     feed_producer: Producer
@@ -160,6 +165,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             owner=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             pool=pool,
             feed_pool=await enter(open_pool(url, name="feeds", size=FEED_CONNECTIONS, session=queries.SESSION)),
+            session_pool=await enter(open_pool(url, name="sessions", size=SESSION_CONNECTIONS)),
             bus=bus,
             intake_producer=await enter(bus.producer("intake")),
             feed_producer=await enter(bus.producer("feeds")),
@@ -184,8 +190,8 @@ def compose(services: Services) -> Stages:
     profiles = Profiles(Suppliers(pool, services.box), services.registry)
     applier = Applier(services.feed_producer)
     numbers, finisher, reports = FeedNumbers(pool), Finisher(pool), Reports(pool)
-    feed_replays = FeedReplays(applier, services.feed_producer, profiles, suppliers)
-    replays = Replays(pool, feed_replays.handlers(), feed_replays.predictors(), owner=services.owner)
+    admission = Admission(pool, services.intake_producer, numbers, finisher.touched)
+    replays = _replays(services, FeedReplays(applier, services.feed_producer, profiles, suppliers))
     app = web.Application(middlewares=[answer_problems])
     app.add_routes(OpsRoutes(services.health).routes())
     jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("numbers", numbers.watch)]
@@ -194,13 +200,34 @@ def compose(services: Services) -> Stages:
         jobs += _feed_jobs(services, ChunkProcessor(services.feed_pool, applier, profiles, finisher.touched), profiles)
         jobs += [Job("outbox", Publisher(pool, services.feed_producer, owner=services.owner).run)]
         jobs += [Job("replays", replays.run)]
+    if "sessions" in roles:
+        jobs += [_session_job(services, numbers, admission)]
     if "intake" in roles:
-        admission = Admission(pool, services.intake_producer, numbers, finisher.touched)
         app.add_routes(_vendor_routes(services, admission, reports).routes())
         app.add_routes(DocsRoutes().routes())
     if "console" in roles:
         app.add_subapp("/admin/v1", _admin(services, reports, replays))
     return Stages(app, jobs)
+
+
+def _replays(services: Services, feeds: FeedReplays) -> Replays:
+    sessions = SessionReplays(services.live.suppliers, services.registry)
+    handlers, predictors = feeds.handlers() | sessions.handlers(), feeds.predictors() | sessions.predictors()
+    return Replays(services.pool, handlers, predictors, owner=services.owner)
+
+
+def _session_job(services: Services, numbers: FeedNumbers, admission: Admission) -> Job:
+    means = Means(
+        pool=services.session_pool,
+        suppliers=services.live.suppliers,
+        registry=services.registry,
+        box=services.box,
+        numbers=numbers,
+        runs=Runs(services.session_pool, admission),
+        owner=services.owner,
+    )
+    sessions = Sessions(means)
+    return Job("sessions", sessions.run, sessions.stop)
 
 
 def _feed_jobs(services: Services, processor: ChunkProcessor, profiles: Profiles) -> list[Job]:
@@ -231,6 +258,7 @@ def _admin(services: Services, reports: Reports, replays: Replays) -> web.Applic
         FeedRoutes(reports),
         DeadLetterRoutes(DeadLetters(pool)),
         ReplayRoutes(replays),
+        PullRoutes(PullStatus(pool, services.live.suppliers, services.registry)),
         AuditRoutes(pool),
     ]
     return build_admin(parts, token.get_secret_value() if token else None)

@@ -18,6 +18,7 @@ from gateway.deadletters import DeadLetterError
 from gateway.intake.answers import PROBLEM_JSON, correlation
 from gateway.intake.problems import ProblemError, document
 from gateway.sdk.errors import ConfigError, GatewayError
+from gateway.sessions import NotOwnedError, NotPulledError
 from gateway.suppliers import TooManyKeysError, UnknownKeyError, UnknownSupplierError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -35,6 +36,8 @@ _RAISED: Mapping[type[GatewayError], str] = {
     UnknownSupplierError: "not_found",
     UnknownKeyError: "not_found",
     TooManyKeysError: "conflict",
+    NotPulledError: "conflict",
+    NotOwnedError: "conflict",
 }
 
 

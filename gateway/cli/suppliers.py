@@ -11,11 +11,15 @@ from gateway.cli.connection import admin
 from gateway.cli.declaration import read
 from gateway.cli.keys import keys
 from gateway.cli.output import Json, console, emit, facts, moment, table
+from gateway.cli.pulls import check, pull_now, status
 from gateway.outbound import RefusedError
 from gateway.sdk.errors import ConfigError
 
 suppliers = App(name="suppliers", help="Declare suppliers, pause them, hand out their keys.")
 suppliers.command(keys)
+suppliers.command(status)
+suppliers.command(pull_now)
+suppliers.command(check)
 
 Supplier = Annotated[str, Parameter(help="Id of the supplier.")]
 
@@ -138,6 +142,7 @@ def _show(found: dict[str, Any]) -> None:
             ("facets", config["facets"]),
             ("options", config["options"]),
             ("periods", {facet: f"{seconds} s" for facet, seconds in config["periods"].items()}),
+            ("pulls", config["pulls"]),
             ("limits", {name: limit for name, limit in config["limits"].items() if limit is not None}),
             ("categories", f"{len(config['category_map'])} mapped" if config["category_map"] else None),
             ("secrets", [f"{secret['name']} (set {moment(secret['set_at'])})" for secret in found["secrets"]]),

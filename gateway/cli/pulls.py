@@ -1,0 +1,126 @@
+"""Commands of suppliers that are pulled: `mallgate suppliers status | pull-now | check`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+from rich.text import Text
+
+from gateway.cli import DONE, FAILED
+from gateway.cli.connection import admin
+from gateway.cli.output import Json, console, emit, table
+
+Supplier = Annotated[str, Parameter(help="Id of the supplier.")]
+Facet = Literal["product", "price", "stock", "listing"]
+
+UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+
+
+async def status(supplier: str | None = None, /, *, json: Json = False) -> int:
+    """How suppliers that are pulled fare: owner, pace, freshness, runs, what waits.
+
+    Parameters
+    ----------
+    supplier: str
+        Only this one.
+    """
+    async with admin() as client:
+        found = (await client.get("pulls"))["suppliers"]
+    found = [each for each in found if supplier in (None, each["supplier"])]
+    if json:
+        emit(found)
+        return DONE
+    now = datetime.now(UTC)
+    table(
+        "supplier|state|owner|calls/s|facet|fresh|#waiting|sweep",
+        (row for each in found for row in _rows(each, now)),
+        empty="No supplier is pulled yet: one whose adapter pulls feeds appears here once a process owns it.",
+    )
+    for each in found:
+        _tell_faults(each)
+    return DONE
+
+
+async def pull_now(supplier: Supplier, /, *, facet: list[Facet] | None = None, json: Json = False) -> None:
+    """Pull facets of a supplier as a whole, now. A run under way goes on; the next one follows it.
+
+    Parameters
+    ----------
+    facet: str
+        Only this facet; may be given several times.
+    """
+    async with admin() as client:
+        answer = await client.post("suppliers", supplier, "pull", body={"facets": facet})
+    if json:
+        emit(answer)
+    else:
+        console.print(f"Due now: {', '.join(answer['due']) or 'nothing; no process has owned the supplier yet'}")
+
+
+async def check(supplier: Supplier, /, *, json: Json = False) -> int:
+    """Test the connection to a supplier step by step; what is wrong is named. Nothing changes there."""
+    async with admin() as client:
+        answer = await client.post("suppliers", supplier, "check", body={})
+    steps = answer["steps"]
+    if json:
+        emit(answer)
+    else:
+        rows = (
+            [each["step"], "ok" if each["ok"] else "problem", f"{each['milliseconds']} ms", each["detail"]]
+            for each in steps
+        )
+        table("step|result|#took|what came of it", rows, empty="There was nothing to test.")
+    return DONE if all(each["ok"] for each in steps) else FAILED
+
+
+def _rows(found: dict[str, Any], now: datetime) -> Iterator[list[object]]:
+    """One row for each facet; what is said of the supplier stands in its first."""
+    head: list[object] = [found["supplier"], found["state"], _owner(found["owner"]), _pace(found)]
+    for facet, each in sorted(found["facets"].items()) or [("–", {})]:
+        yield [*head, facet, age(each.get("fresh_at"), now), each.get("waiting") or None, _sweep(each, now)]
+        head = ["", "", "", ""]
+
+
+def _owner(owner: str | None) -> str | None:
+    """Host and process; what makes an owner unique is for machines."""
+    return None if owner is None else owner.rpartition("-")[0]
+
+
+def _pace(found: dict[str, Any]) -> str | None:
+    if found["rate"] is None:
+        return None
+    return f"{found['rate']:.3g} of {found['rate_limit']:.3g}"
+
+
+def _sweep(facet: dict[str, Any], now: datetime) -> str:
+    progress = facet.get("progress")
+    if progress is not None:
+        share = f"{progress['read']:,} of {progress['batches']:,} questions"
+        return f"feed {facet['feed']}: {share if progress['listed'] else 'listing'}"
+    last = "" if facet.get("outcome") in (None, "done") else f"failed: {facet['reason']}; "
+    due = facet.get("next_at")
+    if due is None:
+        return f"{last}–"
+    ahead = datetime.fromisoformat(due)
+    return f"{last}next {'now' if ahead <= now else 'in ' + span((ahead - now).total_seconds())}"
+
+
+def _tell_faults(found: dict[str, Any]) -> None:
+    for operation in found["breakers_open"]:
+        console.print(Text(f"{found['supplier']}: breaker of {operation} is open", style="red"))
+    for task, words in found["faults"].items():
+        console.print(Text(f"{found['supplier']}: {task}: {words}", style="yellow"))
+
+
+def age(instant: str | None, now: datetime) -> str | None:
+    """How long ago an instant of the API was."""
+    return None if instant is None else f"{span((now - datetime.fromisoformat(instant)).total_seconds())} ago"
+
+
+def span(seconds: float) -> str:
+    """A duration in its largest whole unit: 90 s is `1m`."""
+    whole = max(0, int(seconds))
+    return next((f"{whole // size}{unit}" for unit, size in UNITS if whole >= size), "0s")
