@@ -90,5 +90,7 @@ async def _tried(name: str, attempt: Callable[[], Awaitable[str]]) -> Step:
 
 def described(error: GatewayError) -> str:
     """A fault by its class, its words, and the supplier's own code."""
-    code = f" (supplier's code {error.supplier_code})" if isinstance(error, SupplierError) and error.supplier_code else ""
+    code = (
+        f" (supplier's code {error.supplier_code})" if isinstance(error, SupplierError) and error.supplier_code else ""
+    )
     return f"{type(error).__name__}: {error}{code}"

@@ -59,7 +59,7 @@ async def ask(adapter: PullsFeeds, http: Http, facet: Facet, skus: Sequence[str]
             _halve(asked, error, waiting, answers)
         except GatewayError:
             raise
-        except Exception as error:  # noqa: BLE001 -- an adapter's bug, whatever it is
+        except Exception as error:
             log.error("pull.failed", facet=facet, skus=len(asked), exc_info=error)
             _halve(asked, error, waiting, answers)
     return answers

@@ -20,7 +20,7 @@ from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import queries
 from gateway.sessions.calls import Calls, open_calls
 from gateway.sessions.check import check
-from gateway.sessions.desk import AREAS, Desk, InFlight, wanted_by_subject
+from gateway.sessions.desk import AREAS, Desk, InFlight, Permitted, wanted_by_subject
 from gateway.sessions.pool import Pool as MessagePool
 from gateway.sessions.pulls import Pulls
 from gateway.sessions.rereads import AreaRereads, Rereads
@@ -118,8 +118,8 @@ class Session:
             supplier=supplier,
             adapter=calls.adapter,
             manifest=loaded.manifest,
-            urgent=calls.urgent,
-            patient=calls.patient,
+            urgent=Permitted(calls.urgent, self._lease),
+            patient=Permitted(calls.patient, self._lease),
             concurrency=calls.limits.concurrency,
             lease=self._lease,
             pool=means.pool,

@@ -13,7 +13,7 @@ from gateway.sdk.errors import GatewayError
 from gateway.sessions import queries
 from gateway.store import Pool, Row, transaction
 from gateway.store.audit import record
-from gateway.suppliers import SupplierCache, UnknownSupplierError
+from gateway.suppliers import SupplierCache
 from schemas.catalog import Facet
 
 CHECK_SECONDS = 90.0

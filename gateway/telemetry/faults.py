@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 from gateway.sdk.errors import ConfigError
 
-Point = Literal[
+PushPoint = Literal[
     "admit.before_commit",
     "admit.after_commit",
     "produce.before",
@@ -27,21 +27,21 @@ Point = Literal[
     "publish.after",
     "state.before_commit",
     "state.after_commit",
-    "sweep.begun",
-    "sweep.listed",
-    "sweep.answered",
-    "sweep.sent",
-    "sweep.settled",
-    "sweep.closing",
-    "pool.fetched",
-    "pool.remembered",
-    "pool.acknowledged",
-    "reread.answered",
-    "reread.sent",
 ]
-"""Where a crash is told apart: each is one step further from the request to the committed state."""
+"""Where a crash is told apart as a feed is pushed: each is one step further from the request to the committed state."""
 
-POINTS: tuple[Point, ...] = get_args(Point)
+SweepPoint = Literal["sweep.begun", "sweep.listed", "sweep.answered", "sweep.sent", "sweep.settled", "sweep.closing"]
+"""The same, as a facet is pulled as a whole."""
+
+MessagePoint = Literal["pool.fetched", "pool.remembered", "pool.acknowledged", "reread.answered", "reread.sent"]
+"""The same, as a message is taken and what it names is read anew."""
+
+Point = PushPoint | SweepPoint | MessagePoint
+
+PUSH_POINTS: tuple[PushPoint, ...] = get_args(PushPoint)
+SWEEP_POINTS: tuple[SweepPoint, ...] = get_args(SweepPoint)
+MESSAGE_POINTS: tuple[MessagePoint, ...] = get_args(MessagePoint)
+POINTS: tuple[Point, ...] = (*PUSH_POINTS, *SWEEP_POINTS, *MESSAGE_POINTS)
 
 _FORM = re.compile(r"^(?P<point>[\w.]+)(?::(?P<nth>[1-9]\d*))?=(?P<act>kill|stop|exit)$")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.embedded import Engines
-from gateway.telemetry.faults import POINTS
+from gateway.telemetry.faults import PUSH_POINTS
 from tests.eventually import eventually
 from tests.history import judge
 from tests.program import fault, running
@@ -24,7 +24,7 @@ RECORDS = 1_500
 BAD = {7: b'{"sku":"bad-7","price":"1e3"}', 1_200: b"{oops"}
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", PUSH_POINTS)
 async def test_a_program_killed_here_leaves_no_trace_in_the_history(
     point: str, engines: Engines, database: str, topic_prefix: str, tmp_path: Path
 ) -> None:
