@@ -1,4 +1,4 @@
-"""Testing a supplier's connection step by step, so that what is wrong has a name. It changes nothing at the supplier."""
+"""Testing a supplier's connection step by step, so that what is wrong has a name. Nothing changes at the supplier."""
 
 from __future__ import annotations
 

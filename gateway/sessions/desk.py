@@ -1,4 +1,4 @@
-"""What the tasks of one supplier's session share: who the supplier is, its adapter, the ways to it and to the gateway."""
+"""What the tasks of one supplier's session share: its row and adapter, the ways to it and into the gateway."""
 
 from __future__ import annotations
 

@@ -135,8 +135,8 @@ STATUS = """
 """
 
 STATUS_PULLS = """
-    SELECT p.supplier, p.facet, p.due_at, p.feed_no, p.listed, p.started_at, p.ended_at, p.outcome, p.reason, p.fresh_at,
-           b.batches, b.read
+    SELECT p.supplier, p.facet, p.due_at, p.feed_no, p.listed, p.started_at, p.ended_at, p.outcome, p.reason,
+           p.fresh_at, b.batches, b.read
       FROM pulls p
       LEFT JOIN LATERAL (
            SELECT count(*) AS batches, count(records) AS read FROM pull_batches WHERE feed_no = p.feed_no

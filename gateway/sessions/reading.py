@@ -60,7 +60,7 @@ async def ask(adapter: PullsFeeds, http: Http, facet: Facet, skus: Sequence[str]
         except GatewayError:
             raise
         except Exception as error:
-            log.error("pull.failed", facet=facet, skus=len(asked), exc_info=error)
+            log.exception("read.failed", facet=facet, skus=len(asked))
             _halve(asked, error, waiting, answers)
     return answers
 

@@ -24,7 +24,7 @@ RETRY = timedelta(minutes=5)
 
 
 def next_run(config: SupplierConfig, facet: Facet, started_at: datetime, now: datetime) -> datetime:
-    """The next time after a run that was done. started_at: of that run; what was missed meanwhile is not made up for."""
+    """The next time after a run that was done, which began at started_at; what was missed is not made up for."""
     schedule = config.pulls.get(facet, config.periods.get(facet, DAILY))
     if isinstance(schedule, str):
         return next(CronSim(schedule, now.astimezone(CHINA)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -70,13 +71,13 @@ class PullStatus:
         async with transaction(self._pool) as connection:
             await connection.execute(queries.ASK_CHECK, supplier, asked)
             await record(connection, actor, "supplier.check", target=supplier)
-        try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                while (steps := await self._answer(supplier, asked)) is None:
-                    await asyncio.sleep(LOOK_SECONDS)
-        except TimeoutError as error:
-            raise NotOwnedError from error
-        return steps
+        until = time.monotonic() + CHECK_SECONDS
+        while time.monotonic() < until:
+            steps = await self._answer(supplier, asked)
+            if steps is not None:
+                return steps
+            await asyncio.sleep(LOOK_SECONDS)
+        raise NotOwnedError
 
     async def _answer(self, supplier: str, asked: UUID) -> list[dict[str, Any]] | None:
         async with transaction(self._pool) as connection:
