@@ -97,7 +97,7 @@ class Pulls:
             async with self._desk.transaction() as connection:
                 await self._desk.runs.open(connection, run)
                 if row["revision"] != run.revision:
-                    await self._desk.runs.flaw(connection, run, SETTINGS_CHANGED)
+                    await connection.execute(queries.NOTE_FLAW, run.supplier, run.facet, SETTINGS_CHANGED)
         left = LONGEST - (datetime.now(UTC) - run.received_at)
         try:
             async with asyncio.timeout(left.total_seconds()):
@@ -110,14 +110,15 @@ class Pulls:
     async def _close(self, run: Run) -> None:
         desk = self._desk
         async with desk.transaction() as connection:
-            totals = await connection.fetchrow(queries.TOTALS, run.feed_no)
-            flaw = await desk.runs.close(connection, run, chunks=totals["chunks"], records=totals["records"])
+            totals = await connection.fetchrow(queries.TOTALS, run.feed_no) or {}
+            flaw: str | None = await connection.fetchval(queries.FLAW, run.supplier, run.facet)
+            await desk.runs.close(connection, run, chunks=totals["chunks"], records=totals["records"], flaw=flaw)
             await connection.execute(queries.FORGET_BATCHES, run.feed_no)
             due = next_run(desk.supplier.config, run.facet, run.received_at, datetime.now(UTC))
             outcome = "done" if flaw is None else "failed"
             await connection.execute(queries.END_PULL, run.supplier, run.facet, outcome, flaw, due)
             reached("sweep.closing")
-        await desk.runs.closed(run.feed_no)
+        await desk.runs.closed(run)
         metrics.pulls_total.labels(supplier=run.supplier, facet=run.facet, outcome=outcome).inc()
         log.info("pull.ended", supplier=run.supplier, facet=run.facet, feed=run.feed_no, outcome=outcome, flaw=flaw)
 

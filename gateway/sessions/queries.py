@@ -30,18 +30,22 @@ ENSURE_PULL = """
 """
 
 PULLS = """
-    SELECT p.facet, p.due_at <= now() AS due, p.feed_no, p.cursor, p.listed, p.started_at, f.revision, f.flaw,
+    SELECT p.facet, p.due_at <= now() AS due, p.feed_no, p.cursor, p.listed, p.started_at, f.revision,
            p.started_at < now() - make_interval(secs => $2) AS too_old
       FROM pulls p LEFT JOIN feeds f USING (feed_no)
      WHERE p.supplier = $1
 """
 
 BEGIN_PULL = """
-    UPDATE pulls SET feed_no = $3, cursor = NULL, listed = false, started_at = $4
+    UPDATE pulls SET feed_no = $3, cursor = NULL, listed = false, flaw = NULL, started_at = $4
      WHERE supplier = $1 AND facet = $2
 """
 
 MOVE_CURSOR = "UPDATE pulls SET cursor = $3, listed = $4 WHERE supplier = $1 AND facet = $2"
+
+NOTE_FLAW = "UPDATE pulls SET flaw = coalesce(flaw, $3) WHERE supplier = $1 AND facet = $2"
+
+FLAW = "SELECT flaw FROM pulls WHERE supplier = $1 AND facet = $2 FOR UPDATE"
 
 END_PULL = """
     UPDATE pulls

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from gateway.deadletters import record as record_letters
-from gateway.feeds.patience import patiently
+from gateway.feeds.runs import Run
 from gateway.sdk.adapter import PullsFeeds, ReadsAreas
 from gateway.sdk.errors import SupplierError
 from gateway.sessions import queries
@@ -88,18 +88,9 @@ class Rereads:
     async def _bring_in(self, answers: Answers, number: int, received_at: datetime) -> None:
         if not answers.exchanges:
             return
-        exchanges = [exchange.encode() for exchange in answers.exchanges]
         supplier = self._desk.supplier
-        async for attempt in patiently():
-            with attempt:
-                await self._desk.runs.reread(
-                    feed_no=number,
-                    supplier=supplier.id,
-                    revision=supplier.revision,
-                    facet=self._facet,
-                    received_at=received_at,
-                    exchanges=exchanges,
-                )
+        run = Run(number, supplier.id, supplier.revision, self._facet, received_at)
+        await self._desk.runs.reread(run, [exchange.encode() for exchange in answers.exchanges])
 
     async def _settle(self, answers: Answers, number: int, waiting: Mapping[str, int]) -> None:
         supplier = self._desk.supplier.id

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
@@ -98,26 +97,26 @@ class Sweep:
             answers = await ask(cast(PullsFeeds, desk.adapter), desk.patient, run.facet, batch.skus)
         self._answered += 1
         reached("sweep.answered")
-        await self._bring_in(batch, answers, Page(page_no, received_at))
+        await self._bring_in(batch, answers, page_no, received_at)
         reached("sweep.settled")
 
-    async def _bring_in(self, batch: Batch, answers: Answers, page: Page) -> None:
+    async def _bring_in(self, batch: Batch, answers: Answers, page_no: int, received_at: datetime) -> None:
         """The answers as chunks of the run, and the batch as read."""
-        chunks = pack([exchange.encode() for exchange in answers.exchanges])
-        numbers = await self._numbers(batch, len(chunks))
+        page = Page(page_no, received_at, pack([exchange.encode() for exchange in answers.exchanges]))
+        numbers = await self._numbers(batch, len(page.chunks))
         async for attempt in patiently():
             with attempt:
-                await self._desk.runs.send(self._run, page, chunks, numbers)
+                await self._desk.runs.send(self._run, page, numbers)
         reached("sweep.sent")
-        await self._settle(batch, answers, page.page_no)
+        await self._settle(batch, answers, page_no)
 
-    async def _numbers(self, batch: Batch, count: int) -> Sequence[int]:
-        """Fresh numbers for so many chunks first, then those that a crash may have left without a chunk."""
+    async def _numbers(self, batch: Batch, count: int) -> list[int]:
+        """Every number that was ever given out for the batch, at last as many new ones as it has chunks now."""
         async with self._desk.transaction() as connection:
-            given: list[int] = await connection.fetchval(
+            numbers: list[int] = await connection.fetchval(
                 queries.GIVE_NUMBERS, self._run.feed_no, batch.number, batch.number * CHUNKS_OF_BATCH, count
             )
-        return [*given[len(given) - count :], *given[: len(given) - count]]
+        return numbers
 
     async def _settle(self, batch: Batch, answers: Answers, number: int) -> None:
         run = self._run
@@ -130,7 +129,8 @@ class Sweep:
         async with self._desk.transaction() as connection:
             await connection.execute(queries.READ_BATCH, run.feed_no, batch.number, len(answers.exchanges))
             if letters:
-                await self._desk.runs.flaw(connection, run, f"{len(letters)} skus or more were not answered for")
+                flaw = f"{letters[0].sku} and maybe others were not answered for"
+                await connection.execute(queries.NOTE_FLAW, run.supplier, run.facet, flaw)
                 await record_letters(connection, letters)
 
     async def _put_back(self, batch: Batch, error: SupplierError) -> None:
@@ -142,4 +142,4 @@ class Sweep:
             return
         lost = UnavailableError(f"unanswered {ROUNDS} times: {error}", operation=error.operation)
         answers = Answers(lost=[Lost(sku, lost) for sku in batch.skus])
-        await self._bring_in(batch, answers, Page(await self._desk.numbers.next(), datetime.now(UTC)))
+        await self._bring_in(batch, answers, await self._desk.numbers.next(), datetime.now(UTC))

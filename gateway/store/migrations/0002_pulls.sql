@@ -56,6 +56,7 @@ CREATE TABLE pulls (
     cursor      jsonb,                   -- of the list's next page; null: from the start
     listed      boolean NOT NULL DEFAULT false,  -- the list was read to its end
     started_at  timestamptz,             -- of the run under way
+    flaw        text,                    -- what it may have missed, and why
     ended_at    timestamptz,             -- of the last run
     outcome     text CHECK (outcome IN ('done', 'failed')),
     reason      text,                    -- why the last run failed
