@@ -36,6 +36,7 @@ class Pulls:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._running: dict[Facet, asyncio.Task[None]] = {}
+        self._runs: dict[Facet, Run] = {}
 
     async def run(self) -> None:
         """For ever, while the session lasts."""
@@ -49,10 +50,16 @@ class Pulls:
                     if (row["due"] or row["feed_no"]) and facet not in self._running:
                         self._running[facet] = group.create_task(self._pull(facet, row), name=f"pull {facet}")
                         self._running[facet].add_done_callback(self._forgetting(facet))
+                for run in tuple(self._runs.values()):
+                    await self._desk.runs.touch(run)  # a supplier that hangs does not make its run a dead one
                 await self._desk.sleep(LOOK_SECONDS)
 
     def _forgetting(self, facet: Facet) -> Callable[[asyncio.Task[None]], None]:
-        return lambda _: self._running.pop(facet, None) and None
+        def forget(_: asyncio.Task[None]) -> None:
+            self._running.pop(facet, None)
+            self._runs.pop(facet, None)
+
+        return forget
 
     async def _pulls(self) -> list[Row]:
         async with self._desk.transaction() as connection:
@@ -62,6 +69,7 @@ class Pulls:
     async def _pull(self, facet: Facet, row: Row) -> None:
         """One run to its end, a fault of ours included: it fails with a reason and is due again."""
         run = await self._begin(facet) if row["feed_no"] is None else self._resumed(facet, row)
+        self._runs[facet] = run
         try:
             await self._go(run, row)
         except (ServiceUnavailableError, LeaseLostError):
