@@ -6,33 +6,28 @@ admitted ──► produced ──► done | cancelled
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 import asyncpg
 
-from gateway.feeds.chunk import EXPRESS_RECORDS, ChunkHead, ChunkSpan, Lane, Mode, head_to_headers
+from gateway.feeds.chunk import EXPRESS_RECORDS, ChunkHead, ChunkSpan, Lane, Mode, Origin
 from gateway.feeds.numbers import FeedNumbers
-from gateway.kafka import BULK, EXPRESS, Message, Producer
+from gateway.feeds.produce import SignOfLife, produce
+from gateway.kafka import Producer
 from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, Pool, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from schemas.catalog import Facet
 
-LANE_TOPIC = {Lane.EXPRESS: EXPRESS, Lane.BULK: BULK}
-
 KEY_LIFE = timedelta(days=7)
 """How long an idempotency key is remembered."""
 
 BUSY = timedelta(seconds=15)
 """An admitting request without a sign of life for this long is taken for dead; another may resume its feed."""
-
-SEND_BYTES = 4 * 1024 * 1024
-"""Of chunks sent and acked together; what a request holds in memory stays small however large its records are."""
 
 FIND_KEY = """
     SELECT k.facet, k.mode, k.body_sha256, k.expires_at <= now() AS expired,
@@ -46,8 +41,8 @@ FORGET_KEY = "DELETE FROM idempotency_keys WHERE supplier = $1 AND key = $2"
 
 INSERT_FEED = """
     INSERT INTO feeds (feed_no, supplier, facet, mode, state, revision, lane, chunks, records, bytes, body_sha256,
-                       received_at)
-    VALUES ($1, $2, $3, $4, 'admitted', $5, $6, $7, $8, $9, $10, $11)
+                       received_at, origin)
+    VALUES ($1, $2, $3, $4, 'admitted', $5, $6, $7, $8, $9, $10, $11, $12)
 """
 
 INSERT_KEY = """
@@ -56,8 +51,6 @@ INSERT_KEY = """
 """
 
 RESUME = "UPDATE feeds SET state = 'admitted', touched_at = now() WHERE feed_no = $1"
-
-TOUCH = "UPDATE feeds SET touched_at = now() WHERE feed_no = $1"
 
 PRODUCED = """
     UPDATE feeds SET state = 'produced', produced_at = now(), touched_at = now()
@@ -87,10 +80,10 @@ class IdempotencyInProgressError(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A whole feed, read, decoded and framed into chunk values that wait in a spool.
+    """A whole feed, framed into chunk values that wait somewhere: a body that was read and decoded, or a re-read.
 
-    feed_no: taken before its body was read; size: decoded bytes; body_sha256: of the decoded body; payload: value of a
-    span; received_at: with offset.
+    feed_no: taken before its body was read, or its question left; size: decoded bytes; body_sha256: of the decoded
+    body, None where no key can bring it again; payload: value of a span; received_at: with offset.
     """
 
     feed_no: int
@@ -99,18 +92,20 @@ class Submission:
     facet: Facet
     mode: Mode
     idempotency_key: str | None
-    body_sha256: bytes
+    body_sha256: bytes | None
     size: int
     records: int
     chunks: Sequence[ChunkSpan]
     payload: Callable[[ChunkSpan], bytes]
     received_at: datetime
     traceparent: str | None = None
+    origin: Origin = Origin.PUSH
 
     @property
     def lane(self) -> Lane:
-        """Small feeds overtake large ones."""
-        return Lane.EXPRESS if self.records <= EXPRESS_RECORDS else Lane.BULK
+        """Small feeds overtake large ones, and so does what a message made us read anew."""
+        small = self.records <= EXPRESS_RECORDS or self.origin is Origin.REREAD
+        return Lane.EXPRESS if small else Lane.BULK
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +145,8 @@ class Admission:
         if isinstance(opened, Receipt):
             return opened
         try:
-            await self._produce(opened)
+            life = SignOfLife(self._pool, opened.feed_no)
+            await produce(self._producer, _head(opened), opened.chunks, opened.payload, life)
             async with transaction(self._pool) as connection:
                 await connection.execute(PRODUCED, opened.feed_no)
         except BaseException:
@@ -171,17 +167,6 @@ class Admission:
         reached("admit.after_commit")
         return opened
 
-    async def _produce(self, submission: Submission) -> None:
-        touched = time.monotonic()
-        for spans in _together(submission.chunks):
-            reached("produce.before")
-            await self._producer.send([_message(submission, span) for span in spans])
-            reached("produce.after")
-            if time.monotonic() - touched > BUSY.total_seconds() / 3:
-                touched = time.monotonic()
-                async with transaction(self._pool) as connection:
-                    await connection.execute(TOUCH, submission.feed_no)
-
     async def _give_up(self, submission: Submission) -> None:
         """Say at once that the feed is not whole; where even that fails, the sweeper says it later."""
         try:
@@ -190,18 +175,6 @@ class Admission:
             metrics.feeds_total.labels(facet=submission.facet, state="incomplete").inc()
         except (GatewayError, OSError):
             return
-
-
-def _together(chunks: Sequence[ChunkSpan]) -> Iterator[list[ChunkSpan]]:
-    """Runs of chunks of at most SEND_BYTES, a larger one alone."""
-    run: list[ChunkSpan] = []
-    for span in chunks:
-        if run and sum(each.size for each in run) + span.size > SEND_BYTES:
-            yield run
-            run = []
-        run.append(span)
-    if run:
-        yield run
 
 
 async def _known(connection: Connection, submission: Submission) -> Submission | Receipt | None:
@@ -239,6 +212,7 @@ async def _insert(connection: Connection, submission: Submission) -> Submission:
         submission.size,
         submission.body_sha256,
         submission.received_at,
+        submission.origin,
     )
     if submission.idempotency_key is not None:
         await connection.execute(
@@ -254,17 +228,18 @@ async def _insert(connection: Connection, submission: Submission) -> Submission:
     return submission
 
 
-def _message(submission: Submission, span: ChunkSpan) -> Message:
-    head = ChunkHead(
+def _head(submission: Submission) -> ChunkHead:
+    """What the chunks share."""
+    return ChunkHead(
         supplier=submission.supplier,
         feed_no=submission.feed_no,
-        chunk_no=span.chunk_no,
-        first_record=span.first_record,
+        chunk_no=0,
+        first_record=0,
         facet=submission.facet,
         mode=submission.mode,
         lane=submission.lane,
         revision=submission.revision,
         received_at=submission.received_at,
         traceparent=submission.traceparent,
+        origin=submission.origin,
     )
-    return Message(LANE_TOPIC[submission.lane], None, submission.payload(span), head_to_headers(head))

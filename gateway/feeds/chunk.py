@@ -1,5 +1,6 @@
 """A chunk: the unit of work on the feeds topics, a run of raw records of one feed.
 
+A chunk of a pulled feed may hold none: it only takes a number that was given out in vain, so that all can be counted.
 Value of the Kafka record: for every record its line (or ordinal, from 1) and its length as two unsigned 32-bit
 big-endian integers, then its bytes as received. What the records are, and whose, stands in the headers (`ChunkHead`).
 """
@@ -22,7 +23,7 @@ from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.wire import SHOWN, pointer, shown
 from schemas.base import SupplierId
 from schemas.catalog import Facet
-from schemas.envelope import TRACEPARENT, Attribute
+from schemas.envelope import GW_FEED, TRACEPARENT, Attribute
 
 MAX_RECORDS = 1_000
 """Records of one chunk."""
@@ -66,6 +67,14 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
+class Origin(StrEnum):
+    """How a feed came: a vendor pushed it, or we pulled a whole facet, or pulled what a message named."""
+
+    PUSH = "push"
+    SWEEP = "sweep"
+    REREAD = "reread"
+
+
 EXPRESS_RECORDS = 200
 """Records of the largest feed that takes the express lane."""
 
@@ -81,7 +90,8 @@ class RawRecord(NamedTuple):
 class ChunkHead:
     """The headers of a chunk: all that is needed to take the feed's row back into a restored database.
 
-    traceparent: W3C Trace Context of the request that pushed the feed. The limits are those of what is read.
+    page_no: of a page of a pulled feed; first_record: within that page, else within the feed; traceparent: W3C Trace
+    Context of what caused the feed. The limits are those of what is read.
     """
 
     supplier: SupplierId
@@ -94,13 +104,22 @@ class ChunkHead:
     revision: Annotated[int, Field(ge=1, le=MAX_LINE)]
     received_at: Annotated[AwareDatetime, _ERA]
     traceparent: Attribute | None = None
+    origin: Origin = Origin.PUSH
+    page_no: Annotated[int, Field(ge=1, le=MAX_FEED_NO)] | None = None
+
+    @property
+    def number(self) -> int:
+        """What versions of its items carry: the page's number, else the feed's own."""
+        return self.feed_no if self.page_no is None else self.page_no
 
 
 _HEAD = TypeAdapter(ChunkHead)
 
+GW_PAGE = "gw-page"
+
 _HEADER_OF: Mapping[str, str] = {
     "supplier": "gw-supplier",
-    "feed_no": "gw-feed",
+    "feed_no": GW_FEED,
     "chunk_no": "gw-chunk",
     "first_record": "gw-first-record",
     "facet": "gw-facet",
@@ -109,6 +128,8 @@ _HEADER_OF: Mapping[str, str] = {
     "revision": "gw-revision",
     "received_at": "gw-received-at",
     "traceparent": TRACEPARENT,
+    "origin": "gw-origin",
+    "page_no": GW_PAGE,
 }
 
 

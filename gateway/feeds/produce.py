@@ -1,0 +1,80 @@
+"""Putting the chunks of a feed on their topic, a few megabytes at a time, and showing meanwhile that somebody does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from gateway.feeds.chunk import ChunkHead, ChunkSpan, head_to_headers
+from gateway.feeds.sources import LANE_TOPIC
+from gateway.kafka import Message, Producer
+from gateway.store import Pool, transaction
+from gateway.telemetry.faults import reached
+
+SEND_BYTES = 4 * 1024 * 1024
+"""Of chunks sent and acked together; what a request holds in memory stays small however large its records are."""
+
+LIFE_SECONDS = 5.0
+"""Between two signs of life of a feed."""
+
+# A run that was given up for dead while its supplier kept it waiting is alive again; one with a flaw stays given up.
+TOUCH = """
+    UPDATE feeds
+       SET touched_at = now(),
+           state = CASE WHEN state = 'incomplete' AND origin = 'sweep' AND flaw IS NULL THEN 'admitted' ELSE state END
+     WHERE feed_no = $1
+"""
+
+
+class SignOfLife:
+    """Says in a feed's row that somebody works on it, at most every LIFE_SECONDS; it has just been said."""
+
+    def __init__(self, pool: Pool, feed_no: int) -> None:
+        self._pool = pool
+        self._feed_no = feed_no
+        self._shown = time.monotonic()
+
+    async def show(self) -> None:
+        """Say so, if it is time. Raises StoreUnavailableError."""
+        now = time.monotonic()
+        if now - self._shown < LIFE_SECONDS:
+            return
+        self._shown = now
+        async with transaction(self._pool) as connection:
+            await connection.execute(TOUCH, self._feed_no)
+
+
+async def produce(
+    producer: Producer,
+    head: ChunkHead,
+    chunks: Sequence[ChunkSpan],
+    payload: Callable[[ChunkSpan], bytes],
+    life: SignOfLife,
+) -> None:
+    """Send the chunks and await their acks. head: what they share; payload: value of a chunk.
+
+    Raises KafkaUnavailableError, StoreUnavailableError: some of them may be on the topic; send them all again.
+    """
+    for spans in _together(chunks):
+        reached("produce.before")
+        await producer.send([_message(head, span, payload(span)) for span in spans])
+        reached("produce.after")
+        await life.show()
+
+
+def _together(chunks: Sequence[ChunkSpan]) -> Iterator[list[ChunkSpan]]:
+    """Runs of chunks of at most SEND_BYTES, a larger one alone."""
+    run: list[ChunkSpan] = []
+    for span in chunks:
+        if run and sum(each.size for each in run) + span.size > SEND_BYTES:
+            yield run
+            run = []
+        run.append(span)
+    if run:
+        yield run
+
+
+def _message(head: ChunkHead, span: ChunkSpan, value: bytes) -> Message:
+    own = replace(head, chunk_no=span.chunk_no, first_record=span.first_record)
+    return Message(LANE_TOPIC[head.lane], None, value, head_to_headers(own))
