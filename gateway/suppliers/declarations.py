@@ -14,9 +14,11 @@ from typing import Annotated, Any
 
 from pydantic import SecretStr, StringConstraints, TypeAdapter, ValidationError
 
+from gateway.outbound.address import UrlForbiddenError, check_url
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError
-from gateway.suppliers.config import SecretName, SupplierConfig
+from gateway.sdk.manifest import HttpFacts, Manifest
+from gateway.suppliers.config import Calls, SecretName, SupplierConfig
 from schemas.directories import Directory, directories, in_force
 
 Secrets = dict[SecretName, Annotated[SecretStr, StringConstraints(min_length=1, max_length=10_000)]]
@@ -69,7 +71,7 @@ def _declaration(supplier: str, table: object, registry: Registry, directory: Di
         secrets = {}
         problems += _problems(error, (*here, "secrets"))
     if config is not None:
-        problems += _against_adapter(config, registry, here)
+        problems += _against_adapter(config, secrets, registry, here)
         problems += _against_directory(config, directory, here)
     if config is None or problems:
         raise ConfigError(problems)
@@ -85,7 +87,9 @@ def _config(supplier: str, table: Mapping[str, Any], here: Sequence[str]) -> tup
         return None, problems + list(_problems(error, here))
 
 
-def _against_adapter(config: SupplierConfig, registry: Registry, here: Sequence[str]) -> Iterator[str]:
+def _against_adapter(
+    config: SupplierConfig, secrets: Mapping[str, SecretStr], registry: Registry, here: Sequence[str]
+) -> Iterator[str]:
     try:
         loaded = registry.load(config.adapter)
     except ConfigError as error:
@@ -98,6 +102,35 @@ def _against_adapter(config: SupplierConfig, registry: Registry, here: Sequence[
         loaded.adapter.options_model.model_validate(config.options)
     except ValidationError as error:
         yield from _problems(error, (*here, "options"))
+    yield from _against_calls(config, loaded.manifest, here)
+    for name in loaded.manifest.auth.secrets:
+        if name not in secrets:
+            yield f"{path_of((*here, 'secrets', name))}: is missing; adapter {config.adapter} needs it"
+
+
+def _against_calls(config: SupplierConfig, manifest: Manifest, here: Sequence[str]) -> Iterator[str]:
+    for facet in config.pulls:
+        if facet not in manifest.pulls:
+            yield f"{path_of((*here, 'pulls', facet))}: adapter {config.adapter} does not pull {facet}"
+    if manifest.http is not None:
+        yield from _narrowed(config.http, manifest.http, (*here, "http"))
+    elif config.http != Calls():
+        yield f"{path_of((*here, 'http'))}: adapter {config.adapter} calls nobody"
+
+
+def _narrowed(calls: Calls, facts: HttpFacts, here: Sequence[str]) -> Iterator[str]:
+    for name in ("timeout_seconds", "rate_per_second", "concurrency"):
+        wanted, most = getattr(calls, name), getattr(facts, name)
+        if wanted is not None and wanted > most:
+            yield f"{path_of((*here, name))}: {wanted:g} exceeds {most:g}, the most that the adapter allows"
+    url = calls.base_url or facts.base_url
+    if url is None:
+        yield f"{path_of((*here, 'base_url'))}: is missing; the adapter has none that all suppliers share"
+        return
+    try:
+        check_url(url, allow_private=calls.allow_private)
+    except UrlForbiddenError as error:
+        yield f"{path_of((*here, 'base_url'))}: {error}"
 
 
 def _against_directory(config: SupplierConfig, directory: Directory | None, here: Sequence[str]) -> Iterator[str]:

@@ -80,6 +80,14 @@ async def test_nothing_is_known_of_a_supplier_that_was_never_declared(suppliers:
         await suppliers.pause("bolt", "ann", "why not")
 
 
+async def test_the_audit_says_who_opened_our_own_network_to_a_supplier(suppliers: Suppliers, pool: Pool) -> None:
+    opened = {"base_url": "http://10.0.0.5", "allow_private": True}
+    await suppliers.apply([declared(), declared("bolt", http=opened)], "ann")
+    async with acquired(pool) as connection:
+        rows = await connection.fetch("SELECT object, detail FROM audit ORDER BY object")
+    assert [(row["object"], row["detail"].get("allow_private")) for row in rows] == [("acme", None), ("bolt", True)]
+
+
 async def test_secrets_are_stored_sealed_and_shown_by_name_alone(suppliers: Suppliers, pool: Pool) -> None:
     await suppliers.apply([declared()], "ann", secrets={"acme": {"api_password": "hunter2"}})
     sealed = (await stored_secrets(pool))["api_password"]

@@ -1,0 +1,38 @@
+"""How many retries a supplier gets: a share of its calls, else an outage would be answered with four times the load."""
+
+from __future__ import annotations
+
+from collections import deque
+
+WINDOW_SECONDS = 60.0
+SHARE = 0.2
+
+FLOOR = 10
+"""Retries that the window allows at least: a supplier that is called rarely has no share to speak of."""
+
+
+class RetryBudget:
+    """Retries of one supplier. Times are seconds of any one monotonic clock, never going back."""
+
+    def __init__(self) -> None:
+        self._calls: deque[float] = deque()
+        self._retries: deque[float] = deque()
+
+    def call(self, now: float) -> None:
+        """Count a call that is no retry."""
+        self._calls.append(now)
+        _forget(self._calls, now)
+
+    def spend(self, now: float) -> bool:
+        """Whether one more retry is allowed; if so, it is counted."""
+        _forget(self._calls, now)
+        _forget(self._retries, now)
+        allowed = len(self._retries) < max(FLOOR, SHARE * len(self._calls))
+        if allowed:
+            self._retries.append(now)
+        return allowed
+
+
+def _forget(times: deque[float], now: float) -> None:
+    while times and times[0] <= now - WINDOW_SECONDS:
+        times.popleft()
