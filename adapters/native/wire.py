@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, Strict, TypeAdapter
+from pydantic import Field, GetCoreSchemaHandler, Strict, TypeAdapter
+from pydantic_core import CoreSchema, core_schema
 
 from gateway.sdk import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Stamps
 from schemas.base import Line, Text
@@ -24,14 +25,20 @@ from schemas.catalog import (
     WebAddress,
 )
 
-Decoded = Annotated[str, Field(max_length=200_000)]
-"""A long text of a record that was decoded, which took the control characters out of question already."""
-
 _NAMED = TypeAdapter(dict[Label, Annotated[Text, Field(max_length=2000)]])
 
 
+class Listed:
+    """Attributes as a list of name and value, from a decoded record also as one object that has them as members."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        listed = handler(source)
+        return core_schema.json_or_python_schema(
+            json_schema=listed, python_schema=core_schema.no_info_before_validator_function(_listed, listed)
+        )
+
+
 def _listed(attributes: Any) -> Any:
-    """Attributes as a list of name and value, also where they came as one object."""
     if not isinstance(attributes, dict):
         return attributes
     return [{"name": name, "value": value} for name, value in _NAMED.validate_python(attributes, strict=True).items()]
@@ -85,7 +92,6 @@ class ProductRecord(ProductFacts, Stamps):
         (), validation_alias="category"
     )
     purchase_code: Annotated[PurchaseCode, Strict(False)] | None = None
-    description: Decoded | None = None
-    attributes: Annotated[tuple[Attribute, ...], Strict(False), Field(max_length=500), BeforeValidator(_listed)] = ()
+    attributes: Annotated[tuple[Attribute, ...], Strict(False), Field(max_length=500), Listed()] = ()
     images: Annotated[tuple[WebAddress, ...], Strict(False), Field(max_length=100)] = ()
     minimum_order_quantity: PositiveCount = Decimal(1)
