@@ -201,7 +201,7 @@ def compose(services: Services) -> Stages:
         jobs += [Job("outbox", Publisher(pool, services.feed_producer, owner=services.owner).run)]
         jobs += [Job("replays", replays.run)]
     if "sessions" in roles:
-        jobs += [_session_job(services, numbers, admission, finisher.touched)]
+        jobs += [_session_job(services, numbers, admission, finisher)]
     if "intake" in roles:
         app.add_routes(_vendor_routes(services, admission, reports).routes())
         app.add_routes(DocsRoutes().routes())
@@ -216,14 +216,14 @@ def _replays(services: Services, feeds: FeedReplays) -> Replays:
     return Replays(services.pool, handlers, predictors, owner=services.owner)
 
 
-def _session_job(services: Services, numbers: FeedNumbers, admission: Admission, finished: Finished) -> Job:
+def _session_job(services: Services, numbers: FeedNumbers, admission: Admission, finisher: Finisher) -> Job:
     means = Means(
         pool=services.session_pool,
         suppliers=services.live.suppliers,
         registry=services.registry,
         box=services.box,
         numbers=numbers,
-        runs=Runs(services.session_pool, services.intake_producer, admission, finished),
+        runs=Runs(services.session_pool, services.intake_producer, admission, finisher.touched),
         owner=services.owner,
     )
     sessions = Sessions(means)

@@ -118,7 +118,7 @@ class Pulls:
     async def _close(self, run: Run) -> None:
         desk = self._desk
         async with desk.transaction() as connection:
-            totals = await connection.fetchrow(queries.TOTALS, run.feed_no) or {}
+            [totals] = await connection.fetch(queries.TOTALS, run.feed_no)
             flaw: str | None = await connection.fetchval(queries.FLAW, run.supplier, run.facet)
             await desk.runs.close(connection, run, chunks=totals["chunks"], records=totals["records"], flaw=flaw)
             await connection.execute(queries.FORGET_BATCHES, run.feed_no)
