@@ -1,0 +1,75 @@
+"""Faults that were ordered: which calls they strike, and how often. What each does stands in `effects`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import count
+from random import Random
+from typing import Any
+
+
+@dataclass(slots=True)
+class Rule:
+    """One order. kind: a row of effects.KINDS; operation: a pattern for the path without /api/, or for its last part;
+    after: matching calls that are spared first; times: how many it strikes, None for all until cleared; probability:
+    of striking.
+    """
+
+    kind: str
+    operation: str = "*"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    times: int | None = None
+    probability: float = 1.0
+    after: int = 0
+    id: int = 0
+    seen: int = 0
+    struck: int = 0
+
+    def matches(self, operation: str) -> bool:
+        """Whether the order is about this operation."""
+        return fnmatchcase(operation, self.operation) or fnmatchcase(operation.rpartition("/")[2], self.operation)
+
+    @property
+    def spent(self) -> bool:
+        """Whether it has struck as often as it was to."""
+        return self.times is not None and self.struck >= self.times
+
+    def strike(self, chance: Random) -> bool:
+        """Whether it strikes this matching call."""
+        self.seen += 1
+        if self.spent or self.seen <= self.after or chance.random() >= self.probability:
+            return False
+        self.struck += 1
+        return True
+
+
+class Faults:
+    """The orders that stand, oldest first. Several may strike one call."""
+
+    def __init__(self, chance: Random) -> None:
+        self._chance = chance
+        self._ids = count(1)
+        self.rules: list[Rule] = []
+
+    def add(self, rule: Rule) -> int:
+        """Let it stand from the next call on; returns its id."""
+        rule.id = next(self._ids)
+        self.rules.append(rule)
+        return rule.id
+
+    def clear(self, id_: int | None = None) -> int:
+        """Take back one order, or all; returns how many."""
+        kept = [] if id_ is None else [rule for rule in self.rules if rule.id != id_]
+        gone = len(self.rules) - len(kept)
+        self.rules = kept
+        return gone
+
+    def struck(self, operation: str) -> list[Rule]:
+        """The orders that strike a call of this operation."""
+        if not self.rules:
+            return []
+        struck = [rule for rule in self.rules if rule.matches(operation) and rule.strike(self._chance)]
+        self.rules = [rule for rule in self.rules if not rule.spent]
+        return struck

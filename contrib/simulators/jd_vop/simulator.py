@@ -1,0 +1,140 @@
+"""One simulated supplier: a call comes in, is answered from the world, written down, and only then told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from random import Random
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from contrib.simulators.jd_vop.calls import Call
+from contrib.simulators.jd_vop.changes import Changes
+from contrib.simulators.jd_vop.clock import Clock, local
+from contrib.simulators.jd_vop.config import Config
+from contrib.simulators.jd_vop.control import PREFIX, Control
+from contrib.simulators.jd_vop.delivery import Delivery, deliver
+from contrib.simulators.jd_vop.effects import INSTEAD, RESULT, WIRE, Before, encoded
+from contrib.simulators.jd_vop.envelopes import RefusedError
+from contrib.simulators.jd_vop.faults import Faults, Rule
+from contrib.simulators.jd_vop.journal import Journal
+from contrib.simulators.jd_vop.limits import Limit
+from contrib.simulators.jd_vop.messages import MessagePool
+from contrib.simulators.jd_vop.products import Products
+from contrib.simulators.jd_vop.routes import Routes
+from contrib.simulators.jd_vop.stats import Stats
+from contrib.simulators.jd_vop.tokens import Tokens
+from contrib.simulators.jd_vop.world import World
+
+# Never written down.
+_SECRET = frozenset({"token", "refresh_token", "client_secret", "password", "sign"})
+_SKUS = ("sku", "skuIds", "skuNums")
+
+
+class Simulator:
+    """The supplier. url: where it is served, once it is; closing: set when nobody is to wait for an answer any more."""
+
+    def __init__(self, config: Config, journal: Journal) -> None:
+        self.config = config
+        self.url = ""
+        self.clock = Clock(config.skew)
+        self.world = World(config)
+        self.messages = MessagePool(self.clock, Random(config.seed), config.repeat_share, config.repeat_seconds)
+        self.tokens = Tokens(config, self.clock)
+        self.changes = Changes(self.world, self.messages, Random(config.seed + 1))
+        self.faults = Faults(Random(config.seed + 2))
+        self.limit = Limit(config.rate, config.rate_answer, time.monotonic)
+        self.stats = Stats()
+        self.closing = asyncio.Event()
+        self._journal = journal
+        self._before = Before(self.tokens, self.messages)
+        self._routes = Routes(Products(self.world, config), self.world, self.messages, self.tokens)
+        self._control = Control(
+            world=self.world,
+            changes=self.changes,
+            faults=self.faults,
+            limit=self.limit,
+            stats=self.stats,
+            messages=self.messages,
+            tokens=self.tokens,
+        )
+        self._calls = 0
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request of HTTP."""
+        if request.path.startswith(PREFIX):
+            return await self._control.handle(request)
+        form = dict(parse_qsl((await request.read()).decode(errors="replace"), keep_blank_values=True))
+        form |= dict(request.query)
+        self._calls += 1
+        call = Call(request.path.removeprefix("/api").strip("/"), form, self._calls)
+        self.stats.begin(call.operation, self.clock())
+        try:
+            return await self._serve(request, call)
+        finally:
+            self.stats.end()
+
+    async def _serve(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+        struck = self.faults.struck(call.operation)
+        token = self.tokens.id_of(call.form.get("token"))
+        delivery = self._answer(call, struck)
+        self.stats.statuses[str(delivery.status)] += 1
+        self.stats.faults.update(rule.kind for rule in struck)
+        await self._journal.record(_entry(call, token, delivery, struck, self.clock()))
+        return await deliver(request, delivery, self.closing)
+
+    def _answer(self, call: Call, struck: list[Rule]) -> Delivery:
+        if not self._routes.known(call.operation):
+            return encoded(RefusedError("3025", "方法不存在").envelope)
+        if not self.limit.take():
+            return self._limited()
+        skew = sum(float(rule.parameters.get("seconds", 3600)) for rule in struck if rule.kind == "clock_skew")
+        with self.clock.off(skew):
+            return self._struck(call, struck)
+
+    def _struck(self, call: Call, struck: list[Rule]) -> Delivery:
+        """The answer after every fault that strikes the call; see effects for the order."""
+        for rule in struck:
+            if rule.kind in self._before.effects:
+                call = self._before.effects[rule.kind](call, rule.parameters)
+        instead = [rule for rule in struck if rule.kind in INSTEAD]
+        delivery = INSTEAD[instead[0].kind](instead[0].parameters) if instead else self._done(call, struck)
+        for rule in struck:
+            if rule.kind in WIRE:
+                WIRE[rule.kind](delivery, rule.parameters)
+        return delivery
+
+    def _done(self, call: Call, struck: list[Rule]) -> Delivery:
+        envelope = self._routes.answer(call)
+        for rule in struck:
+            if rule.kind in RESULT:
+                envelope = RESULT[rule.kind](envelope, rule.parameters)
+        return encoded(envelope)
+
+    def _limited(self) -> Delivery:
+        self.stats.limited += 1
+        match self.limit.answer:
+            case "429":
+                return INSTEAD["rate_limited"]({"retry_after": self.limit.retry_after})
+            case "3021":
+                return encoded(RefusedError("3021", "调用失败次数过多，请稍后再试").envelope)
+            case "3041":
+                return encoded(RefusedError("3041", "超过并发限制，请稍后再试").envelope)
+
+
+def _entry(call: Call, token: str | None, delivery: Delivery, struck: list[Rule], at: float) -> dict[str, Any]:
+    """What is written down: status 0 for a call that gets no answer."""
+    skus = next((call.form[name] for name in _SKUS if name in call.form), "")
+    return {
+        "seq": call.number,
+        "at": at,
+        "time": local(at),
+        "operation": call.operation,
+        "form": {name: value for name, value in call.form.items() if name not in _SECRET},
+        "token": token,
+        "skus": skus.count("skuId") if skus.startswith("[") else skus.count(",") + bool(skus),
+        "status": delivery.answered,
+        "fault": [rule.kind for rule in struck],
+    }
