@@ -38,6 +38,7 @@ from gateway.feeds.recover import raise_feed_no
 from gateway.feeds.repair import Repairs
 from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import Reports
+from gateway.feeds.waits import Waits
 from gateway.feeds.worker import LaneWorker
 from gateway.intake.answers import answer_problems
 from gateway.intake.body import BodyLimits
@@ -195,8 +196,9 @@ def compose(services: Services) -> Stages:
         jobs += [Job("outbox", Publisher(pool, services.feed_producer, owner=services.owner).run)]
         jobs += [Job("replays", replays.run)]
     if "intake" in roles:
-        admission = Admission(pool, services.intake_producer, numbers, finisher.touched)
-        app.add_routes(_vendor_routes(services, admission, reports).routes())
+        admission, waits = Admission(pool, services.intake_producer, numbers, finisher.touched), Waits(pool)
+        jobs += [Job("waits", waits.run)]
+        app.add_routes(_vendor_routes(services, admission, reports, waits).routes())
         app.add_routes(DocsRoutes().routes())
     if "console" in roles:
         app.add_subapp("/admin/v1", _admin(services, reports, replays))
@@ -216,12 +218,12 @@ def _feed_jobs(services: Services, processor: ChunkProcessor, profiles: Profiles
     ]
 
 
-def _vendor_routes(services: Services, admission: Admission, reports: Reports) -> VendorRoutes:
+def _vendor_routes(services: Services, admission: Admission, reports: Reports, waits: Waits) -> VendorRoutes:
     settings = services.settings
     limits = IntakeLimits(
         BodyLimits(max_bytes=settings.max_body_bytes, spool_dir=settings.spool_dir), settings.feeds_rate_per_minute
     )
-    return VendorRoutes(admission, reports, services.live.suppliers, services.live.keys, limits)
+    return VendorRoutes(admission, reports, waits, services.live.suppliers, services.live.keys, limits)
 
 
 def _admin(services: Services, reports: Reports, replays: Replays) -> web.Application:

@@ -18,7 +18,7 @@ from gateway.feeds.chunk import EXPRESS_RECORDS, ChunkHead, ChunkSpan, Lane, Mod
 from gateway.feeds.numbers import FeedNumbers
 from gateway.kafka import BULK, EXPRESS, Message, Producer
 from gateway.sdk.errors import GatewayError
-from gateway.store import Connection, Pool, transaction
+from gateway.store import Connection, Pool, acquired, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from schemas.catalog import Facet
@@ -151,7 +151,7 @@ class Admission:
             return opened
         try:
             await self._produce(opened)
-            async with transaction(self._pool) as connection:
+            async with acquired(self._pool) as connection:
                 await connection.execute(PRODUCED, opened.feed_no)
         except BaseException:
             await self._give_up(opened)
@@ -179,13 +179,13 @@ class Admission:
             reached("produce.after")
             if time.monotonic() - touched > BUSY.total_seconds() / 3:
                 touched = time.monotonic()
-                async with transaction(self._pool) as connection:
+                async with acquired(self._pool) as connection:
                     await connection.execute(TOUCH, submission.feed_no)
 
     async def _give_up(self, submission: Submission) -> None:
         """Say at once that the feed is not whole; where even that fails, the sweeper says it later."""
         try:
-            async with transaction(self._pool) as connection:
+            async with acquired(self._pool) as connection:
                 await connection.execute(INCOMPLETE, submission.feed_no)
             metrics.feeds_total.labels(facet=submission.facet, state="incomplete").inc()
         except (GatewayError, OSError):
