@@ -7,7 +7,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -105,8 +105,7 @@ class Services:
     pool: Pool
     feed_pool: Pool
     bus: Bus
-    intake_producer: Producer
-    feed_producer: Producer
+    producers: Mapping[Lane, Producer]
     box: SecretBox
     live: Live
     registry: Registry
@@ -162,8 +161,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             pool=pool,
             feed_pool=await enter(open_pool(url, name="feeds", size=FEED_CONNECTIONS, session=queries.SESSION)),
             bus=bus,
-            intake_producer=await enter(bus.producer("intake")),
-            feed_producer=await enter(bus.producer("feeds")),
+            producers={lane: await enter(bus.producer(lane)) for lane in Lane},
             box=box,
             live=await enter(watch_suppliers(pool, box)),
             registry=Registry(),
@@ -183,9 +181,9 @@ def compose(services: Services) -> Stages:
     """The stages that the settings' roles ask for, wired to each other."""
     roles, pool, suppliers = services.settings.roles, services.pool, services.live.suppliers
     profiles = Profiles(Suppliers(pool, services.box), services.registry)
-    applier = Applier(services.feed_producer)
+    applier = Applier(services.producers)
     numbers, finisher, reports = FeedNumbers(pool), Finisher(pool), Reports(pool)
-    feed_replays = FeedReplays(applier, services.feed_producer, profiles, suppliers)
+    feed_replays = FeedReplays(applier, services.producers[Lane.EXPRESS], profiles, suppliers)
     replays = Replays(pool, feed_replays.handlers(), feed_replays.predictors(), owner=services.owner)
     app = web.Application(middlewares=[answer_problems])
     app.add_routes(OpsRoutes(services.health).routes())
@@ -193,10 +191,10 @@ def compose(services: Services) -> Stages:
     jobs += [Job("finisher", finisher.run)]
     if "feeds" in roles:
         jobs += _feed_jobs(services, ChunkProcessor(services.feed_pool, applier, profiles, finisher.touched), profiles)
-        jobs += [Job("outbox", Publisher(pool, services.feed_producer, owner=services.owner).run)]
+        jobs += [Job("outbox", Publisher(pool, services.producers[Lane.EXPRESS], owner=services.owner).run)]
         jobs += [Job("replays", replays.run)]
     if "intake" in roles:
-        admission, waits = Admission(pool, services.intake_producer, numbers, finisher.touched), Waits(pool)
+        admission, waits = Admission(pool, services.producers, numbers, finisher.touched), Waits(pool)
         jobs += [Job("waits", waits.run)]
         app.add_routes(_vendor_routes(services, admission, reports, waits).routes())
         app.add_routes(DocsRoutes().routes())
@@ -208,7 +206,7 @@ def compose(services: Services) -> Stages:
 def _feed_jobs(services: Services, processor: ChunkProcessor, profiles: Profiles) -> list[Job]:
     bus, pool = services.bus, services.feed_pool
     lanes = [LaneWorker(lane, bus, pool, processor) for lane in Lane]
-    repairs = Repairs(pool, services.feed_producer, Contents(bus, pool, profiles))
+    repairs = Repairs(pool, services.producers[Lane.BULK], Contents(bus, pool, profiles))
     keeper = Keeper(bus, pool, repairs, busy=lambda: any(lane.busy for lane in lanes))
     for lane in lanes:
         services.health.add(lane.name, lane.check)

@@ -7,7 +7,7 @@ admitted ──► produced ──► done | cancelled
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -127,12 +127,12 @@ class Admission:
     def __init__(
         self,
         pool: Pool,
-        producer: Producer,
+        producers: Mapping[Lane, Producer],
         numbers: FeedNumbers,
         admitted: Callable[[int], Awaitable[None]],
     ) -> None:
         self._pool = pool
-        self._producer = producer
+        self._producers = producers
         self._numbers = numbers
         self._admitted = admitted
 
@@ -162,8 +162,10 @@ class Admission:
 
     async def _open(self, submission: Submission) -> Submission | Receipt:
         """The submission under the number it goes by, or the receipt it had before."""
+        # A transaction only where there is more than one statement: each of its ends is a question of its own.
+        opening = acquired if submission.idempotency_key is None else transaction
         try:
-            async with transaction(self._pool) as connection:
+            async with opening(self._pool) as connection:
                 opened = await _known(connection, submission) or await _insert(connection, submission)
                 reached("admit.before_commit")
         except asyncpg.UniqueViolationError as error:
@@ -175,7 +177,7 @@ class Admission:
         touched = time.monotonic()
         for spans in _together(submission.chunks):
             reached("produce.before")
-            await self._producer.send([_message(submission, span) for span in spans])
+            await self._producers[submission.lane].send([_message(submission, span) for span in spans])
             reached("produce.after")
             if time.monotonic() - touched > BUSY.total_seconds() / 3:
                 touched = time.monotonic()
