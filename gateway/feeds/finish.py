@@ -33,8 +33,11 @@ TOP_PROBLEMS = 20
 FINISHING = 4
 """Feeds closed at a time: the connections are shared with requests."""
 
+TROUBLED = frozenset({Outcome.STALE, Outcome.REJECTED, Outcome.HELD})
+"""Outcomes that problems tell of."""
+
 LOCK_FEED = """
-    SELECT feed_no, supplier, facet, mode, state, chunks, received_at FROM feeds
+    SELECT feed_no, supplier, facet, mode, state, chunks, received_at, now() AS finished_at FROM feeds
      WHERE feed_no = $1 AND state IN ('admitted', 'produced', 'incomplete')
        FOR UPDATE
 """
@@ -148,7 +151,7 @@ class Finisher:
 
 async def _close(connection: Connection, feed: Row) -> dict[str, int]:
     counts = await count_outcomes(connection, feed["feed_no"])
-    finished_at: datetime = await connection.fetchval("SELECT now()")
+    finished_at: datetime = feed["finished_at"]
     state = "cancelled" if Outcome.CANCELLED in counts else "done"
     await connection.execute(CLOSE, feed["feed_no"], state, counts, finished_at)
     report = FeedReport.model_validate(
@@ -161,7 +164,7 @@ async def _close(connection: Connection, feed: Row) -> dict[str, int]:
             "received_at": feed["received_at"],
             "finished_at": finished_at,
             "counts": counts,
-            "problems": await _top(connection, feed["feed_no"]),
+            "problems": await _top(connection, feed["feed_no"]) if counts.keys() & TROUBLED else (),
         }
     )
     await enqueue(connection, [_report_message(report)])
