@@ -63,10 +63,13 @@ async def test_connections_carry_the_bounds_and_the_name(pool: Pool) -> None:
 
 
 async def test_further_server_settings_hold_for_every_connection(database: str) -> None:
-    async with open_pool(database, name="seq", size=2, session={"enable_seqscan": "off"}) as pool:
-        async with acquired(pool) as one, acquired(pool) as other:
-            assert await one.fetchval("SHOW enable_seqscan") == "off"
-            assert await other.fetchval("SHOW enable_seqscan") == "off"
+    async with (
+        open_pool(database, name="seq", size=2, session={"enable_seqscan": "off"}) as pool,
+        acquired(pool) as one,
+        acquired(pool) as other,
+    ):
+        assert await one.fetchval("SHOW enable_seqscan") == "off"
+        assert await other.fetchval("SHOW enable_seqscan") == "off"
 
 
 async def test_what_a_transaction_sets_for_itself_is_gone_with_it(database: str) -> None:
