@@ -7,7 +7,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -40,6 +40,7 @@ from gateway.feeds.repair import Repairs
 from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import Reports
 from gateway.feeds.runs import Runs
+from gateway.feeds.waits import Waits
 from gateway.feeds.worker import LaneWorker
 from gateway.intake.answers import answer_problems
 from gateway.intake.body import BodyLimits
@@ -109,8 +110,7 @@ class Services:
     feed_pool: Pool
     session_pool: Pool
     bus: Bus
-    intake_producer: Producer
-    feed_producer: Producer
+    producers: Mapping[Lane, Producer]
     box: SecretBox
     live: Live
     registry: Registry
@@ -167,8 +167,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             feed_pool=await enter(open_pool(url, name="feeds", size=FEED_CONNECTIONS, session=queries.SESSION)),
             session_pool=await enter(open_pool(url, name="sessions", size=SESSION_CONNECTIONS)),
             bus=bus,
-            intake_producer=await enter(bus.producer("intake")),
-            feed_producer=await enter(bus.producer("feeds")),
+            producers={lane: await enter(bus.producer(lane)) for lane in Lane},
             box=box,
             live=await enter(watch_suppliers(pool, box)),
             registry=Registry(),
@@ -188,22 +187,24 @@ def compose(services: Services) -> Stages:
     """The stages that the settings' roles ask for, wired to each other."""
     roles, pool, suppliers = services.settings.roles, services.pool, services.live.suppliers
     profiles = Profiles(Suppliers(pool, services.box), services.registry)
-    applier = Applier(services.feed_producer)
+    applier = Applier(services.producers)
     numbers, finisher, reports = FeedNumbers(pool), Finisher(pool), Reports(pool)
-    admission = Admission(pool, services.intake_producer, numbers, finisher.touched)
-    replays = _replays(services, FeedReplays(applier, services.feed_producer, profiles, suppliers))
+    admission = Admission(pool, services.producers, numbers, finisher.touched)
+    replays = _replays(services, FeedReplays(applier, services.producers[Lane.EXPRESS], profiles, suppliers))
     app = web.Application(middlewares=[answer_problems])
     app.add_routes(OpsRoutes(services.health).routes())
     jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("numbers", numbers.watch)]
     jobs += [Job("finisher", finisher.run)]
     if "feeds" in roles:
         jobs += _feed_jobs(services, ChunkProcessor(services.feed_pool, applier, profiles, finisher.touched), profiles)
-        jobs += [Job("outbox", Publisher(pool, services.feed_producer, owner=services.owner).run)]
+        jobs += [Job("outbox", Publisher(pool, services.producers[Lane.EXPRESS], owner=services.owner).run)]
         jobs += [Job("replays", replays.run)]
     if "sessions" in roles:
         jobs += [_session_job(services, numbers, admission, finisher)]
     if "intake" in roles:
-        app.add_routes(_vendor_routes(services, admission, reports).routes())
+        waits = Waits(pool)
+        jobs += [Job("waits", waits.run)]
+        app.add_routes(_vendor_routes(services, admission, reports, waits).routes())
         app.add_routes(DocsRoutes().routes())
     if "console" in roles:
         app.add_subapp("/admin/v1", _admin(services, reports, replays))
@@ -223,7 +224,7 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
         registry=services.registry,
         box=services.box,
         numbers=numbers,
-        runs=Runs(services.session_pool, services.intake_producer, admission, finisher.touched),
+        runs=Runs(services.session_pool, services.producers[Lane.BULK], admission, finisher.touched),
         owner=services.owner,
     )
     sessions = Sessions(means)
@@ -233,7 +234,7 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
 def _feed_jobs(services: Services, processor: ChunkProcessor, profiles: Profiles) -> list[Job]:
     bus, pool = services.bus, services.feed_pool
     lanes = [LaneWorker(lane, bus, pool, processor) for lane in Lane]
-    repairs = Repairs(pool, services.feed_producer, Contents(bus, pool, profiles))
+    repairs = Repairs(pool, services.producers[Lane.BULK], Contents(bus, pool, profiles))
     keeper = Keeper(bus, pool, repairs, busy=lambda: any(lane.busy for lane in lanes))
     for lane in lanes:
         services.health.add(lane.name, lane.check)
@@ -243,12 +244,12 @@ def _feed_jobs(services: Services, processor: ChunkProcessor, profiles: Profiles
     ]
 
 
-def _vendor_routes(services: Services, admission: Admission, reports: Reports) -> VendorRoutes:
+def _vendor_routes(services: Services, admission: Admission, reports: Reports, waits: Waits) -> VendorRoutes:
     settings = services.settings
     limits = IntakeLimits(
         BodyLimits(max_bytes=settings.max_body_bytes, spool_dir=settings.spool_dir), settings.feeds_rate_per_minute
     )
-    return VendorRoutes(admission, reports, services.live.suppliers, services.live.keys, limits)
+    return VendorRoutes(admission, reports, waits, services.live.suppliers, services.live.keys, limits)
 
 
 def _admin(services: Services, reports: Reports, replays: Replays) -> web.Application:

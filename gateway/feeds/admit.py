@@ -6,7 +6,7 @@ admitted ──► produced ──► done | cancelled
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,7 +18,7 @@ from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.produce import SignOfLife, produce
 from gateway.kafka import Producer
 from gateway.sdk.errors import GatewayError
-from gateway.store import Connection, Pool, transaction
+from gateway.store import Connection, Pool, acquired, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from schemas.catalog import Facet
@@ -122,12 +122,12 @@ class Admission:
     def __init__(
         self,
         pool: Pool,
-        producer: Producer,
+        producers: Mapping[Lane, Producer],
         numbers: FeedNumbers,
         admitted: Callable[[int], Awaitable[None]],
     ) -> None:
         self._pool = pool
-        self._producer = producer
+        self._producers = producers
         self._numbers = numbers
         self._admitted = admitted
 
@@ -146,8 +146,8 @@ class Admission:
             return opened
         try:
             life = SignOfLife(self._pool, opened.feed_no)
-            await produce(self._producer, _head(opened), opened.chunks, opened.payload, life)
-            async with transaction(self._pool) as connection:
+            await produce(self._producers[opened.lane], _head(opened), opened.chunks, opened.payload, life)
+            async with acquired(self._pool) as connection:
                 await connection.execute(PRODUCED, opened.feed_no)
         except BaseException:
             await self._give_up(opened)
@@ -158,8 +158,10 @@ class Admission:
 
     async def _open(self, submission: Submission) -> Submission | Receipt:
         """The submission under the number it goes by, or the receipt it had before."""
+        # A transaction only where there is more than one statement: each of its ends is a question of its own.
+        opening = acquired if submission.idempotency_key is None else transaction
         try:
-            async with transaction(self._pool) as connection:
+            async with opening(self._pool) as connection:
                 opened = await _known(connection, submission) or await _insert(connection, submission)
                 reached("admit.before_commit")
         except asyncpg.UniqueViolationError as error:
@@ -170,7 +172,7 @@ class Admission:
     async def _give_up(self, submission: Submission) -> None:
         """Say at once that the feed is not whole; where even that fails, the sweeper says it later."""
         try:
-            async with transaction(self._pool) as connection:
+            async with acquired(self._pool) as connection:
                 await connection.execute(INCOMPLETE, submission.feed_no)
             metrics.feeds_total.labels(facet=submission.facet, state="incomplete").inc()
         except (GatewayError, OSError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gateway.feeds import queries
-from gateway.feeds.chunk import ChunkHead, Mode
+from gateway.feeds.chunk import ChunkHead, Lane, Mode
 from gateway.feeds.decide import Decisions, Entry, Key, decide, keys_of
 from gateway.feeds.message import catalog_messages
 from gateway.feeds.profile import Profile
@@ -13,13 +13,17 @@ from gateway.kafka import Position, Producer
 from gateway.store import Connection
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
+from gateway.turnstile import Stretch
 
 
 class Applier:
-    """Makes entries take effect within the caller's transaction, whose commit has to follow."""
+    """Makes entries take effect within the caller's transaction, whose commit has to follow.
 
-    def __init__(self, producer: Producer) -> None:
-        self._producer = producer
+    producers: one per lane, for a client has one request under way: a price would wait for megabytes of another feed.
+    """
+
+    def __init__(self, producers: Mapping[Lane, Producer]) -> None:
+        self._producers = producers
 
     async def apply(
         self, connection: Connection, head: ChunkHead, profile: Profile, entries: Sequence[Entry]
@@ -29,7 +33,9 @@ class Applier:
         Raises ServiceUnavailableError when the acks do not come: roll back, and give the same entries again.
         """
         known = await queries.lock_keys(connection, head, keys_of(entries))
+        stretch = Stretch()
         decisions = decide(entries, known, feed_no=head.feed_no, period=profile.period(head.facet))
+        await stretch.rest()
         if head.mode is not Mode.VALIDATE:
             positions = await self._publish(head, profile, decisions)
             await queries.update_keys(connection, head, decisions, positions)
@@ -39,10 +45,12 @@ class Applier:
         """Where each key's last record stands."""
         if not decisions.publications:
             return {}
+        stretch = Stretch()
         messages = catalog_messages(head, decisions.publications, profile.period(head.facet))
+        await stretch.rest()
         reached("publish.before")
         with metrics.publish_seconds.time():
-            positions = await self._producer.send(messages)
+            positions = await self._producers[head.lane].send(messages)
         reached("publish.after")
         return {
             publication.key: position for publication, position in zip(decisions.publications, positions, strict=True)

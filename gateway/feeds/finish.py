@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,7 +15,7 @@ from gateway.kafka import REPORTS
 from gateway.outbox import OutboxMessage, enqueue
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.sdk.problems import PROBLEMS
-from gateway.store import Connection, Pool, Row, transaction
+from gateway.store import Connection, Pool, Row, acquired, transaction
 from gateway.telemetry import metrics
 from schemas.catalog import Facet
 from schemas.reports import FeedReport, TopProblem, report_headers
@@ -29,15 +30,23 @@ COALESCE_SECONDS = 0.1
 SAMPLE_SKUS = 5
 TOP_PROBLEMS = 20
 
+FINISHING = 4
+"""Feeds closed at a time: the connections are shared with requests."""
+
+TROUBLED = frozenset({Outcome.STALE, Outcome.REJECTED, Outcome.HELD})
+"""Outcomes that problems tell of."""
+
 LOCK_FEED = """
-    SELECT feed_no, supplier, facet, mode, state, chunks, received_at FROM feeds
+    SELECT feed_no, supplier, facet, mode, state, chunks, received_at, now() AS finished_at FROM feeds
      WHERE feed_no = $1 AND state IN ('admitted', 'produced', 'incomplete')
        FOR UPDATE
 """
 
-IS_WHOLE = """
-    SELECT f.chunks = (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no)
-      FROM feeds f WHERE f.feed_no = $1 AND f.state IN ('admitted', 'produced', 'incomplete')
+WHOLE_OF = """
+    SELECT f.feed_no FROM feeds f
+     WHERE f.feed_no = ANY($1::bigint[]) AND f.state IN ('admitted', 'produced', 'incomplete')
+       AND f.chunks = (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no)
+     ORDER BY f.feed_no
 """
 
 OUTCOMES = "SELECT outcomes FROM feed_chunks WHERE feed_no = $1"
@@ -72,6 +81,7 @@ class Finisher:
         self._pool = pool
         self._touched: set[int] = set()
         self._wake = asyncio.Event()
+        self._slots = asyncio.Semaphore(FINISHING)
 
     async def touched(self, feed_no: int) -> None:
         """A chunk of the feed took effect, or the feed became durable."""
@@ -89,14 +99,23 @@ class Finisher:
             await self._wake.wait()
             self._wake.clear()
             due, self._touched = self._touched, set()
-            for feed_no in due:
-                await self._tried(feed_no)
+            try:
+                await self._finish_whole(due)
+            except ServiceUnavailableError:
+                log.info("feeds.finish_postponed", feeds=len(due))
             # Chunks of one feed finish in bursts: look once per burst, not once per chunk.
             await asyncio.sleep(COALESCE_SECONDS)
 
+    async def _finish_whole(self, touched: Collection[int]) -> None:
+        """Most feeds that were touched are not whole yet, and one question says so of all of them."""
+        async with acquired(self._pool) as connection:
+            whole = [row["feed_no"] for row in await connection.fetch(WHOLE_OF, list(touched))]
+        await asyncio.gather(*map(self._tried, whole))
+
     async def _tried(self, feed_no: int) -> None:
         try:
-            await self.finish(feed_no)
+            async with self._slots:
+                await self.finish(feed_no)
         except ServiceUnavailableError:
             log.info("feed.finish_postponed", feed=feed_no)
 
@@ -120,7 +139,7 @@ class Finisher:
     async def finish(self, feed_no: int) -> bool:
         """Close the feed if it is whole; whether this call did it."""
         async with transaction(self._pool) as connection:
-            if not await connection.fetchval(IS_WHOLE, feed_no):
+            if not await connection.fetch(WHOLE_OF, [feed_no]):
                 return False
             feed = await connection.fetchrow(LOCK_FEED, feed_no)
             if feed is None:
@@ -132,7 +151,7 @@ class Finisher:
 
 async def _close(connection: Connection, feed: Row) -> dict[str, int]:
     counts = await count_outcomes(connection, feed["feed_no"])
-    finished_at: datetime = await connection.fetchval("SELECT now()")
+    finished_at: datetime = feed["finished_at"]
     state = "cancelled" if Outcome.CANCELLED in counts else "done"
     await connection.execute(CLOSE, feed["feed_no"], state, counts, finished_at)
     report = FeedReport.model_validate(
@@ -145,7 +164,7 @@ async def _close(connection: Connection, feed: Row) -> dict[str, int]:
             "received_at": feed["received_at"],
             "finished_at": finished_at,
             "counts": counts,
-            "problems": await _top(connection, feed["feed_no"]),
+            "problems": await _top(connection, feed["feed_no"]) if counts.keys() & TROUBLED else (),
         }
     )
     await enqueue(connection, [_report_message(report)])

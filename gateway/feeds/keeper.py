@@ -26,6 +26,7 @@ from gateway.feeds.sources import LANE_TOPIC, ends_of, have_reached, places, sto
 from gateway.kafka import Bus, Consumer, Partition, Record
 from gateway.store import Pool, transaction
 from gateway.telemetry import metrics
+from gateway.turnstile import Stretch
 from schemas.envelope import ItemKey
 
 log = structlog.get_logger(__name__)
@@ -86,7 +87,7 @@ class Keeper:
         """Until stopped; waits while Kafka or PostgreSQL is away."""
         async with self._bus.consumer(list(FACET_OF_TOPIC), "gateway.keeper", assigned=self._begin) as consumer:
             while not self._stopping.is_set():
-                self._note(await consumer.poll(POLL_SECONDS))
+                await self._note(await consumer.poll(POLL_SECONDS))
                 if self._due:
                     await self._look_everywhere()
                 self._throttle(consumer)
@@ -99,14 +100,15 @@ class Keeper:
         self._watched = {}
         return self._read_to
 
-    def _note(self, batches: Mapping[Partition, Sequence[Record]]) -> None:
-        now, foreign = time.monotonic(), 0
+    async def _note(self, batches: Mapping[Partition, Sequence[Record]]) -> None:
+        now, foreign, stretch = time.monotonic(), 0, Stretch()
         for partition, records in batches.items():
             found = [sighted(record, now) for record in records]
             self._watched.setdefault(partition, []).extend(each for each in found if each is not None)
             self._read_to[partition] = records[-1].offset + 1
             self._fresh += len(records)
             foreign += found.count(None)
+            await stretch.rest()
         if foreign:
             log.warning("catalog.foreign_records", records=foreign)
 

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 
 from gateway.sdk.errors import ServiceUnavailableError
-from gateway.store import Pool, StoreUnavailableError, acquired, transaction
+from gateway.store import Pool, StoreUnavailableError, acquired
 
 WATCH_SECONDS = 1.0
 
@@ -37,7 +37,7 @@ class FeedNumbers:
         if self._went_back.is_set():
             raise DatabaseWentBackError
         given = self._highest
-        async with transaction(self._pool) as connection:
+        async with acquired(self._pool) as connection:
             number: int = await connection.fetchval(NEXT)
         self._see(number, more_than=given)
         return number

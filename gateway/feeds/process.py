@@ -8,9 +8,9 @@ decide otherwise while the locks are held.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -20,7 +20,7 @@ from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.feeds import queries
 from gateway.feeds.apply import Applier
-from gateway.feeds.chunk import MAX_FEED_RECORDS, ChunkHead, Mode, RawRecord, decode, head_from_headers
+from gateway.feeds.chunk import MAX_FEED_RECORDS, ChunkHead, Lane, Mode, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Decisions, Entry, Refused, cancel
 from gateway.feeds.normalise import Rules, normalise
 from gateway.feeds.profile import Profile, Profiles
@@ -31,11 +31,9 @@ from gateway.sdk.wire import shown
 from gateway.store import Connection, Pool, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
+from gateway.turnstile import Stretch, Turnstile
 
 log = structlog.get_logger(__name__)
-
-SLICE_SECONDS = 0.002
-"""Longest stretch of normalising before others get the event loop."""
 
 
 class Step(Enum):
@@ -68,6 +66,7 @@ class ChunkProcessor:
         self._applier = applier
         self._profiles = profiles
         self._finished = finished
+        self._turnstile = Turnstile()
 
     async def process(self, record: Record) -> Step:
         """Take one record to its end.
@@ -99,7 +98,9 @@ class ChunkProcessor:
             raise InvalidMessageError(Issue("poison_pill", actual=f"chunk of {len(raws)} records"))
         profile = await self._profiles.get(head.supplier, head.revision)
         rules = Rules(head.facet, head.received_at, profile.categories)
-        return ReadChunk(source, head, profile, await _normalise_in_slices(profile, raws, head.first_record, rules))
+        async with self._turnstile if head.lane is Lane.BULK else nullcontext():
+            entries = await _normalise_in_stretches(profile, raws, head.first_record, rules)
+        return ReadChunk(source, head, profile, entries)
 
     async def _apply(self, connection: Connection, chunk: ReadChunk) -> tuple[Step, Decisions | None]:
         """Everything the transaction does; no decisions when the chunk had taken effect before."""
@@ -142,16 +143,14 @@ class ChunkProcessor:
             metrics.feed_items_total.labels(supplier=head.supplier, facet=head.facet, outcome=outcome).inc(count)
 
 
-async def _normalise_in_slices(
+async def _normalise_in_stretches(
     profile: Profile, raws: Sequence[RawRecord], first_record: int, rules: Rules
 ) -> list[Entry]:
     entries: list[Entry] = []
-    until = time.perf_counter() + SLICE_SECONDS
+    stretch = Stretch()
     for place, raw in enumerate(raws):
         entries.append(Entry(first_record + place, raw.line, raw.raw, normalise(profile.adapter, raw, rules)))
-        if time.perf_counter() > until:
-            await asyncio.sleep(0)
-            until = time.perf_counter() + SLICE_SECONDS
+        await stretch.rest()
     return entries
 
 

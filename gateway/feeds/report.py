@@ -11,7 +11,7 @@ from gateway.feeds.decide import OUTCOME_BYTES
 from gateway.feeds.finish import SAMPLE_SKUS, TOP, TOP_PROBLEMS, count_outcomes
 from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.versions import feed_no_of, record_index_of
-from gateway.store import Pool, transaction
+from gateway.store import Pool, acquired, transaction
 from schemas.catalog import Facet
 
 FEED = """
@@ -92,12 +92,15 @@ class Reports:
 
     async def feed(self, feed_no: int, supplier: str | None) -> FeedStatus | None:
         """One feed, with its counts so far."""
-        async with transaction(self._pool) as connection:
+        async with acquired(self._pool) as connection:
             row = await connection.fetchrow(FEED, feed_no, supplier)
             if row is None:
                 return None
-            counts = row["counts"]
-            return _status(row, await count_outcomes(connection, feed_no) if counts is None else counts)
+        counts = row["counts"]
+        if counts is None:
+            async with transaction(self._pool) as connection:
+                counts = await count_outcomes(connection, feed_no)
+        return _status(row, counts)
 
     async def feeds(
         self, supplier: str | None, *, facet: str | None, state: str | None, before: int = NEWEST, limit: int = 50
@@ -109,7 +112,7 @@ class Reports:
 
     async def top_problems(self, feed_no: int) -> list[dict[str, Any]]:
         """Problem codes of a feed, most frequent first: {code, count, skus}."""
-        async with transaction(self._pool) as connection:
+        async with acquired(self._pool) as connection:
             rows = await connection.fetch(TOP, feed_no, SAMPLE_SKUS, TOP_PROBLEMS)
         return [dict(row) for row in rows]
 

@@ -6,9 +6,7 @@ wire first, because nothing may be decoded before its signature is known to be r
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,9 +21,7 @@ from gateway.intake.framing import Framed, Framer, framer_for
 from gateway.intake.problems import ProblemError
 from gateway.intake.spool import Spool
 from gateway.suppliers import Caller
-
-SLICE = 0.005
-"""Seconds of work on one body after which everything else gets its turn."""
+from gateway.turnstile import Stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +104,17 @@ async def wire(request: web.BaseRequest, max_bytes: int, advice: str = "") -> As
 async def pack(source: AsyncIterator[bytes], decoder: Decoder, framer: Framer, spool: Spool) -> Packed:
     """Decode and frame a body, its records into chunks, those into the spool. Raises ProblemError, SpoolFailedError."""
     packer = _Packer(spool)
-    turn = _Turn()
+    stretch = Stretch()
     digest = hashlib.sha256()
     size = 0
     async for data in source:
         for piece in decoder.feed(data):
             digest.update(piece)
             size += len(piece)
-            await packer.take(framer.feed(piece), turn)
-            await turn.give()
+            await packer.take(framer.feed(piece), stretch)
+            await stretch.rest()
     decoder.finish()
-    await packer.take(framer.finish(), turn)
+    await packer.take(framer.finish(), stretch)
     await packer.finish()
     return Packed(spool, packer.chunks, packer.records, size, digest.digest())
 
@@ -132,14 +128,14 @@ class _Packer:
         self._spool = spool
         self._chunker = Chunker()
 
-    async def take(self, records: Iterable[Framed], turn: _Turn) -> None:
+    async def take(self, records: Iterable[Framed], stretch: Stretch) -> None:
         """Pack some records."""
         add = self._chunker.add
         for line, raw in records:
             finished = add(line, raw)
             if finished is not None:
                 await self._store(*finished)
-                await turn.give()
+                await stretch.rest()
 
     async def finish(self) -> None:
         """Pack what is left."""
@@ -154,18 +150,6 @@ class _Packer:
         offset = await self._spool.append(value)
         self.chunks.append(ChunkSpan(len(self.chunks), offset, len(value), self.records, records))
         self.records += records
-
-
-class _Turn:
-    """Gives the event loop to others whenever our slice is used up."""
-
-    def __init__(self) -> None:
-        self._end = time.perf_counter() + SLICE
-
-    async def give(self) -> None:
-        if time.perf_counter() >= self._end:
-            await asyncio.sleep(0)
-            self._end = time.perf_counter() + SLICE
 
 
 async def _verify(request: web.BaseRequest, claim: Claim, spool: Spool, max_bytes: int) -> Caller:

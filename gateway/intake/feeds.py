@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator
@@ -22,6 +21,7 @@ from gateway.feeds.admit import (
 )
 from gateway.feeds.chunk import Mode
 from gateway.feeds.report import NEWEST, FeedStatus, Reports
+from gateway.feeds.waits import Waits
 from gateway.intake.answers import correlation
 from gateway.intake.auth import Claim, Credentials, authenticate
 from gateway.intake.body import BodyLimits, receive
@@ -48,9 +48,6 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 READ = "read"
 """Scope of everything that only looks."""
 
-FOLLOW_SECONDS = 0.05
-"""How often a waiting request looks at its feed."""
-
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
@@ -67,12 +64,14 @@ class FeedRoutes:
         self,
         admission: Admission,
         reports: Reports,
+        waits: Waits,
         suppliers: SupplierCache,
         credentials: Credentials,
         limits: IntakeLimits,
     ) -> None:
         self._admission = admission
         self._reports = reports
+        self._waits = waits
         self._suppliers = suppliers
         self._credentials = credentials
         self._limits = limits
@@ -142,25 +141,19 @@ class FeedRoutes:
             raise ProblemError("idempotency_in_progress", retry_after=5.0) from error
 
     async def _answer(self, request: web.Request, receipt: Receipt, caller: Caller) -> web.Response:
-        status = await self._followed(receipt.feed_no, caller.supplier, wait_of(request))
+        wait = wait_of(request)
+        if wait:
+            await self._waits.finished(receipt.feed_no, wait)
+        status = await self._one(receipt.feed_no, caller.supplier)
         finished = status.finished_at is not None
         response = web.json_response(
             text=feed_view(status, await self._problems(status), duplicate=receipt.duplicate).model_dump_json(),
-            status=200 if finished and wait_of(request) else 202,
+            status=200 if finished and wait else 202,
             headers={hdrs.LOCATION: f"/v1/feeds/{receipt.feed_no}"},
         )
         if receipt.duplicate:
             response.headers["Idempotent-Replayed"] = "true"
         return response
-
-    async def _followed(self, feed_no: int, supplier: str, wait: float) -> FeedStatus:
-        """The feed, finished or as it stands when the wait is over."""
-        until = time.monotonic() + wait
-        while True:
-            status = await self._one(feed_no, supplier)
-            if status.finished_at is not None or time.monotonic() >= until:
-                return status
-            await asyncio.sleep(FOLLOW_SECONDS)
 
     async def page(self, request: web.Request) -> web.Response:
         """The caller's feeds, newest first."""

@@ -20,6 +20,7 @@ from gateway.kafka.errors import AWAY, KafkaUnavailableError, translated
 from gateway.kafka.partitioner import partition_of
 from gateway.kafka.records import Message, Partition, Position
 from gateway.kafka.supervisor import STOP_SECONDS, Supervised
+from gateway.turnstile import Stretch
 
 BATCH_BYTES = 256 * 1024
 REQUEST_SECONDS = 10.0
@@ -66,10 +67,13 @@ class Producer:
     async def _sent(self, messages: Sequence[Message]) -> list[Position]:
         client = await self._living()
         positions: list[Position] = [Position(-1, -1)] * len(messages)
+        shares = await self._by_partition(client, messages)
+        stretch = Stretch()
+        packed = [await _packed(client, [messages[place] for place in places], stretch) for _, places in shares]
         errors = await asyncio.gather(
             *(
-                self._send_to(client, target, messages, places, positions)
-                for target, places in await self._by_partition(client, messages)
+                self._send_to(client, target, batches, places, positions)
+                for (target, places), batches in zip(shares, packed, strict=True)
             ),
             return_exceptions=True,  # every partition is settled before the caller hears of the first error
         )
@@ -108,22 +112,21 @@ class Producer:
         self,
         client: Any,
         target: Partition,
-        messages: Sequence[Message],
+        batches: Sequence[Any],
         places: Sequence[int],
         positions: list[Position],
     ) -> None:
         """Send one partition's share and write down where it stands."""
         topic, partition = self._prefix + target.topic, target.partition
         acks: list[asyncio.Future[Any]] = []
-        counts: list[int] = []
         try:
             async with self._turns[target]:
-                for batch in _batches(client, (messages[place] for place in places)):
-                    counts.append(batch.record_count())
+                for batch in batches:
                     acks.append(await client.send_batch(batch, topic, partition=partition))
             bases = [(await ack).offset for ack in acks]
         finally:
             _forget(acks)
+        counts = (batch.record_count() for batch in batches)
         offsets = (base + index for base, count in zip(bases, counts, strict=True) for index in range(count))
         for place, offset in zip(places, offsets, strict=True):
             positions[place] = Position(partition, offset)
@@ -152,6 +155,16 @@ class Producer:
             await client.stop()
             raise
         return client
+
+
+async def _packed(client: Any, messages: Iterable[Message], stretch: Stretch) -> list[Any]:
+    """Batches, compressed one by one: their sender would compress those of all partitions in one go."""
+    batches = []
+    for batch in _batches(client, messages):
+        batch._build()  # noqa: SLF001 -- nothing public does it before the sender
+        batches.append(batch)
+        await stretch.rest()
+    return batches
 
 
 def _batches(client: Any, messages: Iterable[Message]) -> Iterator[Any]:

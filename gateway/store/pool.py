@@ -150,7 +150,10 @@ async def open_pool(
     """
 
     async def attempt() -> Any:
-        return await asyncpg.create_pool(url, min_size=1, max_size=size, init=_speak_json, **_options(name, session))
+        options = _options(name, session)
+        return await asyncpg.create_pool(
+            url, min_size=1, max_size=size, init=_speak_json, connection_class=_Unchanged, **options
+        )
 
     pool = await _until_available(attempt, patience)
     try:
@@ -229,6 +232,18 @@ async def ping(pool: Pool) -> None:
     """One round trip. Raises StoreUnavailableError."""
     async with acquired(pool) as connection:
         await connection.fetchval("SELECT 1", timeout=5.0)
+
+
+class _Unchanged(asyncpg.Connection):  # type: ignore[misc]  # untyped base
+    """Goes back to its pool without the question that undoes what a session changed: nothing here changes one.
+
+    Locks, cursors and settings of ours all end with their transaction, and whoever listens says when he stops.
+    """
+
+    __slots__ = ()
+
+    def get_reset_query(self) -> str:
+        return ""
 
 
 def _options(name: str, session: Mapping[str, str] | None) -> dict[str, Any]:

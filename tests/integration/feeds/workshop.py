@@ -98,12 +98,16 @@ class Workshop:
         self.touched.append(feed_no)
 
     @property
+    def producers(self) -> dict[Lane, Producer]:
+        return dict.fromkeys(Lane, self.producer)
+
+    @property
     def processor(self) -> ChunkProcessor:
-        return ChunkProcessor(self.pool, Applier(self.producer), self.profiles, self._touched)
+        return ChunkProcessor(self.pool, Applier(self.producers), self.profiles, self._touched)
 
     @property
     def admission(self) -> Admission:
-        return Admission(self.pool, self.producer, FeedNumbers(self.pool), self._touched)
+        return Admission(self.pool, self.producers, FeedNumbers(self.pool), self._touched)
 
     @property
     def finisher(self) -> Finisher:

@@ -63,11 +63,24 @@ async def test_connections_carry_the_bounds_and_the_name(pool: Pool) -> None:
 
 
 async def test_further_server_settings_hold_for_every_connection(database: str) -> None:
+    async with (
+        open_pool(database, name="seq", size=2, session={"enable_seqscan": "off"}) as pool,
+        acquired(pool) as one,
+        acquired(pool) as other,
+    ):
+        assert await one.fetchval("SHOW enable_seqscan") == "off"
+        assert await other.fetchval("SHOW enable_seqscan") == "off"
+
+
+async def test_what_a_transaction_sets_for_itself_is_gone_with_it(database: str) -> None:
     async with open_pool(database, name="seq", size=1, session={"enable_seqscan": "off"}) as pool:
-        async with acquired(pool) as connection:
-            await connection.execute("SET enable_seqscan = on")
+        async with transaction(pool) as connection:
+            await connection.execute("SET LOCAL enable_seqscan = on")
+            await connection.execute("SELECT pg_advisory_xact_lock(1)")
         async with acquired(pool) as connection:
             assert await connection.fetchval("SHOW enable_seqscan") == "off"
+            held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+            assert await connection.fetchval(held) == 0
 
 
 async def test_a_lock_that_is_not_had_in_time_is_unavailability(pool: Pool) -> None:
