@@ -36,7 +36,7 @@ from gateway.sdk.exchange import Exchange, decode_exchange
 from gateway.sdk.fields import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Stamps
 from gateway.sdk.http import Http, Reply, Request
 from gateway.sdk.reader import Reader
-from gateway.sdk.wire import decode, members
+from gateway.sdk.wire import decode, decode_reply, encode, legible, members, pointer, shown, whole_json
 
 __all__ = [
     "CAPABILITIES",
@@ -82,5 +82,11 @@ __all__ = [
     "UnavailableError",
     "decode",
     "decode_exchange",
+    "decode_reply",
+    "encode",
+    "legible",
     "members",
+    "pointer",
+    "shown",
+    "whole_json",
 ]

@@ -11,8 +11,10 @@ from itertools import chain
 from typing import Any
 
 import jiter
+import orjson
 
-from gateway.sdk.errors import InvalidMessageError, Issue
+from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
+from gateway.sdk.http import Reply
 
 MAX_RECORD = 1024 * 1024
 """Bytes of the longest record."""
@@ -34,6 +36,7 @@ SHOWN = 200
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _OPENING = frozenset(b"[{")
+_BITS = 63
 # Escapes that may stand for a control character; an escaped backslash before a "b" looks the same, hence only a hint.
 _CONTROL_HINT = re.compile(rb"\\(?:u00[01]|u007[fF]|[bf])")
 _BACKSLASH, _DELETE = 0x5C, 0x7F
@@ -75,6 +78,34 @@ def members(raw: bytes) -> dict[str, Any]:
     raise InvalidMessageError(Issue("validation_failed", actual=shown(value), expected="an object"))
 
 
+def whole_json(body: bytes) -> bool:
+    """Whether a body begins and ends as an object or array of JSON does: no error page, not empty, not cut off."""
+    text = body.strip()
+    return text[:1] + text[-1:] in (b"{}", b"[]")
+
+
+def decode_reply(reply: Reply) -> Any:
+    """The one JSON value that a supplier's reply is, as `decode` reads it, however long or crowded.
+
+    Its size was capped on its way in. Raises ContractError with the body.
+    """
+    try:
+        value = jiter.from_json(reply.body, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="lossless-float")
+    except ValueError as error:
+        raise _unreadable(reply, legible(str(error))) from error
+    if _too_deep(reply.body):
+        raise _unreadable(reply, f"deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def encode(value: Any) -> bytes:
+    """A decoded value as JSON again, every number as it was written."""
+    try:
+        return orjson.dumps(value, default=_as_written)
+    except orjson.JSONEncodeError:  # whole numbers beyond 64 bits
+        return orjson.dumps(_spelled(value), default=_as_written)
+
+
 def shown(value: object) -> str:
     """A value of a record as an issue repeats it: short, one line, without control characters."""
     match value:
@@ -110,6 +141,28 @@ def _fault(message: str) -> Issue:
     if duplicate := _DUPLICATE.fullmatch(message):
         return Issue("duplicate_key", actual=legible(duplicate[1]), expected="every member once")
     return Issue("malformed_json", actual=legible(message), expected="one JSON value in UTF-8")
+
+
+def _unreadable(reply: Reply, why: str) -> ContractError:
+    return ContractError(
+        f"The reply is not JSON: {why}", operation=reply.operation, status=reply.status, reply=reply.body
+    )
+
+
+def _as_written(number: object) -> orjson.Fragment:
+    return orjson.Fragment(str(number).encode())
+
+
+def _spelled(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _spelled(child) for name, child in value.items()}
+        case list():
+            return [_spelled(child) for child in value]
+        case int() if value.bit_length() > _BITS:
+            return _as_written(value)
+        case _:
+            return value
 
 
 def _too_deep(raw: bytes) -> bool:

@@ -1,0 +1,69 @@
+"""The adapter of JD VOP, feeds half: what it can do, each in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from adapters.jd_vop import areas, messages, offers, product, pulls, replies, tokens
+from adapters.jd_vop.options import Options
+from gateway import sdk
+from schemas.catalog import Facet
+
+
+class Adapter(sdk.Adapter):
+    """Pulls four facets, polls one pool, reads the tree of areas."""
+
+    options_model = Options
+    options: Options
+
+    def judge(self, reply: sdk.Reply) -> None:
+        """Faults inside answers that came with a status of success."""
+        replies.judge(reply)
+
+    def normalise(self, record: sdk.Record) -> Iterable[sdk.Item | sdk.Refusal]:
+        """What an exchange says of each of its skus."""
+        exchange = sdk.decode_exchange(record.raw)
+        if not all(map(pulls.SKU.fullmatch, exchange.skus)):
+            raise sdk.InvalidMessageError(sdk.Issue("validation_failed", "/skus", expected="numbers"))
+        match record.facet:
+            case Facet.PRODUCT:
+                return list(product.products(exchange, self.options.image_host))
+            case Facet.PRICE:
+                return list(offers.prices(exchange, self.options.price_basis))
+            case Facet.STOCK:
+                return list(offers.stock(exchange))
+            case Facet.LISTING:
+                return list(offers.listing(exchange))
+
+    async def list_skus(self, http: sdk.Http, cursor: JsonValue) -> sdk.SkuPage:
+        """One page of one pool."""
+        return await pulls.list_skus(http, cursor, self.options)
+
+    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str]) -> Sequence[sdk.Exchange]:
+        """One exchange for all skus of a facet, for each sku of products, for each area of stock."""
+        return await pulls.read(http, facet, skus, self.options)
+
+    async def fetch(self, http: sdk.Http, pool: str) -> Sequence[sdk.Message]:
+        """What the pool holds for feeds."""
+        return await messages.fetch(http)
+
+    def follow_ups(self, message: sdk.Message) -> Sequence[sdk.FollowUp]:
+        """What has to be read anew."""
+        return messages.follow_ups(message)
+
+    async def acknowledge(self, http: sdk.Http, pool: str, messages_: Sequence[sdk.Message]) -> None:
+        """Delete messages."""
+        await messages.acknowledge(http, messages_)
+
+    async def read_areas(self, http: sdk.Http, parent: str) -> Sequence[sdk.Area]:
+        """Areas right below one."""
+        return await areas.read_areas(http, parent)
+
+    async def obtain_token(
+        self, http: sdk.Http, secrets: Mapping[str, str], held: sdk.Token | None, now: datetime
+    ) -> sdk.Token:
+        """A token, refreshed or new."""
+        return await tokens.obtain(http, secrets, held, now)

@@ -1,0 +1,91 @@
+"""The message pool: what it holds for feeds, and what has to be read anew because of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adapters.jd_vop import areas, replies
+from adapters.jd_vop.pulls import together
+from gateway import sdk
+from schemas.catalog import Facet
+
+REREADS: Mapping[str, frozenset[Facet]] = {
+    "2": frozenset({Facet.PRICE}),
+    "4": frozenset({Facet.LISTING}),
+    "6": frozenset(Facet),  # put into a pool, or taken out of it
+    "16": frozenset({Facet.PRODUCT}),
+    "100": frozenset({Facet.PRICE, Facet.PRODUCT}),  # tax rate
+}
+"""Facets that a message about a sku makes us read anew, by its type. What else it says is never taken for true."""
+
+AREA_CHANGE = "50"
+
+TYPES = ",".join(sorted((*REREADS, AREA_CHANGE), key=int))
+"""Types that are fetched; messages about orders stay for those who wait for them."""
+
+GONE = ("不存在", "已删除", "已被删除", "已经删除")
+"""Words of a refusal to delete a message because it is deleted."""
+
+
+async def fetch(http: sdk.Http) -> list[sdk.Message]:
+    """What waits. An element that is no message has the id and type "" and is left to `follow_ups` to refuse."""
+    reply = await http.call(sdk.Request("message_get", form={"type": TYPES}))
+    answer = replies.read(reply)
+    if answer.empty:
+        return []
+    if not isinstance(answer.result, list):
+        raise replies.unpromised(reply, "no list of messages")
+    return [_message(each) for each in answer.result]
+
+
+def _message(element: Any) -> sdk.Message:
+    members = element if isinstance(element, dict) else {}
+    return sdk.Message(
+        replies.told(members.get("id")) or "", replies.told(members.get("type")) or "", sdk.encode(element)
+    )
+
+
+def follow_ups(message: sdk.Message) -> tuple[sdk.FollowUp, ...]:
+    """What a message makes us read anew. Raises ContractError where its type or content is not promised."""
+    try:
+        content = replies.stripped(sdk.members(message.raw)).get("result")
+    except (sdk.InvalidMessageError, ValueError) as error:
+        raise _unknown(message, str(error)) from error
+    if not isinstance(content, dict):
+        raise _unknown(message, "no result")
+    if message.type == AREA_CHANGE:
+        return (sdk.RereadAreas(_changed(message, content)),)
+    facets, sku = REREADS.get(message.type), replies.told(content.get("skuId"))
+    if facets is None or sku is None or not sku.isdecimal():
+        raise _unknown(message, "a type that is not known" if facets is None else "no sku")
+    return (sdk.Reread(sku, facets),)
+
+
+def _changed(message: sdk.Message, content: Mapping[str, Any]) -> str:
+    """The parent of an area that has changed. Levels of messages begin with the country, ours with the province."""
+    level, parent = replies.told(content.get("areaLevel")), replies.told(content.get("parentId"))
+    if level in ("1", "2"):
+        return ""
+    if level not in ("3", "4", "5") or parent is None or not parent.isdecimal():
+        raise _unknown(message, "no area")
+    return areas.area_id(int(level) - 2, parent)
+
+
+def _unknown(message: sdk.Message, what: str) -> sdk.ContractError:
+    kind = sdk.legible(message.type)
+    return sdk.ContractError(f"message of type {kind!r}: {what}", operation="message_get", reply=message.raw)
+
+
+async def acknowledge(http: sdk.Http, messages: Sequence[sdk.Message]) -> None:
+    """Delete messages, one call each. One that has no id cannot be deleted."""
+    ids = dict.fromkeys(message.id for message in messages if message.id)
+    await together(*(_delete(http, each) for each in ids))
+
+
+async def _delete(http: sdk.Http, message: str) -> None:
+    try:
+        await http.call(sdk.Request("message_del", form={"id": message}))
+    except sdk.ContractError as error:
+        if not any(word in str(error) for word in GONE):
+            raise

@@ -1,0 +1,148 @@
+"""Prices, stock and listing: from rows by sku to the mall's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from adapters.jd_vop.replies import Answer
+from adapters.jd_vop.rows import Row, answer_of, not_answered, rows_of
+from gateway import sdk
+from schemas.catalog import ListingFacts, PriceBasis, PriceFacts, Quote, Shelf, StockFacts, StockState
+
+STATES: Mapping[str, StockState] = {
+    "33": StockState.IN_STOCK,
+    "39": StockState.IN_TRANSIT,
+    "40": StockState.ALLOCATABLE,
+    "36": StockState.PRESALE,
+    "34": StockState.OUT,
+    "99": StockState.BOOKABLE,
+}
+"""`stockStateId`."""
+
+SHELVES: Mapping[str, Shelf] = {"1": Shelf.ON, "0": Shelf.OFF}
+"""`state` of skuState, `saleState` of check: 1 is on here, unlike elsewhere."""
+
+RESTRICTED: Mapping[str, bool] = {"true": True, "false": False, "1": True, "0": False}
+"""`isAreaRestrict`."""
+
+TRUSTED = 50
+"""Asked for as many, or more: `remainNum` tells nothing, or repeats what was asked."""
+
+UNSALEABLE = "不可售"
+
+_DAYS = re.compile(r"([0-9]{1,3})\s*天?")
+
+
+def prices(exchange: sdk.Exchange, basis: PriceBasis) -> Iterator[sdk.Item | sdk.Refusal]:
+    """What each sku costs; one without a row has no price."""
+    rows = rows_of(exchange, "get_sell_price", answer_of(exchange, "get_sell_price"))
+    for sku in exchange.skus:
+        row = rows.get(sku) or Row({}, ("replies", "get_sell_price"))
+        facts = _price(sku, row, basis)
+        yield sdk.Refusal(sku, tuple(row.issues)) if row.issues else sdk.Item(facts)
+
+
+def _price(sku: str, row: Row, basis: PriceBasis) -> PriceFacts:
+    price, gross = row.amount("price"), basis is PriceBasis.GROSS
+    quoted = price or None  # 0 is no price
+    return PriceFacts(
+        sku=sku,
+        quote=Quote.QUOTED if quoted else Quote.NO_QUOTE,
+        agreement_price=quoted if gross else None,
+        net_price=row.amount("nakedPrice") if gross else quoted,
+        tax_rate=row.percent("tax"),
+        tax_amount=row.amount("taxPrice"),
+        market_price=row.amount("marketPrice"),
+        public_price=row.amount("jdPrice"),
+        basis=basis,
+    )
+
+
+def stock(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:
+    """Whether each sku can be had in the area that was asked about."""
+    found, limits = answer_of(exchange, "get_new_stock_by_id"), answer_of(exchange, "check_area_limit")
+    states = rows_of(exchange, "get_new_stock_by_id", found)
+    restricted = rows_of(exchange, "check_area_limit", limits)
+    area, num, skus = _question(exchange.asked)
+    counts = max(num, skus) < TRUSTED
+    for sku in exchange.skus:
+        if _barred(sku, found, limits):
+            yield sdk.Item(StockFacts(sku=sku, area=area, state=StockState.OUT, asked_quantity=Decimal(num)))
+        elif sku not in states or sku not in restricted:
+            yield not_answered(sku, "check_area_limit" if sku in states else "get_new_stock_by_id")
+        else:
+            yield _stock(sku, states[sku], restricted[sku], area, num, counts)
+
+
+def _question(asked: Mapping[str, Any]) -> tuple[str, int, int]:
+    """Area, pieces of each sku, and number of skus that were asked about."""
+    match asked:
+        case {"area": str(area), "num": int(num), "skus": int(skus)} if re.fullmatch(r"[0-9_]{1,64}", area):
+            return _bare(area), max(num, 0), skus
+        case _:
+            raise sdk.InvalidMessageError(sdk.Issue("validation_failed", "/asked", expected="area, num and skus"))
+
+
+def _bare(area: str) -> str:
+    """An area without the zeros that stand for levels it does not have."""
+    return re.sub(r"(_0)+$", "", area)
+
+
+def _stock(sku: str, row: Row, limit: Row, area: str, num: int, counts: bool) -> sdk.Item | sdk.Refusal:
+    state, left = row.word("stockStateId", STATES), row.count("remainNum")
+    restricted = limit.word("isAreaRestrict", RESTRICTED)
+    told = row.members.get("areaId")
+    if told is not None and (not isinstance(told, str) or _bare(told.strip()) != area):
+        row.refuse("contract_error", "areaId", area)
+    if row.issues or limit.issues or state is None:
+        return sdk.Refusal(sku, (*row.issues, *limit.issues))
+    facts = StockFacts(
+        sku=sku,
+        area=area,
+        state=StockState.OUT if restricted else state,
+        quantity=left if counts and not restricted else None,
+        asked_quantity=Decimal(num),
+        lead_days=_days(row) if state is StockState.BOOKABLE and not restricted else None,
+    )
+    return sdk.Item(facts)
+
+
+def _days(row: Row) -> int | None:
+    """Days until goods that are bookable arrive: their description is that number."""
+    found = _DAYS.fullmatch(str(row.members.get("stockStateDesc")).strip())
+    return int(found[1]) if found else None
+
+
+def listing(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:
+    """Whether each sku is offered: on the shelf, and saleable under this contract."""
+    shelf, sale = answer_of(exchange, "sku_state"), answer_of(exchange, "check")
+    shelves, sales = rows_of(exchange, "sku_state", shelf), rows_of(exchange, "check", sale)
+    for sku in exchange.skus:
+        if words := _barred(sku, shelf, sale):
+            yield sdk.Item(ListingFacts(sku=sku, shelf=Shelf.OFF, reason=words))
+        elif sku not in shelves or sku not in sales:
+            yield not_answered(sku, "check" if sku in shelves else "sku_state")
+        else:
+            yield _listing(sku, shelves[sku], sales[sku])
+
+
+def _listing(sku: str, shelf: Row, sale: Row) -> sdk.Item | sdk.Refusal:
+    on, saleable = shelf.word("state", SHELVES), sale.word("saleState", SHELVES)
+    if on is None or saleable is None:
+        return sdk.Refusal(sku, (*shelf.issues, *sale.issues))
+    reason = UNSALEABLE if on is Shelf.ON and saleable is Shelf.OFF else None
+    return sdk.Item(ListingFacts(sku=sku, shelf=Shelf.OFF if reason else on, reason=reason))
+
+
+def _barred(sku: str, *answers: Answer) -> str:
+    """The supplier's words where one of its answers says that a sku is not offered to us; else "".
+
+    An answer of nothing that names nobody is about one sku: batches were told apart when they were read.
+    """
+    for answer in answers:
+        if sku in answer.barred or (answer.nothing and not answer.barred):
+            return sdk.legible(" ".join(answer.message.split()) or answer.code)
+    return ""

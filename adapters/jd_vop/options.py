@@ -1,0 +1,35 @@
+"""In what suppliers of the interface differ, from a supplier's row."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, Strict, StringConstraints, field_validator
+
+from gateway import sdk
+from schemas.catalog import PriceBasis, WebAddress
+
+AreaPath = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,9}(_\d{1,10}){2,3}$")]
+"""Province, city, county and perhaps town of the supplier's tree, such as `7_412_3545`; 0 where it goes no deeper."""
+
+
+class Options(sdk.Options):
+    """Facts of one contract.
+
+    areas: where stock is asked for, at least one where stock is fed; price_basis: which price the contract fixes;
+    image_host: what relative addresses of images begin with; paged: pools are listed page by page (`getSkuByPage`),
+    else at once (`getSku`); even_pages: all pages of a pool but the last are equally long, anything else is a cut.
+    """
+
+    areas: Annotated[tuple[AreaPath, ...], Strict(False), Field(max_length=100)] = ()
+    price_basis: Annotated[PriceBasis, Strict(False)] = PriceBasis.GROSS
+    image_host: WebAddress = "https://img13.360buyimg.com/n0/"
+    paged: bool = True
+    even_pages: bool = True
+
+    @field_validator("areas")
+    @classmethod
+    def _once(cls, areas: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(areas)) != len(areas):
+            raise ValueError("should name each area once")
+        return areas

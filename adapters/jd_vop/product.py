@@ -1,0 +1,206 @@
+"""Master data: the detail of one sku and its images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from adapters.jd_vop import replies
+from adapters.jd_vop.rows import Row, answer_of, not_answered, read
+from gateway import sdk
+from schemas.base import CONTROLS
+from schemas.catalog import Attribute, ProductFacts, WebAddress
+
+DETAILS: Mapping[str, str] = {
+    "weight": "重量(kg)",
+    "Author": "著者",
+    "Editer": "编者",
+    "Transfer": "译者",
+    "Drawer": "绘者",
+    "Proofreader": "校对",
+    "ISBN": "ISBN",
+    "Publishers": "出版社",
+    "Sheet": "开本",
+    "Pages": "页数",
+    "Package": "包装",
+    "PublishTime": "出版时间",
+    "BatchNo": "版次",
+    "PrintTime": "印刷时间",
+    "PrintNo": "印次",
+    "PackNum": "套装数量",
+    "Language": "正文语言",
+    "Papers": "用纸",
+    "Actor": "演员",
+    "Director": "导演",
+    "Singer": "演奏者",
+    "Performer": "演唱者",
+    "Authors": "作词",
+    "Compose": "作曲",
+    "Screenwriter": "编剧",
+    "Foreignname": "外文名",
+    "Aka": "又名",
+    "Publishing_Company": "发行公司",
+    "Soundtrack": "碟数",
+    "Media": "介质",
+    "Dregion": "地区",
+    "Episode": "集数",
+    "Length": "片长",
+    "Region": "区码",
+    "Press": "出版社",
+    "Production_Company": "出品公司",
+    "ReleaseDate": "上映日期",
+    "Mvd_Wxjz": "文像进字",
+    "Language_Dubbed": "配音语言",
+    "Language_Subtitled": "字幕语言",
+    "Screen_Ratio": "屏幕比例",
+    "Format": "画面色彩",
+    "ISRC": "ISRC",
+}
+"""Members that goods have instead of a table of parameters, books and recordings above all, in the documents' words."""
+
+MODEL = "型号"
+"""The parameter that is the model."""
+
+MAX_ATTRIBUTES, MAX_VALUE, MAX_MODEL, MAX_IMAGES = 500, 2000, 500, 100
+
+_ADDRESS = TypeAdapter(WebAddress)
+_BARCODE = re.compile(r"(?<![0-9A-Za-z])[0-9]{8,14}(?![0-9A-Za-z])")
+_CONTROLS = re.compile(f"[{CONTROLS}]")
+_TAX_CODE = re.compile(r"[0-9]{1,19}")
+
+
+def products(exchange: sdk.Exchange, image_host: str) -> Iterator[sdk.Item | sdk.Refusal]:
+    """The one product of an exchange; a refusal where VOP has no such goods for us."""
+    for sku in exchange.skus:
+        answer = answer_of(exchange, "detail")
+        if answer.empty:
+            yield not_answered(sku, "detail", answer.message)
+            continue
+        row = Row(answer.result if isinstance(answer.result, dict) else {}, ("replies", "detail", "result"))
+        if replies.told(row.members.get("sku", row.members.get("skuId"))) != sku:
+            row.refuse("contract_error", "sku", sku)
+        facts = _product(sku, row, _images(exchange, row, image_host))
+        yield sdk.Item(facts) if facts and not row.issues else sdk.Refusal(sku, tuple(row.issues))
+
+
+def _product(sku: str, row: Row, images: tuple[str, ...]) -> ProductFacts | None:
+    attributes = _attributes(row)
+    name, least = row.line("name"), row.count("LowestBuy" if "LowestBuy" in row.members else "lowestBuy")
+    tax_code = row.line("taxCode")
+    if name is None and not row.issues:
+        row.refuse("validation_failed", "name", "a name")
+    if tax_code and not _TAX_CODE.fullmatch(tax_code):
+        row.refuse("validation_failed", "taxCode", "1 to 19 digits")
+    if name is None or row.issues:
+        return None
+    return ProductFacts(
+        sku=sku,
+        name=name,
+        brand_raw=row.line("brandName") or row.line("Brand"),
+        model=next((each.value[:MAX_MODEL] for each in attributes if each.name == MODEL), None),
+        unit=row.label("saleUnit"),
+        category_path=_category(row),
+        attributes=attributes,
+        images=images,
+        description=row.text("introduction") or row.text("contentDesc"),
+        barcode=_barcode(row),
+        tax_code=tax_code,
+        origin=row.line("productArea"),
+        warranty=row.text("shouhou"),
+        packing_list=row.text("wareQD") or row.text("box_Contents"),
+        minimum_order_quantity=least or Decimal(1),
+    )
+
+
+def _category(row: Row) -> tuple[str, ...]:
+    """The codes of a path such as `6728;6745;13995`, root first."""
+    codes = [code.strip() for code in (row.label("category") or "").split(";")]
+    return tuple(code for code in codes if code)[:10]
+
+
+def _barcode(row: Row) -> str | None:
+    """The first of the codes that may be a GTIN; goods of several have them all in one text."""
+    found = _BARCODE.search(row.line("upc") or "")
+    return found[0] if found else None
+
+
+def _attributes(row: Row) -> tuple[Attribute, ...]:
+    named = [(name, row.line(member)) for member, name in DETAILS.items() if row.members.get(member)]
+    pairs = [*_parameters(row.text("param") or ""), *((name, value) for name, value in named if value)]
+    return tuple(Attribute(name=name, value=value[:MAX_VALUE]) for name, value in pairs)[:MAX_ATTRIBUTES]
+
+
+def _parameters(table: str) -> Sequence[tuple[str, str]]:
+    """Name and value of every row of a table that has both, however badly it is closed."""
+    parser = _Table()
+    parser.feed(table)
+    parser.close()
+    parser.end_row()
+    return [(name.rstrip(":： ")[:200], value) for name, value in parser.pairs if name.rstrip(":： ") and value]
+
+
+class _Table(HTMLParser):
+    """Collects the first two cells of every row; headings are no cells."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pairs: list[tuple[str, str]] = []
+        self._cells: list[str] = []
+        self._inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self.end_row()
+        elif tag == "td":
+            self._cells.append("")
+        if tag in ("td", "th", "tr"):
+            self._inside = tag == "td"
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("tr", "table"):
+            self.end_row()
+        if tag in ("td", "tr", "table"):
+            self._inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self._cells[-1] += data
+
+    def end_row(self) -> None:
+        """Take the row that has come to its end."""
+        cells = [" ".join(_CONTROLS.sub(" ", cell).split()) for cell in self._cells]  # `&#1;` was none before
+        if len(cells) >= 2:
+            self.pairs.append((cells[0], cells[1]))
+        self._cells = []
+
+
+def _images(exchange: sdk.Exchange, row: Row, image_host: str) -> tuple[str, ...]:
+    """Absolute addresses, the main image first; those that are no addresses are left out."""
+    listed = read("images", exchange.replies.get("images", b"null"))
+    images = [] if listed is None or listed in ("", {}) else listed
+    if not isinstance(images, list) or not all(isinstance(each, dict) for each in images):
+        raise sdk.ContractError("images: expected a list", operation="sku_image", reply=exchange.replies["images"])
+    shown = sorted((each for each in images if replies.told(each.get("yn")) != "0"), key=_order)
+    paths = [row.members.get("imagePath"), row.members.get("image"), *(each.get("path") for each in shown)]
+    addresses = [_address(path.strip(), image_host) for path in paths if isinstance(path, str) and path.strip()]
+    return tuple(dict.fromkeys(address for address in addresses if address))[:MAX_IMAGES]
+
+
+def _order(image: Mapping[str, Any]) -> tuple[bool, int]:
+    place = replies.told(image.get("orderSort")) or ""
+    return replies.told(image.get("isPrimary")) != "1", int(place) if re.fullmatch(r"[0-9]{1,9}", place) else 0
+
+
+def _address(path: str, host: str) -> str | None:
+    if path.startswith("//"):
+        path = f"https:{path}"
+    address = path if re.match(r"https?://", path) else f"{host.rstrip('/')}/{path.lstrip('/')}"
+    try:
+        return _ADDRESS.validate_python(address, strict=True)
+    except ValidationError:
+        return None

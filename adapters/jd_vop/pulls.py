@@ -1,0 +1,215 @@
+"""Reading the catalog: pools page by page, and each facet in the largest batches that VOP takes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from adapters.jd_vop import replies
+from adapters.jd_vop.options import Options
+from gateway import sdk
+from schemas.catalog import Facet
+
+NUM = 1
+"""Pieces of each sku that stock is asked for: below 50 the answer counts, above it does not."""
+
+DETAIL_EXTRAS = "shouhou,taxCode,LowestBuy"
+PRICE_EXTRAS = "marketPrice,containsTax"  # with nakedPrice among them, `price` would be the net price as well
+
+T = TypeVar("T")
+Ask = Callable[[Sequence[str]], Awaitable[Mapping[str, sdk.Reply]]]
+
+SKU = re.compile(r"[0-9]{1,20}")
+"""How skus look here."""
+
+
+class Place(BaseModel):
+    """Where in the list of all skus the next page stands: the cursor.
+
+    pools: those still to be read, the first at hand; page: the next of it; pages, length: as its first page had them;
+    last: digest of the page before.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    pools: list[str]
+    page: int = 1
+    pages: int = 0
+    length: int = 0
+    last: str = ""
+
+
+async def list_skus(http: sdk.Http, cursor: JsonValue, options: Options) -> sdk.SkuPage:
+    """The next page of the pools. Raises ContractError for a page that is not whole."""
+    if cursor is None:
+        place = Place(pools=await _pools(http))
+    else:
+        try:
+            place = Place.model_validate(cursor)
+        except ValidationError as error:
+            raise sdk.ContractError("The cursor is none of this adapter's.") from error
+    if not place.pools:
+        return sdk.SkuPage(())
+    skus, after = await (_page(http, place, options) if options.paged else _whole(http, place))
+    return sdk.SkuPage(tuple(dict.fromkeys(skus)), after.model_dump() if after.pools else None)
+
+
+async def _pools(http: sdk.Http) -> list[str]:
+    reply = await http.call(sdk.Request("get_page_num"))
+    answer = replies.read(reply)
+    if answer.empty:
+        return []
+    listed = answer.result if isinstance(answer.result, list) else [None]
+    pools = [replies.told(each.get("page_num")) if isinstance(each, dict) else None for each in listed]
+    if None in pools:
+        raise replies.unpromised(reply, "a pool without a number")
+    return list(dict.fromkeys(pool for pool in pools if pool))
+
+
+async def _whole(http: sdk.Http, place: Place) -> tuple[list[str], Place]:
+    reply = await http.call(sdk.Request("get_sku", form={"pageNum": place.pools[0]}))
+    return _skus(reply, replies.read(reply).result), Place(pools=place.pools[1:])
+
+
+async def _page(http: sdk.Http, place: Place, options: Options) -> tuple[list[str], Place]:
+    form = {"pageNum": place.pools[0], "pageNo": str(place.page)}
+    reply = await http.call(sdk.Request("get_sku_by_page", form=form))
+    answer = replies.read(reply)
+    if place.page == 1 and answer.empty:
+        return [], Place(pools=place.pools[1:])
+    if not isinstance(answer.result, dict):
+        raise replies.unpromised(reply, "no page")
+    skus = _skus(reply, answer.result.get("skuIds"))
+    pages = _pages(reply, answer.result.get("pageCount"), empty=not skus)
+    if fault := _cut(place, pages, skus, even=options.even_pages):
+        raise replies.unpromised(reply, f"page {place.page} of pool {place.pools[0]}: {fault}")
+    if place.page >= pages:
+        return skus, Place(pools=place.pools[1:])
+    length = place.length or len(skus)
+    return skus, Place(pools=place.pools, page=place.page + 1, pages=pages, length=length, last=_digest(skus))
+
+
+def _cut(place: Place, pages: int, skus: Sequence[str], *, even: bool) -> str:
+    """Why a page cannot be whole; "" where nothing speaks against it."""
+    if pages < place.pages:
+        return f"{pages} pages, {place.pages} before"
+    if skus and _digest(skus) == place.last:
+        return "the page before again"
+    if even and place.page < pages and (not skus or len(skus) != (place.length or len(skus))):
+        return f"{len(skus)} skus, {place.length or 'some'} expected"
+    return ""
+
+
+def _pages(reply: sdk.Reply, count: Any, *, empty: bool) -> int:
+    text = replies.told(count) or ("0" if empty else "")
+    if not re.fullmatch(r"[0-9]{1,6}", text) or (text == "0" and not empty):
+        raise replies.unpromised(reply, f"pageCount {sdk.shown(count)}")
+    return int(text)
+
+
+def _skus(reply: sdk.Reply, listed: Any) -> list[str]:
+    """Skus of a list, or of a text that joins them by commas."""
+    if listed is None or listed in ("", [], {}):
+        return []
+    given = listed.split(",") if isinstance(listed, str) else listed
+    skus = [replies.told(each) or "" for each in given] if isinstance(given, list) else [""]
+    if not all(map(SKU.fullmatch, skus)):
+        raise replies.unpromised(reply, "a sku that is no number")
+    return skus
+
+
+def _digest(skus: Sequence[str]) -> str:
+    return hashlib.sha256(",".join(skus).encode()).hexdigest()[:32]
+
+
+async def read(http: sdk.Http, facet: Facet, skus: Sequence[str], options: Options) -> list[sdk.Exchange]:
+    """Exchanges about all of these skus. Raises as `Http.call`."""
+    match facet:
+        case Facet.PRODUCT:
+            return await _products(http, skus)
+        case Facet.STOCK:
+            if not options.areas:
+                raise sdk.ContractError("Stock is asked for by area: set options.areas.")
+            found = await together(*(_stock(http, area, skus) for area in options.areas))
+            return [exchange for exchanges in found for exchange in exchanges]
+        case Facet.PRICE:
+            return await _settled(skus, lambda some: _asked(http, _price(some)), {})
+        case Facet.LISTING:
+            return await _settled(skus, lambda some: _asked(http, *_listing(some)), {})
+
+
+def _price(skus: Sequence[str]) -> sdk.Request:
+    return sdk.Request("get_sell_price", form={"sku": ",".join(skus), "queryExts": PRICE_EXTRAS})
+
+
+def _listing(skus: Sequence[str]) -> tuple[sdk.Request, sdk.Request]:
+    joined = ",".join(skus)
+    return sdk.Request("sku_state", form={"sku": joined}), sdk.Request("check", form={"skuIds": joined})
+
+
+def _availability(area: str, skus: Sequence[str]) -> tuple[sdk.Request, sdk.Request]:
+    wanted = sdk.encode([{"skuId": int(sku), "num": NUM} for sku in skus]).decode()
+    places = zip(("province", "city", "county", "town"), (*area.split("_"), "0"), strict=False)
+    return (
+        sdk.Request("get_new_stock_by_id", form={"skuNums": wanted, "area": area}),
+        sdk.Request("check_area_limit", form={"skuIds": ",".join(skus), **dict(places)}),
+    )
+
+
+async def _stock(http: sdk.Http, area: str, skus: Sequence[str]) -> list[sdk.Exchange]:
+    return await _settled(skus, lambda some: _asked(http, *_availability(area, some)), {"area": area, "num": NUM})
+
+
+async def _products(http: sdk.Http, skus: Sequence[str]) -> list[sdk.Exchange]:
+    """One exchange a sku: its detail, and what the one reply about images says of it."""
+    details = (http.call(sdk.Request("get_detail", form={"sku": sku, "queryExts": DETAIL_EXTRAS})) for sku in skus)
+    pictures, *found = await together(http.call(sdk.Request("sku_image", form={"sku": ",".join(skus)})), *details)
+    answer = replies.read(pictures)
+    images = {} if answer.empty else answer.result
+    if not isinstance(images, dict):
+        raise replies.unpromised(pictures, "images by sku")
+    return [
+        sdk.Exchange((sku,), {"detail": detail.body, "images": sdk.encode(images.get(sku))})
+        for sku, detail in zip(skus, found, strict=True)
+    ]
+
+
+async def _asked(http: sdk.Http, *requests: sdk.Request) -> Mapping[str, sdk.Reply]:
+    found = await together(*map(http.call, requests))
+    return {reply.operation: reply for reply in found}
+
+
+async def _settled(skus: Sequence[str], ask: Ask, asked: dict[str, JsonValue]) -> list[sdk.Exchange]:
+    """Exchanges about all of these skus: one, unless an answer says no to the batch because of a few in it.
+
+    Those are told apart by name, where it names them, else by halves; the others are asked about again.
+    """
+    found = await ask(skus)
+    bodies = {name: reply.body for name, reply in found.items()}
+    answers = [answer for answer in map(replies.read, found.values()) if answer.nothing]
+    barred = [sku for sku in skus if any(sku in answer.barred for answer in answers)]
+    whole = sdk.Exchange(tuple(skus), bodies, {**asked, "skus": len(skus)})
+    if not answers or len(skus) == 1 or len(barred) == len(skus):
+        return [whole]
+    if barred:
+        rest = [sku for sku in skus if sku not in set(barred)]
+        alone = sdk.Exchange(tuple(barred), bodies, whole.asked)
+        return [alone, *await _settled(rest, ask, asked)]
+    half = len(skus) // 2
+    first, second = await together(_settled(skus[:half], ask, asked), _settled(skus[half:], ask, asked))
+    return [*first, *second]
+
+
+async def together(*questions: Coroutine[Any, Any, T]) -> list[T]:
+    """All the answers, asked for at once; the first error ends the other questions."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(question) for question in questions]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+    return [task.result() for task in tasks]

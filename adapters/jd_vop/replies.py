@@ -1,0 +1,186 @@
+"""The envelope around every answer of VOP, and what its codes mean.
+
+`success`, `resultCode`, `resultMessage` and `result`, in many spellings: the code may be four digits, null, "0", "1" or
+a word, `code` 200 may stand beside it, `result` may be a text that holds JSON, and names may have blanks at their ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway import sdk
+
+_SHARED: Mapping[str, type[sdk.SupplierError]] = {
+    "1005": sdk.AuthError,  # invalid key
+    "1020": sdk.AuthError,  # no key
+    "1022": sdk.AuthError,  # no token
+    "2001": sdk.AuthError,  # no permission, of several kinds; 2004 concerns goods, not us
+    "2002": sdk.AuthError,
+    "2003": sdk.AuthError,
+    "2005": sdk.AuthError,
+    "2006": sdk.AuthError,
+    "2007": sdk.AuthError,  # token expired
+    "2011": sdk.AuthError,  # refresh token invalid
+    "2012": sdk.AuthError,  # refresh token expired
+    "3021": sdk.RateLimitError,  # too many failures
+    "3035": sdk.UnavailableError,  # time-outs inside the platform
+    "3036": sdk.UnavailableError,
+    "3038": sdk.UnavailableError,
+    "3040": sdk.AuthError,  # key blocked
+    "3041": sdk.RateLimitError,  # too many calls at once
+    "3042": sdk.RateLimitError,  # beyond the contract's level
+    "3058": sdk.UnavailableError,
+    "5001": sdk.UnavailableError,
+    "6000": sdk.UnavailableError,
+}
+
+BUSINESS: Mapping[str, type[sdk.SupplierError]] = {**_SHARED, "3002": sdk.RateLimitError}
+"""Faults by code, where the business behind the gateway of VOP answers; any other "no" is a ContractError."""
+
+GATEWAY: Mapping[str, type[sdk.SupplierError]] = {
+    **_SHARED,
+    "1003": sdk.AuthError,  # invalid token; of the business: a bad value
+    "1004": sdk.AuthError,  # token expired; of the business: given twice
+    "3004": sdk.UnavailableError,  # time-out; of the business: may not be sold
+}
+"""Faults by code, where VOP's gateway answers itself: without `success`, or with words about the token."""
+
+NOTHING = frozenset({"0010", "2004", "3405"})
+"""Codes of a "no" that is an answer: nothing there, goods not in a pool of the contract, no lower areas."""
+
+TOKENS = frozenset({"access_token", "refresh_token"})
+"""Operations that only hand out tokens: whatever they refuse, they refuse our credentials."""
+
+_NAMED = re.compile(r"skuIds?\s*[:：]?\s*\[([^\]]*)\]", re.IGNORECASE)
+_DIGITS = re.compile(r"[0-9]{1,20}")
+_TRUTH: Mapping[str, bool] = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An envelope, opened. success: None where it does not say; code: "" where there is none."""
+
+    success: bool | None
+    code: str
+    message: str
+    result: Any
+
+    @property
+    def empty(self) -> bool:
+        """Whether it holds nothing: lists are met as null, "", [] and {}."""
+        return self.result is None or self.result in ("", [], {})
+
+    @property
+    def nothing(self) -> bool:
+        """Whether it says that there is nothing to tell of what was asked."""
+        return self.empty and (self.code in NOTHING or bool(self.barred))
+
+    @property
+    def barred(self) -> frozenset[str]:
+        """Skus that its words name as not to be had under this contract."""
+        found = _NAMED.search(self.message)
+        return frozenset(_DIGITS.findall(found[1])) if found else frozenset()
+
+    @property
+    def fault(self) -> type[sdk.SupplierError] | None:
+        """The class of what went wrong; None where it is an answer."""
+        gateway = self.success is None or "token" in self.message.lower()
+        if fault := (GATEWAY if gateway else BUSINESS).get(self.code):
+            return fault
+        return None if self.success or self.nothing else sdk.ContractError
+
+
+def opened(value: Any, decode: Callable[[bytes], Any]) -> Answer | None:
+    """The answer that a decoded body is; None where it is no envelope. decode: for a result that holds JSON itself.
+
+    Raises what `decode` raises, and ValueError where two names differ in blanks alone.
+    """
+    if not isinstance(value, dict):
+        return None
+    members = stripped(value)
+    result = members.get("result")
+    if isinstance(result, str) and sdk.whole_json(result.encode()):
+        result = stripped(decode(result.encode()))
+    code = told(members.get("resultCode", members.get("code"))) or ""
+    success = _TRUTH.get(str(members.get("success")).lower())
+    if success is None and "result" in members and code not in GATEWAY:
+        success = True
+    return Answer(success, code, told(members.get("resultMessage", members.get("msg"))) or "", result)
+
+
+def stripped(value: Any) -> Any:
+    """A value without the blanks at the ends of its names. Raises ValueError where that makes two names one."""
+    match value:
+        case dict():
+            members = {name.strip(): stripped(child) for name, child in value.items()}
+            if len(members) != len(value):
+                raise ValueError("two names differ in blanks alone")
+            return members
+        case list():
+            return [stripped(child) for child in value]
+        case _:
+            return value
+
+
+def told(value: Any) -> str | None:
+    """An id, code or word, which VOP writes as a number here and as a text there; None for anything else."""
+    match value:
+        case bool():
+            return None
+        case int():
+            return str(value)
+        case str():
+            return value.strip() or None
+        case _:
+            return None
+
+
+def judge(reply: sdk.Reply) -> None:
+    """Raise the error that a reply is; broken JSON passes, to be kept and refused where it is read."""
+    if not sdk.whole_json(reply.body):
+        raise sdk.UnavailableError(operation=reply.operation, status=reply.status)
+    try:
+        answer = opened(sdk.decode_reply(reply), lambda body: body)
+    except (sdk.ContractError, ValueError):
+        return
+    if answer and (fault := answer.fault):
+        raise _error(fault, answer, reply)
+
+
+def read(reply: sdk.Reply) -> Answer:
+    """The answer that a reply without fault is. Raises ContractError with its body where it is none."""
+    try:
+        answer = opened(sdk.decode_reply(reply), lambda body: sdk.decode_reply(_inner(reply, body)))
+    except ValueError as error:
+        raise unpromised(reply, str(error)) from error
+    return answer or _no_envelope(reply)
+
+
+def unpromised(reply: sdk.Reply, what: str) -> sdk.ContractError:
+    """The error of a reply that is not what the interface promises. what: in words."""
+    return sdk.ContractError(
+        f"{reply.operation}: {what}", operation=reply.operation, status=reply.status, reply=reply.body
+    )
+
+
+def _inner(reply: sdk.Reply, body: bytes) -> sdk.Reply:
+    return sdk.Reply(reply.operation, reply.status, reply.headers, body)
+
+
+def _no_envelope(reply: sdk.Reply) -> Answer:
+    raise unpromised(reply, "no envelope")
+
+
+def _error(fault: type[sdk.SupplierError], answer: Answer, reply: sdk.Reply) -> sdk.SupplierError:
+    words = sdk.legible(f"{answer.code or 'no code'}: {answer.message}")
+    if fault is sdk.RateLimitError:
+        return sdk.RateLimitError(words, operation=reply.operation)
+    if fault is sdk.ContractError and reply.operation in TOKENS:
+        fault = sdk.AuthError
+    error = fault(words, operation=reply.operation, supplier_code=answer.code, status=reply.status)
+    if isinstance(error, sdk.ContractError):
+        error.reply = reply.body
+    return error
