@@ -190,6 +190,40 @@ store_errors_total = _counter(
     meaning="Statements that found PostgreSQL away or too busy.",
     remedy="LockNotAvailable, Deadlock: two processes work on one key range; the rest: the server or the way to it.",
 )
+supplier_calls_total = _counter(
+    "supplier_calls_total",
+    "supplier",
+    "operation",
+    "outcome",
+    meaning="Calls to suppliers: answered, rejected, unavailable, blocked, rate_limited, auth, contract, unknown, bug.",
+    remedy="auth: declare the secrets anew. contract: the interface changed. blocked: the address leads inside.",
+)
+supplier_call_seconds = _histogram(
+    "supplier_call_seconds",
+    "supplier",
+    meaning="Time of one call, from looking up the name to the last byte.",
+    remedy="Above half the supplier's timeout the rate falls by itself; ask the supplier why.",
+)
+supplier_rate = _gauge(
+    "supplier_rate",
+    "supplier",
+    meaning="Calls a second that a supplier gets now, at most.",
+    remedy="Below the configured rate for long: the supplier refuses or is slow; lower rate_per_second in its row.",
+)
+breaker_open = _gauge(
+    "breaker_open",
+    "supplier",
+    "operation",
+    meaning="1 while an operation of a supplier is not called, because it failed too often or refused the credential.",
+    remedy="`mallgate suppliers check` names the fault; it closes by itself once a probe is answered.",
+)
+token_refreshes_total = _counter(
+    "token_refreshes_total",
+    "supplier",
+    "outcome",
+    meaning="Times a supplier was asked for a token: obtained or failed.",
+    remedy="failed: the log says why. Far more than its life asks for: somebody else uses the same credentials.",
+)
 loop_lag_seconds = _histogram(
     "loop_lag_seconds",
     meaning="How late the event loop ran what was due.",

@@ -1,0 +1,153 @@
+"""The HTTP client of one supplier. It sends what was prepared, once, and tells what came back, within limits.
+
+It follows no redirect, keeps no cookie, heeds no proxy of the environment, and logs no body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from types import TracebackType
+from typing import cast
+
+import aiohttp
+import structlog
+from aiohttp import AddrInfoType, ClientError, ClientHandlerType, ClientRequest, ClientResponse
+
+from gateway.outbound.address import forbidden_address
+from gateway.outbound.body import read_body
+from gateway.outbound.faults import RefusedToDialError, fault_of
+from gateway.outbound.prepare import Prepared
+from gateway.sdk.http import Reply
+from gateway.telemetry import metrics
+
+CONNECT_SECONDS = 5.0
+
+KEEPALIVE_SECONDS = 30.0
+"""Idle connections are kept so long: a host whose name leads elsewhere by then is looked up, and judged, anew."""
+
+DNS_SECONDS = 10
+"""How long a look-up is good for."""
+
+HEADERS = {"User-Agent": "mallgate", "Accept-Encoding": "gzip, deflate"}
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """How one supplier may be called: its adapter's facts, narrowed by its row."""
+
+    base_url: str
+    timeout_seconds: float
+    rate_per_second: float
+    concurrency: int
+    max_reply_bytes: int
+    allow_private: bool = False
+
+
+class _Response(ClientResponse):
+    """A response whose body was decoded by us."""
+
+    decoded: bytes = b""
+
+
+class SupplierClient:
+    """Connections to one supplier, as many as its calls under way."""
+
+    def __init__(self, supplier: str, limits: HttpLimits, *, dns_seconds: int = DNS_SECONDS) -> None:
+        self._supplier = supplier
+        self._limits = limits
+        self._dns_seconds = dns_seconds
+
+    async def __aenter__(self) -> SupplierClient:
+        connector = aiohttp.TCPConnector(
+            limit=self._limits.concurrency,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            ttl_dns_cache=self._dns_seconds,
+            socket_factory=self._socket,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            # Outermost first. The supplier is told which trace this is. What aiohttp raises becomes ours, inside its
+            # loop that would send a GET a second time by itself. The time-out covers everything from the look-up of
+            # the name to the body's last byte, and so does the time that is measured. Innermost the body is read,
+            # decoded by us and within caps. Two links stand outside of this chain: the credential, which may be a
+            # field of the form, is part of what was prepared; the address is judged as it is dialled, in `_socket`.
+            middlewares=(self._traced, self._translated, self._timed, self._measured, self._read),
+            response_class=_Response,
+            headers=HEADERS,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def send(self, prepared: Prepared) -> Reply:
+        """Send once; the reply whatever its status, save that its body is within the caps.
+
+        Raises UnavailableError when there is no whole reply, AddressBlockedError before anything was sent, and
+        ContractError for a body beyond the caps.
+        """
+        response = await self._session.request(
+            prepared.method,
+            prepared.url,
+            headers=prepared.headers,
+            data=prepared.body,
+            allow_redirects=False,
+        )
+        return Reply(prepared.operation, response.status, _headers(response), cast(_Response, response).decoded)
+
+    async def _traced(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        trace = structlog.contextvars.get_contextvars().get("trace_id") or secrets.token_hex(16)
+        request.headers["traceparent"] = f"00-{trace}-{secrets.token_hex(8)}-00"
+        return await handler(request)
+
+    async def _translated(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        try:
+            return await handler(request)
+        except (ClientError, OSError) as error:
+            raise fault_of(error) from None  # its text holds the URL, and with it perhaps the credential
+
+    async def _timed(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        async with asyncio.timeout(self._limits.timeout_seconds):
+            return await handler(request)
+
+    async def _measured(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        with metrics.supplier_call_seconds.labels(supplier=self._supplier).time():
+            return await handler(request)
+
+    async def _read(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        response = cast(_Response, await handler(request))
+        try:
+            response.decoded = await read_body(response, self._limits.max_reply_bytes)
+        except BaseException:
+            response.close()  # what is left of the body must not be taken for the next reply
+            raise
+        return response
+
+    def _socket(self, info: AddrInfoType) -> socket.socket:
+        """The socket to an address that is about to be dialled."""
+        family, kind, protocol, _, address = info
+        reason = forbidden_address(ip_address(address[0]), allow_private=self._limits.allow_private)
+        if reason is not None:
+            raise RefusedToDialError(reason)
+        return socket.socket(family, kind, protocol)
+
+
+def _headers(response: ClientResponse) -> Mapping[str, str]:
+    """By names in lower case, several of one name joined; without the cookies, which are credentials of a kind."""
+    headers: dict[str, str] = {}
+    for name, value in response.headers.items():
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    headers.pop("set-cookie", None)
+    return headers
