@@ -27,6 +27,8 @@ Point = Literal[
     "publish.after",
     "state.before_commit",
     "state.after_commit",
+    "withdraw.before",
+    "withdraw.after",
 ]
 """Where a crash is told apart: each is one step further from the request to the committed state."""
 
