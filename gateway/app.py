@@ -31,6 +31,7 @@ from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import Lane
 from gateway.feeds.contents import Contents
 from gateway.feeds.finish import Finisher
+from gateway.feeds.holds import Holds
 from gateway.feeds.keeper import Keeper
 from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.process import ChunkProcessor
@@ -41,6 +42,7 @@ from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import Reports
 from gateway.feeds.runs import Runs
 from gateway.feeds.waits import Waits
+from gateway.feeds.withdraw import Withdrawer
 from gateway.feeds.worker import LaneWorker
 from gateway.intake.answers import answer_problems
 from gateway.intake.body import BodyLimits
@@ -188,15 +190,19 @@ def compose(services: Services) -> Stages:
     roles, pool, suppliers = services.settings.roles, services.pool, services.live.suppliers
     profiles = Profiles(Suppliers(pool, services.box), services.registry)
     applier = Applier(services.producers)
-    numbers, finisher, reports = FeedNumbers(pool), Finisher(pool), Reports(pool)
+    contents = Contents(services.bus, services.feed_pool, profiles)
+    withdrawer = Withdrawer(services.feed_pool, services.producers[Lane.BULK])
+    numbers, finisher, reports = FeedNumbers(pool), Finisher(pool, withdrawer.wake), Reports(pool)
+    holds = Holds(pool, contents, withdrawer.wake)
     admission = Admission(pool, services.producers, numbers, finisher.touched)
-    replays = _replays(services, FeedReplays(applier, services.producers[Lane.EXPRESS], profiles, suppliers))
+    replays = _replays(services, FeedReplays(applier, services.producers[Lane.EXPRESS], profiles, suppliers), holds)
     app = web.Application(middlewares=[answer_problems])
     app.add_routes(OpsRoutes(services.health).routes())
     jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("numbers", numbers.watch)]
     jobs += [Job("finisher", finisher.run)]
     if "feeds" in roles:
-        jobs += _feed_jobs(services, ChunkProcessor(services.feed_pool, applier, profiles, finisher.touched), profiles)
+        jobs += _feed_jobs(services, ChunkProcessor(services.feed_pool, applier, profiles, finisher.touched), contents)
+        jobs += [Job("withdrawer", withdrawer.run)]
         jobs += [Job("outbox", Publisher(pool, services.producers[Lane.EXPRESS], owner=services.owner).run)]
         jobs += [Job("replays", replays.run)]
     if "sessions" in roles:
@@ -207,13 +213,14 @@ def compose(services: Services) -> Stages:
         app.add_routes(_vendor_routes(services, admission, reports, waits).routes())
         app.add_routes(DocsRoutes().routes())
     if "console" in roles:
-        app.add_subapp("/admin/v1", _admin(services, reports, replays))
+        app.add_subapp("/admin/v1", _admin(services, reports, holds, replays))
     return Stages(app, jobs)
 
 
-def _replays(services: Services, feeds: FeedReplays) -> Replays:
+def _replays(services: Services, feeds: FeedReplays, holds: Holds) -> Replays:
     sessions = SessionReplays(services.live.suppliers, services.registry)
-    handlers, predictors = feeds.handlers() | sessions.handlers(), feeds.predictors() | sessions.predictors()
+    handlers = feeds.handlers() | holds.handlers() | sessions.handlers()
+    predictors = feeds.predictors() | holds.predictors() | sessions.predictors()
     return Replays(services.pool, handlers, predictors, owner=services.owner)
 
 
@@ -231,10 +238,10 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
     return Job("sessions", sessions.run, sessions.stop)
 
 
-def _feed_jobs(services: Services, processor: ChunkProcessor, profiles: Profiles) -> list[Job]:
+def _feed_jobs(services: Services, processor: ChunkProcessor, contents: Contents) -> list[Job]:
     bus, pool = services.bus, services.feed_pool
     lanes = [LaneWorker(lane, bus, pool, processor) for lane in Lane]
-    repairs = Repairs(pool, services.producers[Lane.BULK], Contents(bus, pool, profiles))
+    repairs = Repairs(pool, services.producers[Lane.BULK], contents)
     keeper = Keeper(bus, pool, repairs, busy=lambda: any(lane.busy for lane in lanes))
     for lane in lanes:
         services.health.add(lane.name, lane.check)
@@ -252,11 +259,11 @@ def _vendor_routes(services: Services, admission: Admission, reports: Reports, w
     return VendorRoutes(admission, reports, waits, services.live.suppliers, services.live.keys, limits)
 
 
-def _admin(services: Services, reports: Reports, replays: Replays) -> web.Application:
+def _admin(services: Services, reports: Reports, holds: Holds, replays: Replays) -> web.Application:
     pool, token = services.pool, services.settings.admin_token
     parts: list[Routes] = [
         SupplierRoutes(Suppliers(pool, services.box), Keys(pool, services.box), services.registry),
-        FeedRoutes(reports),
+        FeedRoutes(reports, holds),
         DeadLetterRoutes(DeadLetters(pool)),
         ReplayRoutes(replays),
         PullRoutes(PullStatus(pool, services.live.suppliers, services.registry)),

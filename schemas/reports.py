@@ -43,6 +43,9 @@ class FeedReport(Model):
     received_at: Instant = Field(description="When the gateway took it. Source: gateway.")
     finished_at: Instant = Field(description="When its last item was decided. Source: gateway.")
     counts: dict[Outcome, Count] = Field(description="Items per outcome; one not named is 0. Source: gateway.")
+    withdrawn: Count | None = Field(
+        None, description="Keys that a full feed withdrew because it did not name them. Source: gateway."
+    )
     problems: Annotated[tuple[TopProblem, ...], Field(max_length=100)] = Field(
         (), description="Kinds of problems, the most frequent first. Source: gateway."
     )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from gateway.admin.http import Sent, answer, asked
+from gateway.admin.http import ACTOR, Sent, answer, asked, sent
+from gateway.feeds.admit import FeedState
+from gateway.feeds.holds import Holds
 from gateway.feeds.report import NEWEST, FeedStatus, Reports
 from gateway.intake.problems import ProblemError
 from gateway.sdk.problems import PROBLEMS
 from schemas.catalog import Facet
+
+FEED = "{feed:[1-9][0-9]{0,17}}"
 
 
 class FeedPage(Sent):
@@ -20,20 +24,32 @@ class FeedPage(Sent):
 
     supplier: str | None = None
     facet: Facet | None = None
-    state: Literal["admitted", "produced", "incomplete", "done", "cancelled"] | None = None
+    state: FeedState | None = None
     before: Annotated[int, Field(ge=1, le=NEWEST)] = NEWEST
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
-class FeedRoutes:
-    """`/feeds`: every feed, newest first; `/feeds/{id}`: one, with what was wrong most often."""
+class Deciding(Sent):
+    """Body of a decision about a held feed."""
 
-    def __init__(self, reports: Reports) -> None:
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+class FeedRoutes:
+    """`/feeds`: every feed, newest first; `/feeds/{id}`: one, with what was wrong most often; held ones are decided."""
+
+    def __init__(self, reports: Reports, holds: Holds) -> None:
         self._reports = reports
+        self._holds = holds
 
     def routes(self) -> list[web.RouteDef]:
         """The table of them."""
-        return [web.get("/feeds", self.list), web.get("/feeds/{feed:[1-9][0-9]{0,17}}", self.show)]
+        return [
+            web.get("/feeds", self.list),
+            web.get(f"/feeds/{FEED}", self.show),
+            web.post(f"/feeds/{FEED}/release", self.release),
+            web.post(f"/feeds/{FEED}/reject", self.reject),
+        ]
 
     async def list(self, request: web.Request) -> web.Response:
         """One page; `next` is the `before` of the following one, null after the last."""
@@ -45,13 +61,27 @@ class FeedRoutes:
         return answer({"feeds": [shown(feed) for feed in found], "next": following})
 
     async def show(self, request: web.Request) -> web.Response:
-        """One feed."""
+        """One feed; of a held one also some of the keys that it would withdraw."""
         feed_no = int(request.match_info["feed"])
         found = await self._reports.feed(feed_no, None)
         if found is None:
             raise ProblemError("not_found", f"There is no feed {feed_no}.")
         problems = await self._reports.top_problems(feed_no)
-        return answer({**shown(found), "problems": [_worded(problem) for problem in problems]})
+        held = found.state == FeedState.HELD
+        absent = await self._holds.absent(feed_no, found.supplier, Facet(found.facet)) if held else []
+        return answer({**shown(found), "problems": [_worded(problem) for problem in problems], "absent": absent})
+
+    async def release(self, request: web.Request) -> web.Response:
+        """Let a held feed withdraw what it does not name."""
+        body = await sent(request, Deciding)
+        await self._holds.release(int(request.match_info["feed"]), actor=request[ACTOR], reason=body.reason)
+        return await self.show(request)
+
+    async def reject(self, request: web.Request) -> web.Response:
+        """Close a held feed; it withdraws nothing."""
+        body = await sent(request, Deciding)
+        await self._holds.reject(int(request.match_info["feed"]), actor=request[ACTOR], reason=body.reason)
+        return await self.show(request)
 
 
 def shown(feed: FeedStatus) -> dict[str, object]:

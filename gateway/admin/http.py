@@ -15,6 +15,7 @@ from aiohttp.typedefs import Middleware
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.deadletters import DeadLetterError
+from gateway.feeds.holds import NotHeldError, UnknownFeedError
 from gateway.intake.answers import PROBLEM_JSON, correlation
 from gateway.intake.problems import ProblemError, document
 from gateway.sdk.errors import ConfigError, GatewayError
@@ -38,6 +39,8 @@ _RAISED: Mapping[type[GatewayError], str] = {
     TooManyKeysError: "conflict",
     NotPulledError: "conflict",
     NotOwnedError: "conflict",
+    UnknownFeedError: "not_found",
+    NotHeldError: "conflict",
 }
 
 

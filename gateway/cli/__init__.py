@@ -56,7 +56,7 @@ COMMANDS = (
     ("demo", RUNNING, "Show the gateway at work on embedded Kafka and PostgreSQL."),
     ("check", RUNNING, "Check settings, Kafka and PostgreSQL."),
     ("suppliers", OPERATING, "Declare suppliers, pause them, hand out their keys."),
-    ("feeds", OPERATING, "Look at what suppliers fed."),
+    ("feeds", OPERATING, "Look at what suppliers fed; decide about held feeds."),
     ("deadletters", OPERATING, "Look at what was rejected; replay or discard it."),
     ("topics", OPERATING, "Look at the Kafka topics."),
     ("adapters", DEVELOPING, "Look at the adapters there are."),

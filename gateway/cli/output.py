@@ -33,6 +33,8 @@ STYLES: Mapping[str, str] = {
     "updated": "cyan",
     "paused": "yellow",
     "incomplete": "yellow",
+    "held": "yellow",
+    "withdrawing": "cyan",
     "open": "yellow",
     "revoked": "dim",
     "expired": "dim",

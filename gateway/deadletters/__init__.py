@@ -4,6 +4,7 @@ Stages write letters with `record` and give Replays their handlers at compositio
 Replays.
 """
 
+from gateway.deadletters.closed import close_of_feed, discard_of_feed
 from gateway.deadletters.errors import (
     DeadLetterError,
     InvalidParameterError,
@@ -21,7 +22,7 @@ from gateway.deadletters.record import record
 from gateway.deadletters.replay import Handler, Predictor, ReplayResult
 from gateway.deadletters.replays import Item, Job, Progress, Replays
 from gateway.deadletters.selection import Filter, Page, Selection
-from gateway.deadletters.service import DeadLetters, Group
+from gateway.deadletters.service import DeadLetters, Group, settle
 
 __all__ = [
     "DeadLetter",
@@ -49,6 +50,9 @@ __all__ = [
     "Selection",
     "SelectionTooWideError",
     "UnknownLetterError",
+    "close_of_feed",
+    "discard_of_feed",
     "issues_json",
     "record",
+    "settle",
 ]

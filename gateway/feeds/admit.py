@@ -1,7 +1,10 @@
 """Taking a feed: its row, its chunks on Kafka, and only then the word that it is durable.
 
-admitted ──► produced ──► done | cancelled
-    └──────► incomplete ──┘      (also resumed: the same idempotency key carries on under the same feed_no)
+admitted ──► produced ──────┬──────────────────► done | cancelled
+    └──────► incomplete ────┤                     ▲
+                            └► held ─► withdrawing┘      (full feeds only)
+
+An incomplete feed may be resumed: the same idempotency key carries on under the same feed_no.
 """
 
 from __future__ import annotations
@@ -66,6 +69,8 @@ class FeedState(StrEnum):
     ADMITTED = "admitted"
     PRODUCED = "produced"
     INCOMPLETE = "incomplete"
+    WITHDRAWING = "withdrawing"
+    HELD = "held"
     DONE = "done"
     CANCELLED = "cancelled"
 

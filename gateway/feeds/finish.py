@@ -1,24 +1,21 @@
-"""Finishing a feed: when every chunk has taken effect, count, close, and tell the mall core through the outbox."""
+"""Finishing a feed whose chunks all took effect: it is closed, or, a full feed, goes on to withdraw or is held."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Collection
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection
+from datetime import timedelta
 
 import structlog
 
-from gateway.feeds.decide import OUTCOME_BYTES
-from gateway.feeds.guard import Outcome
-from gateway.kafka import REPORTS
-from gateway.outbox import OutboxMessage, enqueue
+from gateway.deadletters import record as record_letters
+from gateway.feeds import holds, passes
+from gateway.feeds.chunk import Mode
+from gateway.feeds.closing import close
+from gateway.feeds.passes import Verdict
 from gateway.sdk.errors import ServiceUnavailableError
-from gateway.sdk.problems import PROBLEMS
 from gateway.store import Connection, Pool, Row, acquired, transaction
 from gateway.telemetry import metrics
-from schemas.catalog import Facet
-from schemas.reports import FeedReport, TopProblem, report_headers
 
 log = structlog.get_logger(__name__)
 
@@ -27,45 +24,29 @@ GRACE = timedelta(minutes=15)
 
 SWEEP_SECONDS = 15.0
 COALESCE_SECONDS = 0.1
-SAMPLE_SKUS = 5
-TOP_PROBLEMS = 20
 
 FINISHING = 4
 """Feeds closed at a time: the connections are shared with requests."""
 
-TROUBLED = frozenset({Outcome.STALE, Outcome.REJECTED, Outcome.HELD})
-"""Outcomes that problems tell of."""
-
 LOCK_FEED = """
-    SELECT feed_no, supplier, facet, mode, state, chunks, received_at, now() AS finished_at FROM feeds
+    SELECT feed_no, supplier, facet, mode, state, revision, received_at, flaw,
+           cancel_requested_at IS NOT NULL AS cancelled
+      FROM feeds
      WHERE feed_no = $1 AND state IN ('admitted', 'produced', 'incomplete')
        FOR UPDATE
 """
 
-WHOLE_OF = """
-    SELECT f.feed_no FROM feeds f
-     WHERE f.feed_no = ANY($1::bigint[]) AND f.state IN ('admitted', 'produced', 'incomplete')
-       AND f.chunks = (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no)
-     ORDER BY f.feed_no
-"""
-
-OUTCOMES = "SELECT outcomes FROM feed_chunks WHERE feed_no = $1"
-
-TOP = """
-    SELECT issue ->> 'code' AS code, count(*) AS count, (array_agg(DISTINCT row ->> 'sku'))[1:$2] AS skus
-      FROM feed_chunks, jsonb_array_elements(problems) AS row, jsonb_array_elements(row -> 'issues') AS issue
-     WHERE feed_no = $1
-     GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $3
-"""
-
-CLOSE = "UPDATE feeds SET state = $2, counts = $3, finished_at = $4 WHERE feed_no = $1"
-
+# A full feed is not done before it is known to be whole: whoever was not told so may yet send it again, for a while.
 WHOLE_FEEDS = """
-    SELECT f.feed_no FROM feeds f
+    SELECT f.feed_no, f.supplier, f.facet, f.mode FROM feeds f
      WHERE f.state IN ('admitted', 'produced', 'incomplete')
        AND f.chunks = (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no)
+       AND (f.mode <> 'full' OR f.state = 'produced' OR f.touched_at < now() - $1::interval)
+       AND ($2::bigint[] IS NULL OR f.feed_no = ANY($2))
      ORDER BY f.feed_no LIMIT 1000
 """
+
+SETTLE = "UPDATE feeds SET state = $2, hold = $3, withdrawn = 0 WHERE feed_no = $1"
 
 MARK_INCOMPLETE = """
     UPDATE feeds SET state = 'incomplete' WHERE state = 'admitted' AND touched_at < now() - $1::interval
@@ -75,10 +56,14 @@ FORGET_KEYS = "DELETE FROM idempotency_keys WHERE expires_at < now()"
 
 
 class Finisher:
-    """Closes feeds as soon as their last chunk took effect, and sweeps up what a crash left open."""
+    """Finishes feeds as soon as their last chunk took effect, and sweeps up what a crash left open.
 
-    def __init__(self, pool: Pool) -> None:
+    withdraw: told that there is something to withdraw.
+    """
+
+    def __init__(self, pool: Pool, withdraw: Callable[[], None] = lambda: None) -> None:
         self._pool = pool
+        self._withdraw = withdraw
         self._touched: set[int] = set()
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(FINISHING)
@@ -109,7 +94,7 @@ class Finisher:
     async def _finish_whole(self, touched: Collection[int]) -> None:
         """Most feeds that were touched are not whole yet, and one question says so of all of them."""
         async with acquired(self._pool) as connection:
-            whole = [row["feed_no"] for row in await connection.fetch(WHOLE_OF, list(touched))]
+            whole = [row["feed_no"] for row in await connection.fetch(WHOLE_FEEDS, GRACE, list(touched))]
         await asyncio.gather(*map(self._tried, whole))
 
     async def _tried(self, feed_no: int) -> None:
@@ -128,73 +113,59 @@ class Finisher:
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> None:
-        """Finish every feed that is whole, and call incomplete what was never completed."""
+        """Finish every feed that is whole, call incomplete what was never completed, end holds that are overdue."""
         async with transaction(self._pool) as connection:
             await connection.execute(MARK_INCOMPLETE, GRACE)
             await connection.execute(FORGET_KEYS)
-            whole = [row["feed_no"] for row in await connection.fetch(WHOLE_FEEDS)]
+            whole = [row["feed_no"] for row in await connection.fetch(WHOLE_FEEDS, GRACE, None)]
+            overdue = await holds.overdue(connection)
         for feed_no in whole:
             await self.finish(feed_no)
+        for feed_no, flaw in overdue:
+            async with transaction(self._pool) as connection:
+                await holds.give_up(connection, feed_no, flaw=flaw, reason=flaw)
+            log.info("feed.hold_ended", feed=feed_no, flaw=flaw)
+        async with transaction(self._pool) as connection:
+            metrics.feeds_held.set(await holds.count(connection))
 
     async def finish(self, feed_no: int) -> bool:
-        """Close the feed if it is whole; whether this call did it."""
+        """Go on with the feed if it is whole: close it, or have it withdraw or held; whether this call did it."""
         async with transaction(self._pool) as connection:
-            if not await connection.fetch(WHOLE_OF, [feed_no]):
+            found = await connection.fetchrow(WHOLE_FEEDS, GRACE, [feed_no])
+            if found is None:
                 return False
+            if found["mode"] == Mode.FULL:
+                await passes.alone(connection, found["supplier"], found["facet"])
             feed = await connection.fetchrow(LOCK_FEED, feed_no)
             if feed is None:
                 return False
-            counts = await _close(connection, feed)
-        log.info("feed.finished", feed=feed_no, supplier=feed["supplier"], facet=feed["facet"], **counts)
+            verdict, counts = await _settle(connection, feed)
+        told = counts | ({"state": verdict.state, "flaw": verdict.flaw} if feed["mode"] == Mode.FULL else {})
+        log.info("feed.finished", feed=feed_no, supplier=feed["supplier"], facet=feed["facet"], **told)
+        if verdict.state == "withdrawing":
+            self._withdraw()
         return True
 
 
-async def _close(connection: Connection, feed: Row) -> dict[str, int]:
-    counts = await count_outcomes(connection, feed["feed_no"])
-    finished_at: datetime = feed["finished_at"]
-    state = "cancelled" if Outcome.CANCELLED in counts else "done"
-    await connection.execute(CLOSE, feed["feed_no"], state, counts, finished_at)
-    report = FeedReport.model_validate(
-        {
-            "feed": str(feed["feed_no"]),
-            "supplier": feed["supplier"],
-            "facet": Facet(feed["facet"]),
-            "mode": feed["mode"],
-            "state": state,
-            "received_at": feed["received_at"],
-            "finished_at": finished_at,
-            "counts": counts,
-            "problems": await _top(connection, feed["feed_no"]) if counts.keys() & TROUBLED else (),
-        }
-    )
-    await enqueue(connection, [_report_message(report)])
-    metrics.feeds_total.labels(facet=feed["facet"], state=state).inc()
-    return counts
+async def _settle(connection: Connection, feed: Row) -> tuple[Verdict, dict[str, int]]:
+    """The verdict about the feed, taken, and its items by outcome, counted when it is closed."""
+    if feed["mode"] != Mode.FULL:
+        return Verdict("done"), await close(connection, feed)
+    verdict = await passes.decide(connection, feed)
+    return verdict, await _take(connection, feed, verdict)
 
 
-async def count_outcomes(connection: Connection, feed_no: int) -> dict[str, int]:
-    """Items per outcome of the chunks that took effect so far."""
-    total: Counter[int] = Counter()
-    async for row in connection.cursor(OUTCOMES, feed_no):
-        total.update(row["outcomes"])
-    return {outcome.value: total[byte] for outcome, byte in OUTCOME_BYTES.items() if total[byte]}
-
-
-async def _top(connection: Connection, feed_no: int) -> tuple[TopProblem, ...]:
-    rows = await connection.fetch(TOP, feed_no, SAMPLE_SKUS, TOP_PROBLEMS)
-    return tuple(_top_problem(row) for row in rows)
-
-
-def _top_problem(row: Row) -> TopProblem:
-    problem = PROBLEMS[row["code"]]
-    return TopProblem(
-        code=row["code"],
-        message_en=problem.en,
-        message_zh=problem.zh,
-        count=row["count"],
-        skus=tuple(sku for sku in row["skus"] if sku is not None),
-    )
-
-
-def _report_message(report: FeedReport) -> OutboxMessage:
-    return OutboxMessage(REPORTS, report.supplier.encode(), report.model_dump_json().encode(), report_headers(report))
+async def _take(connection: Connection, feed: Row, verdict: Verdict) -> dict[str, int]:
+    """Have the verdict about a full feed take effect. One that is whole overtakes older ones that are held."""
+    feed_no = feed["feed_no"]
+    if verdict.flaw is None:
+        flaw = passes.superseded_by(feed_no)
+        for older in await holds.older(connection, feed["supplier"], feed["facet"], feed_no):
+            await holds.give_up(connection, older, flaw=flaw, reason=flaw)
+    if verdict.state == "done":
+        return await close(connection, feed, withdrawn=0, flaw=verdict.flaw)
+    hold = None if verdict.hold is None else passes.hold_json(verdict.hold)
+    await connection.execute(SETTLE, feed_no, verdict.state, hold)
+    if verdict.hold is not None:
+        await record_letters(connection, [passes.letter_of(feed, verdict.hold)])
+    return {}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gateway.feeds.closing import SAMPLE_SKUS, TOP, TOP_PROBLEMS, count_outcomes
 from gateway.feeds.decide import OUTCOME_BYTES
-from gateway.feeds.finish import SAMPLE_SKUS, TOP, TOP_PROBLEMS, count_outcomes
 from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.versions import feed_no_of, record_index_of
 from gateway.store import Pool, acquired, transaction
@@ -17,6 +17,7 @@ from schemas.catalog import Facet
 FEED = """
     SELECT f.feed_no, f.supplier, f.facet, f.mode, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
            f.received_at, f.produced_at, f.finished_at, f.cancel_requested_at IS NOT NULL AS cancel_requested, f.counts,
+           f.withdrawn, f.flaw, f.hold,
            (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done
       FROM feeds f
      WHERE f.feed_no = $1 AND ($2::text IS NULL OR f.supplier = $2)
@@ -25,6 +26,7 @@ FEED = """
 FEEDS = """
     SELECT f.feed_no, f.supplier, f.facet, f.mode, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
            f.received_at, f.produced_at, f.finished_at, f.cancel_requested_at IS NOT NULL AS cancel_requested, f.counts,
+           f.withdrawn, f.flaw, f.hold,
            (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done
       FROM feeds f
      WHERE ($1::text IS NULL OR f.supplier = $1) AND ($2::text IS NULL OR f.facet = $2)
@@ -34,7 +36,7 @@ FEEDS = """
 
 REQUEST_CANCEL = """
     UPDATE feeds SET cancel_requested_at = COALESCE(cancel_requested_at, now())
-     WHERE feed_no = $1 AND supplier = $2 AND state IN ('admitted', 'produced', 'incomplete')
+     WHERE feed_no = $1 AND supplier = $2 AND state NOT IN ('done', 'cancelled')
     RETURNING true
 """
 
@@ -64,7 +66,10 @@ NEWEST = 2**62
 
 @dataclass(frozen=True, slots=True)
 class FeedStatus:
-    """One feed as it stands. counts: outcome → items so far; chunks None: not known."""
+    """One feed as it stands. counts: outcome → items so far; chunks None: not known.
+
+    Of a full feed: withdrawn: keys so far; flaw: why it withdrew nothing, or not everything; hold: what a brake held.
+    """
 
     feed_no: int
     supplier: str
@@ -82,6 +87,9 @@ class FeedStatus:
     finished_at: datetime | None
     cancel_requested: bool
     counts: dict[str, int]
+    withdrawn: int | None
+    flaw: str | None
+    hold: dict[str, Any] | None
 
 
 class Reports:

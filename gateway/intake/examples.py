@@ -31,6 +31,8 @@ FEED_ANSWER: Mapping[str, Any] = {
     "records": 2,
     "bytes": 72,
     "items": {"normalized": 1, "rejected": 1},
+    "withdrawn": None,
+    "flaw": None,
     "progress": 1.0,
     "received_at": "2026-05-01T11:58:03+08:00",
     "produced_at": "2026-05-01T11:58:03+08:00",

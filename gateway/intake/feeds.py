@@ -92,7 +92,11 @@ class FeedRoutes:
         """Take one feed. 202 once it is durable; 200 for a repeat, or when it was waited for and is finished."""
         who = await authenticate(request, self._credentials)
         refuse_unknown(request, "mode")
-        facet, mode, key = facet_of(request.match_info["feed"]), _mode_of(request), idempotency_key_of(request)
+        facet, mode, key = (
+            facet_of(request.match_info["feed"]),
+            choice_of(request, "mode", Mode) or Mode.UPSERT,
+            idempotency_key_of(request),
+        )
         if isinstance(who, Caller):
             await self._allow(who, facet)
         received_at = datetime.now(SHANGHAI)
@@ -244,14 +248,6 @@ class FeedRoutes:
 
     async def _problems(self, status: FeedStatus) -> list[dict[str, object]]:
         return await self._reports.top_problems(status.feed_no)
-
-
-def _mode_of(request: web.Request) -> Mode:
-    """What the feed is for. Raises ProblemError bad_parameter, mode_unavailable."""
-    mode = choice_of(request, "mode", Mode) or Mode.UPSERT
-    if mode is Mode.FULL:
-        raise ProblemError("mode_unavailable", path="mode", actual=mode, expected="upsert, validate")
-    return mode
 
 
 def _wants_csv(request: web.Request) -> bool:

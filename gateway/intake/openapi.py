@@ -13,6 +13,8 @@ from openapi_pydantic import OpenAPI
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
+from gateway.feeds.admit import FeedState
+from gateway.feeds.chunk import Mode
 from gateway.feeds.report import NEWEST
 from gateway.intake.examples import FEED_ANSWER, RECORDS, refusal
 from gateway.intake.parameters import KEY, MAX_PAGE, MAX_WAIT
@@ -117,8 +119,10 @@ CALLS: Sequence[Call] = (
             PUSHED,
             _query(
                 "mode",
-                "validate: judge everything, keep nothing.",
-                {"enum": ["upsert", "validate"], "default": "upsert"},
+                "full: this is everything that you sell; what it does not name is withdrawn once its last record took "
+                "effect, unless that is more than the brake allows or a record's sku cannot be read. validate: judge "
+                "everything, keep nothing.",
+                {"enum": [mode.value for mode in Mode], "default": Mode.UPSERT.value},
             ),
             _header(
                 "Idempotency-Key",
@@ -150,7 +154,6 @@ CALLS: Sequence[Call] = (
             "unsupported_media_type",
             "unsupported_encoding",
             "idempotency_key_reused",
-            "mode_unavailable",
             "rate_limited",
             "kafka_unavailable",
         ),
@@ -166,9 +169,7 @@ CALLS: Sequence[Call] = (
         "read",
         (
             _query("facet", "Only of this facet.", FACETS),
-            _query(
-                "state", "Only in this state.", {"enum": ["admitted", "produced", "incomplete", "done", "cancelled"]}
-            ),
+            _query("state", "Only in this state.", {"enum": [state.value for state in FeedState]}),
             _query("limit", "Feeds of a page.", LIMIT),
             _query(
                 "before",

@@ -12,7 +12,7 @@ from gateway.feeds.report import FeedStatus
 from gateway.sdk.problems import PROBLEMS
 
 OutcomeName = Literal["normalized", "unchanged", "stale", "rejected", "held", "cancelled"]
-StateName = Literal["admitted", "produced", "incomplete", "done", "cancelled"]
+StateName = Literal["admitted", "produced", "incomplete", "withdrawing", "held", "done", "cancelled"]
 
 
 class View(BaseModel):
@@ -39,12 +39,15 @@ class FeedView(View):
     mode: Literal["upsert", "full", "validate"] = Field(description="What it was sent for.")
     state: StateName = Field(
         description="admitted: being taken over; produced: durable, being worked on; incomplete: not taken whole, send "
-        "it again; done; cancelled."
+        "it again; withdrawing: a full feed whose records are done withdraws what it does not name; held: it would "
+        "withdraw more than the brake allows, and the mall decides; done; cancelled."
     )
     duplicate: bool = Field(False, description="This request repeated an earlier one and changed nothing.")
     records: int | None = Field(description="Records in the body.")
     bytes: int | None = Field(description="Size of the decoded body.")
     items: dict[OutcomeName, int] = Field(description="Items per outcome so far; every item ends in exactly one.")
+    withdrawn: int | None = Field(description="Keys that a full feed has withdrawn; null: none to be withdrawn.")
+    flaw: str | None = Field(description="Why a full feed withdrew nothing, or not everything; null: it did.")
     progress: float = Field(description="Share of the feed that has taken effect, 0 to 1.")
     received_at: datetime = Field(description="When the request came.")
     produced_at: datetime | None = Field(description="When the feed became durable.")
@@ -127,6 +130,8 @@ def feed_view(status: FeedStatus, problems: Iterable[Mapping[str, Any]] = (), *,
             "records": status.records,
             "bytes": status.bytes,
             "items": status.counts,
+            "withdrawn": status.withdrawn,
+            "flaw": status.flaw,
             "progress": 1.0 if finished else _share(status.chunks_done, status.chunks),
             "received_at": status.received_at,
             "produced_at": status.produced_at,

@@ -63,7 +63,6 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem("truncated_body", 400, "The body ended early.", "请求体不完整。", retryable=True),
     Problem("headers_too_large", 431, "The headers are larger than allowed.", "请求头过大。"),
     Problem("rate_limited", 429, "The quota is used up; wait as told.", "超出配额，请按提示等待。", retryable=True),
-    Problem("mode_unavailable", 422, "This mode is not offered yet.", "暂不支持该模式。"),
     Problem(
         "internal_error",
         500,

@@ -17,6 +17,7 @@ from gateway.suppliers.rows import (
     SupplierDetail,
     Suppliers,
     UnknownSupplierError,
+    brakes_of,
 )
 from gateway.suppliers.secrets import SecretBox, SecretUnreadableError, load_or_create_key
 
@@ -47,6 +48,7 @@ __all__ = [
     "UnknownKeyError",
     "UnknownSupplierError",
     "WebhookKey",
+    "brakes_of",
     "load_or_create_key",
     "watch_suppliers",
 ]

@@ -24,6 +24,8 @@ ONE = """
 
 LOCK = ONE + " FOR UPDATE"
 
+CONFIG = "SELECT config FROM suppliers WHERE supplier = $1"
+
 SEVERAL = """
     SELECT supplier, revision, state, config
       FROM suppliers

@@ -12,7 +12,7 @@ from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, Pool, Row, acquired, transaction
 from gateway.store.audit import record
 from gateway.suppliers import queries
-from gateway.suppliers.config import SupplierConfig
+from gateway.suppliers.config import Brakes, SupplierConfig
 from gateway.suppliers.secrets import SecretBox, SecretUnreadableError
 
 
@@ -210,6 +210,12 @@ class Suppliers:
         except SecretUnreadableError:
             # Declaring it again is how an operator mends what was sealed under a key that is lost.
             return False
+
+
+async def brakes_of(connection: Connection, supplier: str) -> Brakes:
+    """The brakes of a supplier as its row has them now; the usual ones where it has no row."""
+    config = await connection.fetchval(queries.CONFIG, supplier)
+    return Brakes() if config is None else SupplierConfig.model_validate(config).brakes
 
 
 def supplier_of(row: Row) -> Supplier:

@@ -27,6 +27,8 @@ PushPoint = Literal[
     "publish.after",
     "state.before_commit",
     "state.after_commit",
+    "withdraw.before",
+    "withdraw.after",
 ]
 """Where a crash is told apart as a feed is pushed: each is one step further from the request to the committed state."""
 

@@ -76,6 +76,17 @@ feed_items_total = _counter(
     meaning="Items by what became of them: normalized, unchanged, stale, rejected, held, cancelled.",
     remedy="A supplier's rejected share rises: look at its dead-letter groups, the worst one first.",
 )
+withdrawals_total = _counter(
+    "withdrawals_total",
+    "facet",
+    meaning="Keys withdrawn because a full feed did not name them.",
+    remedy="A jump that nobody expects: find the feed in `mallgate feeds list`; lower its supplier's brake.",
+)
+feeds_held = _gauge(
+    "feeds_held",
+    meaning="Full feeds that wait for an operator: they would withdraw more than their supplier's brake allows.",
+    remedy="Above 0: `mallgate feeds held`, then release or reject each; after six days it is rejected.",
+)
 feed_chunk_seconds = _histogram(
     "feed_chunk_seconds",
     "lane",

@@ -1,0 +1,97 @@
+"""Closing a feed: its items counted, its end written down, and the mall core told through the outbox."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from gateway.feeds.decide import OUTCOME_BYTES
+from gateway.feeds.guard import Outcome
+from gateway.kafka import REPORTS
+from gateway.outbox import OutboxMessage, enqueue
+from gateway.sdk.problems import PROBLEMS
+from gateway.store import Connection, Row
+from gateway.telemetry import metrics
+from schemas.catalog import Facet
+from schemas.reports import FeedReport, TopProblem, report_headers
+
+SAMPLE_SKUS = 5
+TOP_PROBLEMS = 20
+
+TROUBLED = frozenset({Outcome.STALE, Outcome.REJECTED, Outcome.HELD})
+"""Outcomes that problems tell of."""
+
+CANCELLED = "it was cancelled"
+"""Flaw of a full feed that its supplier cancelled before everything was withdrawn."""
+
+OUTCOMES = "SELECT outcomes FROM feed_chunks WHERE feed_no = $1"
+
+TOP = """
+    SELECT issue ->> 'code' AS code, count(*) AS count, (array_agg(DISTINCT row ->> 'sku'))[1:$2] AS skus
+      FROM feed_chunks, jsonb_array_elements(problems) AS row, jsonb_array_elements(row -> 'issues') AS issue
+     WHERE feed_no = $1
+     GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $3
+"""
+
+CLOSE = """
+    UPDATE feeds SET state = $2, counts = $3, finished_at = now(), withdrawn = $4, flaw = $5 WHERE feed_no = $1
+    RETURNING finished_at
+"""
+
+
+async def close(
+    connection: Connection, feed: Row, *, withdrawn: int | None = None, flaw: str | None = None
+) -> dict[str, int]:
+    """Close a feed whose row is locked; its items by outcome.
+
+    feed: with feed_no, supplier, facet, mode and received_at; withdrawn: keys, None unless it is a full feed; flaw:
+    why a full feed withdrew nothing, or not everything.
+    """
+    counts = await count_outcomes(connection, feed["feed_no"])
+    state = "cancelled" if Outcome.CANCELLED in counts or flaw == CANCELLED else "done"
+    finished_at: datetime = await connection.fetchval(CLOSE, feed["feed_no"], state, counts, withdrawn, flaw)
+    report = FeedReport.model_validate(
+        {
+            "feed": str(feed["feed_no"]),
+            "supplier": feed["supplier"],
+            "facet": Facet(feed["facet"]),
+            "mode": feed["mode"],
+            "state": state,
+            "received_at": feed["received_at"],
+            "finished_at": finished_at,
+            "counts": counts,
+            "withdrawn": withdrawn,
+            "problems": await _top(connection, feed["feed_no"]) if counts.keys() & TROUBLED else (),
+        }
+    )
+    await enqueue(connection, [_report_message(report)])
+    metrics.feeds_total.labels(facet=feed["facet"], state=state).inc()
+    return counts
+
+
+async def count_outcomes(connection: Connection, feed_no: int) -> dict[str, int]:
+    """Items per outcome of the chunks that took effect so far."""
+    total: Counter[int] = Counter()
+    async for row in connection.cursor(OUTCOMES, feed_no):
+        total.update(row["outcomes"])
+    return {outcome.value: total[byte] for outcome, byte in OUTCOME_BYTES.items() if total[byte]}
+
+
+async def _top(connection: Connection, feed_no: int) -> tuple[TopProblem, ...]:
+    rows = await connection.fetch(TOP, feed_no, SAMPLE_SKUS, TOP_PROBLEMS)
+    return tuple(_top_problem(row) for row in rows)
+
+
+def _top_problem(row: Row) -> TopProblem:
+    problem = PROBLEMS[row["code"]]
+    return TopProblem(
+        code=row["code"],
+        message_en=problem.en,
+        message_zh=problem.zh,
+        count=row["count"],
+        skus=tuple(sku for sku in row["skus"] if sku is not None),
+    )
+
+
+def _report_message(report: FeedReport) -> OutboxMessage:
+    return OutboxMessage(REPORTS, report.supplier.encode(), report.model_dump_json().encode(), report_headers(report))
