@@ -29,7 +29,7 @@ class Applier:
         Raises ServiceUnavailableError when the acks do not come: roll back, and give the same entries again.
         """
         known = await queries.lock_keys(connection, head, keys_of(entries))
-        decisions = decide(entries, known, feed_no=head.feed_no, period=profile.period(head.facet))
+        decisions = decide(entries, known, feed_no=head.number, period=profile.period(head.facet))
         if head.mode is not Mode.VALIDATE:
             positions = await self._publish(head, profile, decisions)
             await queries.update_keys(connection, head, decisions, positions)
