@@ -256,7 +256,8 @@ def _vendor_routes(services: Services, admission: Admission, reports: Reports, w
     limits = IntakeLimits(
         BodyLimits(max_bytes=settings.max_body_bytes, spool_dir=settings.spool_dir), settings.feeds_rate_per_minute
     )
-    return VendorRoutes(admission, reports, waits, services.live.suppliers, services.live.keys, limits)
+    live = services.live
+    return VendorRoutes(admission, reports, waits, live.suppliers, live.keys, services.registry, limits)
 
 
 def _admin(services: Services, reports: Reports, holds: Holds, replays: Replays) -> web.Application:

@@ -17,6 +17,7 @@ DLQ_MESSAGE = "gw-dlq-message"
 DLQ_CLASS = "gw-dlq-class"
 DLQ_FACET = "gw-dlq-facet"
 DLQ_SKU = "gw-dlq-sku"
+DLQ_PAGE = "gw-dlq-page"
 DLQ_RECORD = "gw-dlq-record"
 DLQ_LINE = "gw-dlq-line"
 DLQ_REVISION = "gw-dlq-revision"
@@ -45,8 +46,9 @@ DLQ_HEADERS: Mapping[str, str] = {
     DLQ_CLASS: "Class of the error.",
     DLQ_FACET: "product, price, stock or listing.",
     DLQ_SKU: "The supplier's article number, percent-encoded, where it could be read.",
-    DLQ_RECORD: "Index of the record in its feed, from 0.",
-    DLQ_LINE: "Line or ordinal in the vendor's file, from 1.",
+    DLQ_PAGE: "Number of its page, of a feed that was pulled page by page.",
+    DLQ_RECORD: "Index of the record in its feed or page, from 0.",
+    DLQ_LINE: "Line or ordinal in the vendor's file or in its page, from 1.",
     DLQ_REVISION: "Revision of the supplier's settings it was judged by.",
     DLQ_TOPIC: "Topic it was read from, without the prefix.",
     DLQ_PARTITION: "Partition it was read from.",

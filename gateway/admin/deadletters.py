@@ -155,8 +155,8 @@ class DeadLetterRoutes:
 def shown(letter: LetterSummary) -> dict[str, object]:
     """A letter as the API words it: its feed is a text, as vendors know it, and its issues carry their words."""
     plain = asdict(letter)
-    feed_no = plain.pop("feed_no")
-    return {**plain, "feed": None if feed_no is None else str(feed_no), "issues": issue_views(plain["issues"])}
+    feed, page = (None if number is None else str(number) for number in (plain.pop("feed_no"), plain.pop("page_no")))
+    return {**plain, "feed": feed, "page": page, "issues": issue_views(plain["issues"])}
 
 
 def whole(letter: DeadLetterRow) -> dict[str, object]:

@@ -164,7 +164,20 @@ def problem(issues: list[dict[str, Any]]) -> str:
 
 
 def _show(letter: dict[str, Any]) -> None:
-    names = ("id", "state", "outcome", "reason", "supplier", "facet", "sku", "feed", "line", "stage", "fingerprint")
+    names = (
+        "id",
+        "state",
+        "outcome",
+        "reason",
+        "supplier",
+        "facet",
+        "sku",
+        "feed",
+        "page",
+        "line",
+        "stage",
+        "fingerprint",
+    )
     facts(
         [
             *((name, letter[name]) for name in names),

@@ -53,7 +53,7 @@ async def list_(
         emit(page["feeds"])
     else:
         table(
-            "#feed|supplier|facet|mode|state|#records|outcomes|received",
+            "#feed|supplier|facet|mode|origin|state|#records|outcomes|received",
             (_row(feed) for feed in page["feeds"]),
             empty="No such feed.",
         )
@@ -137,7 +137,7 @@ async def _decide(feed: int, verb: str, reason: str, *, json: bool) -> None:
 
 
 def _row(feed: dict[str, Any]) -> list[object]:
-    plain = [feed[name] for name in ("feed", "supplier", "facet", "mode", "state", "records")]
+    plain = [feed[name] for name in ("feed", "supplier", "facet", "mode", "origin", "state", "records")]
     return [*plain, outcomes(feed), moment(feed["received_at"])]
 
 
@@ -153,7 +153,7 @@ def _show(feed: dict[str, Any]) -> None:
         [
             *(
                 (name, feed[name])
-                for name in ("feed", "supplier", "facet", "mode", "state", "lane", "records", "bytes")
+                for name in ("feed", "supplier", "facet", "mode", "origin", "state", "lane", "records", "bytes")
             ),
             ("chunks", f"{done} of {'?' if chunks is None else chunks}"),
             ("outcomes", outcomes(feed)),

@@ -71,6 +71,7 @@ def _headers(letter: DeadLetter, failed_at: datetime) -> Headers:
         names.DLQ_CLASS: letter.error,
         names.DLQ_FACET: letter.facet,
         names.DLQ_SKU: None if letter.sku is None else quote(letter.sku, errors="replace"),
+        names.DLQ_PAGE: letter.page_no,
         names.DLQ_RECORD: letter.record_index,
         names.DLQ_LINE: letter.line,
         names.DLQ_REVISION: letter.revision,

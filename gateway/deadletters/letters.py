@@ -29,9 +29,10 @@ class DeadLetter:
     stage: where it failed, and where a replay enters again; issues: at least one, the first names the group;
     original: the bytes of the record; message: words about the failure, without values of the record, by default those
     of the first issue.
-    Of a record in a feed: feed_no, record_index from 0, line from 1, revision of the supplier's settings. Of a record
-    in Kafka: topic (without the prefix), partition, offset, timestamp in ms, key, and headers where the stage needs
-    them to read it again. A supplier, sku or key that could not be read is None.
+    Of a record in a feed: feed_no, record_index from 0, line from 1, revision of the supplier's settings; of a pulled
+    one page_no too: index and line are within that page. Of a record in Kafka: topic (without the prefix), partition,
+    offset, timestamp in ms, key, and headers where the stage needs them to read it again. A supplier, sku or key that
+    could not be read is None.
     """
 
     stage: str
@@ -42,6 +43,7 @@ class DeadLetter:
     facet: str | None = None
     sku: str | None = None
     feed_no: int | None = None
+    page_no: int | None = None
     record_index: int | None = None
     line: int | None = None
     revision: int | None = None
@@ -81,7 +83,8 @@ class DeadLetter:
         The bytes belong to the source, since another Kafka cluster counts its offsets from 0 again.
         """
         if self.feed_no is not None and self.record_index is not None:
-            source = ["record", str(self.feed_no), str(self.record_index), self.sku or ""]
+            number = self.feed_no if self.page_no is None else self.page_no
+            source = ["record", str(number), str(self.record_index), self.sku or ""]
         else:
             source = [
                 "offset",
@@ -106,6 +109,7 @@ class LetterSummary:
     issues: tuple[Issue, ...]
     sku: str | None
     feed_no: int | None
+    page_no: int | None
     record_index: int | None
     line: int | None
     revision: int | None

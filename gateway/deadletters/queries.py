@@ -37,15 +37,15 @@ REOPEN_GROUPS = """
 
 ADD_LETTERS = """
     INSERT INTO dead_letters
-           (id, fingerprint, supplier, facet, stage, code, issues, sku, feed_no, record_index, line, revision,
+           (id, fingerprint, supplier, facet, stage, code, issues, sku, feed_no, page_no, record_index, line, revision,
             received_at, topic, partition, "offset", key, headers, original)
-    SELECT id, fingerprint, supplier, facet, stage, code, issues::jsonb, sku, feed_no, record_index, line, revision,
-           received_at, topic, partition, "offset", key, headers::jsonb, original
+    SELECT id, fingerprint, supplier, facet, stage, code, issues::jsonb, sku, feed_no, page_no, record_index, line,
+           revision, received_at, topic, partition, "offset", key, headers::jsonb, original
       FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                  $9::bigint[], $10::int[], $11::int[], $12::int[], $13::timestamptz[], $14::text[], $15::int[],
-                  $16::bigint[], $17::bytea[], $18::text[], $19::bytea[])
-           AS letter (id, fingerprint, supplier, facet, stage, code, issues, sku, feed_no, record_index, line, revision,
-                      received_at, topic, partition, "offset", key, headers, original)
+                  $9::bigint[], $10::bigint[], $11::int[], $12::int[], $13::int[], $14::timestamptz[], $15::text[],
+                  $16::int[], $17::bigint[], $18::bytea[], $19::text[], $20::bytea[])
+           AS letter (id, fingerprint, supplier, facet, stage, code, issues, sku, feed_no, page_no, record_index, line,
+                      revision, received_at, topic, partition, "offset", key, headers, original)
         ON CONFLICT DO NOTHING
     RETURNING id, created_at
 """
@@ -64,9 +64,9 @@ _MATCHES = """
 
 _SUMMARY = """
            letter.id, letter.fingerprint, letter.supplier, letter.facet, letter.stage, letter.code, letter.issues,
-           letter.sku, letter.feed_no, letter.record_index, letter.line, letter.revision, letter.received_at,
-           letter.topic, letter.partition, letter."offset", letter.state, letter.outcome, letter.replays, letter.reason,
-           letter.created_at, letter.state_at
+           letter.sku, letter.feed_no, letter.page_no, letter.record_index, letter.line, letter.revision,
+           letter.received_at, letter.topic, letter.partition, letter."offset", letter.state, letter.outcome,
+           letter.replays, letter.reason, letter.created_at, letter.state_at
 """
 
 LETTERS = f"""

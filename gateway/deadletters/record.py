@@ -83,6 +83,7 @@ def _row(letter: DeadLetter) -> tuple[object, ...]:
         orjson.dumps(issues_json(letter.issues)).decode(),
         _text(letter.sku),
         letter.feed_no,
+        letter.page_no,
         letter.record_index,
         letter.line,
         letter.revision,

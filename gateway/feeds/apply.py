@@ -34,7 +34,7 @@ class Applier:
         """
         known = await queries.lock_keys(connection, head, keys_of(entries))
         stretch = Stretch()
-        decisions = decide(entries, known, feed_no=head.feed_no, period=profile.period(head.facet))
+        decisions = decide(entries, known, feed_no=head.number, period=profile.period(head.facet))
         await stretch.rest()
         if head.mode is not Mode.VALIDATE:
             positions = await self._publish(head, profile, decisions)

@@ -16,7 +16,7 @@ from gateway.feeds.chunk import ChunkHead, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Publication
 from gateway.feeds.findings import Known
 from gateway.feeds.message import catalog_messages
-from gateway.feeds.normalise import NormalisedItem, Rules, normalise
+from gateway.feeds.normalise import NormalisedItem, Rules, normalise, parts_of
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.versions import feed_no_of, record_index_of
 from gateway.kafka import CATALOG_TOPIC, Bus, Message, Position, Record
@@ -64,11 +64,26 @@ class Contents:
             for key, state in known.items()
             if state.hash is not None and state.partition is not None and state.offset is not None
         }
-        for key, content in (await self.at(facet, stored)).items():
-            if content.hash is not None:
-                found[key] = _restamped(facet, key, content, known[key])
+        there = {key: content for key, content in (await self.at(facet, stored)).items() if content.hash is not None}
+        found |= await self._restamped(facet, there, known)
         lost = {key: state for key, state in known.items() if key not in found}
         return found | await self._archived(facet, lost)
+
+    async def _restamped(
+        self, facet: Facet, contents: Mapping[ItemKey, Content], known: Mapping[ItemKey, Known]
+    ) -> dict[ItemKey, Content]:
+        """The same facts under the known versions; the very same message when it bears that already."""
+        older = {
+            key: known[key].version
+            for key, content in contents.items()
+            if dict(content.message.headers)[GW_VERSION] != b"%d" % known[key].version
+        }
+        if not older:
+            return dict(contents)
+        async with transaction(self._pool) as connection:
+            feeds = await keys.feeds_of(connection, older.values())
+        stamped = {key: _stamped(facet, key, contents[key], known[key], feeds[older[key]]) for key in older}
+        return {**contents, **stamped}
 
     async def _records(self, topic: str, places: Collection[Position]) -> dict[Position, Record]:
         by_partition: defaultdict[int, set[int]] = defaultdict(set)
@@ -153,22 +168,19 @@ def _as_it_is(facet: Facet, key: ItemKey, record: Record | None) -> Content | No
 
 def _withdrawal(facet: Facet, key: ItemKey, version: int) -> Content:
     kafka_key = key_of(*key)
-    headers = _headers(facet, key, version).withdrawal(kafka_key, version)
+    headers = _headers(facet, key, feed_no_of(version)).withdrawal(kafka_key, version)
     return Content(Message(CATALOG_TOPIC[facet], kafka_key, None, headers), None, None)
 
 
-def _restamped(facet: Facet, key: ItemKey, content: Content, known: Known) -> Content:
-    """The same facts under the known version; the very same message when it bears that already."""
-    message = content.message
-    if dict(message.headers)[GW_VERSION] == b"%d" % known.version or message.value is None or message.key is None:
-        return content
-    value = orjson.dumps({**orjson.loads(message.value), "version": known.version})
-    headers = _headers(facet, key, known.version).state(message.key, known.version, known.hash or b"")
+def _stamped(facet: Facet, key: ItemKey, content: Content, known: Known, feed_no: int) -> Content:
+    message, kafka_key = content.message, key_of(*key)
+    value = orjson.dumps({**orjson.loads(message.value or b"{}"), "version": known.version})
+    headers = _headers(facet, key, feed_no).state(kafka_key, known.version, known.hash or b"")
     return replace(content, message=message._replace(value=value, headers=headers))
 
 
-def _headers(facet: Facet, key: ItemKey, version: int) -> ItemHeaders:
-    return ItemHeaders(facet, key.supplier, feed_no=feed_no_of(version), time=datetime.now(UTC))
+def _headers(facet: Facet, key: ItemKey, feed_no: int) -> ItemHeaders:
+    return ItemHeaders(facet, key.supplier, feed_no=feed_no, time=datetime.now(UTC))
 
 
 def _item_of(
@@ -176,10 +188,12 @@ def _item_of(
 ) -> NormalisedItem | None:
     """The item that the known version came from, unless the adapter makes something else of the record by now."""
     place = record_index_of(known.version) - head.first_record
-    if (head.supplier, head.facet, head.feed_no) != (key.supplier, rules.facet, feed_no_of(known.version)):
+    if (head.supplier, head.facet, head.number) != (key.supplier, rules.facet, feed_no_of(known.version)):
         return None
-    result = normalise(profile.adapter, raws[place], rules) if 0 <= place < len(raws) else ()
-    for item in result if isinstance(result, list) else ():
+    if not 0 <= place < len(raws):
+        return None
+    items, _ = parts_of(normalise(profile.adapter, raws[place], rules))
+    for item in items:
         if (item.sku, item.area, item.hash) == (key.sku, key.area or "", known.hash):
             return item
     return None

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from gateway.deadletters import issues_json
 from gateway.feeds.guard import UNKNOWN_KEY, Candidate, KeyState, Outcome, judge
-from gateway.feeds.normalise import NormalisedItem, Rejection
+from gateway.feeds.normalise import NormalisedItem, Result, parts_of
 from gateway.feeds.versions import version_of
 from gateway.sdk.errors import Issue
 
@@ -29,12 +29,12 @@ OUTCOME_BYTES: Mapping[Outcome, int] = {
 
 @dataclass(slots=True)  # not frozen: that would make each of millions dearer
 class Entry:
-    """One record of the chunk with what normalising made of it. index: from 0 within the feed."""
+    """One record of the chunk with what normalising made of it. index: from 0 within the feed, or its page."""
 
     index: int
     line: int
     raw: bytes
-    result: list[NormalisedItem] | Rejection
+    result: Result
 
 
 class Publication(NamedTuple):
@@ -47,12 +47,17 @@ class Publication(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A record that becomes a dead letter. stage: where a replay re-enters."""
+    """What becomes a dead letter. stage: where a replay re-enters; skus: whose keys are marked as seen."""
 
     entry: Entry
     stage: str
     issues: tuple[Issue, ...]
-    sku: str | None
+    skus: tuple[str, ...]
+
+    @property
+    def sku(self) -> str | None:
+        """The one sku that it concerns, None for none or several."""
+        return self.skus[0] if len(self.skus) == 1 else None
 
 
 @dataclass(slots=True)
@@ -77,25 +82,24 @@ class Decisions:
 
 def keys_of(entries: Sequence[Entry]) -> list[Key]:
     """Every key the chunk names, once, in order of appearance."""
-    return list(
-        dict.fromkeys(
-            (item.sku, item.area) for entry in entries if isinstance(entry.result, list) for item in entry.result
-        )
-    )
+    return list(dict.fromkeys((item.sku, item.area) for entry in entries for item in parts_of(entry.result)[0]))
 
 
 def decide(
     entries: Sequence[Entry], known: Mapping[Key, KeyState], *, feed_no: int, period: timedelta | None
 ) -> Decisions:
-    """Judge the items of a chunk in record order, each against the state its forerunners left."""
+    """Judge the items of a chunk in record order, each against the state its forerunners left.
+
+    feed_no: what their versions carry, of the feed or of the page.
+    """
     decisions = Decisions()
     for entry in entries:
-        if isinstance(entry.result, Rejection):
-            _reject(decisions, entry, "normalise", entry.result.issues, entry.result.sku)
-            continue
+        items, rejections = parts_of(entry.result)
         version = version_of(feed_no, entry.index)
-        for item, superseded in _with_superseded(entry.result):
+        for item, superseded in _with_superseded(items):
             _judge_item(decisions, entry, item, known, version=version, superseded=superseded, period=period)
+        for rejection in rejections:
+            _reject(decisions, entry, "normalise", rejection.issues, rejection.skus)
     return decisions
 
 
@@ -103,7 +107,8 @@ def cancel(entries: Sequence[Entry]) -> Decisions:
     """What a chunk of a cancelled feed does: nothing, and every item says so."""
     decisions = Decisions()
     for entry in entries:
-        for _ in range(len(entry.result) if isinstance(entry.result, list) else 1):
+        items, rejections = parts_of(entry.result)
+        for _ in range(len(items) + len(rejections)):
             decisions.add(Outcome.CANCELLED)
     return decisions
 
@@ -136,7 +141,7 @@ def _judge_item(
     decisions.states[key] = (judgement.state, judgement.outcome)
     if judgement.outcome is Outcome.REJECTED:
         issue = Issue(judgement.code, path="/version", actual=str(item.source_version))
-        _reject(decisions, entry, "guard", (issue,), item.sku)
+        _reject(decisions, entry, "guard", (issue,), (item.sku,))
         return
     if judgement.outcome is Outcome.STALE:
         _set_aside(decisions, entry, item.sku)
@@ -151,10 +156,11 @@ def _set_aside(decisions: Decisions, entry: Entry, sku: str) -> None:
     decisions.problems.append(_row(entry, sku, Outcome.STALE, (Issue("stale"),)))
 
 
-def _reject(decisions: Decisions, entry: Entry, stage: str, issues: tuple[Issue, ...], sku: str | None) -> None:
+def _reject(decisions: Decisions, entry: Entry, stage: str, issues: tuple[Issue, ...], skus: tuple[str, ...]) -> None:
+    refused = Refused(entry, stage, issues, skus)
     decisions.add(Outcome.REJECTED)
-    decisions.refused.append(Refused(entry, stage, issues, sku))
-    decisions.problems.append(_row(entry, sku, Outcome.REJECTED, issues))
+    decisions.refused.append(refused)
+    decisions.problems.append(_row(entry, refused.sku, Outcome.REJECTED, issues))
 
 
 def _row(entry: Entry, sku: str | None, outcome: Outcome, issues: tuple[Issue, ...]) -> dict[str, Any]:

@@ -59,12 +59,24 @@ ADOPT = """
 
 ARCHIVED = """
     SELECT w.version, c.topic, c.partition, c."offset", c.first_record
-      FROM unnest($1::bigint[], $2::bigint[], $3::integer[]) AS w (version, feed_no, record_index)
+      FROM unnest($1::bigint[], $2::bigint[], $3::integer[]) AS w (version, number, record_index)
      CROSS JOIN LATERAL (
-           SELECT topic, partition, "offset", first_record FROM feed_chunks
-            WHERE feed_no = w.feed_no AND first_record <= w.record_index AND first_record + records > w.record_index
-            LIMIT 1
+           (SELECT topic, partition, "offset", first_record FROM feed_chunks
+             WHERE feed_no = w.number AND page_no IS NULL
+               AND first_record <= w.record_index AND first_record + records > w.record_index
+             LIMIT 1)
+           UNION ALL
+           (SELECT topic, partition, "offset", first_record FROM feed_chunks
+             WHERE page_no = w.number
+               AND first_record <= w.record_index AND first_record + records > w.record_index
+             LIMIT 1)
            ) c
+"""
+
+RUNS_OF = """
+    SELECT w.number, c.feed_no
+      FROM unnest($1::bigint[]) AS w (number)
+     CROSS JOIN LATERAL (SELECT feed_no FROM feed_chunks WHERE page_no = w.number LIMIT 1) c
 """
 
 
@@ -80,7 +92,7 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True)
 class ArchivedChunk:
-    """Where the raw chunk of some record lies. first_record: of the chunk, within its feed."""
+    """Where the raw chunk of some record lies. first_record: of the chunk, within its feed or page."""
 
     partition: Partition
     offset: int
@@ -140,3 +152,11 @@ async def archived_chunks(connection: Connection, versions: Sequence[int]) -> di
     columns = (list(map(feed_no_of, versions)), list(map(record_index_of, versions)))
     rows = await connection.fetch(ARCHIVED, list(versions), *columns)
     return {row[0]: ArchivedChunk(Partition(row[1], row[2]), row[3], row[4]) for row in rows}
+
+
+async def feeds_of(connection: Connection, versions: Collection[int]) -> dict[int, int]:
+    """The feeds that gave versions: of a page its run, as far as the tables still know it."""
+    numbers = {version: feed_no_of(version) for version in versions}
+    rows = await connection.fetch(RUNS_OF, list(set(numbers.values())))
+    runs = {row[0]: row[1] for row in rows}
+    return {version: runs.get(number, number) for version, number in numbers.items()}

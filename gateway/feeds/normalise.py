@@ -6,20 +6,21 @@ Pure: time, versions and known states come in as arguments. One bad record never
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import nh3
 import orjson
 import structlog
 
-from gateway.feeds.chunk import MAX_RECORD, RawRecord
-from gateway.sdk.adapter import Item, NormalisesFeeds, Record
+from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
+from gateway.sdk.adapter import Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
+from gateway.sdk.exchange import asked_skus
 from gateway.sdk.problems import PROBLEMS
 from schemas.barcodes import barcode_check
 from schemas.brands import fold_brand
@@ -38,6 +39,9 @@ MAX_SOURCE_VERSION = 2**53
 
 END_OF_TIME = 9000
 """A year that no time of observation reaches: periods are added to it."""
+
+MAX_SKU = 128
+"""Characters of a sku, as the published schemas have it."""
 
 _SKU_PROBE_BYTES = 4096
 _SPACE = 0x20
@@ -64,10 +68,37 @@ class NormalisedItem:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A record that cannot be taken, and every reason. sku: where it could be read all the same."""
+    """What of a record cannot be taken, and every reason: one item that is rejected.
+
+    skus: whom it concerns, as far as that could be read; several where an exchange cannot be taken as a whole.
+    """
 
     issues: tuple[Issue, ...]
-    sku: str | None
+    skus: tuple[str, ...]
+
+    @property
+    def sku(self) -> str | None:
+        """The one sku that it concerns, None for none or several."""
+        return self.skus[0] if len(self.skus) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """A record of several skus of which some are refused. rejections: each of one sku, every sku once."""
+
+    items: list[NormalisedItem]
+    rejections: tuple[Rejection, ...]
+
+
+Result: TypeAlias = list[NormalisedItem] | Rejection | Mixed
+"""What normalising makes of a record. No items at all: an exchange that says nothing of its skus."""
+
+
+def parts_of(result: Result) -> tuple[list[NormalisedItem], tuple[Rejection, ...]]:
+    """What is taken of a record, and what is rejected."""
+    if isinstance(result, list):  # nearly always
+        return result, ()
+    return ([], (result,)) if isinstance(result, Rejection) else (result.items, result.rejections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,38 +115,69 @@ class Rules:
         object.__setattr__(self, "on", self.received_at.astimezone(CHINA).date())
 
 
-def normalise(adapter: NormalisesFeeds, record: RawRecord, rules: Rules) -> list[NormalisedItem] | Rejection:
-    """The items of one raw record, or why it has none.
+def normalise(adapter: NormalisesFeeds, record: RawRecord, rules: Rules) -> Result:
+    """The items of one raw record, and what of it cannot be taken.
 
     Whatever an adapter raises besides its two documented errors, and whatever else it must not do, is a fault of ours
     that this record shows: it is logged with its traceback and rejected as `processing_failed` after this one attempt.
     """
     try:
-        found = adapter.normalise(Record(rules.facet, record.raw, rules.received_at))
-        return _finished(found, rules)
+        refusals: list[Refusal] = []
+        items = _finished(adapter.normalise(Record(rules.facet, record.raw, rules.received_at)), rules, refusals)
+        return items if items and not refusals else _without(items, refusals, record)
     except InvalidMessageError as error:
-        if error.issues and all(issue.code in PROBLEMS for issue in error.issues):
-            return Rejection(tuple(error.issues), sku_hint(record.raw))
+        if _declared(error.issues):
+            return Rejection(_cut_off(record) or tuple(error.issues), skus_of(record.raw))
         return _failed(error, record, rules)
     except ContractError as error:
-        return Rejection((Issue("contract_error", actual=str(error)[:200]),), sku_hint(record.raw))
+        return Rejection((Issue("contract_error", actual=str(error)[:200]),), skus_of(record.raw))
     except Exception as error:  # noqa: BLE001 -- an adapter's bug, whatever it is
         return _failed(error, record, rules)
 
 
+def _without(items: list[NormalisedItem], refusals: list[Refusal], record: RawRecord) -> list[NormalisedItem] | Mixed:
+    """What a record comes to that holds refusals, or nothing.
+
+    Raises TypeError for what an adapter must not say: a refusal without a sku or a reason, or nothing at all of a
+    record that was pushed.
+    """
+    if not refusals and not asked_skus(record.raw):
+        raise TypeError("neither items nor issues")
+    issues: dict[str, tuple[Issue, ...]] = {}
+    for refusal in refusals:
+        if not (_storable_sku(refusal.sku) and _declared(refusal.issues)):
+            raise TypeError(f"not a refusal: {refusal!r:.200}")
+        issues[refusal.sku] = issues.get(refusal.sku, ()) + tuple(refusal.issues)
+    return Mixed(items, tuple(Rejection(every, (sku,)) for sku, every in issues.items())) if refusals else items
+
+
+def _declared(issues: Sequence[Issue]) -> bool:
+    return bool(issues) and all(issue.code in PROBLEMS for issue in issues)
+
+
+def _cut_off(record: RawRecord) -> tuple[Issue, ...]:
+    """Why an exchange does not read that was too large to be carried whole; () for all others."""
+    if len(record.raw) < MAX_CARRIED or not asked_skus(record.raw):
+        return ()
+    return (Issue("line_too_long", actual=f"{MAX_CARRIED:,} bytes or more", expected=f"fewer than {MAX_CARRIED:,}"),)
+
+
 def _failed(error: Exception, record: RawRecord, rules: Rules) -> Rejection:
     log.error("record.failed", facet=rules.facet, line=record.line, exc_info=error)
-    return Rejection((Issue("processing_failed", actual=type(error).__name__),), sku_hint(record.raw))
+    return Rejection((Issue("processing_failed", actual=type(error).__name__),), skus_of(record.raw))
 
 
-def _finished(found: Iterable[Item], rules: Rules) -> list[NormalisedItem]:
-    """The items with their bytes and their hashes.
+def _finished(found: Iterable[Item | Refusal], rules: Rules, refusals: list[Refusal]) -> list[NormalisedItem]:
+    """The items with their bytes and their hashes; what is refused goes to `refusals`.
 
     Raises TypeError for what must not go on: what tables and arithmetic cannot take would stop the partition later.
     """
     model, write = _FORMS[rules.facet]
     items = []
     for item in found:  # as a comprehension over a function it would cost two calls more
+        if isinstance(item, Refusal):
+            refusals.append(item)
+            continue
         facts, version, at = item.facts, item.source_version, item.observed_at
         sound = (
             facts.__class__ is model
@@ -185,8 +247,20 @@ def _sanitised(html: str) -> str:
     return clean
 
 
+def skus_of(raw: bytes) -> tuple[str, ...]:
+    """Whom a record that was rejected concerns: rejected records mark the keys of their skus."""
+    if asked := asked_skus(raw):
+        return tuple(filter(_storable_sku, dict.fromkeys(asked)))
+    hint = sku_hint(raw)
+    return () if hint is None else (hint,)
+
+
+def _storable_sku(sku: object) -> bool:
+    return isinstance(sku, str) and 0 < len(sku) <= MAX_SKU and "\x00" not in sku
+
+
 def sku_hint(raw: bytes) -> str | None:
-    """The sku of a record that was rejected, if its bytes still say so: rejected rows mark the keys of their sku."""
+    """The sku of a pushed record that was rejected, if its bytes still say so."""
     if len(raw) > MAX_RECORD:
         return _probed_sku(raw[:_SKU_PROBE_BYTES])
     try:
@@ -194,14 +268,14 @@ def sku_hint(raw: bytes) -> str | None:
     except orjson.JSONDecodeError:
         return _probed_sku(raw[:_SKU_PROBE_BYTES])
     sku = found.get("sku") if isinstance(found, dict) else None
-    return sku if isinstance(sku, str) and 0 < len(sku) <= 128 and "\x00" not in sku else None
+    return sku if _storable_sku(sku) else None
 
 
 def _probed_sku(start: bytes) -> str | None:
     """The sku in bytes that are no JSON; one with control characters is none, and no column holds a NUL."""
     _, found, rest = start.partition(b'"sku":"')
     sku, end, _ = rest.partition(b'"')
-    if not found or not end or b"\\" in sku or len(sku) > 128 or min(sku, default=_SPACE) < _SPACE:
+    if not found or not end or b"\\" in sku or len(sku) > MAX_SKU or min(sku, default=_SPACE) < _SPACE:
         return None
     try:
         return sku.decode() or None

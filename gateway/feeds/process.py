@@ -94,7 +94,8 @@ class ChunkProcessor:
         if record.key is not None:
             raise InvalidMessageError(Issue("poison_pill", "/key", shown(record.key), "no key"))
         raws = list(decode(record.value or b""))
-        if not 0 < len(raws) <= MAX_FEED_RECORDS - head.first_record:
+        fewest = 1 if head.page_no is None else 0
+        if not fewest <= len(raws) <= MAX_FEED_RECORDS - head.first_record:
             raise InvalidMessageError(Issue("poison_pill", actual=f"chunk of {len(raws)} records"))
         profile = await self._profiles.get(head.supplier, head.revision)
         rules = Rules(head.facet, head.received_at, profile.categories)
@@ -164,6 +165,7 @@ def _letter(chunk: ReadChunk, refused: Refused) -> DeadLetter:
         facet=head.facet,
         sku=refused.sku,
         feed_no=head.feed_no,
+        page_no=head.page_no,
         record_index=refused.entry.index,
         line=refused.entry.line,
         revision=head.revision,

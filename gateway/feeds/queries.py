@@ -33,8 +33,9 @@ TAKE_NEXT = "SELECT next FROM source_offsets WHERE topic = $1 AND partition = $2
 MOVE_NEXT = "UPDATE source_offsets SET next = $3 WHERE topic = $1 AND partition = $2"
 
 CLAIM_CHUNK = """
-    INSERT INTO feed_chunks (feed_no, chunk_no, topic, partition, "offset", first_record, records, outcomes, problems)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, '', '[]')
+    INSERT INTO feed_chunks (feed_no, chunk_no, topic, partition, "offset", first_record, records, page_no, outcomes,
+                             problems)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', '[]')
     ON CONFLICT DO NOTHING
     RETURNING true
 """
@@ -50,8 +51,8 @@ SHARE_FEED = """
 """
 
 RESTORE_FEED = """
-    INSERT INTO feeds (feed_no, supplier, facet, mode, state, revision, lane, received_at)
-    VALUES ($1, $2, $3, $4, 'incomplete', $5, $6, $7)
+    INSERT INTO feeds (feed_no, supplier, facet, mode, state, revision, lane, received_at, origin)
+    VALUES ($1, $2, $3, $4, 'incomplete', $5, $6, $7, $8)
     ON CONFLICT DO NOTHING
 """
 
@@ -127,6 +128,7 @@ async def claim_chunk(connection: Connection, head: ChunkHead, source: Source, r
         source.offset,
         head.first_record,
         records,
+        head.page_no,
     )
     return claimed is not None
 
@@ -140,9 +142,8 @@ async def share_feed(connection: Connection, head: ChunkHead) -> bool:
     """Whether the feed was cancelled. A feed that a restored database has lost comes back as incomplete."""
     cancelled: bool | None = await connection.fetchval(SHARE_FEED, head.feed_no)
     if cancelled is None:
-        await connection.execute(
-            RESTORE_FEED, head.feed_no, head.supplier, head.facet, head.mode, head.revision, head.lane, head.received_at
-        )
+        row = (head.feed_no, head.supplier, head.facet, head.mode, head.revision, head.lane, head.received_at)
+        await connection.execute(RESTORE_FEED, *row, head.origin)
         cancelled = await connection.fetchval(SHARE_FEED, head.feed_no)
     return bool(cancelled)
 
@@ -180,8 +181,8 @@ async def update_keys(
     facet = FACET_CODES[head.facet]
     if columns:
         await connection.execute(
-            UPDATE_KEYS, facet, head.supplier, head.feed_no, *(list(column) for column in zip(*columns, strict=True))
+            UPDATE_KEYS, facet, head.supplier, head.number, *(list(column) for column in zip(*columns, strict=True))
         )
-    skus = sorted({refused.sku for refused in decisions.refused if refused.sku is not None})
+    skus = sorted({sku for refused in decisions.refused for sku in refused.skus})
     if skus:
-        await connection.execute(MARK_REJECTED, facet, head.supplier, head.feed_no, skus)
+        await connection.execute(MARK_REJECTED, facet, head.supplier, head.number, skus)

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import structlog
 
+from gateway.feeds.chunk import GW_PAGE
 from gateway.feeds.sources import LANE_TOPIC, ends_of, starts_of, stored_nexts
-from gateway.feeds.versions import MAX_FEED_NO
+from gateway.feeds.versions import MAX_FEED_NO, feed_no_of
 from gateway.kafka import CATALOG_TOPIC, Bus, Record
 from gateway.store import Pool, transaction
+from schemas.envelope import GW_FEED, GW_VERSION
 
 log = structlog.get_logger(__name__)
 
 RAISE = """
     SELECT setval('feed_no', $1) FROM feed_no WHERE last_value < $1 OR (last_value = $1 AND NOT is_called)
 """
+
+MAX_DIGITS = len(str(2**63 - 1))
+"""Of the longest version."""
 
 # One process at a time: by the time another one looks, the first may have given out higher numbers.
 ALONE = "SELECT pg_advisory_xact_lock(hashtext('feed_no'))"
@@ -45,8 +50,15 @@ async def raise_feed_no(bus: Bus, pool: Pool) -> int:
 
 
 def _feed_no(record: Record) -> int:
-    """The feed that a record names in its headers, 0 where it names none that we can have numbered."""
-    for name, value in record.headers:
-        if name == "gw-feed" and value and value.isdigit() and len(value) <= len(str(MAX_FEED_NO)):
-            return int(value) if int(value) <= MAX_FEED_NO else 0
-    return 0
+    """The highest number that a record's headers name: its feed, its page, or what its version carries.
+
+    0 where they name none that we can have given out.
+    """
+    return max((_number(name, value) for name, value in record.headers), default=0)
+
+
+def _number(name: str, value: bytes | None) -> int:
+    if name not in (GW_FEED, GW_PAGE, GW_VERSION) or not value or not value.isdigit() or len(value) > MAX_DIGITS:
+        return 0
+    number = feed_no_of(int(value)) if name == GW_VERSION else int(value)
+    return number if number <= MAX_FEED_NO else 0

@@ -12,10 +12,11 @@ from gateway.deadletters import DeadLetterRow, Handler, Predictor, ReplayResult
 from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import ChunkHead, Lane, Mode, RawRecord
 from gateway.feeds.decide import Decisions, Entry
-from gateway.feeds.normalise import Rules, normalise
+from gateway.feeds.normalise import Mixed, Rejection, Result, Rules, normalise, parts_of, skus_of
 from gateway.feeds.profile import Profiles
 from gateway.kafka import Message, Producer
 from gateway.sdk.errors import InvalidMessageError, Issue
+from gateway.sdk.exchange import asked_skus
 from gateway.store import Connection
 from gateway.suppliers import SupplierCache
 from schemas.catalog import Facet
@@ -65,7 +66,8 @@ class FeedReplays:
         profile = await self._profiles.get(head.supplier, head.revision)
         rules = Rules(head.facet, head.received_at, profile.categories)
         raw = RawRecord(letter.line or 0, letter.content)
-        entry = Entry(head.first_record, raw.line, raw.raw, normalise(profile.adapter, raw, rules))
+        result = _asked_for(normalise(profile.adapter, raw, rules), letter)
+        entry = Entry(head.first_record, raw.line, raw.raw, result)
         return await self._applier.apply(connection, head, profile, [entry])
 
     async def _head(self, letter: DeadLetterRow, mode: Mode) -> ChunkHead:
@@ -83,12 +85,25 @@ class FeedReplays:
                     lane=Lane.EXPRESS,
                     revision=0,
                     received_at=received_at,
+                    page_no=letter.page_no,
                 )
             case _:
                 raise InvalidMessageError(
                     Issue("processing_failed", actual=f"dead letter {letter.id} lacks its record")
                 )
         return replace(head, revision=(await self._suppliers.get(head.supplier)).revision)
+
+
+def _asked_for(result: Result, letter: DeadLetterRow) -> Result:
+    """What the record says of the letter's sku alone, where it holds several: the others are none of the letter's."""
+    (items, rejections), sku = parts_of(result), letter.sku
+    named = {item.sku for item in items} | {each for rejection in rejections for each in rejection.skus}
+    asked = set(asked_skus(letter.content))
+    if sku is None or max(len(named), len(asked)) < 2 or sku not in named | asked:
+        return result if items or rejections else Rejection((Issue("not_answered"),), skus_of(letter.content))
+    items = [item for item in items if item.sku == sku]
+    own = tuple(Rejection(each.issues, (sku,)) for each in rejections if sku in each.skus)
+    return Mixed(items, own) if items or own else Rejection((Issue("not_answered"),), (sku,))
 
 
 def _outcome(decisions: Decisions) -> str:

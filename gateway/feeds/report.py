@@ -10,12 +10,12 @@ from typing import Any
 from gateway.feeds.closing import SAMPLE_SKUS, TOP, TOP_PROBLEMS, count_outcomes
 from gateway.feeds.decide import OUTCOME_BYTES
 from gateway.feeds.queries import FACET_CODES
-from gateway.feeds.versions import feed_no_of, record_index_of
+from gateway.feeds.versions import RECORD_BITS, feed_no_of, record_index_of
 from gateway.store import Pool, acquired, transaction
 from schemas.catalog import Facet
 
 FEED = """
-    SELECT f.feed_no, f.supplier, f.facet, f.mode, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
+    SELECT f.feed_no, f.supplier, f.facet, f.mode, f.origin, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
            f.received_at, f.produced_at, f.finished_at, f.cancel_requested_at IS NOT NULL AS cancel_requested, f.counts,
            f.withdrawn, f.flaw, f.hold,
            (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done
@@ -24,7 +24,7 @@ FEED = """
 """
 
 FEEDS = """
-    SELECT f.feed_no, f.supplier, f.facet, f.mode, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
+    SELECT f.feed_no, f.supplier, f.facet, f.mode, f.origin, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
            f.received_at, f.produced_at, f.finished_at, f.cancel_requested_at IS NOT NULL AS cancel_requested, f.counts,
            f.withdrawn, f.flaw, f.hold,
            (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done
@@ -43,15 +43,17 @@ REQUEST_CANCEL = """
 LOCK_FOR_CANCEL = "SELECT state FROM feeds WHERE feed_no = $1 AND supplier = $2 FOR UPDATE"
 
 PROBLEMS = """
-    SELECT problems FROM feed_chunks WHERE feed_no = $1 AND problems <> '[]' ORDER BY first_record
+    SELECT problems FROM feed_chunks WHERE feed_no = $1 AND problems <> '[]' ORDER BY chunk_no
 """
 
 ITEM = """
-    SELECT area, version, source_version, seen, seen_outcome::text, withdrawn, published_at,
-           hash IS NOT NULL AS accepted
-      FROM feed_state
-     WHERE facet = $1::text::"char" AND supplier = $2 AND sku = $3
-     ORDER BY area
+    SELECT s.area, s.version, s.source_version, s.seen_outcome::text, s.withdrawn, s.published_at,
+           s.hash IS NOT NULL AS accepted,
+           (SELECT c.feed_no FROM feed_chunks c WHERE c.page_no = s.version >> $4::integer LIMIT 1) AS run,
+           COALESCE((SELECT c.feed_no FROM feed_chunks c WHERE c.page_no = s.seen LIMIT 1), s.seen) AS seen
+      FROM feed_state s
+     WHERE s.facet = $1::text::"char" AND s.supplier = $2 AND s.sku = $3
+     ORDER BY s.area
 """
 
 REFUSALS = """
@@ -75,6 +77,7 @@ class FeedStatus:
     supplier: str
     facet: str
     mode: str
+    origin: str
     state: str
     lane: str
     revision: int
@@ -140,7 +143,7 @@ class Reports:
     async def item(self, supplier: str, facet: Facet, sku: str) -> dict[str, Any] | None:
         """What became of one sku: its keys' states and its latest refusals; None when it was never named."""
         async with transaction(self._pool) as connection:
-            keys = await connection.fetch(ITEM, FACET_CODES[facet], supplier, sku)
+            keys = await connection.fetch(ITEM, FACET_CODES[facet], supplier, sku, RECORD_BITS)
             refusals = await connection.fetch(REFUSALS, supplier, facet, sku)
         if not keys and not refusals:
             return None
@@ -165,7 +168,7 @@ def _key_state(row: Any) -> dict[str, Any]:
         "status": "withdrawn" if row["withdrawn"] else "accepted" if row["accepted"] else "never_accepted",
         "version": row["version"],
         "source_version": row["source_version"],
-        "feed": feed_no_of(row["version"]) or None,
+        "feed": row["run"] or feed_no_of(row["version"]) or None,
         "record": record_index_of(row["version"]) if row["version"] else None,
         "last_seen_feed": row["seen"],
         "last_outcome": OUTCOME_OF.get(row["seen_outcome"]),

@@ -1,4 +1,4 @@
-"""Pulled exchanges coming in, by the way that pushed records take: a sweep page by page, a re-read as a feed of its own.
+"""Pulled exchanges coming in, by the way of pushed records: a sweep page by page, a re-read as a feed of its own.
 
 A run is a feed whose chunks are not known before its end: its row says `admitted` while pages come in, `produced` once
 their number is known. It is open for hours and over several processes; what each page's chunks are numbered is written

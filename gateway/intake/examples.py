@@ -26,6 +26,7 @@ FEED_ANSWER: Mapping[str, Any] = {
     "feed": "1042",
     "facet": "price",
     "mode": "upsert",
+    "origin": "push",
     "state": "done",
     "duplicate": False,
     "records": 2,

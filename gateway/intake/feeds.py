@@ -39,6 +39,7 @@ from gateway.intake.problems import ProblemError
 from gateway.intake.quotas import Quotas
 from gateway.intake.tables import csv_head, csv_rows, json_lines
 from gateway.intake.views import FeedList, feed_view, item_view, report_row
+from gateway.registry import Registry
 from gateway.suppliers import Caller, SupplierCache
 from gateway.telemetry.faults import reached
 from schemas.catalog import Facet
@@ -67,6 +68,7 @@ class FeedRoutes:
         waits: Waits,
         suppliers: SupplierCache,
         credentials: Credentials,
+        registry: Registry,
         limits: IntakeLimits,
     ) -> None:
         self._admission = admission
@@ -74,6 +76,7 @@ class FeedRoutes:
         self._waits = waits
         self._suppliers = suppliers
         self._credentials = credentials
+        self._registry = registry
         self._limits = limits
         self._quotas = Quotas(time.monotonic)
 
@@ -133,6 +136,8 @@ class FeedRoutes:
         config = (await self._suppliers.get(caller.supplier)).config
         if facet not in config.facets:
             raise ProblemError("scope_denied", f"The supplier does not feed {facet}.")
+        if self._registry.load(config.adapter).manifest.pulled:
+            raise ProblemError("scope_denied", "The gateway fetches this supplier's feeds itself; nothing is pushed.")
         quota = self._limits.feeds_per_minute
         self._quotas.take(caller.supplier, min(config.limits.feeds_per_minute or quota, quota))
 

@@ -37,6 +37,10 @@ class FeedView(View):
     feed: str = Field(description="Identity of the feed; feeds of one supplier rise with it.")
     facet: Literal["product", "price", "stock", "listing"] = Field(description="What it is about.")
     mode: Literal["upsert", "full", "validate"] = Field(description="What it was sent for.")
+    origin: Literal["push", "sweep", "reread"] = Field(
+        description="push: the supplier sent it; sweep: the gateway fetched the whole facet; reread: it fetched what a "
+        "message of the supplier named."
+    )
     state: StateName = Field(
         description="admitted: being taken over; produced: durable, being worked on; incomplete: not taken whole, send "
         "it again; withdrawing: a full feed whose records are done withdraws what it does not name; held: it would "
@@ -125,6 +129,7 @@ def feed_view(status: FeedStatus, problems: Iterable[Mapping[str, Any]] = (), *,
             "feed": str(status.feed_no),
             "facet": status.facet,
             "mode": status.mode,
+            "origin": status.origin,
             "state": status.state,
             "duplicate": duplicate,
             "records": status.records,

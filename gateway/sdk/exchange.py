@@ -58,6 +58,20 @@ def decode_exchange(raw: bytes) -> Exchange:
     return Exchange(head["skus"], dict(_cut(sizes, bodies)), head["asked"])
 
 
+def asked_skus(raw: bytes) -> tuple[str, ...]:
+    """The skus of a record that begins as an exchange does, even where its replies were cut off; () of other records.
+
+    Cheap to ask of any record.
+    """
+    line, _, _ = raw.partition(b"\n")
+    if b'"replies"' not in line:
+        return ()
+    try:
+        return _HEAD.validate_json(line)["skus"]
+    except ValidationError:
+        return ()
+
+
 def _cut(sizes: Mapping[str, int], bodies: bytes) -> Iterator[tuple[str, bytes]]:
     at = 0
     for name, size in sizes.items():

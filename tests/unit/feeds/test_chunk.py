@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +19,7 @@ from gateway.feeds.chunk import (
     ChunkHead,
     Lane,
     Mode,
+    Origin,
     RawRecord,
     decode,
     encode,
@@ -78,8 +81,23 @@ def test_a_thousand_records_are_a_chunk() -> None:
     assert [each is not None for each in finished] == [False] * MAX_RECORDS + [True]
 
 
-def test_the_head_survives_its_headers() -> None:
-    assert head_from_headers(head_to_headers(HEAD)) == HEAD
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"origin": Origin.REREAD}, {"origin": Origin.SWEEP, "page_no": 12}, {"traceparent": "00-a-b-01"}],
+    ids=["pushed", "re-read", "a page", "traced"],
+)
+def test_the_head_survives_its_headers(more: dict[str, Any]) -> None:
+    head = replace(HEAD, **more)
+    assert head_from_headers(head_to_headers(head)) == head
+
+
+def test_items_of_a_page_are_numbered_by_the_page_and_others_by_their_feed() -> None:
+    assert (HEAD.number, replace(HEAD, page_no=12).number) == (7, 12)
+
+
+def test_a_chunk_from_before_feeds_had_origins_was_pushed() -> None:
+    headers = tuple(header for header in head_to_headers(HEAD) if header[0] != "gw-origin")
+    assert head_from_headers(headers) == HEAD
 
 
 @pytest.mark.parametrize(
@@ -116,6 +134,9 @@ def test_a_missing_header_makes_a_poison_pill(missing: str) -> None:
         ("gw-received-at", b"2026-11-23T09:30:00"),
         ("gw-received-at", b"9999-12-31T23:59:59Z"),
         ("traceparent", b"a\r\nb"),
+        ("gw-origin", b"theft"),
+        ("gw-page", b"0"),
+        ("gw-page", b"549755813888"),
         ("gw-feed", None),
     ],
 )

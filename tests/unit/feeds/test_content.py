@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.feeds.chunk import RawRecord
 from gateway.feeds.normalise import NormalisedItem, Rules, normalise
 from gateway.registry import Registry
-from gateway.sdk.adapter import NormalisesFeeds, Record
+from gateway.sdk.adapter import Item, NormalisesFeeds, Record
 from schemas.catalog import MESSAGES, Facet, Product
 from schemas.directories import CategoryMap
 
@@ -56,6 +56,7 @@ def normalised(facet: Facet, raw: bytes) -> NormalisedItem:
 @pytest.mark.parametrize(("facet", "raw"), RECORDS)
 def test_facts_are_written_as_pydantic_writes_them(facet: Facet, raw: bytes):
     [item] = native().normalise(Record(facet, raw, AT))
+    assert isinstance(item, Item)
     assert normalised(facet, raw).content == item.facts.model_dump_json().encode()
 
 

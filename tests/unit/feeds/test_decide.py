@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from gateway.feeds.decide import OUTCOME_BYTES, Decisions, Entry, Key, cancel, decide, keys_of
 from gateway.feeds.guard import KeyState, Outcome
-from gateway.feeds.normalise import NormalisedItem, Rejection
+from gateway.feeds.normalise import Mixed, NormalisedItem, Rejection, Result, parts_of
 from gateway.feeds.versions import version_of
 from gateway.sdk.errors import Issue
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FEED = 7
-REFUSED = Rejection((Issue("invalid_decimal", "/price", "1e3"),), "A")
+REFUSED = Rejection((Issue("invalid_decimal", "/price", "1e3"),), ("A",))
 
 
 def item(
@@ -46,6 +46,33 @@ def test_items_of_a_chunk_are_judged_in_order_each_against_its_forerunner() -> N
     assert outcomes(decisions) == "nnu"
     assert [publication.version for publication in decisions.publications] == [version_of(FEED, 0), version_of(FEED, 1)]
     assert decisions.states["A", "*"][0].version == version_of(FEED, 2)
+
+
+def test_versions_carry_the_number_they_are_given_whatever_the_feed() -> None:
+    page = 9
+    decisions = decide([entry(4, item())], {("A", "*"): KeyState(version_of(FEED, 50))}, feed_no=page, period=None)
+    assert outcomes(decisions) == "n"
+    assert decisions.publications[0].version == version_of(page, 4)
+
+
+def test_of_one_record_some_skus_are_taken_and_each_refused_one_is_an_item_of_its_own() -> None:
+    reasons = (Issue("not_answered"),)
+    rejections = (Rejection(reasons, ("B",)), Rejection(reasons, ("C",)))
+    decisions = decided(Entry(3, 4, b"exchange", Mixed([item("A"), item("D")], rejections)))
+    assert outcomes(decisions) == "nnrr"
+    assert [(row["record"], row["line"], row["sku"]) for row in decisions.problems] == [(3, 4, "B"), (3, 4, "C")]
+    assert [(each.sku, each.stage, each.entry.raw) for each in decisions.refused] == [
+        ("B", "normalise", b"exchange"),
+        ("C", "normalise", b"exchange"),
+    ]
+
+
+def test_an_exchange_rejected_as_a_whole_is_one_item_and_names_no_sku_of_several() -> None:
+    whole = Rejection((Issue("contract_error"),), ("A", "B"))
+    decisions = decided(Entry(0, 1, b"exchange", whole))
+    assert outcomes(decisions) == "r"
+    assert [row["sku"] for row in decisions.problems] == [None]
+    assert [(each.sku, each.skus) for each in decisions.refused] == [(None, ("A", "B"))]
 
 
 def test_of_several_items_of_one_key_in_a_record_the_last_counts_and_the_others_are_stale() -> None:
@@ -113,7 +140,8 @@ items = st.builds(
     area=st.sampled_from("12"),
     source_version=st.none() | st.integers(0, 2),
 )
-records = st.lists(st.just(REFUSED) | st.lists(items, min_size=1, max_size=3), max_size=12)
+mixed = st.builds(Mixed, st.lists(items, max_size=2), st.just((REFUSED,)))
+records = st.lists(st.just(REFUSED) | st.lists(items, max_size=3) | mixed, max_size=12)
 states = st.dictionaries(
     st.tuples(st.sampled_from("AB"), st.sampled_from("12")),
     st.builds(
@@ -127,13 +155,11 @@ states = st.dictionaries(
 
 
 def counted(entries: Sequence[Entry]) -> int:
-    return sum(len(each.result) if isinstance(each.result, list) else 1 for each in entries)
+    return sum(len(part) for each in entries for part in parts_of(each.result))
 
 
 @given(records, states)
-def test_every_item_gets_exactly_one_outcome(
-    made: list[Rejection | list[NormalisedItem]], known: dict[Key, KeyState]
-) -> None:
+def test_every_item_gets_exactly_one_outcome(made: list[Result], known: dict[Key, KeyState]) -> None:
     entries = [Entry(index, index + 1, b"", result) for index, result in enumerate(made)]
     decisions = decided(*entries, known=known)
     assert len(decisions.outcomes) == sum(decisions.counts().values()) == counted(entries)
@@ -145,9 +171,7 @@ def test_every_item_gets_exactly_one_outcome(
 
 
 @given(records, states)
-def test_a_repeat_of_a_chunk_that_took_effect_publishes_nothing(
-    made: list[Rejection | list[NormalisedItem]], known: dict[Key, KeyState]
-) -> None:
+def test_a_repeat_of_a_chunk_that_took_effect_publishes_nothing(made: list[Result], known: dict[Key, KeyState]) -> None:
     entries = [Entry(index, index + 1, b"", result) for index, result in enumerate(made)]
     first = decided(*entries, known=known)
     moved = known | {key: state for key, (state, _) in first.states.items()}
@@ -155,9 +179,7 @@ def test_a_repeat_of_a_chunk_that_took_effect_publishes_nothing(
 
 
 @given(records, states)
-def test_the_last_publication_of_a_key_has_its_highest_version(
-    made: list[Rejection | list[NormalisedItem]], known: dict[Key, KeyState]
-) -> None:
+def test_the_last_publication_of_a_key_has_its_highest_version(made: list[Result], known: dict[Key, KeyState]) -> None:
     entries = [Entry(index, index + 1, b"", result) for index, result in enumerate(made)]
     seen: dict[Key, int] = {key: state.version for key, state in known.items()}
     for publication in decided(*entries, known=known).publications:

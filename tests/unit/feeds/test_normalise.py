@@ -12,18 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.feeds.chunk import MAX_RECORD, RawRecord
+from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
 from gateway.feeds.contents import facts_hash, stretches
 from gateway.feeds.message import Stamper
-from gateway.feeds.normalise import NormalisedItem, Rejection, Rules, normalise, sku_hint
+from gateway.feeds.normalise import Mixed, Rejection, Result, Rules, normalise, parts_of, sku_hint
 from gateway.registry import Registry
-from gateway.sdk.adapter import Item, NormalisesFeeds, Record
+from gateway.sdk.adapter import Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
+from gateway.sdk.exchange import Exchange
 from schemas.catalog import Facet, ListingFacts, Shelf
 from schemas.directories import CategoryMap
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FACTS = ListingFacts(sku="A", shelf=Shelf.ON)
+REASON = (Issue("contract_error", "/replies/list/3"),)
+EXCHANGE = Exchange(("A", "B", "C"), {"odd": b"<html>"}).encode()
 
 
 def rules(facet: Facet = Facet.LISTING, *, at: datetime = NOON) -> Rules:
@@ -33,10 +36,10 @@ def rules(facet: Facet = Facet.LISTING, *, at: datetime = NOON) -> Rules:
 class Odd:
     """An adapter that does whatever a test wants with records that hold `odd`; others are listings of A."""
 
-    def __init__(self, act: Callable[[Record], Iterable[Item]]) -> None:
+    def __init__(self, act: Callable[[Record], Iterable[Item | Refusal]]) -> None:
         self._act = act
 
-    def normalise(self, record: Record) -> Iterable[Item]:
+    def normalise(self, record: Record) -> Iterable[Item | Refusal]:
         return self._act(record) if b"odd" in record.raw else (Item(FACTS),)
 
 
@@ -47,7 +50,7 @@ def raising(error: Exception) -> Odd:
     return Odd(act)
 
 
-def of(adapter: NormalisesFeeds, raw: bytes, asked: Rules | None = None) -> list[NormalisedItem] | Rejection:
+def of(adapter: NormalisesFeeds, raw: bytes, asked: Rules | None = None) -> Result:
     return normalise(adapter, RawRecord(1, raw), asked or rules())
 
 
@@ -60,7 +63,12 @@ def native() -> NormalisesFeeds:
 BUGS: dict[str, Odd] = {
     "it raises": raising(KeyError("price")),
     "it fails half-way": Odd(lambda record: (Item(FACTS) if number == 0 else Item(None) for number in range(2))),  # type: ignore[arg-type]
-    "it yields nothing": Odd(lambda record: None),  # type: ignore[arg-type,return-value]
+    "it yields no iterable": Odd(lambda record: None),  # type: ignore[arg-type,return-value]
+    "it says nothing of a record that was pushed": Odd(lambda record: []),
+    "it refuses for an unknown reason": Odd(lambda record: [Refusal("A", (Issue("no_such_code"),))]),
+    "it refuses without a reason": Odd(lambda record: [Item(FACTS), Refusal("B", ())]),
+    "it refuses nobody": Odd(lambda record: [Refusal("", REASON)]),
+    "it refuses whom no column holds": Odd(lambda record: [Refusal("A\x00", REASON)]),
     "it yields another facet": Odd(lambda record: [Item(native_price())]),
     "its time has no offset": Odd(lambda record: [Item(FACTS, observed_at=NOON.replace(tzinfo=None))]),
     "its time is past every period": Odd(lambda record: [Item(FACTS, observed_at=datetime.max.replace(tzinfo=UTC))]),
@@ -73,6 +81,7 @@ BUGS: dict[str, Odd] = {
 
 def native_price() -> Any:
     [item] = native().normalise(Record(Facet.PRICE, b'{"sku":"A","price":"1.00"}', NOON))
+    assert isinstance(item, Item)
     return item.facts
 
 
@@ -87,9 +96,47 @@ def test_a_bug_of_an_adapter_rejects_the_record_that_shows_it_and_no_other(adapt
 
 def test_what_an_adapter_documents_keeps_its_own_reasons() -> None:
     issue = Issue("invalid_decimal", "/price", "1e3", "a plain decimal")
-    assert of(raising(InvalidMessageError(issue)), b"odd") == Rejection((issue,), None)
+    assert of(raising(InvalidMessageError(issue)), b"odd") == Rejection((issue,), ())
     rejection = of(raising(ContractError("an unknown status")), b"odd")
-    assert rejection == Rejection((Issue("contract_error", actual="an unknown status"),), None)
+    assert rejection == Rejection((Issue("contract_error", actual="an unknown status"),), ())
+
+
+def test_of_an_exchange_the_refused_skus_are_rejected_one_by_one_and_the_others_go_on() -> None:
+    said: list[Item | Refusal] = [Refusal("B", REASON), Item(FACTS), Refusal("C", REASON), Refusal("B", (Issue("not_answered"),))]
+    result = of(Odd(lambda record: said), EXCHANGE)
+    assert isinstance(result, Mixed)
+    items, rejections = parts_of(result)
+    assert [item.sku for item in items] == ["A"]
+    assert rejections == (Rejection((*REASON, Issue("not_answered")), ("B",)), Rejection(REASON, ("C",)))
+
+
+def test_an_exchange_may_say_nothing_of_its_skus() -> None:
+    assert of(Odd(lambda record: []), EXCHANGE) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ContractError("no list"), InvalidMessageError(Issue("malformed_json")), KeyError("price")],
+    ids=["a contract error", "a malformed reply", "a bug"],
+)
+def test_an_exchange_that_is_rejected_as_a_whole_concerns_every_sku_that_was_asked_about(error: Exception) -> None:
+    rejection = of(raising(error), EXCHANGE)
+    assert isinstance(rejection, Rejection)
+    assert (rejection.skus, rejection.sku) == (("A", "B", "C"), None)
+
+
+def test_an_exchange_about_one_sku_names_it_and_skus_that_no_column_holds_are_left_out() -> None:
+    raw = Exchange(("A", "A", "", "B\x00", "x" * 129), {"odd": b""}).encode()
+    rejection = of(raising(ContractError()), raw)
+    assert isinstance(rejection, Rejection)
+    assert rejection.sku == "A"
+
+
+def test_an_exchange_too_large_to_be_carried_is_rejected_as_such_for_its_skus() -> None:
+    raw = Exchange(("A", "B"), {"odd": b"x" * MAX_CARRIED}).encode()[:MAX_CARRIED]
+    rejection = of(raising(InvalidMessageError(Issue("validation_failed"))), raw)
+    assert isinstance(rejection, Rejection)
+    assert ([issue.code for issue in rejection.issues], rejection.skus) == (["line_too_long"], ("A", "B"))
 
 
 def test_equal_facts_have_equal_hashes_whenever_they_are_observed_and_whatever_their_version() -> None:

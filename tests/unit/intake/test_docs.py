@@ -13,7 +13,7 @@ from gateway.intake.examples import FEED_ANSWER, RECORDS, refusal
 from gateway.intake.openapi import openapi
 from gateway.intake.views import FeedView
 from gateway.registry import Registry
-from gateway.sdk.adapter import NormalisesFeeds, Record
+from gateway.sdk.adapter import Item, NormalisesFeeds, Record
 from gateway.sdk.problems import PROBLEMS
 from schemas.catalog import Facet
 
@@ -40,6 +40,7 @@ def test_the_example_of_a_record_is_taken_as_it_stands(facet: Facet) -> None:
     loaded = adapter(adapter.options_model())
     assert isinstance(loaded, NormalisesFeeds)
     [item] = loaded.normalise(record)
+    assert isinstance(item, Item)
     assert item.facts.sku == RECORDS[facet]["sku"]
 
 
