@@ -1,9 +1,12 @@
 """The canonical bytes of facts: what pydantic would write, written by the faster hand."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import orjson
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from gateway.feeds.chunk import RawRecord
 from gateway.feeds.normalise import NormalisedItem, Rules, normalise
@@ -22,6 +25,18 @@ RECORDS: list[tuple[Facet, bytes]] = [
     (Facet.LISTING, b'{"sku":"A","shelf":"off","reason":"x","at":"2026-05-01T03:00:00Z"}'),
     (Facet.LISTING, b'{"sku":"A","shelf":"on","at":"2026-05-01T10:00:00.5"}'),
 ]
+
+
+AMOUNTS = st.decimals(0, 10**12 - 1, allow_nan=False, places=2).map(lambda amount: f"{amount:f}")
+
+
+@given(AMOUNTS, AMOUNTS, st.decimals(0, 100, places=4))
+@example("0.00", "0.01", Decimal(0))
+def test_amounts_are_written_as_they_were_given(price: str, tax: str, rate: Decimal):
+    raw = orjson.dumps({"sku": "A", "price": price, "tax_amount": tax, "tax_rate": f"{rate:f}"})
+    told = orjson.loads(normalised(Facet.PRICE, raw).content)
+    assert (told["tax_amount"], told["tax_rate"]) == (tax, f"{rate:f}")
+    assert told["agreement_price"] == (price if Decimal(price) else None)
 
 
 def native() -> NormalisesFeeds:
