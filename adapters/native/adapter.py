@@ -25,13 +25,13 @@ class _PriceReader(sdk.Reader):
         return _NO_QUOTE.read_members(record, given)
 
 
-_NO_QUOTE = sdk.Reader(PriceFacts, NoPriceRecord, flat=True)
+_NO_QUOTE = sdk.Reader(PriceFacts, NoPriceRecord, plain=True)
 
 READERS: Mapping[Facet, sdk.Reader] = {
-    Facet.PRODUCT: sdk.Reader(ProductFacts, ProductRecord),
-    Facet.PRICE: _PriceReader(PriceFacts, PriceRecord, flat=True),
-    Facet.STOCK: sdk.Reader(StockFacts, StockRecord, flat=True),
-    Facet.LISTING: sdk.Reader(ListingFacts, ListingRecord, flat=True),
+    Facet.PRODUCT: sdk.Reader(ProductFacts, ProductRecord, plain=True),
+    Facet.PRICE: _PriceReader(PriceFacts, PriceRecord, plain=True),
+    Facet.STOCK: sdk.Reader(StockFacts, StockRecord, plain=True),
+    Facet.LISTING: sdk.Reader(ListingFacts, ListingRecord, plain=True),
 }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, Strict, TypeAdapter
+from pydantic import Field, Strict, TypeAdapter
 
-from gateway.sdk import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Stamps
+from gateway.sdk import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Reshaped, Stamps
 from schemas.base import Line, Text
 from schemas.catalog import (
     Attribute,
@@ -23,9 +23,6 @@ from schemas.catalog import (
     StockState,
     WebAddress,
 )
-
-Decoded = Annotated[str, Field(max_length=200_000)]
-"""A long text of a record that was decoded, which took the control characters out of question already."""
 
 _NAMED = TypeAdapter(dict[Label, Annotated[Text, Field(max_length=2000)]])
 
@@ -85,7 +82,6 @@ class ProductRecord(ProductFacts, Stamps):
         (), validation_alias="category"
     )
     purchase_code: Annotated[PurchaseCode, Strict(False)] | None = None
-    description: Decoded | None = None
-    attributes: Annotated[tuple[Attribute, ...], Strict(False), Field(max_length=500), BeforeValidator(_listed)] = ()
+    attributes: Annotated[tuple[Attribute, ...], Strict(False), Field(max_length=500), Reshaped(_listed)] = ()
     images: Annotated[tuple[WebAddress, ...], Strict(False), Field(max_length=100)] = ()
     minimum_order_quantity: PositiveCount = Decimal(1)

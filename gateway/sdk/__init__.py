@@ -2,7 +2,7 @@
 
 from gateway.sdk.adapter import CAPABILITIES, Adapter, Item, NormalisesFeeds, Options, Record
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
-from gateway.sdk.fields import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Stamps
+from gateway.sdk.fields import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Reshaped, Stamps
 from gateway.sdk.reader import Reader
 from gateway.sdk.wire import decode, members
 
@@ -24,6 +24,7 @@ __all__ = [
     "Rate",
     "Reader",
     "Record",
+    "Reshaped",
     "Stamps",
     "decode",
     "members",

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import Field, Strict
 
+from adapters.native.adapter import READERS
 from gateway.sdk import Derived, InvalidMessageError, Issue, Item, Money, Reader, Record, Stamps, members
 from gateway.sdk.fields import SHANGHAI
 from gateway.sdk.wire import MAX_ISSUES, MAX_RECORD
@@ -28,7 +29,7 @@ class PriceRow(PriceFacts, Stamps):
     basis: Annotated[PriceBasis, Strict(False)] = PriceBasis.GROSS
 
 
-READER = Reader(PriceFacts, PriceRow, flat=True)
+READER = Reader(PriceFacts, PriceRow, plain=True)
 
 
 def record(raw: bytes | str) -> Record:
@@ -133,9 +134,63 @@ def test_the_short_way_agrees_with_the_long_way_or_is_not_taken(rest: list[bytes
         assert item == long_way(row)
 
 
+PRODUCTS = READERS[Facet.PRODUCT]
+
+
+def product(member: str) -> Record:
+    return Record(Facet.PRODUCT, f'{{"sku":"A","name":"B",{member}}}'.encode(), AT)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        '"images":["https://a.example/1.jpg"]',
+        '"attributes":[{"name":"a","value":"b"},{"value":"d","name":"c"}]',
+        '"attributes": [{"name": "a", "value": "b"}], "purchase_code": {"code": "A02", "edition": "2022"}',
+        '"description":"<p style=\\"color:red\\">a : b</p>\\n"',
+    ],
+)
+def test_objects_inside_a_plain_record_are_read_the_short_way_too(member: str):
+    row = product(member)
+    assert PRODUCTS._read_plain(row) == PRODUCTS.read_members(row, members(row.raw))
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        '"attributes":[{"name":"a","value":"b","value":"c"}]',
+        '"attributes":[{"name":"a","name" :"b","value":"c"}]',
+        '"attributes":[{"name":"a","value":"b"}],"attributes":[]',
+        '"attributes":{"a":"b","a":"c"}',
+        '"attributes":{"a":"b","c":"d","a":"e","c":"f"}',
+        '"purchase_code":{"code":"A02","edition":"2022","code":"A03"}',
+        '"description":"a\\u0001"',
+        '"description":"a\\u007f"',
+        '"minimum_order_quantity":1.0',
+    ],
+)
+def test_what_is_wrong_inside_an_object_never_passes_by_the_short_way(member: str):
+    row = product(member)
+    assert PRODUCTS._read_plain(row) is None
+    with pytest.raises(InvalidMessageError):
+        PRODUCTS.read(row)
+
+
+@given(st.lists(st.lists(MEMBERS | st.sampled_from([b'"name":"a"', b'"value":"b"']), max_size=4), max_size=3))
+@example([[b'"name":"a"', b'"value":"b"']])
+@example([[b'"name":"a"', b'"value":"b"', b'"name":"a"']])
+def test_the_short_way_agrees_with_the_long_way_about_objects_inside(objects: list[list[bytes]]):
+    inner = b",".join(b"{%b}" % b",".join(parts) for parts in objects)
+    for attributes in (b"[%b]" % inner, inner or b"{}"):
+        row = product(f'"attributes":{attributes.decode(errors="replace")}')
+        item = PRODUCTS._read_plain(row)
+        if item is not None:
+            assert item == PRODUCTS.read_members(row, members(row.raw))
+
+
 @given(st.lists(st.sampled_from(['"5"', "5", "5.5", '"5.50"', "1e3", "null"]), max_size=40))
 def test_what_came_before_a_record_changes_nothing_for_it(prices: list[str]):
-    reader = Reader(PriceFacts, PriceRow, flat=True)
+    reader = Reader(PriceFacts, PriceRow, plain=True)
     for price in prices:
         row = record(f'{{"sku":"A","price":{price}}}')
         assert outcome(reader.read, row) == outcome(long_way, row)
