@@ -5,10 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler, Strict, TypeAdapter
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field, Strict, TypeAdapter
 
-from gateway.sdk import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Stamps
+from gateway.sdk import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Reshaped, Stamps
 from schemas.base import Line, Text
 from schemas.catalog import (
     Attribute,
@@ -92,6 +91,6 @@ class ProductRecord(ProductFacts, Stamps):
         (), validation_alias="category"
     )
     purchase_code: Annotated[PurchaseCode, Strict(False)] | None = None
-    attributes: Annotated[tuple[Attribute, ...], Strict(False), Field(max_length=500), Listed()] = ()
+    attributes: Annotated[tuple[Attribute, ...], Strict(False), Field(max_length=500), Reshaped(_listed)] = ()
     images: Annotated[tuple[WebAddress, ...], Strict(False), Field(max_length=100)] = ()
     minimum_order_quantity: PositiveCount = Decimal(1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from functools import lru_cache
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from jiter import LosslessFloat
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -101,6 +101,23 @@ class Timed:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"type": "string", "format": "date-time"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reshaped:
+    """What a function makes of a value, before it is validated; where the function raises, it raises as a validator.
+
+    Of decoded records alone: a plain reader counts the names in models, and would not see those that are taken apart
+    here. So straight from JSON only the shape that needs no function is taken, and all others are decoded.
+    """
+
+    by: Callable[[Any], Any]
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        inner = handler(source)
+        return core_schema.json_or_python_schema(
+            json_schema=inner, python_schema=core_schema.no_info_before_validator_function(self.by, inner)
+        )
 
 
 class Underived:
