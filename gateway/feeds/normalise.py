@@ -6,11 +6,11 @@ Pure: time, versions and known states come in as arguments. One bad record never
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import nh3
@@ -115,15 +115,16 @@ class Rules:
         object.__setattr__(self, "on", self.received_at.astimezone(CHINA).date())
 
 
-def normalise(adapter: NormalisesFeeds, record: RawRecord, rules: Rules) -> list[NormalisedItem] | Rejection:
-    """The items of one raw record, or why it has none.
+def normalise(adapter: NormalisesFeeds, record: RawRecord, rules: Rules) -> Result:
+    """The items of one raw record, and what of it cannot be taken.
 
     Whatever an adapter raises besides its two documented errors, and whatever else it must not do, is a fault of ours
     that this record shows: it is logged with its traceback and rejected as `processing_failed` after this one attempt.
     """
     try:
-        found = adapter.normalise(Record(rules.facet, record.raw, rules.received_at))
-        return _finished(found, rules)
+        refusals: list[Refusal] = []
+        items = _finished(adapter.normalise(Record(rules.facet, record.raw, rules.received_at)), rules, refusals)
+        return items if items and not refusals else _without(items, refusals, record)
     except InvalidMessageError as error:
         if _declared(error.issues):
             return Rejection(_cut_off(record) or tuple(error.issues), skus_of(record.raw))
@@ -166,14 +167,17 @@ def _failed(error: Exception, record: RawRecord, rules: Rules) -> Rejection:
     return Rejection((Issue("processing_failed", actual=type(error).__name__),), skus_of(record.raw))
 
 
-def _finished(found: Iterable[Item], rules: Rules) -> list[NormalisedItem]:
-    """The items with their bytes and their hashes.
+def _finished(found: Iterable[Item | Refusal], rules: Rules, refusals: list[Refusal]) -> list[NormalisedItem]:
+    """The items with their bytes and their hashes; what is refused goes to `refusals`.
 
     Raises TypeError for what must not go on: what tables and arithmetic cannot take would stop the partition later.
     """
     model, write = _FORMS[rules.facet]
     items = []
     for item in found:  # as a comprehension over a function it would cost two calls more
+        if isinstance(item, Refusal):
+            refusals.append(item)
+            continue
         facts, version, at = item.facts, item.source_version, item.observed_at
         sound = (
             facts.__class__ is model

@@ -1,8 +1,40 @@
 """All that an adapter may import of the gateway."""
 
-from gateway.sdk.adapter import CAPABILITIES, Adapter, Item, NormalisesFeeds, Options, Record
-from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
+from gateway.sdk.adapter import (
+    CAPABILITIES,
+    Adapter,
+    Area,
+    FollowUp,
+    Item,
+    Message,
+    NormalisesFeeds,
+    ObtainsTokens,
+    Options,
+    PollsMessages,
+    PullsFeeds,
+    ReadsAreas,
+    Record,
+    Refusal,
+    Reread,
+    RereadAreas,
+    SkuPage,
+    Token,
+)
+from gateway.sdk.errors import (
+    AuthError,
+    ContractError,
+    InvalidMessageError,
+    Issue,
+    OutcomeUnknownError,
+    RateLimitError,
+    RejectedError,
+    SupplierError,
+    TransientError,
+    UnavailableError,
+)
+from gateway.sdk.exchange import Exchange, decode_exchange
 from gateway.sdk.fields import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Reshaped, Stamps
+from gateway.sdk.http import Http, Reply, Request
 from gateway.sdk.reader import Reader
 from gateway.sdk.wire import decode, decode_reply, encode, legible, members, pointer, shown, whole_json
 
@@ -36,7 +68,14 @@ __all__ = [
     "Reader",
     "ReadsAreas",
     "Record",
+    "Refusal",
+    "RejectedError",
+    "Reply",
+    "Request",
+    "Reread",
+    "RereadAreas",
     "Reshaped",
+    "SkuPage",
     "Stamps",
     "SupplierError",
     "Token",
