@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
@@ -97,9 +98,10 @@ class Control:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         truths = self._world.truths(*_place(request))
-        while part := list(islice(truths, 200)):
-            await response.write(b"".join(orjson.dumps(truth, option=orjson.OPT_APPEND_NEWLINE) for truth in part))
-            await asyncio.sleep(0)
+        with suppress(OSError):  # whoever asked may have seen enough
+            while part := list(islice(truths, 200)):
+                await response.write(b"".join(orjson.dumps(truth, option=orjson.OPT_APPEND_NEWLINE) for truth in part))
+                await asyncio.sleep(0)
         return response
 
     async def _order(self, request: web.BaseRequest) -> web.Response:

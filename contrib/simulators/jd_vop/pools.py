@@ -19,6 +19,11 @@ class Pools:
         self._removed: list[set[int]] = [set() for _ in POOLS]
         self._added: list[dict[int, None]] = [{} for _ in POOLS]
         self._listed: dict[int, Sequence[int]] = {}
+        self._moved: set[int] = set()
+
+    def hold(self, number: int) -> bool:
+        """Whether the goods are in any pool; asked for every sku of every call, hence the short way."""
+        return number not in self._moved or bool(self.of(number))
 
     def of(self, number: int) -> list[int]:
         """The pools that the goods are in."""
@@ -39,6 +44,7 @@ class Pools:
     def put(self, number: int, pool: int) -> None:
         """Add the goods to the pool, if they are not in it."""
         self._listed.pop(pool, None)
+        self._moved.add(number)
         if number in self._removed[pool]:
             self._removed[pool].remove(number)
         elif pool not in self._catalog.pools(number):
@@ -47,6 +53,7 @@ class Pools:
     def drop(self, number: int, pool: int) -> None:
         """Remove the goods from the pool, if they are in it."""
         self._listed.pop(pool, None)
+        self._moved.add(number)
         if number in self._added[pool]:
             del self._added[pool][number]
         elif pool in self._catalog.pools(number):

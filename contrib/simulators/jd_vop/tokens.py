@@ -9,7 +9,7 @@ from hashlib import md5
 from secrets import token_hex
 from typing import Any
 
-from contrib.simulators.jd_vop.clock import CHINA, Clock
+from contrib.simulators.jd_vop.clock import CHINA, Clock, local
 from contrib.simulators.jd_vop.config import Config
 from contrib.simulators.jd_vop.envelopes import RefusedError
 
@@ -21,6 +21,19 @@ def sign(form: Mapping[str, str], secret: str) -> str:
     fields = ("timestamp", "client_id", "username", "password", "grant_type", "scope")
     text = secret + "".join(form.get(field, "") for field in fields) + secret
     return md5(text.encode(), usedforsecurity=False).hexdigest().upper()
+
+
+def credentials(config: Config, at: float) -> dict[str, str]:
+    """The form of oauth2/accessToken for a simulator of this configuration, signed."""
+    form = {
+        "grant_type": "access_token",
+        "client_id": config.client_id,
+        "username": config.username,
+        "password": _digest(config),
+        "timestamp": local(at),
+        "scope": "",
+    }
+    return form | {"sign": sign(form, config.client_secret)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +64,13 @@ class Tokens:
     def grant(self, form: Mapping[str, str]) -> dict[str, Any]:
         """The answer to oauth2/accessToken. Raises RefusedError."""
         config = self._config
-        digest = md5(config.password.encode(), usedforsecurity=False).hexdigest()
         if form.get("grant_type") != "access_token":
             raise RefusedError("1003", "grant_type不正确")
         if form.get("client_id") != config.client_id:
             raise RefusedError("1005", "无效的client_id")
         if form.get("sign") != sign(form, config.client_secret):
             raise RefusedError("2003", "签名校验失败")
-        if (form.get("username"), form.get("password")) != (config.username, digest):
+        if (form.get("username"), form.get("password")) != (config.username, _digest(config)):
             raise RefusedError("2002", "用户名或密码错误")
         if abs(_seconds(form.get("timestamp", "")) - self._clock()) > WINDOW:
             raise RefusedError("2006", "timestamp与服务器时间相差超过10分钟")
@@ -115,3 +127,7 @@ def _seconds(text: str) -> float:
         return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=CHINA).timestamp()
     except ValueError as error:
         raise RefusedError("1002", "timestamp格式不正确") from error
+
+
+def _digest(config: Config) -> str:
+    return md5(config.password.encode(), usedforsecurity=False).hexdigest()

@@ -41,7 +41,7 @@ class World:
     def find(self, sku: int) -> Item | None:
         """The goods with this id, when they exist and are in some pool."""
         number = self.catalog.number(sku)
-        return None if number is None or not self.pools.of(number) else self.item(number)
+        return None if number is None or not self.pools.hold(number) else self.item(number)
 
     def truth(self, number: int, province: int = PROVINCE, city: int = CITY) -> dict[str, Any]:
         """Everything that can be learnt about the goods, plainly: money in yuan as text, a null price for no quote."""
