@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.sdk import manifest
-from gateway.sdk.adapter import CAPABILITIES, Adapter, Options
+from gateway.sdk.adapter import Adapter, Options
 from gateway.sdk.errors import ConfigError
 from gateway.sdk.manifest import Manifest
 
@@ -136,14 +136,7 @@ def _adapter(found: Found) -> type[Adapter]:
 
 def _mismatches(facts: Manifest, adapter: type[Adapter], found: Found) -> Iterator[str]:
     """Where the manifest and the code say different things."""
-    here = f"adapter {found.id}"
-    if facts.id != found.id:
-        yield f"{here}: its manifest says id {facts.id!r}"
-    for name, capability in CAPABILITIES.items():
-        implemented = issubclass(adapter, capability)
-        if implemented and name not in facts.capabilities:
-            yield f"{here}: implements {name}, which its manifest does not declare"
-        if not implemented and name in facts.capabilities:
-            yield f"{here}: declares {name}, which it does not implement"
+    for problem in manifest.mismatches(facts, adapter, found.id):
+        yield f"adapter {found.id}: {problem}"
     if adapter.options_model.model_config.get("extra") != "forbid":
-        yield f"{here}: its options let unknown names pass"
+        yield f"adapter {found.id}: its options let unknown names pass"

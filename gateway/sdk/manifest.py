@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from gateway.sdk.adapter import CAPABILITIES
+from gateway.sdk.adapter import CAPABILITIES, Adapter
 from gateway.sdk.errors import ConfigError
 from schemas.base import Line
 from schemas.catalog import Facet
@@ -124,6 +124,18 @@ def parse(text: str, source: str) -> Manifest:
         raise ConfigError([f"{source}: {error}"]) from error
     except ValidationError as error:
         raise ConfigError(problems(error, source)) from error
+
+
+def mismatches(facts: Manifest, adapter: type[Adapter], folder: str) -> Iterator[str]:
+    """Where a manifest says other things than the code, or than the name of the folder it stands in."""
+    if facts.id != folder:
+        yield f"its manifest says id {facts.id!r}"
+    for name, capability in CAPABILITIES.items():
+        implemented = issubclass(adapter, capability)
+        if implemented and name not in facts.capabilities:
+            yield f"implements {name}, which its manifest does not declare"
+        if not implemented and name in facts.capabilities:
+            yield f"declares {name}, which it does not implement"
 
 
 def problems(error: ValidationError, source: str) -> list[str]:

@@ -1,7 +1,24 @@
-"""The conformance kit: an adapter's golden cases replayed, its records damaged one member at a time."""
+"""The conformance kit: golden cases replayed, replies damaged, faults injected, the manifest held true.
 
-from gateway.sdk.testing.cases import Case, Expected, read_cases
-from gateway.sdk.testing.mutants import mutants
-from gateway.sdk.testing.replay import CaseResult, endure, missing_cases, replay
+An adapter adds data, never a test: `examine` runs every check of `CHECKS` over its folder.
+"""
 
-__all__ = ["Case", "CaseResult", "Expected", "endure", "missing_cases", "mutants", "read_cases", "replay"]
+from gateway.sdk.testing.calls import CallCase
+from gateway.sdk.testing.cases import Case
+from gateway.sdk.testing.checks import CHECKS, Check, Result, examine, unreadable
+from gateway.sdk.testing.folder import AnyCase, read_cases
+from gateway.sdk.testing.subject import Subject, Trial
+
+__all__ = [
+    "CHECKS",
+    "AnyCase",
+    "CallCase",
+    "Case",
+    "Check",
+    "Result",
+    "Subject",
+    "Trial",
+    "examine",
+    "read_cases",
+    "unreadable",
+]

@@ -1,32 +1,78 @@
-"""Golden cases: what a supplier sends and what the mall shall hear, one JSON file each, written by hand.
+"""Golden cases of feeds: what a supplier sends and what the mall shall hear, one JSON file each, written by hand.
 
-A file is `cases/<facet>__<what>.json` in the adapter's folder. Its record is `record` (text) or `record_base64`; its
-outcome is `items` (canonical facts, members at their default left out) or `issues` (code and path, and the other
-members where they matter).
+A file is `cases/<facet>__<what>.json` in the adapter's folder. Its record is `record` (text), `record_base64` or, where
+feeds are pulled, an `exchange` (`skus`, `asked`, `replies` by name). Its outcome is `items` (canonical facts, members
+at their default left out), with `refusals` of single skus where there are any, or `issues` (code and path, and the
+other members where they matter) where the whole record is refused.
 """
 
 from __future__ import annotations
 
-from importlib.resources.abc import Traversable
-from typing import Any, Self, get_args
+import binascii
+from base64 import b64decode
+from typing import Annotated, Any, Self, get_args
 
 import orjson
-from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    Base64Bytes,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    model_validator,
+)
 
 from gateway.sdk.adapter import Item, Record
-from gateway.sdk.errors import ConfigError
-from gateway.sdk.manifest import problems
+from gateway.sdk.exchange import Exchange
 from schemas.catalog import Facet, Facts
 
 FACTS: dict[Facet, type[Facts]] = {model.facet: model for model in get_args(Facts)}
 """The canonical facts of each facet."""
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A piece of a case; unknown members are errors."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Expected(_Part):
+def _body(told: Any) -> Any:
+    match told:
+        case str():
+            return told.encode()
+        case {"base64": str(text), **others} if not others:
+            try:
+                return b64decode(text, validate=True)
+            except binascii.Error as error:
+                raise ValueError(f"not Base64: {error}") from error
+        case bytes():
+            return told
+        case _:
+            raise ValueError('give a text or {"base64": "..."}')
+
+
+Body = Annotated[bytes, BeforeValidator(_body)]
+"""Bytes as a case tells them: a text, or an object with `base64` where they are none."""
+
+
+class ToldExchange(Part):
+    """An exchange as a case tells it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    skus: tuple[str, ...]
+    replies: dict[str, Body]
+    asked: dict[str, JsonValue] = {}
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange itself."""
+        return Exchange(self.skus, self.replies, self.asked)
+
+
+class Expected(Part):
     """An item as a case tells it."""
 
     facts: dict[str, Any]
@@ -39,7 +85,7 @@ class Expected(_Part):
         return Item(facts, self.source_version, self.observed_at)
 
 
-class ExpectedIssue(_Part):
+class ExpectedIssue(Part):
     """An issue as a case tells it; None: any."""
 
     code: str
@@ -48,8 +94,15 @@ class ExpectedIssue(_Part):
     expected: str | None = None
 
 
-class Case(_Part):
-    """One golden case. name: of its file, without the suffix."""
+class ExpectedRefusal(Part):
+    """A refusal as a case tells it."""
+
+    sku: str
+    issues: tuple[ExpectedIssue, ...] = Field(min_length=1)
+
+
+class Case(Part):
+    """One golden case of a feed. name: of its file, without the suffix."""
 
     name: str
     description: str
@@ -58,38 +111,45 @@ class Case(_Part):
     received_at: AwareDatetime
     record: str | None = None
     record_base64: Base64Bytes | None = None
+    exchange: ToldExchange | None = None
     items: tuple[Expected, ...] | None = None
+    refusals: tuple[ExpectedRefusal, ...] = ()
     issues: tuple[ExpectedIssue, ...] | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if (self.record is None) == (self.record_base64 is None):
-            raise ValueError("give record or record_base64")
+        if sum(each is not None for each in (self.record, self.record_base64, self.exchange)) != 1:
+            raise ValueError("give record, record_base64 or exchange")
         if (self.items is None) == (self.issues is None):
             raise ValueError("give items or issues")
+        if self.refusals and self.items is None:
+            raise ValueError("refusals go with items")
         if self.name.partition("__")[0] != self.facet:
             raise ValueError(f"the file's name begins with {self.facet}__")
         return self
 
     @property
+    def capability(self) -> str:
+        """What the case is about."""
+        return "normalises_feeds"
+
+    @property
+    def succeeds(self) -> bool:
+        """Whether something is taken."""
+        return bool(self.items)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether something is refused."""
+        return bool(self.issues or self.refusals)
+
+    @property
     def raw(self) -> Record:
         """The record as the gateway would hand it to the adapter."""
-        raw = self.record.encode() if self.record is not None else self.record_base64 or b""
-        return Record(self.facet, raw, self.received_at)
+        return Record(self.facet, self._bytes, self.received_at)
 
-
-def read_cases(folder: Traversable) -> list[Case]:
-    """The cases of an adapter's folder, by name. Raises ConfigError with every file that is no case."""
-    found: list[Case] = []
-    wrong: list[str] = []
-    for file in sorted((folder / "cases").iterdir(), key=lambda each: each.name):
-        try:
-            told = orjson.loads(file.read_bytes())
-            found.append(Case.model_validate({"name": file.name.removesuffix(".json"), **told}))
-        except ValidationError as error:
-            wrong += problems(error, f"cases/{file.name}")
-        except (orjson.JSONDecodeError, TypeError) as error:
-            wrong.append(f"cases/{file.name}: not a JSON object: {error}")
-    if wrong:
-        raise ConfigError(wrong)
-    return found
+    @property
+    def _bytes(self) -> bytes:
+        if self.exchange is not None:
+            return self.exchange.exchange.encode()
+        return self.record.encode() if self.record is not None else self.record_base64 or b""

@@ -1,0 +1,155 @@
+"""Checks of what an adapter says of itself: its manifest, its options, how much its cases tell."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Iterator
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from pydantic import BaseModel, SecretBytes, SecretStr
+
+from gateway.sdk.manifest import FILE, mismatches, placeholders
+from gateway.sdk.testing.calls import METHODS, Acknowledge, CallCase, Fetch, ListSkus, Read, ToldRequest
+from gateway.sdk.testing.subject import Subject, Trial
+
+TO_DO = "to-do: "
+"""Begins, in the files of a new adapter, what its author has to do there."""
+
+_SECRETIVE = re.compile(r"password|passwd|secret|token|credential|private_?key|api_?key", re.IGNORECASE)
+_TOKENS = re.compile(r"[\w.-]+")
+
+
+def manifest_true(subject: Subject) -> Iterator[Trial]:
+    """What the manifest declares is what the code implements, and the documents that it names are there."""
+    yield Trial(FILE, tuple(mismatches(subject.manifest, subject.adapter, subject.folder.name)))
+    docs = subject.manifest.docs
+    there = docs.startswith("https://") or (subject.folder / docs).is_file()
+    yield Trial(FILE, () if there else (f"docs: there is no {docs} in the folder",))
+
+
+def operations_shown(subject: Subject) -> Iterator[Trial]:
+    """Every operation of the manifest stands in a case, with its path filled in; no other operation does."""
+    for case in subject.calls:
+        for each in case.exchanges:
+            yield Trial(case.name, tuple(_misfits(subject, each.request)))
+    used = {each.request.operation for case in subject.calls for each in case.exchanges}
+    for name in subject.manifest.operations:
+        yield Trial(FILE, () if name in used else (f"operations.{name}: no case makes this call",))
+
+
+def _misfits(subject: Subject, request: ToldRequest) -> Iterator[str]:
+    operation = subject.manifest.operations.get(request.operation)
+    if operation is None:
+        yield f"the manifest has no operation {request.operation}"
+    elif (wanted := placeholders(operation.path)) != set(request.path):
+        yield f"{request.operation}: its path needs {sorted(wanted)}, the request fills in {sorted(request.path)}"
+
+
+def limits_respected(subject: Subject) -> Iterator[Trial]:
+    """No read asks for more skus than the manifest allows, no request carries more, and only declared pools are met."""
+    known = _known_skus(subject)
+    for case in subject.calls:
+        match case.call:
+            case Read():
+                yield Trial(case.name, tuple(_excess(subject, case, case.call, known)))
+            case Fetch() | Acknowledge():
+                declared = case.call.pool in subject.manifest.pools
+                yield Trial(case.name, () if declared else (f"the manifest has no pool {case.call.pool}",))
+            case _:
+                pass
+
+
+def _excess(subject: Subject, case: CallCase, call: Read, known: set[str]) -> Iterator[str]:
+    limit = subject.manifest.pulls.get(call.facet)
+    if limit is None:
+        yield f"pulls of the manifest has no {call.facet}"
+        return
+    if len(call.skus) > limit:
+        yield f"asks for {len(call.skus)} skus; pulls.{call.facet} is {limit}"
+    for each in case.exchanges:
+        carried = known.intersection(_TOKENS.findall(each.request.model_dump_json()))
+        if len(carried) > limit:
+            yield f"{each.request.operation} carries {len(carried)} skus; pulls.{call.facet} is {limit}"
+
+
+def _known_skus(subject: Subject) -> set[str]:
+    found: set[str] = set()
+    for case in subject.calls:
+        match case.call:
+            case Read():
+                found.update(case.call.skus)
+            case ListSkus() if case.succeeds:
+                found.update(case.golden.skus)
+    return found
+
+
+def cases_suffice(subject: Subject) -> Iterator[Trial]:
+    """Every capability, facet and method has a case that succeeds; every capability and facet one that does not."""
+    for capability in subject.manifest.capabilities:
+        cases = [case for case in subject.cases if case.capability == capability]
+        yield _told(capability, any(case.succeeds for case in cases), "a success")
+        yield _told(capability, any(case.refuses for case in cases), "an error")
+        for method in METHODS.get(capability, ()):
+            shown = any(case.call.method == method for case in subject.calls if case.succeeds)
+            yield _told(f"{capability}.{method}", shown, "a success")
+    for facet in subject.manifest.facets:
+        feeds = [case for case in subject.feeds if case.facet == facet]
+        yield _told(facet, any(case.succeeds for case in feeds), "a record that is taken")
+        yield _told(facet, any(case.refuses for case in feeds), "a record that is refused")
+    for facet in subject.manifest.pulls:
+        read = any(isinstance(case.call, Read) and case.call.facet == facet for case in subject.calls if case.succeeds)
+        yield _told(f"pulls_feeds.read of {facet}", read, "a success")
+
+
+def _told(what: str, told: bool, wanted: str) -> Trial:
+    return Trial("cases", () if told else (f"{what}: no case of {wanted}",))
+
+
+def options_strict(subject: Subject) -> Iterator[Trial]:
+    """Options refuse names they do not know, and a secret among them is a SecretStr."""
+    model = subject.adapter.options_model
+    yield from (Trial(model.__name__, tuple(_lax(each))) for each in _models(model))
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that an annotation leads to, itself included."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from _models(field.annotation)
+    for argument in typing.get_args(annotation):
+        yield from _models(argument)
+
+
+def _lax(model: type[BaseModel]) -> Iterator[str]:
+    if model.model_config.get("extra") != "forbid":
+        yield f"{model.__name__} lets unknown names pass"
+    for name, field in model.model_fields.items():
+        if _SECRETIVE.search(name) and not _hidden(field.annotation):
+            yield f"{model.__name__}.{name} looks like a secret and is no SecretStr; secrets have a place of their own"
+
+
+def _hidden(annotation: Any) -> bool:
+    inner = typing.get_args(annotation) or (annotation,)
+    return all(each in (SecretStr, SecretBytes, type(None)) for each in inner)
+
+
+def nothing_to_do(subject: Subject) -> Iterator[Trial]:
+    """Nothing of the template that the adapter was made from waits for its author any more."""
+    for path, file in _files(subject.folder, ""):
+        lines = file.read_bytes().decode(errors="replace").splitlines()
+        yield Trial(path, tuple(filter(None, map(_to_do, lines))))
+
+
+def _files(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
+    for each in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if each.is_dir() and each.name != "__pycache__":
+            yield from _files(each, f"{path}{each.name}/")
+        elif each.is_file():
+            yield f"{path}{each.name}", each
+
+
+def _to_do(line: str) -> str:
+    return line.partition(TO_DO)[2].removesuffix("-->").strip().removesuffix('",')

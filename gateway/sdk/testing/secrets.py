@@ -1,0 +1,129 @@
+"""The check that a supplier's secrets and tokens stay where they belong.
+
+Secrets and tokens of the cases are replaced by canaries; then everything that an adapter lets out is searched for them.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
+
+import orjson
+
+from gateway.sdk.testing.calls import CallCase, ObtainToken, ToldReply, ToldRequest, ToldToken
+from gateway.sdk.testing.conduct import damaged
+from gateway.sdk.testing.faults import FAULTS
+from gateway.sdk.testing.performing import Performance, Stage, made, perform
+from gateway.sdk.testing.recorded import Answer
+from gateway.sdk.testing.subject import Subject, Trial, each_in_turn
+
+_CANARY = re.compile(r"canary-\w+")
+
+
+def secrets_kept(subject: Subject) -> Iterator[Trial]:
+    """Secrets and tokens show in no error, log, output or result, and in no request but those that obtain tokens."""
+    groups: dict[bytes, list[CallCase]] = {}
+    for case in subject.calls:
+        groups.setdefault(orjson.dumps(case.options, option=orjson.OPT_SORT_KEYS), []).append(case)
+    yield from each_in_turn(_kept(subject, cases) for cases in groups.values())
+
+
+async def _kept(subject: Subject, cases: list[CallCase]) -> list[Trial]:
+    """The cases of one adapter, first those that give it secrets to keep."""
+    adapter = made(subject.adapter, cases[0].options)
+    trials = []
+    for case in sorted(cases, key=lambda each: each.call.method != "obtain_token"):
+        planted = _planted(case)
+        for name, stage in _stages(planted):
+            found = tuple(f"{name}{leak}" for leak in await _leaks(subject, planted, replace(stage, adapter=adapter)))
+            trials.append(Trial(case.name, found))
+    return trials
+
+
+def _planted(case: CallCase) -> CallCase:
+    """The case with canaries in place of what is secret in it."""
+    if not isinstance(case.call, ObtainToken):
+        return case
+    call = case.call.model_copy(
+        update={"secrets": {name: f"canary-{name}" for name in case.call.secrets}, "held": _held(case.call.held)}
+    )
+    exchanges = case.exchanges
+    if case.succeeds:
+        names = {case.golden.value: "canary-token", case.golden.refresh: "canary-refresh"}
+        exchanges = tuple(each.model_copy(update={"reply": _exchanged(each.reply, names)}) for each in exchanges)
+    return case.model_copy(update={"call": call, "exchanges": exchanges})
+
+
+def _held(token: ToldToken | None) -> ToldToken | None:
+    return token and token.model_copy(
+        update={"value": "canary-held", "refresh": token.refresh and "canary-held_refresh"}
+    )
+
+
+def _exchanged(reply: ToldReply, names: Mapping[str | None, str]) -> ToldReply:
+    body = reply.body
+    for name, canary in names.items():
+        body = body.replace(name.encode(), canary.encode()) if name else body
+    return reply.model_copy(update={"body": body})
+
+
+def _stages(case: CallCase) -> Iterator[tuple[str, Stage]]:
+    """As recorded, and with every fault; where a token is in the replies, with every damage to them as well."""
+    yield "", Stage()
+    for index, each in enumerate(case.exchanges):
+        for fault in FAULTS:
+            answers: dict[int, Answer] = {index: fault.answer}
+            yield f"{each.request.operation} answered by {fault.name}: ", Stage(answers=answers)
+    if isinstance(case.call, ObtainToken):
+        yield from ((f"{name}: ", stage) for name, stage in damaged(case))
+
+
+def _same_operation(told: ToldRequest, asked: ToldRequest) -> bool:
+    return told.operation == asked.operation
+
+
+async def _leaks(subject: Subject, case: CallCase, stage: Stage) -> list[str]:
+    with _overheard() as heard:
+        performance = await perform(subject.adapter, case, replace(stage, alike=_same_operation))
+    told = {
+        "the log or the output": heard.getvalue(),
+        "the error": _words(performance.error),
+        "the result": repr(performance.result),  # in which a Token hides what it is
+        **_requests(subject, performance),
+    }
+    return [f"{where} shows {canary}" for where, text in told.items() for canary in sorted(set(_CANARY.findall(text)))]
+
+
+def _words(error: BaseException | None) -> str:
+    """All that a log with a traceback would show of an error: itself, and those it came from."""
+    return "".join(traceback.format_exception(error)) + repr(error) if error else ""
+
+
+def _requests(subject: Subject, performance: Performance) -> dict[str, str]:
+    operations = subject.manifest.operations
+    return {
+        f"the request {request.operation}": repr(request)
+        for request in performance.http.asked
+        if request.operation not in operations or operations[request.operation].authorised
+    }
+
+
+@contextmanager
+def _overheard() -> Iterator[io.StringIO]:
+    """Everything that is logged or printed meanwhile."""
+    heard = io.StringIO()
+    handler, root = logging.StreamHandler(heard), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        with redirect_stdout(heard), redirect_stderr(heard):
+            yield heard
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
