@@ -1,0 +1,227 @@
+"""`Http` for one supplier, as its adapter is given it: tokens and retries around single attempts."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+from tenacity.stop import stop_base
+
+from gateway.outbound import AddressBlockedError, Credential, HttpLimits, SupplierClient
+from gateway.sdk import adapter as sdk
+from gateway.sdk.errors import AuthError, ConfigError, TransientError
+from gateway.sdk.http import Http, Reply, Request
+from gateway.sdk.manifest import Auth, Manifest
+from gateway.sessions.attempts import Attempts
+from gateway.sessions.breakers import BreakerOpenError, Breakers, BreakerStatus
+from gateway.sessions.budget import RetryBudget
+from gateway.sessions.limiter import Limiter, Priority, Rate
+from gateway.sessions.tokens import NoTokenError, Obtain, Tokens, TokenStore
+from gateway.suppliers.config import Calls as Declared
+
+ATTEMPTS = 4
+BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallStatus:
+    """How a supplier is called at this moment. rate, maximum: calls a second; waiting: calls without a turn yet."""
+
+    rate: float
+    maximum: float
+    waiting: int
+    breakers: Mapping[str, BreakerStatus]
+
+
+class Calls:
+    """Calls to one supplier, at one priority. tokens: None where calls carry no token."""
+
+    def __init__(
+        self,
+        attempts: Attempts,
+        auth: Auth,
+        tokens: Tokens | None,
+        *,
+        budget: RetryBudget,
+        priority: Priority = Priority.SWEEP,
+        backoff: float = BACKOFF_SECONDS,
+    ) -> None:
+        self._attempts = attempts
+        self._auth = auth
+        self._tokens = tokens
+        self._budget = budget
+        self._priority = priority
+        self._backoff = backoff
+
+    def at(self, priority: Priority) -> Calls:
+        """The same calls, limits and budget, at another priority."""
+        return Calls(
+            self._attempts,
+            self._auth,
+            self._tokens,
+            budget=self._budget,
+            priority=priority,
+            backoff=self._backoff,
+        )
+
+    def status(self) -> CallStatus:
+        """For operators."""
+        limiter = self._attempts.limiter
+        return CallStatus(limiter.rate.current, limiter.rate.maximum, limiter.waiting, self._attempts.breakers.status())
+
+    # The order of it, outermost first: retries, of reads alone; the token, renewed once when it is refused; the
+    # attempt. A retry therefore takes the token that is current by then, and waits for a new turn like any other call.
+    async def call(self, request: Request) -> Reply:
+        """As `Http.call` says. Raises LeaseLostError too, once the supplier is another process's."""
+        self._budget.call(time.monotonic())
+        if not self._attempts.operation(request.operation).reads:
+            return await self._authorised(request)
+        return await self._reading()(self._authorised, request)
+
+    async def _authorised(self, request: Request) -> Reply:
+        if self._tokens is None or not self._attempts.operation(request.operation).authorised:
+            return await for_good(self._attempts, request, self._priority)
+        token = await self._tokens.current()
+        try:
+            return await self._attempts.ask(request, self._priority, self._credential(token))
+        except AuthError:
+            token = await self._tokens.renew(token)
+        return await for_good(self._attempts, request, self._priority, self._credential(token))
+
+    def _credential(self, token: sdk.Token) -> Credential:
+        return Credential(self._auth.carried, self._auth.name, self._auth.prefix + token.value)
+
+    def _reading(self) -> AsyncRetrying:
+        """The one policy of reads: full jitter; the limiter sees to it that a retry waits as the supplier asked."""
+        return AsyncRetrying(
+            retry=retry_if_exception(_worth_repeating),
+            wait=wait_random_exponential(multiplier=self._backoff, max=LONGEST_BACKOFF_SECONDS),
+            # Asked last: the budget is spent by retries that take place.
+            stop=stop_after_attempt(ATTEMPTS) | _Spent(self._budget),
+            reraise=True,
+        )
+
+
+class _Spent(stop_base):
+    """Stops when the budget has no retry left."""
+
+    def __init__(self, budget: RetryBudget) -> None:
+        self._budget = budget
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return not self._budget.spend(time.monotonic())
+
+
+class TokenHttp:
+    """The `Http` that obtains tokens: it carries none itself, repeats nothing, and goes before everything else."""
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+
+    async def call(self, request: Request) -> Reply:
+        """Ask once."""
+        return await for_good(self._attempts, request, Priority.DELTA)
+
+
+async def for_good(
+    attempts: Attempts, request: Request, priority: Priority, credential: Credential | None = None
+) -> Reply:
+    """Ask with the best credential that there is: where that is refused, the operation is not called for a while."""
+    try:
+        return await attempts.ask(request, priority, credential)
+    except AuthError as error:
+        attempts.breakers.trip(request.operation, str(error))
+        raise
+
+
+def limits_of(manifest: Manifest, declared: Declared) -> HttpLimits:
+    """The adapter's facts, narrowed by the supplier's row. Raises ConfigError where they name no address."""
+    facts = manifest.http
+    base_url = declared.base_url or (facts.base_url if facts else None)
+    if facts is None or base_url is None:
+        raise ConfigError([f"adapter {manifest.id}: there is no address to call"])
+    return HttpLimits(
+        base_url=base_url,
+        timeout_seconds=min(facts.timeout_seconds, declared.timeout_seconds or facts.timeout_seconds),
+        rate_per_second=min(facts.rate_per_second, declared.rate_per_second or facts.rate_per_second),
+        concurrency=min(facts.concurrency, declared.concurrency or facts.concurrency),
+        max_reply_bytes=facts.max_reply_bytes,
+        allow_private=declared.allow_private,
+    )
+
+
+@asynccontextmanager
+async def open_calls(
+    supplier: str,
+    manifest: Manifest,
+    adapter: sdk.Adapter,
+    declared: Declared,
+    *,
+    secrets: Mapping[str, str],
+    store: TokenStore,
+    owned: Callable[[], bool],
+    backoff: float = BACKOFF_SECONDS,
+) -> AsyncIterator[Calls]:
+    """Calls to a supplier for as long as this process owns it.
+
+    secrets: of its row; store: where its token is kept; owned: asked before each attempt. Raises ConfigError, and
+    StoreUnavailableError when the token cannot be loaded.
+    """
+    limits = limits_of(manifest, declared)
+    dice = random.SystemRandom().random
+    rate = Rate(limits.rate_per_second, limits.timeout_seconds, time.monotonic(), dice)
+    async with SupplierClient(supplier, limits) as client:
+        attempts = Attempts(
+            supplier,
+            adapter,
+            manifest.operations,
+            client,
+            base_url=limits.base_url,
+            limiter=Limiter(rate, limits.concurrency, time.monotonic),
+            breakers=Breakers(supplier, manifest.operations, dice),
+            owned=owned,
+        )
+        obtain = obtaining(adapter, TokenHttp(attempts), secrets)
+        tokens = obtain and Tokens(supplier, obtain, store, clock=_now, dice=dice, backoff=backoff)
+        try:
+            if tokens is not None:
+                await tokens.load()
+            yield Calls(attempts, manifest.auth, tokens, budget=RetryBudget(), backoff=backoff)
+        finally:
+            if tokens is not None:
+                await tokens.close()
+            attempts.close()
+
+
+def obtaining(adapter: sdk.Adapter, http: Http, secrets: Mapping[str, str]) -> Obtain | None:
+    """How an adapter obtains tokens; None for one that needs none."""
+    if not isinstance(adapter, sdk.ObtainsTokens):
+        return None
+    obtain_token = adapter.obtain_token
+
+    async def obtain(held: sdk.Token | None) -> sdk.Token:
+        return await obtain_token(http, secrets, held, _now())
+
+    return obtain
+
+
+def _worth_repeating(error: BaseException) -> bool:
+    # An open breaker stays open meanwhile, a token was asked for several times, a name leads inside on purpose.
+    pointless = isinstance(error, BreakerOpenError | NoTokenError | AddressBlockedError)
+    return isinstance(error, TransientError) and not pointless
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
