@@ -27,17 +27,8 @@ from schemas.catalog import (
 _NAMED = TypeAdapter(dict[Label, Annotated[Text, Field(max_length=2000)]])
 
 
-class Listed:
-    """Attributes as a list of name and value, from a decoded record also as one object that has them as members."""
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        listed = handler(source)
-        return core_schema.json_or_python_schema(
-            json_schema=listed, python_schema=core_schema.no_info_before_validator_function(_listed, listed)
-        )
-
-
 def _listed(attributes: Any) -> Any:
+    """Attributes as a list of name and value, also where they came as one object."""
     if not isinstance(attributes, dict):
         return attributes
     return [{"name": name, "value": value} for name, value in _NAMED.validate_python(attributes, strict=True).items()]

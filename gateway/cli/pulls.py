@@ -109,8 +109,9 @@ def _sweep(facet: dict[str, Any], now: datetime) -> str:
 
 
 def _tell_faults(found: dict[str, Any]) -> None:
-    for operation in found["breakers_open"]:
-        console.print(Text(f"{found['supplier']}: breaker of {operation} is open", style="red"))
+    for operation, breaker in found["breakers"].items():
+        words = f"{found['supplier']}: breaker of {operation} is {breaker['state']}: {breaker['reason']}"
+        console.print(Text(words, style="red"))
     for task, words in found["faults"].items():
         console.print(Text(f"{found['supplier']}: {task}: {words}", style="yellow"))
 

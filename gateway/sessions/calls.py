@@ -81,6 +81,12 @@ class Calls:
         limiter = self._attempts.limiter
         return CallStatus(limiter.rate.current, limiter.rate.maximum, limiter.waiting, self._attempts.breakers.status())
 
+    async def token(self) -> sdk.Token:
+        """The token that calls carry now, obtained if there is none. Raises as `call`, and ValueError without tokens."""
+        if self._tokens is None:
+            raise ValueError("calls carry no token")
+        return await self._tokens.current()
+
     # The order of it, outermost first: retries, of reads alone; the token, renewed once when it is refused; the
     # attempt. A retry therefore takes the token that is current by then, and waits for a new turn like any other call.
     async def call(self, request: Request) -> Reply:

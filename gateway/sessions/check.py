@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from gateway.sdk.adapter import PollsMessages, PullsFeeds
 from gateway.sdk.errors import ConfigError, GatewayError, SupplierError
+from gateway.sessions.calls import Calls
 from gateway.sessions.desk import Desk
 from gateway.store import LeaseLostError
 
@@ -23,21 +24,25 @@ class Step:
     milliseconds: int
 
 
-async def check(desk: Desk, renew: Callable[[], Awaitable[str]] | None) -> list[dict[str, Any]]:
-    """Every step until one fails. renew: makes sure of a token and says until when it holds; None: there are none."""
-    steps = [step async for step in _steps(desk, renew)]
-    return [asdict(step) for step in steps]
+async def check(desk: Desk, calls: Calls) -> list[dict[str, Any]]:
+    """Every step with what came of it; none follows one that the others need."""
+    return [asdict(step) async for step in _steps(desk, calls)]
 
 
-async def _steps(desk: Desk, renew: Callable[[], Awaitable[str]] | None) -> AsyncIterator[Step]:
+async def _steps(desk: Desk, calls: Calls) -> AsyncIterator[Step]:
     found: list[str] = []
+
+    async def token() -> str:
+        return f"good until {(await calls.token()).expires_at.astimezone():%Y-%m-%d %H:%M:%S}"
 
     async def listed() -> str:
         page = await cast(PullsFeeds, desk.adapter).list_skus(desk.urgent, None)
         found.extend(page.skus)
         return f"{len(page.skus):,} skus on the first page, {'more follow' if page.cursor is not None else 'no more'}"
 
-    tries: list[tuple[str, Callable[[], Awaitable[str]]]] = [("token", renew)] if renew else []
+    tries: list[tuple[str, Callable[[], Awaitable[str]]]] = []
+    if desk.manifest.auth.scheme == "token":
+        tries.append(("token", token))
     if "pulls_feeds" in desk.manifest.capabilities:
         tries.append(("list", listed))
     for name, attempt in tries:

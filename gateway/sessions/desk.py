@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.runs import Runs
 from gateway.sdk.adapter import Adapter
-from gateway.sdk.http import Http, Reply, Request
+from gateway.sdk.http import Http
 from gateway.sdk.manifest import Manifest
-from gateway.store import Connection, Lease, LeaseLostError, Pool, transaction
+from gateway.store import Connection, Lease, Pool, transaction
 from gateway.suppliers import Supplier
 from schemas.catalog import Facet
 
@@ -41,20 +41,6 @@ class Wanted:
 def wanted_by_subject() -> Mapping[str, Wanted]:
     """One for every subject of re-reads."""
     return {subject: Wanted() for subject in (*Facet, AREAS)}
-
-
-class Permitted:
-    """A way out that is closed once the supplier may be another's, for a process that was frozen meanwhile."""
-
-    def __init__(self, http: Http, lease: Lease) -> None:
-        self._http = http
-        self._lease = lease
-
-    async def call(self, request: Request) -> Reply:
-        """As `Http` has it. Raises LeaseLostError too."""
-        if not self._lease.held:
-            raise LeaseLostError
-        return await self._http.call(request)
 
 
 class InFlight:

@@ -23,6 +23,8 @@ SAY = """
 
 SECRETS = "SELECT name, ciphertext FROM supplier_secrets WHERE supplier = $1"
 
+STAMP_OF_SECRETS = "SELECT (count(*), max(created_at))::text FROM supplier_secrets WHERE supplier = $1"
+
 # Sweeps
 
 ENSURE_PULL = """

@@ -6,30 +6,34 @@ A task that fails by a fault of ours is begun again after a while and said to op
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import structlog
 
 from gateway.feeds.numbers import DatabaseWentBackError, FeedNumbers
 from gateway.feeds.runs import Runs
-from gateway.registry import Loaded, Registry
+from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import queries
-from gateway.sessions.calls import Calls, open_calls
+from gateway.sessions.breaker import State
+from gateway.sessions.calls import Calls, CallStatus, limits_of, open_calls
 from gateway.sessions.check import check
-from gateway.sessions.desk import AREAS, Desk, InFlight, Permitted, wanted_by_subject
+from gateway.sessions.desk import AREAS, Desk, InFlight, wanted_by_subject
+from gateway.sessions.limiter import Priority
 from gateway.sessions.pool import Pool as MessagePool
 from gateway.sessions.pulls import Pulls
 from gateway.sessions.rereads import AreaRereads, Rereads
-from gateway.store import Lease, LeaseLostError, Pool, StoreUnavailableError, transaction
-from gateway.suppliers import SecretBox, State, Supplier, SupplierCache
+from gateway.sessions.tokens import TokenStore
+from gateway.store import Lease, LeaseLostError, Pool, StoreUnavailableError, acquired, transaction
+from gateway.suppliers import SecretBox, SecretUnreadableError, Supplier, SupplierCache
+from gateway.suppliers import State as SupplierState
 
 log = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 """How often the supplier's row, as this process knows it, is compared with what the session runs by."""
 
 AWAY_SECONDS = 1.0
@@ -81,25 +85,28 @@ class Session:
                 await asyncio.gather(working, changing, return_exceptions=True)
 
     async def _changed(self, supplier: Supplier) -> None:
+        """Wait until the row says something else, or the secrets are others."""
+        secrets = await self._stamp_of_secrets()
         while True:
+            await asyncio.sleep(LOOK_SECONDS)
             now = await self._means.suppliers.get(self._supplier)
-            if (now.revision, now.state) != (supplier.revision, supplier.state):
+            moved = (now.revision, now.state) != (supplier.revision, supplier.state)
+            if moved or await self._stamp_of_secrets() != secrets:
                 log.info("session.changed", supplier=supplier.id, revision=now.revision, state=now.state)
                 return
-            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _stamp_of_secrets(self) -> Any:
+        async with acquired(self._means.pool) as connection:
+            return await connection.fetchval(queries.STAMP_OF_SECRETS, self._supplier)
 
     async def _work(self, supplier: Supplier) -> None:
         """Everything there is to do under one revision. Ends only by being cancelled, or by what it raises."""
         self._faults.clear()
         try:
-            loaded = self._means.registry.load(supplier.config.adapter)
-            async with AsyncExitStack() as stack:
-                calls = await stack.enter_async_context(self._calls(supplier, loaded))
-                desk = self._desk(supplier, loaded, calls)
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._tell(desk, calls), name="tell")
-                    for name, run in _tasks(desk):
-                        group.create_task(self._again_and_again(name, run), name=f"{supplier.id} {name}")
+            async with self._opened(supplier) as (desk, calls), asyncio.TaskGroup() as group:
+                group.create_task(self._tell(desk, calls), name=f"{supplier.id} tell")
+                for name, run in _tasks(desk):
+                    group.create_task(self._again_and_again(name, run), name=f"{supplier.id} {name}")
         except ExceptionGroup as errors:
             raise _foremost(errors) from errors
         except ConfigError as error:
@@ -108,27 +115,47 @@ class Session:
             await self._say({})
             await asyncio.Event().wait()
 
-    def _calls(self, supplier: Supplier, loaded: Loaded) -> Any:
-        means = self._means
-        return open_calls(supplier, loaded, pool=means.pool, box=means.box, registry=means.registry, lease=self._lease)
+    @asynccontextmanager
+    async def _opened(self, supplier: Supplier) -> AsyncIterator[tuple[Desk, Calls]]:
+        """Everything that the tasks need. Raises ConfigError for a row that cannot be worked by."""
+        means, config = self._means, supplier.config
+        manifest = means.registry.load(config.adapter).manifest
+        adapter = means.registry.adapter(config.adapter, config.options)
+        store = TokenStore(means.pool, means.box, supplier.id, self._lease.fence)
+        secrets, owned = await self._secrets(), lambda: self._lease.held
+        async with open_calls(
+            supplier.id, manifest, adapter, config.http, secrets=secrets, store=store, owned=owned
+        ) as calls:
+            yield (
+                Desk(
+                    supplier=supplier,
+                    adapter=adapter,
+                    manifest=manifest,
+                    urgent=calls.at(Priority.DELTA),
+                    patient=calls.at(Priority.SWEEP),
+                    concurrency=limits_of(manifest, config.http).concurrency,
+                    lease=self._lease,
+                    pool=means.pool,
+                    numbers=means.numbers,
+                    runs=means.runs,
+                    in_flight=self._in_flight,
+                    wanted=wanted_by_subject(),
+                    told=self._told,
+                ),
+                calls,
+            )
 
-    def _desk(self, supplier: Supplier, loaded: Loaded, calls: Calls) -> Desk:
-        means = self._means
-        return Desk(
-            supplier=supplier,
-            adapter=calls.adapter,
-            manifest=loaded.manifest,
-            urgent=Permitted(calls.urgent, self._lease),
-            patient=Permitted(calls.patient, self._lease),
-            concurrency=calls.limits.concurrency,
-            lease=self._lease,
-            pool=means.pool,
-            numbers=means.numbers,
-            runs=means.runs,
-            in_flight=self._in_flight,
-            wanted=wanted_by_subject(),
-            told=self._told,
-        )
+    async def _secrets(self) -> dict[str, str]:
+        """Raises ConfigError for one that was sealed under a key that is lost."""
+        async with acquired(self._means.pool) as connection:
+            rows = await connection.fetch(queries.SECRETS, self._supplier)
+        try:
+            return {
+                row["name"]: self._means.box.open(self._supplier, row["name"], row["ciphertext"]).decode()
+                for row in rows
+            }
+        except SecretUnreadableError as error:
+            raise ConfigError([str(error)]) from error
 
     def _told(self, task: str, words: str | None) -> None:
         if words is None:
@@ -160,10 +187,10 @@ class Session:
         """Say how the session fares, and answer who asks for a check."""
         while True:
             try:
-                await self._say(calls.health())
+                await self._say(_health(calls.status()))
                 asked = await self._asked()
                 if asked is not None:
-                    steps = await check(desk, calls.renew)
+                    steps = await check(desk, calls)
                     async with desk.transaction() as connection:
                         await connection.execute(queries.ANSWER_CHECK, self._supplier, asked, steps)
             except StoreUnavailableError:
@@ -181,9 +208,15 @@ class Session:
             return await connection.fetchval(queries.ASKED_CHECK, self._supplier)
 
 
+def _health(status: CallStatus) -> dict[str, Any]:
+    """What operators are told of the calls."""
+    breakers = {name: asdict(each) for name, each in status.breakers.items() if each.state is not State.CLOSED}
+    return {"rate": status.rate, "rate_limit": status.maximum, "waiting": status.waiting, "breakers": breakers}
+
+
 def _tasks(desk: Desk) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
     """What a session does, by name; nothing for a supplier that is paused."""
-    if desk.supplier.state is State.PAUSED:
+    if desk.supplier.state is SupplierState.PAUSED:
         return
     capabilities = desk.manifest.capabilities
     if "pulls_feeds" in capabilities:

@@ -100,7 +100,7 @@ def _status(row: Row, facets: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "seen_at": row["seen_at"],
         "rate": health.get("rate"),
         "rate_limit": health.get("rate_limit"),
-        "breakers_open": health.get("open", []),
+        "breakers": health.get("breakers", {}),
         "faults": health.get("faults", {}),
         "facets": facets,
     }

@@ -29,7 +29,7 @@ CREATE TABLE sessions (
     supplier    text COLLATE "C" PRIMARY KEY REFERENCES suppliers,
     owner       text NOT NULL,
     seen_at     timestamptz NOT NULL,
-    health      jsonb NOT NULL           -- {rate, rate_limit, open: [operation], faults: {task: words}}
+    health      jsonb NOT NULL           -- {rate, rate_limit, waiting, breakers: {operation: …}, faults: {task: words}}
 );
 
 -- An operator's wish to see the connection tested; the supplier's owner answers it.

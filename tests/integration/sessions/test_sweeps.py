@@ -59,7 +59,9 @@ async def _pulled_again(operator: Operator) -> None:
 
     async def again() -> bool:
         now = (await operator.status("jd"))["facets"]
-        return all(now[facet]["fresh_at"] > before[facet]["fresh_at"] for facet in before if "fresh_at" in before[facet])
+        return all(
+            now[facet]["fresh_at"] > before[facet]["fresh_at"] for facet in before if "fresh_at" in before[facet]
+        )
 
     await eventually(again, within=60)
     await operator.until_finished()

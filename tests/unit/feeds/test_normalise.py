@@ -102,7 +102,12 @@ def test_what_an_adapter_documents_keeps_its_own_reasons() -> None:
 
 
 def test_of_an_exchange_the_refused_skus_are_rejected_one_by_one_and_the_others_go_on() -> None:
-    said: list[Item | Refusal] = [Refusal("B", REASON), Item(FACTS), Refusal("C", REASON), Refusal("B", (Issue("not_answered"),))]
+    said: list[Item | Refusal] = [
+        Refusal("B", REASON),
+        Item(FACTS),
+        Refusal("C", REASON),
+        Refusal("B", (Issue("not_answered"),)),
+    ]
     result = of(Odd(lambda record: said), EXCHANGE)
     assert isinstance(result, Mixed)
     items, rejections = parts_of(result)
