@@ -100,8 +100,7 @@ class Catalog:
 
     def _make(self, number: int) -> Item:
         bits = draw(self.seed, number)
-        pool = POOLS[number % len(POOLS)]
-        kind = pool.kinds[bits[0] % len(pool.kinds)]
+        pool, kind = _kind(number, bits[0])
         price = _price(kind, int.from_bytes(bits[8:12]), bits[12])
         return Item(
             number=number,
@@ -124,6 +123,11 @@ class Catalog:
             restricted=1 + bits[31] % 31 if bits[32] % 60 == 0 else 0,
             style=bits[33],
         )
+
+
+def _kind(number: int, chance: int) -> tuple[Pool, Kind]:
+    pool = POOLS[number % len(POOLS)]
+    return pool, pool.kinds[chance % len(pool.kinds)]
 
 
 def _price(kind: Kind, chance: int, ending: int) -> int:

@@ -48,7 +48,10 @@ class Control:
         self._stats = stats
         self._messages = messages
         self._tokens = tokens
-        self._table: Mapping[tuple[str, str], Handler] = {
+        self._table = self._routes()
+
+    def _routes(self) -> Mapping[tuple[str, str], Handler]:
+        return {
             ("POST", "change"): self._change,
             ("POST", "changes"): self._several,
             ("GET", "truth"): self._truth,
