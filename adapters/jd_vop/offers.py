@@ -66,8 +66,8 @@ def stock(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:
     found, limits = answer_of(exchange, "get_new_stock_by_id"), answer_of(exchange, "check_area_limit")
     states = rows_of(exchange, "get_new_stock_by_id", found)
     restricted = rows_of(exchange, "check_area_limit", limits)
-    area, num, skus = _question(exchange.asked)
-    counts = max(num, skus) < TRUSTED
+    area, num = _question(exchange.asked)
+    counts = num < TRUSTED
     for sku in exchange.skus:
         if _barred(sku, found, limits):
             yield sdk.Item(StockFacts(sku=sku, area=area, state=StockState.OUT, asked_quantity=Decimal(num)))
@@ -77,13 +77,13 @@ def stock(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:
             yield _stock(sku, states[sku], restricted[sku], area, num, counts)
 
 
-def _question(asked: Mapping[str, Any]) -> tuple[str, int, int]:
-    """Area, pieces of each sku, and number of skus that were asked about."""
+def _question(asked: Mapping[str, Any]) -> tuple[str, int]:
+    """Area, and pieces of each sku that were asked about."""
     match asked:
-        case {"area": str(area), "num": int(num), "skus": int(skus)} if re.fullmatch(r"[0-9_]{1,64}", area):
-            return _bare(area), max(num, 0), skus
+        case {"area": str(area), "num": int(num)} if re.fullmatch(r"[0-9_]{1,64}", area):
+            return _bare(area), max(num, 0)
         case _:
-            raise sdk.InvalidMessageError(sdk.Issue("validation_failed", "/asked", expected="area, num and skus"))
+            raise sdk.InvalidMessageError(sdk.Issue("validation_failed", "/asked", expected="area and num"))
 
 
 def _bare(area: str) -> str:

@@ -86,13 +86,10 @@ class DeadLetter:
             number = self.feed_no if self.page_no is None else self.page_no
             source = ["record", str(number), str(self.record_index), self.sku or ""]
         else:
-            source = [
-                "offset",
-                str(self.topic),
-                str(self.partition),
-                str(self.offset),
-                sha256(self.original).hexdigest(),
-            ]
+            digest = sha256(self.original).hexdigest()
+            source = ["offset", str(self.topic), str(self.partition), str(self.offset), digest]
+            if self.topic is None:  # a message of a supplier's pool, whose id is its key
+                source = ["message", self.supplier or "", (self.key or b"").hex(), digest]
         return message_id(DEAD_LETTER_TYPE, self.stage, *map(storable, source))
 
 
