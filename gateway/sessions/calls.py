@@ -34,6 +34,9 @@ ATTEMPTS = 4
 BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 15.0
 
+_DICE = random.SystemRandom().random
+"""Processes that were started together must not roll the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallStatus:
@@ -186,21 +189,10 @@ async def open_calls(
     StoreUnavailableError when the token cannot be loaded.
     """
     limits = limits_of(manifest, declared)
-    dice = random.SystemRandom().random
-    rate = Rate(limits.rate_per_second, limits.timeout_seconds, time.monotonic(), dice)
     async with SupplierClient(supplier, limits) as client:
-        attempts = Attempts(
-            supplier,
-            adapter,
-            manifest.operations,
-            client,
-            base_url=limits.base_url,
-            limiter=Limiter(rate, limits.concurrency, time.monotonic),
-            breakers=Breakers(supplier, manifest.operations, dice),
-            owned=owned,
-        )
+        attempts = _attempts(supplier, manifest, adapter, client, limits, owned)
         obtain = obtaining(adapter, TokenHttp(attempts), secrets)
-        tokens = obtain and Tokens(supplier, obtain, store, clock=_now, dice=dice, backoff=backoff)
+        tokens = obtain and Tokens(supplier, obtain, store, clock=_now, dice=_DICE, backoff=backoff)
         try:
             if tokens is not None:
                 await tokens.load()
@@ -209,6 +201,27 @@ async def open_calls(
             if tokens is not None:
                 await tokens.close()
             attempts.close()
+
+
+def _attempts(
+    supplier: str,
+    manifest: Manifest,
+    adapter: sdk.Adapter,
+    client: SupplierClient,
+    limits: HttpLimits,
+    owned: Callable[[], bool],
+) -> Attempts:
+    rate = Rate(limits.rate_per_second, limits.timeout_seconds, time.monotonic(), _DICE)
+    return Attempts(
+        supplier,
+        adapter,
+        manifest.operations,
+        client,
+        base_url=limits.base_url,
+        limiter=Limiter(rate, limits.concurrency, time.monotonic),
+        breakers=Breakers(supplier, manifest.operations, _DICE),
+        owned=owned,
+    )
 
 
 def obtaining(adapter: sdk.Adapter, http: Http, secrets: Mapping[str, str]) -> Obtain | None:

@@ -15,7 +15,7 @@ from gateway.outbound.prepare import Prepared
 from gateway.outbound.supplier import HttpLimits, SupplierClient
 from gateway.sdk.errors import ContractError, UnavailableError
 from gateway.sdk.http import Reply
-from tests.integration.outbound.conftest import Site, raw_server
+from tests.supplier_site import Site, raw_server
 
 
 async def asked(limits: HttpLimits, *, method: str = "POST") -> Reply:

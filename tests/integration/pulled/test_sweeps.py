@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tests.eventually import eventually
-from tests.integration.sessions.conftest import Ground
+from tests.integration.pulled.conftest import Ground
 from tests.pulling import AREA, Operator, calls, drop, truths
 
 
