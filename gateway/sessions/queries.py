@@ -77,7 +77,9 @@ UNREAD = """
 
 GIVE_NUMBERS = """
     UPDATE pull_batches
-       SET chunk_nos = chunk_nos || ARRAY(SELECT generate_series($3, $3 + $4 - 1) + cardinality(chunk_nos))
+       SET chunk_nos = chunk_nos || ARRAY(
+           SELECT generate_series($3::integer, $3::integer + $4::integer - 1) + cardinality(chunk_nos)
+           )
      WHERE feed_no = $1 AND batch_no = $2
     RETURNING chunk_nos
 """
