@@ -16,7 +16,7 @@ from gateway import sdk
 from schemas.catalog import Facet
 
 NUM = 1
-"""Pieces of each sku that stock is asked for: below 50 the answer counts, above it does not."""
+"""Pieces of each sku that stock is asked for: from 50 on the answer is no count any more."""
 
 DETAIL_EXTRAS = "shouhou,taxCode,LowestBuy"
 PRICE_EXTRAS = "marketPrice,containsTax"  # with nakedPrice among them, `price` would be the net price as well
