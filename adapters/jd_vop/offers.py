@@ -28,10 +28,10 @@ SHELVES: Mapping[str, Shelf] = {"1": Shelf.ON, "0": Shelf.OFF}
 RESTRICTED: Mapping[str, bool] = {"true": True, "false": False, "1": True, "0": False}
 """`isAreaRestrict`."""
 
-TRUSTED = 50
-"""Asked for as many, or more: `remainNum` tells nothing, or repeats what was asked."""
+TRUSTED, ECHOED = 50, 100
+"""Asked for as many or more: `remainNum` is -1; it repeats what was asked."""
 
-UNSALEABLE = "不可售"
+UNSALEABLE, NOT_OFFERED = "不可售", "无购买权限"
 
 _DAYS = re.compile(r"([0-9]{1,3})\s*天?")
 
@@ -66,36 +66,45 @@ def stock(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:
     found, limits = answer_of(exchange, "get_new_stock_by_id"), answer_of(exchange, "check_area_limit")
     states = rows_of(exchange, "get_new_stock_by_id", found)
     restricted = rows_of(exchange, "check_area_limit", limits)
-    area, num = _question(exchange.asked)
-    counts = num < TRUSTED
+    area, num, skus = _question(exchange.asked)
     for sku in exchange.skus:
         if _barred(sku, found, limits):
             yield sdk.Item(StockFacts(sku=sku, area=area, state=StockState.OUT, asked_quantity=Decimal(num)))
         elif sku not in states or sku not in restricted:
             yield not_answered(sku, "check_area_limit" if sku in states else "get_new_stock_by_id")
         else:
-            yield _stock(sku, states[sku], restricted[sku], area, num, counts)
+            counted = _counted(states[sku], num, skus)
+            yield _stock(sku, states[sku], restricted[sku], area=area, num=num, counted=counted)
 
 
 def _question(asked: Mapping[str, Any]) -> tuple[str, int]:
     """Area, and pieces of each sku that were asked about."""
     match asked:
-        case {"area": str(area), "num": int(num)} if re.fullmatch(r"[0-9_]{1,64}", area):
-            return _bare(area), max(num, 0)
+        case {"area": str(area), "num": int(num), "skus": int(skus)} if re.fullmatch(r"[0-9_]{1,64}", area):
+            return area, max(num, 0), skus
         case _:
             raise sdk.InvalidMessageError(sdk.Issue("validation_failed", "/asked", expected="area and num"))
 
 
 def _bare(area: str) -> str:
-    """An area without the zeros that stand for levels it does not have."""
+    """An area without the zeros that stand for levels it does not have: VOP appends one to what was asked."""
     return re.sub(r"(_0)+$", "", area)
 
 
-def _stock(sku: str, row: Row, limit: Row, area: str, num: int, counts: bool) -> sdk.Item | sdk.Refusal:
-    state, left = row.word("stockStateId", STATES), row.count("remainNum")
+def _counted(row: Row, num: int, skus: int) -> Decimal | None:
+    """Pieces on hand; None where the number tells nothing.
+
+    Asked is the number of pieces of each sku, by VOP's newer documents; the older could mean the number of skus.
+    """
+    left = row.count("remainNum")
+    return left if num < TRUSTED and not (skus >= ECHOED and left == skus) else None
+
+
+def _stock(sku: str, row: Row, limit: Row, *, area: str, num: int, counted: Decimal | None) -> sdk.Item | sdk.Refusal:
+    state = row.word("stockStateId", STATES)
     restricted = limit.word("isAreaRestrict", RESTRICTED)
     told = row.members.get("areaId")
-    if told is not None and (not isinstance(told, str) or _bare(told.strip()) != area):
+    if told is not None and (not isinstance(told, str) or _bare(told.strip()) != _bare(area)):
         row.refuse("contract_error", "areaId", area)
     if row.issues or limit.issues or state is None:
         return sdk.Refusal(sku, (*row.issues, *limit.issues))
@@ -103,7 +112,7 @@ def _stock(sku: str, row: Row, limit: Row, area: str, num: int, counts: bool) ->
         sku=sku,
         area=area,
         state=StockState.OUT if restricted else state,
-        quantity=left if counts and not restricted else None,
+        quantity=None if restricted else counted,
         asked_quantity=Decimal(num),
         lead_days=_days(row) if state is StockState.BOOKABLE and not restricted else None,
     )
@@ -144,5 +153,5 @@ def _barred(sku: str, *answers: Answer) -> str:
     """
     for answer in answers:
         if sku in answer.barred or (answer.nothing and not answer.barred):
-            return sdk.legible(" ".join(answer.message.split()) or answer.code)
+            return answer.words or NOT_OFFERED
     return ""

@@ -16,13 +16,15 @@ from gateway import sdk
 from schemas.catalog import Facet
 
 NUM = 1
-"""Pieces of each sku that stock is asked for: below 50 the answer counts, above it does not."""
+"""Pieces of each sku that stock is asked for: from 50 on the answer is no count any more."""
 
 DETAIL_EXTRAS = "shouhou,taxCode,LowestBuy"
 PRICE_EXTRAS = "marketPrice,containsTax"  # with nakedPrice among them, `price` would be the net price as well
 
 T = TypeVar("T")
 Ask = Callable[[Sequence[str]], Awaitable[Mapping[str, sdk.Reply]]]
+
+_OK = 200
 
 SKU = re.compile(r"[0-9]{1,20}")
 """How skus look here."""
@@ -100,7 +102,8 @@ def _cut(place: Place, pages: int, skus: Sequence[str], *, even: bool) -> str:
         return f"{pages} pages, {place.pages} before"
     if skus and _digest(skus) == place.last:
         return "the page before again"
-    if even and place.page < pages and (not skus or len(skus) != (place.length or len(skus))):
+    length = place.length or len(skus)
+    if even and (len(skus) > length or (place.page < pages and (not skus or len(skus) < length))):
         return f"{len(skus)} skus, {place.length or 'some'} expected"
     return ""
 
@@ -167,8 +170,8 @@ async def _stock(http: sdk.Http, area: str, skus: Sequence[str]) -> list[sdk.Exc
 
 async def _products(http: sdk.Http, skus: Sequence[str]) -> list[sdk.Exchange]:
     """One exchange a sku: its detail, and what the one reply about images says of it."""
-    details = (http.call(sdk.Request("get_detail", form={"sku": sku, "queryExts": DETAIL_EXTRAS})) for sku in skus)
-    pictures, *found = await together(http.call(sdk.Request("sku_image", form={"sku": ",".join(skus)})), *details)
+    asking = http.call(sdk.Request("sku_image", form={"sku": ",".join(skus)}))
+    pictures, *found = await together(asking, *(_detail(http, sku) for sku in skus))
     answer = replies.read(pictures)
     images = {} if answer.empty else answer.result
     if not isinstance(images, dict):
@@ -177,6 +180,17 @@ async def _products(http: sdk.Http, skus: Sequence[str]) -> list[sdk.Exchange]:
         sdk.Exchange((sku,), {"detail": detail.body, "images": sdk.encode(images.get(sku))})
         for sku, detail in zip(skus, found, strict=True)
     ]
+
+
+async def _detail(http: sdk.Http, sku: str) -> sdk.Reply:
+    """The detail of one sku. One that is not understood is handed on: `normalise` refuses it, its neighbours go on."""
+    request = sdk.Request("get_detail", form={"sku": sku, "queryExts": DETAIL_EXTRAS})
+    try:
+        return await http.call(request)
+    except sdk.ContractError as error:
+        if error.status != _OK or not error.reply:
+            raise
+        return sdk.Reply(request.operation, _OK, {}, error.reply)
 
 
 async def _asked(http: sdk.Http, *requests: sdk.Request) -> Mapping[str, sdk.Reply]:

@@ -85,6 +85,11 @@ class Answer:
         return frozenset(_DIGITS.findall(found[1])) if found else frozenset()
 
     @property
+    def words(self) -> str:
+        """Why, in the supplier's words on one line, whichever goods were asked about beside; else its code."""
+        return sdk.legible(" ".join(_NAMED.sub("", self.message).split()) or self.code)
+
+    @property
     def fault(self) -> type[sdk.SupplierError] | None:
         """The class of what went wrong; None where it is an answer."""
         gateway = self.success is None or "token" in self.message.lower()

@@ -70,13 +70,18 @@ def _md5(text: str) -> str:
 
 def _token(reply: sdk.Reply, now: datetime) -> sdk.Token:
     """The token in a reply. VOP's clock may be wrong, so only how long things last is taken from it."""
+    grant = _grant(reply)
+    if grant is None:  # said without the body and without a cause: half a token is a secret all the same
+        raise sdk.ContractError("no token", operation=reply.operation, status=reply.status)
+    expires = now + timedelta(seconds=grant.expires_in)
+    return sdk.Token(grant.access_token, expires, grant.refresh_token or None, _end(grant, now))
+
+
+def _grant(reply: sdk.Reply) -> Grant | None:
     try:
-        grant = Grant.model_validate(replies.read(reply).result)
-        expires = now + timedelta(seconds=grant.expires_in)
-        return sdk.Token(grant.access_token, expires, grant.refresh_token or None, _end(grant, now))
-    except (ValidationError, OverflowError, sdk.ContractError):
-        # Without its body and its cause: a token that is half understood is a secret all the same.
-        raise sdk.ContractError("no token", operation=reply.operation, status=reply.status) from None
+        return Grant.model_validate(replies.read(reply).result)
+    except (ValidationError, sdk.ContractError):
+        return None
 
 
 def _end(grant: Grant, now: datetime) -> datetime | None:

@@ -7,8 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sdk.errors import InvalidMessageError, Issue
-from gateway.sdk.wire import MAX_DEPTH, MAX_MEMBERS, MAX_RECORD, decode, legible, members, pointer, shown
+from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
+from gateway.sdk.http import Reply
+from gateway.sdk.wire import (
+    MAX_DEPTH,
+    MAX_MEMBERS,
+    MAX_RECORD,
+    decode,
+    decode_reply,
+    encode,
+    legible,
+    members,
+    pointer,
+    shown,
+    whole_json,
+)
 
 
 def refused(raw: bytes, read: Callable[[bytes], object] = decode) -> list[Issue]:
@@ -193,3 +206,50 @@ def test_no_record_takes_long_to_refuse():
         b"[" * 65 + b"[]," * 300_000,
     ):
         refused(raw)
+
+
+def reply(body: bytes) -> Reply:
+    return Reply("list_skus", 200, {}, body)
+
+
+def test_a_reply_may_be_longer_and_more_crowded_than_a_record():
+    skus = list(range(1_000_000, 1_000_000 + 2 * MAX_MEMBERS))
+    assert decode_reply(reply(json.dumps(skus).encode())) == skus
+    assert decode_reply(reply(b'"' + b"x" * MAX_RECORD + b'"')) == "x" * MAX_RECORD
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[1,]", b'{"a":1,"a":2}', b"NaN", b"\xff", b'"\x01"', b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)],
+)
+def test_a_reply_that_is_no_json_is_kept_with_the_error(body: bytes):
+    with pytest.raises(ContractError) as caught:
+        decode_reply(reply(body))
+    assert (caught.value.reply, caught.value.operation, caught.value.status) == (body, "list_skus", 200)
+
+
+@pytest.mark.parametrize("body", [b"{}", b" [1]\r\n", b'{"a" 1,}'])
+def test_what_begins_and_ends_like_json_is_whole(body: bytes):
+    assert whole_json(body)
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"<html></html>", b'{"a":[1', b"[1}", b'"a"', b"1", b"{"])
+def test_error_pages_and_cut_off_bodies_are_not_whole(body: bytes):
+    assert not whole_json(body)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    )
+)
+def test_what_was_decoded_is_encoded_as_it_was(value: object):
+    assert json.loads(encode(decode_reply(reply(json.dumps(value).encode())))) == value
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"a":16.90,"b":[1e400,-0.50]}', b'["' + "价".encode() + b'",123456789012345678901234567890]']
+)
+def test_numbers_are_encoded_as_they_were_written(raw: bytes):
+    assert encode(decode_reply(reply(raw))) == raw
