@@ -77,13 +77,13 @@ def stock(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:
             yield _stock(sku, states[sku], restricted[sku], area=area, num=num, counted=counted)
 
 
-def _question(asked: Mapping[str, Any]) -> tuple[str, int]:
-    """Area, and pieces of each sku that were asked about."""
+def _question(asked: Mapping[str, Any]) -> tuple[str, int, int]:
+    """Area, pieces of each sku, and number of skus that were asked about."""
     match asked:
         case {"area": str(area), "num": int(num), "skus": int(skus)} if re.fullmatch(r"[0-9_]{1,64}", area):
             return area, max(num, 0), skus
         case _:
-            raise sdk.InvalidMessageError(sdk.Issue("validation_failed", "/asked", expected="area and num"))
+            raise sdk.InvalidMessageError(sdk.Issue("validation_failed", "/asked", expected="area, num and skus"))
 
 
 def _bare(area: str) -> str:

@@ -207,7 +207,7 @@ async def _settled(skus: Sequence[str], ask: Ask, asked: dict[str, JsonValue]) -
     bodies = {name: reply.body for name, reply in found.items()}
     answers = [answer for answer in map(replies.read, found.values()) if answer.nothing]
     barred = [sku for sku in skus if any(sku in answer.barred for answer in answers)]
-    whole = sdk.Exchange(tuple(skus), bodies, asked)
+    whole = sdk.Exchange(tuple(skus), bodies, {**asked, "skus": len(skus)})
     if not answers or len(skus) == 1 or len(barred) == len(skus):
         return [whole]
     if barred:
