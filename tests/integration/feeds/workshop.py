@@ -28,9 +28,11 @@ from gateway.feeds.process import ChunkProcessor, Step
 from gateway.feeds.profile import Profiles
 from gateway.feeds.repair import Repairs
 from gateway.feeds.report import Reports
+from gateway.feeds.runs import Page, Run, Runs, pack
 from gateway.feeds.sources import LANE_TOPIC, ends_of, places
 from gateway.kafka import EXPRESS, PRICES, TOPICS, Bus, Message, Partition, Position, Producer, Record
 from gateway.registry import Registry
+from gateway.sdk.exchange import Exchange
 from gateway.store import Pool, transaction
 from gateway.suppliers import SecretBox, SupplierConfig, Suppliers
 from schemas.catalog import Facet
@@ -81,6 +83,12 @@ def submission(
     )
 
 
+def answered(asked: Sequence[str] | None = None, /, **amounts: str) -> bytes:
+    """An exchange of the adapter `fetched`: the price that it answered with for each sku; None: asked about those."""
+    rows = orjson.dumps({sku: {"price": amount} for sku, amount in amounts.items()})
+    return Exchange(tuple(amounts) if asked is None else tuple(asked), {"rows": rows}).encode()
+
+
 @dataclass
 class Workshop:
     """One process's feeds stage without its loops. touched: feeds that its finisher was told of."""
@@ -108,6 +116,10 @@ class Workshop:
     @property
     def admission(self) -> Admission:
         return Admission(self.pool, self.producers, FeedNumbers(self.pool), self._touched)
+
+    @property
+    def runs(self) -> Runs:
+        return Runs(self.pool, self.producer, self.admission, self._touched)
 
     @property
     def finisher(self) -> Finisher:
@@ -143,6 +155,28 @@ class Workshop:
         receipt = await self.push(*lines, key=key, mode=mode)
         await self.work()
         return receipt.feed_no
+
+    async def next_run(self) -> Run:
+        """A run whose first question is about to leave."""
+        return Run(await self.admission.next_feed_no(), SUPPLIER, 1, Facet.PRICE, NOON)
+
+    async def opened(self) -> Run:
+        """A run that has begun."""
+        run = await self.next_run()
+        async with transaction(self.pool) as connection:
+            await self.runs.open(connection, run)
+        return run
+
+    async def next_page(self, *exchanges: bytes) -> Page:
+        """A page whose question leaves now, with what it will be answered."""
+        return Page(await self.admission.next_feed_no(), NOON, pack(exchanges))
+
+    async def close(self, run: Run, chunks: int, *, records: int = 0, flaw: str | None = None) -> None:
+        """End a run of so many chunks and see it to its end."""
+        async with transaction(self.pool) as connection:
+            await self.runs.close(connection, run, chunks=chunks, records=records, flaw=flaw)
+        await self.runs.closed(run)
+        await self.work()
 
     async def chunk(self, feed_no: int, *lines: bytes, mode: Mode = Mode.UPSERT, **head: Any) -> Record:
         """A chunk put on the express topic as it was read from there."""
@@ -224,12 +258,18 @@ async def cut(workshop: Workshop, topic: str, position: Position) -> None:
 
 
 @asynccontextmanager
-async def open_workshop(engines: Engines, database: str, prefix: str, pool: Pool, bus: Bus) -> AsyncIterator[Workshop]:
-    """A workshop with one supplier that feeds every facet and says that prices hold a day."""
+async def open_workshop(
+    engines: Engines, database: str, prefix: str, pool: Pool, bus: Bus, *, adapter: str = "native"
+) -> AsyncIterator[Workshop]:
+    """A workshop with one supplier that feeds every facet and says that prices hold a day.
+
+    adapter: of the gateway's own or of `tests.adapters`.
+    """
     suppliers = Suppliers(pool, SecretBox(b"\x07" * 32))
     config = SupplierConfig(
-        supplier=SUPPLIER, name="Acme", adapter="native", facets=EVERYTHING, periods={Facet.PRICE: 86_400}
+        supplier=SUPPLIER, name="Acme", adapter=adapter, facets=EVERYTHING, periods={Facet.PRICE: 86_400}
     )
     await suppliers.apply([config], "tests")
     async with bus.producer("tests") as producer:
-        yield Workshop(engines, database, prefix, pool, bus, producer, Profiles(suppliers, Registry()))
+        registry = Registry() if adapter == "native" else Registry("tests.adapters", "mallgate.tests")
+        yield Workshop(engines, database, prefix, pool, bus, producer, Profiles(suppliers, registry))
