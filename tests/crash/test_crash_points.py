@@ -24,7 +24,7 @@ RECORDS = 1_500
 BAD = {7: b'{"sku":"bad-7","price":"1e3"}', 1_200: b"{oops"}
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", [point for point in POINTS if not point.startswith("withdraw.")])
 async def test_a_program_killed_here_leaves_no_trace_in_the_history(
     point: str, engines: Engines, database: str, topic_prefix: str, tmp_path: Path
 ) -> None:
