@@ -84,7 +84,10 @@ def last_is_newest(entries: Iterable[Entry], books: Books) -> list[str]:
 
 
 def highest_accepted_stands(pushes: Iterable[Pushed], entries: Iterable[Entry], books: Books) -> list[str]:
-    """H3: each key is at the highest version that any chunk accepted, and the topic ends on that record's price."""
+    """H3: each key is at the highest version that any chunk accepted, and the topic ends on that record's price.
+
+    Or it was withdrawn by a feed after that, and the topic ends on null.
+    """
     accepted: dict[tuple[str, str], tuple[int, bytes]] = {}
     lines = {push.feed_no: push.lines for push in pushes if push.feed_no is not None}
     for chunk in books.chunks:
@@ -94,16 +97,21 @@ def highest_accepted_stands(pushes: Iterable[Pushed], entries: Iterable[Entry], 
                 line = orjson.loads(lines[chunk["feed_no"]][index])
                 key, version = (line["sku"], line.get("area", "*")), chunk["feed_no"] << BITS | index
                 accepted[key] = max(accepted.get(key, (0, b"")), (version, line["price"]))
-    last = {entry.key: orjson.loads(entry.value)["agreement_price"] for entry in entries if entry.value}
+    last = {
+        entry.key: orjson.loads(entry.value)["agreement_price"] if entry.value is not None else None
+        for entry in entries
+    }
     wrong = []
     for row in books.keys:
-        version, price = accepted.get((row["sku"], row["area"]), (0, b""))
+        stands: tuple[int, bytes | None] = accepted.get((row["sku"], row["area"]), (0, b""))
         if row["version"] >> BITS not in lines or row["facet"] != "$":
             continue  # of a feed whose vendor never heard its number
-        if row["version"] != version:
-            wrong.append(f"{_key(row)!r}: its state is version {row['version']}, but {version} was accepted")
-        elif last.get(_key(row)) != price:
-            wrong.append(f"{_key(row)!r}: the topic ends on {last.get(_key(row))}, but {price!r} was accepted")
+        if row["withdrawn"]:
+            stands = max(stands[0], row["version"]), None
+        if row["version"] != stands[0]:
+            wrong.append(f"{_key(row)!r}: its state is version {row['version']}, but {stands[0]} was accepted")
+        elif last.get(_key(row)) != stands[1]:
+            wrong.append(f"{_key(row)!r}: the topic ends on {last.get(_key(row))}, but {stands[1]!r} was accepted")
     return wrong
 
 

@@ -148,7 +148,7 @@ def _faults(facet: str, told: dict[str, Any], truth: Mapping[str, Any]) -> list[
         case "price":
             pairs = [(told["agreement_price"], truth["price"])]
         case "listing":
-            pairs = [(told["shelf"] == "on", truth["on_shelf"])]
+            pairs = [(told["shelf"] == "on", truth["on_shelf"] and truth["price"] is not None)]
         case _:
             pairs = [(told["area"], AREA)]
     return [f"{got} is not {wanted}" for got, wanted in pairs if got != wanted]

@@ -70,22 +70,26 @@ class Vendor:
         ):
             return response.status, dict(response.headers), await response.read()
 
-    async def push(self, lines: Sequence[bytes], *, key: str, wait: int, facet: str = "price") -> Pushed:
+    async def push(
+        self, lines: Sequence[bytes], *, key: str, wait: int, facet: str = "price", mode: str = "upsert"
+    ) -> Pushed:
         """Push once; not acked when the program dies or stalls under it or says anything but 200 or 202."""
         headers = {"Content-Type": NDJSON, "Idempotency-Key": key, "Prefer": f"wait={wait}"}
         body = b"\n".join(lines) + b"\n"
         try:
-            status, _, answer = await self.request("POST", f"/v1/feeds/{facet}", headers=headers, data=body)
+            status, _, answer = await self.request("POST", f"/v1/feeds/{facet}?mode={mode}", headers=headers, data=body)
         except (aiohttp.ClientError, ConnectionError, TimeoutError):
             return Pushed(lines, acked=False, feed_no=None)
         acked = status in (200, 202)
         return Pushed(lines, acked=acked, feed_no=int(orjson.loads(answer)["feed"]) if acked else None)
 
-    async def push_until_taken(self, lines: Sequence[bytes], *, key: str, facet: str = "price") -> Pushed:
+    async def push_until_taken(
+        self, lines: Sequence[bytes], *, key: str, facet: str = "price", mode: str = "upsert"
+    ) -> Pushed:
         """What a vendor does who saw no 202: the same request under the same key, until there is one."""
         async with asyncio.timeout(90):
             while True:
-                pushed = await self.push(lines, key=key, wait=0, facet=facet)
+                pushed = await self.push(lines, key=key, wait=0, facet=facet, mode=mode)
                 if pushed.acked:
                     return pushed
                 await asyncio.sleep(0.5)

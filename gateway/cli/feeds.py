@@ -93,7 +93,7 @@ async def held(*, supplier: str | None = None, limit: int = 20, json: Json = Fal
         emit(page["feeds"])
     else:
         table(
-            "#feed|supplier|facet|#records|would withdraw|brake|held since|rejected at",
+            "#feed|supplier|facet|#records|would withdraw|brake|held since|decide before",
             (_held_row(feed) for feed in page["feeds"]),
             empty="No feed is held.",
         )
@@ -159,6 +159,7 @@ def _show(feed: dict[str, Any]) -> None:
             ("outcomes", outcomes(feed)),
             ("withdrawn", _withdrawn(feed)),
             ("flaw", feed["flaw"]),
+            *_hold(feed),
             *((name.removesuffix("_at"), moment(feed[name])) for name in ("received_at", "produced_at", "finished_at")),
         ]
     )
@@ -177,7 +178,18 @@ def _show(feed: dict[str, Any]) -> None:
 
 
 def _withdrawn(feed: dict[str, Any]) -> str | None:
-    return None if feed["withdrawn"] is None else f"{feed['withdrawn']:,} keys"
+    return None if feed["withdrawn"] is None or feed["state"] == "held" else f"{feed['withdrawn']:,} keys"
+
+
+def _hold(feed: dict[str, Any]) -> list[tuple[str, object]]:
+    if feed["state"] != "held":
+        return []
+    hold = feed["hold"]
+    return [
+        ("would withdraw", f"{share(hold)}; the brake allows {hold['limit']:.0%}"),
+        ("held since", moment(hold["at"])),
+        ("decide before", moment(_end(hold))),
+    ]
 
 
 def _held_row(feed: dict[str, Any]) -> list[object]:
@@ -196,19 +208,12 @@ def _end(hold: dict[str, Any]) -> str:
 
 
 def _show_hold(feed: dict[str, Any]) -> None:
-    hold, absent = feed["hold"], feed["absent"]
-    facts(
-        [
-            ("would withdraw", share(hold)),
-            ("brake", f"{hold['limit']:.0%}"),
-            ("held", f"since {moment(hold['at'])}, rejected at {moment(_end(hold))}"),
-        ]
-    )
+    absent, more = feed["absent"], feed["hold"]["absent"] - len(feed["absent"])
     console.print()
     rows = ([each["sku"], each["area"], each["last_seen_feed"], said(feed["facet"], each["item"])] for each in absent)
     table("sku|area|#last fed in|the mall has", rows, empty="Nothing is absent any more.")
-    if len(absent) < hold["absent"]:
-        console.print(Text(f"and {hold['absent'] - len(absent):,} more when it was held", style="dim"))
+    if absent and more > 0:
+        console.print(Text(f"and {more:,} more when it was held", style="dim"))
     command = f"mallgate feeds {{}} {feed['feed']} --reason …"
     console.print(Text(f"\nTo withdraw them: {command.format('release')}", style="dim"))
     console.print(Text(f"To keep them:     {command.format('reject')}", style="dim"))

@@ -46,6 +46,9 @@ LOCK_FEED = """
        FOR NO KEY UPDATE SKIP LOCKED
 """
 
+# Only a walk by the primary key can stop after a batch; every other plan sorts all that is left, batch after batch.
+BY_KEY = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
+
 # Without locks: a walk over millions of keys must not keep chunks waiting for the first of those it finds.
 FIND = """
     SELECT sku, area FROM feed_state
@@ -139,6 +142,7 @@ class Withdrawer:
         feed_no = feed["feed_no"]
         after = self._walked[feed_no]
         facet = FACET_CODES[Facet(feed["facet"])]
+        await connection.execute(BY_KEY)
         rows = await connection.fetch(FIND, facet, feed["supplier"], *after, feed_no, BATCH)
         return [(row["sku"], row["area"]) for row in rows]
 

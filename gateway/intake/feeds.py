@@ -95,11 +95,8 @@ class FeedRoutes:
         """Take one feed. 202 once it is durable; 200 for a repeat, or when it was waited for and is finished."""
         who = await authenticate(request, self._credentials)
         refuse_unknown(request, "mode")
-        facet, mode, key = (
-            facet_of(request.match_info["feed"]),
-            choice_of(request, "mode", Mode) or Mode.UPSERT,
-            idempotency_key_of(request),
-        )
+        facet, key = facet_of(request.match_info["feed"]), idempotency_key_of(request)
+        mode = choice_of(request, "mode", Mode) or Mode.UPSERT
         if isinstance(who, Caller):
             await self._allow(who, facet)
         received_at = datetime.now(SHANGHAI)

@@ -85,7 +85,7 @@ class Calls:
         return CallStatus(limiter.rate.current, limiter.rate.maximum, limiter.waiting, self._attempts.breakers.status())
 
     async def token(self) -> sdk.Token:
-        """The token that calls carry now, obtained if there is none. Raises as `call`, and ValueError without tokens."""
+        """The token that calls carry now, obtained if need be. Raises as `call`, and ValueError without tokens."""
         if self._tokens is None:
             raise ValueError("calls carry no token")
         return await self._tokens.current()

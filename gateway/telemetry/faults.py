@@ -27,10 +27,11 @@ PushPoint = Literal[
     "publish.after",
     "state.before_commit",
     "state.after_commit",
-    "withdraw.before",
-    "withdraw.after",
 ]
 """Where a crash is told apart as a feed is pushed: each is one step further from the request to the committed state."""
+
+WithdrawPoint = Literal["withdraw.before", "withdraw.after"]
+"""The same, as a full feed withdraws what it did not name."""
 
 SweepPoint = Literal["sweep.begun", "sweep.listed", "sweep.answered", "sweep.sent", "sweep.settled", "sweep.closing"]
 """The same, as a facet is pulled as a whole."""
@@ -38,12 +39,12 @@ SweepPoint = Literal["sweep.begun", "sweep.listed", "sweep.answered", "sweep.sen
 MessagePoint = Literal["pool.fetched", "pool.remembered", "pool.acknowledged", "reread.answered", "reread.sent"]
 """The same, as a message is taken and what it names is read anew."""
 
-Point = PushPoint | SweepPoint | MessagePoint
+Point = PushPoint | WithdrawPoint | SweepPoint | MessagePoint
 
 PUSH_POINTS: tuple[PushPoint, ...] = get_args(PushPoint)
 SWEEP_POINTS: tuple[SweepPoint, ...] = get_args(SweepPoint)
 MESSAGE_POINTS: tuple[MessagePoint, ...] = get_args(MessagePoint)
-POINTS: tuple[Point, ...] = (*PUSH_POINTS, *SWEEP_POINTS, *MESSAGE_POINTS)
+POINTS: tuple[Point, ...] = (*PUSH_POINTS, *get_args(WithdrawPoint), *SWEEP_POINTS, *MESSAGE_POINTS)
 
 _FORM = re.compile(r"^(?P<point>[\w.]+)(?::(?P<nth>[1-9]\d*))?=(?P<act>kill|stop|exit)$")
 

@@ -88,13 +88,14 @@ def test_the_quick_start_can_be_pasted(clone: Path, port: str) -> None:
     story = printed + (clone / "mallgate.log").read_text(encoding="utf-8")
     assert status == 0, story
     answers = [orjson.loads(line) for line in printed.splitlines() if line.startswith("{")]
-    assert len(answers) == 6, story
-    ready, pushed, done, row, item, signed = answers
+    assert len(answers) == 7, story
+    ready, pushed, done, row, item, signed, full = answers
     assert ready["ready"] is True
     assert (pushed["state"], pushed["records"]) == ("produced", 2)
     assert (done["feed"], done["items"]) == (pushed["feed"], {"normalized": 1, "rejected": 1})
     assert (row["sku"], row["outcome"], row["line"]) == ("A-200", "rejected", 2), story
     assert item["sku"] == "A-100", story
     assert (signed["state"], signed["items"]) == ("done", {"normalized": 1})
+    assert (full["mode"], full["state"], full["withdrawn"]) == ("full", "done", 0)
     assert re.search(r'shop:A-100:\S* .*"agreement_price":"1299\.00"', printed), story
     assert re.search(r"invalid_decimal +/price", printed), story

@@ -69,7 +69,14 @@ class History:
         return {"facet": "$", "supplier": "acme", "sku": sku, "area": "*", "version": number} | {
             "partition": 0,
             "offset": offset,
+            "withdrawn": False,
         }
+
+    def withdraw(self, sku: str, number: int, offset: int) -> None:
+        """Withdraw a key: its state says so, and the topic ends on null."""
+        self.keys = [key for key in self.keys if key["sku"] != sku]
+        self.keys.append(self.key(sku, number, offset) | {"withdrawn": True})
+        self.entries.append(replace(entry(offset, sku, "", number), value=None))
 
     @property
     def books(self) -> Books:
@@ -146,6 +153,15 @@ def accept_what_never_became_the_state(history: History) -> None:
     history.keys[0] = History.key("A-0", version(1, 0), 0)
 
 
+def withdraw_what_a_newer_feed_accepted(history: History) -> None:
+    history.withdraw("A-0", version(1, 2**24 - 1), 4)
+
+
+def withdraw_without_publishing(history: History) -> None:
+    history.withdraw("A-1", version(2, 2**24 - 1), 2)
+    history.entries.pop()
+
+
 def change_the_id_of_a_repeat(history: History) -> None:
     history.entries[2] = entry(2, "A-1", "11.00", version(1, 1), ce_id="another")
 
@@ -188,6 +204,8 @@ FAULTS: list[tuple[Callable[[History], None], str]] = [
     (forget_where_a_key_stands, "last_is_newest"),
     (accept_without_publishing, "last_is_newest"),
     (accept_what_never_became_the_state, "highest_accepted_stands"),
+    (withdraw_what_a_newer_feed_accepted, "highest_accepted_stands"),
+    (withdraw_without_publishing, "highest_accepted_stands"),
     (change_the_id_of_a_repeat, "repeats_are_the_same"),
     (change_the_value_of_a_repeat, "repeats_are_the_same"),
     (give_two_versions_one_id, "repeats_are_the_same"),
@@ -200,6 +218,12 @@ FAULTS: list[tuple[Callable[[History], None], str]] = [
 
 def test_nothing_is_found_in_a_good_history() -> None:
     assert History().wrong() == set()
+
+
+def test_a_withdrawn_key_is_no_fault() -> None:
+    history = History()
+    history.withdraw("A-1", version(2, 2**24 - 1), 4)
+    assert history.wrong() == set()
 
 
 @pytest.mark.parametrize(("fault", "check"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])

@@ -186,7 +186,6 @@ async def test_a_facet_that_is_none_is_not_fed(house: House, shop: Shop, path: s
 @pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ("?mode=full", (422, "mode_unavailable")),
         ("?mode=delete", (400, "bad_parameter")),
         ("?mod=upsert", (400, "bad_parameter")),
         ("?mode=upsert&mode=validate", (400, "bad_parameter")),

@@ -22,19 +22,23 @@ from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import Chunker, ChunkHead, ChunkSpan, Lane, Mode, RawRecord, encode, head_to_headers
 from gateway.feeds.contents import Contents
 from gateway.feeds.finish import Finisher
+from gateway.feeds.holds import Holds
 from gateway.feeds.keeper import Keeper
 from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.process import ChunkProcessor, Step
 from gateway.feeds.profile import Profiles
 from gateway.feeds.repair import Repairs
-from gateway.feeds.report import Reports
+from gateway.feeds.report import FeedStatus, Reports
 from gateway.feeds.runs import Page, Run, Runs, pack
 from gateway.feeds.sources import LANE_TOPIC, ends_of, places
+from gateway.feeds.withdraw import Withdrawer
 from gateway.kafka import EXPRESS, PRICES, TOPICS, Bus, Message, Partition, Position, Producer, Record
 from gateway.registry import Registry
 from gateway.sdk.exchange import Exchange
 from gateway.store import Pool, transaction
 from gateway.suppliers import SecretBox, SupplierConfig, Suppliers
+from gateway.suppliers.config import Brakes
+from schemas.bootstrap import TableBootstrap
 from schemas.catalog import Facet
 from tests.history import last_is_newest
 from tests.reader import Books, Entry, read_books, read_topics
@@ -99,6 +103,7 @@ class Workshop:
     pool: Pool
     bus: Bus
     producer: Producer
+    suppliers: Suppliers
     profiles: Profiles
     touched: list[int] = field(default_factory=list)
 
@@ -126,6 +131,14 @@ class Workshop:
         return Finisher(self.pool)
 
     @property
+    def withdrawer(self) -> Withdrawer:
+        return Withdrawer(self.pool, self.producer)
+
+    @property
+    def holds(self) -> Holds:
+        return Holds(self.pool, Contents(self.bus, self.pool, self.profiles), lambda: None)
+
+    @property
     def reports(self) -> Reports:
         return Reports(self.pool)
 
@@ -149,6 +162,12 @@ class Workshop:
         for record in await self.waiting():
             assert await self.processor.process(record) is Step.TAKEN
         await self.finisher.sweep()
+
+    async def withdraw(self) -> None:
+        """Withdraw until nothing is left to be."""
+        withdrawer = self.withdrawer
+        while await withdrawer.round():
+            pass
 
     async def fed(self, *lines: bytes, key: str | None = None, mode: Mode = Mode.UPSERT) -> int:
         """Push a feed and see it to its end; its number."""
@@ -221,9 +240,26 @@ class Workshop:
         [row] = [row for row in (await self.books()).keys if row["sku"] == sku]
         return row
 
+    async def feed(self, feed_no: int) -> FeedStatus:
+        """How a feed stands."""
+        found = await self.reports.feed(feed_no, None)
+        assert found is not None
+        return found
+
+    async def on_sale(self) -> dict[str, str]:
+        """What a program of the mall core has after reading the whole prices topic: amounts by sku."""
+        table = TableBootstrap({}, orjson.loads)
+        for entry in await self.prices():
+            table.take(entry.key or b"", entry.headers.items(), entry.value)
+        return {each["sku"]: each["agreement_price"] for each in table.values()}
+
     async def is_true(self) -> bool:
         """Whether the prices topic ends on what the states say, key by key."""
         return not last_is_newest(await self.prices(), await self.books())
+
+    async def brake(self, withdraw: float) -> None:
+        """Declare another brake of the supplier."""
+        await self.suppliers.apply([config(brakes=Brakes(withdraw=withdraw))], "tests")
 
     async def execute(self, statement: str, *arguments: object) -> None:
         """Change the tables behind the gateway's back."""
@@ -257,6 +293,13 @@ async def cut(workshop: Workshop, topic: str, position: Position) -> None:
         await admin.close()
 
 
+def config(*, adapter: str = "native", **more: Any) -> SupplierConfig:
+    """The supplier's configuration."""
+    return SupplierConfig(
+        supplier=SUPPLIER, name="Acme", adapter=adapter, facets=EVERYTHING, periods={Facet.PRICE: 86_400}, **more
+    )
+
+
 @asynccontextmanager
 async def open_workshop(
     engines: Engines, database: str, prefix: str, pool: Pool, bus: Bus, *, adapter: str = "native"
@@ -266,10 +309,7 @@ async def open_workshop(
     adapter: of the gateway's own or of `tests.adapters`.
     """
     suppliers = Suppliers(pool, SecretBox(b"\x07" * 32))
-    config = SupplierConfig(
-        supplier=SUPPLIER, name="Acme", adapter=adapter, facets=EVERYTHING, periods={Facet.PRICE: 86_400}
-    )
-    await suppliers.apply([config], "tests")
+    await suppliers.apply([config(adapter=adapter)], "tests")
     async with bus.producer("tests") as producer:
         registry = Registry() if adapter == "native" else Registry("tests.adapters", "mallgate.tests")
-        yield Workshop(engines, database, prefix, pool, bus, producer, Profiles(suppliers, registry))
+        yield Workshop(engines, database, prefix, pool, bus, producer, suppliers, Profiles(suppliers, registry))

@@ -51,6 +51,13 @@ def test_prices_a_b_a_are_three_states() -> None:
     assert outcomes == [(Outcome.NORMALIZED, True)] * 3
 
 
+def test_a_withdrawn_key_is_taken_up_again_by_a_newer_item_alone() -> None:
+    withdrawn = KeyState(version=5)
+    assert judge(candidate(4), withdrawn, None).outcome is Outcome.STALE
+    judgement = judge(candidate(6, source_version=1), withdrawn, None)
+    assert (judgement.outcome, judgement.publish) == (Outcome.NORMALIZED, True)
+
+
 def test_a_lower_source_version_in_a_newer_feed_is_stale() -> None:
     assert judge(candidate(6, b"B", source_version=7), known(5, source_version=8), None).outcome is Outcome.STALE
 
