@@ -1,7 +1,7 @@
 # Everything a developer types. Each target first makes .venv what requirements.lock says; see .ci/bootstrap.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install demo test test-fast check bench schemas format lock
+.PHONY: help install demo test test-fast check bench schemas format lock new-adapter
 
 BIN := .venv/bin
 ARGS ?=
@@ -35,6 +35,9 @@ check: install ## lint, format, types, import contracts, dependencies, generated
 
 bench: install ## run the benchmarks beside their peers
 	@$(FOREGROUND) $(BIN)/python -m contrib.bench $(ARGS)
+
+new-adapter: install ## begin an adapter from the template: make new-adapter NAME=acme
+	@$(BIN)/mallgate adapters new $(or $(NAME),$(error Say its name: make new-adapter NAME=acme))
 
 schemas: install ## regenerate the JSON Schemas and API documents from the models
 	@$(BIN)/mallgate schemas write

@@ -59,7 +59,7 @@ COMMANDS = (
     ("feeds", OPERATING, "Look at what suppliers fed; decide about held feeds."),
     ("deadletters", OPERATING, "Look at what was rejected; replay or discard it."),
     ("topics", OPERATING, "Look at the Kafka topics."),
-    ("adapters", DEVELOPING, "Look at the adapters there are."),
+    ("adapters", DEVELOPING, "Look at the adapters there are, test one, begin one."),
     ("schemas", DEVELOPING, "Write or check the generated schemas and README's tables."),
 )
 

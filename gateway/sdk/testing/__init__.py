@@ -6,7 +6,9 @@ An adapter adds data, never a test: `examine` runs every check of `CHECKS` over 
 from gateway.sdk.testing.calls import CallCase
 from gateway.sdk.testing.cases import Case
 from gateway.sdk.testing.checks import CHECKS, Check, Result, examine, unreadable
+from gateway.sdk.testing.facts import files_of
 from gateway.sdk.testing.folder import AnyCase, read_cases
+from gateway.sdk.testing.report import CaseLine, Report, report, report_unreadable
 from gateway.sdk.testing.subject import Subject, Trial
 
 __all__ = [
@@ -14,11 +16,16 @@ __all__ = [
     "AnyCase",
     "CallCase",
     "Case",
+    "CaseLine",
     "Check",
+    "Report",
     "Result",
     "Subject",
     "Trial",
     "examine",
+    "files_of",
     "read_cases",
+    "report",
+    "report_unreadable",
     "unreadable",
 ]

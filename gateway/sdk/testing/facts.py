@@ -138,18 +138,19 @@ def _hidden(annotation: Any) -> bool:
 
 def nothing_to_do(subject: Subject) -> Iterator[Trial]:
     """Nothing of the template that the adapter was made from waits for its author any more."""
-    for path, file in _files(subject.folder, ""):
+    for path, file in files_of(subject.folder):
         lines = file.read_bytes().decode(errors="replace").splitlines()
         yield Trial(path, tuple(filter(None, map(_to_do, lines))))
 
 
-def _files(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
+def files_of(folder: Traversable, path: str = "") -> Iterator[tuple[str, Traversable]]:
+    """The files of an adapter's folder, each with its path there."""
     for each in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if each.is_dir() and each.name != "__pycache__":
-            yield from _files(each, f"{path}{each.name}/")
+            yield from files_of(each, f"{path}{each.name}/")
         elif each.is_file():
             yield f"{path}{each.name}", each
 
 
 def _to_do(line: str) -> str:
-    return line.partition(TO_DO)[2].removesuffix("-->").strip().removesuffix('",')
+    return re.sub(r'\s*(-->|\.?"""|",?)$', "", line.partition(TO_DO)[2])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from gateway.sdk.adapter import Item, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.exchange import decode_exchange
@@ -88,8 +90,10 @@ def _unsound_item(record: Record, item: Item) -> Iterator[str]:
     try:
         if model.model_validate_json(facts.__pydantic_serializer__.to_json(facts), strict=True) != facts:
             yield "facts change on their way through JSON"
-    except ValueError as error:
-        yield f"facts are not canonical: {error}"
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(map(str, fault["loc"]))
+        yield f"facts are not canonical: {place}: {fault['msg']}: {fault['input']!r:.60}"
     if item.observed_at is not None and item.observed_at.tzinfo is None:
         yield "observed_at has no offset"
     if item.source_version is not None and not 0 <= item.source_version <= 2**53:

@@ -175,7 +175,7 @@ def _unsound_reading(adapter: Any, call: Read, exchanges: list[Exchange]) -> Ite
 def _survives(exchange: Exchange) -> bool:
     try:
         return decode_exchange(exchange.encode()) == exchange
-    except TypeError:  # from orjson: something asked is not JSON
+    except TypeError:  # a reply is no bytes
         return False
 
 

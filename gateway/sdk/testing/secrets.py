@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import logging
 import re
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
@@ -100,8 +99,17 @@ async def _leaks(subject: Subject, case: CallCase, stage: Stage) -> list[str]:
 
 
 def _words(error: BaseException | None) -> str:
-    """All that a log with a traceback would show of an error: itself, and those it came from."""
-    return "".join(traceback.format_exception(error)) + repr(error) if error else ""
+    """All that a log with a traceback would say of an error: itself, and those that it came from."""
+    words, seen = [], set()
+    waiting = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        words += [str(each), repr(each), *getattr(each, "__notes__", ())]
+        waiting += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
+    return "\n".join(words)
 
 
 def _requests(subject: Subject, performance: Performance) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
 
@@ -19,10 +19,10 @@ from gateway.sdk.testing.folder import AnyCase, read_cases
 class Subject:
     """An adapter with its cases. folder: where they and its manifest are."""
 
-    manifest: Manifest
+    manifest: Manifest = field(repr=False)
     adapter: type[Adapter]
     folder: Traversable
-    cases: tuple[AnyCase, ...]
+    cases: tuple[AnyCase, ...] = field(repr=False)
 
     @classmethod
     def read(cls, manifest: Manifest, adapter: type[Adapter], folder: Traversable) -> Subject:
