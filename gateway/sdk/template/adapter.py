@@ -9,7 +9,7 @@ from gateway.sdk.template.wire import PriceRecord
 from schemas.catalog import Facet, PriceFacts
 
 READERS: Mapping[Facet, sdk.Reader] = {
-    Facet.PRICE: sdk.Reader(PriceFacts, PriceRecord, flat=True),
+    Facet.PRICE: sdk.Reader(PriceFacts, PriceRecord, plain=True),
 }
 
 

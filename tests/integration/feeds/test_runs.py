@@ -43,7 +43,7 @@ async def letters(workshop: Workshop) -> dict[str | None, LetterSummary]:
 
 
 def replays(workshop: Workshop) -> Replays:
-    stage = FeedReplays(Applier(workshop.producer), workshop.producer, workshop.profiles, SupplierCache(workshop.pool))
+    stage = FeedReplays(Applier(dict.fromkeys(Lane, workshop.producer)), workshop.producer, workshop.profiles, SupplierCache(workshop.pool))
     return Replays(workshop.pool, stage.handlers(), stage.predictors(), owner="tests")
 
 

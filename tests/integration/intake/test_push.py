@@ -10,8 +10,10 @@ import pytest
 from aiohttp import web
 
 from gateway.feeds.admit import Admission
+from gateway.feeds.chunk import Lane
 from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.report import Reports
+from gateway.feeds.waits import Waits
 from gateway.intake.answers import answer_problems
 from gateway.intake.body import BodyLimits
 from gateway.intake.feeds import FeedRoutes, IntakeLimits
@@ -43,8 +45,9 @@ async def gate(pool: Pool, bus: Bus) -> AsyncIterator[Gate]:
     async with AsyncExitStack() as stack:
         producer = await stack.enter_async_context(bus.producer("tests"))
         routes = FeedRoutes(
-            Admission(pool, producer, FeedNumbers(pool), finished),
+            Admission(pool, dict.fromkeys(Lane, producer), FeedNumbers(pool), finished),
             Reports(pool),
+            Waits(pool),
             SupplierCache(pool),
             Keyring(pool, BOX),
             Registry("tests.adapters", "mallgate.tests"),
