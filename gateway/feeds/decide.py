@@ -160,7 +160,9 @@ def _reject(decisions: Decisions, entry: Entry, stage: str, issues: tuple[Issue,
     refused = Refused(entry, stage, issues, skus)
     decisions.add(Outcome.REJECTED)
     decisions.refused.append(refused)
-    decisions.problems.append(_row(entry, refused.sku, Outcome.REJECTED, issues))
+    row = _row(entry, refused.sku, Outcome.REJECTED, issues)
+    # Of several, so that a full feed need not take it for a record of which nobody knows whom it concerns.
+    decisions.problems.append(row if len(skus) < 2 else {**row, "skus": list(skus)})
 
 
 def _row(entry: Entry, sku: str | None, outcome: Outcome, issues: tuple[Issue, ...]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def test_an_exchange_rejected_as_a_whole_is_one_item_and_names_no_sku_of_several
     whole = Rejection((Issue("contract_error"),), ("A", "B"))
     decisions = decided(Entry(0, 1, b"exchange", whole))
     assert outcomes(decisions) == "r"
-    assert [row["sku"] for row in decisions.problems] == [None]
+    assert [(row["sku"], row["skus"]) for row in decisions.problems] == [(None, ["A", "B"])]
     assert [(each.sku, each.skus) for each in decisions.refused] == [(None, ("A", "B"))]
 
 
