@@ -75,9 +75,11 @@ _TAX_CODE = re.compile(r"[0-9]{1,19}")
 
 
 def products(exchange: sdk.Exchange, image_host: str) -> Iterator[sdk.Item | sdk.Refusal]:
-    """The one product of an exchange; a refusal where VOP has no such goods for us."""
+    """The one product of an exchange; nothing where VOP says that it has no such goods for us."""
     for sku in exchange.skus:
         answer = answer_of(exchange, "detail")
+        if answer.nothing:
+            continue
         if answer.empty:
             yield not_answered(sku, "detail", answer.message)
             continue

@@ -40,7 +40,7 @@ ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('mallgate.pass ' || $1 ||
 HAS_UNREADABLE = """
     SELECT EXISTS (
         SELECT FROM feed_chunks
-         WHERE feed_no = $1 AND problems @? '$[*] ? (@.outcome == "rejected" && @.sku == null)')
+         WHERE feed_no = $1 AND problems @? '$[*] ? (@.outcome == "rejected" && @.sku == null && !exists(@.skus))')
 """
 
 HELD_LATER = """

@@ -36,7 +36,7 @@ def unsound(record: Record, outcome: Outcome, *, pulled: bool = False) -> Iterat
     if isinstance(outcome, str):
         yield outcome
         return
-    if not outcome:
+    if not outcome and not pulled:
         yield "neither items nor issues"
     for each in outcome:
         match each:

@@ -11,6 +11,7 @@ from gateway.deadletters import DeadLetters, LetterSummary, Replays
 from gateway.deadletters.patch import Patch
 from gateway.feeds import produce
 from gateway.feeds.apply import Applier
+from gateway.feeds.chunk import Lane
 from gateway.feeds.finish import GRACE
 from gateway.feeds.recover import raise_feed_no
 from gateway.feeds.replay import FeedReplays
@@ -43,7 +44,8 @@ async def letters(workshop: Workshop) -> dict[str | None, LetterSummary]:
 
 
 def replays(workshop: Workshop) -> Replays:
-    stage = FeedReplays(Applier(dict.fromkeys(Lane, workshop.producer)), workshop.producer, workshop.profiles, SupplierCache(workshop.pool))
+    applier = Applier(dict.fromkeys(Lane, workshop.producer))
+    stage = FeedReplays(applier, workshop.producer, workshop.profiles, SupplierCache(workshop.pool))
     return Replays(workshop.pool, stage.handlers(), stage.predictors(), owner="tests")
 
 
