@@ -27,12 +27,11 @@ def program() -> str:
 
 
 def _revision() -> str:
-    here = Path(__file__).parent
-    git = which("git")
-    if git is None:
+    root, git = Path(__file__).parents[2], which("git")
+    if git is None or not (root / ".git").exists():
         return ""
     command = [git, "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+"]
-    told = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)  # noqa: S603 - from PATH
+    told = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603 - from PATH
     return f" ({told.stdout.strip()})" if told.returncode == 0 else ""
 
 

@@ -112,14 +112,14 @@ def _capabilities(cases: Iterable[CaseLine]) -> Iterator[str]:
     for capability, group in groupby(sorted_, key=lambda case: case.capability):
         rows = [_case(case) for case in group]
         heading = f"{CAPABILITIES[capability]} {capability}"
-        yield f"<h3>{_both(heading, f'{len(rows)} cases')}</h3><table><thead><tr><th>用例 Case</th>"
+        yield f"<h3>{_both(heading, f'{len(rows)} cases')}</h3><table class='cases'><thead><tr><th>用例 Case</th>"
         yield "<th>说明 Description</th><th>对象 About</th><th>结果 Result</th></tr></thead><tbody>"
         yield from rows
         yield "</tbody></table>"
 
 
 def _case(case: CaseLine) -> str:
-    about = _both(FACETS.get(case.about, ""), case.about)
+    about = _both(FACETS[case.about], case.about) if case.about in FACETS else f"<code>{escape(case.about)}</code>"
     return (
         f"<tr><td><code>{escape(case.name)}</code></td><td>{escape(case.description)}</td>"
         f"<td>{about}</td>{_verdict(case.verdict)}</tr>"

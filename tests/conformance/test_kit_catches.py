@@ -732,5 +732,12 @@ def test_an_adapter_that_cannot_be_examined_has_failed():
     assert (result.check, result.verdict, result.trials) == ("readable", "failed", 1)
 
 
+def test_the_documentation_names_every_check():
+    text = (Path(shop.__file__).parents[2] / "adapters" / "README.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.startswith("| `")] == [
+        f"| `{name}` | {check.en} |" for name, check in CHECKS.items()
+    ]
+
+
 def test_every_check_says_what_it_finds_out_in_both_languages():
     assert all(check.en.endswith(".") and check.zh.endswith("。") for check in CHECKS.values())
