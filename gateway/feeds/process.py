@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 import structlog
@@ -22,11 +22,11 @@ from gateway.feeds import queries
 from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import MAX_FEED_RECORDS, ChunkHead, Lane, Mode, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Decisions, Entry, Refused, cancel
-from gateway.feeds.normalise import Rules, normalise
+from gateway.feeds.normalise import Rejection, Rules, normalise, skus_of
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
 from gateway.kafka import Record
-from gateway.sdk.errors import InvalidMessageError, Issue
+from gateway.sdk.errors import InvalidMessageError, Issue, ServiceUnavailableError
 from gateway.sdk.wire import shown
 from gateway.store import Connection, Pool, transaction
 from gateway.telemetry import metrics
@@ -80,14 +80,36 @@ class ChunkProcessor:
             chunk = await self._read(record, source)
         except InvalidMessageError as error:
             return await self._bury(record, source, error.issues)
-        async with transaction(self._pool) as connection:
-            step, decisions = await self._apply(connection, chunk)
-            reached("state.before_commit")
-        reached("state.after_commit")
+        except ServiceUnavailableError:
+            raise
+        except Exception as error:
+            log.exception("chunk.unread", topic=source.topic, partition=source.partition, offset=source.offset)
+            return await self._bury(record, source, (_fault(error),))
+        step, decisions = await self._committed(chunk)
         if decisions is not None:
             self._count(chunk.head, decisions, time.perf_counter() - started)
             await self._finished(chunk.head.feed_no)
         return step
+
+    async def _committed(self, chunk: ReadChunk) -> tuple[Step, Decisions | None]:
+        """The chunk's transaction; where a fault of ours ends it, all of the chunk is rejected in another one.
+
+        A chunk that fails again each time it comes would stop its partition for ever.
+        """
+        try:
+            return await self._transacted(chunk)
+        except ServiceUnavailableError:
+            raise
+        except Exception as error:
+            log.exception("chunk.failed", feed=chunk.head.feed_no, chunk=chunk.head.chunk_no)
+            return await self._transacted(_rejected(chunk, error))
+
+    async def _transacted(self, chunk: ReadChunk) -> tuple[Step, Decisions | None]:
+        async with transaction(self._pool) as connection:
+            applied = await self._apply(connection, chunk)
+            reached("state.before_commit")
+        reached("state.after_commit")
+        return applied
 
     async def _read(self, record: Record, source: Source) -> ReadChunk:
         head = head_from_headers(record.headers)
@@ -153,6 +175,16 @@ async def _normalise_in_stretches(
         entries.append(Entry(first_record + place, raw.line, raw.raw, normalise(profile.adapter, raw, rules)))
         await stretch.rest()
     return entries
+
+
+def _rejected(chunk: ReadChunk, error: Exception) -> ReadChunk:
+    """The chunk with every record of it rejected as a fault of ours."""
+    entries = [replace(each, result=Rejection((_fault(error),), skus_of(each.raw))) for each in chunk.entries]
+    return replace(chunk, entries=entries)
+
+
+def _fault(error: Exception) -> Issue:
+    return Issue("processing_failed", actual=type(error).__name__)
 
 
 def _letter(chunk: ReadChunk, refused: Refused) -> DeadLetter:

@@ -161,3 +161,24 @@ async def test_a_commit_whose_answer_was_lost_is_absorbed_by_the_repeat(
     assert await workshop.processor.process(record) is Step.TAKEN
     assert await everything(workshop) == before
     await workshop.finisher.sweep()
+
+
+async def test_a_fault_of_ours_rejects_its_chunk_and_the_partition_goes_on(workshop: Workshop) -> None:
+    await workshop.execute("ALTER TABLE feed_state ADD CHECK (sku <> 'CURSED')")
+    lines = [price("A", "10.00"), price("CURSED", "11.00")]
+    assert await workshop.processor.process(await workshop.chunk(7, *lines)) is Step.TAKEN
+    assert await workshop.processor.process(await workshop.chunk(8, price("A", "12.00"))) is Step.TAKEN
+    books = await workshop.books()
+    assert (books.outcomes(7), books.outcomes(8)) == ({"rejected": 2}, {"normalized": 1})
+    assert [(each["code"], each["original"]) for each in books.letters] == [
+        ("processing_failed", line) for line in lines
+    ]
+    assert await workshop.last("A") == (version_of(8, 0), "12.00")
+
+
+async def test_a_chunk_of_an_adapter_that_is_gone_waits_as_a_dead_letter(workshop: Workshop) -> None:
+    record = await workshop.chunk(7, price("A", "10.00"))
+    await workshop.execute("""UPDATE supplier_revisions SET config = config || '{"adapter": "gone"}'""")
+    assert await workshop.processor.process(record) is Step.TAKEN
+    [letter] = (await workshop.books()).letters
+    assert (letter["stage"], letter["code"], letter["original"]) == ("feeds.read", "processing_failed", record.value)
