@@ -9,7 +9,7 @@ decide otherwise while the locks are held.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -22,7 +22,7 @@ from gateway.feeds import queries
 from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import MAX_FEED_RECORDS, ChunkHead, Lane, Mode, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Decisions, Entry, Refused, cancel
-from gateway.feeds.normalise import Rejection, Rules, normalise, skus_of
+from gateway.feeds.normalise import Rejection, Rules, normalise_all, skus_of
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
 from gateway.kafka import Record
@@ -34,6 +34,10 @@ from gateway.telemetry.faults import reached
 from gateway.turnstile import Stretch, Turnstile
 
 log = structlog.get_logger(__name__)
+
+
+BATCH_RECORDS, BATCH_BYTES = 32, 32 * 1024
+"""Records that are normalised together."""
 
 
 class Step(Enum):
@@ -171,10 +175,22 @@ async def _normalise_in_stretches(
 ) -> list[Entry]:
     entries: list[Entry] = []
     stretch = Stretch()
-    for place, raw in enumerate(raws):
-        entries.append(Entry(first_record + place, raw.line, raw.raw, normalise(profile.adapter, raw, rules)))
+    for batch in batches(raws):
+        for raw, result in zip(batch, normalise_all(profile.adapter, batch, rules), strict=True):
+            entries.append(Entry(first_record + len(entries), raw.line, raw.raw, result))
         await stretch.rest()
     return entries
+
+
+def batches(raws: Sequence[RawRecord]) -> Iterator[Sequence[RawRecord]]:
+    """Records to normalise together: few and small enough to make no stretch too long, a large one alone."""
+    start = size = 0
+    for place, raw in enumerate(raws):
+        if place > start and (place - start == BATCH_RECORDS or size + len(raw.raw) > BATCH_BYTES):
+            yield raws[start:place]
+            start, size = place, 0
+        size += len(raw.raw)
+    yield raws[start:]
 
 
 def _rejected(chunk: ReadChunk, error: Exception) -> ReadChunk:
