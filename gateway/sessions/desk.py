@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from gateway.feeds.numbers import FeedNumbers
+from gateway.feeds.numbers import DatabaseWentBackError, FeedNumbers
 from gateway.feeds.runs import Runs
 from gateway.sdk.adapter import Adapter
+from gateway.sdk.errors import ServiceUnavailableError
 from gateway.sdk.http import Http
 from gateway.sdk.manifest import Manifest
-from gateway.store import Connection, Lease, Pool, transaction
+from gateway.store import Connection, Lease, LeaseLostError, Pool, transaction
 from gateway.suppliers import Supplier
 from schemas.catalog import Facet
 
@@ -102,3 +103,12 @@ class Desk:
         async with transaction(self.pool) as connection:
             await self.lease.fence(connection)
             yield connection
+
+
+def foremost(error: Exception) -> Exception:
+    """Of errors that came together the one that decides what is done: what ends the session before all others."""
+    if not isinstance(error, ExceptionGroup):
+        return error
+    found = [foremost(each) for each in error.exceptions]
+    decisive = (LeaseLostError, DatabaseWentBackError, ServiceUnavailableError)
+    return next((each for kind in decisive for each in found if isinstance(each, kind)), found[0])
