@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import orjson
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from gateway.demo.pulled import SLOW, Pulled
+from gateway.demo.pulled import JD, SLOW, Pulled
 from gateway.demo.show_pulled import show_pulled
 from gateway.demo.story import Account, totals
 from gateway.demo.tables import OUTCOMES, counts, titled
@@ -109,8 +110,15 @@ def _next(account: Account, url: str, data_dir: Path) -> Iterable[tuple[str, str
 
 def _next_pulled(pulled: Pulled) -> Iterable[tuple[str, str]]:
     """The same of the suppliers that are pulled."""
+    sku, before = pulled.change.sku, pulled.change.before
     yield "拉取状况 · how pulled suppliers fare", f"{MALLGATE} suppliers status"
     yield "连接测试，指出故障 · a connection test that names the fault", f"{MALLGATE} suppliers check {SLOW}"
-    order = f"""'{{"sku":"{pulled.change.sku}","kind":"price","value":"{pulled.change.before}"}}'"""
-    yield "在供应商处改价 · change a price there", f"""curl -s -w "\\n" {pulled.control}/change -d {order}"""
-    yield "价格变动即到 · its record arrives", f"{MALLGATE} topics tail mall.catalog.prices.v1 --count 1"
+    order = orjson.dumps({"sku": sku, "kind": "price", "value": before}).decode()
+    yield (
+        "在供应商处改回价格 · change the price back, there",
+        f"""curl -s -w "\\n" {pulled.control}/change -d '{order}'""",
+    )
+    yield (
+        "该商品的全部价格 · every price it had here",
+        f"{MALLGATE} topics tail mall.catalog.prices.v1 --from-start --key {JD}:{sku}: --count 3",
+    )
