@@ -14,7 +14,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contrib.bench.program import Gateway
-from contrib.bench.stage import Place
+from contrib.bench.stage import Place, open_bus_at
 from gateway.kafka import PRICES
 
 LOOK_SECONDS = 0.2
@@ -50,13 +50,15 @@ async def until_swept(program: Gateway, *suppliers: str) -> None:
 @asynccontextmanager
 async def arrivals(place: Place) -> AsyncIterator[Arrivals]:
     """Prices as they come on their topic from now on, seen by a reader who waits there."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=place.bootstrap, enable_auto_commit=False)
+    async with open_bus_at(place) as bus:
+        ends = await bus.end_offsets(PRICES)
+    consumer = AIOKafkaConsumer(bootstrap_servers=place.bootstrap, enable_auto_commit=False, fetch_max_wait_ms=100)
     await consumer.start()
     try:
-        topic = f"{place.prefix}{PRICES}"
-        partitions = [TopicPartition(topic, each) for each in await consumer.partitions_for_topic(topic) or ()]
-        consumer.assign(partitions)
-        await consumer.seek_to_end()
+        starts = {TopicPartition(f"{place.prefix}{PRICES}", partition): end for partition, end in ends.items()}
+        consumer.assign(list(starts))
+        for partition, end in starts.items():
+            consumer.seek(partition, end)
         found: dict[Key, list[tuple[float, str]]] = {}
         reading = asyncio.create_task(_read(consumer, found))
         try:
