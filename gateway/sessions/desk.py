@@ -12,7 +12,7 @@ from gateway.feeds.runs import Runs
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.http import Http
 from gateway.sdk.manifest import Manifest
-from gateway.store import Connection, Lease, Pool, transaction
+from gateway.store import Connection, Lease, Pool, acquired, transaction
 from gateway.suppliers import Supplier
 from schemas.catalog import Facet
 
@@ -101,4 +101,10 @@ class Desk:
         """A transaction that only the supplier's owner can have. Raises LeaseLostError, StoreUnavailableError."""
         async with transaction(self.pool) as connection:
             await self.lease.fence(connection)
+            yield connection
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Connection]:
+        """A connection for what only reads; what is done about it is fenced. Raises StoreUnavailableError."""
+        async with acquired(self.pool) as connection:
             yield connection

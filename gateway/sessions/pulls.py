@@ -62,7 +62,7 @@ class Pulls:
         return forget
 
     async def _pulls(self) -> list[Row]:
-        async with self._desk.transaction() as connection:
+        async with self._desk.looking() as connection:
             rows = await connection.fetch(queries.PULLS, self._desk.supplier.id, LONGEST.total_seconds())
         return [row for row in rows if row["facet"] in self._desk.facets or row["feed_no"]]
 
