@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway import sdk
@@ -98,36 +98,52 @@ class Answer:
         return None if self.success or self.nothing else sdk.ContractError
 
 
-def opened(value: Any, decode: Callable[[bytes], Any]) -> Answer | None:
-    """The answer that a decoded body is; None where it is no envelope. decode: for a result that holds JSON itself.
+def envelope(value: Any) -> Answer | None:
+    """The answer that a decoded body is, its result as it came; None where it is no envelope.
 
-    Raises what `decode` raises, and ValueError where two names differ in blanks alone.
+    Raises ValueError where two names of the envelope differ in blanks alone.
     """
     if not isinstance(value, dict):
         return None
-    members = stripped(value)
-    result = members.get("result")
-    if isinstance(result, str) and sdk.whole_json(result.encode()):
-        result = stripped(decode(result.encode()))
+    members = _named(value)
     code = told(members.get("resultCode", members.get("code"))) or ""
     success = _TRUTH.get(str(members.get("success")).lower())
     if success is None and "result" in members and code not in GATEWAY:
         success = True
-    return Answer(success, code, told(members.get("resultMessage", members.get("msg"))) or "", result)
+    message = told(members.get("resultMessage", members.get("msg"))) or ""
+    return Answer(success, code, message, members.get("result"))
+
+
+def opened(value: Any, decode: Callable[[bytes], Any]) -> Answer | None:
+    """As `envelope`, with the result ready to be read. decode: for a result that holds JSON itself.
+
+    Raises what `decode` raises, and ValueError where two names differ in blanks alone.
+    """
+    answer = envelope(value)
+    if answer is None:
+        return None
+    result = answer.result
+    if isinstance(result, str) and sdk.whole_json(result.encode()):
+        result = decode(result.encode())
+    return replace(answer, result=stripped(result))
 
 
 def stripped(value: Any) -> Any:
     """A value without the blanks at the ends of its names. Raises ValueError where that makes two names one."""
     match value:
         case dict():
-            members = {name.strip(): stripped(child) for name, child in value.items()}
-            if len(members) != len(value):
-                raise ValueError("two names differ in blanks alone")
-            return members
+            return {name: stripped(child) for name, child in _named(value).items()}
         case list():
             return [stripped(child) for child in value]
         case _:
             return value
+
+
+def _named(members: Mapping[str, Any]) -> dict[str, Any]:
+    found = {name.strip(): child for name, child in members.items()}
+    if len(found) != len(members):
+        raise ValueError("two names differ in blanks alone")
+    return found
 
 
 def told(value: Any) -> str | None:
@@ -148,7 +164,7 @@ def judge(reply: sdk.Reply) -> None:
     if not sdk.whole_json(reply.body):
         raise sdk.UnavailableError(operation=reply.operation, status=reply.status)
     try:
-        answer = opened(sdk.decode_reply(reply), lambda body: body)
+        answer = envelope(sdk.decode_reply(reply))
     except (sdk.ContractError, ValueError):
         return
     if answer and (fault := answer.fault):

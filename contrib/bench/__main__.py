@@ -12,11 +12,11 @@ import uvloop
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from contrib.bench import express, feed, gigabyte, normalise, processes, report
+from contrib.bench import changes, express, feed, gigabyte, hang, normalise, processes, report, sweep
 from contrib.bench.rows import FULL, QUICK, Plan, Row
 from contrib.bench.stage import Stage, open_stage
 
-Name = Literal["normalise", "feed", "gigabyte", "express", "processes"]
+Name = Literal["normalise", "feed", "gigabyte", "express", "processes", "sweep", "changes", "hang"]
 
 BENCHMARKS: Mapping[str, Callable[[Stage, Plan], Awaitable[list[Row]]]] = {
     "normalise": normalise.measure,
@@ -24,6 +24,9 @@ BENCHMARKS: Mapping[str, Callable[[Stage, Plan], Awaitable[list[Row]]]] = {
     "gigabyte": gigabyte.measure,
     "express": express.measure,
     "processes": processes.measure,
+    "sweep": sweep.measure,
+    "changes": changes.measure,
+    "hang": hang.measure,
 }
 
 app = App(name="bench", help="Measure the gateway beside its peers.")

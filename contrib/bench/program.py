@@ -31,13 +31,14 @@ DECLARATION = {
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway that takes requests. pid: of its first process; tokens: bearer, one per supplier."""
+    """A gateway that takes requests. pid: of its first process; tokens: bearer, one for each that pushes."""
 
     url: str
     pid: int
     place: Place
     tokens: dict[str, str]
     session: aiohttp.ClientSession
+    admin: AdminClient
 
     async def push(
         self, facet: str, body: bytes | Path, *, supplier: str = SUPPLIERS[0], wait: int = 0
@@ -80,19 +81,19 @@ async def gateway(place: Place, spool: Path, *, workers: int = 1) -> AsyncIterat
         program = running("gateway", "run", sign=b'"process.started"', count=signs, environment=environment)
         child = await stack.enter_async_context(program)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(sock_connect=5)))
-        tokens = await _declared(url, admin_token)
+        admin = await stack.enter_async_context(AdminClient(url, admin_token, operator="bench"))
+        tokens = await _declared(admin)
         async with asyncio.timeout(READY_SECONDS):
             await _ready(session, url)
-        yield Gateway(url, child.pid, place, tokens, session)
+        yield Gateway(url, child.pid, place, tokens, session, admin)
 
 
-async def _declared(url: str, admin_token: str) -> dict[str, str]:
-    async with AdminClient(url, admin_token, operator="bench") as admin:
-        await admin.post("suppliers", "apply", body={"suppliers": dict.fromkeys(SUPPLIERS, DECLARATION)})
-        return {
-            supplier: (await admin.post("suppliers", supplier, "keys", body={"kind": "bearer"}))["secret"]
-            for supplier in SUPPLIERS
-        }
+async def _declared(admin: AdminClient) -> dict[str, str]:
+    await admin.post("suppliers", "apply", body={"suppliers": dict.fromkeys(SUPPLIERS, DECLARATION)})
+    return {
+        supplier: (await admin.post("suppliers", supplier, "keys", body={"kind": "bearer"}))["secret"]
+        for supplier in SUPPLIERS
+    }
 
 
 async def _ready(session: aiohttp.ClientSession, url: str) -> None:

@@ -13,7 +13,8 @@ class Plan:
     """How much is measured.
 
     runs: interleaved pairs of which the median counts; records: of one price feed; peer_records: of the same feed for
-    the peer that takes one record at a time; body_bytes: of the large feed; probes: small feeds sent while idle.
+    the peer that takes one record at a time; body_bytes: of the large feed; probes: small feeds sent while idle; skus:
+    of the supplier that is swept; changes: at once; window_seconds: of changes at a steady rate.
     """
 
     runs: int
@@ -21,10 +22,31 @@ class Plan:
     peer_records: int
     body_bytes: int
     probes: int
+    skus: int
+    changes: int
+    window_seconds: float
 
 
-FULL = Plan(runs=5, records=200_000, peer_records=5_000, body_bytes=1_000_000_000, probes=300)
-QUICK = Plan(runs=1, records=20_000, peer_records=1_000, body_bytes=100_000_000, probes=100)
+FULL = Plan(
+    runs=5,
+    records=200_000,
+    peer_records=5_000,
+    body_bytes=1_000_000_000,
+    probes=300,
+    skus=100_000,
+    changes=10_000,
+    window_seconds=60,
+)
+QUICK = Plan(
+    runs=1,
+    records=20_000,
+    peer_records=1_000,
+    body_bytes=100_000_000,
+    probes=100,
+    skus=5_000,
+    changes=1_000,
+    window_seconds=15,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def decode(raw: bytes) -> Any:
     """
     if len(raw) > MAX_RECORD:
         raise InvalidMessageError(_oversized(raw))
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _too_deep(raw):
+    if _too_deep(raw):
         raise InvalidMessageError(Issue("json_too_deep", expected=f"at most {MAX_DEPTH} levels"))
     try:
         value = jiter.from_json(
@@ -166,6 +166,8 @@ def _spelled(value: Any) -> Any:
 
 
 def _too_deep(raw: bytes) -> bool:
+    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+        return False
     depth = 0
     for bracket in _STRING.sub(b"", raw).translate(None, _NO_BRACKETS):
         depth += 1 if bracket in _OPENING else -1

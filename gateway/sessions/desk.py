@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from gateway.feeds.numbers import DatabaseWentBackError, FeedNumbers
+from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.runs import Runs
 from gateway.sdk.adapter import Adapter
-from gateway.sdk.errors import ServiceUnavailableError
 from gateway.sdk.http import Http
 from gateway.sdk.manifest import Manifest
-from gateway.store import Connection, Lease, LeaseLostError, Pool, transaction
+from gateway.store import Connection, Lease, Pool, acquired, transaction
 from gateway.suppliers import Supplier
 from schemas.catalog import Facet
 
@@ -104,11 +103,8 @@ class Desk:
             await self.lease.fence(connection)
             yield connection
 
-
-def foremost(error: Exception) -> Exception:
-    """Of errors that came together the one that decides what is done: what ends the session before all others."""
-    if not isinstance(error, ExceptionGroup):
-        return error
-    found = [foremost(each) for each in error.exceptions]
-    decisive = (LeaseLostError, DatabaseWentBackError, ServiceUnavailableError)
-    return next((each for kind in decisive for each in found if isinstance(each, kind)), found[0])
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Connection]:
+        """A connection for what only reads; what is done about it is fenced. Raises StoreUnavailableError."""
+        async with acquired(self.pool) as connection:
+            yield connection

@@ -11,7 +11,8 @@ import structlog
 from gateway.feeds.runs import Run
 from gateway.sdk.errors import ServiceUnavailableError, SupplierError
 from gateway.sessions import queries
-from gateway.sessions.desk import Desk, foremost
+from gateway.sessions.desk import Desk
+from gateway.sessions.foremost import foremost
 from gateway.sessions.schedule import after_failure, next_run
 from gateway.sessions.sweep import Sweep
 from gateway.store import LeaseLostError, Row
@@ -62,7 +63,7 @@ class Pulls:
         return forget
 
     async def _pulls(self) -> list[Row]:
-        async with self._desk.transaction() as connection:
+        async with self._desk.looking() as connection:
             rows = await connection.fetch(queries.PULLS, self._desk.supplier.id, LONGEST.total_seconds())
         return [row for row in rows if row["facet"] in self._desk.facets or row["feed_no"]]
 

@@ -1,6 +1,6 @@
 """SQL of sessions. Lock order: the lease (key share), then pulls, pull_batches by number, rereads by key, feeds.
 
-Every statement of an owner runs in a transaction that holds its lease, so that one that was frozen writes nothing.
+Every statement by which an owner writes runs in a transaction that holds its lease: one that was frozen writes nothing.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class Rereads:
 
     async def _waiting(self) -> Mapping[str, int]:
         """Skus that nobody asks about yet, each with its place in the queue."""
-        async with self._desk.transaction() as connection:
+        async with self._desk.looking() as connection:
             rows = await connection.fetch(
                 queries.WAITING_REREADS, self._desk.supplier.id, self._facet, self._size, list(self._under_way)
             )
@@ -116,7 +116,7 @@ class AreaRereads:
         """For ever, one part of the tree at a time: areas seldom change."""
         patience = Patience(self._desk, "reread areas")
         while True:
-            async with self._desk.transaction() as connection:
+            async with self._desk.looking() as connection:
                 row = await connection.fetchrow(queries.WAITING_REREADS, self._desk.supplier.id, AREAS, 1, [])
             if row is None:
                 await self._desk.wanted[AREAS].wait(LOOK_SECONDS)

@@ -21,7 +21,8 @@ from gateway.sessions import queries
 from gateway.sessions.breaker import State
 from gateway.sessions.calls import Calls, CallStatus, limits_of, open_calls
 from gateway.sessions.check import check
-from gateway.sessions.desk import AREAS, Desk, InFlight, foremost, wanted_by_subject
+from gateway.sessions.desk import AREAS, Desk, InFlight, wanted_by_subject
+from gateway.sessions.foremost import foremost
 from gateway.sessions.limiter import Priority
 from gateway.sessions.pool import Pool as MessagePool
 from gateway.sessions.pulls import Pulls
@@ -187,8 +188,7 @@ class Session:
         """Say how the session fares, and answer who asks for a check."""
         while True:
             try:
-                await self._say(_health(calls.status()))
-                asked = await self._asked()
+                asked = await self._say(_health(calls.status()))
                 if asked is not None:
                     steps = await check(desk, calls)
                     async with desk.transaction() as connection:
@@ -197,14 +197,12 @@ class Session:
                 log.info("session.silent", supplier=self._supplier)
             await asyncio.sleep(SAY_SECONDS)
 
-    async def _say(self, health: Mapping[str, Any]) -> None:
+    async def _say(self, health: Mapping[str, Any]) -> Any:
+        """Say how the session fares; the check that somebody asked for meanwhile, None for none."""
         async with transaction(self._means.pool) as connection:
             await self._lease.fence(connection)
             told = {**health, "faults": self._faults}
             await connection.execute(queries.SAY, self._supplier, self._means.owner, told)
-
-    async def _asked(self) -> Any:
-        async with transaction(self._means.pool) as connection:
             return await connection.fetchval(queries.ASKED_CHECK, self._supplier)
 
 

@@ -23,12 +23,16 @@ from gateway.sdk.adapter import PullsFeeds
 from gateway.sdk.errors import SupplierError, UnavailableError
 from gateway.sessions import queries
 from gateway.sessions.desk import Desk
+from gateway.sessions.foremost import foremost
 from gateway.sessions.listing import read_list
 from gateway.sessions.patience import Patience
 from gateway.sessions.reading import Answers, Lost, ask, letter_of
 from gateway.telemetry.faults import reached
 
 log = structlog.get_logger(__name__)
+
+AT_ONCE = 8
+"""Batches under way at once, where as many calls may be: some are a hundred calls, and while one settles others ask."""
 
 CHUNKS_OF_BATCH = 4096
 """Chunk numbers of one batch, those of attempts that a crash ended included."""
@@ -56,6 +60,7 @@ class Sweep:
         self._batches: deque[Batch] = deque()
         self._turn = asyncio.Lock()
         self._loaded = -1
+        self._all_loaded = False
         self._answered = 0
 
     async def go(self, cursor: JsonValue, *, listed: bool) -> None:
@@ -65,9 +70,12 @@ class Sweep:
         """
         if not listed:
             await read_list(self._desk, self._run, cursor)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._desk.concurrency):
-                group.create_task(self._work(), name=f"sweep {self._run.facet}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self._desk.concurrency, AT_ONCE)):
+                    group.create_task(self._work(), name=f"sweep {self._run.facet}")
+        except ExceptionGroup as errors:
+            raise foremost(errors) from errors
 
     async def _work(self) -> None:
         patience = Patience(self._desk, f"sweep {self._run.facet}")
@@ -82,11 +90,12 @@ class Sweep:
     async def _next(self) -> Batch | None:
         """A batch that nobody works on: one not asked yet, else one that went unanswered; None when there is none."""
         async with self._turn:
-            if not self._batches:
-                async with self._desk.transaction() as connection:
+            if not self._batches and not self._all_loaded:
+                async with self._desk.looking() as connection:
                     rows = await connection.fetch(queries.UNREAD, self._run.feed_no, self._loaded)
                 self._batches.extend(Batch(row["batch_no"], tuple(row["skus"])) for row in rows)
                 self._loaded = rows[-1]["batch_no"] if rows else self._loaded
+                self._all_loaded = not rows
             return self._batches.popleft() if self._batches else None
 
     async def _take(self, batch: Batch) -> None:

@@ -1,0 +1,87 @@
+"""The gateway as it pulls: waiting until it has read a supplier to the end, and seeing prices arrive on the topic."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from math import ceil
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from contrib.bench.program import Gateway
+from contrib.bench.stage import Place, open_bus_at
+from gateway.kafka import PRICES
+
+LOOK_SECONDS = 0.2
+
+Key = tuple[str, str]
+"""Supplier and sku."""
+
+Arrivals = Mapping[Key, list[tuple[float, str]]]
+"""When which price of a key came, in order. Seconds since 1970."""
+
+
+class SweepFailedError(Exception):
+    """A supplier was not read as a whole."""
+
+
+async def declare(program: Gateway, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Have suppliers pulled."""
+    await program.admin.post("suppliers", "apply", body={"suppliers": rows})
+
+
+async def until_swept(program: Gateway, *suppliers: str) -> None:
+    """Wait until every facet of these was pulled as a whole. Raises SweepFailedError."""
+    while True:
+        found = {each["supplier"]: each for each in (await program.admin.get("pulls"))["suppliers"]}
+        pulls = [pull for supplier in suppliers for pull in found.get(supplier, {}).get("facets", {}).values()]
+        if reasons := [pull["reason"] for pull in pulls if pull.get("outcome") == "failed"]:
+            raise SweepFailedError(reasons[0])
+        if found.keys() >= set(suppliers) and pulls and all(pull.get("fresh_at") for pull in pulls):
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+@asynccontextmanager
+async def arrivals(place: Place) -> AsyncIterator[Arrivals]:
+    """Prices as they come on their topic from now on, seen by a reader who waits there."""
+    async with open_bus_at(place) as bus:
+        ends = await bus.end_offsets(PRICES)
+    consumer = AIOKafkaConsumer(bootstrap_servers=place.bootstrap, enable_auto_commit=False, fetch_max_wait_ms=100)
+    await consumer.start()
+    try:
+        starts = {TopicPartition(f"{place.prefix}{PRICES}", partition): end for partition, end in ends.items()}
+        consumer.assign(list(starts))
+        for partition, end in starts.items():
+            consumer.seek(partition, end)
+        found: dict[Key, list[tuple[float, str]]] = {}
+        reading = asyncio.create_task(_read(consumer, found))
+        try:
+            yield found
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+    finally:
+        await consumer.stop()
+
+
+async def _read(consumer: AIOKafkaConsumer, found: dict[Key, list[tuple[float, str]]]) -> None:
+    while True:
+        batches = await consumer.getmany(timeout_ms=1000)
+        now = time.time()
+        for record in (record for records in batches.values() for record in records):
+            if record.value is not None:
+                supplier, sku, *_ = map(unquote, record.key.decode().split(":"))
+                price = orjson.loads(record.value)["agreement_price"]
+                found.setdefault((supplier, sku), []).append((now, price))
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    """A percentile, by nearest rank."""
+    in_order = sorted(values)
+    return in_order[ceil(share * len(in_order)) - 1]
