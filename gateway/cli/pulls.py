@@ -38,7 +38,7 @@ async def status(supplier: str | None = None, /, *, json: Json = False) -> int:
         return DONE
     now = datetime.now(UTC)
     table(
-        "supplier|state|owner|calls/s|facet|fresh|#waiting|sweep",
+        "supplier|state|owner|calls/s|facet|age|#waiting|sweep",
         (row for each in found for row in _rows(each, now)),
         empty="No supplier is pulled yet: one whose adapter pulls feeds appears here once a process owns it.",
     )
@@ -114,7 +114,7 @@ def _sweep(facet: dict[str, Any], now: datetime) -> str:
     if due is None:
         return f"{last}–"
     ahead = datetime.fromisoformat(due)
-    return f"{last}next {'now' if ahead <= now else 'in ' + span((ahead - now).total_seconds())}"
+    return f"{last}{'due now' if ahead <= now else 'due in ' + span((ahead - now).total_seconds())}"
 
 
 def _tell_faults(found: dict[str, Any]) -> None:
@@ -132,7 +132,7 @@ def _tell_faults(found: dict[str, Any]) -> None:
 
 def age(instant: str | None, now: datetime) -> str | None:
     """How long ago an instant of the API was."""
-    return None if instant is None else f"{span((now - datetime.fromisoformat(instant)).total_seconds())} ago"
+    return None if instant is None else span((now - datetime.fromisoformat(instant)).total_seconds())
 
 
 def span(seconds: float) -> str:

@@ -24,7 +24,7 @@ PROGRAM = (sys.executable, "-m", "gateway")
 
 MISSING = [tool for tool in ("bash", "curl") if shutil.which(tool) is None]
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(240)]
 
 
 @contextmanager
