@@ -74,7 +74,8 @@ class Pulled:
     @property
     def sweeps(self) -> dict[str, dict[str, Any]]:
         """By facet the feed that is the whole of it."""
-        return {feed["facet"]: feed for feed in self.feeds if (feed["supplier"], feed["origin"]) == (JD, "sweep")}
+        found = {feed["facet"]: feed for feed in self.feeds if (feed["supplier"], feed["origin"]) == (JD, "sweep")}
+        return {facet: found[facet] for facet in FACETS}
 
 
 def told(pulled: Pulled) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from gateway.demo.tables import OUTCOMES, counts, titled
 STATES = {
     "done": ("已完成", "green"),
     "failed": ("失败", "red"),
-    "listing": ("等待商品列表", "yellow"),
+    "listing": ("取列表中", "yellow"),
     "reading": ("读取中", "yellow"),
     "waiting": ("等待", "dim"),
 }
@@ -25,14 +25,14 @@ def show_pulled(console: Console, pulled: Pulled) -> None:
     console.print(_sweeps(pulled))
     console.print(_fares(pulled))
     change = pulled.change
-    console.print(Text("价格变动  ·  a price change", style="italic"))
+    console.print(Text("价格变动  ·  a price changes there, and is on the topic", style="italic"))
     console.print(
         Text.assemble(
             f"\n  {JD} sku {change.sku}  ",
             (change.before, "dim"),
             " → ",
             (change.after, "bold green"),
-            f"  {change.milliseconds:,} ms 后可见 · visible on the topic after {change.milliseconds:,} ms\n",
+            f"  {change.milliseconds:,} ms 后可见 · visible after {change.milliseconds:,} ms\n",
         )
     )
 
@@ -55,8 +55,8 @@ def _sweeps(pulled: Pulled) -> RenderableType:
 def _fares(pulled: Pulled) -> RenderableType:
     table = titled(f"故障隔离  ·  {SLOW} hangs, {JD} does not notice")
     table.add_column("supplier")
-    table.add_column("全量\nsweeps")
-    table.add_column("熔断\nbreakers", overflow="fold")
+    table.add_column("全量\nsweeps", no_wrap=True)
+    table.add_column("熔断\nbreakers", no_wrap=True)
     table.add_column("最近故障\nlast fault", overflow="fold")
     for supplier in (JD, SLOW):
         fares = pulled.fares[supplier]
