@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from contrib.simulators.jd_vop.simulator import Simulator
 from gateway.store import connect
 from tests.eventually import eventually
 from tests.history import last_is_newest, repeats_are_the_same
 from tests.integration.pulled.conftest import Ground
 from tests.program import Program
-from tests.pulling import TOPIC_OF, Operator, calls, drop, row_of, truths
+from tests.pulling import TOPIC_OF, Operator, calls, differences, drop, row_of, truths
 from tests.reader import read_topics
 
 LEASE = {"MALLGATE_LEASE_SECONDS": "4"}
@@ -74,6 +76,15 @@ async def judged(ground: Ground, simulator: Simulator, supplier: str = "jd") -> 
     for facet, topic in TOPIC_OF.items():
         wrong += last_is_newest(topics[topic], books, CODES[facet]) + repeats_are_the_same(topics[topic])
     return wrong + [f"dead letter: {letter}" for letter in books.letters]
+
+
+async def wrong_for_buyers(ground: Ground, simulator: Simulator) -> list[str]:
+    """Where the topics do not say what is so; goods not offered any more are off the shelf until a sweep."""
+    records = await ground.latest()
+    told = {sku: orjson.loads(entry.value) for sku, entry in records["listing"].items() if entry.value is not None}
+    off = {sku for sku, listing in told.items() if listing["shelf"] == "off"} - truths(simulator).keys()
+    kept = {facet: {sku: each[sku] for sku in each.keys() - off} for facet, each in records.items()}
+    return differences(kept, truths(simulator))
 
 
 def questions(simulator: Simulator) -> Counter[tuple[str, str]]:

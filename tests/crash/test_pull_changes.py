@@ -63,7 +63,7 @@ async def until_ended(ground: Ground, *facets: str, count: int = 2) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"category_map": {"图书": "办公用品"}},
+        {"category_map": {"办公设备/打印机": "激光式打印机"}},
         {"http": {"rate_per_second": 400}},
         {"options": {"areas": [AREA, "7_412_3546"]}},
     ],

@@ -15,6 +15,7 @@ from tests.crash.pulled import (
     slow_row,
     until_calls,
     withdrawn,
+    wrong_for_buyers,
 )
 from tests.crash.site import until_ready
 from tests.integration.pulled.conftest import Ground
@@ -73,7 +74,7 @@ async def test_a_supplier_that_hangs_keeps_no_other_waiting(ground: Ground) -> N
         await operator.until_swept("jd")
         simulator.changes.several(50, ["price", "shelf", "detail"])
         await messages_taken(simulator, operator)
-        assert await judged(ground, simulator) == []
+        assert await wrong_for_buyers(ground, simulator) == []
         asked = calls(hanging)
         assert asked
         assert {call["status"] for call in asked} == {0}

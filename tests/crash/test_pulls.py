@@ -22,6 +22,7 @@ from tests.crash.pulled import (
     tokens,
     until_logged,
     withdrawn,
+    wrong_for_buyers,
 )
 from tests.eventually import eventually
 from tests.integration.pulled.conftest import Ground
@@ -86,9 +87,12 @@ async def test_what_messages_said_is_on_the_topics_although_the_program_was_kill
             assert await ended == -signal.SIGKILL
         simulator.changes.several(30, None)
         async with ground.program(**LEASE) as program:
-            await messages_taken(simulator, Operator(program.url))
-        assert await judged(ground, simulator) == []
-        assert simulator.messages.deleted == simulator.messages.written
+            operator = Operator(program.url)
+            await messages_taken(simulator, operator)
+            assert simulator.messages.deleted == simulator.messages.written
+            assert await wrong_for_buyers(ground, simulator) == []
+            await pull_again(ground, operator)
+            assert await judged(ground, simulator) == []
     assert mark.read_text() == f"{point}\n"
 
 
