@@ -22,6 +22,7 @@ from gateway.sessions.breaker import State
 from gateway.sessions.calls import Calls, CallStatus, limits_of, open_calls
 from gateway.sessions.check import check
 from gateway.sessions.desk import AREAS, Desk, InFlight, wanted_by_subject
+from gateway.sessions.errors import foremost
 from gateway.sessions.limiter import Priority
 from gateway.sessions.pool import Pool as MessagePool
 from gateway.sessions.pulls import Pulls
@@ -108,7 +109,7 @@ class Session:
                 for name, run in _tasks(desk):
                     group.create_task(self._again_and_again(name, run), name=f"{supplier.id} {name}")
         except ExceptionGroup as errors:
-            raise _foremost(errors) from errors
+            raise foremost(errors) from errors
         except ConfigError as error:
             self._faults["settings"] = str(error)
             log.warning("session.unusable", supplier=supplier.id, problem=str(error))
@@ -168,7 +169,7 @@ class Session:
             try:
                 await run()
             except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the other tasks
-                await self._mourn(name, _foremost(error))
+                await self._mourn(name, foremost(error))
 
     async def _mourn(self, name: str, error: Exception) -> None:
         """After a task ended by an error: pass on what ends the session, wait out the rest."""
@@ -228,12 +229,3 @@ def _tasks(desk: Desk) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
             yield f"pool {pool}", MessagePool(desk, pool).run
     if "reads_areas" in capabilities:
         yield f"reread {AREAS}", AreaRereads(desk).run
-
-
-def _foremost(error: Exception) -> Exception:
-    """Of errors that came together the one that decides what is done: what ends the session before all others."""
-    if not isinstance(error, ExceptionGroup):
-        return error
-    found = [_foremost(each) for each in error.exceptions]
-    decisive = (LeaseLostError, DatabaseWentBackError, ServiceUnavailableError)
-    return next((each for kind in decisive for each in found if isinstance(each, kind)), found[0])

@@ -1,0 +1,18 @@
+"""Errors that came together, since the work that raised them goes on side by side."""
+
+from __future__ import annotations
+
+from gateway.feeds.numbers import DatabaseWentBackError
+from gateway.sdk.errors import ServiceUnavailableError
+from gateway.store import LeaseLostError
+
+DECISIVE = (LeaseLostError, DatabaseWentBackError, ServiceUnavailableError)
+"""What ends the session, or has its work begun again, before all others; in that order."""
+
+
+def foremost(error: Exception) -> Exception:
+    """Of errors that came together the one that decides what is done."""
+    if not isinstance(error, ExceptionGroup):
+        return error
+    found = [foremost(each) for each in error.exceptions]
+    return next((each for kind in DECISIVE for each in found if isinstance(each, kind)), found[0])
