@@ -20,7 +20,7 @@ from gateway.sdk.errors import (
 from gateway.sdk.http import Reply, Request
 from gateway.sdk.manifest import Operation
 from gateway.sdk.status import raise_for_fault
-from gateway.sessions.breaker import Verdict
+from gateway.sessions.breaker import Permit, Verdict
 from gateway.sessions.breakers import Breakers
 from gateway.sessions.limiter import Limiter, Priority
 from gateway.store import LeaseLostError
@@ -86,19 +86,25 @@ class Attempts:
         """
         name = request.operation
         prepared = prepare(request, self.operation(name), self._base_url, credential)
-        self.breakers.check(name)
-        async with self.limiter.turn(priority):
-            if not self._owned():
-                raise LeaseLostError(f"supplier {self._supplier} was lost")
-            permit = self.breakers.admit(name)
-            verdict, reason = Verdict.ANSWERED, ""
-            try:
-                return await self._counted(prepared)
-            except BaseException as error:
-                verdict, reason = _row(error)[2], str(error)
-                raise
-            finally:
-                self.breakers.settle(name, permit, verdict, reason)
+        while True:
+            await self.breakers.ready(name)
+            async with self.limiter.turn(priority):
+                if not self._owned():
+                    raise LeaseLostError(f"supplier {self._supplier} was lost")
+                permit = self.breakers.admit(name)
+                if permit is not None:
+                    return await self._settled(prepared, permit)
+                self.limiter.rate.give_back()  # another call probes: it is waited for without a place
+
+    async def _settled(self, prepared: Prepared, permit: Permit) -> Reply:
+        verdict, reason = Verdict.ANSWERED, ""
+        try:
+            return await self._counted(prepared)
+        except BaseException as error:
+            verdict, reason = _row(error)[2], str(error)
+            raise
+        finally:
+            self.breakers.settle(prepared.operation, permit, verdict, reason)
 
     async def _counted(self, prepared: Prepared) -> Reply:
         sent_at, outcome = time.monotonic(), "answered"

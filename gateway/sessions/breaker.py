@@ -67,6 +67,11 @@ class Breaker:
         """As the last call left it."""
         return self._state
 
+    @property
+    def probing(self) -> bool:
+        """Whether a call is under way whose verdict decides; nobody else is let through until then."""
+        return self._probing
+
     def remaining(self, now: float) -> float:
         """Seconds until it lets a call through again; 0 when it does."""
         return max(0.0, self._until - now) if self._state is State.OPEN else 0.0

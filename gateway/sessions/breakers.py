@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ class Breakers:
         self._supplier = supplier
         self._breakers = {name: Breaker(dice) for name in operations}
         self._reasons = dict.fromkeys(self._breakers, "")
+        self._decided = {name: asyncio.Event() for name in self._breakers}
+        for name in self._breakers:
+            self._look(name)
 
     def status(self) -> Mapping[str, BreakerStatus]:
         """All of them, by operation."""
@@ -49,15 +53,19 @@ class Breakers:
             for name, each in self._breakers.items()
         }
 
-    def check(self, operation: str) -> None:
-        """Raises BreakerOpenError while there is no use in waiting for a turn."""
+    async def ready(self, operation: str) -> None:
+        """Wait for a call that probes: adapters ask several questions at once, and the first that is refused ends the
+        others, the probe too. Raises BreakerOpenError while there is no use in waiting for a turn.
+        """
+        await self._decided[operation].wait()
         if self._breakers[operation].remaining(time.monotonic()) > 0:
             raise self._refusal(operation)
 
-    def admit(self, operation: str) -> Permit:
-        """The right to one call, to be settled. Raises BreakerOpenError."""
+    def admit(self, operation: str) -> Permit | None:
+        """The right to one call, to be settled; None while another one probes. Raises BreakerOpenError."""
         permit = self._breakers[operation].admit(time.monotonic())
-        if permit is None:
+        self._look(operation)
+        if permit is None and not self._breakers[operation].probing:
             raise self._refusal(operation)
         return permit
 
@@ -67,6 +75,7 @@ class Breakers:
         self._reasons[operation] = reason or self._reasons[operation]
         before = breaker.state
         breaker.settle(permit, verdict, time.monotonic())
+        self._look(operation)
         if breaker.state is not before:
             self._tell(operation)
 
@@ -74,11 +83,19 @@ class Breakers:
         """Open one at once."""
         self._reasons[operation] = reason
         self._breakers[operation].trip(time.monotonic())
+        self._look(operation)
         self._tell(operation)
 
     def close(self) -> None:
         """The supplier is another process's now: this one says no more of it."""
         metrics.breaker_open.remove_by_labels({"supplier": self._supplier})
+
+    def _look(self, operation: str) -> None:
+        """Let go who waits for a probe, or have them wait."""
+        if self._breakers[operation].probing:
+            self._decided[operation].clear()
+        else:
+            self._decided[operation].set()
 
     def _refusal(self, operation: str) -> BreakerOpenError:
         seconds = self._breakers[operation].remaining(time.monotonic())

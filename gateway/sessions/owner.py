@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from contextlib import suppress
 from math import ceil
 
@@ -20,6 +21,9 @@ from gateway.store import Lease, StoreUnavailableError, acquired
 from gateway.telemetry import metrics
 
 log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 0.5
+"""How often suppliers that were declared meanwhile are looked for, in what this process knows of them."""
 
 
 def share(suppliers: int, processes: int) -> int:
@@ -51,15 +55,21 @@ class Sessions:
                 while not self._stopping.is_set():
                     with suppress(StoreUnavailableError):
                         await self._round(group)
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(self._term / 3):
-                            await self._stopping.wait()
+                    await self._rest()
                 for task in self._owned.values():
                     task.cancel()
         finally:
             with suppress(StoreUnavailableError):
                 async with acquired(self._means.pool) as connection:
                     await connection.execute(queries.LEFT, self._means.owner)
+
+    async def _rest(self) -> None:
+        """Until the next round; a supplier that is declared meanwhile does not wait for it."""
+        known, until = self._pulled(), time.monotonic() + self._term / 3
+        while not self._stopping.is_set() and time.monotonic() < until and self._pulled() == known:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._stopping.wait()
 
     async def _round(self, group: asyncio.TaskGroup) -> None:
         """Note that we live, give up what is too much, take what is free."""

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from gateway.feeds.runs import Run
-from gateway.sdk.errors import ServiceUnavailableError, SupplierError
+from gateway.sdk.errors import SupplierError
 from gateway.sessions import queries
 from gateway.sessions.desk import Desk
-from gateway.sessions.foremost import foremost
+from gateway.sessions.errors import DECISIVE, foremost
 from gateway.sessions.schedule import after_failure, next_run
 from gateway.sessions.sweep import Sweep
-from gateway.store import LeaseLostError, Row
+from gateway.store import Row
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from schemas.catalog import Facet
@@ -73,15 +73,18 @@ class Pulls:
         self._runs[facet] = run
         try:
             await self._go(run, row)
-        except Exception as errors:
-            match foremost(errors):
-                case ServiceUnavailableError() | LeaseLostError():
-                    raise  # the run goes on where it stands
-                case SupplierError() as error:
-                    await self._fail(run, str(error))
-                case error:  # a bug of ours or the adapter's
-                    log.exception("pull.failed", supplier=run.supplier, facet=facet, feed=run.feed_no)
-                    await self._fail(run, f"a fault of the gateway: {type(error).__name__}")
+        except Exception as errors:  # noqa: BLE001 -- a bug of ours or the adapter's fails this run alone
+            await self._failed(run, foremost(errors))
+
+    async def _failed(self, run: Run, error: Exception) -> None:
+        match error:
+            case _ if isinstance(error, DECISIVE):
+                raise error
+            case SupplierError():
+                await self._fail(run, str(error))
+            case _:
+                log.error("pull.failed", supplier=run.supplier, facet=run.facet, feed=run.feed_no, exc_info=error)
+                await self._fail(run, f"a fault of the gateway: {type(error).__name__}")
 
     async def _begin(self, facet: Facet) -> Run:
         desk = self._desk

@@ -22,7 +22,7 @@ from gateway.sessions.breaker import State
 from gateway.sessions.calls import Calls, CallStatus, limits_of, open_calls
 from gateway.sessions.check import check
 from gateway.sessions.desk import AREAS, Desk, InFlight, wanted_by_subject
-from gateway.sessions.foremost import foremost
+from gateway.sessions.errors import foremost
 from gateway.sessions.limiter import Priority
 from gateway.sessions.pool import Pool as MessagePool
 from gateway.sessions.pulls import Pulls

@@ -23,7 +23,7 @@ from gateway.sdk.adapter import PullsFeeds
 from gateway.sdk.errors import SupplierError, UnavailableError
 from gateway.sessions import queries
 from gateway.sessions.desk import Desk
-from gateway.sessions.foremost import foremost
+from gateway.sessions.errors import foremost
 from gateway.sessions.listing import read_list
 from gateway.sessions.patience import Patience
 from gateway.sessions.reading import Answers, Lost, ask, letter_of

@@ -1,4 +1,4 @@
-"""Of errors that came together, the one that decides what is done about them."""
+"""Errors that came together, since the work that raised them goes on side by side."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import LeaseLostError
 
 DECISIVE = (LeaseLostError, DatabaseWentBackError, ServiceUnavailableError)
-"""What ends a session or a run, before all others."""
+"""What ends the session, or has its work begun again, before all others; in that order."""
 
 
 def foremost(error: Exception) -> Exception:
-    """The error itself, or the decisive one of a group, of groups within it too."""
+    """Of errors that came together the one that decides what is done."""
     if not isinstance(error, ExceptionGroup):
         return error
     found = [foremost(each) for each in error.exceptions]
