@@ -234,7 +234,7 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
         runs=Runs(services.session_pool, services.producers[Lane.BULK], admission, finisher.touched),
         owner=services.owner,
     )
-    sessions = Sessions(means)
+    sessions = Sessions(means, term=services.settings.lease_seconds)
     return Job("sessions", sessions.run, sessions.stop)
 
 

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
 
     feeds_rate_per_minute: int = Field(600, ge=1, description="feeds a supplier may push; its row may lower this")
     max_body_bytes: int = Field(2 * 1024**3, ge=1024, description="bytes of one decoded feed")
+    lease_seconds: float = Field(15.0, ge=1, le=300, description="seconds of silence that cost an owner its supplier")
     drain_timeout: float = Field(30.0, gt=0, le=3600, description="seconds to end in when told to stop")
 
     _split = field_validator("roles", mode="before")(_comma_separated)

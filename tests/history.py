@@ -61,8 +61,11 @@ def no_phantoms(pushes: Iterable[Pushed], entries: Iterable[Entry]) -> list[str]
     return wrong
 
 
-def last_is_newest(entries: Iterable[Entry], books: Books) -> list[str]:
-    """H3: the last record of each key on the topic is the one its state names, and no version is higher."""
+def last_is_newest(entries: Iterable[Entry], books: Books, facet: str = "$") -> list[str]:
+    """H3: the last record of each key on the topic is the one its state names, and no version is higher.
+
+    facet: its code in the tables.
+    """
     wrong = []
     last: dict[bytes, Entry] = {}
     highest: dict[bytes, int] = defaultdict(int)
@@ -70,7 +73,7 @@ def last_is_newest(entries: Iterable[Entry], books: Books) -> list[str]:
         key = entry.key or b""
         last[key] = entry
         highest[key] = max(highest[key], entry.version)
-    states = {_key(row): row for row in books.keys if row["facet"] == "$" and row["offset"] is not None}
+    states = {_key(row): row for row in books.keys if row["facet"] == facet and row["offset"] is not None}
     for key, entry in last.items():
         if entry.version != highest[key]:
             wrong.append(f"{key!r} ends on version {entry.version}, but {highest[key]} was published")
@@ -116,7 +119,8 @@ def highest_accepted_stands(pushes: Iterable[Pushed], entries: Iterable[Entry], 
 
 
 def _key(row: Mapping[str, object]) -> bytes:
-    return f"{row['supplier']}:{row['sku']}:{row['area']}".encode()
+    place = "" if row["facet"] in ("p", "l") else f":{row['area']}"
+    return f"{row['supplier']}:{row['sku']}{place}".encode()
 
 
 def repeats_are_the_same(entries: Iterable[Entry]) -> list[str]:

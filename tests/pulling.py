@@ -78,13 +78,13 @@ class Operator:
         await eventually(holds, within=within)
 
     async def until_finished(self, within: float = 60.0) -> None:
-        """Wait until no feed is under way and nothing waits to be read anew."""
+        """Wait until no feed is under way, save runs that were given up, and nothing waits to be read anew."""
 
         async def holds() -> bool:
             feeds = (await self.ask("GET", "feeds?limit=200"))["feeds"]
             suppliers = (await self.ask("GET", "pulls"))["suppliers"]
             waiting = [facet.get("waiting") for each in suppliers for facet in each["facets"].values()]
-            return not any(waiting) and all(feed["finished_at"] for feed in feeds)
+            return not any(waiting) and all(feed["finished_at"] or feed["flaw"] for feed in feeds)
 
         await eventually(holds, within=within)
 

@@ -145,7 +145,7 @@ async def read_books(database: str) -> Books:
 async def account(bootstrap: str, database: str, prefix: str = "") -> dict[str, Any]:
     """Counts to hold against what the gateway says of itself: items, topics, the last version of every price."""
     topics, books = await read_topics(bootstrap, prefix), await read_books(database)
-    records = sum(feed["records"] for feed in books.feeds)
+    records = sum(feed["records"] or 0 for feed in books.feeds)  # of one under way they are not known yet
     last = {(entry.topic, entry.key): entry.version for name in CATALOG for entry in topics[name]}
     return {
         "feeds": len(books.feeds),

@@ -1,4 +1,4 @@
-"""`mallgate demo`: the real gateway on real engines, with a vendor that pushes good, bad, repeated and old records."""
+"""`mallgate demo`: the real gateway on real engines, with one supplier that pushes and two that are pulled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import uvloop
 from cyclopts import Parameter
@@ -24,9 +24,12 @@ from gateway.cli.instance import Instance, announced
 from gateway.cli.output import Json, emit
 from gateway.cli.signals import stop_on_signals
 from gateway.config import Settings, load_settings
+from gateway.demo.pulled import JD, SLOW, pull, told
 from gateway.demo.show import show, show_next
-from gateway.demo.story import Account, Act, count_topics, play
+from gateway.demo.simulators import Simulated, simulated, simulators_root
+from gateway.demo.story import Account, Act, count_topics, push
 from gateway.kafka import open_bus
+from gateway.outbound import AdminClient
 from gateway.store import open_pool
 from gateway.telemetry.logging import configure
 
@@ -36,6 +39,7 @@ def demo(
     once: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
     articles: int = 5000,
+    skus: int = 2000,
     data_dir: Path | None = None,
     port: int | None = None,
 ) -> int:
@@ -48,16 +52,18 @@ def demo(
     json
         Print the account as one JSON line, at the end of the output.
     articles
-        Articles that the vendor sells.
+        Articles of the supplier that pushes.
+    skus
+        Skus of the supplier that is pulled.
     data_dir
         Where the engines keep their data; by default a temporary directory that goes when the demo does.
     port
         Port to listen on; by default 8080, or a free one when that is taken.
     """
-    configure("console", "warning")
+    configure("console", "error")  # a supplier that hangs is part of the play, and so are the warnings about it
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, _directory(data_dir) as directory:
         settings = load_settings(data_dir=directory, port=_port() if port is None else port, workers=1)
-        return runner.run(_demo(settings, articles=articles, once=once, as_json=json))
+        return runner.run(_demo(settings, Size(articles, skus), once=once, as_json=json))
 
 
 @contextmanager
@@ -83,7 +89,21 @@ def _port() -> int:
         return 8080
 
 
-async def _demo(settings: Settings, *, articles: int, once: bool, as_json: bool) -> int:
+class Size(NamedTuple):
+    """How much the suppliers sell."""
+
+    articles: int
+    skus: int
+
+
+class Sites(NamedTuple):
+    """The suppliers that are pulled: one that answers and one that hangs."""
+
+    jd: Simulated
+    slow: Simulated
+
+
+async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) -> int:
     """Exit status: being stopped is the end of a demo that has shown everything, and an interruption of any other."""
     stop = stop_on_signals()
     console = Console(stderr=as_json, highlight=False)
@@ -91,7 +111,8 @@ async def _demo(settings: Settings, *, articles: int, once: bool, as_json: bool)
     async with AsyncExitStack() as stack:
         ready = await stack.enter_async_context(embedded_settings(settings))
         url = await stack.enter_async_context(_running(ready, stop))
-        playing = asyncio.create_task(_played(ready, url, articles, console))
+        sites = await stack.enter_async_context(_sites(ready.data_dir, size.skus, console))
+        playing = asyncio.create_task(_played(ready, url, size, sites, console))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([playing, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -129,18 +150,42 @@ async def _running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[str
             await gateway
 
 
-async def _played(settings: Settings, url: str, articles: int, console: Console) -> Account:
-    token = settings.admin_token.get_secret_value() if settings.admin_token else ""
+@asynccontextmanager
+async def _sites(directory: Path, skus: int, console: Console) -> AsyncIterator[Sites | None]:
+    """The suppliers to pull from, beside the block; None where there is no simulator to play them."""
+    root = simulators_root()
+    if root is None:
+        console.print("[yellow]未安装模拟器，不演示拉取  ·  no simulator is installed: nothing is pulled[/yellow]")
+        yield None
+        return
+    async with (
+        simulated(root, JD, directory, skus=skus) as jd,
+        simulated(root, SLOW, directory, skus=skus) as slow,
+    ):
+        yield Sites(jd, slow)
 
-    def told(act: Act) -> None:
+
+async def _played(settings: Settings, url: str, size: Size, sites: Sites | None, console: Console) -> Account:
+    token = settings.admin_token.get_secret_value() if settings.admin_token else ""
+    database = settings.database_url.get_secret_value() if settings.database_url else ""
+
+    def pushing(act: Act) -> None:
         console.print(
             f"[dim]推送 pushing[/dim] {len(act.lines):>6,} {act.facet:<7} {act.words[0]} [dim]· {act.words[1]}[/dim]"
         )
 
+    def pulling(zh: str, en: str) -> None:
+        console.print(f"[dim]拉取 pulling[/dim] {zh} [dim]· {en}[/dim]")
+
     console.print(f"[bold]mallgate[/bold] {url}  [dim]Kafka {settings.kafka_bootstrap}[/dim]")
-    account = await play(url, token, count=articles, told=told)
-    database = settings.database_url.get_secret_value() if settings.database_url else ""
-    async with open_bus(settings.kafka_bootstrap or "") as bus, open_pool(database, name="demo", size=1) as pool:
+    async with (
+        AdminClient(url, token, operator="demo") as admin,
+        open_bus(settings.kafka_bootstrap or "") as bus,
+        open_pool(database, name="demo", size=1) as pool,
+    ):
+        account = await push(admin, url, count=size.articles, told=pushing)
+        if sites is not None:
+            account.pulled = await pull(admin, bus, sites.jd, sites.slow, told=pulling)
         account.topics = await count_topics(bus, pool)
     return account
 
@@ -148,18 +193,10 @@ async def _played(settings: Settings, url: str, articles: int, console: Console)
 def _summary(settings: Settings, account: Account, seconds: float) -> dict[str, Any]:
     return {
         "engines": {"kafka": settings.kafka_bootstrap, "postgres": _without_password(settings)},
-        "feeds": [
-            {
-                "feed": status["feed"],
-                "facet": act.facet,
-                "state": status["state"],
-                "records": status["records"],
-                "items": status["items"],
-            }
-            for act, status in account.feeds
-        ],
+        "feeds": account.feeds(),
         "items": account.items(),
         "topics": account.topics,
+        **(told(account.pulled) if account.pulled else {}),
         "seconds": round(seconds, 2),
     }
 

@@ -16,6 +16,9 @@ from gateway.cli.output import Json, console, emit, table
 Supplier = Annotated[str, Parameter(help="Id of the supplier.")]
 Facet = Literal["product", "price", "stock", "listing"]
 
+BREAKER_OPEN = "BreakerOpenError: "
+"""What the fault of a task begins with that waits for a breaker to close."""
+
 UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
@@ -35,7 +38,7 @@ async def status(supplier: str | None = None, /, *, json: Json = False) -> int:
         return DONE
     now = datetime.now(UTC)
     table(
-        "supplier|state|owner|calls/s|facet|fresh|#waiting|sweep",
+        "supplier|state|owner|calls/s|facet|age|#waiting|sweep",
         (row for each in found for row in _rows(each, now)),
         empty="No supplier is pulled yet: one whose adapter pulls feeds appears here once a process owns it.",
     )
@@ -90,9 +93,15 @@ def _owner(owner: str | None) -> str | None:
 
 
 def _pace(found: dict[str, Any]) -> str | None:
+    """Calls a second at most; what its row allows only where that is more."""
     if found["rate"] is None:
         return None
-    return f"{found['rate']:.3g} of {found['rate_limit']:.3g}"
+    now, most = _rate(found["rate"]), _rate(found["rate_limit"])
+    return now if now == most else f"{now} of {most}"
+
+
+def _rate(calls: float) -> str:
+    return f"{calls:,.0f}" if calls >= 10 else f"{calls:.2g}"
 
 
 def _sweep(facet: dict[str, Any], now: datetime) -> str:
@@ -105,20 +114,25 @@ def _sweep(facet: dict[str, Any], now: datetime) -> str:
     if due is None:
         return f"{last}–"
     ahead = datetime.fromisoformat(due)
-    return f"{last}next {'now' if ahead <= now else 'in ' + span((ahead - now).total_seconds())}"
+    return f"{last}{'due now' if ahead <= now else 'due in ' + span((ahead - now).total_seconds())}"
 
 
 def _tell_faults(found: dict[str, Any]) -> None:
+    """What is wrong, a line each; tasks that only wait for a breaker to close are one line together."""
     for operation, breaker in found["breakers"].items():
         words = f"{found['supplier']}: breaker of {operation} is {breaker['state']}: {breaker['reason']}"
         console.print(Text(words, style="red"))
+    waiting = [task for task, words in found["faults"].items() if words.startswith(BREAKER_OPEN)]
+    if waiting:
+        console.print(Text(f"{found['supplier']}: waiting for it: {', '.join(sorted(waiting))}", style="yellow"))
     for task, words in found["faults"].items():
-        console.print(Text(f"{found['supplier']}: {task}: {words}", style="yellow"))
+        if task not in waiting:
+            console.print(Text(f"{found['supplier']}: {task}: {words}", style="yellow"))
 
 
 def age(instant: str | None, now: datetime) -> str | None:
     """How long ago an instant of the API was."""
-    return None if instant is None else f"{span((now - datetime.fromisoformat(instant)).total_seconds())} ago"
+    return None if instant is None else span((now - datetime.fromisoformat(instant)).total_seconds())
 
 
 def span(seconds: float) -> str:

@@ -55,6 +55,7 @@ async def tail(
     /,
     *,
     from_start: Annotated[bool, Parameter(negative="")] = False,
+    key: str = "",
     count: int | None = None,
     json: Json = False,
 ) -> None:
@@ -66,18 +67,22 @@ async def tail(
         Name of the topic, or a part of it that no other one has.
     from_start: bool
         Begin with the oldest record instead of the next one.
+    key: str
+        Only records whose key begins so: `acme:` for a supplier, `acme:A-1:` for one of its skus.
     count: int
         End after so many.
     """
     topic = resolve(name)
     async with _bus() as bus, aclosing(_follow(bus, topic, from_start=from_start)) as records:
-        for number in itertools.count(1):
-            record = await anext(records)
+        shown = itertools.count(1)
+        async for record in records:
+            if not (record.key or b"").startswith(key.encode()):
+                continue
             if json:
                 emit(_plain(record))
             else:
                 console.print(_line(record), soft_wrap=True)
-            if number == count:
+            if next(shown) == count:
                 return
 
 

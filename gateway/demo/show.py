@@ -7,19 +7,15 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
+import orjson
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from gateway.demo.story import Account
+from gateway.demo.pulled import JD, SLOW, Pulled
+from gateway.demo.show_pulled import show_pulled
+from gateway.demo.story import Account, totals
+from gateway.demo.tables import OUTCOMES, counts, titled
 
-OUTCOMES = (
-    ("normalized", "已发布", "green"),
-    ("unchanged", "未变化", "dim"),
-    ("stale", "已过期", "yellow"),
-    ("rejected", "已拒绝", "red"),
-)
 WORST = 6
 
 MALLGATE = (
@@ -29,10 +25,12 @@ MALLGATE = (
 
 
 def show(console: Console, account: Account) -> None:
-    """What was pushed, what became of it and why, and what it made on Kafka."""
+    """What was pushed and pulled, what became of it and why, and what it made on Kafka."""
     console.print()
     console.print(_feeds(account))
     console.print(_rejections(account))
+    if account.pulled is not None:
+        show_pulled(console, account.pulled)
     console.print(_topics(account))
 
 
@@ -47,41 +45,31 @@ def show_next(console: Console, account: Account, url: str, data_dir: Path) -> N
     console.print()
 
 
-def _table(title: str) -> Table:
-    return Table(box=SIMPLE_HEAD, header_style="bold", title=title, title_justify="left", padding=(0, 1, 0, 0))
-
-
 def _feeds(account: Account) -> RenderableType:
-    table = _table("推送与结果  ·  what was pushed and what became of it")
+    table = titled("推送与结果  ·  what was pushed and what became of it")
     table.add_column("feed")
     table.add_column("推送\npushed", overflow="fold")
     table.add_column("记录\nrecords", justify="right")
     for name, words, _ in OUTCOMES:
         table.add_column(f"{words}\n{name}", justify="right")
-    for act, status in account.feeds:
+    for act, status in account.pushed:
         what = Text(f"{act.facet} {act.words[0]}\n").append(act.words[1], style="dim")
-        table.add_row(status["feed"], what, f"{status['records']:,}", *_counts(status["items"]))
-    totals = account.items()
+        table.add_row(status["feed"], what, f"{status['records']:,}", *counts(status["items"]))
+    total = totals(status for _, status in account.pushed)
     table.add_section()
-    table.add_row("", Text("合计 · total", style="bold"), f"{totals['submitted']:,}", *_counts(totals))
+    table.add_row("", Text("合计 · total", style="bold"), f"{total['submitted']:,}", *counts(total))
     return table
 
 
-def _counts(items: dict[str, int]) -> Iterable[Text]:
-    for name, _, style in OUTCOMES:
-        count = items.get(name, 0)
-        yield Text(f"{count:,}", style=style) if count else Text("–", style="dim")
-
-
 def _rejections(account: Account) -> RenderableType:
-    table = _table("主要拒绝原因  ·  the worst rejections")
+    table = titled("主要拒绝原因  ·  the worst rejections")
     table.add_column("feed")
     table.add_column("items", justify="right")
     table.add_column("code  ·  e.g.")
     table.add_column("原因  ·  why", overflow="fold")
     problems = [
         (status["feed"], problem)
-        for _, status in account.feeds
+        for _, status in account.pushed
         for problem in status["problems"]
         if problem["code"] != "stale"
     ]
@@ -93,7 +81,7 @@ def _rejections(account: Account) -> RenderableType:
 
 
 def _topics(account: Account) -> RenderableType:
-    table = _table("Kafka 主题  ·  topics")
+    table = titled("Kafka 主题  ·  topics")
     table.add_column("topic")
     table.add_column("records", justify="right")
     for topic, count in account.topics.items():
@@ -103,7 +91,7 @@ def _topics(account: Account) -> RenderableType:
 
 def _next(account: Account, url: str, data_dir: Path) -> Iterable[tuple[str, str]]:
     """What to try, and the line that does it."""
-    feed = account.feeds[1][1]["feed"]
+    feed = account.pushed[1][1]["feed"]
     curl = 'curl -s -w "\\n" -H "Authorization: Bearer $KEY"'
     yield "供应商密钥 · the vendor's key", f"export KEY={account.token}"
     price = """'[{"sku":"ZZ-00001","price":"9.90"}]'"""
@@ -115,4 +103,22 @@ def _next(account: Account, url: str, data_dir: Path) -> Iterable[tuple[str, str
     yield "一个商品的去向 · what became of one sku", f"{curl} {url}/v1/items/price/ZZ-00001"
     yield "运营命令 · for operators", f"export MALLGATE_DATA_DIR={shlex.quote(str(data_dir))}"
     yield "死信分组 · dead letters by kind", f"{MALLGATE} deadletters groups"
+    if account.pulled is not None:
+        yield from _next_pulled(account.pulled)
     yield "标准化价格 · normalized prices", f"{MALLGATE} topics tail mall.catalog.prices.v1 --from-start --count 3"
+
+
+def _next_pulled(pulled: Pulled) -> Iterable[tuple[str, str]]:
+    """The same of the suppliers that are pulled."""
+    sku, before = pulled.change.sku, pulled.change.before
+    yield "拉取状况 · how pulled suppliers fare", f"{MALLGATE} suppliers status"
+    yield "连接测试，指出故障 · a connection test that names the fault", f"{MALLGATE} suppliers check {SLOW}"
+    order = orjson.dumps({"sku": sku, "kind": "price", "value": before}).decode()
+    yield (
+        "在供应商处改回价格 · change the price back, there",
+        f"""curl -s -w "\\n" {pulled.control}/change -d '{order}'""",
+    )
+    yield (
+        "该商品的全部价格 · every price it had here",
+        f"{MALLGATE} topics tail mall.catalog.prices.v1 --from-start --key {JD}:{sku}: --count 3",
+    )

@@ -1,15 +1,16 @@
-"""What happens in the demo, in order, and what it came to."""
+"""What is pushed in the demo, in order, and what all of it came to."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from gateway.demo.goods import Article, articles, bad_prices, bad_products, price_lines, product_lines
+from gateway.demo.pulled import Pulled
 from gateway.kafka import TOPICS, Bus
 from gateway.outbound import AdminClient, VendorClient
 from gateway.store import Pool, acquired
@@ -46,22 +47,37 @@ class Act:
 
 @dataclass(slots=True)
 class Account:
-    """What the demo came to. feeds: statuses as the vendor API answers; topics: records on each, by name."""
+    """What the demo came to.
+
+    pushed: statuses as the vendor API answers; pulled: None where no supplier could be simulated; topics: records on
+    each, by name.
+    """
 
     token: str = ""
-    feeds: list[tuple[Act, dict[str, Any]]] = field(default_factory=list)
+    pushed: list[tuple[Act, dict[str, Any]]] = field(default_factory=list)
+    pulled: Pulled | None = None
     topics: dict[str, int] = field(default_factory=dict)
 
+    def feeds(self) -> list[dict[str, Any]]:
+        """Every feed, pushed or pulled, oldest first."""
+        found = [{"supplier": SUPPLIER, **status} for _, status in self.pushed]
+        found += [{**feed, "items": feed["counts"]} for feed in self.pulled.feeds] if self.pulled else []
+        members = ("feed", "supplier", "origin", "facet", "state", "records", "items")
+        return [{name: feed[name] for name in members} for feed in found]
+
     def items(self) -> dict[str, int]:
-        """Records submitted, and items per outcome over all feeds."""
-        outcomes = ("normalized", "unchanged", "stale", "rejected", "held", "cancelled")
-        total: Counter[str] = Counter()
-        for _, status in self.feeds:
-            total.update(status["items"])
-        return {
-            "submitted": sum(status["records"] for _, status in self.feeds),
-            **{outcome: total[outcome] for outcome in outcomes},
-        }
+        """Records submitted or fetched, and items per outcome, over all feeds."""
+        return totals(self.feeds())
+
+
+def totals(feeds: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Records, and items per outcome, of these feeds. The records of one under way are not counted yet."""
+    outcomes = ("normalized", "unchanged", "stale", "rejected", "held", "cancelled")
+    records, total = 0, Counter[str]()
+    for feed in feeds:
+        records += feed["records"] or 0
+        total.update(feed["items"])
+    return {"submitted": records, **{outcome: total[outcome] for outcome in outcomes}}
 
 
 def acts(goods: list[Article]) -> Iterable[Act]:
@@ -77,18 +93,17 @@ def acts(goods: list[Article]) -> Iterable[Act]:
     yield Act("price", ("旧版本不得覆盖", "an older one: stale"), dearer)
 
 
-async def play(url: str, admin_token: str, *, count: int, told: Callable[[Act], None]) -> Account:
+async def push(admin: AdminClient, url: str, *, count: int, told: Callable[[Act], None]) -> Account:
     """Declare the supplier, hand out its keys, push its feeds one by one. told: of each before it is pushed."""
     account = Account()
-    async with AdminClient(url, admin_token, operator="demo") as admin:
-        await admin.post("suppliers", "apply", body=DECLARATION)
-        secret = (await admin.post("suppliers", SUPPLIER, "keys", body={"kind": "webhook"}))["secret"]
-        account.token = (await admin.post("suppliers", SUPPLIER, "keys", body={"kind": "bearer"}))["secret"]
+    await admin.post("suppliers", "apply", body=DECLARATION)
+    secret = (await admin.post("suppliers", SUPPLIER, "keys", body={"kind": "webhook"}))["secret"]
+    account.token = (await admin.post("suppliers", SUPPLIER, "keys", body={"kind": "bearer"}))["secret"]
     async with VendorClient(url, SUPPLIER, secret=secret, token=account.token) as vendor:
         for act in acts(articles(count)):
             told(act)
             status = await vendor.push(act.facet, act.body)
-            account.feeds.append((act, await _finished(vendor, status)))
+            account.pushed.append((act, await _finished(vendor, status)))
     return account
 
 

@@ -79,7 +79,7 @@ class Leashed:
 
 
 @asynccontextmanager
-async def leashed(command: Command, log: Path, *, lock: int) -> AsyncIterator[Leashed | None]:
+async def leashed(command: Command, log: Path, *, lock: int | None = None) -> AsyncIterator[Leashed | None]:
     """Start a command; None when it could not be started, and the log tells why.
 
     It outlives the block, unless the block raises or is cancelled. The descriptor `lock` stays open for as long as
@@ -96,7 +96,7 @@ async def leashed(command: Command, log: Path, *, lock: int) -> AsyncIterator[Le
         raise
 
 
-def _launch(command: Command, log: Path, lock: int) -> Leashed | None:
+def _launch(command: Command, log: Path, lock: int | None) -> Leashed | None:
     specification = orjson.dumps(asdict(command) | {"asker": os.getpid()}).decode()
     with log.open("ab") as output:
         leash = subprocess.Popen(  # noqa: S603 - our own interpreter and script
@@ -104,7 +104,7 @@ def _launch(command: Command, log: Path, lock: int) -> Leashed | None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
-            pass_fds=(lock,),
+            pass_fds=() if lock is None else (lock,),
             start_new_session=True,
             bufsize=0,  # a write to a leash that has ended fails at once, not again when the pipe is closed
         )

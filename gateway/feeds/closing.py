@@ -33,8 +33,13 @@ TOP = """
      GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $3
 """
 
+# A sweep's owner counts what it sent itself; one that was killed may have sent more.
 CLOSE = """
-    UPDATE feeds SET state = $2, counts = $3, finished_at = now(), withdrawn = $4, flaw = $5 WHERE feed_no = $1
+    UPDATE feeds
+       SET state = $2, counts = $3, finished_at = now(), withdrawn = $4, flaw = $5,
+           records = CASE WHEN origin <> 'sweep' THEN records
+                          ELSE (SELECT coalesce(sum(c.records), 0) FROM feed_chunks c WHERE c.feed_no = $1) END
+     WHERE feed_no = $1
     RETURNING finished_at
 """
 

@@ -3,6 +3,7 @@
 from gateway.outbound.client import AdminClient, GatewayAwayError, RefusedError
 from gateway.outbound.faults import AddressBlockedError
 from gateway.outbound.prepare import Credential, Prepared, prepare
+from gateway.outbound.simulator import SimulatorClient
 from gateway.outbound.supplier import HttpLimits, SupplierClient
 from gateway.outbound.vendor import VendorClient
 
@@ -14,6 +15,7 @@ __all__ = [
     "HttpLimits",
     "Prepared",
     "RefusedError",
+    "SimulatorClient",
     "SupplierClient",
     "VendorClient",
     "prepare",

@@ -21,12 +21,6 @@ from gateway.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
-TERM = 15.0
-"""Seconds that a lease lasts without renewal; a killed or frozen owner is replaced within two of them."""
-
-LIVE = 2 * TERM
-"""Seconds after its last sign of life that a process counts as live."""
-
 
 def share(suppliers: int, processes: int) -> int:
     """How many suppliers one process may own."""
@@ -34,9 +28,13 @@ def share(suppliers: int, processes: int) -> int:
 
 
 class Sessions:
-    """The sessions of this process."""
+    """The sessions of this process.
 
-    def __init__(self, means: Means, *, term: float = TERM) -> None:
+    term: seconds that a lease lasts without renewal, and that a process counts as live after its last sign of life; a
+    killed or frozen owner is replaced within two of them.
+    """
+
+    def __init__(self, means: Means, *, term: float) -> None:
         self._means = means
         self._term = term
         self._owned: dict[str, asyncio.Task[None]] = {}
@@ -67,7 +65,7 @@ class Sessions:
         """Note that we live, give up what is too much, take what is free."""
         async with acquired(self._means.pool) as connection:
             await connection.execute(queries.SEEN, self._means.owner)
-            live: int = await connection.fetchval(queries.LIVE, LIVE)
+            live: int = await connection.fetchval(queries.LIVE, self._term)
             await connection.execute(queries.GONE)
         wanted = self._pulled()
         most = share(len(wanted), live)

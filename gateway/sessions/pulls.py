@@ -12,6 +12,7 @@ from gateway.feeds.runs import Run
 from gateway.sdk.errors import ServiceUnavailableError, SupplierError
 from gateway.sessions import queries
 from gateway.sessions.desk import Desk
+from gateway.sessions.foremost import foremost
 from gateway.sessions.schedule import after_failure, next_run
 from gateway.sessions.sweep import Sweep
 from gateway.store import LeaseLostError, Row
@@ -72,13 +73,15 @@ class Pulls:
         self._runs[facet] = run
         try:
             await self._go(run, row)
-        except (ServiceUnavailableError, LeaseLostError):
-            raise
-        except SupplierError as error:
-            await self._fail(run, str(error))
-        except Exception as error:  # a bug of ours or the adapter's
-            log.exception("pull.failed", supplier=run.supplier, facet=facet, feed=run.feed_no)
-            await self._fail(run, f"a fault of the gateway: {type(error).__name__}")
+        except Exception as errors:
+            match foremost(errors):
+                case ServiceUnavailableError() | LeaseLostError():
+                    raise  # the run goes on where it stands
+                case SupplierError() as error:
+                    await self._fail(run, str(error))
+                case error:  # a bug of ours or the adapter's
+                    log.exception("pull.failed", supplier=run.supplier, facet=facet, feed=run.feed_no)
+                    await self._fail(run, f"a fault of the gateway: {type(error).__name__}")
 
     async def _begin(self, facet: Facet) -> Run:
         desk = self._desk
@@ -126,6 +129,7 @@ class Pulls:
             outcome = "done" if flaw is None else "failed"
             await connection.execute(queries.END_PULL, run.supplier, run.facet, outcome, flaw, due)
             reached("sweep.closing")
+        reached("sweep.closed")
         await desk.runs.closed(run)
         metrics.pulls_total.labels(supplier=run.supplier, facet=run.facet, outcome=outcome).inc()
         log.info("pull.ended", supplier=run.supplier, facet=run.facet, feed=run.feed_no, outcome=outcome, flaw=flaw)

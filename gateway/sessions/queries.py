@@ -38,8 +38,10 @@ PULLS = """
      WHERE p.supplier = $1
 """
 
+# A wish that comes while the run is under way is about what is so by then: it is due again when the run has ended.
 BEGIN_PULL = """
-    UPDATE pulls SET feed_no = $3, cursor = NULL, listed = false, flaw = NULL, started_at = $4
+    UPDATE pulls
+       SET feed_no = $3, cursor = NULL, listed = false, flaw = NULL, started_at = $4, due_at = 'infinity'
      WHERE supplier = $1 AND facet = $2
 """
 
@@ -51,7 +53,8 @@ FLAW = "SELECT flaw FROM pulls WHERE supplier = $1 AND facet = $2 FOR UPDATE"
 
 END_PULL = """
     UPDATE pulls
-       SET feed_no = NULL, cursor = NULL, listed = false, ended_at = now(), outcome = $3, reason = $4, due_at = $5,
+       SET feed_no = NULL, cursor = NULL, listed = false, ended_at = now(), outcome = $3, reason = $4,
+           due_at = least(due_at, $5),
            fresh_at = CASE WHEN $3 = 'done' THEN started_at ELSE fresh_at END
      WHERE supplier = $1 AND facet = $2
 """

@@ -113,6 +113,7 @@ class Sweep:
         """The answers as chunks of the run, and the batch as read."""
         page = Page(page_no, received_at, pack([exchange.encode() for exchange in answers.exchanges]))
         numbers = await self._numbers(batch, len(page.chunks))
+        reached("sweep.numbered")
         async for attempt in patiently():
             with attempt:
                 await self._desk.runs.send(self._run, page, numbers)

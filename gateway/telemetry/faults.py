@@ -33,7 +33,16 @@ PushPoint = Literal[
 WithdrawPoint = Literal["withdraw.before", "withdraw.after"]
 """The same, as a full feed withdraws what it did not name."""
 
-SweepPoint = Literal["sweep.begun", "sweep.listed", "sweep.answered", "sweep.sent", "sweep.settled", "sweep.closing"]
+SweepPoint = Literal[
+    "sweep.begun",
+    "sweep.listed",
+    "sweep.answered",
+    "sweep.numbered",
+    "sweep.sent",
+    "sweep.settled",
+    "sweep.closing",
+    "sweep.closed",
+]
 """The same, as a facet is pulled as a whole."""
 
 MessagePoint = Literal["pool.fetched", "pool.remembered", "pool.acknowledged", "reread.answered", "reread.sent"]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from gateway.embedded import Engines, open_engines
 from tests.crash.site import Site
 from tests.engines import fresh_database, fresh_prefix
+from tests.integration.pulled.conftest import Ground, ground
+
+__all__ = ["ground"]
 
 
 @pytest.fixture(scope="package")
@@ -23,3 +27,9 @@ async def site(frail_engines: Engines) -> AsyncIterator[Site]:
     """These engines, an empty database, a prefix that no topic has."""
     async with fresh_database(frail_engines, "template0") as database, fresh_prefix(frail_engines) as prefix:
         yield Site(frail_engines, database, prefix)
+
+
+@pytest.fixture
+def frail_ground(site: Site, tmp_path: Path) -> Ground:
+    """The same for suppliers that are pulled."""
+    return Ground(site.engines, site.database, site.prefix, tmp_path)

@@ -17,24 +17,31 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FEW = "60"
-"""Articles, where their number does not matter."""
+FEW = ("--articles", "60", "--skus", "60")
+"""Goods of the suppliers, where their number does not matter."""
+
+PROGRAM = (sys.executable, "-m", "gateway")
 
 MISSING = [tool for tool in ("bash", "curl") if shutil.which(tool) is None]
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(240)]
 
 
 @contextmanager
-def demo(home: Path, *arguments: str, port: int = 0) -> Iterator[subprocess.Popen[str]]:
-    """A demo with its temporary files below `home`; killed at the end of the block at the latest."""
+def demo(
+    home: Path, *arguments: str, port: int = 0, program: tuple[str, ...] = PROGRAM, paths: str = ""
+) -> Iterator[subprocess.Popen[str]]:
+    """A demo with its temporary files below `home`; killed at the end of the block at the latest.
+
+    paths: where else its modules are looked for.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLGATE_")}
     with (
         (home / "stderr").open("w") as stderr,
         subprocess.Popen(
-            [sys.executable, "-m", "gateway", "demo", "--port", str(port), *arguments],
-            cwd=ROOT,
-            env=environment | {"TMPDIR": str(home), "COLUMNS": "100"},
+            [*program, "demo", "--port", str(port), *arguments],
+            cwd=home if paths else ROOT,
+            env=environment | {"TMPDIR": str(home), "COLUMNS": "100", "PYTHONPATH": paths},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -70,7 +77,7 @@ def account_of(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The demo and every process below it: the engines and what holds their leash."""
+    """The demo and every process below it: the engines, the simulated suppliers and what holds their leashes."""
     demo_itself = psutil.Process(process.pid)
     return [demo_itself, *demo_itself.children(recursive=True)]
 
@@ -96,12 +103,17 @@ def counted_separately(home: Path) -> dict[str, Any]:
     return found
 
 
+def commands(processes: list[psutil.Process]) -> str:
+    """How they were started, a line each."""
+    return "\n".join(" ".join(each.cmdline()) for each in processes)
+
+
 def test_its_counts_are_those_of_a_separate_reader_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
     with demo(tmp_path, "--json") as process:
         told = account_of(process)
         counted = counted_separately(tmp_path)
         processes = family(process)
-        assert len(processes) >= 3  # itself and two engines
+        assert commands(processes).count("-m contrib.simulators.jd_vop") == 2
         process.send_signal(signal.SIGINT)
         assert (process.wait(60), stdout(process).read()) == (0, "")
     assert_gone(processes)
@@ -114,19 +126,46 @@ def test_its_counts_are_those_of_a_separate_reader_and_ctrl_c_ends_all_of_it(tmp
         counted["topics"],
     )
     assert told["items"] == {
-        "normalized": 10_500,
+        "normalized": 10_500 + 4 * 2_000 + 1,
         "unchanged": 5_000,
         "stale": 500,
         "rejected": 55,
         "held": 0,
         "cancelled": 0,
     }
+    assert_pulled(told)
+
+
+def assert_pulled(told: dict[str, Any]) -> None:
+    """One supplier was swept with no call too many, its change of a price came through; the other one was contained."""
+    [(supplier, sweeps)] = told["pulled"].items()
+    assert supplier == "demo-jd"
+    assert {facet: sweep.get("normalized") for facet, sweep in sweeps.items()} == {
+        **dict.fromkeys(("product", "price", "stock", "listing"), 2_000),
+        "list": None,
+    }
+    # 20 questions of 100 skus; pictures come by the question, details one by one; the list is 8 pools of one page.
+    assert {facet: sweep["calls"] for facet, sweep in sweeps.items()} == {
+        "product": 2_020,
+        "price": 20,
+        "stock": 40,
+        "listing": 40,
+        "list": 36,
+    }
+    change = told["price_change"]
+    assert (change["seen_on_topic"], change["before"] != change["after"]) == (True, True)
+    hanging = told["hanging"]
+    assert (hanging["supplier"], set(hanging["facets"].values())) == ("demo-slow", {"listing"})
+    assert hanging["breakers"]
+    slow = [feed for feed in told["feeds"] if feed["supplier"] == "demo-slow"]
+    assert [(feed["origin"], feed["state"], feed["items"]) for feed in slow] == [("sweep", "admitted", {})] * 4
 
 
 def test_killing_it_outright_leaves_no_process(tmp_path: Path) -> None:
-    with demo(tmp_path, "--json", "--articles", FEW) as process:
+    with demo(tmp_path, "--json", *FEW) as process:
         account_of(process)
         processes = family(process)
+        assert commands(processes).count("-m contrib.simulators.jd_vop") == 2
         process.kill()
         assert process.wait(10) == -signal.SIGKILL
         assert_gone(processes)
@@ -143,13 +182,32 @@ def test_ctrl_c_before_the_end_is_an_interruption(tmp_path: Path) -> None:
 
 
 def test_once_ends_by_itself_and_its_last_line_is_one_object(tmp_path: Path) -> None:
-    with demo(tmp_path, "--once", "--json", "--articles", FEW) as process:
+    with demo(tmp_path, "--once", "--json", *FEW) as process:
         printed, _ = process.communicate(timeout=120)
     assert process.returncode == 0, (tmp_path / "stderr").read_text()
     told = orjson.loads(printed.splitlines()[-1])
-    assert list(told) == ["engines", "feeds", "items", "topics", "seconds"]
-    assert told["items"]["submitted"] == sum(feed["records"] for feed in told["feeds"])
+    assert list(told) == [*("engines", "feeds", "items", "topics", "pulled", "price_change", "hanging", "seconds")]
+    assert told["items"]["submitted"] == sum(feed["records"] or 0 for feed in told["feeds"])
     assert left_in(tmp_path) == []
+
+
+def test_where_no_simulator_is_installed_it_says_so_and_goes_on(tmp_path: Path) -> None:
+    home, wheel = tmp_path / "home", tmp_path / "wheel"
+    for directory in (home, wheel):
+        directory.mkdir()
+    for package in ("gateway", "adapters", "schemas"):
+        (wheel / package).symlink_to(ROOT / package)
+    # -S: what points to this tree, where the simulators are, is not followed.
+    paths = os.pathsep.join([str(wheel), str(Path(pytest.__file__).parents[1])])
+    with demo(home, "--once", "--json", *FEW, program=(sys.executable, "-S", "-m", "gateway"), paths=paths) as process:
+        printed, _ = process.communicate(timeout=120)
+    said = (home / "stderr").read_text()
+    assert process.returncode == 0, said
+    assert said.count("no simulator is installed") == 1
+    told = orjson.loads(printed.splitlines()[-1])
+    assert list(told) == ["engines", "feeds", "items", "topics", "seconds"]
+    assert len(told["feeds"]) == 5
+    assert left_in(home) == []
 
 
 def test_a_port_that_is_taken_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
@@ -165,11 +223,13 @@ def test_a_port_that_is_taken_is_one_line_and_leaves_nothing(tmp_path: Path) -> 
 
 @pytest.mark.skipif(bool(MISSING), reason=f"the demo's lines need {MISSING}")
 def test_the_lines_it_prints_can_be_pasted(tmp_path: Path) -> None:
-    with demo(tmp_path, "--articles", FEW) as process:
+    with demo(tmp_path, *FEW) as process:
         _, _, following = until(process, "Ctrl-C").partition("where to look next")
         lines = re.findall(r"^  (?:curl|export|\S*mallgate|\S*python) .*$", following, flags=re.MULTILINE)
         pages = re.findall(r"http://\S+/(?:docs|metrics|readyz)", following)
-        assert (len(lines), len(pages)) == (7, 3)
+        assert (len(lines), len(pages)) == (11, 3)
+        # What hangs is told by the status of `suppliers check`, too.
+        lines = [f"{line} || [ $? = 1 ]" if "suppliers check" in line else line for line in lines]
         script = "\n".join([*lines, *(f"curl -s -o /dev/null -w '%{{http_code}}\\n' {page}" for page in pages)])
         pasted = subprocess.run(["bash", "-e"], input=script, cwd=ROOT, capture_output=True, text=True, check=False)
         process.send_signal(signal.SIGINT)
@@ -179,5 +239,8 @@ def test_the_lines_it_prints_can_be_pasted(tmp_path: Path) -> None:
     assert re.search(r'^"60","61","ZZ-00001","rejected","invalid_decimal"', pasted.stdout, re.MULTILINE), pasted.stdout
     assert '"sku":"ZZ-00001","facet":"price","keys":[' in pasted.stdout
     assert re.search(r"invalid_decimal +/price", pasted.stdout)
-    assert len(re.findall(r"mall\.catalog\.price\.v1 \d+ \{", pasted.stdout)) == 3
+    assert re.search(r"^ ?list +problem .*did not answer", pasted.stdout, re.MULTILINE)
+    assert len(re.findall(r"mall\.catalog\.price\.v1 \d+ \{", pasted.stdout)) == 6
+    before, _, after = re.findall(r"demo-jd:\S+ mall\S+ \d+ \{.*?agreement_price\":\"([\d.]+)\"", pasted.stdout)
+    assert before == after
     assert pasted.stdout.endswith("200\n" * 3)

@@ -17,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PORT = "8080"
+SIMULATOR_PORT = "8900"
 
 MISSING = [tool for tool in ("bash", "curl", "git") if shutil.which(tool) is None]
 
@@ -45,10 +46,10 @@ def clone(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def port() -> str:
-    """README's port may be taken here; this one is not."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])
+def ports() -> tuple[str, str]:
+    """README's ports, of the gateway and of the simulator, may be taken here; these are not."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return str(one.getsockname()[1]), str(other.getsockname()[1])
 
 
 def pasted(lines: str, directory: Path, environment: dict[str, str]) -> tuple[int, str]:
@@ -79,23 +80,36 @@ def nothing_remains(clone: Path) -> Iterator[None]:
 
 @pytest.mark.skipif(bool(MISSING), reason=f"README's lines need {MISSING}")
 @pytest.mark.usefixtures("nothing_remains")
-def test_the_quick_start_can_be_pasted(clone: Path, port: str) -> None:
+def test_the_quick_start_can_be_pasted(clone: Path, ports: tuple[str, str]) -> None:
+    port, simulator_port = ports
     lines = quick_start((clone / "README.md").read_text(encoding="utf-8"))
-    assert lines.rstrip().endswith("kill %1")
-    status, printed = pasted(
-        lines.replace(f"127.0.0.1:{PORT}", f"127.0.0.1:{port}") + "wait %1\n", clone, {"MALLGATE_PORT": port}
-    )
+    assert lines.rstrip().endswith("kill %1 %2")
+    row = clone / "contrib" / "examples" / "pulled.toml"
+    row.write_text(row.read_text(encoding="utf-8").replace(SIMULATOR_PORT, simulator_port), encoding="utf-8")
+    lines = lines.replace(f"127.0.0.1:{PORT}", f"127.0.0.1:{port}").replace(SIMULATOR_PORT, simulator_port)
+    status, printed = pasted(lines + "wait %2 && wait %1\n", clone, {"MALLGATE_PORT": port})
     story = printed + (clone / "mallgate.log").read_text(encoding="utf-8")
     assert status == 0, story
     answers = [orjson.loads(line) for line in printed.splitlines() if line.startswith("{")]
-    assert len(answers) == 7, story
-    ready, pushed, done, row, item, signed, full = answers
+    assert len(answers) == 8, story
+    ready, pushed, done, rejected, item, signed, full, changed = answers
     assert ready["ready"] is True
     assert (pushed["state"], pushed["records"]) == ("produced", 2)
     assert (done["feed"], done["items"]) == (pushed["feed"], {"normalized": 1, "rejected": 1})
-    assert (row["sku"], row["outcome"], row["line"]) == ("A-200", "rejected", 2), story
+    assert (rejected["sku"], rejected["outcome"], rejected["line"]) == ("A-200", "rejected", 2), story
     assert item["sku"] == "A-100", story
     assert (signed["state"], signed["items"]) == ("done", {"normalized": 1})
     assert (full["mode"], full["state"], full["withdrawn"]) == ("full", "done", 0)
     assert re.search(r'shop:A-100:\S* .*"agreement_price":"1299\.00"', printed), story
     assert re.search(r"invalid_decimal +/price", printed), story
+    assert_pulled(printed, changed, story)
+
+
+def assert_pulled(printed: str, changed: dict[str, object], story: str) -> None:
+    """What the section about a supplier that is pulled made of it."""
+    sku = changed["sku"]
+    assert re.search(r"^ jd +active +\S+ +500 +listing +\d+s ", printed, re.MULTILINE), story
+    assert len(re.findall(r"^ (?:token|list|read \w+|pool feeds) +ok ", printed, re.MULTILINE)) == 7, story
+    prices = re.findall(rf'jd:{sku}:\S* .*"agreement_price":"([\d.]+)"', printed)
+    assert (len(prices), prices[-1]) == (2, "12.30"), story
+    assert prices[0] != "12.30"

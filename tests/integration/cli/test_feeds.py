@@ -127,6 +127,8 @@ async def test_a_topic_is_listed_and_read_from_its_start(mallgate: Shell, feed: 
     assert tailed.json["headers"]["gw-feed"] == feed
     line = await mallgate("topics", "tail", "mall.catalog.prices.v1", "--from-start", "--count", "1")
     assert '"agreement_price":"12.50"' in line.out
+    of_sku = await mallgate("topics", "tail", "prices", "--from-start", "--key", "acme:A-1:", "--count", "1", "--json")
+    assert of_sku.json["key"] == "acme:A-1:*"
     unknown = await mallgate("topics", "tail", "catalog")
     assert (unknown.status, "names 4 topics" in unknown.err) == (1, True)
 

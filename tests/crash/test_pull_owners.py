@@ -1,0 +1,71 @@
+"""Several programs and several suppliers: one owner for each, a fair share for all."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from contextlib import AsyncExitStack
+
+import pytest
+
+from contrib.simulators.jd_vop.simulator import Simulator
+from tests.crash.pulled import LEASE, pull_again, repeated, rows, runs, slow_row, tokens, unsound
+from tests.eventually import eventually
+from tests.integration.pulled.conftest import Ground
+from tests.pulling import FACETS, Operator
+
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(180)]
+
+OWNED = "SELECT owner, count(*) AS suppliers FROM leases WHERE name LIKE 'session %' AND until > now() GROUP BY owner"
+
+
+async def shares(ground: Ground) -> list[int]:
+    """How many suppliers each process owns, most first."""
+    return sorted((row["suppliers"] for row in await rows(ground, OWNED)), reverse=True)
+
+
+async def until_shared(ground: Ground, *wanted: int) -> None:
+    """Wait until the suppliers are shared so."""
+
+    async def holds() -> bool:
+        return await shares(ground) == [*wanted]
+
+    await eventually(holds, within=60)
+
+
+async def test_programs_share_suppliers_and_no_supplier_has_two_owners(ground: Ground) -> None:
+    async with AsyncExitStack() as stack:
+        simulators = {
+            f"jd-{number}": await stack.enter_async_context(ground.simulator(skus=60, seed=number))
+            for number in range(5)
+        }
+        first = await stack.enter_async_context(ground.program(**LEASE))
+        await stack.enter_async_context(ground.program(**LEASE))
+        operator = Operator(first.url)
+        await operator.declare(**{name: slow_row(each) for name, each in simulators.items()})
+        await until_shared(ground, 3, 2)
+        for supplier in simulators:
+            await operator.until_swept(supplier)
+        await operator.until_finished()
+        await _pulled_once(ground, simulators)
+        async with ground.program(**LEASE) as third:
+            await until_shared(ground, 2, 2, 1)
+            for supplier in simulators:
+                await operator.ask("POST", f"suppliers/{supplier}/pull", {"facets": ["price"]})
+            third.signal(signal.SIGTERM)
+            assert await third.ended() == 0
+        await until_shared(ground, 3, 2)
+        for supplier, simulator in simulators.items():
+            await pull_again(ground, operator, supplier)
+            assert unsound(await runs(ground, supplier)) == []
+            assert await ground.wrong(simulator, supplier) == []
+            assert tokens(simulator) == 1
+
+
+async def _pulled_once(ground: Ground, simulators: dict[str, Simulator]) -> None:
+    for supplier, simulator in simulators.items():
+        assert Counter(facet for facet, found in (await runs(ground, supplier)).items() for _ in found) == Counter(
+            FACETS
+        )
+        assert repeated(simulator) == Counter()
+        assert tokens(simulator) == 1
