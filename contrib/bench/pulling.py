@@ -17,7 +17,7 @@ from contrib.bench.program import Gateway
 from contrib.bench.stage import Place, open_bus_at
 from gateway.kafka import PRICES
 
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.5
 
 Key = tuple[str, str]
 """Supplier and sku."""
