@@ -59,6 +59,10 @@ _DIGITS = re.compile(r"[0-9]{1,20}")
 _TRUTH: Mapping[str, bool] = {"true": True, "false": False}
 
 
+_NESTED = frozenset({dict, list})
+"""What decoded JSON is nested of; its leaves are many, and none is looked at twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An envelope, opened. success: None where it does not say; code: "" where there is none."""
@@ -130,13 +134,15 @@ def opened(value: Any, decode: Callable[[bytes], Any]) -> Answer | None:
 
 def stripped(value: Any) -> Any:
     """A value without the blanks at the ends of its names. Raises ValueError where that makes two names one."""
-    match value:
-        case dict():
-            return {name: stripped(child) for name, child in _named(value).items()}
-        case list():
-            return [stripped(child) for child in value]
-        case _:
-            return value
+    if value.__class__ is dict:
+        members = _named(value)
+        for name, child in members.items():
+            if child.__class__ in _NESTED:
+                members[name] = stripped(child)
+        return members
+    if value.__class__ is list:
+        return [stripped(child) for child in value]
+    return value
 
 
 def _named(members: Mapping[str, Any]) -> dict[str, Any]:

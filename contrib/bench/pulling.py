@@ -17,7 +17,7 @@ from contrib.bench.program import Gateway
 from contrib.bench.stage import Place, open_bus_at
 from gateway.kafka import PRICES
 
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.5
 
 Key = tuple[str, str]
 """Supplier and sku."""
@@ -36,15 +36,21 @@ async def declare(program: Gateway, rows: Mapping[str, Mapping[str, Any]]) -> No
 
 
 async def until_swept(program: Gateway, *suppliers: str) -> None:
-    """Wait until every facet of these was pulled as a whole. Raises SweepFailedError."""
+    """Wait until every facet of these was pulled as a whole, and its feed finished. Raises SweepFailedError."""
     while True:
         found = {each["supplier"]: each for each in (await program.admin.get("pulls"))["suppliers"]}
         pulls = [pull for supplier in suppliers for pull in found.get(supplier, {}).get("facets", {}).values()]
         if reasons := [pull["reason"] for pull in pulls if pull.get("outcome") == "failed"]:
             raise SweepFailedError(reasons[0])
-        if found.keys() >= set(suppliers) and pulls and all(pull.get("fresh_at") for pull in pulls):
+        known = found.keys() >= set(suppliers) and pulls
+        if known and all(pull.get("fresh_at") for pull in pulls) and await _finished(program):
             return
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _finished(program: Gateway) -> bool:
+    feeds = (await program.admin.get("feeds", limit=200))["feeds"]
+    return all(feed["finished_at"] for feed in feeds)
 
 
 @asynccontextmanager

@@ -53,7 +53,10 @@ def least_calls(skus: int) -> int:
 
 
 async def sweep(stage: Stage, skus: int) -> dict[str, Any]:
-    """One run. operations: calls by operation; rate: calls a second, from the first call to the last."""
+    """One run. operations: calls by operation; rate: calls a second, from the first call to the last.
+
+    CPU is that of all the gateway does, until every item is on its topic.
+    """
     log = stage.directory / "calls.jsonl"
     async with (
         stage.place() as place,

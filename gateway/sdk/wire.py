@@ -33,7 +33,7 @@ SHOWN = 200
 
 # From a quote to its partner, or to the end where it has none: without that, every escaped quote of an unclosed string
 # would start another search to the end.
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _OPENING = frozenset(b"[{")
 _BITS = 63
