@@ -68,6 +68,16 @@ class Operator:
         found = (await self.ask("GET", "pulls"))["suppliers"]
         return next((each for each in found if each["supplier"] == supplier), {"facets": {}, "faults": {}})
 
+    async def letters(self, supplier: str) -> list[dict[str, Any]]:
+        """Every dead letter of a supplier."""
+        found: list[dict[str, Any]] = (await self.ask("GET", f"deadletters?supplier={supplier}&limit=200"))["letters"]
+        return found
+
+    async def feeds(self, supplier: str) -> list[dict[str, Any]]:
+        """Its feeds, newest first."""
+        found: list[dict[str, Any]] = (await self.ask("GET", f"feeds?supplier={supplier}&limit=200"))["feeds"]
+        return found
+
     async def until_swept(self, supplier: str, *facets: str, within: float = 60.0) -> None:
         """Wait until every facet was pulled as a whole, without a flaw."""
 
@@ -84,7 +94,7 @@ class Operator:
             feeds = (await self.ask("GET", "feeds?limit=200"))["feeds"]
             suppliers = (await self.ask("GET", "pulls"))["suppliers"]
             waiting = [facet.get("waiting") for each in suppliers for facet in each["facets"].values()]
-            return not any(waiting) and all(feed["finished_at"] for feed in feeds)
+            return not any(waiting) and all(feed["finished_at"] or feed["flaw"] for feed in feeds)
 
         await eventually(holds, within=within)
 
