@@ -68,6 +68,16 @@ class Operator:
         found = (await self.ask("GET", "pulls"))["suppliers"]
         return next((each for each in found if each["supplier"] == supplier), {"facets": {}, "faults": {}})
 
+    async def letters(self, supplier: str) -> list[dict[str, Any]]:
+        """Every dead letter of a supplier."""
+        found: list[dict[str, Any]] = (await self.ask("GET", f"deadletters?supplier={supplier}&limit=200"))["letters"]
+        return found
+
+    async def feeds(self, supplier: str) -> list[dict[str, Any]]:
+        """Its feeds, newest first."""
+        found: list[dict[str, Any]] = (await self.ask("GET", f"feeds?supplier={supplier}&limit=200"))["feeds"]
+        return found
+
     async def until_swept(self, supplier: str, *facets: str, within: float = 60.0) -> None:
         """Wait until every facet was pulled as a whole, without a flaw."""
 

@@ -48,6 +48,7 @@ class Pool:
         self._desk = desk
         self._name = name
         self._adapter = cast(PollsMessages, desk.adapter)
+        self._read = {AREAS, *desk.facets}
 
     async def run(self) -> None:
         """Look, as often as the supplier's row says, for ever."""
@@ -83,9 +84,11 @@ class Pool:
             rows = await connection.fetch(queries.TAKE_MESSAGES, supplier, self._name, *_columns(by_key))
             taken = [by_key[row["type"], row["id"], row["sha256"]] for row in rows]
             understood = understand(self._adapter, taken, supplier)
-            await ask_rereads(connection, supplier, understood.subjects)
+            # A pool tells of everything; what the supplier does not feed nobody would ever read.
+            subjects = [each for each in understood.subjects if each[0] in self._read]
+            await ask_rereads(connection, supplier, subjects)
             await record_letters(connection, understood.letters)
-        for subject in {subject for subject, _ in understood.subjects}:
+        for subject in {subject for subject, _ in subjects}:
             self._desk.wanted[subject].set()
         return len(taken)
 

@@ -14,6 +14,7 @@ from contrib.simulators.jd_vop.config import Config
 from contrib.simulators.jd_vop.server import open_simulator
 from contrib.simulators.jd_vop.simulator import Simulator
 from gateway.embedded import Engines
+from tests.engines import fresh_database, fresh_prefix
 from tests.program import Program, running
 from tests.pulling import Operator, differences, latest, row_of, truths
 from tests.reader import Books, Entry, read_books
@@ -71,3 +72,17 @@ class Ground:
 def ground(engines: Engines, database: str, topic_prefix: str, tmp_path: Path) -> Ground:
     """Engines, an empty database, a prefix that no topic has, a directory."""
     return Ground(engines, database, topic_prefix, tmp_path)
+
+
+@pytest.fixture(scope="module")
+async def shared(engines: Engines, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
+    """The same for a whole module, whose tests have suppliers of their own."""
+    async with fresh_database(engines, template) as database, fresh_prefix(engines) as prefix:
+        yield Ground(engines, database, prefix, tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="module")
+async def operator(shared: Ground) -> AsyncIterator[Operator]:
+    """The operator of one program for a whole module."""
+    async with shared.program() as program:
+        yield Operator(program.url)

@@ -1,0 +1,52 @@
+"""A list of nothing, however it is written, is a list of nothing: what goes with it is for the brake to say."""
+
+from __future__ import annotations
+
+import pytest
+
+from contrib.simulators.jd_vop.faults import Rule
+from tests.eventually import eventually
+from tests.integration.pulled.conftest import Ground
+from tests.pulling import FACETS, Operator, row_of, truths
+
+pytestmark = pytest.mark.timeout(200)
+
+NOTHING = {"null": None, "text": "", "list": [], "object": {}}
+
+
+@pytest.mark.parametrize("written", NOTHING)
+async def test_a_catalog_that_is_suddenly_empty_is_held_and_nothing_is_withdrawn(
+    shared: Ground, operator: Operator, written: str
+) -> None:
+    name = f"emptied-{written}"
+    async with shared.simulator(skus=8) as simulator:
+        await operator.declare(**{name: row_of(simulator, facets=["listing"], pulls={"listing": "1d"})})
+        await operator.until_swept(name, "listing")
+        operation = "product/getPageNum" if written in ("null", "list") else "product/getSkuByPage"
+        simulator.faults.add(Rule("empty", operation, {"as": NOTHING[written]}))
+        simulator.faults.add(Rule("empty", "message/get", {"as": NOTHING[written]}))
+        await operator.ask("POST", f"suppliers/{name}/pull", {})
+
+        async def held() -> bool:
+            return any(feed["state"] == "held" for feed in await operator.feeds(name))
+
+        await eventually(held, within=60)
+        listing = (await shared.latest(name))["listing"]
+        assert set(listing) == set(truths(simulator))
+        assert all(entry.value is not None for entry in listing.values())
+        assert [letter["stage"] for letter in await operator.letters(name)] == ["withdraw"]
+        assert "pool feeds" not in (await operator.status(name))["faults"]
+
+
+async def test_a_catalog_that_was_never_filled_is_pulled_as_a_whole(shared: Ground, operator: Operator) -> None:
+    async with shared.simulator(skus=0) as simulator:
+        await operator.declare(bare=row_of(simulator))
+        await operator.until_swept("bare")
+
+        async def done() -> bool:
+            return all(feed["state"] == "done" for feed in await operator.feeds("bare"))
+
+        await eventually(done)
+        assert not any((await shared.latest("bare")).values())
+        assert len(await operator.feeds("bare")) == len(FACETS)
+        assert await operator.letters("bare") == []
