@@ -87,16 +87,31 @@ class Operator:
 
         await eventually(holds, within=within)
 
-    async def until_finished(self, within: float = 60.0) -> None:
-        """Wait until no feed is under way, save runs that were given up, and nothing waits to be read anew."""
+    async def until_finished(self, supplier: str | None = None, within: float = 60.0) -> None:
+        """Wait until no feed is under way and nothing waits to be read anew, of one supplier or of all.
+
+        What was given up for good is not under way: a run with a flaw, a re-read that was asked again.
+        """
+        of_one = f"&supplier={supplier}" if supplier else ""
 
         async def holds() -> bool:
-            feeds = (await self.ask("GET", "feeds?limit=200"))["feeds"]
-            suppliers = (await self.ask("GET", "pulls"))["suppliers"]
-            waiting = [facet.get("waiting") for each in suppliers for facet in each["facets"].values()]
-            return not any(waiting) and all(feed["finished_at"] or feed["flaw"] for feed in feeds)
+            suppliers = (await self.ask("GET", "pulls"))["suppliers"]  # first: afterwards no re-read is coming in
+            feeds = (await self.ask("GET", f"feeds?limit=200{of_one}"))["feeds"]
+            facets = [each["facets"] for each in suppliers if supplier in (None, each["supplier"])]
+            waiting = [facet.get("waiting") for each in facets for facet in each.values()]
+            return not any(waiting) and not any(map(_under_way, feeds))
 
         await eventually(holds, within=within)
+
+
+def _under_way(feed: Mapping[str, Any]) -> bool:
+    match feed["origin"], feed["state"]:
+        case "reread", "admitted" | "incomplete":
+            return False
+        case "sweep", "incomplete":
+            return not feed["flaw"]
+        case _:
+            return not feed["finished_at"]
 
 
 async def control(simulator: Simulator, method: str, route: str, body: object = None) -> Any:

@@ -154,7 +154,7 @@ async def messages_taken(simulator: Simulator, operator: Operator) -> None:
         return not len(simulator.messages) and not simulator.messages.due
 
     await eventually(empty, within=60)
-    await operator.until_finished()
+    await operator.until_finished("jd")
 
 
 async def until_logged(program: Program, event: str) -> None:
