@@ -192,7 +192,8 @@ def compose(services: Services) -> Stages:
     applier = Applier(services.producers)
     contents = Contents(services.bus, services.feed_pool, profiles)
     withdrawer = Withdrawer(services.feed_pool, services.producers[Lane.BULK])
-    numbers, finisher, reports = FeedNumbers(pool), Finisher(pool, withdrawer.wake), Reports(pool)
+    numbers, waits, reports = FeedNumbers(pool), Waits(pool), Reports(pool)
+    finisher = Finisher(pool, withdrawer.wake, waits.end)
     holds = Holds(pool, contents, withdrawer.wake)
     admission = Admission(pool, services.producers, numbers, finisher.touched)
     replays = _replays(services, FeedReplays(applier, services.producers[Lane.EXPRESS], profiles, suppliers), holds)
@@ -208,7 +209,6 @@ def compose(services: Services) -> Stages:
     if "sessions" in roles:
         jobs += [_session_job(services, numbers, admission, finisher)]
     if "intake" in roles:
-        waits = Waits(pool)
         jobs += [Job("waits", waits.run)]
         app.add_routes(_vendor_routes(services, admission, reports, waits).routes())
         app.add_routes(DocsRoutes().routes())

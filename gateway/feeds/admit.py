@@ -122,7 +122,7 @@ class Receipt:
 
 
 class Admission:
-    """Admits feeds. admitted: told of every feed that became durable, so that an empty or fast one is finished."""
+    """Admits feeds. admitted: told of feeds that became durable and that no chunk may finish any more."""
 
     def __init__(
         self,
@@ -158,7 +158,8 @@ class Admission:
             await self._give_up(opened)
             raise
         metrics.feeds_total.labels(facet=opened.facet, state="produced").inc()
-        await self._admitted(opened.feed_no)
+        if opened.mode is Mode.FULL or not opened.chunks:
+            await self._admitted(opened.feed_no)  # the last chunk of any other feed says so itself
         return Receipt(opened.feed_no)
 
     async def _open(self, submission: Submission) -> Submission | Receipt:

@@ -24,6 +24,7 @@ GRACE = timedelta(minutes=15)
 
 SWEEP_SECONDS = 15.0
 COALESCE_SECONDS = 0.1
+"""Between two looks at a feed that was not whole."""
 
 FINISHING = 4
 """Feeds closed at a time: the connections are shared with requests."""
@@ -58,13 +59,20 @@ FORGET_KEYS = "DELETE FROM idempotency_keys WHERE expires_at < now()"
 class Finisher:
     """Finishes feeds as soon as their last chunk took effect, and sweeps up what a crash left open.
 
-    withdraw: told that there is something to withdraw.
+    withdraw: told that there is something to withdraw; ended: told of every feed that is closed.
     """
 
-    def __init__(self, pool: Pool, withdraw: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        withdraw: Callable[[], None] = lambda: None,
+        ended: Callable[[int], None] = lambda feed_no: None,
+    ) -> None:
         self._pool = pool
         self._withdraw = withdraw
+        self._ended = ended
         self._touched: set[int] = set()
+        self._partial: set[int] = set()
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(FINISHING)
 
@@ -76,26 +84,40 @@ class Finisher:
     async def run(self) -> None:
         """Until cancelled. What fails because PostgreSQL is away is swept up later."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow(), name="finisher.follow")
+            group.create_task(self._follow(group), name="finisher.follow")
             group.create_task(self._sweep(), name="finisher.sweep")
 
-    async def _follow(self) -> None:
+    async def _follow(self, group: asyncio.TaskGroup) -> None:
+        """A feed that takes long to finish keeps no other from it."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            due, self._touched = self._touched, set()
+            due = self._touched - self._partial
+            self._touched -= due
             try:
-                await self._finish_whole(due)
+                for feed_no in await self._whole(due):
+                    group.create_task(self._tried(feed_no), name=f"finish {feed_no}")
             except ServiceUnavailableError:
                 log.info("feeds.finish_postponed", feeds=len(due))
-            # Chunks of one feed finish in bursts: look once per burst, not once per chunk.
-            await asyncio.sleep(COALESCE_SECONDS)
 
-    async def _finish_whole(self, touched: Collection[int]) -> None:
-        """Most feeds that were touched are not whole yet, and one question says so of all of them."""
+    async def _whole(self, touched: Collection[int]) -> Collection[int]:
+        """Most feeds that were touched are not whole yet, and one question says so of all of them.
+
+        Chunks of one feed finish in bursts: those are not looked at again before the burst may be over.
+        """
+        if not touched:
+            return ()
         async with acquired(self._pool) as connection:
-            whole = [row["feed_no"] for row in await connection.fetch(WHOLE_FEEDS, GRACE, list(touched))]
-        await asyncio.gather(*map(self._tried, whole))
+            whole = {row["feed_no"] for row in await connection.fetch(WHOLE_FEEDS, GRACE, list(touched))}
+        partial = set(touched) - whole
+        self._partial |= partial
+        asyncio.get_running_loop().call_later(COALESCE_SECONDS, self._look_again, partial)
+        return whole
+
+    def _look_again(self, partial: Collection[int]) -> None:
+        self._partial.difference_update(partial)
+        if not self._touched.isdisjoint(partial):
+            self._wake.set()
 
     async def _tried(self, feed_no: int) -> None:
         try:
@@ -144,6 +166,8 @@ class Finisher:
         log.info("feed.finished", feed=feed_no, supplier=feed["supplier"], facet=feed["facet"], **told)
         if verdict.state == "withdrawing":
             self._withdraw()
+        if verdict.state == "done":
+            self._ended(feed_no)
         return True
 
 

@@ -1,4 +1,4 @@
-"""Waiting for feeds to finish, here or in another process: one question at a time for all that wait.
+"""Waiting for feeds to finish: told of those that finish here, asking about the others, one question for all.
 
 What a waiting request costs must not grow with the number of those that wait: the longer feeds took, the more the
 questions would keep them from finishing.
@@ -37,6 +37,11 @@ class Waits:
         finally:
             self._forget(feed_no, ended)
 
+    def end(self, feed_no: int) -> None:
+        """The feed is finished: whoever waits for it goes on."""
+        for ended in self._waiting.get(feed_no, ()):
+            ended.set()
+
     async def run(self) -> None:
         """Look for as long as anyone waits, for ever. While PostgreSQL is away the waits just go on."""
         while True:
@@ -52,8 +57,7 @@ class Waits:
         async with acquired(self._pool) as connection:
             rows = await connection.fetch(FINISHED_OF, list(self._waiting))
         for row in rows:
-            for ended in self._waiting.get(row["feed_no"], ()):
-                ended.set()
+            self.end(row["feed_no"])
 
     def _forget(self, feed_no: int, ended: asyncio.Event) -> None:
         waiting = self._waiting[feed_no]

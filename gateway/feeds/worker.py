@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 
 import structlog
 
@@ -19,14 +20,15 @@ from gateway.feeds.sources import LANE_TOPIC, places
 from gateway.kafka import Bus, Consumer, KafkaUnavailableError, Partition, Record
 from gateway.store import Pool
 from gateway.telemetry import metrics
+from gateway.turnstile import urgent
 
 log = structlog.get_logger(__name__)
 
 CONCURRENCY: Mapping[Lane, int] = {Lane.EXPRESS: 12, Lane.BULK: 3}
 """Chunks under way in one process. Bulk leaves express its share of connections and of the event loop's turns."""
 
-WAITING = 2
-"""Chunks of one partition read ahead; beyond it the partition is paused."""
+WAITING: Mapping[Lane, int] = {Lane.EXPRESS: 8, Lane.BULK: 2}
+"""Chunks of one partition read ahead; beyond it the partition is paused, and what is resumed misses a fetch."""
 
 POLL_SECONDS = 0.2
 
@@ -37,14 +39,15 @@ MAX_POLL = 12
 class PartitionQueue:
     """The chunks of one partition, taken strictly in order by one task at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: int) -> None:
+        self._waiting = waiting
         self.records: deque[Record] = deque()
         self.task: asyncio.Task[None] | None = None
 
     @property
     def full(self) -> bool:
         """Whether reading ahead has to pause."""
-        return len(self.records) >= WAITING
+        return len(self.records) >= self._waiting
 
     @property
     def idle(self) -> bool:
@@ -106,7 +109,8 @@ class LaneWorker:
         found = await self._places_of(assigned)
         for queue in self._queues.values():
             queue.records.clear()
-        self._queues = {partition: self._queues.get(partition) or PartitionQueue() for partition in assigned}
+        waiting = WAITING[self._lane]
+        self._queues = {each: self._queues.get(each) or PartitionQueue(waiting) for each in assigned}
         return found
 
     async def _turn(self, consumer: Consumer, group: asyncio.TaskGroup) -> None:
@@ -137,7 +141,7 @@ class LaneWorker:
 
     async def _patiently_process(self, record: Record) -> Step:
         async for attempt in patiently():
-            with attempt:
+            with attempt, urgent() if self._lane is Lane.EXPRESS else nullcontext():
                 return await self._processor.process(record)
         raise AssertionError("patience has no end")
 

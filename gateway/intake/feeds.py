@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -42,9 +43,13 @@ from gateway.intake.views import FeedList, feed_view, item_view, report_row
 from gateway.registry import Registry
 from gateway.suppliers import Caller, SupplierCache
 from gateway.telemetry.faults import reached
+from gateway.turnstile import urgent
 from schemas.catalog import Facet
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+SMALL_BYTES = 16 * 1024
+"""Of a body whose sender is not to wait for large ones: some two hundred prices."""
 
 READ = "read"
 """Scope of everything that only looks."""
@@ -93,6 +98,10 @@ class FeedRoutes:
 
     async def push(self, request: web.Request) -> web.StreamResponse:
         """Take one feed. 202 once it is durable; 200 for a repeat, or when it was waited for and is finished."""
+        with urgent() if 0 < (request.content_length or 0) <= SMALL_BYTES else nullcontext():
+            return await self._push(request)
+
+    async def _push(self, request: web.Request) -> web.StreamResponse:
         who = await authenticate(request, self._credentials)
         refuse_unknown(request, "mode")
         facet, key = facet_of(request.match_info["feed"]), idempotency_key_of(request)
