@@ -11,7 +11,7 @@ from tests.pulling import FACETS, Operator, row_of, truths
 
 pytestmark = pytest.mark.timeout(200)
 
-NOTHING = {"null": None, "text": "", "list": [], "object": {}}
+NOTHING: dict[str, object] = {"null": None, "text": "", "list": [], "object": {}}
 
 
 @pytest.mark.parametrize("written", NOTHING)
