@@ -108,7 +108,7 @@ def test_the_quick_start_can_be_pasted(clone: Path, ports: tuple[str, str]) -> N
 def assert_pulled(printed: str, changed: dict[str, object], story: str) -> None:
     """What the section about a supplier that is pulled made of it."""
     sku = changed["sku"]
-    assert re.search(r"^ jd +active +\S+ +500 +listing +\d+s ", printed, re.MULTILINE), story
+    assert re.search(r"^ jd +active +\S+ +500 +listing +\d+[sm] ", printed, re.MULTILINE), story
     assert len(re.findall(r"^ (?:token|list|read \w+|pool feeds) +ok ", printed, re.MULTILINE)) == 7, story
     prices = re.findall(rf'jd:{sku}:\S* .*"agreement_price":"([\d.]+)"', printed)
     assert (len(prices), prices[-1]) == (2, "12.30"), story
