@@ -88,7 +88,7 @@ class Attempts:
         prepared = prepare(request, self.operation(name), self._base_url, credential)
         while True:
             await self.breakers.ready(name)
-            async with self.limiter.turn(priority):
+            async with self.limiter.turn(priority, name):
                 if not self._owned():
                     raise LeaseLostError(f"supplier {self._supplier} was lost")
                 permit = self.breakers.admit(name)

@@ -7,7 +7,7 @@ had together: a call that waits for a token holds no place, so that what is urge
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -122,6 +122,41 @@ class Rate:
         self._at = max(self._at, now)
 
 
+class Queue:
+    """Calls that wait: one operation after the other has its turn, so that twenty calls are not kept by ten thousand.
+
+    Within an operation they come in order.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def append(self, operation: str, turn: asyncio.Future[None]) -> None:
+        """Wait behind the others of the operation."""
+        self._waiting.setdefault(operation, deque()).append(turn)
+
+    def discard(self, operation: str, turn: asyncio.Future[None]) -> None:
+        """Wait no more, if it does."""
+        turns = self._waiting.get(operation, deque())
+        if turn in turns:
+            turns.remove(turn)
+        if not turns:
+            self._waiting.pop(operation, None)
+
+    def popleft(self) -> asyncio.Future[None]:
+        """The one whose turn it is."""
+        operation, turns = next(iter(self._waiting.items()))
+        turn = turns.popleft()
+        if turns:
+            self._waiting.move_to_end(operation)
+        else:
+            del self._waiting[operation]
+        return turn
+
+
 class Limiter:
     """Turns to call one supplier. concurrency: calls under way at once."""
 
@@ -129,7 +164,7 @@ class Limiter:
         self.rate = rate
         self._free = concurrency
         self._clock = clock
-        self._waiting: dict[Priority, deque[asyncio.Future[None]]] = {each: deque() for each in Priority}
+        self._waiting: dict[Priority, Queue] = {each: Queue() for each in Priority}
         self._passed_over = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -139,18 +174,18 @@ class Limiter:
         return sum(map(len, self._waiting.values()))
 
     @asynccontextmanager
-    async def turn(self, priority: Priority) -> AsyncIterator[None]:
-        """A place and a token, first come, first served among those of one priority. The place is given back."""
-        await self._granted(priority)
+    async def turn(self, priority: Priority, operation: str = "") -> AsyncIterator[None]:
+        """A place and a token; operations of one priority take turns. The place is given back."""
+        await self._granted(priority, operation)
         try:
             yield
         finally:
             self._free += 1
             self.grant()
 
-    async def _granted(self, priority: Priority) -> None:
+    async def _granted(self, priority: Priority, operation: str) -> None:
         turn = asyncio.get_running_loop().create_future()
-        self._waiting[priority].append(turn)
+        self._waiting[priority].append(operation, turn)
         self.grant()
         try:
             await turn
@@ -158,8 +193,8 @@ class Limiter:
             if turn.done() and not turn.cancelled():  # granted, and cancelled before it could be used
                 self._free += 1
                 self.rate.give_back()
-            elif turn in self._waiting[priority]:
-                self._waiting[priority].remove(turn)
+            else:
+                self._waiting[priority].discard(operation, turn)
             self.grant()
             raise
 

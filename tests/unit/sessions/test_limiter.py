@@ -193,6 +193,20 @@ async def one_after_the_other(limiter: Limiter, *priorities: Priority) -> list[P
     return order
 
 
+async def test_a_few_calls_are_not_kept_by_very_many_of_another_operation(limiter: Limiter) -> None:
+    order: list[str] = []
+
+    async def call(operation: str) -> None:
+        async with limiter.turn(Priority.SWEEP, operation):
+            order.append(operation)
+
+    async with asyncio.TaskGroup() as calls, limiter.turn(Priority.SWEEP):
+        for operation in ["detail"] * 6 + ["price"] * 2:
+            calls.create_task(call(operation))
+        await until_waiting(limiter, 8)
+    assert order == ["detail", "price", "detail", "price", "detail", "detail", "detail", "detail"]
+
+
 async def until_waiting(limiter: Limiter, calls: int) -> None:
     async def holds() -> bool:
         return limiter.waiting == calls
