@@ -132,12 +132,8 @@ class ChunkProcessor:
     async def _apply(self, connection: Connection, chunk: ReadChunk) -> tuple[Step, Decisions | None]:
         """Everything the transaction does; no decisions when the chunk had taken effect before."""
         head, source = chunk.head, chunk.source
-        place = await queries.take_next(connection, source)
-        if place is None or place < source.offset:
-            return Step.MISPLACED, None
-        if place > source.offset:
-            return Step.TAKEN, None
-        await queries.move_next(connection, source)
+        if not await queries.move_next(connection, source):
+            return await _elsewhere(connection, source), None
         if not await queries.claim_chunk(connection, head, source, len(chunk.entries)):
             return Step.TAKEN, None
         if await queries.share_feed(connection, head):
@@ -156,11 +152,9 @@ class ChunkProcessor:
     async def _bury(self, record: Record, source: Source, issues: tuple[Issue, ...]) -> Step:
         """Dead-letter a record that cannot be read as a chunk at all; the partition goes on."""
         async with transaction(self._pool) as connection:
-            place = await queries.take_next(connection, source)
-            if place != source.offset:
-                return Step.MISPLACED if place is None or place < source.offset else Step.TAKEN
+            if not await queries.move_next(connection, source):
+                return await _elsewhere(connection, source)
             await record_letters(connection, [_unreadable(record, issues)])
-            await queries.move_next(connection, source)
         log.warning("chunk.unreadable", topic=source.topic, partition=source.partition, offset=source.offset)
         return Step.TAKEN
 
@@ -168,6 +162,12 @@ class ChunkProcessor:
         metrics.feed_chunk_seconds.labels(lane=head.lane).observe(seconds)
         for outcome, count in decisions.counts().items():
             metrics.feed_items_total.labels(supplier=head.supplier, facet=head.facet, outcome=outcome).inc(count)
+
+
+async def _elsewhere(connection: Connection, source: Source) -> Step:
+    """What a record came to where its partition does not stand."""
+    place = await queries.next_of(connection, source)
+    return Step.TAKEN if place is not None and place > source.offset else Step.MISPLACED
 
 
 async def _normalise_in_stretches(

@@ -28,9 +28,11 @@ SESSION: Mapping[str, str] = {
 }
 """Server settings of the connections that run this module."""
 
-TAKE_NEXT = "SELECT next FROM source_offsets WHERE topic = $1 AND partition = $2 FOR UPDATE"
+NEXT_OF = "SELECT next FROM source_offsets WHERE topic = $1 AND partition = $2"
 
-MOVE_NEXT = "UPDATE source_offsets SET next = $3 WHERE topic = $1 AND partition = $2"
+MOVE_NEXT = """
+    UPDATE source_offsets SET next = next + 1 WHERE topic = $1 AND partition = $2 AND next = $3 RETURNING true
+"""
 
 CLAIM_CHUNK = """
     INSERT INTO feed_chunks (feed_no, chunk_no, topic, partition, "offset", first_record, records, page_no, outcomes,
@@ -106,15 +108,16 @@ class Source:
     offset: int
 
 
-async def take_next(connection: Connection, source: Source) -> int | None:
-    """The offset this partition goes on with, locked until the transaction ends; None: it was never followed."""
-    found: int | None = await connection.fetchval(TAKE_NEXT, source.topic, source.partition)
+async def next_of(connection: Connection, source: Source) -> int | None:
+    """The offset this partition goes on with; None: it was never followed."""
+    found: int | None = await connection.fetchval(NEXT_OF, source.topic, source.partition)
     return found
 
 
-async def move_next(connection: Connection, source: Source) -> None:
-    """The partition goes on behind `source`."""
-    await connection.execute(MOVE_NEXT, source.topic, source.partition, source.offset + 1)
+async def move_next(connection: Connection, source: Source) -> bool:
+    """Have the partition go on behind `source`, locked until the transaction ends; False: it was not there."""
+    moved = await connection.fetchval(MOVE_NEXT, source.topic, source.partition, source.offset)
+    return moved is not None
 
 
 async def claim_chunk(connection: Connection, head: ChunkHead, source: Source, records: int) -> bool:

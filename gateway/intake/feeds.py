@@ -21,6 +21,7 @@ from gateway.feeds.admit import (
     Submission,
 )
 from gateway.feeds.chunk import Mode
+from gateway.feeds.closing import TROUBLED
 from gateway.feeds.report import NEWEST, FeedStatus, Reports
 from gateway.feeds.waits import Waits
 from gateway.intake.answers import correlation
@@ -258,7 +259,7 @@ class FeedRoutes:
         return status
 
     async def _problems(self, status: FeedStatus) -> list[dict[str, object]]:
-        return await self._reports.top_problems(status.feed_no)
+        return await self._reports.top_problems(status.feed_no) if status.counts.keys() & TROUBLED else []
 
 
 def _wants_csv(request: web.Request) -> bool:
