@@ -167,7 +167,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             owner=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             pool=pool,
             feed_pool=await enter(open_pool(url, name="feeds", size=FEED_CONNECTIONS, session=queries.SESSION)),
-            session_pool=await enter(open_pool(url, name="sessions", size=SESSION_CONNECTIONS)),
+            session_pool=await enter(
+                open_pool(url, name="sessions", size=SESSION_CONNECTIONS, session=_of_owner(settings.lease_seconds))
+            ),
             bus=bus,
             producers={lane: await enter(bus.producer(lane)) for lane in Lane},
             box=box,
@@ -309,6 +311,12 @@ def _addresses(settings: Settings) -> tuple[str, str]:
             [f"{' and '.join(missing)} must be set; or run with --embedded, which starts Kafka and PostgreSQL itself"]
         )
     return settings.kafka_bootstrap, settings.database_url.get_secret_value()
+
+
+def _of_owner(lease_seconds: float) -> Mapping[str, str]:
+    """Server settings of connections whose transactions hold leases: one that was frozen in a transaction would block
+    its successor for as long as the server lets it."""
+    return {"idle_in_transaction_session_timeout": f"{lease_seconds * 1000:.0f}ms"}
 
 
 async def _answering(pool: Pool) -> str:

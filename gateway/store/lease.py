@@ -20,7 +20,7 @@ from gateway.store.pool import Connection, Pool, StoreUnavailableError, transact
 log = structlog.get_logger(__name__)
 
 ENSURE = "INSERT INTO leases (name, owner, epoch, until) VALUES ($1, '', 0, '-infinity') ON CONFLICT DO NOTHING"
-LOCK = "SELECT until < clock_timestamp() FROM leases WHERE name = $1 FOR UPDATE"
+LOCK = "SELECT true FROM leases WHERE name = $1 AND until < clock_timestamp() FOR UPDATE"
 TAKE = """
     UPDATE leases SET owner = $2, epoch = epoch + 1, until = clock_timestamp() + make_interval(secs => $3)
      WHERE name = $1 RETURNING epoch

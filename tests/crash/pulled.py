@@ -157,10 +157,11 @@ async def messages_taken(simulator: Simulator, operator: Operator) -> None:
     await operator.until_finished("jd")
 
 
-async def until_logged(program: Program, event: str) -> None:
-    """Wait until a program has logged this."""
+async def until_owner(program: Program, supplier: str = "jd", *, owner: bool = True, within: float = 60.0) -> None:
+    """Wait until a program has logged that a supplier is its own; owner: or that it no longer is."""
 
     async def holds() -> bool:
-        return bool(program.events(event))
+        told = program.events("lease.taken" if owner else "lease.lost")
+        return any(event["lease"] == f"session {supplier}" for event in told)
 
-    await eventually(holds, within=60)
+    await eventually(holds, within=within)
