@@ -127,7 +127,8 @@ class Changes:
                 raise ValueError(f"there is no area {value['id']}")
             area = replace(found, name=value.get("name", found.name if operate == 3 else f"{found.name}（新）"))
             (areas.drop if operate == 3 else areas.put)(area)
-        told = {"areaId": area.id, "areaName": area.name, "parentId": area.parent, "areaLevel": area.level}
+        # Messages count levels from the country, the calls about areas from the province.
+        told = {"areaId": area.id, "areaName": area.name, "parentId": area.parent, "areaLevel": area.level + 1}
         return 50, told | {"operateType": operate}
 
 

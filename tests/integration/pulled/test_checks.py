@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(200)
 
 FORBIDDEN = (
     "http://api.example.com",
-    "https://user:word@api.example.com",
+    "https://user:w0rd@api.example.com",
     "https://api.example.com:22",
     "https://127.0.0.1",
     "https://[::ffff:127.0.0.1]",
@@ -67,7 +67,7 @@ async def test_an_address_that_may_not_be_called_is_refused_when_it_is_declared(
     assert response.status == 422
     assert "url_forbidden" in text
     assert "suppliers.inside.http.base_url" in text
-    assert "word" not in text
+    assert "w0rd" not in text
 
 
 @asynccontextmanager
@@ -94,7 +94,7 @@ async def test_a_check_names_what_is_wrong(shared: Ground, operator: Operator) -
     async with AsyncExitStack() as stack:
         simulators = {
             name: await stack.enter_async_context(shared.simulator(skus=8))
-            for name in ("well", "password", "html", "hang", "key")
+            for name in ("well", "password", "html", "hang", "key", "redirect")
         }
         rows: dict[str, Mapping[str, Any]] = {name: row_of(each) for name, each in simulators.items()}
         for name, kind in (("html", "html"), ("hang", "hang")):
@@ -103,24 +103,25 @@ async def test_a_check_names_what_is_wrong(shared: Ground, operator: Operator) -
         for name, secret in (("password", "password"), ("key", "client_secret")):
             rows[name] = {**rows[name], "secrets": {**rows[name]["secrets"], secret: "wrong"}}
         port, came = await stack.enter_async_context(listening())
+        simulators["redirect"].faults.add(Rule("redirect", "product/*", {"location": f"http://127.0.0.1:{port}/"}))
         rows["port"] = row_at("http://127.0.0.1:9", allow_private=True)
         rows["resolved"] = row_at(f"https://localtest.example.com:{port}")
         await operator.declare(**rows)
         await operator.until_swept("well")
         said = dict(zip(rows, await asyncio.gather(*(failing(operator, name) for name in rows)), strict=True))
         assert said["well"] == ""
-        assert said["password"].startswith("token: AuthError")
-        assert said["key"].startswith("token: AuthError")
+        assert "2002" in said["password"]
+        assert "2003" in said["key"]
         assert "out of service" in said["html"] or "breaker" in said["html"] or "too often" in said["html"]
         assert "in time" in said["hang"] or "too often" in said["hang"]
         assert "refused" in said["port"] or "too often" in said["port"]
         assert "does not resolve" in said["resolved"] or "too often" in said["resolved"]
+        assert said["redirect"].startswith("list: ContractError: HTTP status 302")
         assert came == []
-        print(said)
 
 
-async def mallgate(operator: Operator, *arguments: str, columns: int = 140) -> tuple[int, str]:
-    """The command of an operator on a terminal of this width: exit status and what it shows."""
+async def mallgate(operator: Operator, *arguments: str) -> tuple[int, str]:
+    """The command of an operator: exit status and what it shows."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -129,7 +130,6 @@ async def mallgate(operator: Operator, *arguments: str, columns: int = 140) -> t
         env={
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
-            "COLUMNS": str(columns),
             "MALLGATE_ADMIN_URL": operator.url,
             "MALLGATE_ADMIN_TOKEN": ADMIN_TOKEN,
         },
@@ -144,17 +144,13 @@ async def test_the_commands_show_how_a_supplier_fares_and_act_on_it(shared: Grou
     async with shared.simulator(skus=8) as simulator:
         await operator.declare(shown=row_of(simulator))
         await operator.until_swept("shown")
-        for columns in (80, 140):
-            status, out = await mallgate(operator, "suppliers", "status", "shown", columns=columns)
-            print(out)
-            assert status == 0
-            assert all(facet in out for facet in ("product", "price", "stock", "listing"))
-            assert max(map(len, out.splitlines())) <= columns
+        status, out = await mallgate(operator, "suppliers", "status", "shown")
+        assert status == 0
+        assert all(word in out for word in ("product", "price", "stock", "listing", "500 of 500", "next in 2"))
         status, out = await mallgate(operator, "suppliers", "status", "shown", "--json")
         [told] = orjson.loads(out)
         assert (told["supplier"], told["state"]) == ("shown", "active")
         status, out = await mallgate(operator, "suppliers", "check", "shown")
-        print(out)
         assert status == 0
         assert "token" in out
         before = told["facets"]["price"]["fresh_at"]
@@ -208,9 +204,11 @@ async def test_dead_letters_of_pulling_and_of_the_pool_are_replayed(shared: Grou
             return letters.keys() == {"pull", "pool"}
 
         await eventually(both, within=60)
-        selection = {"ids": [*letters.values()]}
-        plan = await operator.ask("POST", "replays", {"selection": selection, "reason": "it was mended"})
-        print(plan)
+        outcomes = {
+            stage: (await operator.ask("POST", f"deadletters/{id_}/replay", {"reason": "it was mended"}))["outcome"]
+            for stage, id_ in letters.items()
+        }
+        assert outcomes == {"pull": "requeued", "pool": "rejected"}
 
         async def again() -> bool:
             return bool((await operator.status("mended"))["facets"]["price"]["fresh_at"] > fresh)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from contrib.simulators.jd_vop.faults import Rule
@@ -11,7 +13,7 @@ from tests.pulling import FACETS, Operator, row_of, truths
 
 pytestmark = pytest.mark.timeout(200)
 
-NOTHING: dict[str, object] = {"null": None, "text": "", "list": [], "object": {}}
+NOTHING: Mapping[str, object] = {"null": None, "text": "", "list": [], "object": {}}
 
 
 @pytest.mark.parametrize("written", NOTHING)

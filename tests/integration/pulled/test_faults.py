@@ -247,8 +247,9 @@ def _due(facet: Mapping[str, Any]) -> bool:
 
 async def _settled(operator: Operator, case: str, simulator: Simulator) -> bool:
     """Whether its pool is empty, nothing waits to be read anew, and no feed is under way."""
-    waiting = [facet.get("waiting") for facet in (await operator.status(case))["facets"].values()]
-    if len(simulator.messages) or simulator.messages.due or any(waiting):
+    if len(simulator.messages) or simulator.messages.due:
+        return False
+    if any(facet.get("waiting") for facet in (await operator.status(case))["facets"].values()):
         return False
     return all(feed["finished_at"] or feed["flaw"] for feed in await operator.feeds(case))
 

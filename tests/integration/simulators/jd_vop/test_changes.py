@@ -61,7 +61,7 @@ async def test_an_area_changes_in_the_tree_and_by_a_message(operate):
         await buyer.control("POST", "change", kind="area", value={"operate": operate, **which})
         (message,) = await messages(buyer, "50")
         assert message["result"]["operateType"] == operate
-        assert message["result"]["areaLevel"] == 4
+        assert message["result"]["areaLevel"] == 5
         towns = (await buyer.call("area/getTown", id=9592))["result"]
         assert ("新街道" in towns) is (operate != 3)
 
