@@ -35,7 +35,7 @@ async def status(supplier: str | None = None, /, *, json: Json = False) -> int:
         return DONE
     now = datetime.now(UTC)
     table(
-        "supplier|state|owner|calls/s|facet|fresh|#waiting|sweep",
+        "supplier|state|owner|calls/s|facet|age|#waiting|sweep",
         (row for each in found for row in _rows(each, now)),
         empty="No supplier is pulled yet: one whose adapter pulls feeds appears here once a process owns it.",
     )
@@ -92,7 +92,7 @@ def _owner(owner: str | None) -> str | None:
 def _pace(found: dict[str, Any]) -> str | None:
     if found["rate"] is None:
         return None
-    return f"{found['rate']:.3g} of {found['rate_limit']:.3g}"
+    return f"{found['rate']:.3g}/{found['rate_limit']:.3g}"
 
 
 def _sweep(facet: dict[str, Any], now: datetime) -> str:
@@ -112,13 +112,19 @@ def _tell_faults(found: dict[str, Any]) -> None:
     for operation, breaker in found["breakers"].items():
         words = f"{found['supplier']}: breaker of {operation} is {breaker['state']}: {breaker['reason']}"
         console.print(Text(words, style="red"))
+    # What waits for a breaker repeats what was just said of it.
+    held_up = [task for task, words in found["faults"].items() if words.startswith("BreakerOpenError")]
+    if held_up:
+        console.print(Text(f"{found['supplier']}: held up by it: {', '.join(sorted(held_up))}", style="yellow"))
     for task, words in found["faults"].items():
+        if task in held_up:
+            continue
         console.print(Text(f"{found['supplier']}: {task}: {words}", style="yellow"))
 
 
 def age(instant: str | None, now: datetime) -> str | None:
     """How long ago an instant of the API was."""
-    return None if instant is None else f"{span((now - datetime.fromisoformat(instant)).total_seconds())} ago"
+    return None if instant is None else span((now - datetime.fromisoformat(instant)).total_seconds())
 
 
 def span(seconds: float) -> str:
