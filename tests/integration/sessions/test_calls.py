@@ -239,6 +239,29 @@ async def test_a_breaker_opens_and_closes_again_by_one_probe(
     assert gauge("breaker_open", operation="read") == 0
 
 
+async def test_questions_asked_at_once_wait_for_the_probe_instead_of_ending_it(
+    shop: Shop, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "FIRST_SECONDS", 0.2)
+    monkeypatch.setattr(breaker, "LEAST_SECONDS", 0.2)
+    shop.answers = [says(503) for _ in range(5)]
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            await calls.call(READ)
+
+    async def recovered() -> bool:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(3):
+                    group.create_task(calls.call(READ))
+        except ExceptionGroup:
+            return False
+        return True
+
+    await eventually(recovered)
+    assert shop.calls["read"] == 8
+
+
 async def test_retries_stop_before_they_become_the_load(shop: Shop, calls: Calls) -> None:
     shop.answers = [says(503 if attempt % 5 in (0, 2) else 0) for attempt in range(1000)]
     results = [await outcome(calls) for _ in range(100)]
