@@ -314,9 +314,12 @@ def _addresses(settings: Settings) -> tuple[str, str]:
 
 
 def _of_owner(lease_seconds: float) -> Mapping[str, str]:
-    """Server settings of connections whose transactions hold leases: one that was frozen in a transaction would block
-    its successor for as long as the server lets it."""
-    return {"idle_in_transaction_session_timeout": f"{lease_seconds * 1000:.0f}ms"}
+    """Server settings of connections whose transactions hold leases.
+
+    An owner that was frozen in a transaction would block its successor for as long as the server lets it; one frozen
+    in mid-statement is not idle to the server.
+    """
+    return {"transaction_timeout": f"{lease_seconds * 1000:.0f}ms"}
 
 
 async def _answering(pool: Pool) -> str:
