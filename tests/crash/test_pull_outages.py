@@ -53,11 +53,11 @@ async def test_an_engine_that_goes_and_comes_back_delays_a_sweep_and_costs_nothi
 
 @pytest.mark.parametrize("answer", ["429", "3021", "3041"])
 async def test_a_supplier_that_stands_half_the_rate_is_hardly_ever_called_in_vain(ground: Ground, answer: str) -> None:
-    async with ground.simulator(skus=600, rate=50.0, rate_answer=answer) as simulator, ground.program() as program:
+    async with ground.simulator(skus=900, rate=50.0, rate_answer=answer) as simulator, ground.program() as program:
         operator = Operator(program.url)
         row = row_of(simulator, facets=["product"], pulls={"product": "1d"})
         await operator.declare(jd={**row, "http": {**row["http"], "rate_per_second": 100}})
-        await operator.until_swept("jd", "product")
+        await operator.until_swept("jd", "product", within=120)
         stats = await control(simulator, "GET", "stats")
     assert stats["limited"] <= 0.05 * stats["total"], stats
 
