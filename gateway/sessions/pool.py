@@ -7,6 +7,7 @@ dead letter first and is deleted too, so that no message stalls the pool.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -28,6 +29,9 @@ log = structlog.get_logger(__name__)
 
 STAGE = "pool"
 """Where a message was not understood; a replay reads it again with the adapter of today."""
+
+FORGET_SECONDS = 3600.0
+"""How often messages are forgotten that came so long ago that no pool brings them again."""
 
 Key = tuple[str, str, bytes]
 """Type, id and digest of a message: ids are reused."""
@@ -52,8 +56,12 @@ class Pool:
 
     async def run(self) -> None:
         """Look, as often as the supplier's row says, for ever."""
-        patience = Patience(self._desk, f"pool {self._name}")
+        patience, forgot_at = Patience(self._desk, f"pool {self._name}"), float("-inf")
         while True:
+            if time.monotonic() - forgot_at >= FORGET_SECONDS:
+                forgot_at = time.monotonic()
+                async with self._desk.transaction() as connection:
+                    await connection.execute(queries.FORGET_MESSAGES, self._desk.supplier.id)
             try:
                 while await self.cycle():
                     patience.well()
