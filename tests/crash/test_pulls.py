@@ -34,6 +34,9 @@ pytestmark = [pytest.mark.crash, pytest.mark.timeout(180)]
 SKUS = 230
 """Three questions of each facet."""
 
+DOOMED = {**LEASE, "MALLGATE_ROLES": "sessions,console"}
+"""Of programs to be killed or frozen: as members of consumer groups they would only be waited for."""
+
 LATER = {"sweep.listed": 11, "sweep.sent": 6}
 """Where it may matter how far the run is."""
 
@@ -44,7 +47,7 @@ async def test_a_sweep_whose_program_is_killed_is_brought_to_its_end_by_the_next
 ) -> None:
     mark = tmp_path / "mark"
     async with ground.simulator(skus=SKUS) as simulator:
-        async with ground.program(**LEASE, **fault(point, "kill", mark, nth=nth)) as program:
+        async with ground.program(**DOOMED, **fault(point, "kill", mark, nth=nth)) as program:
             await Operator(program.url).declare(jd=slow_row(simulator))
             assert await program.ended() == -signal.SIGKILL
         begun = await runs(ground)
@@ -75,11 +78,10 @@ async def test_what_messages_said_is_on_the_topics_although_the_program_was_kill
 ) -> None:
     mark = tmp_path / "mark"
     async with ground.simulator(skus=SKUS) as simulator:
-        async with ground.program(**LEASE, **fault(point, "kill", mark, nth=2)) as program:
+        async with ground.program(**DOOMED, **fault(point, "kill", mark, nth=2)) as program:
             operator = Operator(program.url)
             await operator.declare(jd=slow_row(simulator))
             await operator.until_swept("jd")
-            await operator.until_finished()
             ended = asyncio.ensure_future(program.ended())
             while not ended.done():
                 simulator.changes.several(30, None)
@@ -103,7 +105,7 @@ async def test_a_frozen_owner_is_replaced_and_does_nothing_more_when_it_wakes(
     mark = tmp_path / "mark"
     async with (
         ground.simulator(skus=SKUS) as simulator,
-        ground.program(**LEASE, **fault(point, "stop", mark, nth=2)) as zombie,
+        ground.program(**DOOMED, **fault(point, "stop", mark, nth=2)) as zombie,
     ):
         await Operator(zombie.url).declare(jd=slow_row(simulator, messages="1h"))
         await eventually(lambda: asyncio.to_thread(mark.exists), within=60)
