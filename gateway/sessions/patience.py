@@ -29,6 +29,5 @@ class Patience:
 
     def well(self) -> None:
         """A try came through."""
-        if self._ceiling != FIRST:
-            self._ceiling = FIRST
+        self._ceiling = FIRST
         self._desk.told(self._task, None)
