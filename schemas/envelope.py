@@ -115,6 +115,7 @@ FIELD_OF = {header: field for field, header in HEADER_OF.items()}
 
 # Unreserved characters of RFC 3986, and the `*` of "everywhere", stand for themselves.
 PLAIN = re.compile(r"[A-Za-z0-9_.~*-]+")
+_PLAIN_KEY = re.compile(rb"([A-Za-z0-9_.~*-]+):([A-Za-z0-9_.~*-]+)(?::([A-Za-z0-9_.~*-]+))?")
 
 
 def _part(text: str) -> str:
@@ -130,6 +131,9 @@ def key_of(supplier: str, sku: str, area: str | None = None) -> bytes:
 
 def parts_of(key: bytes) -> ItemKey:
     """The parts of a catalog key. Raises InvalidEnvelopeError for anything `key_of` cannot have made."""
+    if plain := _PLAIN_KEY.fullmatch(key):  # nearly all, and a third of the time
+        supplier, sku, area = plain.groups()
+        return ItemKey(supplier.decode(), sku.decode(), None if area is None else area.decode())
     try:
         parts = ItemKey(*(unquote_to_bytes(part).decode() for part in key.split(b":")))
     except (TypeError, UnicodeDecodeError) as error:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from gateway.kafka import Position
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One record of a catalog topic. version: from its headers; partition and offset: where it lies."""
 
     partition: int
@@ -23,8 +23,7 @@ class Seen:
         return Position(self.partition, self.offset)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What `feed_state` says of a key: the accepted version and where its content was last published.
 
     hash: of the content; None: nothing was accepted yet, or the key is withdrawn.
@@ -93,7 +92,7 @@ def remedy(known: Known, seen: Iterable[Seen]) -> Remedy | None:
             case Finding.PENDING:
                 # What was known may lie behind it: repeats of old chunks in a restored database are published again.
                 found = Remedy(each, resend=end.offset > each.offset, end=end)
-        known = replace(known, version=max(each.version, known.version), partition=end.partition, offset=end.offset)
+        known = known._replace(version=max(each.version, known.version), partition=end.partition, offset=end.offset)
     return found
 
 

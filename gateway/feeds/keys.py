@@ -19,7 +19,7 @@ from schemas.envelope import ItemKey
 
 READ = """
     SELECT s.supplier, s.sku, s.area, s.version, s.partition, s."offset", s.hash
-      FROM unnest($2::text[], $3::text[], $4::text[]) AS k (supplier, sku, area)
+      FROM json_to_recordset($2::json) AS k (supplier text, sku text, area text)
      CROSS JOIN LATERAL (
            SELECT supplier, sku, area, version, partition, "offset", hash FROM feed_state
             WHERE facet = $1::text::"char" AND supplier = k.supplier AND sku = k.sku AND area = k.area
@@ -109,9 +109,11 @@ def _columns(facet: Facet, keys: Collection[ItemKey]) -> tuple[str, list[str], l
 
 
 async def _known(connection: Connection, query: str, facet: Facet, keys: Collection[ItemKey]) -> dict[ItemKey, Known]:
-    rows = await connection.fetch(query, *_columns(facet, keys))
-    found = {(row[0], row[1], row[2]): Known(row[3], row[4], row[5], row[6]) for row in rows}
-    return {key: found.get((key.supplier, key.sku, key.area or ""), NOTHING) for key in keys}
+    named = [{"supplier": supplier, "sku": sku, "area": area or ""} for supplier, sku, area in keys]
+    known = dict.fromkeys(keys, NOTHING)
+    for supplier, sku, area, *state in await connection.fetch(query, FACET_CODES[facet], named):
+        known[ItemKey(supplier, sku, area or None)] = Known(*state)
+    return known
 
 
 async def read_known(connection: Connection, facet: Facet, keys: Collection[ItemKey]) -> dict[ItemKey, Known]:

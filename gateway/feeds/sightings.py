@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.feeds.findings import Seen
 from gateway.feeds.message import PERISHABLE
@@ -18,8 +18,7 @@ MAX_KEY = 2000
 MAX_VERSION = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """One record of a catalog topic that is not settled yet. since: when it was read, by the monotonic clock."""
 
     facet: Facet

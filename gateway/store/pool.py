@@ -255,7 +255,10 @@ def _options(name: str, session: Mapping[str, str] | None) -> dict[str, Any]:
 
 
 async def _speak_json(connection: Any) -> None:
-    """jsonb as Python values, in jsonb's binary form: version byte 1, then the text."""
+    """json and jsonb as Python values. The binary form of json is its text; jsonb has a version byte, 1, before it."""
+    await connection.set_type_codec(
+        "json", schema="pg_catalog", format="binary", encoder=orjson.dumps, decoder=orjson.loads
+    )
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
