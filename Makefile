@@ -5,6 +5,9 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 ARGS ?=
+# Processes that share the tests, each with engines of its own; 0: none but the first.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 # What runs in the foreground ends with make, even when make is killed outright.
 FOREGROUND := $(if $(shell command -v setpriv),exec setpriv --pdeathsig TERM --,exec)
 
@@ -20,10 +23,10 @@ demo: install ## run the demo on embedded Kafka and PostgreSQL; ARGS="--once --j
 	@$(FOREGROUND) $(BIN)/mallgate demo $(ARGS)
 
 test: install ## run every test, on real Kafka and PostgreSQL
-	@$(FOREGROUND) $(BIN)/python -m pytest $(ARGS)
+	@$(FOREGROUND) $(PYTEST) $(ARGS)
 
 test-fast: install ## run the tests that need no engine, no killed process and no browser
-	@$(FOREGROUND) $(BIN)/python -m pytest -m "not engines and not crash and not browser" $(ARGS)
+	@$(FOREGROUND) $(PYTEST) -m "not engines and not crash and not browser" $(ARGS)
 
 check: install ## lint, format, types, import contracts, dependencies, generated files
 	@$(BIN)/ruff check

@@ -111,6 +111,7 @@ async def test_a_compressed_reply_is_read(site: Site) -> None:
         b"SSH-2.0-OpenSSH_9.6\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
     ],
+    ids=["nothing", "short", "chunk cut off", "gzip cut off", "endless header", "another protocol", "negative length"],
 )
 async def test_half_an_answer_is_none(site: Site, sent: bytes) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

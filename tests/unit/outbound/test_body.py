@@ -56,7 +56,11 @@ def test_a_body_that_is_cut_off_is_no_body(encoding: str, data: bytes, missing: 
             decoded(encoding, cut)
 
 
-@pytest.mark.parametrize("data", [b"<html>sorry</html>", gzip.compress(b"a") + b"tail", gzip.compress(b"") * 65])
+@pytest.mark.parametrize(
+    "data",
+    [b"<html>sorry</html>", gzip.compress(b"a") + b"tail", gzip.compress(b"") * 65],
+    ids=["not encoded", "a tail", "too many members"],
+)
 def test_a_damaged_body_is_no_body(data: bytes) -> None:
     with pytest.raises(UnavailableError):
         decoded("gzip", data)
