@@ -42,6 +42,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 def run(suite: pytest.Pytester, source: str) -> pytest.RunResult:
     """Run one test module in an interpreter of its own."""
     suite.makepyfile(source)
+    suite.makeini("[pytest]")  # or the next configuration further up would be taken, whoever's that is
     return suite.runpytest_subprocess("-p", "tests.no_skips", timeout=60)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -14,6 +14,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import PolicyViolationError
 from aiokafka.structs import TopicPartition
 
 from gateway.embedded import Engines
@@ -40,6 +41,7 @@ from gateway.suppliers import SecretBox, SupplierConfig, Suppliers
 from gateway.suppliers.config import Brakes
 from schemas.bootstrap import TableBootstrap
 from schemas.catalog import Facet
+from tests.eventually import eventually
 from tests.history import last_is_newest
 from tests.reader import Books, Entry, read_books, read_topics
 
@@ -283,12 +285,19 @@ async def cut(workshop: Workshop, topic: str, position: Position) -> None:
     await admin.start()
     name = workshop.prefix + topic
     target = {TopicPartition(name, position.partition): RecordsToDelete(before_offset=position.offset + 1)}
+
+    async def deleted() -> bool:
+        with suppress(PolicyViolationError):  # until the broker has heard of the other policy
+            await admin.delete_records(target)
+            return True
+        return False
+
     try:
         # Kafka deletes nothing at once from a topic that is only compacted.
         for policy in ("delete", TOPICS[topic].policy):
             await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": policy})])
             if policy == "delete":
-                await admin.delete_records(target)
+                await eventually(deleted)
     finally:
         await admin.close()
 
