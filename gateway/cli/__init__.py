@@ -6,6 +6,7 @@ What a command ends with is in STATUSES.
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, Group
 from rich.console import Console
@@ -44,6 +45,7 @@ def _line(text: str) -> Text:
 app = App(
     name="mallgate",
     help="An async gateway between e-commerce suppliers and a government-procurement mall.",
+    version=version("mallgate"),
     version_flags=["--version"],
     help_format="plaintext",
     error_formatter=_wrongly_called,

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -9,6 +10,7 @@ HEAVY = ("aiohttp", "aiokafka", "asyncpg", "pydantic", "pydantic_settings", "str
 
 LOADED = f"""
 import sys
+from importlib.metadata import version
 from gateway.cli import app
 try:
     app(["--help"])
@@ -40,3 +42,8 @@ def test_a_misspelt_command_is_one_red_line_and_a_usage_error() -> None:
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("mallgate: ")
     assert '"list"' in ended.stderr
+
+
+def test_it_says_which_version_it_is() -> None:
+    ended = subprocess.run([sys.executable, "-m", "gateway", "--version"], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == version("mallgate")
