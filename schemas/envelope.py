@@ -115,7 +115,7 @@ FIELD_OF = {header: field for field, header in HEADER_OF.items()}
 
 # Unreserved characters of RFC 3986, and the `*` of "everywhere", stand for themselves.
 PLAIN = re.compile(r"[A-Za-z0-9_.~*-]+")
-_PLAIN_KEY = re.compile(rb"([A-Za-z0-9_.~*-]+):([A-Za-z0-9_.~*-]+)(?::([A-Za-z0-9_.~*-]+))?")
+_PLAIN_KEY = re.compile(rf"({PLAIN.pattern}):({PLAIN.pattern})(?::({PLAIN.pattern}))?".encode())
 
 
 def _part(text: str) -> str:

@@ -6,7 +6,6 @@ What a command ends with is in STATUSES.
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, Group
 from rich.console import Console
@@ -42,10 +41,16 @@ def _line(text: str) -> Text:
     return Text(f"mallgate: {text}", style="red")
 
 
+def _version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415 -- other commands start sooner without it
+
+    return version("mallgate")
+
+
 app = App(
     name="mallgate",
     help="An async gateway between e-commerce suppliers and a government-procurement mall.",
-    version=version("mallgate"),
+    version=_version,
     version_flags=["--version"],
     help_format="plaintext",
     error_formatter=_wrongly_called,

@@ -110,10 +110,9 @@ def _columns(facet: Facet, keys: Collection[ItemKey]) -> tuple[str, list[str], l
 
 async def _known(connection: Connection, query: str, facet: Facet, keys: Collection[ItemKey]) -> dict[ItemKey, Known]:
     named = [{"supplier": supplier, "sku": sku, "area": area or ""} for supplier, sku, area in keys]
-    known = dict.fromkeys(keys, NOTHING)
-    for supplier, sku, area, *state in await connection.fetch(query, FACET_CODES[facet], named):
-        known[ItemKey(supplier, sku, area or None)] = Known(*state)
-    return known
+    rows = await connection.fetch(query, FACET_CODES[facet], named)
+    found = {(row[0], row[1], row[2]): Known(row[3], row[4], row[5], row[6]) for row in rows}
+    return {key: found.get((key.supplier, key.sku, key.area or ""), NOTHING) for key in keys}
 
 
 async def read_known(connection: Connection, facet: Facet, keys: Collection[ItemKey]) -> dict[ItemKey, Known]:

@@ -166,7 +166,7 @@ async def lock_keys(connection: Connection, head: ChunkHead, keys: Sequence[Key]
     if head.mode is Mode.VALIDATE:
         return _states(await connection.fetch(PEEK_KEYS, *whose, named))
     made = {tuple(row) for row in await connection.fetch(INSERT_MISSING_KEYS, *whose, named)}
-    others = [each for each in named if (each["sku"], each["area"]) not in made] if made else named
+    others = [each for each in named if (each["sku"], each["area"]) not in made]
     return _states(await connection.fetch(LOCK_KEYS, *whose, others)) if others else {}
 
 
@@ -180,7 +180,10 @@ async def update_keys(
     """Move the states of every key the chunk named, and mark the keys of rejected skus as seen."""
     facet = FACET_CODES[head.facet]
     if decisions.states:
-        moved = [_moved(key, *decisions.states[key], positions.get(key, NOWHERE)) for key in decisions.states]
+        moved = [
+            _moved(key, state, outcome, positions.get(key, NOWHERE))
+            for key, (state, outcome) in decisions.states.items()
+        ]
         await connection.execute(UPDATE_KEYS, facet, head.supplier, head.number, moved)
     skus = sorted({sku for refused in decisions.refused for sku in refused.skus})
     if skus:

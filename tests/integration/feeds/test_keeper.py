@@ -9,12 +9,14 @@ import orjson
 import pytest
 
 from gateway.feeds import keeper
+from gateway.feeds.findings import Known
+from gateway.feeds.keys import lock_known, move_keys, read_known
 from gateway.feeds.process import Step
 from gateway.feeds.versions import version_of
 from gateway.kafka import CATALOG_TOPIC, PRICES, PRODUCTS, Message, Position
-from gateway.store import acquired
+from gateway.store import acquired, transaction
 from schemas.catalog import Facet
-from schemas.envelope import GW_VERSION, ItemHeaders, key_of
+from schemas.envelope import GW_VERSION, ItemHeaders, ItemKey, key_of
 from tests.eventually import eventually
 from tests.integration.feeds.workshop import NOON, Workshop, cut, price
 from tests.reader import Entry
@@ -226,6 +228,7 @@ FOREIGN: list[Message] = [
     Message(PRICES, KEY, b"{}", ((GW_VERSION, b"9" * 19),)),
     Message(PRICES, key_of("acme", "Z", "*"), b"no json", ((GW_VERSION, b"%d" % version_of(9, 0)),)),
     Message(PRICES, key_of("acme", "Z", "*"), b"{}", ((GW_VERSION, b"%d" % version_of(9, 0)),)),
+    Message(PRICES, b"acme:Z:", b"{}", ((GW_VERSION, b"%d" % version_of(9, 0)),)),
     Message(PRODUCTS, key_of("acme", "Z", "*"), b"{}", ((GW_VERSION, b"7"),)),
 ]
 
@@ -323,3 +326,14 @@ async def test_a_keeper_waits_for_a_database_and_a_broker_that_are_away(workshop
         await workshop.engines.postgres.start()
         await settled(workshop)
         assert not running.done()
+
+
+@pytest.mark.parametrize("area", ["7_412_3545", "*", "", None])
+async def test_what_is_known_of_a_key_is_told_under_the_key_that_was_asked_for(
+    workshop: Workshop, area: str | None
+) -> None:
+    key = ItemKey("acme", "A", area)
+    async with transaction(workshop.pool) as connection:
+        await lock_known(connection, Facet.PRICE, [key])
+        await move_keys(connection, Facet.PRICE, {key: Position(2, 7)})
+        assert await read_known(connection, Facet.PRICE, [key]) == {key: Known(0, 2, 7)}

@@ -10,7 +10,6 @@ HEAVY = ("aiohttp", "aiokafka", "asyncpg", "pydantic", "pydantic_settings", "str
 
 LOADED = f"""
 import sys
-from importlib.metadata import version
 from gateway.cli import app
 try:
     app(["--help"])
