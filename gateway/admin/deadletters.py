@@ -49,7 +49,7 @@ class Chosen(Matching):
     """Open letters to act on: of these ids, or of any, that match; the oldest `limit` of them."""
 
     ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=10_000)] | None = None
-    limit: Annotated[int, Field(ge=1)] | None = None
+    limit: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
 
     def selection(self) -> Selection:
         """The same as the service words it. Raises SelectionTooWideError."""

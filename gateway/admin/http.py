@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from gateway.feeds.holds import NotHeldError, UnknownFeedError
 from gateway.intake.answers import PROBLEM_JSON, correlation
 from gateway.intake.problems import ProblemError, document
 from gateway.sdk.errors import ConfigError, GatewayError
+from gateway.sdk.wire import shown
 from gateway.sessions import NotOwnedError, NotPulledError
 from gateway.suppliers import TooManyKeysError, UnknownKeyError, UnknownSupplierError
 
@@ -31,6 +32,12 @@ OPERATOR_HEADER = "Mallgate-Operator"
 """Who holds the token, by their own word."""
 
 MAX_BODY = 16 * 1024 * 1024
+
+MAX_PARAMETER = 1_000
+"""Characters of a value in a path or a query: every identifier is shorter."""
+
+_UNUSABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""Characters that no name, reason or document of ours holds; PostgreSQL takes no NUL and UTF-8 no half of a pair."""
 
 # What the services raise -> the problem it is.
 _RAISED: Mapping[type[GatewayError], str] = {
@@ -88,13 +95,40 @@ async def name_problems(request: web.Request, handler: Handler) -> web.StreamRes
         raise ProblemError(code, str(error)) from error
 
 
+@web.middleware
+async def refuse_unusable_text(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a path or a query with a value that can be nobody's name; bodies are looked at where they are read."""
+    given = [*request.match_info.items(), *request.query.items()]
+    for name, text in given:
+        if len(text) > MAX_PARAMETER or _UNUSABLE.search(text) or _UNUSABLE.search(name):
+            expected = f"at most {MAX_PARAMETER:,} characters, none of them a control character"
+            raise ProblemError("bad_parameter", path=shown(name), actual=shown(text), expected=expected)
+    return await handler(request)
+
+
 async def sent_json(request: web.Request) -> Any:
-    """The body as JSON. Raises ProblemError(malformed_json)."""
+    """The body as JSON. Raises ProblemError: malformed_json, and validation_failed for a text with control characters."""
     body = await request.clone(client_max_size=MAX_BODY).read()
     try:
-        return orjson.loads(body or b"{}")
+        value = orjson.loads(body or b"{}")
     except orjson.JSONDecodeError as error:
         raise ProblemError("malformed_json", str(error)) from error
+    if found := next(filter(None, map(_UNUSABLE.search, _texts(value))), None):
+        raise ProblemError("validation_failed", "A text holds a control character.", actual=shown(found[0]))
+    return value
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text within decoded JSON, names of members included."""
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case str() as text:
+                yield text
+            case dict() as members:
+                waiting += [*members.keys(), *members.values()]
+            case list() as elements:
+                waiting += elements
 
 
 async def sent(request: web.Request, model: type[Body]) -> Body:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 
 from cyclopts import App, CycloptsError, Group
-from rich.console import Console
 from rich.text import Text
+
+from gateway.cli.terminal import Terminal
 
 DONE = 0
 FAILED = 1
@@ -30,7 +31,7 @@ RUNNING = Group.create_ordered("Run")
 OPERATING = Group.create_ordered("Operate")
 DEVELOPING = Group.create_ordered("Develop")
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = Terminal(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _wrongly_called(error: CycloptsError) -> Text:

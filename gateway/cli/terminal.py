@@ -1,0 +1,48 @@
+"""A terminal that vendors' texts cannot steer: characters that move the cursor, turn the writing round or cannot be seen
+are written out, `[U+202E]`, wherever a text came from.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of characters that do something to a display instead of being seen on it."""
+
+_LAYOUT = frozenset("\n\t")
+
+
+def _steers(character: str) -> bool:
+    return unicodedata.category(character) in _STEERING and character not in _LAYOUT
+
+
+def visible(text: str) -> str:
+    """The text with every character that a display obeys or hides written out by its number, line breaks and tabs kept."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(f"[U+{ord(each):04X}]" if _steers(each) else each for each in text)
+
+
+def escaped(json: str) -> str:
+    """A JSON document that means the same, with such characters as the escapes of JSON."""
+    return re.sub(r"[^\x20-\x7e\n]", lambda found: _escape(found[0]) if _steers(found[0]) else found[0], json)
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[place] << 8 | units[place + 1]:04x}" for place in range(0, len(units), 2))
+
+
+class Terminal(Console):
+    """As rich has it, but no text reaches the display that it would obey; rich's own colours do."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of something to print, made visible."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control else Segment(visible(text), style)
