@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web
 
 from gateway.admin.app import Routes, build_admin
-from gateway.admin.audit import AuditRoutes
+from gateway.admin.audit import AuditRoutes, FailedLogins
 from gateway.admin.deadletters import DeadLetterRoutes
 from gateway.admin.feeds import FeedRoutes
 from gateway.admin.pulls import PullRoutes
@@ -272,7 +272,7 @@ def _admin(services: Services, reports: Reports, holds: Holds, replays: Replays)
         PullRoutes(PullStatus(pool, services.live.suppliers, services.registry)),
         AuditRoutes(pool),
     ]
-    return build_admin(parts, token.get_secret_value() if token else None)
+    return build_admin(parts, token.get_secret_value() if token else None, FailedLogins(pool))
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from contrib.bench.children import ChildDiedError, running
 from contrib.bench.stage import Place
 from gateway.embedded.ports import choose_port
 from gateway.outbound import AdminClient
+from gateway.suppliers import SCOPES
 
 READY_SECONDS = 60.0
 SUPPLIERS = ("bulk-vendor", "express-vendor")
@@ -91,7 +92,7 @@ async def gateway(place: Place, spool: Path, *, workers: int = 1) -> AsyncIterat
 async def _declared(admin: AdminClient) -> dict[str, str]:
     await admin.post("suppliers", "apply", body={"suppliers": dict.fromkeys(SUPPLIERS, DECLARATION)})
     return {
-        supplier: (await admin.post("suppliers", supplier, "keys", body={"kind": "bearer"}))["secret"]
+        supplier: (await admin.post("suppliers", supplier, "keys", body={"scopes": sorted(SCOPES)}))["secret"]
         for supplier in SUPPLIERS
     }
 

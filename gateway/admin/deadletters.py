@@ -143,7 +143,8 @@ class DeadLetterRoutes:
 
     async def show(self, request: web.Request) -> web.Response:
         """One letter with its bytes."""
-        return answer(whole(await self._letters.show(UUID(request.match_info["letter"]))))
+        found = await self._letters.show(UUID(request.match_info["letter"]), actor=request[ACTOR])
+        return answer(whole(found))
 
     async def discard(self, request: web.Request) -> web.Response:
         """Give open letters up; `discarded` is how many they were."""

@@ -57,10 +57,11 @@ class Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def authenticate(token: str | None) -> Middleware:
+def authenticate(token: str | None, refused: Callable[[str], Awaitable[None]]) -> Middleware:
     """Let in who sends the bootstrap token; without one nobody is let in.
 
     The actor of the audit is `bootstrap`, and after a colon whom the caller says to be: the token proves no more.
+    refused: told the address of everybody else.
     """
     expected = None if token is None else hashlib.sha256(token.encode()).digest()
 
@@ -69,6 +70,7 @@ def authenticate(token: str | None) -> Middleware:
         scheme, _, sent = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         digest = hashlib.sha256(sent.strip().encode("utf-8", "surrogateescape")).digest()
         if expected is None or scheme.lower() != "bearer" or not hmac.compare_digest(digest, expected):
+            await refused(request.remote or "unknown")
             raise ProblemError("admin_auth_invalid")
         said = request.headers.get(OPERATOR_HEADER, "")
         request[ACTOR] = f"bootstrap:{said}" if re.fullmatch(r"[\w.@-]{1,64}", said) else "bootstrap"
@@ -107,7 +109,7 @@ async def refuse_unusable_text(request: web.Request, handler: Handler) -> web.St
 
 
 async def sent_json(request: web.Request) -> Any:
-    """The body as JSON. Raises ProblemError: malformed_json, and validation_failed for a text with control characters."""
+    """The body as JSON. Raises ProblemError: malformed_json, or validation_failed for a control character in a text."""
     body = await request.clone(client_max_size=MAX_BODY).read()
     try:
         value = orjson.loads(body or b"{}")
@@ -129,6 +131,8 @@ def _texts(value: object) -> Iterator[str]:
                 waiting += [*members.keys(), *members.values()]
             case list() as elements:
                 waiting += elements
+            case _:
+                pass
 
 
 async def sent(request: web.Request, model: type[Body]) -> Body:

@@ -1,5 +1,6 @@
-"""A terminal that vendors' texts cannot steer: characters that move the cursor, turn the writing round or cannot be seen
-are written out, `[U+202E]`, wherever a text came from.
+"""A terminal that vendors' texts cannot steer.
+
+What moves the cursor, turns the writing round or cannot be seen is written out, as `[U+202E]`, wherever it came from.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def _steers(character: str) -> bool:
 
 
 def visible(text: str) -> str:
-    """The text with every character that a display obeys or hides written out by its number, line breaks and tabs kept."""
+    """The text with every character that a display obeys or hides written out; line breaks and tabs are kept."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(f"[U+{ord(each):04X}]" if _steers(each) else each for each in text)

@@ -72,7 +72,8 @@ def respond(request: web.BaseRequest, error: ProblemError) -> web.Response:
 async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer what is raised: a ProblemError as it says, "try again later" as 429 or 503, anything else as our fault."""
     ids = correlation(request)
-    with structlog.contextvars.bound_contextvars(request_id=ids.request_id, trace_id=ids.trace_id):
+    told = {"request_id": ids.request_id, "trace_id": ids.trace_id, "peer": request.remote}
+    with structlog.contextvars.bound_contextvars(**told):
         try:
             return await handler(request)
         except web.HTTPException as raised:

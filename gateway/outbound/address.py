@@ -64,8 +64,8 @@ _LAST_FOUR_BYTES = tuple(map(IPv6Network, ("::/96", "64:ff9b::/96")))
 """IPv4-compatible and NAT64: what is really reached stands at the end."""
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""All that IANA has given out for hosts of the internet. Translators of a site (64:ff9b:1::/48, ::ffff:0:0:0/96), segment
-routing and whatever is invented next lie elsewhere, and where they lead nobody can tell from the address."""
+"""All that IANA has given out for hosts of the internet. Translators of a site (64:ff9b:1::/48, ::ffff:0:0:0/96) and
+whatever is invented next lie elsewhere, and where those lead nobody can tell from the address."""
 
 SERVICE_PORTS = frozenset(
     {1433, 1521, 2049, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 5432, 5672, 5900, 5984, 6379, 6443, 9042, 9092, 9200}
