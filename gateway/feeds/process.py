@@ -27,6 +27,7 @@ from gateway.feeds.decide import Decisions, Entry, Refused, cancel
 from gateway.feeds.normalise import Rejection, Rules, normalise_all, skus_of
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
+from gateway.feeds.unread import claim_unread
 from gateway.kafka import KafkaRefusedError, Record
 from gateway.sdk.errors import InvalidMessageError, Issue, ServiceUnavailableError
 from gateway.sdk.wire import shown
@@ -212,12 +213,20 @@ class ChunkProcessor:
         return settled
 
     async def _bury(self, record: Record, source: Source, issues: tuple[Issue, ...]) -> Step:
-        """Dead-letter a record that cannot be read as a chunk at all; the partition goes on."""
+        """Dead-letter a record that cannot be read as a chunk; its feed, if it is known, and the partition go on."""
+        head = _head(record)
         async with transaction(self._pool) as connection:
             if not await queries.move_next(connection, source):
                 return await _elsewhere(connection, source)
+            if head is not None:
+                await queries.share_feed(connection, head)
+                await claim_unread(connection, head, source, issues)
             await record_letters(connection, [_unreadable(record, issues)])
-        log.warning("chunk.unreadable", topic=source.topic, partition=source.partition, offset=source.offset)
+        feed_no = None if head is None else head.feed_no
+        place = {"topic": source.topic, "partition": source.partition, "offset": source.offset}
+        log.warning("chunk.unreadable", feed=feed_no, **place)
+        if feed_no is not None:
+            await self._finished(feed_no)
         return Step.TAKEN
 
     def _count(self, head: ChunkHead, decisions: Decisions, seconds: float) -> None:
@@ -287,6 +296,14 @@ def _letter(chunk: ReadChunk, refused: Refused) -> DeadLetter:
         partition=source.partition,
         offset=source.offset,
     )
+
+
+def _head(record: Record) -> ChunkHead | None:
+    """What the headers say of a record that is no chunk otherwise."""
+    try:
+        return head_from_headers(record.headers)
+    except InvalidMessageError:
+        return None
 
 
 def _unreadable(record: Record, issues: tuple[Issue, ...]) -> DeadLetter:

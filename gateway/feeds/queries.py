@@ -38,7 +38,10 @@ CLAIM_CHUNK = """
     INSERT INTO feed_chunks (feed_no, chunk_no, topic, partition, "offset", first_record, records, page_no, outcomes,
                              problems)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', '[]')
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (feed_no, chunk_no) DO UPDATE
+       SET topic = EXCLUDED.topic, partition = EXCLUDED.partition, "offset" = EXCLUDED."offset",
+           first_record = EXCLUDED.first_record, records = EXCLUDED.records, page_no = EXCLUDED.page_no, unread = false
+     WHERE feed_chunks.unread
     RETURNING true
 """
 
@@ -130,7 +133,7 @@ async def move_next(connection: Connection, source: Source) -> bool:
 
 
 async def claim_chunk(connection: Connection, head: ChunkHead, source: Source, records: int) -> bool:
-    """Whether the chunk is new; a repeat of one that took effect is not."""
+    """Whether the chunk is new, or could not be read before; a repeat of one that took effect is not."""
     claimed = await connection.fetchval(
         CLAIM_CHUNK,
         head.feed_no,

@@ -185,7 +185,7 @@ async def test_a_fault_of_ours_costs_its_own_records_and_the_partition_goes_on(w
     assert await workshop.on_sale() == {"A": "12.00", "B": "10.00", "C": "10.00", "D": "10.00"}
 
 
-@pytest.mark.parametrize("condition", ["version >> 24 <> 8 OR version & 1 = 0", "seen <> 8"])
+@pytest.mark.parametrize("condition", ["version >> 24 <> 8 OR version & 1 = 0", "version >> 24 <> 8"])
 async def test_what_postgresql_refuses_late_was_never_published(workshop: Workshop, condition: str) -> None:
     """The keys are there already: only their new states are refused, of one record or of all."""
     await workshop.fed(price("A", "10.00"), price("B", "10.00"))
@@ -208,9 +208,9 @@ async def test_what_kafka_refuses_costs_its_own_record(workshop: Workshop) -> No
     assert await workshop.processor.process(record) is Step.TAKEN
     books = await workshop.books()
     assert books.outcomes(7) == {"normalized": 3, "rejected": 1}
-    assert [(each["code"], each["sku"]) for each in books.letters] == [("processing_failed", "LARGE")]
+    assert [(each["code"], each["original"]) for each in books.letters] == [("processing_failed", lines[1])]
     found = (await read_topics(workshop.engines.kafka_bootstrap, workshop.prefix))[PRODUCTS]
-    assert {entry.key for entry in found} == {key_of("acme", sku) for sku in "ABC"}
+    assert {entry.key for entry in found} - {b"probe"} == {key_of("acme", sku) for sku in "ABC"}
 
 
 async def limit(workshop: Workshop, topic: str, size: int) -> None:

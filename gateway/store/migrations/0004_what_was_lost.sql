@@ -7,3 +7,11 @@ CREATE TABLE lost_numbers (
     PRIMARY KEY (first, last),
     CHECK (first <= last)
 );
+
+-- unread: nobody could read the chunk, or it was never there to be read; it counts as taken, so that its feed ends, until
+-- it comes again and can be read.
+ALTER TABLE feed_chunks
+    ADD COLUMN unread boolean NOT NULL DEFAULT false,
+    ALTER COLUMN topic DROP NOT NULL,       -- null: it never came
+    ALTER COLUMN partition DROP NOT NULL,
+    ALTER COLUMN "offset" DROP NOT NULL;
