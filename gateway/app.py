@@ -41,6 +41,7 @@ from gateway.feeds.repair import Repairs
 from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import Reports
 from gateway.feeds.runs import Runs
+from gateway.feeds.unread import MissingChunks
 from gateway.feeds.waits import Waits
 from gateway.feeds.withdraw import Withdrawer
 from gateway.feeds.worker import LaneWorker
@@ -206,6 +207,7 @@ def compose(services: Services) -> Stages:
     if "feeds" in roles:
         jobs += _feed_jobs(services, ChunkProcessor(services.feed_pool, applier, profiles, finisher.touched), contents)
         jobs += [Job("withdrawer", withdrawer.run)]
+        jobs += [Job("missing chunks", MissingChunks(pool, services.bus, finisher.touched).run)]
         jobs += [Job("outbox", Publisher(pool, services.producers[Lane.EXPRESS], owner=services.owner).run)]
         jobs += [Job("replays", replays.run)]
     if "sessions" in roles:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -17,10 +17,12 @@ import nh3
 import orjson
 import structlog
 
+from gateway.deadletters.letters import storable
 from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
 from gateway.sdk.adapter import Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.exchange import asked_skus
+from gateway.sdk.fields import FARTHEST
 from gateway.sdk.problems import PROBLEMS
 from schemas.barcodes import barcode_check
 from schemas.brands import fold_brand
@@ -37,14 +39,16 @@ MAX_TEXT = 200_000
 MAX_SOURCE_VERSION = 2**53
 """The highest version of a supplier's own, as adapters promise."""
 
-END_OF_TIME = 9000
-"""A year that no time of observation reaches: periods are added to it."""
+START_OF_TIME, END_OF_TIME = 1000, 9000
+"""Years between which every time of observation lies: in the first tables would read it back as before our era, and to
+the last periods are added."""
 
 MAX_SKU = 128
 """Characters of a sku, as the published schemas have it."""
 
 _SKU_PROBE_BYTES = 4096
 _SPACE = 0x20
+_MINUTE = timedelta(minutes=1)
 
 _CLEANER = nh3.Cleaner()
 _HASHER = hashlib.blake2b(digest_size=16)  # copied for every item: a new one takes five times as long
@@ -205,8 +209,8 @@ def _finished(found: Iterable[Item | Refusal], rules: Rules, refusals: list[Refu
         facts, version, at = item.facts, item.source_version, item.observed_at
         sound = (
             facts.__class__ is model
-            and (version is None or 0 <= version <= MAX_SOURCE_VERSION)
-            and (at is None or (at.tzinfo is not None and at.year < END_OF_TIME))
+            and (version is None or (version.__class__ is int and 0 <= version <= MAX_SOURCE_VERSION))
+            and (at is None or _storable_time(at))
         )
         if not sound:
             raise TypeError(f"not an item of a feed of {rules.facet}: {item!r:.200}")
@@ -280,7 +284,18 @@ def skus_of(raw: bytes) -> tuple[str, ...]:
 
 
 def _storable_sku(sku: object) -> bool:
-    return isinstance(sku, str) and 0 < len(sku) <= MAX_SKU and "\x00" not in sku
+    return isinstance(sku, str) and 0 < len(sku) <= MAX_SKU and storable(sku) == sku
+
+
+def _storable_time(at: datetime) -> bool:
+    """Whether tables take it, and messages can say it: an offset in ISO 8601 has no seconds."""
+    offset = at.utcoffset()
+    return (
+        offset is not None
+        and START_OF_TIME <= at.year < END_OF_TIME
+        and abs(offset) < FARTHEST
+        and not offset % _MINUTE
+    )
 
 
 def sku_hint(raw: bytes) -> str | None:

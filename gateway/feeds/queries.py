@@ -22,9 +22,6 @@ FACET_CODES: Mapping[Facet, str] = {Facet.PRODUCT: "p", Facet.PRICE: "$", Facet.
 MARKS: Mapping[Outcome, str] = {outcome: chr(byte) for outcome, byte in OUTCOME_BYTES.items()}
 """`feed_state.seen_outcome`."""
 
-NOWHERE = (None, None)
-"""Position of a key that the chunk published nothing for: the one that is known stays."""
-
 SESSION: Mapping[str, str] = {
     # A generic plan made while feed_state was small would scan it for ever after; keys are always looked up by index.
     "enable_seqscan": "off",
@@ -41,7 +38,10 @@ CLAIM_CHUNK = """
     INSERT INTO feed_chunks (feed_no, chunk_no, topic, partition, "offset", first_record, records, page_no, outcomes,
                              problems)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', '[]')
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (feed_no, chunk_no) DO UPDATE
+       SET topic = EXCLUDED.topic, partition = EXCLUDED.partition, "offset" = EXCLUDED."offset",
+           first_record = EXCLUDED.first_record, records = EXCLUDED.records, page_no = EXCLUDED.page_no, unread = false
+     WHERE feed_chunks.unread
     RETURNING true
 """
 
@@ -84,18 +84,25 @@ LOCK_KEYS = READ_KEYS.format(lock="FOR UPDATE")
 PEEK_KEYS = READ_KEYS.format(lock="OFFSET 0")
 
 UPDATE_KEYS = """
-    INSERT INTO feed_state AS s (facet, supplier, sku, area, version, source_version, hash, published_at, partition,
-                                 "offset", seen_outcome, seen)
+    INSERT INTO feed_state AS s (facet, supplier, sku, area, version, source_version, hash, published_at, seen_outcome,
+                                 seen)
     SELECT $1::text::"char", $2, k.*, $3
       FROM json_to_recordset($4::json)
         AS k (sku text, area text, version bigint, source_version bigint, hash bytea, published_at timestamptz,
-              partition integer, "offset" bigint, outcome "char")
+              outcome "char")
     ON CONFLICT (facet, supplier, sku, area) DO UPDATE
        SET version = EXCLUDED.version, source_version = EXCLUDED.source_version, hash = EXCLUDED.hash,
-           published_at = EXCLUDED.published_at, partition = COALESCE(EXCLUDED.partition, s.partition),
-           "offset" = COALESCE(EXCLUDED."offset", s."offset"), withdrawn = EXCLUDED.hash IS NULL AND s.withdrawn,
+           published_at = EXCLUDED.published_at, withdrawn = EXCLUDED.hash IS NULL AND s.withdrawn,
            seen = GREATEST(s.seen, EXCLUDED.seen),
            seen_outcome = CASE WHEN EXCLUDED.seen >= s.seen THEN EXCLUDED.seen_outcome ELSE s.seen_outcome END
+"""
+
+PLACE_KEYS = """
+    INSERT INTO feed_state (facet, supplier, version, seen, sku, area, partition, "offset")
+    SELECT $1::text::"char", $2, 0, 0, k.*
+      FROM json_to_recordset($3::json) AS k (sku text, area text, partition integer, "offset" bigint)
+    ON CONFLICT (facet, supplier, sku, area) DO UPDATE
+       SET partition = EXCLUDED.partition, "offset" = EXCLUDED."offset"
 """
 
 MARK_REJECTED = """
@@ -126,7 +133,7 @@ async def move_next(connection: Connection, source: Source) -> bool:
 
 
 async def claim_chunk(connection: Connection, head: ChunkHead, source: Source, records: int) -> bool:
-    """Whether the chunk is new; a repeat of one that took effect is not."""
+    """Whether the chunk is new, or could not be read before; a repeat of one that took effect is not."""
     claimed = await connection.fetchval(
         CLAIM_CHUNK,
         head.feed_no,
@@ -174,23 +181,18 @@ def _states(rows: Iterable[Row]) -> dict[Key, KeyState]:
     return {(row[0], row[1]): KeyState(row[2], row[3], row[4], row[5]) for row in rows}
 
 
-async def update_keys(
-    connection: Connection, head: ChunkHead, decisions: Decisions, positions: Mapping[Key, Position]
-) -> None:
+async def update_keys(connection: Connection, head: ChunkHead, decisions: Decisions) -> None:
     """Move the states of every key the chunk named, and mark the keys of rejected skus as seen."""
     facet = FACET_CODES[head.facet]
     if decisions.states:
-        moved = [
-            _moved(key, state, outcome, positions.get(key, NOWHERE))
-            for key, (state, outcome) in decisions.states.items()
-        ]
+        moved = [_moved(key, state, outcome) for key, (state, outcome) in decisions.states.items()]
         await connection.execute(UPDATE_KEYS, facet, head.supplier, head.number, moved)
     skus = sorted({sku for refused in decisions.refused for sku in refused.skus})
     if skus:
         await connection.execute(MARK_REJECTED, facet, head.supplier, head.number, skus)
 
 
-def _moved(key: Key, state: KeyState, outcome: Outcome, position: tuple[int | None, int | None]) -> dict[str, Any]:
+def _moved(key: Key, state: KeyState, outcome: Outcome) -> dict[str, Any]:
     """A key's new state, as UPDATE_KEYS reads it."""
     version, source_version, content_hash, published_at = state
     return {
@@ -200,7 +202,14 @@ def _moved(key: Key, state: KeyState, outcome: Outcome, position: tuple[int | No
         "source_version": source_version,
         "hash": None if content_hash is None else "\\x" + content_hash.hex(),
         "published_at": published_at,
-        "partition": position[0],
-        "offset": position[1],
         "outcome": MARKS[outcome],
     }
+
+
+async def place_keys(connection: Connection, head: ChunkHead, positions: Mapping[Key, Position]) -> None:
+    """Write down where the newest records of locked keys stand."""
+    placed = [
+        {"sku": sku, "area": area, "partition": partition, "offset": offset}
+        for (sku, area), (partition, offset) in positions.items()
+    ]
+    await connection.execute(PLACE_KEYS, FACET_CODES[head.facet], head.supplier, placed)

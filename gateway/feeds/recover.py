@@ -2,7 +2,8 @@
 
 A database restored from an older copy would otherwise give out numbers again, and every new item would lose to what
 the topics hold: the gateway would go mute. Only what lies behind the stored places has to be looked at, since a
-number on a topic before them was given out before the copy was made.
+number on a topic before them was given out before the copy was made. The numbers between are noted: what stands under
+them was lost by this database, and not merely never committed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,15 @@ from gateway.store import Pool, transaction
 from schemas.envelope import GW_FEED, GW_VERSION
 
 log = structlog.get_logger(__name__)
+
+# Numbers that were given out after the copy was put back, and before anybody noticed, may be on the topics already:
+# what no feed here has does not count as given out.
+NOTE_LOST = """
+    INSERT INTO lost_numbers (first, last)
+    SELECT LEAST(n.last_value, (SELECT coalesce(max(feed_no), 0) FROM feeds)) + 1, $1 FROM feed_no n
+     WHERE n.last_value < $1 OR (n.last_value = $1 AND NOT n.is_called)
+    ON CONFLICT DO NOTHING
+"""
 
 RAISE = """
     SELECT setval('feed_no', $1) FROM feed_no WHERE last_value < $1 OR (last_value = $1 AND NOT is_called)
@@ -41,6 +51,10 @@ async def raise_feed_no(bus: Bus, pool: Pool) -> int:
         if start < end:
             async for records in bus.scan(*partition, start, end):
                 highest = max(highest, *map(_feed_no, records))
+    # Before the sequence moves, which no transaction undoes: a crash between the two is seen again.
+    async with transaction(pool) as connection:
+        await connection.execute(ALONE)
+        await connection.execute(NOTE_LOST, highest)
     async with transaction(pool) as connection:
         await connection.execute(ALONE)
         raised = await connection.fetchval(RAISE, highest)
