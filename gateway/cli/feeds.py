@@ -157,6 +157,7 @@ def _show(feed: dict[str, Any]) -> None:
             ),
             ("chunks", f"{done} of {'?' if chunks is None else chunks}"),
             ("outcomes", outcomes(feed)),
+            ("warnings", feed["warnings"]),
             ("withdrawn", _withdrawn(feed)),
             ("flaw", feed["flaw"]),
             *_hold(feed),

@@ -129,7 +129,7 @@ class Contents:
             profile = await self._profiles.get(head.supplier, head.revision)
         except InvalidMessageError:
             return {}
-        rules = Rules(facet, head.received_at, profile.categories)
+        rules = profile.rules(facet, head.received_at)
         found: dict[ItemKey, Content] = {}
         for key, state in known.items():
             item = _item_of(key, state, head, profile, rules, raws)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,6 +13,9 @@ from gateway.feeds.guard import UNKNOWN_KEY, Candidate, KeyState, Outcome, judge
 from gateway.feeds.normalise import NormalisedItem, Result, parts_of
 from gateway.feeds.versions import version_of
 from gateway.sdk.errors import Issue
+
+MAX_WARNED = 100
+"""Warnings of one chunk after which items get no row of their own any more; they are counted all the same."""
 
 Key = tuple[str, str]
 """sku and area within one supplier and facet."""
@@ -69,6 +73,8 @@ class Decisions:
     states: dict[Key, tuple[KeyState, Outcome]] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
+    warnings: Counter[str] = field(default_factory=Counter)
+    """Items by what was doubtful about them, those without a row among the problems included."""
 
     def add(self, outcome: Outcome) -> None:
         """Note one more item's outcome."""
@@ -147,8 +153,16 @@ def _judge_item(
         _set_aside(decisions, entry, item.sku)
         return
     decisions.add(judgement.outcome)
+    if item.warnings:
+        _warn(decisions, entry, item, judgement.outcome)
     if judgement.publish:
         decisions.publications.append(Publication(key, version, item))
+
+
+def _warn(decisions: Decisions, entry: Entry, item: NormalisedItem, outcome: Outcome) -> None:
+    if decisions.warnings.total() < MAX_WARNED:
+        decisions.problems.append(_row(entry, item.sku, outcome, ()) | {"warnings": issues_json(item.warnings)})
+    decisions.warnings.update({warning.code for warning in item.warnings})
 
 
 def _set_aside(decisions: Decisions, entry: Entry, sku: str) -> None:

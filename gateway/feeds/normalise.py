@@ -13,17 +13,19 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-import nh3
 import orjson
 import structlog
 
 from gateway.deadletters.letters import storable
 from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
+from gateway.feeds.doubts import price_doubts, product_doubts
+from gateway.feeds.markup import cleaned
 from gateway.sdk.adapter import Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.exchange import asked_skus
 from gateway.sdk.fields import FARTHEST
 from gateway.sdk.problems import PROBLEMS
+from gateway.suppliers.config import PriceMismatch
 from schemas.barcodes import barcode_check
 from schemas.brands import fold_brand
 from schemas.catalog import Facet, Facts, ListingFacts, PriceFacts, ProductFacts, StockFacts
@@ -32,9 +34,6 @@ from schemas.directories import CategoryMap, match_directory
 log = structlog.get_logger(__name__)
 
 CHINA = ZoneInfo("Asia/Shanghai")
-
-MAX_TEXT = 200_000
-"""Characters of a sanitised description, as the published schema has it."""
 
 MAX_SOURCE_VERSION = 2**53
 """The highest version of a supplier's own, as adapters promise."""
@@ -50,7 +49,6 @@ _SKU_PROBE_BYTES = 4096
 _SPACE = 0x20
 _MINUTE = timedelta(minutes=1)
 
-_CLEANER = nh3.Cleaner()
 _HASHER = hashlib.blake2b(digest_size=16)  # copied for every item: a new one takes five times as long
 
 
@@ -59,7 +57,8 @@ class NormalisedItem:
     """One key's facts, ready to be judged.
 
     area: "" where the facet knows none; content: canonical JSON of the facts and what is derived from them;
-    hash: 16 bytes over content, so that equal facts have equal hashes whenever they are observed.
+    hash: 16 bytes over content, so that equal facts have equal hashes whenever they are observed; warnings: what was
+    taken with a doubt.
     """
 
     sku: str
@@ -68,6 +67,7 @@ class NormalisedItem:
     hash: bytes
     observed_at: datetime
     source_version: int | None
+    warnings: tuple[Issue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,14 @@ def parts_of(result: Result) -> tuple[list[NormalisedItem], tuple[Rejection, ...
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What of the supplier's settings bears on normalising: revision's category map, and the directory's date."""
+    """What of the supplier's settings bears on normalising: category map, what prices that contradict themselves come
+    to, and the date that chooses the directory.
+    """
 
     facet: Facet
     received_at: datetime
     categories: CategoryMap
+    price_mismatch: PriceMismatch = "warn"
     on: date = field(init=False)
     """The day in China whose directory version applies."""
 
@@ -214,46 +217,61 @@ def _finished(found: Iterable[Item | Refusal], rules: Rules, refusals: list[Refu
         )
         if not sound:
             raise TypeError(f"not an item of a feed of {rules.facet}: {item!r:.200}")
-        content = write(facts, rules)
+        content, warnings = write(facts, rules)
         hasher = _HASHER.copy()
         hasher.update(content)
         members = facts.__dict__
         sku, area = members["sku"], members.get("area", "")
-        items.append(NormalisedItem(sku, area, content, hasher.digest(), at or rules.received_at, version))
+        items.append(NormalisedItem(sku, area, content, hasher.digest(), at or rules.received_at, version, warnings))
     return items
 
 
-def _flat_content(facts: PriceFacts | StockFacts, rules: Rules) -> bytes:
+Written: TypeAlias = tuple[bytes, tuple[Issue, ...]]
+"""The canonical JSON of some facts, and what was taken with a doubt."""
+
+
+def _price_content(facts: PriceFacts, rules: Rules) -> Written:
     """orjson writes texts and amounts as pydantic does, in half the time.
 
     Amounts have no exponent, so this is their `str`; looking up the method takes less time than asking the type `str`.
     """
-    return orjson.dumps(facts.__dict__, default=Decimal.to_eng_string)
+    warnings = price_doubts(facts)
+    if warnings and rules.price_mismatch == "reject":
+        contradictions = [each for each in warnings if each.code == "price_mismatch"]
+        if contradictions:
+            raise InvalidMessageError(*contradictions)
+    return orjson.dumps(facts.__dict__, default=Decimal.to_eng_string), warnings
 
 
-def _listing_content(facts: ListingFacts, rules: Rules) -> bytes:
-    return facts.__pydantic_serializer__.to_json(facts)
+def _stock_content(facts: StockFacts, rules: Rules) -> Written:
+    return orjson.dumps(facts.__dict__, default=Decimal.to_eng_string), ()
 
 
-def _product_content(facts: ProductFacts, rules: Rules) -> bytes:
-    """Derived members come last; the sanitised description keeps its place."""
-    return orjson.dumps(facts.__dict__ | _derived(facts, rules), default=_plain)
+def _listing_content(facts: ListingFacts, rules: Rules) -> Written:
+    return facts.__pydantic_serializer__.to_json(facts), ()
 
 
-_FORMS: Mapping[Facet, tuple[type[Facts], Callable[[Any, Rules], bytes]]] = {
+def _product_content(facts: ProductFacts, rules: Rules) -> Written:
+    """Derived members come last; sanitised texts keep their places."""
+    clean, removed = cleaned(facts)
+    derived = _derived(facts, rules)
+    doubts = product_doubts(facts.barcode, derived["barcode_check"], derived["no_directory_reason"])
+    return orjson.dumps(facts.__dict__ | clean | derived, default=_plain), (*removed, *doubts)
+
+
+_FORMS: Mapping[Facet, tuple[type[Facts], Callable[[Any, Rules], Written]]] = {
     Facet.PRODUCT: (ProductFacts, _product_content),
-    Facet.PRICE: (PriceFacts, _flat_content),
-    Facet.STOCK: (StockFacts, _flat_content),
+    Facet.PRICE: (PriceFacts, _price_content),
+    Facet.STOCK: (StockFacts, _stock_content),
     Facet.LISTING: (ListingFacts, _listing_content),
 }
 """By facet: what its facts are, and their canonical JSON: members in the order of the model, amounts as strings."""
 
 
-def _derived(facts: ProductFacts, rules: Rules) -> dict[str, object]:
-    """What the gateway makes of a product's facts; the description keeps its place among them."""
+def _derived(facts: ProductFacts, rules: Rules) -> dict[str, Any]:
+    """What the gateway makes of a product's facts."""
     found = match_directory(facts.category_path, facts.name, rules.categories, rules.on)
     return {
-        "description": None if facts.description is None else _sanitised(facts.description),
         "brand": fold_brand(facts.brand_raw),
         "directory_item": found.item,
         "no_directory_reason": found.reason,
@@ -264,15 +282,6 @@ def _derived(facts: ProductFacts, rules: Rules) -> dict[str, object]:
 def _plain(value: object) -> object:
     """What orjson does not know: amounts are strings, parts of a product are objects."""
     return str(value) if isinstance(value, Decimal) else vars(value)
-
-
-def _sanitised(html: str) -> str:
-    """The introduction without anything active. Raises InvalidMessageError where escaping makes it too long."""
-    clean = _CLEANER.clean(html)
-    if len(clean) > MAX_TEXT:
-        expected = f"at most {MAX_TEXT:,} characters once sanitised"
-        raise InvalidMessageError(Issue("validation_failed", "/description", f"{len(clean):,} characters", expected))
-    return clean
 
 
 def skus_of(raw: bytes) -> tuple[str, ...]:

@@ -184,7 +184,7 @@ class ChunkProcessor:
         if not fewest <= len(raws) <= MAX_FEED_RECORDS - head.first_record:
             raise InvalidMessageError(Issue("poison_pill", actual=f"chunk of {len(raws)} records"))
         profile = await self._profiles.get(head.supplier, head.revision)
-        rules = Rules(head.facet, head.received_at, profile.categories)
+        rules = profile.rules(head.facet, head.received_at)
         async with self._turnstile if head.lane is Lane.BULK else nullcontext():
             entries = await _normalise_in_stretches(profile, raws, head.first_record, rules)
         return ReadChunk(source, head, profile, entries)

@@ -46,7 +46,7 @@ CLAIM_CHUNK = """
 """
 
 RECORD_CHUNK = """
-    UPDATE feed_chunks SET outcomes = $3, problems = $4, decided_at = now()
+    UPDATE feed_chunks SET outcomes = $3, problems = $4, warnings = $5, decided_at = now()
      WHERE feed_no = $1 AND chunk_no = $2
 """
 
@@ -150,7 +150,8 @@ async def claim_chunk(connection: Connection, head: ChunkHead, source: Source, r
 
 async def record_chunk(connection: Connection, head: ChunkHead, decisions: Decisions) -> None:
     """Write what became of the chunk's items."""
-    await connection.execute(RECORD_CHUNK, head.feed_no, head.chunk_no, bytes(decisions.outcomes), decisions.problems)
+    told = (bytes(decisions.outcomes), decisions.problems, decisions.warnings)
+    await connection.execute(RECORD_CHUNK, head.feed_no, head.chunk_no, *told)
 
 
 async def share_feed(connection: Connection, head: ChunkHead) -> bool:

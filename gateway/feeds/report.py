@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.feeds.closing import SAMPLE_SKUS, TOP, TOP_PROBLEMS, count_outcomes
+from gateway.feeds.closing import SAMPLE_SKUS, TOP, TOP_PROBLEMS, count_outcomes, count_warnings
 from gateway.feeds.decide import OUTCOME_BYTES
 from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.versions import RECORD_BITS, feed_no_of, record_index_of
@@ -17,7 +17,7 @@ from schemas.catalog import Facet
 FEED = """
     SELECT f.feed_no, f.supplier, f.facet, f.mode, f.origin, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
            f.received_at, f.produced_at, f.finished_at, f.cancel_requested_at IS NOT NULL AS cancel_requested, f.counts,
-           f.withdrawn, f.flaw, f.hold,
+           f.withdrawn, f.flaw, f.hold, f.warnings,
            (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done
       FROM feeds f
      WHERE f.feed_no = $1 AND ($2::text IS NULL OR f.supplier = $2)
@@ -26,7 +26,7 @@ FEED = """
 FEEDS = """
     SELECT f.feed_no, f.supplier, f.facet, f.mode, f.origin, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
            f.received_at, f.produced_at, f.finished_at, f.cancel_requested_at IS NOT NULL AS cancel_requested, f.counts,
-           f.withdrawn, f.flaw, f.hold,
+           f.withdrawn, f.flaw, f.hold, f.warnings,
            (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done
       FROM feeds f
      WHERE ($1::text IS NULL OR f.supplier = $1) AND ($2::text IS NULL OR f.facet = $2)
@@ -68,7 +68,7 @@ NEWEST = 2**62
 
 @dataclass(frozen=True, slots=True)
 class FeedStatus:
-    """One feed as it stands. counts: outcome → items so far; chunks None: not known.
+    """One feed as it stands. counts: outcome → items so far; warnings: code → items; chunks None: not known.
 
     Of a full feed: withdrawn: keys so far; flaw: why it withdrew nothing, or not everything; hold: what a brake held.
     """
@@ -90,6 +90,7 @@ class FeedStatus:
     finished_at: datetime | None
     cancel_requested: bool
     counts: dict[str, int]
+    warnings: dict[str, int]
     withdrawn: int | None
     flaw: str | None
     hold: dict[str, Any] | None
@@ -107,11 +108,12 @@ class Reports:
             row = await connection.fetchrow(FEED, feed_no, supplier)
             if row is None:
                 return None
-        counts = row["counts"]
+        counts, warnings = row["counts"], row["warnings"]
         if counts is None:
             async with transaction(self._pool) as connection:
                 counts = await count_outcomes(connection, feed_no)
-        return _status(row, counts)
+                warnings = await count_warnings(connection, feed_no)
+        return _status(row, counts, warnings)
 
     async def feeds(
         self, supplier: str | None, *, facet: str | None, state: str | None, before: int = NEWEST, limit: int = 50
@@ -119,7 +121,7 @@ class Reports:
         """Newest first, below the cursor `before`; counts only of finished feeds."""
         async with transaction(self._pool) as connection:
             rows = await connection.fetch(FEEDS, supplier, facet, state, before, limit)
-        return [_status(row, row["counts"] or {}) for row in rows]
+        return [_status(row, row["counts"] or {}, row["warnings"]) for row in rows]
 
     async def top_problems(self, feed_no: int) -> list[dict[str, Any]]:
         """Problem codes of a feed, most frequent first: {code, count, skus}."""
@@ -155,8 +157,8 @@ class Reports:
         }
 
 
-def _status(row: Any, counts: dict[str, int]) -> FeedStatus:
-    return FeedStatus(**{**dict(row), "counts": counts})
+def _status(row: Any, counts: dict[str, int], warnings: dict[str, int] | None) -> FeedStatus:
+    return FeedStatus(**{**dict(row), "counts": counts, "warnings": warnings or {}})
 
 
 OUTCOME_OF = {chr(byte): outcome.value for outcome, byte in OUTCOME_BYTES.items()}

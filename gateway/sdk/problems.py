@@ -101,7 +101,36 @@ PROBLEMS: Mapping[str, Problem] = _table(
         "An amount is not a plain decimal with at most two places.",
         "金额格式错误，应为最多两位小数的普通数字。",
     ),
-    Problem("invalid_text", 422, "A text holds NUL or control characters.", "文本含空字符或控制字符。"),
+    Problem("invalid_text", 422, "A text holds characters that cannot be seen.", "文本含控制字符或不可见字符。"),
+    Problem(
+        "tax_rate_fraction",
+        422,
+        "The tax rate is a fraction; it is given in percent: 13 for 13 %.",
+        "税率应以百分数填写：13 表示 13%，不是 0.13。",
+    ),
+    Problem(
+        "price_mismatch",
+        422,
+        "Net price, tax and price with tax do not go together.",
+        "不含税价、税额与含税价不一致。",
+    ),
+    Problem("patch_other_key", 422, "The patch names another article than the original.", "补丁所指商品与原记录不同。"),
+    # what was taken with a doubt
+    Problem("no_price", 200, "There is no price: the article cannot be sold.", "没有价格，商品不可售。"),
+    Problem("odd_tax_rate", 200, "No value added tax has this rate.", "不存在该增值税税率。"),
+    Problem("barcode_invalid", 200, "The check digit of the barcode is wrong.", "条码校验位错误。"),
+    Problem(
+        "no_directory_item",
+        200,
+        "No row of a purchasing directory was found for it.",
+        "未匹配到集中采购目录品目。",
+    ),
+    Problem(
+        "markup_removed",
+        200,
+        "Markup that may not be shown was removed, with what it held.",
+        "已删除不允许的标记及其内容。",
+    ),
     Problem("timestamp_in_future", 422, "The time lies in the future.", "时间在未来。"),
     Problem("version_conflict", 409, "The same version came with other content.", "相同版本的内容不一致。"),
     Problem(

@@ -15,6 +15,7 @@ import orjson
 
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.http import Reply
+from schemas.visible import is_deceptive, named
 
 MAX_RECORD = 1024 * 1024
 """Bytes of the longest record."""
@@ -122,8 +123,11 @@ def shown(value: object) -> str:
 
 
 def legible(text: str) -> str:
-    """The start of a text with every control character written out, so that it can be stored and displayed."""
-    return re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\u{ord(found[0]):04x}", text[:SHOWN])[:SHOWN]
+    """The start of a text on one line, with everything that could not be seen in it written out, as `[U+200B]`."""
+    start = text[:SHOWN]
+    if start.isascii() and start.isprintable():
+        return start
+    return "".join(named(each) if is_deceptive(each) else each for each in start)[:SHOWN]
 
 
 def pointer(*steps: str | int) -> str:

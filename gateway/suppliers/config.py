@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cronsim import CronSim, CronSimError
 from pydantic import (
@@ -90,11 +90,16 @@ class Brakes(_Declared):
     withdraw: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 
+PriceMismatch = Literal["warn", "reject"]
+"""What becomes of a price whose net price, tax and price with tax contradict each other."""
+
+
 class SupplierConfig(_Declared):
     """One supplier as declared.
 
     options: validated by its adapter; facets: those it feeds; periods: seconds between two observations of a facet;
-    category_map: its category paths and the directory items they fall under, stronger than matching by name; http,
+    category_map: its category paths and the directory items they fall under, stronger than matching by name;
+    price_mismatch: whether prices that contradict themselves are taken with a warning or rejected; http,
     pulls, messages: of suppliers that are pulled: how they are called, when a facet is pulled as a whole (by default
     once in its period, else daily), how often their message pools are looked at.
     """
@@ -108,6 +113,7 @@ class SupplierConfig(_Declared):
     category_map: Annotated[dict[CategoryPath, Line], Field(max_length=10_000)] = {}
     limits: Limits = Limits()
     brakes: Brakes = Brakes()
+    price_mismatch: PriceMismatch = "warn"
     http: Calls = Calls()
     pulls: dict[Facet, Schedule] = {}
     messages: Period = 30

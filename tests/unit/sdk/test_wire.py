@@ -159,7 +159,7 @@ def test_members_are_those_of_an_object_alone():
 
 def test_pointers_are_escaped_cut_and_storable():
     assert pointer("a/b", "c~d", 0) == "/a~1b/c~0d/0"
-    assert pointer("\x00") == "/\\u0000"
+    assert pointer("\x00") == "/[U+0000]"
     assert len(pointer("x" * 100_000)) == 201
 
 
@@ -168,7 +168,7 @@ def test_values_are_shown_short_and_in_json_words():
         "null",
         "true",
         "1",
-        "a\\u000ab",
+        "a[U+000A]b",
         "array",
         "object",
     ]
