@@ -6,32 +6,24 @@ What moves the cursor, turns the writing round or cannot be seen is written out,
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Categories of characters that do something to a display instead of being seen on it."""
+from schemas import visible as unseen
 
-_LAYOUT = frozenset("\n\t")
-
-
-def _steers(character: str) -> bool:
-    return unicodedata.category(character) in _STEERING and character not in _LAYOUT
+_LAYOUT = "\n\t"
 
 
 def visible(text: str) -> str:
     """The text with every character that a display obeys or hides written out; line breaks and tabs are kept."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(f"[U+{ord(each):04X}]" if _steers(each) else each for each in text)
+    return unseen.visible(text, keep=_LAYOUT)
 
 
 def escaped(json: str) -> str:
     """A JSON document that means the same, with such characters as the escapes of JSON."""
-    return re.sub(r"[^\x20-\x7e\n]", lambda found: _escape(found[0]) if _steers(found[0]) else found[0], json)
+    return re.sub(r"[^\x20-\x7e\n]", lambda found: _escape(found[0]) if unseen.is_unseen(found[0]) else found[0], json)
 
 
 def _escape(character: str) -> str:
