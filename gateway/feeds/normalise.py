@@ -13,11 +13,11 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-import nh3
 import orjson
 import structlog
 
 from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
+from gateway.feeds.markup import MAX_STEPS, MarkupTooComplexError, sanitised
 from gateway.sdk.adapter import Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.exchange import asked_skus
@@ -46,7 +46,6 @@ MAX_SKU = 128
 _SKU_PROBE_BYTES = 4096
 _SPACE = 0x20
 
-_CLEANER = nh3.Cleaner()
 _HASHER = hashlib.blake2b(digest_size=16)  # copied for every item: a new one takes five times as long
 
 
@@ -263,8 +262,15 @@ def _plain(value: object) -> object:
 
 
 def _sanitised(html: str) -> str:
-    """The introduction without anything active. Raises InvalidMessageError where escaping makes it too long."""
-    clean = _CLEANER.clean(html)
+    """The introduction without anything active.
+
+    Raises InvalidMessageError where it cannot be cleaned in bounded time, or escaping makes it too long.
+    """
+    try:
+        clean = sanitised(html)
+    except MarkupTooComplexError as error:
+        expected = f"fewer than {MAX_STEPS:,} tags, each closed, of few attributes"
+        raise InvalidMessageError(Issue("markup_too_complex", "/description", str(error), expected)) from error
     if len(clean) > MAX_TEXT:
         expected = f"at most {MAX_TEXT:,} characters once sanitised"
         raise InvalidMessageError(Issue("validation_failed", "/description", f"{len(clean):,} characters", expected))

@@ -102,6 +102,12 @@ PROBLEMS: Mapping[str, Problem] = _table(
         "金额格式错误，应为最多两位小数的普通数字。",
     ),
     Problem("invalid_text", 422, "A text holds NUL or control characters.", "文本含空字符或控制字符。"),
+    Problem(
+        "markup_too_complex",
+        422,
+        "A text holds more HTML than can be cleaned, or leaves too much of it open.",
+        "文本中的 HTML 标签过多或未闭合，无法清洗。",
+    ),
     Problem("timestamp_in_future", 422, "The time lies in the future.", "时间在未来。"),
     Problem("version_conflict", 409, "The same version came with other content.", "相同版本的内容不一致。"),
     Problem(
