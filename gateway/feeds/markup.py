@@ -48,7 +48,8 @@ _ATTRIBUTE = re.compile(_ONE_ATTRIBUTE)
 _TOKEN = re.compile(
     r"<!--(?:-?>|.*?(?:--!?>|\Z))"
     r"|<(?:[!?]|/(?![A-Za-z]|\Z))[^>]*+>?+"
-    rf"|<(?P<end>/?)(?P<name>[A-Za-z][^ \t\n\f\r/>]*+)(?P<attributes>(?:[ \t\n\f\r/]++|{_ONE_ATTRIBUTE})*+)(?P<closed>>?+)",
+    rf"|<(?P<end>/?)(?P<name>[A-Za-z][^ \t\n\f\r/>]*+)"
+    rf"(?P<attributes>(?:[ \t\n\f\r/]++|{_ONE_ATTRIBUTE})*+)(?P<closed>>?+)",
     re.DOTALL,
 )
 _CLOSING = {name: re.compile(rf"</{name}(?=[ \t\n\f\r/>])", re.IGNORECASE) for name in DROPPED}
@@ -78,8 +79,8 @@ class _Cost:
     """Counts what the cleaner will have to do, never less than that.
 
     A tag is a step, so is each formatting element that may be open at it; every 64 elements that may be open around
-    it, every four attributes or stray brackets, and every two references. An end tag closes only the element that was opened
-    last: whatever a parser makes of tags that cross, it has no more open than are counted here.
+    it, every four attributes or stray brackets, and every two references. An end tag closes only the element that was
+    opened last: whatever a parser makes of tags that cross, it has no more open than are counted here.
     """
 
     def __init__(self) -> None:

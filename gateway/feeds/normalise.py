@@ -22,6 +22,7 @@ from gateway.sdk.adapter import Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.exchange import asked_skus
 from gateway.sdk.problems import PROBLEMS
+from gateway.sdk.wire import may_be_crowded, told
 from schemas.barcodes import barcode_check
 from schemas.brands import fold_brand
 from schemas.catalog import Facet, Facts, ListingFacts, PriceFacts, ProductFacts, StockFacts
@@ -42,6 +43,9 @@ END_OF_TIME = 9000
 
 MAX_SKU = 128
 """Characters of a sku, as the published schemas have it."""
+
+MIN_TOLD = 1024
+"""Characters that the issues of any record may have; of a longer one it is twice its own length."""
 
 _SKU_PROBE_BYTES = 4096
 _SPACE = 0x20
@@ -155,7 +159,7 @@ def _rejected(error: Exception, record: RawRecord, rules: Rules) -> Rejection:
     """The record by the error that it met."""
     match error:
         case InvalidMessageError() if _declared(error.issues):
-            return Rejection(_cut_off(record) or tuple(error.issues), skus_of(record.raw))
+            return Rejection(_cut_off(record) or _told(error.issues, record), skus_of(record.raw))
         case ContractError():
             return Rejection((Issue("contract_error", actual=str(error)[:200]),), skus_of(record.raw))
         case _:
@@ -171,12 +175,18 @@ def _without(items: list[NormalisedItem], refusals: list[Refusal], record: RawRe
     """
     if not refusals and not asked_skus(record.raw):
         raise TypeError("neither items nor issues")
-    issues: dict[str, tuple[Issue, ...]] = {}
+    issues: dict[str, list[Issue]] = {}
     for refusal in refusals:
         if not (_storable_sku(refusal.sku) and _declared(refusal.issues)):
             raise TypeError(f"not a refusal: {refusal!r:.200}")
-        issues[refusal.sku] = issues.get(refusal.sku, ()) + tuple(refusal.issues)
-    return Mixed(items, tuple(Rejection(every, (sku,)) for sku, every in issues.items())) if refusals else items
+        issues.setdefault(refusal.sku, []).extend(refusal.issues)
+    rejections = tuple(Rejection(_told(every, record), (sku,)) for sku, every in issues.items())
+    return Mixed(items, rejections) if refusals else items
+
+
+def _told(issues: Iterable[Issue], record: RawRecord) -> tuple[Issue, ...]:
+    """Issues as they are kept: their texts take no more room than twice the record's own."""
+    return told(issues, characters=MIN_TOLD + 2 * len(record.raw))
 
 
 def _declared(issues: Sequence[Issue]) -> bool:
@@ -291,7 +301,7 @@ def _storable_sku(sku: object) -> bool:
 
 def sku_hint(raw: bytes) -> str | None:
     """The sku of a pushed record that was rejected, if its bytes still say so."""
-    if len(raw) > MAX_RECORD:
+    if len(raw) > MAX_RECORD or may_be_crowded(raw):
         return _probed_sku(raw[:_SKU_PROBE_BYTES])
     try:
         found = orjson.loads(raw)

@@ -6,9 +6,9 @@ Numbers with a point or an exponent stay as they are written (`jiter.LosslessFlo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from itertools import chain
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate, chain, islice
+from typing import Any, TypeAlias
 
 import jiter
 import orjson
@@ -25,6 +25,9 @@ MAX_DEPTH = 64
 MAX_MEMBERS = 10_000
 """Members of one array or object."""
 
+MAX_VALUES = 20_000
+"""Values in one record, arrays and objects included: what is read through in one stretch of work."""
+
 MAX_ISSUES = 100
 """Issues told of one record: enough to mend it, few enough to read."""
 
@@ -36,6 +39,7 @@ SHOWN = 200
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _OPENING = frozenset(b"[{")
+_MARKS = (b",", b"[", b"{")  # every value of a document but one comes after one of them
 _BITS = 63
 # Escapes that may stand for a control character; an escaped backslash before a "b" looks the same, hence only a hint.
 _CONTROL_HINT = re.compile(rb"\\(?:u00[01]|u007[fF]|[bf])")
@@ -49,13 +53,16 @@ def decode(raw: bytes) -> Any:
     """The one JSON value that a record is.
 
     Objects are dicts, arrays lists, whole numbers ints, other numbers LosslessFloat. Raises InvalidMessageError:
-    line_too_long, json_too_deep, too_many_items, malformed_json, duplicate_key, number_out_of_range (an integer of
-    thousands of digits) or invalid_text (NUL and control characters, raw or by escapes; every place they stand in).
+    line_too_long, json_too_deep, too_many_items (in an array, an object or the record), malformed_json, duplicate_key,
+    number_out_of_range (an integer of thousands of digits) or invalid_text (NUL and control characters, raw or by
+    escapes; every place they stand in).
     """
     if len(raw) > MAX_RECORD:
         raise InvalidMessageError(_oversized(raw))
     if _too_deep(raw):
         raise InvalidMessageError(Issue("json_too_deep", expected=f"at most {MAX_DEPTH} levels"))
+    if may_be_crowded(raw) and may_be_crowded(_STRING.sub(b"", raw)):
+        raise InvalidMessageError(_TOO_MANY_VALUES)
     try:
         value = jiter.from_json(
             raw, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True, float_mode="lossless-float"
@@ -67,6 +74,11 @@ def decode(raw: bytes) -> Any:
     if (_BACKSLASH in raw and _CONTROL_HINT.search(raw)) or _DELETE in raw:
         _refuse_controls(value)
     return value
+
+
+def may_be_crowded(raw: bytes) -> bool:
+    """Whether brackets and commas, those in texts included, are as many as the values that are taken; cheap to ask."""
+    return len(raw) >= MAX_VALUES and sum(map(raw.count, _MARKS)) >= MAX_VALUES
 
 
 def members(raw: bytes) -> dict[str, Any]:
@@ -123,7 +135,10 @@ def shown(value: object) -> str:
 
 def legible(text: str) -> str:
     """The start of a text with every control character written out, so that it can be stored and displayed."""
-    return re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\u{ord(found[0]):04x}", text[:SHOWN])[:SHOWN]
+    start = text[:SHOWN]
+    if start.isprintable():  # nearly always, and told in a fraction of the time
+        return start
+    return re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\u{ord(found[0]):04x}", start)[:SHOWN]
 
 
 def pointer(*steps: str | int) -> str:
@@ -132,6 +147,23 @@ def pointer(*steps: str | int) -> str:
 
 
 _TOO_MANY = Issue("too_many_items", expected=f"at most {MAX_MEMBERS} members in an array or object")
+_TOO_MANY_VALUES = Issue("too_many_items", expected=f"at most {MAX_VALUES} values in a record")
+
+
+def told(issues: Iterable[Issue], *, characters: int | None = None) -> tuple[Issue, ...]:
+    """The first of a record's issues, at least one; where there are more than are told, the last one says so.
+
+    characters: of all their texts together; None: as many as MAX_ISSUES have.
+    """
+    found = list(islice(issues, MAX_ISSUES + 1))
+    most = MAX_ISSUES
+    if characters is not None:
+        sizes = accumulate(len(each.path) + len(each.actual) + len(each.expected) for each in found)
+        most = min(most, max(1, sum(1 for size in sizes if size <= characters)))
+    if len(found) <= most:
+        return tuple(found)
+    kept = found[: max(1, most - 1)]
+    return (*kept, Issue("more_issues", expected=f"the first {len(kept)} are told"))
 
 
 def _fault(message: str) -> Issue:
@@ -199,25 +231,41 @@ def _oversized(raw: bytes) -> Issue:
 
 
 def _refuse_controls(value: Any) -> None:
-    issues = [
+    issues = told(
         Issue("invalid_text", pointer(*steps), shown(node), "no control characters")
-        for steps, node in nodes(value)
-        if any(map(_CONTROL.search, _texts(node)))
-    ]
+        for steps, node in nodes(value, _has_controls)
+    )
     if issues:
-        raise InvalidMessageError(*issues[:MAX_ISSUES])
+        raise InvalidMessageError(*issues)
 
 
-def _texts(node: Any) -> Iterable[str]:
-    """A string itself; the names of an object."""
-    return (node,) if isinstance(node, str) else node if isinstance(node, dict) else ()
+def _has_controls(node: Any) -> bool:
+    """Whether a string, or a name of an object, holds control characters."""
+    if node.__class__ is str:
+        return _CONTROL.search(node) is not None
+    return node.__class__ is dict and any(map(_CONTROL.search, node))
 
 
-def nodes(value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Every value inside a value, itself first, with the steps that lead to it."""
-    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+def nodes(value: Any, wanted: Callable[[Any], bool]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """The wanted ones among a value and all values inside it, each with the steps that lead to it."""
+    waiting: list[tuple[_Way, Any]] = [((), value)]
     while waiting:
-        steps, node = waiting.pop()
-        yield steps, node
-        inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-        waiting.extend(((*steps, step), child) for step, child in inner)
+        way, node = waiting.pop()
+        if wanted(node):
+            yield tuple(_steps(way)), node
+        if node.__class__ is dict:
+            waiting += [((way, name), child) for name, child in node.items()]
+        elif node.__class__ is list:
+            waiting += [((way, index), child) for index, child in enumerate(node)]
+
+
+_Way: TypeAlias = tuple[Any, ...]
+"""The last step and the way to it, () at the start: a way as a tuple of steps would be copied for every value."""
+
+
+def _steps(way: _Way) -> list[str | int]:
+    steps: list[str | int] = []
+    while way:
+        way, step = way
+        steps.append(step)
+    return steps[::-1]

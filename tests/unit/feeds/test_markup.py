@@ -84,33 +84,24 @@ def test_attributes_are_counted_tag_by_tag():
         sanitised(most.replace("a0=1", "a0=1 more"))
 
 
-TOKENS = st.sampled_from(
-    [
-        *(
-            f"<{name}>"
-            for name in ("p", "b", "i", "div", "a title=1", "a title=2", "li", "ul", "td", "table", "svg", "title")
-        )
-    ]
-    + [*(f"</{name}>" for name in ("p", "b", "i", "div", "a", "li", "ul", "td", "table", "svg", "title"))]
-    + [
-        "x",
-        "&amp;",
-        "<",
-        ">",
-        '"',
-        "'",
-        "=",
-        " ",
-        "<!--",
-        "-->",
-        "<script>",
-        "</script>",
-        "<style",
-        "/>",
-        "]]>",
-        "<![CDATA[",
-    ]
+NAMES = ("p", "b", "i", "div", "a", "li", "ul", "td", "table", "svg", "title")
+OTHERS = (
+    "x",
+    "&amp;",
+    "<",
+    ">",
+    '"',
+    "'",
+    "=",
+    " ",
+    "<!--",
+    "-->",
+    "<a title=1>",
+    "<a title=2>",
+    "<script>",
+    "</script>",
 )
+TOKENS = st.sampled_from([f"<{name}>" for name in NAMES] + [f"</{name}>" for name in NAMES] + [*OTHERS])
 
 
 @given(st.lists(TOKENS, max_size=12).map("".join), st.integers(1, 40))

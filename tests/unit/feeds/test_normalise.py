@@ -213,3 +213,21 @@ def test_stretches_cover_every_offset_once_and_no_long_way_in_vain(offsets: set[
     assert all(sum(start <= offset < end for start, end in found) == 1 for offset in offsets)
     assert all(after[0] - before[1] > 2_000 for before, after in pairwise(found))
     assert all({start, end - 1} <= offsets for start, end in found)
+
+
+def test_faults_of_a_record_take_no_more_room_than_twice_its_own():
+    record = orjson.dumps({"sku": "a", "price": "1", **{f"u{number}": 0 for number in range(1_000)}})
+    rejection = of(native(), record, rules(Facet.PRICE))
+    assert isinstance(rejection, Rejection)
+    assert rejection.sku == "a"
+    assert rejection.issues[-1].code == "more_issues"
+    assert (
+        sum(len(each.path + each.actual + each.expected) for each in rejection.issues) <= 1024 + 2 * len(record) + 100
+    )
+
+
+def test_markup_that_cannot_be_cleaned_in_time_is_a_fault_of_the_record():
+    record = orjson.dumps({"sku": "a", "name": "n", "description": "<div>" * 40_000})
+    rejection = of(native(), record, rules(Facet.PRODUCT))
+    assert isinstance(rejection, Rejection)
+    assert [(each.code, each.path) for each in rejection.issues] == [("markup_too_complex", "/description")]
