@@ -7,13 +7,13 @@ alone; only tags that the cleaner keeps reach it, and no more of them than it pa
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
 import nh3
 
 from gateway.sdk.errors import GatewayError
+from gateway.sdk.markup import Tag, read_markup
 
 MAX_STEPS = 4_000
 """Steps of the longest cleaning, about 5 µs each: see `_Cost`."""
@@ -23,9 +23,6 @@ MAX_ATTRIBUTES = 100
 
 KEPT = frozenset(nh3.ALLOWED_TAGS)
 """Tags that stay; of others only the content does."""
-
-DROPPED = frozenset({"script", "style"})
-"""Elements that go with their content, which is no markup."""
 
 _FORMATTING = frozenset({"a", "b", "code", "em", "i", "s", "small", "strike", "strong", "tt", "u"})
 _VOID = frozenset({"area", "br", "col", "hr", "img", "wbr"})
@@ -38,21 +35,6 @@ _NO_LEVEL = _VOID | _CLOSED_BY_OTHERS
 _LEVELS_PER_STEP = 64
 # Of formatting elements alike in name and attributes, no more are built anew ("Noah's Ark", WHATWG 13.2.4.3).
 _BUILT_ANEW = 3
-
-# As HTML's tokenizer reads them (WHATWG 13.2.5): quotes count only where a value may begin, and what the text ends in
-# the middle of is consumed to its end, so that no place is read twice. Nothing here goes back.
-_SPACE = r"[ \t\n\f\r]"
-_VALUE = r"""(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^ \t\n\f\r>"'][^ \t\n\f\r>]*+)"""
-_ONE_ATTRIBUTE = rf"[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+(?:{_SPACE}*+={_SPACE}*+{_VALUE}?+)?+"
-_ATTRIBUTE = re.compile(_ONE_ATTRIBUTE)
-_TOKEN = re.compile(
-    r"<!--(?:-?>|.*?(?:--!?>|\Z))"
-    r"|<(?:[!?]|/(?![A-Za-z]|\Z))[^>]*+>?+"
-    rf"|<(?P<end>/?)(?P<name>[A-Za-z][^ \t\n\f\r/>]*+)"
-    rf"(?P<attributes>(?:[ \t\n\f\r/]++|{_ONE_ATTRIBUTE})*+)(?P<closed>>?+)",
-    re.DOTALL,
-)
-_CLOSING = {name: re.compile(rf"</{name}(?=[ \t\n\f\r/>])", re.IGNORECASE) for name in DROPPED}
 
 _CLEANER = nh3.Cleaner()
 
@@ -97,17 +79,17 @@ class _Cost:
         """Count what never reaches the cleaner."""
         self._spend(4)
 
-    def tag(self, name: str, attributes: str, *, end: bool) -> None:
+    def tag(self, tag: Tag) -> None:
         """Count a tag."""
-        given = len(_ATTRIBUTE.findall(attributes)) if attributes else 0
+        given = tag.count_attributes()
         if given > MAX_ATTRIBUTES:
             raise MarkupTooComplexError(f"a tag of {given:,} attributes")
-        if end:
-            self._close(name)
-        elif name not in _NO_LEVEL:
-            self._enter(name, attributes)
+        if tag.end:
+            self._close(tag.name)
+        elif tag.name not in _NO_LEVEL:
+            self._enter(tag.name, tag.attributes)
         around = len(self._open) // _LEVELS_PER_STEP
-        self._spend(4 * (1 + self._formatting + around) + given + 2 * attributes.count("&"))
+        self._spend(4 * (1 + self._formatting + around) + given + 2 * tag.attributes.count("&"))
 
     def _enter(self, name: str, attributes: str) -> None:
         self._open.append((name, attributes))
@@ -130,23 +112,14 @@ class _Cost:
 
 def _pieces(html: str) -> Iterator[str]:
     """Text and the tags that are kept; a bracket that begins no tag is written as text."""
-    cost, at, length = _Cost(), 0, len(html)
-    while found := _TOKEN.search(html, at):
-        yield _plain(html[at : found.start()], cost)
-        at = found.end()
-        name = (found["name"] or "").lower()
-        if name in KEPT:
-            cost.tag(name, found["attributes"], end=bool(found["end"]))
-            if found["closed"]:
-                yield found[0]
-            continue
-        cost.hidden()
-        if name in DROPPED and not found["end"]:
-            closing = _CLOSING[name].search(html, at)
-            at = closing.start() if closing else length
-    yield _plain(html[at:], cost)
-
-
-def _plain(text: str, cost: _Cost) -> str:
-    cost.text(text)
-    return text.replace("<", "&lt;")
+    cost = _Cost()
+    for token in read_markup(html):
+        if isinstance(token, str):
+            cost.text(token)
+            yield token.replace("<", "&lt;")
+        elif token.name in KEPT:
+            cost.tag(token)
+            if token.whole:
+                yield token.written
+        else:
+            cost.hidden()

@@ -177,7 +177,7 @@ def _without(items: list[NormalisedItem], refusals: list[Refusal], record: RawRe
         raise TypeError("neither items nor issues")
     issues: dict[str, list[Issue]] = {}
     for refusal in refusals:
-        if not (_storable_sku(refusal.sku) and _declared(refusal.issues)):
+        if not (is_sku(refusal.sku) and _declared(refusal.issues)):
             raise TypeError(f"not a refusal: {refusal!r:.200}")
         issues.setdefault(refusal.sku, []).extend(refusal.issues)
     rejections = tuple(Rejection(_told(every, record), (sku,)) for sku, every in issues.items())
@@ -290,12 +290,13 @@ def _sanitised(html: str) -> str:
 def skus_of(raw: bytes) -> tuple[str, ...]:
     """Whom a record that was rejected concerns: rejected records mark the keys of their skus."""
     if asked := asked_skus(raw):
-        return tuple(filter(_storable_sku, dict.fromkeys(asked)))
+        return tuple(filter(is_sku, dict.fromkeys(asked)))
     hint = sku_hint(raw)
     return () if hint is None else (hint,)
 
 
-def _storable_sku(sku: object) -> bool:
+def is_sku(sku: object) -> bool:
+    """Whether tables take it as a sku."""
     return isinstance(sku, str) and 0 < len(sku) <= MAX_SKU and "\x00" not in sku
 
 
@@ -308,7 +309,7 @@ def sku_hint(raw: bytes) -> str | None:
     except orjson.JSONDecodeError:
         return _probed_sku(raw[:_SKU_PROBE_BYTES])
     sku = found.get("sku") if isinstance(found, dict) else None
-    return sku if _storable_sku(sku) else None
+    return sku if is_sku(sku) else None
 
 
 def _probed_sku(start: bytes) -> str | None:

@@ -37,12 +37,13 @@ SHOWN = 200
 # From a quote to its partner, or to the end where it has none: without that, every escaped quote of an unclosed string
 # would start another search to the end.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_STRING_OR_LONG_NUMBER = re.compile(rb"%b|(?P<number>-?[0-9]{1000}[0-9]*+(?![.eE0-9]))" % _STRING.pattern, re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _OPENING = frozenset(b"[{")
 _MARKS = (b",", b"[", b"{")  # every value of a document but one comes after one of them
 _BITS = 63
 # Escapes that may stand for a control character; an escaped backslash before a "b" looks the same, hence only a hint.
-_CONTROL_HINT = re.compile(rb"\\(?:u00[01]|u007[fF]|[bf])")
+_CONTROL_HINTS = (rb"\u000", rb"\u001", rb"\u007f", rb"\u007F", rb"\b", rb"\f")
 _BACKSLASH, _DELETE = 0x5C, 0x7F
 # Line ends and tabs are for the model to judge: texts may hold them, names may not.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -71,7 +72,7 @@ def decode(raw: bytes) -> Any:
         raise InvalidMessageError(_fault(str(error))) from error
     if len(raw) > MAX_MEMBERS and _crowded(raw, value):
         raise InvalidMessageError(_TOO_MANY)
-    if (_BACKSLASH in raw and _CONTROL_HINT.search(raw)) or _DELETE in raw:
+    if (_BACKSLASH in raw and any(hint in raw for hint in _CONTROL_HINTS)) or _DELETE in raw:
         _refuse_controls(value)
     return value
 
@@ -99,15 +100,30 @@ def whole_json(body: bytes) -> bool:
 def decode_reply(reply: Reply) -> Any:
     """The one JSON value that a supplier's reply is, as `decode` reads it, however long or crowded.
 
-    Its size was capped on its way in. Raises ContractError with the body.
+    Its size was capped on its way in. A whole number of more digits than Python converts is the text of its digits:
+    it must not cost the rest of the reply its reading. Raises ContractError with the body.
     """
     try:
-        value = jiter.from_json(reply.body, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="lossless-float")
+        value = _decode_long(reply.body)
     except ValueError as error:
         raise _unreadable(reply, legible(str(error))) from error
     if _too_deep(reply.body):
         raise _unreadable(reply, f"deeper than {MAX_DEPTH} levels")
     return value
+
+
+def _decode_long(body: bytes) -> Any:
+    options: Any = {"allow_inf_nan": False, "catch_duplicate_keys": True, "float_mode": "lossless-float"}
+    try:
+        return jiter.from_json(body, **options)
+    except ValueError as error:
+        if not str(error).startswith("number out of range"):
+            raise
+        return jiter.from_json(_STRING_OR_LONG_NUMBER.sub(_quoted, body), **options)
+
+
+def _quoted(found: re.Match[bytes]) -> bytes:
+    return found[0] if found["number"] is None else b'"%b"' % found["number"]
 
 
 def encode(value: Any) -> bytes:

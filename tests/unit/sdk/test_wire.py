@@ -289,3 +289,11 @@ def test_the_texts_of_issues_take_no_more_room_than_they_are_given(sizes, charac
     kept = [each for each in found[1:] if each.code != "more_issues"]
     assert sum(len(each.path) + len(each.actual) for each in kept) <= characters
     assert len(found) == len(sizes) or found[-1].code == "more_issues"
+
+
+def test_a_number_of_thousands_of_digits_costs_a_reply_no_other_value():
+    long = b"9" * 9_000
+    reply = Reply("list", 200, {}, b'{"a":[%b,"%b",1.5,-12,%b]}' % (long, b'\\"' + long, b"1" * 40))
+    value = decode_reply(reply)
+    assert value["a"] == ["9" * 9_000, '"' + "9" * 9_000, value["a"][2], -12, int("1" * 40)]
+    assert str(value["a"][2]) == "1.5"
