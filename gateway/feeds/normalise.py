@@ -22,7 +22,7 @@ from gateway.sdk.adapter import Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.exchange import asked_skus
 from gateway.sdk.problems import PROBLEMS
-from gateway.sdk.wire import may_be_crowded, told
+from gateway.sdk.wire import may_be_crowded, room_of, told
 from schemas.barcodes import barcode_check
 from schemas.brands import fold_brand
 from schemas.catalog import Facet, Facts, ListingFacts, PriceFacts, ProductFacts, StockFacts
@@ -43,9 +43,6 @@ END_OF_TIME = 9000
 
 MAX_SKU = 128
 """Characters of a sku, as the published schemas have it."""
-
-MIN_TOLD = 1024
-"""Characters that the issues of any record may have; of a longer one it is twice its own length."""
 
 _SKU_PROBE_BYTES = 4096
 _SPACE = 0x20
@@ -185,8 +182,8 @@ def _without(items: list[NormalisedItem], refusals: list[Refusal], record: RawRe
 
 
 def _told(issues: Iterable[Issue], record: RawRecord) -> tuple[Issue, ...]:
-    """Issues as they are kept: their texts take no more room than twice the record's own."""
-    return told(issues, characters=MIN_TOLD + 2 * len(record.raw))
+    """Issues as they are kept: they take about as much room as the record itself."""
+    return told(issues, room=room_of(record.raw))
 
 
 def _declared(issues: Sequence[Issue]) -> bool:

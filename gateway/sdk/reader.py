@@ -20,7 +20,7 @@ from gateway.sdk.adapter import Item, Record
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.faults import issues_of
 from gateway.sdk.fields import Stamps
-from gateway.sdk.wire import decode, members, nodes, pointer, shown, told
+from gateway.sdk.wire import decode, members, nodes, pointer, room_of, shown, told
 from schemas.base import Model
 from schemas.catalog import Facts
 
@@ -152,11 +152,12 @@ def _colon_after_space(raw: bytes) -> bool:
 
 def _refusal(record: Record, issues: Iterable[Issue]) -> InvalidMessageError:
     """The error with all issues; a number that no double holds makes the record unreadable to most JSON readers."""
+    room = room_of(record.raw)
     infinite = (
         Issue("malformed_json", pointer(*steps), shown(node), "a number that a double can hold")
         for steps, node in nodes(decode(record.raw) if _HUGE.search(record.raw) else None, _is_infinite)
     )
-    return InvalidMessageError(*(told(infinite) or told(issues)))
+    return InvalidMessageError(*(told(infinite, room=room) or told(issues, room=room)))
 
 
 def _is_infinite(node: Any) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate, chain, islice
+from itertools import chain
 from typing import Any, TypeAlias
 
 import jiter
@@ -30,6 +30,12 @@ MAX_VALUES = 20_000
 
 MAX_ISSUES = 100
 """Issues told of one record: enough to mend it, few enough to read."""
+
+MIN_ROOM = 1024
+"""Characters that the issues of any record may have, its own length apart."""
+
+_ISSUE_FRAME = 70
+"""Characters of an issue besides its path, `actual` and `expected`."""
 
 SHOWN = 200
 """Characters of a value, or of one step of a pointer, that an issue repeats."""
@@ -166,20 +172,26 @@ _TOO_MANY = Issue("too_many_items", expected=f"at most {MAX_MEMBERS} members in 
 _TOO_MANY_VALUES = Issue("too_many_items", expected=f"at most {MAX_VALUES} values in a record")
 
 
-def told(issues: Iterable[Issue], *, characters: int | None = None) -> tuple[Issue, ...]:
+def told(issues: Iterable[Issue], *, room: int | None = None) -> tuple[Issue, ...]:
     """The first of a record's issues, at least one; where there are more than are told, the last one says so.
 
-    characters: of all their texts together; None: as many as MAX_ISSUES have.
+    room: characters of them all as they are kept; None: as many as MAX_ISSUES have. No issue is asked for that is not
+    told.
     """
-    found = list(islice(issues, MAX_ISSUES + 1))
-    most = MAX_ISSUES
-    if characters is not None:
-        sizes = accumulate(len(each.path) + len(each.actual) + len(each.expected) for each in found)
-        most = min(most, max(1, sum(1 for size in sizes if size <= characters)))
-    if len(found) <= most:
-        return tuple(found)
-    kept = found[: max(1, most - 1)]
-    return (*kept, Issue("more_issues", expected=f"the first {len(kept)} are told"))
+    found: list[Issue] = []
+    used = 0
+    for issue in issues:
+        used += _ISSUE_FRAME + len(issue.path) + len(issue.actual) + len(issue.expected)
+        if found and (len(found) == MAX_ISSUES or (room is not None and used > room)):
+            kept = found[: max(1, min(len(found), MAX_ISSUES - 1))]
+            return (*kept, Issue("more_issues", expected=f"the first {len(kept)} are told"))
+        found.append(issue)
+    return tuple(found)
+
+
+def room_of(raw: bytes) -> int:
+    """Characters that the issues of a record may have: about as many as its own."""
+    return MIN_ROOM + len(raw)
 
 
 def _fault(message: str) -> Issue:

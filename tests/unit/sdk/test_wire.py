@@ -284,7 +284,7 @@ def test_issues_beyond_those_told_are_mentioned():
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=150), st.integers(0, 2_000))
 def test_the_texts_of_issues_take_no_more_room_than_they_are_given(sizes, characters):
-    found = told([Issue("invalid_text", "/", "x" * size) for size in sizes], characters=characters)
+    found = told([Issue("invalid_text", "/", "x" * size) for size in sizes], room=characters)
     assert found
     kept = [each for each in found[1:] if each.code != "more_issues"]
     assert sum(len(each.path) + len(each.actual) for each in kept) <= characters
