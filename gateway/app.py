@@ -205,7 +205,14 @@ def compose(services: Services) -> Stages:
     jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("numbers", numbers.watch)]
     jobs += [Job("finisher", finisher.run)]
     if "feeds" in roles:
-        jobs += _feed_jobs(services, ChunkProcessor(services.feed_pool, applier, profiles, finisher.touched), contents)
+        processor = ChunkProcessor(
+            services.feed_pool,
+            applier,
+            profiles,
+            finisher.touched,
+            rejected_bytes=services.settings.rejected_bytes_per_day,
+        )
+        jobs += _feed_jobs(services, processor, contents)
         jobs += [Job("withdrawer", withdrawer.run)]
         jobs += [Job("missing chunks", MissingChunks(pool, services.bus, finisher.touched).run)]
         jobs += [Job("outbox", Publisher(pool, services.producers[Lane.EXPRESS], owner=services.owner).run)]
@@ -258,7 +265,9 @@ def _feed_jobs(services: Services, processor: ChunkProcessor, contents: Contents
 def _vendor_routes(services: Services, admission: Admission, reports: Reports, waits: Waits) -> VendorRoutes:
     settings = services.settings
     limits = IntakeLimits(
-        BodyLimits(max_bytes=settings.max_body_bytes, spool_dir=settings.spool_dir), settings.feeds_rate_per_minute
+        BodyLimits(max_bytes=settings.max_body_bytes, spool_dir=settings.spool_dir),
+        settings.feeds_rate_per_minute,
+        settings.rejected_bytes_per_day,
     )
     live = services.live
     return VendorRoutes(admission, reports, waits, live.suppliers, live.keys, services.registry, limits)

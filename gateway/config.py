@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     feeds_rate_per_minute: int = Field(600, ge=1, description="feeds a supplier may push; its row may lower this")
+    rejected_bytes_per_day: int = Field(
+        256 * 1024**2, ge=1024, description="rejected records a supplier may have kept; its row may lower this"
+    )
     max_body_bytes: int = Field(2 * 1024**3, ge=1024, description="bytes of one decoded feed")
     lease_seconds: float = Field(15.0, ge=1, le=300, description="seconds of silence that cost an owner its supplier")
     drain_timeout: float = Field(30.0, gt=0, le=3600, description="seconds to end in when told to stop")

@@ -1,155 +1,125 @@
-"""What suppliers write in HTML, without anything that acts, and what got lost on the way.
+"""HTML that a supplier wrote, without anything active, in time that is linear in its length.
 
-Which texts those are, the types of the schemas say (`schemas.base.Markup`); no adapter and no facet is told apart here.
+The cleaner is a full HTML parser. Its time grows with the square of what stays open: each tag walks the elements around
+it, and each block of text has the formatting that was never closed built anew. So the text is read first for its tags
+alone; only tags that the cleaner keeps reach it, and no more of them than it parses in a few milliseconds.
 """
 
 from __future__ import annotations
 
-import html
-import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, get_args
 
 import nh3
-from pydantic.fields import FieldInfo
 
-from gateway.sdk.errors import InvalidMessageError, Issue
-from gateway.sdk.wire import SHOWN
-from schemas.base import MayHoldMarkup, Model
-from schemas.catalog import Facts
+from gateway.sdk.errors import GatewayError
+from gateway.sdk.markup import Tag, read_markup
 
-MAX_TEXT = 200_000
-"""Characters of a sanitised text, as the published schema has it."""
+MAX_STEPS = 4_000
+"""Steps of the longest cleaning, about 5 µs each: see `_Cost`."""
+
+MAX_ATTRIBUTES = 100
+"""Attributes of one tag."""
+
+KEPT = frozenset(nh3.ALLOWED_TAGS)
+"""Tags that stay; of others only the content does."""
+
+_FORMATTING = frozenset({"a", "b", "code", "em", "i", "s", "small", "strike", "strong", "tt", "u"})
+_VOID = frozenset({"area", "br", "col", "hr", "img", "wbr"})
+# Closed by the next one of their kind or by what they stand in: they add a level only where something else does.
+_CLOSED_BY_OTHERS = frozenset(
+    {"caption", "colgroup", "dd", "dt", "li", "p", "tbody", "td", "tfoot", "th", "thead", "tr"}
+)
+_NO_LEVEL = _VOID | _CLOSED_BY_OTHERS
+
+_LEVELS_PER_STEP = 64
+# Of formatting elements alike in name and attributes, no more are built anew ("Noah's Ark", WHATWG 13.2.4.3).
+_BUILT_ANEW = 3
 
 _CLEANER = nh3.Cleaner()
 
-_MARKUP = re.compile(r"<[A-Za-z/!?]")
-"""Where a reader of HTML begins to see markup; without it a text shows as it is written."""
 
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!doctype[^<>]*>", re.IGNORECASE)
-"""A whole tag; what only begins like one swallows text, which is missed."""
-
-_CDATA = ("<![CDATA[", "]]>")
-"""Around a text taken out of XML; to HTML it is a comment, and everything in it would be lost."""
-
-_ACTIVE = re.compile(
-    r"<(script|iframe|frame|object|embed|applet|form|svg|math|link|meta|base)\b|(?<=[\s/\"'])(on[a-z]+)\s*=|(javascript):",
-    re.IGNORECASE,
-)
+class MarkupTooComplexError(GatewayError):
+    """The markup holds too many tags, or too many that are never closed, to be cleaned."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """A field of some facts that may hold markup. member: of each model that stands in it; None: the text itself."""
+def sanitised(html: str) -> str:
+    """The text without anything active, its allowed markup kept and well formed.
 
-    name: str
-    member: str | None
-    longest: int
-
-
-def cleaned(facts: Facts) -> tuple[dict[str, Any], tuple[Issue, ...]]:
-    """The fields of some facts that cleaning changed, and a warning for each of which something got lost.
-
-    Raises InvalidMessageError where escaping makes a text longer than its field takes.
+    Raises MarkupTooComplexError.
     """
-    changed: dict[str, Any] = {}
-    warnings: list[Issue] = []
-    values = facts.__dict__
-    for field in _FIELDS.get(type(facts)) or _fields_of(type(facts)):
-        value = values[field.name]
-        if not value:
-            continue
-        if field.member is None:
-            text = _clean(value, f"/{field.name}", field.longest, warnings)
-            if text is not value:
-                changed[field.name] = text
-        elif any(map(_MARKUP.search, [getattr(each, field.member) for each in value])):
-            changed[field.name] = tuple(_clean_member(value, field, warnings))
-    return changed, tuple(warnings)
+    return _CLEANER.clean("".join(_pieces(html)) if "<" in html else _counted(html))
 
 
-def _clean_member(models: tuple[Model, ...], field: _Field, warnings: list[Issue]) -> Iterator[Model]:
-    for place, model in enumerate(models):
-        member = str(field.member)
-        text = _clean(getattr(model, member), f"/{field.name}/{place}/{member}", field.longest, warnings)
-        yield model.model_copy(update={member: text})
+def _counted(text: str) -> str:
+    """Text without a tag. Raises MarkupTooComplexError for too many references."""
+    _Cost().text(text)
+    return text
 
 
-def _clean(text: str, path: str, longest: int, warnings: list[Issue]) -> str:
-    if _MARKUP.search(text) is None:
-        return text
-    html_text = _unwrapped(text)
-    clean = _CLEANER.clean(html_text)
-    if len(clean) > longest:
-        expected = f"at most {longest:,} characters once sanitised"
-        raise InvalidMessageError(Issue("validation_failed", path, f"{len(clean):,} characters", expected))
-    if clean != text and (lost := _lost(html_text, clean) + (["CDATA"] if html_text is not text else [])):
-        warnings.append(Issue("markup_removed", path, ", ".join(lost)[:SHOWN]))
-    return clean
+class _Cost:
+    """Counts what the cleaner will have to do, never less than that.
+
+    A tag is a step, so is each formatting element that may be open at it; every 64 elements that may be open around
+    it, every four attributes or stray brackets, and every two references. An end tag closes only the element that was
+    opened last: whatever a parser makes of tags that cross, it has no more open than are counted here.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[tuple[str, str]] = []
+        self._alike: Counter[tuple[str, str]] = Counter()
+        self._formatting = 0
+        self._quarters = 0
+
+    def text(self, text: str) -> None:
+        """Count a run of text."""
+        self._spend(2 * text.count("&") + text.count("<") + text.count(">"))
+
+    def hidden(self) -> None:
+        """Count what never reaches the cleaner."""
+        self._spend(4)
+
+    def tag(self, tag: Tag) -> None:
+        """Count a tag."""
+        given = tag.count_attributes()
+        if given > MAX_ATTRIBUTES:
+            raise MarkupTooComplexError(f"a tag of {given:,} attributes")
+        if tag.end:
+            self._close(tag.name)
+        elif tag.name not in _NO_LEVEL:
+            self._enter(tag.name, tag.attributes)
+        around = len(self._open) // _LEVELS_PER_STEP
+        self._spend(4 * (1 + self._formatting + around) + given + 2 * tag.attributes.count("&"))
+
+    def _enter(self, name: str, attributes: str) -> None:
+        self._open.append((name, attributes))
+        if name in _FORMATTING:
+            self._alike[name, attributes] += 1
+            self._formatting += self._alike[name, attributes] <= _BUILT_ANEW
+
+    def _close(self, name: str) -> None:
+        if self._open and self._open[-1][0] == name:
+            tag = self._open.pop()
+            if name in _FORMATTING:
+                self._formatting -= self._alike[tag] <= _BUILT_ANEW
+                self._alike[tag] -= 1
+
+    def _spend(self, quarters: int) -> None:
+        self._quarters += quarters
+        if self._quarters > 4 * MAX_STEPS:
+            raise MarkupTooComplexError
 
 
-def _unwrapped(text: str) -> str:
-    begin, end = _CDATA
-    return text.replace(begin, "").replace(end, "") if begin in text else text
-
-
-def _lost(text: str, clean: str) -> list[str]:
-    """What a reader would miss, in words; nothing where only layout is gone."""
-    active = {next(filter(None, found)).lower() for found in _ACTIVE.findall(text)}
-    missing = _seen(text) - _seen(clean)
-    return sorted(active) + ([f"{missing:,} characters of text"] if missing > 0 else [])
-
-
-def _seen(text: str) -> int:
-    """About how many characters of an HTML text are shown, blanks aside."""
-    return len("".join(html.unescape(_TAG.sub("", _without_comments(text))).split()))
-
-
-def _without_comments(text: str) -> str:
-    """Linear, also where comments begin and never end."""
-    kept, at = [], 0
-    while (begin := text.find("<!--", at)) >= 0 and (end := text.find("-->", begin + 4)) >= 0:
-        kept.append(text[at:begin])
-        at = end + 3
-    return "".join([*kept, text[at:]])
-
-
-def _fields_of(model: type[Facts]) -> tuple[_Field, ...]:
-    found = []
-    for name, field in model.model_fields.items():
-        if _marked(field):
-            found.append(_Field(name, None, _longest(field)))
-        for inner in _models_in(field.annotation):
-            marked = [(member, each) for member, each in inner.model_fields.items() if _marked(each)]
-            found += [_Field(name, member, _longest(each)) for member, each in marked]
-    _FIELDS[model] = tuple(found)
-    return _FIELDS[model]
-
-
-_FIELDS: dict[type[Facts], tuple[_Field, ...]] = {}
-"""By facts, found at their first use."""
-
-
-def _marked(field: FieldInfo) -> bool:
-    return any(isinstance(each, MayHoldMarkup) for each in _annotations(field))
-
-
-def _longest(field: FieldInfo) -> int:
-    return min((each for mark in _annotations(field) if (each := getattr(mark, "max_length", None))), default=MAX_TEXT)
-
-
-def _annotations(field: FieldInfo) -> Iterator[Any]:
-    """Everything that annotates a field, or a part of its union."""
-    waiting = [*field.metadata, *get_args(field.annotation)]
-    while waiting:
-        each = waiting.pop()
-        yield each
-        waiting += get_args(each)
-
-
-def _models_in(annotation: Any) -> Iterator[type[Model]]:
-    if isinstance(annotation, type) and issubclass(annotation, Model):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models_in(inner)
+def _pieces(html: str) -> Iterator[str]:
+    """Text and the tags that are kept; a bracket that begins no tag is written as text."""
+    cost = _Cost()
+    for token in read_markup(html):
+        if isinstance(token, str):
+            cost.text(token)
+            yield token.replace("<", "&lt;")
+        elif token.name in KEPT:
+            cost.tag(token)
+            if token.whole:
+                yield token.written
+        else:
+            cost.hidden()

@@ -18,13 +18,14 @@ import structlog
 
 from gateway.deadletters.letters import storable
 from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
+from gateway.feeds.cleaning import cleaned
 from gateway.feeds.doubts import price_doubts, product_doubts
-from gateway.feeds.markup import cleaned
 from gateway.sdk.adapter import Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.exchange import asked_skus
 from gateway.sdk.fields import FARTHEST
 from gateway.sdk.problems import PROBLEMS
+from gateway.sdk.wire import may_be_crowded, room_of, told
 from gateway.suppliers.config import PriceMismatch
 from schemas.barcodes import barcode_check
 from schemas.brands import fold_brand
@@ -163,7 +164,7 @@ def _rejected(error: Exception, record: RawRecord, rules: Rules) -> Rejection:
     """The record by the error that it met."""
     match error:
         case InvalidMessageError() if _declared(error.issues):
-            return Rejection(_cut_off(record) or tuple(error.issues), skus_of(record.raw))
+            return Rejection(_cut_off(record) or _told(error.issues, record), skus_of(record.raw))
         case ContractError():
             return Rejection((Issue("contract_error", actual=str(error)[:200]),), skus_of(record.raw))
         case _:
@@ -179,12 +180,18 @@ def _without(items: list[NormalisedItem], refusals: list[Refusal], record: RawRe
     """
     if not refusals and not asked_skus(record.raw):
         raise TypeError("neither items nor issues")
-    issues: dict[str, tuple[Issue, ...]] = {}
+    issues: dict[str, list[Issue]] = {}
     for refusal in refusals:
-        if not (_storable_sku(refusal.sku) and _declared(refusal.issues)):
+        if not (is_sku(refusal.sku) and _declared(refusal.issues)):
             raise TypeError(f"not a refusal: {refusal!r:.200}")
-        issues[refusal.sku] = issues.get(refusal.sku, ()) + tuple(refusal.issues)
-    return Mixed(items, tuple(Rejection(every, (sku,)) for sku, every in issues.items())) if refusals else items
+        issues.setdefault(refusal.sku, []).extend(refusal.issues)
+    rejections = tuple(Rejection(_told(every, record), (sku,)) for sku, every in issues.items())
+    return Mixed(items, rejections) if refusals else items
+
+
+def _told(issues: Iterable[Issue], record: RawRecord) -> tuple[Issue, ...]:
+    """Issues as they are kept: they take about as much room as the record itself."""
+    return told(issues, room=room_of(record.raw))
 
 
 def _declared(issues: Sequence[Issue]) -> bool:
@@ -287,12 +294,13 @@ def _plain(value: object) -> object:
 def skus_of(raw: bytes) -> tuple[str, ...]:
     """Whom a record that was rejected concerns: rejected records mark the keys of their skus."""
     if asked := asked_skus(raw):
-        return tuple(filter(_storable_sku, dict.fromkeys(asked)))
+        return tuple(filter(is_sku, dict.fromkeys(asked)))
     hint = sku_hint(raw)
     return () if hint is None else (hint,)
 
 
-def _storable_sku(sku: object) -> bool:
+def is_sku(sku: object) -> bool:
+    """Whether tables take it as a sku."""
     return isinstance(sku, str) and 0 < len(sku) <= MAX_SKU and storable(sku) == sku
 
 
@@ -309,14 +317,14 @@ def _storable_time(at: datetime) -> bool:
 
 def sku_hint(raw: bytes) -> str | None:
     """The sku of a pushed record that was rejected, if its bytes still say so."""
-    if len(raw) > MAX_RECORD:
+    if len(raw) > MAX_RECORD or may_be_crowded(raw):
         return _probed_sku(raw[:_SKU_PROBE_BYTES])
     try:
         found = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return _probed_sku(raw[:_SKU_PROBE_BYTES])
     sku = found.get("sku") if isinstance(found, dict) else None
-    return sku if _storable_sku(sku) else None
+    return sku if is_sku(sku) else None
 
 
 def _probed_sku(start: bytes) -> str | None:

@@ -20,7 +20,7 @@ import structlog
 
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
-from gateway.feeds import queries
+from gateway.feeds import queries, rejections
 from gateway.feeds.apply import Applier, Settled
 from gateway.feeds.chunk import MAX_FEED_RECORDS, ChunkHead, Lane, Mode, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Decisions, Entry, Refused, cancel
@@ -71,16 +71,24 @@ class ReadChunk:
 class ChunkProcessor:
     """Takes records of the feeds topics one by one; safe against repeats, zombies and crashes.
 
-    finished: told the feed of every chunk that took effect.
+    finished: told the feed of every chunk that took effect; rejected_bytes: what a supplier may have rejected in a day
+    whose row sets no less.
     """
 
     def __init__(
-        self, pool: Pool, applier: Applier, profiles: Profiles, finished: Callable[[int], Awaitable[None]]
+        self,
+        pool: Pool,
+        applier: Applier,
+        profiles: Profiles,
+        finished: Callable[[int], Awaitable[None]],
+        *,
+        rejected_bytes: int,
     ) -> None:
         self._pool = pool
         self._applier = applier
         self._profiles = profiles
         self._finished = finished
+        self._rejected_bytes = rejected_bytes
         self._turnstile = Turnstile()
 
     async def process(self, record: Record) -> Step:
@@ -207,9 +215,11 @@ class ChunkProcessor:
     async def _settle(self, connection: Connection, chunk: ReadChunk) -> Settled:
         """All that PostgreSQL has to take of a chunk before anything of it is published."""
         settled = await self._applier.settle(connection, chunk.head, chunk.profile, chunk.entries)
-        await queries.record_chunk(connection, chunk.head, settled.decisions)
         if chunk.head.mode is not Mode.VALIDATE:
             await record_letters(connection, [_letter(chunk, refused) for refused in settled.decisions.refused])
+        quota = rejections.quota_of(chunk.profile.config, self._rejected_bytes)
+        await rejections.spend(connection, chunk.head, settled.decisions, quota)
+        await queries.record_chunk(connection, chunk.head, settled.decisions)
         return settled
 
     async def _bury(self, record: Record, source: Source, issues: tuple[Issue, ...]) -> Step:

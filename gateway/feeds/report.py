@@ -10,6 +10,7 @@ from typing import Any
 from gateway.feeds.closing import SAMPLE_SKUS, TOP, TOP_PROBLEMS, count_outcomes, count_warnings
 from gateway.feeds.decide import OUTCOME_BYTES
 from gateway.feeds.queries import FACET_CODES
+from gateway.feeds.rejections import Spent, spent
 from gateway.feeds.versions import RECORD_BITS, feed_no_of, record_index_of
 from gateway.store import Pool, acquired, transaction
 from schemas.catalog import Facet
@@ -122,6 +123,11 @@ class Reports:
         async with transaction(self._pool) as connection:
             rows = await connection.fetch(FEEDS, supplier, facet, state, before, limit)
         return [_status(row, row["counts"] or {}, row["warnings"]) for row in rows]
+
+    async def rejected_today(self, supplier: str) -> Spent:
+        """What a supplier had rejected of its pushes today."""
+        async with acquired(self._pool) as connection:
+            return await spent(connection, supplier)
 
     async def top_problems(self, feed_no: int) -> list[dict[str, Any]]:
         """Problem codes of a feed, most frequent first: {code, count, skus}."""

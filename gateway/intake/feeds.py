@@ -22,10 +22,11 @@ from gateway.feeds.admit import (
 )
 from gateway.feeds.chunk import Mode
 from gateway.feeds.closing import TROUBLED
+from gateway.feeds.rejections import LEAST, quota_of
 from gateway.feeds.report import NEWEST, FeedStatus, Reports
 from gateway.feeds.waits import Waits
 from gateway.intake.answers import correlation
-from gateway.intake.auth import Claim, Credentials, authenticate
+from gateway.intake.auth import Credentials, authenticate
 from gateway.intake.body import BodyLimits, receive
 from gateway.intake.parameters import (
     MAX_PAGE,
@@ -38,7 +39,7 @@ from gateway.intake.parameters import (
     wait_of,
 )
 from gateway.intake.problems import ProblemError
-from gateway.intake.quotas import Quotas
+from gateway.intake.quotas import Allowance, Quotas
 from gateway.intake.tables import csv_head, csv_rows, json_lines
 from gateway.intake.views import FeedList, feed_view, item_view, report_row
 from gateway.registry import Registry
@@ -58,10 +59,11 @@ READ = "read"
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """body: sizes; feeds_per_minute: quota of a supplier whose row sets none."""
+    """body: sizes; feeds_per_minute, rejected_bytes_per_day: quotas of a supplier whose row sets none."""
 
     body: BodyLimits
     feeds_per_minute: int
+    rejected_bytes_per_day: int
 
 
 class FeedRoutes:
@@ -107,13 +109,12 @@ class FeedRoutes:
         refuse_unknown(request, "mode")
         facet, key = facet_of(request.match_info["feed"]), idempotency_key_of(request)
         mode = choice_of(request, "mode", Mode) or Mode.UPSERT
-        if isinstance(who, Caller):
-            await self._allow(who, facet)
+        allowance = await self._allow(who, facet) if isinstance(who, Caller) else None
         received_at = datetime.now(SHANGHAI)
         feed_no = await self._admission.next_feed_no()
         async with receive(request, who, self._limits.body) as body:
-            if isinstance(who, Claim):
-                await self._allow(body.caller, facet)
+            if allowance is None:
+                allowance = await self._allow(body.caller, facet)
             submission = Submission(
                 feed_no=feed_no,
                 supplier=body.caller.supplier,
@@ -132,12 +133,13 @@ class FeedRoutes:
             receipt = await self._admit(submission)
         reached("answer.before")
         response = await self._answer(request, receipt, body.caller)
+        response.headers.update(allowance.headers())
         await response.prepare(request)
         await response.write_eof()
         reached("answer.after")
         return response
 
-    async def _allow(self, caller: Caller, facet: Facet) -> None:
+    async def _allow(self, caller: Caller, facet: Facet) -> Allowance:
         if f"feeds:{facet}" not in caller.scopes:
             raise ProblemError("scope_denied", expected=f"feeds:{facet}")
         config = (await self._suppliers.get(caller.supplier)).config
@@ -145,8 +147,19 @@ class FeedRoutes:
             raise ProblemError("scope_denied", f"The supplier does not feed {facet}.")
         if self._registry.load(config.adapter).manifest.pulled:
             raise ProblemError("scope_denied", "The gateway fetches this supplier's feeds itself; nothing is pushed.")
-        quota = self._limits.feeds_per_minute
-        self._quotas.take(caller.supplier, min(config.limits.feeds_per_minute or quota, quota))
+        feeds, most = self._limits.feeds_per_minute, quota_of(config, self._limits.rejected_bytes_per_day)
+        feeds = min(config.limits.feeds_per_minute or feeds, feeds)
+        left = self._quotas.take(caller.supplier, feeds)
+        spent = await self._reports.rejected_today(caller.supplier)
+        if spent.bytes >= most:
+            raise ProblemError(
+                "rejections_quota",
+                "Limit: rejected_bytes_per_day. It starts anew at midnight in China (UTC+8).",
+                actual=f"{spent.bytes:,} bytes today, each record counted as {LEAST:,} or more",
+                expected=f"at most {most:,}",
+                retry_after=spent.seconds,
+            )
+        return Allowance(feeds, left, most, most - spent.bytes, spent.seconds)
 
     async def _admit(self, submission: Submission) -> Receipt:
         try:

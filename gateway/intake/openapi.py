@@ -155,10 +155,15 @@ CALLS: Sequence[Call] = (
             "unsupported_encoding",
             "idempotency_key_reused",
             "rate_limited",
+            "rejections_quota",
             "kafka_unavailable",
         ),
         FEED_BODY,
-        {"Location": "Address of the feed."},
+        {
+            "Location": "Address of the feed.",
+            "RateLimit-Policy": "Quotas: `feeds` a minute in this process, `rejected-bytes` a day in China.",
+            "RateLimit": "What is left of each quota, and the seconds until there is more.",
+        },
     ),
     Call(
         "get",

@@ -35,6 +35,7 @@ from gateway.sdk.errors import (
 from gateway.sdk.exchange import Exchange, decode_exchange
 from gateway.sdk.fields import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Reshaped, Stamps
 from gateway.sdk.http import Http, Reply, Request
+from gateway.sdk.markup import Tag, read_markup
 from gateway.sdk.reader import Reader
 from gateway.sdk.wire import decode, decode_reply, encode, legible, members, pointer, shown, whole_json
 
@@ -78,6 +79,7 @@ __all__ = [
     "SkuPage",
     "Stamps",
     "SupplierError",
+    "Tag",
     "Token",
     "TransientError",
     "UnavailableError",
@@ -88,6 +90,7 @@ __all__ = [
     "legible",
     "members",
     "pointer",
+    "read_markup",
     "shown",
     "whole_json",
 ]

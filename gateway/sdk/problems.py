@@ -64,6 +64,13 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem("headers_too_large", 431, "The headers are larger than allowed.", "请求头过大。"),
     Problem("rate_limited", 429, "The quota is used up; wait as told.", "超出配额，请按提示等待。", retryable=True),
     Problem(
+        "rejections_quota",
+        429,
+        "Too much was rejected today: mend the records, or have the mall raise the quota.",
+        "今日被拒绝的数据已超出配额：请修正数据，或联系商城提高配额。",
+        retryable=True,
+    ),
+    Problem(
         "internal_error",
         500,
         "The gateway failed; the operator was told.",
@@ -103,6 +110,12 @@ PROBLEMS: Mapping[str, Problem] = _table(
     ),
     Problem("invalid_text", 422, "A text holds characters that cannot be seen.", "文本含控制字符或不可见字符。"),
     Problem(
+        "markup_too_complex",
+        422,
+        "A text holds more HTML than can be cleaned, or leaves too much of it open.",
+        "文本中的 HTML 标签过多或未闭合，无法清洗。",
+    ),
+    Problem(
         "tax_rate_fraction",
         422,
         "The tax rate is a fraction; it is given in percent: 13 for 13 %.",
@@ -132,6 +145,7 @@ PROBLEMS: Mapping[str, Problem] = _table(
         "已删除不允许的标记及其内容。",
     ),
     Problem("timestamp_in_future", 422, "The time lies in the future.", "时间在未来。"),
+    Problem("more_issues", 422, "The record has more faults than are told of it.", "该记录的问题过多，未全部列出。"),
     Problem("version_conflict", 409, "The same version came with other content.", "相同版本的内容不一致。"),
     Problem(
         "contract_error", 422, "The supplier's reply is not what its interface promises.", "供应商返回与接口约定不符。"

@@ -14,10 +14,12 @@ from typing import cast
 
 import structlog
 
-from gateway.deadletters import DeadLetter
+from gateway.deadletters import DeadLetter, storable
 from gateway.deadletters import record as record_letters
+from gateway.feeds.normalise import is_sku
 from gateway.sdk.adapter import FollowUp, Message, PollsMessages, Reread, RereadAreas
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue, SupplierError
+from gateway.sdk.wire import legible
 from gateway.sessions import queries
 from gateway.sessions.desk import AREAS, Desk
 from gateway.sessions.patience import Patience
@@ -32,6 +34,9 @@ STAGE = "pool"
 
 FORGET_SECONDS = 3600.0
 """How often messages are forgotten that came so long ago that no pool brings them again."""
+
+MAX_ID = 200
+"""Characters of a message's id or type, and of an area's, that are kept."""
 
 Key = tuple[str, str, bytes]
 """Type, id and digest of a message: ids are reused."""
@@ -103,7 +108,12 @@ class Pool:
 
 def key_of(message: Message) -> Key:
     """What makes it the same message when it comes again."""
-    return message.type, message.id, hashlib.sha256(message.raw).digest()
+    return _column(message.type), _column(message.id), hashlib.sha256(message.raw).digest()
+
+
+def _column(text: str) -> str:
+    """An id or type as a column takes it; the digest keeps those apart that differ further on."""
+    return storable(text)[:MAX_ID]
 
 
 def _columns(keys: Iterable[Key]) -> tuple[list[str], list[str], list[bytes]]:
@@ -128,8 +138,12 @@ def understand(adapter: PollsMessages, messages: Iterable[Message], supplier: st
 
 
 def subjects_of(follow_up: FollowUp) -> set[tuple[str, str]]:
-    """The re-reads that a follow-up is."""
+    """The re-reads that a follow-up is. Raises ContractError for a sku or an area that no supplier can have."""
     match follow_up:
+        case Reread(sku=sku) if not is_sku(sku):
+            raise ContractError(f"no sku: {legible(sku)}")
+        case RereadAreas(parent=parent) if len(parent) > MAX_ID or "\0" in parent:
+            raise ContractError(f"no area: {legible(parent)}")
         case Reread(sku=sku, facets=facets):
             return {(facet.value, sku) for facet in facets}
         case RereadAreas(parent=parent):
@@ -150,5 +164,5 @@ def _letter(message: Message, supplier: str, issue: Issue) -> DeadLetter:
         issues=(Issue(issue.code, issue.path, issue.actual[:200], issue.expected),),
         original=message.raw,
         supplier=supplier,
-        key=f"{message.type}:{message.id}".encode(),
+        key=f"{_column(message.type)}:{_column(message.id)}".encode(),
     )

@@ -65,9 +65,13 @@ class _Declared(BaseModel):
 
 
 class Limits(_Declared):
-    """Quotas of one supplier; what is not set is the gateway's own."""
+    """Quotas of one supplier; what is not set is the gateway's own.
+
+    rejected_bytes_per_day: of records that are rejected and kept, each counted as 1 KiB or more, by the day in China.
+    """
 
     feeds_per_minute: Annotated[int, Field(strict=True, ge=1, le=60_000)] | None = None
+    rejected_bytes_per_day: Annotated[int, Field(strict=True, ge=1, le=2**50)] | None = None
     concurrency: Annotated[int, Field(strict=True, ge=1, le=1_000)] | None = None
 
 

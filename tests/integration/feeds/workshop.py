@@ -47,6 +47,7 @@ from tests.reader import Books, Entry, read_books, read_topics
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone(timedelta(hours=8)))
 SUPPLIER = "acme"
+REJECTED_BYTES = 2**30
 EVERYTHING = tuple(Facet)
 
 
@@ -118,7 +119,9 @@ class Workshop:
 
     @property
     def processor(self) -> ChunkProcessor:
-        return ChunkProcessor(self.pool, Applier(self.producers), self.profiles, self._touched)
+        return ChunkProcessor(
+            self.pool, Applier(self.producers), self.profiles, self._touched, rejected_bytes=REJECTED_BYTES
+        )
 
     @property
     def admission(self) -> Admission:

@@ -51,7 +51,7 @@ async def gate(pool: Pool, bus: Bus) -> AsyncIterator[Gate]:
             SupplierCache(pool),
             Keyring(pool, BOX),
             Registry("tests.adapters", "mallgate.tests"),
-            IntakeLimits(BodyLimits(), 600),
+            IntakeLimits(BodyLimits(), 600, 2**30),
         )
         app = web.Application(middlewares=[answer_problems])
         app.add_routes(routes.routes())

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.native import Adapter
 from gateway.feeds.chunk import RawRecord
-from gateway.feeds.normalise import NormalisedItem, Rejection, Rules, normalise
+from gateway.feeds.normalise import Mixed, NormalisedItem, Rejection, Rules, normalise
 from gateway.sdk.adapter import Options
 from gateway.suppliers.config import PriceMismatch
 from schemas.catalog import Facet
@@ -20,7 +20,7 @@ AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 def result(facet: Facet, *, price_mismatch: PriceMismatch = "warn", **members: Any) -> NormalisedItem | Rejection:
     record = RawRecord(1, orjson.dumps({"sku": "A-1", **members}))
     found = normalise(Adapter(Options()), record, Rules(facet, AT, CategoryMap({"耗材": "硒鼓"}), price_mismatch))
-    assert not isinstance(found, tuple)
+    assert not isinstance(found, Mixed)
     return found[0] if isinstance(found, list) else found
 
 

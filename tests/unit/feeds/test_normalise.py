@@ -265,3 +265,19 @@ def test_what_tables_cannot_take_is_a_fault_of_its_own_record(item: Item | Refus
 def test_every_offset_that_tables_take_is_taken(hours: float) -> None:
     [item] = parts_of(of(Odd(lambda _: (Item(FACTS, 2**53, far(hours)),)), b"odd"))[0]
     assert item.observed_at == far(hours)
+
+
+def test_faults_of_a_record_take_about_as_much_room_as_its_own():
+    record = orjson.dumps({"sku": "a", "price": "1", **{f"u{number}": 0 for number in range(1_000)}})
+    rejection = of(native(), record, rules(Facet.PRICE))
+    assert isinstance(rejection, Rejection)
+    assert rejection.sku == "a"
+    assert rejection.issues[-1].code == "more_issues"
+    assert sum(len(each.path + each.actual + each.expected) for each in rejection.issues) <= 1024 + len(record)
+
+
+def test_markup_that_cannot_be_cleaned_in_time_is_a_fault_of_the_record():
+    record = orjson.dumps({"sku": "a", "name": "n", "description": "<div>" * 40_000})
+    rejection = of(native(), record, rules(Facet.PRODUCT))
+    assert isinstance(rejection, Rejection)
+    assert [(each.code, each.path) for each in rejection.issues] == [("markup_too_complex", "/description")]

@@ -62,3 +62,18 @@ def test_letters_of_two_suppliers_are_two_letters():
 def test_an_id_under_two_types_or_with_other_content_is_another_message():
     keys = {key_of(message) for message in (Message("1", "2", b"a"), Message("1", "4", b"a"), Message("1", "2", b"b"))}
     assert len(keys) == 3
+
+
+@pytest.mark.parametrize("sku", ["9" * 9_000, "A\0", ""])
+def test_a_sku_that_no_table_takes_becomes_a_letter_and_stops_no_other(sku: str):
+    messages = [Message("1", "price", sku.encode()), Message("2", "price", b"S1")]
+    understood = understand(Hears(), messages, "acme")
+    assert understood.subjects == {("price", "S1")}
+    assert [letter.code for letter in understood.letters] == ["unknown_message"]
+
+
+def test_ids_are_kept_as_columns_take_them_and_told_apart_by_their_content():
+    first, second = (key_of(Message("\0" + "9" * 9_000, "t\0", raw)) for raw in (b"a", b"b"))
+    assert first != second
+    assert len(first[1]) <= 200
+    assert "\0" not in "".join(first[:2])
