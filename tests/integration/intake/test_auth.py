@@ -73,11 +73,18 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def signed(secret: str, supplier: str = "acme", body: bytes = b"{}", timestamp: float | None = None) -> dict[str, str]:
+def signed(
+    secret: str,
+    supplier: str = "acme",
+    body: bytes = b"{}",
+    timestamp: float | None = None,
+    identity: str = "price:upsert:ndjson:1",
+) -> dict[str, str]:
     at = int(time.time() if timestamp is None else timestamp)
-    mac = hmac.new(base64.b64decode(secret.removeprefix("whsec_")), b"msg_1.%d.%s" % (at, body), hashlib.sha256)
+    head = f"{identity}.{at}.".encode()
+    mac = hmac.new(base64.b64decode(secret.removeprefix("whsec_")), head + body, hashlib.sha256)
     return {
-        "webhook_id": "msg_1",
+        "webhook_id": identity,
         "webhook_timestamp": str(at),
         "webhook_signature": f"v1,{base64.b64encode(mac.digest()).decode()}",
         "webhook_supplier": supplier,
