@@ -66,7 +66,7 @@ FEED = _path("feed", "Identity of the feed.", {"type": "string", "pattern": "^[1
 # OpenAPI knows a place in a path by one name: where the others name a feed, a push names what it is about.
 PUSHED = _path("feed", "What the feed is about.", FACETS)
 LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}
-SIGNED = ({"webhookSupplier": [], "webhookSignature": []},)
+SIGNED: Sequence[Mapping[str, Sequence[str]]] = ({"webhookSupplier": [], "webhookSignature": []},)
 """How a push may say who it is from, beside an API key."""
 
 LOOKED = ("bearer_required",)
