@@ -62,6 +62,8 @@ SMALL_BYTES = 16 * 1024
 RETRY_AFTER_PAUSE = 60.0
 """Seconds after which the vendor of a paused supplier may try again."""
 
+NOTHING_ACCEPTED = Fate("Of this request nothing was accepted.")
+
 READ = "read"
 """Scope of everything that only looks."""
 
@@ -111,7 +113,7 @@ class FeedRoutes:
 
     async def push(self, request: web.Request) -> web.StreamResponse:
         """Take one feed. 202 once it is durable; 200 for a repeat, or when it was waited for and is finished."""
-        request[FATE] = Fate("Of this request nothing was accepted.")
+        request[FATE] = NOTHING_ACCEPTED
         who = await authenticate(request, self._credentials)
         refuse_unknown(request, "mode")
         facet, key = facet_of(request.match_info["feed"]), idempotency_key_of(request)
@@ -174,6 +176,9 @@ class FeedRoutes:
             raise ProblemError("idempotency_key_reused") from error
         except IdempotencyInProgressError as error:
             raise ProblemError("idempotency_in_progress", retry_after=5.0) from error
+        except ProblemError:
+            request[FATE] = NOTHING_ACCEPTED  # not permitted any more: the transaction was rolled back
+            raise
         if isinstance(opened, Submission):
             request[FATE] = _perhaps(opened.feed_no, "taken effect, or do so later", key)
             opened = await self._admission.produce(opened)

@@ -76,7 +76,9 @@ async def test_what_ends_in_mid_upload_is_not_finished_by_it(
     wire = await let_in(house, shop, kind)
     await happens(operator, shop)
     await wire.send(BODY)
-    assert (await wire.answer()).problem == problem
+    answer = await wire.answer()
+    assert answer.problem == problem
+    assert "feed" not in answer.json
     await wire.close()
     assert await shop.left() == NOTHING
 
