@@ -23,7 +23,7 @@ from gateway.admin.feeds import FeedRoutes
 from gateway.admin.pulls import PullRoutes
 from gateway.admin.replays import ReplayRoutes
 from gateway.admin.suppliers import SupplierRoutes
-from gateway.config import Settings
+from gateway.config import Bootstrap, Settings
 from gateway.deadletters import DeadLetters, Replays
 from gateway.feeds import queries
 from gateway.feeds.admit import Admission
@@ -299,18 +299,18 @@ async def _endless(job: Job) -> None:
         raise RuntimeError(f"job {job.name} ended by itself")
 
 
-def _addresses(settings: Settings) -> tuple[str, str]:
-    """Bootstrap servers and database URL. Raises ConfigError naming both ways to have them."""
+def _addresses(settings: Settings) -> tuple[Bootstrap, str]:
+    """Kafka's bootstrap and database URL. Raises ConfigError naming both ways to have them."""
     missing = [
         name
-        for name, value in (("KAFKA_BOOTSTRAP", settings.kafka_bootstrap), ("DATABASE_URL", settings.database_url))
+        for name, value in (("KAFKA_BOOTSTRAP", settings.bootstrap), ("DATABASE_URL", settings.database_url))
         if value is None
     ]
-    if missing or settings.kafka_bootstrap is None or settings.database_url is None:
+    if missing or settings.bootstrap is None or settings.database_url is None:
         raise ConfigError(
             [f"{' and '.join(missing)} must be set; or run with --embedded, which starts Kafka and PostgreSQL itself"]
         )
-    return settings.kafka_bootstrap, settings.database_url.get_secret_value()
+    return settings.bootstrap, settings.database_url.get_secret_value()
 
 
 def _of_owner(lease_seconds: float) -> Mapping[str, str]:

@@ -97,17 +97,18 @@ def _adapters() -> Finding:
 
 
 async def _kafka(given: Settings) -> AsyncIterator[Finding]:
-    if given.kafka_bootstrap is None:
+    bootstrap = given.bootstrap
+    if bootstrap is None:
         yield Finding("Kafka", Verdict.PROBLEM, "KAFKA_BOOTSTRAP is not set")
         return
     try:
-        async with open_bus(given.kafka_bootstrap, topic_prefix=given.topic_prefix, patience=PATIENCE) as bus:
+        async with open_bus(bootstrap, topic_prefix=given.topic_prefix, patience=PATIENCE) as bus:
             yield Finding("Kafka", Verdict.OK, f"cluster {bus.cluster_id}, {await bus.check()}")
             yield _durability(given)
             for finding in await _topics(bus, given):
                 yield finding
     except GatewayError as error:
-        yield Finding("Kafka", Verdict.PROBLEM, f"{given.kafka_bootstrap}: {error}")
+        yield Finding("Kafka", Verdict.PROBLEM, f"{bootstrap}: {error}")
 
 
 def _durability(given: Settings) -> Finding:

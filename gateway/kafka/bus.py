@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
 
+from gateway.config import Bootstrap
 from gateway.kafka.admin import Layout, build_admin, create_missing, differences, discard_admin
 from gateway.kafka.consumer import Assigned, Consumer
 from gateway.kafka.errors import AWAY, ClusterChangedError, KafkaUnavailableError, translate, translated
@@ -31,7 +32,7 @@ WATCH_SECONDS = 5.0
 class Bus:
     """One cluster, seen through one topic prefix. Topics and groups are named without it."""
 
-    def __init__(self, bootstrap: str, prefix: str, cluster_id: str) -> None:
+    def __init__(self, bootstrap: Bootstrap, prefix: str, cluster_id: str) -> None:
         self._bootstrap = bootstrap
         self._prefix = prefix
         self._cluster_id = cluster_id
@@ -141,7 +142,7 @@ async def _ask(client: Supervised[C], question: Callable[[C], Awaitable[T]]) -> 
 
 
 @asynccontextmanager
-async def open_bus(bootstrap: str, *, topic_prefix: str = "", patience: float = 30.0) -> AsyncIterator[Bus]:
+async def open_bus(bootstrap: Bootstrap, *, topic_prefix: str = "", patience: float = 30.0) -> AsyncIterator[Bus]:
     """Connect to Kafka. patience: seconds to wait for brokers that are still away.
 
     Raises KafkaUnavailableError when they stay away.

@@ -33,7 +33,7 @@ from gateway.feeds.report import FeedStatus, Reports
 from gateway.feeds.runs import Page, Run, Runs, pack
 from gateway.feeds.sources import LANE_TOPIC, ends_of, places
 from gateway.feeds.withdraw import Withdrawer
-from gateway.kafka import EXPRESS, PRICES, TOPICS, Bus, Message, Partition, Position, Producer, Record
+from gateway.kafka import EXPRESS, PRICES, TOPICS, Bus, Message, Partition, Position, Producer, Record, client_options
 from gateway.registry import Registry
 from gateway.sdk.exchange import Exchange
 from gateway.store import Pool, transaction
@@ -211,7 +211,7 @@ class Workshop:
 
     async def append(self, *entries: Entry | Message) -> list[Position]:
         """Append records as a broker would that wakes with old batches in its hands: by another producer, unasked."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.engines.kafka_bootstrap)
+        producer = AIOKafkaProducer(**client_options(self.engines.kafka_bootstrap))
         await producer.start()
         positions = []
         try:
@@ -281,7 +281,7 @@ class Workshop:
 
 async def cut(workshop: Workshop, topic: str, position: Position) -> None:
     """Have a topic hold nothing up to this record, as retention and compaction bring about in time."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=workshop.engines.kafka_bootstrap)
+    admin = AIOKafkaAdminClient(**client_options(workshop.engines.kafka_bootstrap))
     await admin.start()
     name = workshop.prefix + topic
     target = {TopicPartition(name, position.partition): RecordsToDelete(before_offset=position.offset + 1)}
