@@ -13,6 +13,7 @@ from gateway.config import Bootstrap
 from gateway.kafka.admin import Layout, build_admin, create_missing, differences, discard_admin
 from gateway.kafka.consumer import Assigned, Consumer
 from gateway.kafka.errors import AWAY, ClusterChangedError, KafkaUnavailableError, translate, translated
+from gateway.kafka.login import refuse_to_wait
 from gateway.kafka.member import stop_consumer
 from gateway.kafka.producer import Producer
 from gateway.kafka.reader import build_reader, scan
@@ -141,13 +142,21 @@ async def _ask(client: Supervised[C], question: Callable[[C], Awaitable[T]]) -> 
         raise translated(error) from error
 
 
+async def _first_admin(bootstrap: Bootstrap) -> Any:
+    try:
+        return await build_admin(bootstrap)
+    except AWAY:
+        await refuse_to_wait(bootstrap)
+        raise
+
+
 @asynccontextmanager
 async def open_bus(bootstrap: Bootstrap, *, topic_prefix: str = "", patience: float = 30.0) -> AsyncIterator[Bus]:
     """Connect to Kafka. patience: seconds to wait for brokers that are still away.
 
-    Raises KafkaUnavailableError when they stay away.
+    Raises KafkaUnavailableError when they stay away, KafkaLoginError at once when they and we do not trust each other.
     """
-    admin = await first_connection(lambda: build_admin(bootstrap), patience)
+    admin = await first_connection(lambda: _first_admin(bootstrap), patience)
     try:
         with translate():
             cluster_id = (await admin.describe_cluster())["cluster_id"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from functools import cache
 from typing import Any
 
 from gateway.config import Bootstrap
@@ -26,8 +27,12 @@ def client_options(bootstrap: Bootstrap) -> dict[str, Any]:
     return options
 
 
+@cache
 def _context(bootstrap: Bootstrap) -> ssl.SSLContext:
-    """Certificates are verified and must name the host that was dialled; there is no way to turn that off."""
+    """Certificates are verified and must name the host that was dialled; there is no way to turn that off.
+
+    Read once: a file that goes away later disturbs nobody.
+    """
     try:
         context = ssl.create_default_context(cafile=bootstrap.ssl_ca_file)
     except (OSError, ssl.SSLError) as error:
