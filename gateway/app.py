@@ -41,6 +41,7 @@ from gateway.feeds.repair import Repairs
 from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import Reports
 from gateway.feeds.runs import Runs
+from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.waits import Waits
 from gateway.feeds.withdraw import Withdrawer
 from gateway.feeds.worker import LaneWorker
@@ -114,6 +115,7 @@ class Services:
     bus: Bus
     producers: Mapping[Lane, Producer]
     box: SecretBox
+    seal: ChunkSeal
     live: Live
     registry: Registry
     health: Health
@@ -158,7 +160,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             list(TOPICS.values()), partitions=settings.partitions, replication=settings.replication_factor
         ):
             log.warning("topic.differs", problem=problem)
-        await raise_feed_no(bus, pool)
+        seal = ChunkSeal(key)
+        await raise_feed_no(bus, pool, seal)
         box, health = SecretBox(key), Health()
         health.add("postgres", partial(_answering, pool))
         health.add("kafka", bus.check)
@@ -173,6 +176,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             bus=bus,
             producers={lane: await enter(bus.producer(lane)) for lane in Lane},
             box=box,
+            seal=seal,
             live=await enter(watch_suppliers(pool, box)),
             registry=Registry(),
             health=health,
@@ -192,19 +196,20 @@ def compose(services: Services) -> Stages:
     roles, pool, suppliers = services.settings.roles, services.pool, services.live.suppliers
     profiles = Profiles(Suppliers(pool, services.box), services.registry)
     applier = Applier(services.producers)
-    contents = Contents(services.bus, services.feed_pool, profiles)
+    contents = Contents(services.bus, services.feed_pool, profiles, services.seal)
     withdrawer = Withdrawer(services.feed_pool, services.producers[Lane.BULK])
     numbers, waits, reports = FeedNumbers(pool), Waits(pool), Reports(pool)
     finisher = Finisher(pool, withdrawer.wake, waits.end)
     holds = Holds(pool, contents, withdrawer.wake)
-    admission = Admission(pool, services.producers, numbers, finisher.touched)
+    admission = Admission(pool, services.producers, numbers, services.seal, finisher.touched)
     replays = _replays(services, FeedReplays(applier, services.producers[Lane.EXPRESS], profiles, suppliers), holds)
     app = web.Application(middlewares=[answer_problems])
     app.add_routes(OpsRoutes(services.health).routes())
     jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("numbers", numbers.watch)]
     jobs += [Job("finisher", finisher.run)]
     if "feeds" in roles:
-        jobs += _feed_jobs(services, ChunkProcessor(services.feed_pool, applier, profiles, finisher.touched), contents)
+        processor = ChunkProcessor(services.feed_pool, applier, profiles, services.seal, finisher.touched)
+        jobs += _feed_jobs(services, processor, contents)
         jobs += [Job("withdrawer", withdrawer.run)]
         jobs += [Job("outbox", Publisher(pool, services.producers[Lane.EXPRESS], owner=services.owner).run)]
         jobs += [Job("replays", replays.run)]
@@ -233,7 +238,7 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
         registry=services.registry,
         box=services.box,
         numbers=numbers,
-        runs=Runs(services.session_pool, services.producers[Lane.BULK], admission, finisher.touched),
+        runs=Runs(services.session_pool, services.producers[Lane.BULK], admission, services.seal, finisher.touched),
         owner=services.owner,
     )
     sessions = Sessions(means, term=services.settings.lease_seconds)

@@ -25,6 +25,7 @@ from gateway.feeds.decide import Decisions, Entry, Refused, cancel
 from gateway.feeds.normalise import Rejection, Rules, normalise_all, skus_of
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
+from gateway.feeds.seal import ChunkSeal
 from gateway.kafka import Record
 from gateway.sdk.errors import InvalidMessageError, Issue, ServiceUnavailableError
 from gateway.sdk.wire import shown
@@ -64,11 +65,17 @@ class ChunkProcessor:
     """
 
     def __init__(
-        self, pool: Pool, applier: Applier, profiles: Profiles, finished: Callable[[int], Awaitable[None]]
+        self,
+        pool: Pool,
+        applier: Applier,
+        profiles: Profiles,
+        seal: ChunkSeal,
+        finished: Callable[[int], Awaitable[None]],
     ) -> None:
         self._pool = pool
         self._applier = applier
         self._profiles = profiles
+        self._seal = seal
         self._finished = finished
         self._turnstile = Turnstile()
 
@@ -124,6 +131,7 @@ class ChunkProcessor:
         if not fewest <= len(raws) <= MAX_FEED_RECORDS - head.first_record:
             raise InvalidMessageError(Issue("poison_pill", actual=f"chunk of {len(raws)} records"))
         profile = await self._profiles.get(head.supplier, head.revision)
+        self._seal.verify(record.headers, record.value or b"")
         rules = Rules(head.facet, head.received_at, profile.categories)
         async with self._turnstile if head.lane is Lane.BULK else nullcontext():
             entries = await _normalise_in_stretches(profile, raws, head.first_record, rules)
