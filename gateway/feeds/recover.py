@@ -44,7 +44,7 @@ async def raise_feed_no(bus: Bus, pool: Pool, seal: ChunkSeal) -> int:
         start = max(starts[partition], stored.get(partition, 0))
         if start < end:
             async for records in bus.scan(*partition, start, end):
-                highest = max(highest, *(_feed_no(record) for record in records if _counts(record, seal)))
+                highest = max((highest, *(_feed_no(record) for record in records if _counts(record, seal))))
     async with transaction(pool) as connection:
         await connection.execute(ALONE)
         raised = await connection.fetchval(RAISE, highest)
