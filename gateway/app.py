@@ -23,7 +23,7 @@ from gateway.admin.feeds import FeedRoutes
 from gateway.admin.pulls import PullRoutes
 from gateway.admin.replays import ReplayRoutes
 from gateway.admin.suppliers import SupplierRoutes
-from gateway.config import Settings
+from gateway.config import Bootstrap, Settings
 from gateway.deadletters import DeadLetters, Replays
 from gateway.feeds import queries
 from gateway.feeds.admit import Admission
@@ -41,6 +41,7 @@ from gateway.feeds.repair import Repairs
 from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import Reports
 from gateway.feeds.runs import Runs
+from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.unread import MissingChunks
 from gateway.feeds.waits import Waits
 from gateway.feeds.withdraw import Withdrawer
@@ -115,6 +116,7 @@ class Services:
     bus: Bus
     producers: Mapping[Lane, Producer]
     box: SecretBox
+    seal: ChunkSeal
     live: Live
     registry: Registry
     health: Health
@@ -159,7 +161,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             list(TOPICS.values()), partitions=settings.partitions, replication=settings.replication_factor
         ):
             log.warning("topic.differs", problem=problem)
-        await raise_feed_no(bus, pool)
+        seal = ChunkSeal(key)
+        await raise_feed_no(bus, pool, seal)
         box, health = SecretBox(key), Health()
         health.add("postgres", partial(_answering, pool))
         health.add("kafka", bus.check)
@@ -174,6 +177,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             bus=bus,
             producers={lane: await enter(bus.producer(lane)) for lane in Lane},
             box=box,
+            seal=seal,
             live=await enter(watch_suppliers(pool, box)),
             registry=Registry(),
             health=health,
@@ -193,12 +197,12 @@ def compose(services: Services) -> Stages:
     roles, pool, suppliers = services.settings.roles, services.pool, services.live.suppliers
     profiles = Profiles(Suppliers(pool, services.box), services.registry)
     applier = Applier(services.producers)
-    contents = Contents(services.bus, services.feed_pool, profiles)
+    contents = Contents(services.bus, services.feed_pool, profiles, services.seal)
     withdrawer = Withdrawer(services.feed_pool, services.producers[Lane.BULK])
     numbers, waits, reports = FeedNumbers(pool), Waits(pool), Reports(pool)
     finisher = Finisher(pool, withdrawer.wake, waits.end)
     holds = Holds(pool, contents, withdrawer.wake)
-    admission = Admission(pool, services.producers, numbers, finisher.touched)
+    admission = Admission(pool, services.producers, numbers, services.seal, finisher.touched)
     replays = _replays(services, FeedReplays(applier, services.producers[Lane.EXPRESS], profiles, suppliers), holds)
     app = web.Application(middlewares=[answer_problems])
     app.add_routes(OpsRoutes(services.health).routes())
@@ -209,6 +213,7 @@ def compose(services: Services) -> Stages:
             services.feed_pool,
             applier,
             profiles,
+            services.seal,
             finisher.touched,
             rejected_bytes=services.settings.rejected_bytes_per_day,
         )
@@ -242,7 +247,7 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
         registry=services.registry,
         box=services.box,
         numbers=numbers,
-        runs=Runs(services.session_pool, services.producers[Lane.BULK], admission, finisher.touched),
+        runs=Runs(services.session_pool, services.producers[Lane.BULK], admission, services.seal, finisher.touched),
         owner=services.owner,
     )
     sessions = Sessions(means, term=services.settings.lease_seconds)
@@ -310,18 +315,18 @@ async def _endless(job: Job) -> None:
         raise RuntimeError(f"job {job.name} ended by itself")
 
 
-def _addresses(settings: Settings) -> tuple[str, str]:
-    """Bootstrap servers and database URL. Raises ConfigError naming both ways to have them."""
+def _addresses(settings: Settings) -> tuple[Bootstrap, str]:
+    """Kafka's bootstrap and database URL. Raises ConfigError naming both ways to have them."""
     missing = [
         name
-        for name, value in (("KAFKA_BOOTSTRAP", settings.kafka_bootstrap), ("DATABASE_URL", settings.database_url))
+        for name, value in (("KAFKA_BOOTSTRAP", settings.bootstrap), ("DATABASE_URL", settings.database_url))
         if value is None
     ]
-    if missing or settings.kafka_bootstrap is None or settings.database_url is None:
+    if missing or settings.bootstrap is None or settings.database_url is None:
         raise ConfigError(
             [f"{' and '.join(missing)} must be set; or run with --embedded, which starts Kafka and PostgreSQL itself"]
         )
-    return settings.kafka_bootstrap, settings.database_url.get_secret_value()
+    return settings.bootstrap, settings.database_url.get_secret_value()
 
 
 def _of_owner(lease_seconds: float) -> Mapping[str, str]:

@@ -23,7 +23,7 @@ from gateway.cli.instance import Instance, announced
 from gateway.cli.output import Json, emit
 from gateway.cli.signals import stop_on_signals
 from gateway.cli.terminal import Terminal
-from gateway.config import Settings, load_settings
+from gateway.config import Bootstrap, Settings, load_settings
 from gateway.demo.pulled import JD, SLOW, pull, told
 from gateway.demo.show import show, show_next
 from gateway.demo.simulators import Simulated, simulated, simulators_root
@@ -180,7 +180,7 @@ async def _played(settings: Settings, url: str, size: Size, sites: Sites | None,
     console.print(f"[bold]mallgate[/bold] {url}  [dim]Kafka {settings.kafka_bootstrap}[/dim]")
     async with (
         AdminClient(url, token, operator="demo") as admin,
-        open_bus(settings.kafka_bootstrap or "") as bus,
+        open_bus(settings.bootstrap or Bootstrap("")) as bus,
         open_pool(database, name="demo", size=1) as pool,
     ):
         account = await push(admin, url, count=size.articles, told=pushing)

@@ -19,6 +19,7 @@ import asyncpg
 from gateway.feeds.chunk import EXPRESS_RECORDS, ChunkHead, ChunkSpan, Lane, Mode, Origin
 from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.produce import SignOfLife, produce
+from gateway.feeds.seal import ChunkSeal
 from gateway.kafka import Producer
 from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, Pool, acquired, transaction
@@ -133,11 +134,13 @@ class Admission:
         pool: Pool,
         producers: Mapping[Lane, Producer],
         numbers: FeedNumbers,
+        seal: ChunkSeal,
         admitted: Callable[[int], Awaitable[None]],
     ) -> None:
         self._pool = pool
         self._producers = producers
         self._numbers = numbers
+        self._seal = seal
         self._admitted = admitted
 
     async def next_feed_no(self) -> int:
@@ -157,7 +160,7 @@ class Admission:
         """
         try:
             life = SignOfLife(self._pool, opened.feed_no)
-            await produce(self._producers[opened.lane], _head(opened), opened.chunks, opened.payload, life)
+            await produce(self._producers[opened.lane], _head(opened), opened.chunks, opened.payload, life, self._seal)
             async with acquired(self._pool) as connection:
                 await connection.execute(PRODUCED, opened.feed_no)
         except BaseException:

@@ -18,6 +18,7 @@ from gateway.feeds.findings import Known
 from gateway.feeds.message import catalog_messages
 from gateway.feeds.normalise import NormalisedItem, Rules, normalise, parts_of
 from gateway.feeds.profile import Profile, Profiles
+from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.versions import feed_no_of, record_index_of
 from gateway.kafka import CATALOG_TOPIC, Bus, Message, Position, Record
 from gateway.sdk.errors import InvalidMessageError
@@ -45,10 +46,11 @@ class Content:
 class Contents:
     """Finds contents, many at a time. Methods raise ServiceUnavailableError while Kafka or PostgreSQL is away."""
 
-    def __init__(self, bus: Bus, pool: Pool, profiles: Profiles) -> None:
+    def __init__(self, bus: Bus, pool: Pool, profiles: Profiles, seal: ChunkSeal) -> None:
         self._bus = bus
         self._pool = pool
         self._profiles = profiles
+        self._seal = seal
 
     async def at(self, facet: Facet, places: Mapping[ItemKey, Position]) -> dict[ItemKey, Content]:
         """The records of keys that lie at these places, those which the log still holds and which are states."""
@@ -125,6 +127,7 @@ class Contents:
         self, facet: Facet, record: Record, known: Mapping[ItemKey, Known]
     ) -> dict[ItemKey, Content]:
         try:
+            self._seal.verify(record.headers, record.value or b"")
             head, raws = head_from_headers(record.headers), list(decode(record.value or b""))
             profile = await self._profiles.get(head.supplier, head.revision)
         except InvalidMessageError:

@@ -27,6 +27,7 @@ from gateway.feeds.decide import Decisions, Entry, Refused, cancel
 from gateway.feeds.normalise import Rejection, Rules, normalise_all, skus_of
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
+from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.unread import claim_unread
 from gateway.kafka import KafkaRefusedError, Record
 from gateway.sdk.errors import InvalidMessageError, Issue, ServiceUnavailableError
@@ -80,6 +81,7 @@ class ChunkProcessor:
         pool: Pool,
         applier: Applier,
         profiles: Profiles,
+        seal: ChunkSeal,
         finished: Callable[[int], Awaitable[None]],
         *,
         rejected_bytes: int,
@@ -87,6 +89,7 @@ class ChunkProcessor:
         self._pool = pool
         self._applier = applier
         self._profiles = profiles
+        self._seal = seal
         self._finished = finished
         self._rejected_bytes = rejected_bytes
         self._turnstile = Turnstile()
@@ -184,6 +187,7 @@ class ChunkProcessor:
         return applied
 
     async def _read(self, record: Record, source: Source) -> ReadChunk:
+        self._seal.verify(record.headers, record.value or b"")
         head = head_from_headers(record.headers)
         if record.key is not None:
             raise InvalidMessageError(Issue("poison_pill", "/key", shown(record.key), "no key"))
@@ -224,7 +228,7 @@ class ChunkProcessor:
 
     async def _bury(self, record: Record, source: Source, issues: tuple[Issue, ...]) -> Step:
         """Dead-letter a record that cannot be read as a chunk; its feed, if it is known, and the partition go on."""
-        head = _head(record)
+        head = self._head(record)
         async with transaction(self._pool) as connection:
             if not await queries.move_next(connection, source):
                 return await _elsewhere(connection, source)
@@ -238,6 +242,14 @@ class ChunkProcessor:
         if feed_no is not None:
             await self._finished(feed_no)
         return Step.TAKEN
+
+    def _head(self, record: Record) -> ChunkHead | None:
+        """What the headers say of a record that is no chunk otherwise; None also where a stranger may have written it."""
+        try:
+            self._seal.verify(record.headers, record.value or b"")
+            return head_from_headers(record.headers)
+        except InvalidMessageError:
+            return None
 
     def _count(self, head: ChunkHead, decisions: Decisions, seconds: float) -> None:
         metrics.feed_chunk_seconds.labels(lane=head.lane).observe(seconds)
@@ -306,14 +318,6 @@ def _letter(chunk: ReadChunk, refused: Refused) -> DeadLetter:
         partition=source.partition,
         offset=source.offset,
     )
-
-
-def _head(record: Record) -> ChunkHead | None:
-    """What the headers say of a record that is no chunk otherwise."""
-    try:
-        return head_from_headers(record.headers)
-    except InvalidMessageError:
-        return None
 
 
 def _unreadable(record: Record, issues: tuple[Issue, ...]) -> DeadLetter:

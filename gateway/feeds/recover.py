@@ -11,6 +11,7 @@ from __future__ import annotations
 import structlog
 
 from gateway.feeds.chunk import GW_PAGE
+from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.sources import LANE_TOPIC, ends_of, starts_of, stored_nexts
 from gateway.feeds.versions import MAX_FEED_NO, feed_no_of
 from gateway.kafka import CATALOG_TOPIC, Bus, Record
@@ -39,8 +40,11 @@ MAX_DIGITS = len(str(2**63 - 1))
 ALONE = "SELECT pg_advisory_xact_lock(hashtext('feed_no'))"
 
 
-async def raise_feed_no(bus: Bus, pool: Pool) -> int:
-    """Make the next feed_no higher than any on the catalog and feeds topics; the highest found, 0 for none."""
+async def raise_feed_no(bus: Bus, pool: Pool, seal: ChunkSeal) -> int:
+    """Make the next feed_no higher than any on the catalog and feeds topics; the highest found, 0 for none.
+
+    Chunks that the gateway did not write do not count: they come to nothing, and must not use the numbers up.
+    """
     topics = [*LANE_TOPIC.values(), *CATALOG_TOPIC.values()]
     starts, ends = await starts_of(bus, topics), await ends_of(bus, topics)
     async with transaction(pool) as connection:
@@ -50,7 +54,7 @@ async def raise_feed_no(bus: Bus, pool: Pool) -> int:
         start = max(starts[partition], stored.get(partition, 0))
         if start < end:
             async for records in bus.scan(*partition, start, end):
-                highest = max(highest, *map(_feed_no, records))
+                highest = max((highest, *(_feed_no(record) for record in records if _counts(record, seal))))
     # Before the sequence moves, which no transaction undoes: a crash between the two is seen again.
     async with transaction(pool) as connection:
         await connection.execute(ALONE)
@@ -61,6 +65,10 @@ async def raise_feed_no(bus: Bus, pool: Pool) -> int:
     if raised is not None:
         log.warning("feed_no.raised", to=raised)
     return highest
+
+
+def _counts(record: Record, seal: ChunkSeal) -> bool:
+    return record.topic not in LANE_TOPIC.values() or seal.holds(record.headers, record.value or b"")
 
 
 def _feed_no(record: Record) -> int:

@@ -71,7 +71,7 @@ READ = "read"
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """body: sizes; feeds_per_minute, rejected_bytes_per_day: quotas of a supplier whose row sets none; unverified: signed
+    """body: sizes; feeds_per_minute, rejected_bytes_per_day: quotas where a row sets none; unverified: signed
     bodies under way.
     """
 

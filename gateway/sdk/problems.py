@@ -180,6 +180,7 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem("stale", 200, "A newer state of this key is known.", "已有更新的数据。"),
     Problem("cancelled", 200, "The feed was cancelled first.", "该批次已取消。"),
     Problem("poison_pill", 422, "The record on the topic cannot be read.", "主题上的消息无法解析。"),
+    Problem("forged_chunk", 422, "The chunk was not written by the gateway.", "该数据块不是由网关写入的。"),
     Problem("unknown_schema", 422, "The record's schema is not known.", "消息的数据格式版本未知。"),
     Problem("unknown_supplier", 422, "The supplier is not known.", "供应商不存在。"),
     Problem("not_answered", 422, "The supplier was asked and did not answer for it.", "供应商未返回该商品的数据。"),

@@ -19,7 +19,7 @@ from gateway.store import acquired, transaction
 from schemas.catalog import Facet
 from schemas.envelope import GW_VERSION, ItemHeaders, ItemKey, key_of
 from tests.eventually import eventually
-from tests.integration.feeds.workshop import NOON, Workshop, cut, price
+from tests.integration.feeds.workshop import NOON, SEAL, Workshop, cut, price
 from tests.reader import Entry
 
 KEY = key_of("acme", "A", "*")
@@ -124,7 +124,7 @@ async def put_back(workshop: Workshop, feed_no: int) -> None:
     await workshop.execute("DELETE FROM feed_chunks WHERE feed_no >= $1", feed_no)
     await workshop.execute("DELETE FROM feeds WHERE feed_no >= $1", feed_no)
     await workshop.execute("SELECT setval('feed_no', $1, false)", feed_no)
-    await raise_feed_no(workshop.bus, workshop.pool)
+    await raise_feed_no(workshop.bus, workshop.pool, SEAL)
 
 
 @pytest.fixture

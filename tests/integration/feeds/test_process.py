@@ -15,6 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from gateway.feeds.chunk import Mode
 from gateway.feeds.process import Step
+from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.versions import version_of
 from gateway.kafka import EXPRESS, PRODUCTS, KafkaRefusedError, Message
 from gateway.store import StoreUnavailableError
@@ -297,3 +298,15 @@ async def test_a_chunk_of_an_adapter_that_is_gone_waits_as_a_dead_letter(worksho
     assert await workshop.processor.process(record) is Step.TAKEN
     [letter] = (await workshop.books()).letters
     assert (letter["stage"], letter["code"], letter["original"]) == ("feeds.read", "processing_failed", record.value)
+
+
+@pytest.mark.parametrize("seal", [None, ChunkSeal(b"\x01" * 32)], ids=["no seal", "another key"])
+async def test_a_chunk_that_somebody_else_wrote_is_kept_and_comes_to_nothing(
+    workshop: Workshop, seal: ChunkSeal | None
+) -> None:
+    """It would have put a price on the topic and outranked its true vendor for ever."""
+    forged = await workshop.chunk(2**38, price("A-1", "0.01"), seal=seal)
+    assert await workshop.processor.process(forged) is Step.TAKEN
+    books = await workshop.books()
+    assert [(letter["code"], letter["stage"]) for letter in books.letters] == [("forged_chunk", "feeds.read")]
+    assert (books.feeds, books.keys, await workshop.prices()) == ([], [], [])

@@ -13,6 +13,7 @@ from gateway.feeds.admit import Admission
 from gateway.feeds.chunk import Lane
 from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.report import Reports
+from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.waits import Waits
 from gateway.intake.answers import answer_problems
 from gateway.intake.body import BodyLimits
@@ -47,7 +48,7 @@ async def vendor_api(pool: Pool, bus: Bus, registry: Registry, adapter: str) -> 
     async with AsyncExitStack() as stack:
         producer = await stack.enter_async_context(bus.producer("tests"))
         routes = FeedRoutes(
-            Admission(pool, dict.fromkeys(Lane, producer), FeedNumbers(pool), finished),
+            Admission(pool, dict.fromkeys(Lane, producer), FeedNumbers(pool), ChunkSeal(bytes(32)), finished),
             Reports(pool),
             Waits(pool),
             SupplierCache(pool),
