@@ -50,27 +50,27 @@ async def ask(adapter: PullsFeeds, http: Http, facet: Facet, skus: Sequence[str]
     credentials.
     """
     answers = Answers()
-    waiting = [tuple(skus)]
+    waiting = [(tuple(skus), area) for area in adapter.areas(facet)]
     while waiting:
-        asked = waiting.pop()
+        asked, area = waiting.pop()
         try:
-            answers.exchanges += await adapter.read(http, facet, asked)
+            answers.exchanges += await adapter.read(http, facet, asked, area)
         except (ContractError, RejectedError, InvalidMessageError) as error:
-            _halve(asked, error, waiting, answers)
+            waiting += [(half, area) for half in _halve(asked, error, answers)]
         except GatewayError:
             raise
         except Exception as error:
             log.exception("read.failed", facet=facet, skus=len(asked))
-            _halve(asked, error, waiting, answers)
+            waiting += [(half, area) for half in _halve(asked, error, answers)]
     return answers
 
 
-def _halve(asked: tuple[str, ...], error: Exception, waiting: list[tuple[str, ...]], answers: Answers) -> None:
+def _halve(asked: tuple[str, ...], error: Exception, answers: Answers) -> list[tuple[str, ...]]:
     if len(asked) == 1:
         answers.lost.append(Lost(asked[0], error))
-        return
+        return []
     middle = len(asked) // 2
-    waiting += [asked[middle:], asked[:middle]]
+    return [asked[middle:], asked[:middle]]
 
 
 def letter_of(

@@ -39,7 +39,10 @@ class Reads:
     async def list_skus(self, http: Http, cursor: object) -> SkuPage:
         return SkuPage(tuple(SKUS))
 
-    async def read(self, http: Http, facet: Facet, skus: Sequence[str]) -> list[Exchange]:
+    def areas(self, facet: Facet) -> Sequence[str]:
+        return ("",)
+
+    async def read(self, http: Http, facet: Facet, skus: Sequence[str], area: str) -> list[Exchange]:
         self.questions += 1
         for sku in skus:
             if sku in self.faults:
