@@ -33,7 +33,7 @@ async def read_list(desk: Desk, run: Run, cursor: JsonValue) -> None:
         fresh = [sku for sku in dict.fromkeys(page.skus) if sku not in known]
         known.update(fresh)
         async with desk.transaction() as connection:
-            await _keep(connection, run, fresh, desk.manifest.pulls[run.facet])
+            await keep(connection, run, fresh, desk.manifest.pulls[run.facet])
             last = page.cursor is None
             await connection.execute(queries.MOVE_CURSOR, run.supplier, run.facet, page.cursor, last)
         reached("sweep.listed")
@@ -62,12 +62,12 @@ async def _page(desk: Desk, run: Run, cursor: JsonValue) -> SkuPage:
             await patience.wait(error)
 
 
-async def _keep(connection: Connection, run: Run, skus: list[str], size: int) -> None:
+async def keep(connection: Connection, run: Run, skus: list[str], size: int) -> None:
     """Cut skus into batches; the last one of the page before is filled up first, so that no question is wasted."""
     last = await connection.fetchrow(queries.LAST_BATCH, run.feed_no)
     number = 0
     if last is not None:
-        full = len(last["skus"]) >= size
+        full = len(last["skus"]) >= size or not last["open"]
         number = last["batch_no"] + full
         skus = skus if full else [*last["skus"], *skus]
     for place in range(0, len(skus), size):

@@ -1,6 +1,6 @@
 """Sweeps: a facet read as a whole, from the list of everything to the last sku, across restarts and outages.
 
-list ──► batches in PostgreSQL ──► each: number, question, chunks, acks ──► closed: the feed is whole
+list ──► absent ones confirmed ──► batches ──► each: number, question, chunks, acks ──► closed: the feed is whole
 A run ends as done, is resumed by the next owner where it stood, or fails with a reason. What may be missing because of
 a fault is written down as the run's flaw first: a run with a flaw withdraws nothing.
 """
@@ -21,6 +21,7 @@ from gateway.feeds.patience import patiently
 from gateway.feeds.runs import Page, Run, pack
 from gateway.sdk.errors import SupplierError, UnavailableError
 from gateway.sessions import queries
+from gateway.sessions.confirming import confirm_absent
 from gateway.sessions.desk import Desk
 from gateway.sessions.errors import foremost
 from gateway.sessions.listing import read_list
@@ -93,6 +94,7 @@ class Sweep:
         """
         if not listed:
             await read_list(self._desk, self._run, cursor)
+        await confirm_absent(self._desk, self._run)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self._desk.concurrency, AT_ONCE)):
