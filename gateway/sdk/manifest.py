@@ -64,9 +64,8 @@ class Auth(_Part):
 class CatalogFacts(_Part):
     """How large a supplier's list of skus may be; one that is larger is a fault, and the run that reads it fails."""
 
-    most_skus: Annotated[int, Field(ge=1, le=10_000_000)] = Field(2_000_000, description="Skus of one list.")
+    most_skus: Annotated[int, Field(ge=1, le=10_000_000)] = Field(500_000, description="Skus of one list.")
     most_pages: Annotated[int, Field(ge=1, le=10_000_000)] = Field(200_000, description="Pages of one list.")
-    most_skus_of_page: Annotated[int, Field(ge=1, le=1_000_000)] = Field(100_000, description="Skus of one page.")
 
 
 class Waiver(_Part):

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import cast
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
 
 from gateway.deadletters import DeadLetter, storable
 from gateway.deadletters import record as record_letters
@@ -30,11 +29,11 @@ from gateway.sdk.errors import (
 )
 from gateway.sessions import queries
 from gateway.sessions.desk import AREAS, Desk
+from gateway.sessions.listing import valid_sku
 from gateway.sessions.patience import Patience
 from gateway.store import Connection, Row
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
-from schemas.base import Sku
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +42,6 @@ STAGE = "pool"
 
 FORGET_SECONDS = 3600.0
 """How often messages are forgotten that came so long ago that no pool brings them again."""
-
-_SKU: TypeAdapter[str] = TypeAdapter(Sku)
 
 MOST_CHARACTERS = 128
 """Of a message's id or type, and of an area; a sku has a type of its own."""
@@ -217,14 +214,6 @@ async def ask_rereads(connection: Connection, supplier: str, subjects: Iterable[
     if in_order:
         columns: Mapping[int, list[str]] = {place: [subject[place] for subject in in_order] for place in (0, 1)}
         await connection.execute(queries.ASK_REREADS, supplier, columns[0], columns[1])
-
-
-def valid_sku(sku: str) -> bool:
-    """Whether the mall can have a key of this sku."""
-    try:
-        return bool(_SKU.validate_python(sku))
-    except ValidationError:
-        return False
 
 
 def _letter(message: Message, supplier: str, issue: Issue) -> DeadLetter:
