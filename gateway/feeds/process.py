@@ -244,7 +244,7 @@ class ChunkProcessor:
         return Step.TAKEN
 
     def _head(self, record: Record) -> ChunkHead | None:
-        """What the headers say of a record that is no chunk otherwise; None also where a stranger may have written it."""
+        """What the headers say of a record that is no chunk otherwise; None where a stranger may have written it."""
         try:
             self._seal.verify(record.headers, record.value or b"")
             return head_from_headers(record.headers)

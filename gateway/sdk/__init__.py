@@ -4,6 +4,7 @@ from gateway.sdk.adapter import (
     CAPABILITIES,
     Adapter,
     Area,
+    ConfirmsSkus,
     FollowUp,
     Item,
     Message,
@@ -21,6 +22,7 @@ from gateway.sdk.adapter import (
     Token,
 )
 from gateway.sdk.errors import (
+    AreaRefusedError,
     AuthError,
     ContractError,
     InvalidMessageError,
@@ -31,6 +33,7 @@ from gateway.sdk.errors import (
     SupplierError,
     TransientError,
     UnavailableError,
+    UnknownMessageError,
 )
 from gateway.sdk.exchange import Exchange, decode_exchange
 from gateway.sdk.fields import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Reshaped, Stamps
@@ -43,7 +46,9 @@ __all__ = [
     "CAPABILITIES",
     "Adapter",
     "Area",
+    "AreaRefusedError",
     "AuthError",
+    "ConfirmsSkus",
     "ContractError",
     "Count",
     "Derived",
@@ -83,6 +88,7 @@ __all__ = [
     "Token",
     "TransientError",
     "UnavailableError",
+    "UnknownMessageError",
     "decode",
     "decode_exchange",
     "decode_reply",
