@@ -74,12 +74,14 @@ class Contents:
         self, facet: Facet, contents: Mapping[ItemKey, Content], known: Mapping[ItemKey, Known]
     ) -> dict[ItemKey, Content]:
         """The same facts under the known versions; the very same message when it bears that already."""
-        older = {key: own for key, content in contents.items() if (own := _version_of(content)) != known[key].version}
+        older = {
+            key: known[key].version for key, content in contents.items() if _version_of(content) != known[key].version
+        }
         if not older:
             return dict(contents)
         async with transaction(self._pool) as connection:
             feeds = await keys.feeds_of(connection, older.values())
-        stamped = {key: _stamped(facet, key, contents[key], known[key].version, feeds[older[key]]) for key in older}
+        stamped = {key: _stamped(facet, key, contents[key], own, feeds[own]) for key, own in older.items()}
         return {**contents, **stamped}
 
     async def under(self, facet: Facet, contents: Mapping[ItemKey, Content], version: int) -> dict[ItemKey, Content]:

@@ -245,6 +245,52 @@ async def test_a_row_that_postgresql_refuses_costs_itself_alone(workshop: Worksh
     assert len(await workshop.on_sale()) == 304
 
 
+TIMES = ["0001-01-01T00:00:00+08:00", "1000-01-01T00:00Z", "9999-12-31T23:59:59-15:59", "2026-11-20T08:00:00+08:60"]
+ODD: dict[str, list[Any]] = {
+    "sku": [
+        "\x00",
+        "a\x00b",
+        "x" * 128,
+        "货" * 128,
+        "\U0001f600" * 128,
+        "x" * 129,
+        "a:b%00",
+        "",
+        " ",
+        7,
+        None,
+        "\ufffe",
+    ],
+    "area": ["\x00", "*", "a" * 64, "a" * 65, "", "a:b", 1],
+    "version": [-1, 0, 2**53, 2**53 + 1, 2**63 - 1, 2**63, 10**400, 1.5, True, "1", None],
+    "price": ["0.01", "9" * 12, "9" * 13, "1e400", "NaN", -1, 10**30, "0", "０", "1\x00"],
+    "observed_at": [*TIMES, "2026-11-20", 0, "\x00", "2026-11-20T08:00:00.123456789+08:00"],
+}
+
+
+async def test_whatever_a_row_holds_its_neighbours_are_taken_and_nothing_fails(workshop: Workshop) -> None:
+    """Every odd value in a row of its own, between sound ones; what is taken stands in the tables and on the topic."""
+    odd = [price(f"odd{number}", "10.00") for number in range(3)]
+    odd += [
+        orjson.dumps({"sku": f"{name}{number}", "price": "10.00"} | {name: value if value != 10**400 else "1" * 400})
+        for name, values in ODD.items()
+        for number, value in enumerate(values)
+        if not isinstance(value, int) or abs(value) < 2**63
+    ]
+    odd += [b'{"sku":"s%d","price":"10.00","version":%d}' % (number, 2**63 + number * 10**300) for number in range(2)]
+    odd += [b'{"sku":"\\ud800","price":"1.00"}', b'{"sku":"\\u0000","price":"1.00"}', b'{"sku":"\xff","price":"1"}']
+    lines = [line for number, each in enumerate(odd) for line in (each, price(f"good{number}", "10.00"))]
+    await workshop.processor.process(await workshop.chunk(7, *lines))
+    books = await workshop.books()
+    assert sum(books.outcomes(7).values()) == len(lines)
+    assert "processing_failed" not in {each["code"] for each in books.letters}
+    taken = {entry.key for entry in await workshop.prices()}
+    assert {key_of("acme", f"good{number}", "*") for number in range(len(odd))} <= taken
+    assert {key_of("acme", row["sku"], row["area"]) for row in books.keys if row["version"]} == taken
+    again = await workshop.fed(*lines)
+    assert (await workshop.books()).outcomes(again)["rejected"] == books.outcomes(7)["rejected"]
+
+
 async def test_a_chunk_of_an_adapter_that_is_gone_waits_as_a_dead_letter(workshop: Workshop) -> None:
     record = await workshop.chunk(7, price("A", "10.00"))
     await workshop.execute("""UPDATE supplier_revisions SET config = config || '{"adapter": "gone"}'""")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from itertools import pairwise
 from typing import Any
 
@@ -231,3 +231,51 @@ def test_stretches_cover_every_offset_once_and_no_long_way_in_vain(offsets: set[
     assert all(sum(start <= offset < end for start, end in found) == 1 for offset in offsets)
     assert all(after[0] - before[1] > 2_000 for before, after in pairwise(found))
     assert all({start, end - 1} <= offsets for start, end in found)
+
+
+class Nowhere(tzinfo):
+    """A zone that does not know its offset."""
+
+    def utcoffset(self, at: datetime | None) -> None:
+        return None
+
+    def dst(self, at: datetime | None) -> None:
+        return None
+
+    def tzname(self, at: datetime | None) -> None:
+        return None
+
+
+def far(hours: float) -> datetime:
+    return datetime(2026, 11, 20, tzinfo=timezone(timedelta(hours=hours)))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        pytest.param(Item(FACTS, True), id="a truth as a version"),
+        pytest.param(Item(FACTS, 1.5), id="half a version"),  # type: ignore[arg-type]
+        pytest.param(Item(FACTS, "1"), id="a text as a version"),  # type: ignore[arg-type]
+        pytest.param(Item(FACTS, -1), id="a version below zero"),
+        pytest.param(Item(FACTS, 2**63), id="a version beyond int64"),
+        pytest.param(Item(FACTS, None, far(16)), id="an offset of 16 hours"),
+        pytest.param(Item(FACTS, None, far(-16)), id="an offset of -16 hours"),
+        pytest.param(Item(FACTS, None, far(8 + 1 / 3600)), id="an offset with a second"),
+        pytest.param(Item(FACTS, None, far(8).replace(tzinfo=None)), id="no offset"),
+        pytest.param(Item(FACTS, None, datetime(2026, 11, 20, tzinfo=Nowhere())), id="a zone without an offset"),
+        pytest.param(Item(FACTS, None, datetime(1, 1, 1, tzinfo=UTC)), id="the first year"),
+        pytest.param(Item(FACTS, None, datetime(9000, 1, 1, tzinfo=UTC)), id="a year too far"),
+        pytest.param(Refusal("\ud800", REASON), id="half a character as a sku"),
+        pytest.param(Refusal("a\x00", REASON), id="a NUL in a sku"),
+    ],
+)
+def test_what_tables_cannot_take_is_a_fault_of_its_own_record(item: Item | Refusal) -> None:
+    found = of(Odd(lambda _: (item,)), b"odd")
+    assert isinstance(found, Rejection)
+    assert [issue.code for issue in found.issues] == ["processing_failed"]
+
+
+@pytest.mark.parametrize("hours", [-15.5, -12, 0, 5.75, 14, 15.5])
+def test_every_offset_that_tables_take_is_taken(hours: float) -> None:
+    [item] = parts_of(of(Odd(lambda _: (Item(FACTS, 2**53, far(hours)),)), b"odd"))[0]
+    assert item.observed_at == far(hours)
