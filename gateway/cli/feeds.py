@@ -160,6 +160,7 @@ def _show(feed: dict[str, Any]) -> None:
             ("warnings", feed["warnings"]),
             ("withdrawn", _withdrawn(feed)),
             ("flaw", feed["flaw"]),
+            ("waits for", feed["waits_for"] and f"feed {feed['waits_for']}, which is older and not whole yet"),
             *_hold(feed),
             *((name.removesuffix("_at"), moment(feed[name])) for name in ("received_at", "produced_at", "finished_at")),
         ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from gateway.feeds import queries
+from gateway.feeds import horizons, queries
 from gateway.feeds.chunk import ChunkHead, Lane, Mode
-from gateway.feeds.decide import Decisions, Entry, decide, keys_of
+from gateway.feeds.decide import Decisions, Entry, decide, keys_of, rejected_skus
 from gateway.feeds.message import catalog_messages
+from gateway.feeds.numbers import NEXT
 from gateway.feeds.profile import Profile
 from gateway.kafka import Message, Producer
 from gateway.store import Connection
@@ -50,15 +52,19 @@ class Applier:
         self, connection: Connection, head: ChunkHead, profile: Profile, entries: Sequence[Entry]
     ) -> Settled:
         """Lock the keys, judge, move the states and write what is to be sent; a validating head only judges."""
-        known = await queries.lock_keys(connection, head, keys_of(entries))
+        horizon = await horizons.shared(connection, head.supplier, head.facet)
+        known = await queries.lock_keys(connection, head, keys_of(entries), rejected_skus(entries))
         stretch, period = Stretch(), profile.period(head.facet)
-        decisions = decide(entries, known, feed_no=head.number, period=period)
+        judged = partial(decide, entries, known, feed_no=head.number, period=period, horizon=horizon)
+        decisions = judged()
+        if decisions.raised:
+            decisions = judged(fresh_no=await connection.fetchval(NEXT))
         await stretch.rest()
         if head.mode is Mode.VALIDATE:
             return Settled(decisions, [])
         messages = catalog_messages(head, decisions.publications, period)
         await stretch.rest()
-        await queries.update_keys(connection, head, decisions)
+        await queries.update_keys(connection, head, decisions, {*known, *decisions.states})
         return Settled(decisions, messages)
 
     async def publish(self, connection: Connection, head: ChunkHead, settled: Settled) -> None:

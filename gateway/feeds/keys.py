@@ -49,6 +49,8 @@ MOVE = """
     ON CONFLICT (facet, supplier, sku, area) DO UPDATE
        SET partition = EXCLUDED.partition, "offset" = EXCLUDED."offset",
            version = GREATEST(s.version, EXCLUDED.version),
+           own_version = CASE WHEN EXCLUDED.version > s.version THEN COALESCE(s.own_version, s.version)
+                              ELSE s.own_version END,
            withdrawn = s.withdrawn OR (s.hash IS NULL AND EXCLUDED.version > s.version)
 """
 
@@ -60,7 +62,7 @@ ADOPT = """
     ON CONFLICT (facet, supplier, sku, area) DO UPDATE
        SET partition = EXCLUDED.partition, "offset" = EXCLUDED."offset", version = EXCLUDED.version,
            hash = EXCLUDED.hash, published_at = EXCLUDED.published_at, withdrawn = EXCLUDED.hash IS NULL,
-           source_version = NULL, seen = GREATEST(s.seen, EXCLUDED.seen)
+           source_version = NULL, own_version = NULL, seen = GREATEST(s.seen, EXCLUDED.seen)
 """
 
 ARCHIVED = """

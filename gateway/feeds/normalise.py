@@ -6,6 +6,7 @@ Pure: time, versions and known states come in as arguments. One bad record never
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -13,8 +14,10 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+import jiter
 import orjson
 import structlog
+from pydantic import TypeAdapter, ValidationError
 
 from gateway.deadletters.letters import storable
 from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
@@ -28,6 +31,7 @@ from gateway.sdk.problems import PROBLEMS
 from gateway.sdk.wire import may_be_crowded, room_of, told
 from gateway.suppliers.config import PriceMismatch
 from schemas.barcodes import barcode_check
+from schemas.base import Sku
 from schemas.brands import fold_brand
 from schemas.catalog import Facet, Facts, ListingFacts, PriceFacts, ProductFacts, StockFacts
 from schemas.directories import CategoryMap, match_directory
@@ -46,8 +50,10 @@ the last periods are added."""
 MAX_SKU = 128
 """Characters of a sku, as the published schemas have it."""
 
-_SKU_PROBE_BYTES = 4096
-_SPACE = 0x20
+_SKU = TypeAdapter(Sku)
+_SKU_MEMBER = re.compile(rb'"sku"[ \t\r\n]*+:[ \t\r\n]*+("[^"\\]*+")[ \t\r\n]*+[,}]')
+_SPELLED_SKU = re.compile(rb"\\u00(?:73|6[bB]|75)")
+"""A letter of `sku` as an escape: in a name it may be another sku."""
 _MINUTE = timedelta(minutes=1)
 
 _HASHER = hashlib.blake2b(digest_size=16)  # copied for every item: a new one takes five times as long
@@ -185,8 +191,10 @@ def _without(items: list[NormalisedItem], refusals: list[Refusal], record: RawRe
         if not (is_sku(refusal.sku) and _declared(refusal.issues)):
             raise TypeError(f"not a refusal: {refusal!r:.200}")
         issues.setdefault(refusal.sku, []).extend(refusal.issues)
-    rejections = tuple(Rejection(_told(every, record), (sku,)) for sku, every in issues.items())
-    return Mixed(items, rejections) if refusals else items
+    if not refusals:
+        return items
+    named = ((_valid_sku(sku), _told(every, record)) for sku, every in issues.items())
+    return Mixed(items, tuple(Rejection(every, () if sku is None else (sku,)) for sku, every in named))
 
 
 def _told(issues: Iterable[Issue], record: RawRecord) -> tuple[Issue, ...]:
@@ -292,9 +300,13 @@ def _plain(value: object) -> object:
 
 
 def skus_of(raw: bytes) -> tuple[str, ...]:
-    """Whom a record that was rejected concerns: rejected records mark the keys of their skus."""
+    """Whom a record that was rejected concerns, if its bytes surely say so: full feeds keep the keys of these skus.
+
+    () for nobody knows whom, as where one of several that were asked about is no sku.
+    """
     if asked := asked_skus(raw):
-        return tuple(filter(is_sku, dict.fromkeys(asked)))
+        named = [_valid_sku(sku) for sku in dict.fromkeys(asked) if is_sku(sku)]
+        return () if None in named else tuple(sku for sku in dict.fromkeys(named) if sku is not None)
     hint = sku_hint(raw)
     return () if hint is None else (hint,)
 
@@ -315,25 +327,43 @@ def _storable_time(at: datetime) -> bool:
     )
 
 
+def _valid_sku(sku: object) -> str | None:
+    """The sku as a key has it, by the rule of the published schemas; None for what is none."""
+    try:
+        return _SKU.validate_python(sku, strict=True)
+    except ValidationError:
+        return None
+
+
 def sku_hint(raw: bytes) -> str | None:
-    """The sku of a pushed record that was rejected, if its bytes still say so."""
+    """The sku of a pushed record that was rejected, if its bytes surely say so.
+
+    A wrong guess would withdraw what the record meant: no name is believed that stands there twice, in another object,
+    or that is spelled so that it might.
+    """
     if len(raw) > MAX_RECORD or may_be_crowded(raw):
-        return _probed_sku(raw[:_SKU_PROBE_BYTES])
+        return _sku_before_the_fault(raw)
     try:
-        found = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return _probed_sku(raw[:_SKU_PROBE_BYTES])
-    sku = found.get("sku") if isinstance(found, dict) else None
-    return sku if is_sku(sku) else None
+        found = _decoded(raw)
+    except ValueError:
+        return _sku_before_the_fault(raw)
+    return _valid_sku(found.get("sku")) if isinstance(found, dict) else None
 
 
-def _probed_sku(start: bytes) -> str | None:
-    """The sku in bytes that are no JSON; one with control characters is none, and no column holds a NUL."""
-    _, found, rest = start.partition(b'"sku":"')
-    sku, end, _ = rest.partition(b'"')
-    if not found or not end or b"\\" in sku or len(sku) > MAX_SKU or min(sku, default=_SPACE) < _SPACE:
+def _decoded(raw: bytes) -> Any:
+    """Raises ValueError."""
+    return jiter.from_json(raw, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="lossless-float")
+
+
+def _sku_before_the_fault(raw: bytes) -> str | None:
+    """The sku in bytes that are no JSON, or too many: where they are JSON up to its end, and say `sku` nowhere else."""
+    member = _SKU_MEMBER.search(raw)
+    if member is None or member.end() > MAX_RECORD or raw.count(b'"sku"') > 1 or _SPELLED_SKU.search(raw):
+        return None
+    if may_be_crowded(raw[: member.end()]):
         return None
     try:
-        return sku.decode() or None
-    except UnicodeDecodeError:
+        found = _decoded(raw[: member.end(1)] + b"}")
+    except ValueError:
         return None
+    return _valid_sku(found.get("sku")) if isinstance(found, dict) else None

@@ -1,11 +1,13 @@
-"""SQL of the chunk transaction. Lock order: partition's offset, chunk, feed (key share), keys by (sku, area).
+"""SQL of the chunk transaction.
+
+Lock order: partition's offset, chunk, feed (key share), horizon (shared), keys by (sku, area), marks by sku.
 
 Every statement names its locks. A failed or repeated transaction repeats the whole chunk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,10 +73,10 @@ INSERT_MISSING_KEYS = """
 """
 
 READ_KEYS = """
-    SELECT s.sku, s.area, s.version, s.source_version, s.hash, s.published_at
+    SELECT s.sku, s.area, s.version, s.source_version, s.hash, s.published_at, s.own_version
       FROM json_to_recordset($3::json) AS k (sku text, area text)
      CROSS JOIN LATERAL (
-           SELECT sku, area, version, source_version, hash, published_at FROM feed_state
+           SELECT sku, area, version, source_version, hash, published_at, own_version FROM feed_state
             WHERE facet = $1::text::"char" AND supplier = $2 AND sku = k.sku AND area = k.area
               {lock}
            ) s
@@ -84,14 +86,15 @@ LOCK_KEYS = READ_KEYS.format(lock="FOR UPDATE")
 PEEK_KEYS = READ_KEYS.format(lock="OFFSET 0")
 
 UPDATE_KEYS = """
-    INSERT INTO feed_state AS s (facet, supplier, sku, area, version, source_version, hash, published_at, seen_outcome,
-                                 seen)
+    INSERT INTO feed_state AS s (facet, supplier, sku, area, version, source_version, hash, published_at, own_version,
+                                 seen_outcome, seen)
     SELECT $1::text::"char", $2, k.*, $3
       FROM json_to_recordset($4::json)
         AS k (sku text, area text, version bigint, source_version bigint, hash bytea, published_at timestamptz,
-              outcome "char")
+              own_version bigint, outcome "char")
     ON CONFLICT (facet, supplier, sku, area) DO UPDATE
-       SET version = EXCLUDED.version, source_version = EXCLUDED.source_version, hash = EXCLUDED.hash,
+       SET version = EXCLUDED.version, own_version = EXCLUDED.own_version,
+           source_version = EXCLUDED.source_version, hash = EXCLUDED.hash,
            published_at = EXCLUDED.published_at, withdrawn = EXCLUDED.hash IS NULL AND s.withdrawn,
            seen = GREATEST(s.seen, EXCLUDED.seen),
            seen_outcome = CASE WHEN EXCLUDED.seen >= s.seen THEN EXCLUDED.seen_outcome ELSE s.seen_outcome END
@@ -105,9 +108,23 @@ PLACE_KEYS = """
        SET partition = EXCLUDED.partition, "offset" = EXCLUDED."offset"
 """
 
-MARK_REJECTED = """
-    UPDATE feed_state SET seen = GREATEST(seen, $3), seen_outcome = 'r'
-     WHERE facet = $1::text::"char" AND supplier = $2 AND sku = ANY($4::text[]) AND seen <= $3
+KEYS_OF_SKUS = """
+    SELECT sku, area FROM feed_state WHERE facet = $1::text::"char" AND supplier = $2 AND sku = ANY($3::text[])
+"""
+
+# Every row is locked: what a feed that is older creates afterwards is kept by the mark of its sku.
+SEE_KEYS = """
+    INSERT INTO feed_state AS s (facet, supplier, version, seen, sku, area)
+    SELECT $1::text::"char", $2, 0, $3, k.* FROM json_to_recordset($4::json) AS k (sku text, area text)
+    ON CONFLICT (facet, supplier, sku, area) DO UPDATE
+       SET seen = EXCLUDED.seen, seen_outcome = 'r'
+     WHERE s.seen <= EXCLUDED.seen
+"""
+
+MARK_SKUS = """
+    INSERT INTO sku_marks AS m (facet, supplier, sku, seen)
+    SELECT $1::text::"char", $2, k.sku, $3 FROM unnest($4::text[]) AS k (sku)
+    ON CONFLICT (facet, supplier, sku) DO UPDATE SET seen = GREATEST(m.seen, EXCLUDED.seen)
 """
 
 
@@ -164,38 +181,55 @@ async def share_feed(connection: Connection, head: ChunkHead) -> bool:
     return bool(cancelled)
 
 
-async def lock_keys(connection: Connection, head: ChunkHead, keys: Sequence[Key]) -> dict[Key, KeyState]:
-    """The states of `keys`, locked in key order; a validating feed only reads them.
+async def lock_keys(
+    connection: Connection, head: ChunkHead, keys: Collection[Key], rejected: Collection[str] = ()
+) -> dict[Key, KeyState]:
+    """The states of `keys`, and of every known key of the skus `rejected`, locked in one go in key order.
 
-    Those that were missing have none yet: they are created, which locks them too.
+    Those that were missing have none yet: they are created, which locks them too. A validating feed only reads.
     """
-    named = [{"sku": sku, "area": area} for sku, area in sorted(keys)]  # by code point, as collation "C" sorts UTF-8
     whose = (FACET_CODES[head.facet], head.supplier)
     if head.mode is Mode.VALIDATE:
-        return _states(await connection.fetch(PEEK_KEYS, *whose, named))
-    made = {tuple(row) for row in await connection.fetch(INSERT_MISSING_KEYS, *whose, named)}
+        return _states(await connection.fetch(PEEK_KEYS, *whose, _named(keys)))
+    if rejected:
+        keys = {*keys, *map(_key, await connection.fetch(KEYS_OF_SKUS, *whose, list(rejected)))}
+    named = _named(keys)
+    made = set(map(_key, await connection.fetch(INSERT_MISSING_KEYS, *whose, named)))
     others = [each for each in named if (each["sku"], each["area"]) not in made]
     return _states(await connection.fetch(LOCK_KEYS, *whose, others)) if others else {}
 
 
+def _named(keys: Collection[Key]) -> list[dict[str, str]]:
+    """Keys as statements read them, in their order: by code point, as collation "C" sorts UTF-8."""
+    return [{"sku": sku, "area": area} for sku, area in sorted(keys)]
+
+
+def _key(row: Row) -> Key:
+    return row["sku"], row["area"]
+
+
 def _states(rows: Iterable[Row]) -> dict[Key, KeyState]:
-    return {(row[0], row[1]): KeyState(row[2], row[3], row[4], row[5]) for row in rows}
+    return {(row[0], row[1]): KeyState(row[2], row[3], row[4], row[5], row[6]) for row in rows}
 
 
-async def update_keys(connection: Connection, head: ChunkHead, decisions: Decisions) -> None:
-    """Move the states of every key the chunk named, and mark the keys of rejected skus as seen."""
-    facet = FACET_CODES[head.facet]
+async def update_keys(connection: Connection, head: ChunkHead, decisions: Decisions, known: Collection[Key]) -> None:
+    """Move the states of every key the chunk named, and have full feeds keep all keys of rejected skus.
+
+    known: the keys that are locked.
+    """
+    whose = (FACET_CODES[head.facet], head.supplier)
     if decisions.states:
         moved = [_moved(key, state, outcome) for key, (state, outcome) in decisions.states.items()]
-        await connection.execute(UPDATE_KEYS, facet, head.supplier, head.number, moved)
-    skus = sorted({sku for refused in decisions.refused for sku in refused.skus})
+        await connection.execute(UPDATE_KEYS, *whose, head.number, moved)
+    skus = {sku for refused in decisions.refused for sku in refused.skus}
     if skus:
-        await connection.execute(MARK_REJECTED, facet, head.supplier, head.number, skus)
+        await connection.execute(SEE_KEYS, *whose, head.number, _named([key for key in known if key[0] in skus]))
+        await connection.execute(MARK_SKUS, *whose, head.number, sorted(skus))
 
 
 def _moved(key: Key, state: KeyState, outcome: Outcome) -> dict[str, Any]:
     """A key's new state, as UPDATE_KEYS reads it."""
-    version, source_version, content_hash, published_at = state
+    version, source_version, content_hash, published_at, own_version = state
     return {
         "sku": key[0],
         "area": key[1],
@@ -203,6 +237,7 @@ def _moved(key: Key, state: KeyState, outcome: Outcome) -> dict[str, Any]:
         "source_version": source_version,
         "hash": None if content_hash is None else "\\x" + content_hash.hex(),
         "published_at": published_at,
+        "own_version": own_version,
         "outcome": MARKS[outcome],
     }
 

@@ -9,20 +9,23 @@ from typing import Any
 
 from gateway.feeds.closing import SAMPLE_SKUS, TOP, TOP_PROBLEMS, count_outcomes, count_warnings
 from gateway.feeds.decide import OUTCOME_BYTES
+from gateway.feeds.passes import GRACE, OLDER_OPEN
 from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.rejections import Spent, spent
 from gateway.feeds.versions import RECORD_BITS, feed_no_of, record_index_of
 from gateway.store import Pool, acquired, transaction
 from schemas.catalog import Facet
 
-FEED = """
+_FEED = """
     SELECT f.feed_no, f.supplier, f.facet, f.mode, f.origin, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
            f.received_at, f.produced_at, f.finished_at, f.cancel_requested_at IS NOT NULL AS cancel_requested, f.counts,
            f.withdrawn, f.flaw, f.hold, f.warnings,
-           (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done
+           (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done,
+           CASE WHEN f.mode = 'full' AND f.state = 'produced' THEN ({older}) END AS waits_for
       FROM feeds f
      WHERE f.feed_no = $1 AND ($2::text IS NULL OR f.supplier = $2)
 """
+FEED = _FEED.format(older=OLDER_OPEN.format(full="f", grace="$3::interval"))
 
 FEEDS = """
     SELECT f.feed_no, f.supplier, f.facet, f.mode, f.origin, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
@@ -71,7 +74,9 @@ NEWEST = 2**62
 class FeedStatus:
     """One feed as it stands. counts: outcome → items so far; warnings: code → items; chunks None: not known.
 
-    Of a full feed: withdrawn: keys so far; flaw: why it withdrew nothing, or not everything; hold: what a brake held.
+    Of a full feed: withdrawn: keys so far; flaw: why it withdrew nothing, or not everything; hold: what a brake held;
+    waits_for: the older feed of which items may still come, so that it cannot decide yet; only where one feed was asked
+    for.
     """
 
     feed_no: int
@@ -95,6 +100,7 @@ class FeedStatus:
     withdrawn: int | None
     flaw: str | None
     hold: dict[str, Any] | None
+    waits_for: int | None = None
 
 
 class Reports:
@@ -106,7 +112,7 @@ class Reports:
     async def feed(self, feed_no: int, supplier: str | None) -> FeedStatus | None:
         """One feed, with its counts so far."""
         async with acquired(self._pool) as connection:
-            row = await connection.fetchrow(FEED, feed_no, supplier)
+            row = await connection.fetchrow(FEED, feed_no, supplier, GRACE)
             if row is None:
                 return None
         counts, warnings = row["counts"], row["warnings"]

@@ -61,6 +61,11 @@ class FeedView(View):
     items: dict[OutcomeName, int] = Field(description="Items per outcome so far; every item ends in exactly one.")
     withdrawn: int | None = Field(description="Keys that a full feed has withdrawn; null: none to be withdrawn.")
     flaw: str | None = Field(description="Why a full feed withdrew nothing, or not everything; null: it did.")
+    waits_for: str | None = Field(
+        None,
+        description="Older feed of the facet that has to come to its end before a full feed may withdraw anything; "
+        "null: none, or the feed is one of a list.",
+    )
     progress: float = Field(description="Share of the feed that has taken effect, 0 to 1.")
     received_at: datetime = Field(description="When the request came.")
     produced_at: datetime | None = Field(description="When the feed became durable.")
@@ -156,6 +161,7 @@ def feed_view(status: FeedStatus, problems: Iterable[Mapping[str, Any]] = (), *,
             "items": status.counts,
             "withdrawn": status.withdrawn,
             "flaw": status.flaw,
+            "waits_for": None if status.waits_for is None else str(status.waits_for),
             "progress": 1.0 if finished else _share(status.chunks_done, status.chunks),
             "received_at": status.received_at,
             "produced_at": status.produced_at,

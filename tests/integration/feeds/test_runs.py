@@ -12,7 +12,7 @@ from gateway.deadletters.patch import Patch
 from gateway.feeds import produce
 from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import Lane
-from gateway.feeds.finish import GRACE
+from gateway.feeds.passes import GRACE
 from gateway.feeds.recover import raise_feed_no
 from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import FeedStatus
