@@ -110,7 +110,7 @@ class Machine(RuleBasedStateMachine):
         """A request comes, which takes a number; its body may take long."""
         self.feeds.append(Feed(self.next_number(), full, made, admitted=at_once))
 
-    @precondition(open_feeds)
+    @precondition(lambda self: bool(open_feeds(self)))
     @rule(data=st.data(), crash=st.booleans())
     def apply(self, data: st.DataObject, crash: bool) -> None:
         """The records of a feed take effect, or those of a crash do so at the second attempt."""
@@ -126,7 +126,7 @@ class Machine(RuleBasedStateMachine):
         for place, row in enumerate(feed.rows):
             self.tell(feed.feed_no, place, row)
 
-    @precondition(open_feeds)
+    @precondition(lambda self: bool(open_feeds(self)))
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         """A feed never takes effect."""
