@@ -26,6 +26,10 @@ class PriceRow(PriceFacts, Stamps):
     quote: Derived[Quote] = Quote.QUOTED
     agreement_price: Money = Field(validation_alias="price")
     net_price: Money | None = Field(None, validation_alias="net")
+    tax_rate: Rate | None = None
+    tax_amount: Money | None = None
+    market_price: Money | None = None
+    public_price: Money | None = None
     basis: Annotated[PriceBasis, Strict(False)] = PriceBasis.GROSS
 
 
