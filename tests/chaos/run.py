@@ -17,6 +17,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.goods import Goods
 from tests.chaos.operators import Operator
 from tests.chaos.plan import plan
+from tests.chaos.pulled import open_pulled
 from tests.chaos.recorder import Recorder
 from tests.chaos.vendors import Follower, Stream
 from tests.history.events import History, read
@@ -102,9 +103,10 @@ async def _live(order: Order, engines: Engines, fleet: Fleet, recorder: Recorder
     goods = {(stream.keys.supplier, stream.goods.facet): stream.goods for stream in streams}
     operator = Operator(fleet.urls, goods, recorder, Random(f"operator {order.seed}"))
     pushing, looking = asyncio.Event(), asyncio.Event()
-    async with asyncio.TaskGroup() as group:
+    rng = Random(f"pulled {order.seed}")
+    async with open_pulled(fleet, engines.kafka_bootstrap, recorder, rng) as pulled, asyncio.TaskGroup() as group:
         others = [group.create_task(follower.run(looking)) for follower in followers]
-        others.append(group.create_task(operator.run(looking)))
+        others += [group.create_task(operator.run(looking)), group.create_task(pulled.run(pushing))]
         vendors = [group.create_task(stream.run(pushing)) for stream in streams]
         await Breaker(engines, fleet, recorder).run(plan(order.seed, order.seconds))
         pushing.set()
@@ -113,11 +115,8 @@ async def _live(order: Order, engines: Engines, fleet: Fleet, recorder: Recorder
             vendor.cancel()
         looking.set()
         await asyncio.wait(others)
-    await Ending(engines, operator, followers, recorder).reach(_nothing_else)
-
-
-async def _nothing_else() -> bool:
-    return True
+        await Ending(engines, operator, followers, recorder).reach(pulled.swept)
+        await pulled.write_down()
 
 
 async def _vendors(order: Order, fleet: Fleet, recorder: Recorder) -> tuple[list[Stream], list[Follower]]:

@@ -85,6 +85,11 @@ class Said:
         return found
 
     @cached_property
+    def pushing(self) -> frozenset[str]:
+        """Suppliers whose feeds are in the history; the others are pulled."""
+        return frozenset(feed.supplier for feed in self.history.feeds.values())
+
+    @cached_property
     def unplaced(self) -> frozenset[tuple[str, str]]:
         """Facets of suppliers with a full feed whose number nobody knows: nothing can be said of their keys."""
         feeds = self.history.feeds.values()
@@ -165,7 +170,7 @@ def judged_keys(said: Said) -> Iterator[tuple[Key, Value, frozenset[Value]]]:
     """Each key with what its topic ends on, and what it may end on."""
     for key in sorted(said.mentions.keys() | said.last.keys()):
         facet = key.facet, key.supplier
-        if facet not in said.unplaced:
+        if key.supplier in said.pushing and facet not in said.unplaced:
             got = said.last[key].value if key in said.last else None
             yield key, got, allowed(said.mentions.get(key, ()), said.passes.get(facet, ()), ranked=key in said.ranked)
 

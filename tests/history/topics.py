@@ -12,7 +12,8 @@ from tests.history.keys import Said, story_of
 def nothing_appears_from_nowhere(said: Said) -> Finding:
     """Every record was sent for its key, by the supplier whose it is, and not only to be validated or refused."""
     sent = _sent(said.history)
-    values = [each for each in said.history.published if each.value is not None]
+    pushed = (each for each in said.history.published if each.key.supplier in said.pushing)
+    values = [each for each in pushed if each.value is not None]
     violations = [
         Violation(
             f"{'/'.join(each.key)} {each.value} (offset {each.offset}) was never sent so", story_of(said, each.key)
