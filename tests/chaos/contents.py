@@ -71,7 +71,7 @@ def value_of(facet: str, content: bytes | None) -> int | None:
     told: dict[str, Any] = orjson.loads(content)
     try:
         value = _number(facet, told)
-    except (KeyError, TypeError, ValueError, ArithmeticError):
+    except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError):
         return -1
     facts = _facts(facet, value)
     named = {"price": "agreement_price", "market_price": "market_price"}

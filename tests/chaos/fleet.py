@@ -19,6 +19,9 @@ ENVIRONMENT: Mapping[str, str] = {
     "MALLGATE_DRAIN_TIMEOUT": "8",
 }
 
+GAVE_UP = 1
+"""Status of a program that was starting when an engine went away; whoever runs it starts it again."""
+
 TAIL = 12
 """Lines of its log that tell why a program ended."""
 
@@ -91,7 +94,9 @@ class Fleet:
         at_its_point = seat.mark is not None and seat.mark.exists()
         log = [str(line)[:600] for line in program.log[-TAIL:]]
         status = program.process.returncode
-        self._recorder.record("program.ended", status=status, wanted=seat.wanted or at_its_point, log=log)
+        gave_up = status == GAVE_UP and not program.url
+        wanted = seat.wanted or at_its_point or gave_up
+        self._recorder.record("program.ended", status=status, wanted=wanted, log=log)
 
     async def again(self, seat: Seat, after: float, arming: Mapping[str, str] | None = None) -> None:
         """Kill the program of a seat and start another one after so many seconds."""
