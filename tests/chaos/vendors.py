@@ -129,7 +129,7 @@ class Stream:
     def _new(self, mode: str, records: list[Sent]) -> Push:
         name = f"{self.keys.supplier}-{self.goods.facet}-{next(self._numbers)}"
         keyed = mode == "full" or not (self.gives_up and self.rng.random() < 0.3)
-        signed = mode == "upsert" and keyed and self.rng.random() < 0.3
+        signed = keyed and self.rng.random() < 0.3
         return Push(name, self.goods.facet, mode, name if keyed else None, signed, tuple(records))
 
     def _manner(self) -> Manner:
@@ -149,13 +149,14 @@ class Stream:
             manner = Manner() if self.rng.random() < 0.8 else self._manner()
             await asyncio.sleep(self.rng.uniform(*RETRY))
 
-    async def _ask(self, push: Push, manner: Manner) -> Told:
+    async def _ask(self, push: Push, manner: Manner, more: Mapping[str, str] | None = None) -> Told:
+        """One request. more: headers that no signature covers."""
         urls = self.urls()
         while not urls:
             await asyncio.sleep(0.2)
             urls = self.urls()
         path = f"/v1/feeds/{push.facet}" + ("" if push.mode == "upsert" else f"?mode={push.mode}")
-        told = await upload(self.rng.choice(urls), path, self._headers(push), push.body, manner)
+        told = await upload(self.rng.choice(urls), path, {**self._headers(push), **(more or {})}, push.body, manner)
         self.recorder.record("feed.answered", feed=push.name, status=told.status, number=told.number)
         if told.number is not None:
             self.recorder.numbers[told.number] = push.name
@@ -166,14 +167,17 @@ class Stream:
         if self.rng.random() < 0.2:
             headers["Prefer"] = "wait=2"
         if push.signed and push.key is not None:
-            return headers | signature(self.keys, push.key, push.body)
+            return headers | signature(self.keys, f"{push.facet}:{push.mode}:ndjson:{push.key}", push.body)
         key = {} if push.key is None else {"Idempotency-Key": push.key}
         return {**headers, **key, "Authorization": f"Bearer {self.keys.bearer}"}
 
     async def _repeat(self) -> None:
-        """A feed that was taken, once more under its key."""
-        if self._taken:
-            await self._ask(self.rng.choice(self._taken), Manner())
+        """A feed that was taken, once more under its key; one that is signed also by who can change its headers."""
+        if not self._taken:
+            return
+        push = self.rng.choice(self._taken)
+        foreign = {"Idempotency-Key": f"foreign-{push.name}"} if push.signed and self.rng.random() < 0.5 else {}
+        await self._ask(push, Manner(), foreign)
 
     async def _overtake(self) -> None:
         """A slow upload, and a quick correction of the same keys that begins later and ends first."""
