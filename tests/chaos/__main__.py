@@ -5,11 +5,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.run import Order, run
+from tests.chaos.run import Order, Result, run
+
+
+async def _run(order: Order, directory: Path) -> Result:
+    """Told to end, it takes the programs that it started with it."""
+    task = asyncio.ensure_future(run(order, directory))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await task
 
 
 def main() -> int:
@@ -21,7 +30,7 @@ def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix=f"mallgate-chaos-{asked.seed}-"))
     directory.chmod(0o755)  # PostgreSQL runs as another user
     print(f"chaos in {directory}", flush=True)
-    result = asyncio.run(run(Order(asked.seed, asked.minutes * 60), directory))
+    result = asyncio.run(_run(Order(asked.seed, asked.minutes * 60), directory))
     print("\n".join(result.lines()))
     shutil.rmtree(directory / "engines", ignore_errors=True)
     return 0 if result.green else 1

@@ -11,8 +11,9 @@ from random import Random
 import asyncpg
 
 from gateway.embedded import Engine, Engines
+from gateway.telemetry.faults import POINTS
 from tests.chaos.fleet import Fleet, Seat
-from tests.chaos.plan import POINTS, Fault
+from tests.chaos.plan import Fault
 from tests.chaos.recorder import Recorder
 
 BACKENDS = """
@@ -20,6 +21,9 @@ BACKENDS = """
      WHERE backend_type = 'client backend' AND application_name LIKE 'mallgate%' AND pid <> pg_backend_pid()
      ORDER BY pid
 """
+
+FEEDS, AT_MOST = 3, 30.0
+"""Feeds that have to be taken between two faults, and the seconds that are waited for them."""
 
 MOST_BACKENDS = 3
 """Connections that one fault meets."""
@@ -32,15 +36,28 @@ class Breaker:
         self._engines = engines
         self._fleet = fleet
         self._recorder = recorder
+        self._taken = 0
         self._locks = {name: asyncio.Lock() for name in ("kafka", "postgres")}
 
     async def run(self, faults: list[Fault]) -> None:
         """All of them; returns when the last one is over and what it broke is mended."""
-        started = asyncio.get_running_loop().time()
+        at = 0.0
         async with asyncio.TaskGroup() as group:
             for fault in faults:
-                await asyncio.sleep(started + fault.at - asyncio.get_running_loop().time())
+                if fault.at > at:
+                    await asyncio.sleep(fault.at - at)
+                    await self._something_taken()
+                at = fault.at
                 group.create_task(self._carry_out(fault))
+
+    async def _something_taken(self) -> None:
+        """Wait until feeds were taken since the fault before: on a busy machine nothing would be under way otherwise."""
+        enough = self._taken + FEEDS
+        with suppress(TimeoutError):
+            async with asyncio.timeout(AT_MOST):
+                while len(self._recorder.numbers) < enough:
+                    await asyncio.sleep(0.1)
+        self._taken = len(self._recorder.numbers)
 
     async def _carry_out(self, fault: Fault) -> None:
         match fault.target:

@@ -43,6 +43,8 @@ STATES = """
     SELECT facet::text, supplier, sku, area, version, partition, "offset", hash IS NOT NULL AS accepted FROM feed_state
 """
 
+AUDIT = "SELECT action, object FROM audit"
+
 LETTERS = "SELECT stage, feed_no, record_index, original FROM dead_letters WHERE stage <> 'withdraw'"
 
 
@@ -101,6 +103,8 @@ class Ending:
         for row in await rows(self._engines.database_url, STATES):
             key = [facets[row.pop("facet")], row.pop("supplier"), row.pop("sku"), row.pop("area")]
             self._recorder.record("state", key=key, **row)
+        for row in await rows(self._engines.database_url, AUDIT):
+            self._recorder.record("audit", action=row["action"], target=row["object"])
         for row in await rows(self._engines.database_url, LETTERS):
             original = row["original"].decode(errors="replace")
             number, index = row["feed_no"], row["record_index"]

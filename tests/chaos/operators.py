@@ -70,14 +70,21 @@ class Operator:
         act = self.rng.choices(("release", "reject", "replay", "discard"), (5, 2, 2, 2))[0]
         self.recorder.record("hold.decided", number=number, act=act)
         if act in ("release", "reject"):
-            await self.ask("POST", f"feeds/{number}/{act}", REASON)
+            status, _ = await self.ask("POST", f"feeds/{number}/{act}", REASON)
+            self._done(status, f"feed.{act}", str(number))
             return
         _, page = await self.ask("GET", f"deadletters?feed={number}&stage={HELD}&state=open&limit=5")
         for letter in page["letters"] if page and "letters" in page else ():
             if act == "discard":
                 await self.ask("POST", "deadletters/discard", {**REASON, "selection": {"ids": [letter["id"]]}})
             else:
-                await self.ask("POST", f"deadletters/{letter['id']}/replay", REASON)
+                status, _ = await self.ask("POST", f"deadletters/{letter['id']}/replay", REASON)
+                self._done(status, "deadletter.replay", letter["id"])
+
+    def _done(self, status: int, action: str, target: str) -> None:
+        """Note what was told to be done."""
+        if status == 200:
+            self.recorder.record("operator.done", action=action, target=target)
 
     async def _look_after_letters(self) -> None:
         status, page = await self.ask("GET", "deadletters?stage=normalise&state=open&limit=100")
@@ -116,6 +123,7 @@ class Operator:
         body = REASON if patch is None else {**REASON, "patch": patch[-1]}
         status, answer = await self.ask("POST", f"deadletters/{letter['id']}/replay", body)
         outcome = answer["outcome"] if status == 200 else None
+        self._done(status, "deadletter.replay", letter["id"])
         self.recorder.record("replay.answered", replay=name, status=status, outcome=outcome)
 
     async def _replay_many(self, letters: list[str]) -> None:

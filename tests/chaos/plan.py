@@ -7,12 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from gateway.telemetry.faults import PUSH_POINTS
-
 Target = Literal["gateway", "kafka", "postgres", "backend"]
-
-POINTS: tuple[str, ...] = (*PUSH_POINTS, "withdraw.before", "withdraw.after")
-"""Named points at which programs are killed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,11 @@ class Published(NamedTuple):
 
 @dataclass(slots=True)
 class History:
-    """A whole run. decisions: what operators decided about held feeds, by number; states, letters: rows as read."""
+    """A whole run.
+
+    decisions: what operators decided about held feeds, by number; acts: what they did and were told was done, audit:
+    what is written down of it, each as action and target; states, letters: rows as read.
+    """
 
     feeds: dict[str, Feed] = field(default_factory=dict)
     replays: dict[str, Replay] = field(default_factory=dict)
@@ -111,6 +115,8 @@ class History:
     states: list[Event] = field(default_factory=list)
     letters: list[Event] = field(default_factory=list)
     reports: list[Event] = field(default_factory=list)
+    acts: list[tuple[str, str]] = field(default_factory=list)
+    audit: list[tuple[str, str]] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
     ends: list[Event] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
@@ -200,6 +206,25 @@ def _take_of_run(history: History, event: Event) -> None:
     match event["event"]:
         case "hold.decided":
             history.decisions.setdefault(event["number"], set()).add(event["act"])
+        case "operator.done":
+            history.acts.append((event["action"], event["target"]))
+        case "program.ended":
+            history.ends.append(event)
+        case "fault":
+            history.faults[event["kind"]] += 1
+        case "quiet":
+            history.quiet, history.waiting = event["reached"], event["waiting"]
+        case "pulled":
+            history.pulled = event["differences"]
+        case _:
+            _take_of_reader(history, event)
+
+
+def _take_of_reader(history: History, event: Event) -> None:
+    """What a separate reader found on the topics and in the tables."""
+    match event["event"]:
+        case "audit":
+            history.audit.append((event["action"], event["target"]))
         case "published":
             history.published.append(Published(Key(*event["key"]), *event["record"]))
         case "state":
@@ -208,13 +233,5 @@ def _take_of_run(history: History, event: Event) -> None:
             history.letters.append(event)
         case "report":
             history.reports.append(event)
-        case "fault":
-            history.faults[event["kind"]] += 1
-        case "program.ended":
-            history.ends.append(event)
-        case "quiet":
-            history.quiet, history.waiting = event["reached"], event["waiting"]
-        case "pulled":
-            history.pulled = event["differences"]
         case other:
             raise ValueError(other)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import accumulate
 
@@ -14,6 +14,9 @@ from tests.history.findings import Finding, Violation
 from tests.history.keys import TAKEN, Said
 
 CANCELLED = "cancelled"
+
+UNREAD = "feeds.read"
+"""Stage of the letter of a chunk that nobody could read: no vendor can send one."""
 
 
 def acknowledged(history: History) -> list[Feed]:
@@ -122,7 +125,8 @@ def rejected_records_are_kept(said: Said) -> Finding:
     for letter in said.history.letters:
         letters[letter["number"], letter["index"]].append(letter["original"])
     feeds = said.history.by_number()
-    violations = []
+    unread = (letter for letter in said.history.letters if letter["stage"] == UNREAD)
+    violations = [Violation(f"a chunk of feed {letter['number']} could not be read") for letter in unread]
     judged = 0
     for place, record, sure in _bad(said.history):
         kept = letters.get(place, [])
@@ -166,6 +170,13 @@ def replays_do_what_they_say(said: Said) -> Finding:
             text = f"{'/'.join(key)} {patch.value} was {replay.outcome} by a replay, and was never on the topic"
             violations.append(Violation(text))
     return Finding(judged, violations)
+
+
+def what_operators_do_is_written_down(said: Said) -> Finding:
+    """Whatever an operator was told is done stands in the audit, as often as it was done."""
+    written, acts = Counter(said.history.audit), Counter(said.history.acts)
+    missing = acts - written
+    return Finding(acts.total(), [Violation(f"{action} of {target} is not written down") for action, target in missing])
 
 
 def reports_say_what_vendors_are_told(said: Said) -> Finding:

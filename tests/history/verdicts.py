@@ -26,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     feeds.rejected_records_are_kept,
     feeds.replays_do_what_they_say,
     feeds.reports_say_what_vendors_are_told,
+    feeds.what_operators_do_is_written_down,
     keys.nothing_named_is_lost,
     keys.nothing_withdrawn_returns,
     keys.the_newest_stands,

@@ -50,6 +50,8 @@ class Run:
         self.publish("V", 52, 5 << 24)
         self.letter(1, 3, "D None")
         self.letter(3, 1, "B None")
+        self.tell("operator.done", action="deadletter.replay", target="letter")
+        self.tell("audit", action="deadletter.replay", target="letter")
         self.tell("quiet", reached=True, waiting=[])
         self.tell("program.ended", status=-9, wanted=True, log=[])
         self.tell("pulled", differences=[])
@@ -192,6 +194,14 @@ def keep_a_letter_of_a_good_record(run: Run) -> None:
     run.letter(1, 0, "A 10")
 
 
+def bury_a_chunk(run: Run) -> None:
+    run.tell("letter", stage="feeds.read", number=None, index=None, original="?")
+
+
+def write_nothing_down(run: Run) -> None:
+    run.without("audit")
+
+
 def say_that_a_lost_replay_was_taken(run: Run) -> None:
     run.replay("lost", 3, 1, record("B", 31), "normalized")
 
@@ -307,6 +317,8 @@ FAULTS: list[tuple[Callable[[Run], None], str]] = [
     (keep_a_letter_twice, "rejected records are kept"),
     (keep_other_bytes, "rejected records are kept"),
     (keep_a_letter_of_a_good_record, "rejected records are kept"),
+    (bury_a_chunk, "rejected records are kept"),
+    (write_nothing_down, "what operators do is written down"),
     (say_that_a_lost_replay_was_taken, "replays do what they say"),
     (report_other_counts, "reports say what vendors are told"),
     (report_nothing, "reports say what vendors are told"),
