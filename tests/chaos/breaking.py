@@ -15,6 +15,7 @@ from gateway.telemetry.faults import POINTS
 from tests.chaos.fleet import Fleet, Seat
 from tests.chaos.plan import Fault
 from tests.chaos.recorder import Recorder
+from tests.eventually import eventually
 
 BACKENDS = """
     SELECT pid FROM pg_stat_activity
@@ -51,12 +52,14 @@ class Breaker:
                 group.create_task(self._carry_out(fault))
 
     async def _something_taken(self) -> None:
-        """Wait until feeds were taken since the fault before: on a busy machine nothing would be under way otherwise."""
-        enough = self._taken + FEEDS
+        """Wait until feeds were taken since the fault before: on a busy machine nothing would be under way."""
+        goal = self._taken + FEEDS
+
+        async def enough() -> bool:
+            return len(self._recorder.numbers) >= goal
+
         with suppress(TimeoutError):
-            async with asyncio.timeout(AT_MOST):
-                while len(self._recorder.numbers) < enough:
-                    await asyncio.sleep(0.1)
+            await eventually(enough, within=AT_MOST)
         self._taken = len(self._recorder.numbers)
 
     async def _carry_out(self, fault: Fault) -> None:
