@@ -15,6 +15,9 @@ from tests.history.keys import TAKEN, Said
 
 CANCELLED = "cancelled"
 
+NOT_TAKEN = frozenset({"stale", "rejected"})
+"""Outcomes of what never becomes the state of its key."""
+
 UNREAD = "feeds.read"
 """Stage of the letter of a chunk that nobody could read: no vendor can send one."""
 
@@ -157,17 +160,17 @@ def _bad(history: History) -> Iterator[tuple[tuple[int, int], Sent, bool]]:
 
 
 def replays_do_what_they_say(said: Said) -> Finding:
-    """What a replay called taken was on the topic; what it called rejected or stale is not there under its version."""
+    """What a replay called taken was on the topic; what it called rejected or stale never was."""
     on_topic = {(each.key, each.value) for each in said.history.published}
     feeds, violations, judged = said.history.by_number(), [], 0
     for replay in said.history.replays.values():
         feed, patch = feeds.get(replay.number), replay.patch
-        if feed is None or patch is None or patch.sku is None or replay.outcome is None:
+        if feed is None or patch is None or patch.sku is None or replay.outcome not in TAKEN | NOT_TAKEN:
             continue
         judged += 1
         key = next(key for key in said.keys_of(feed, patch))
-        if replay.outcome in TAKEN and (key, patch.value) not in on_topic:
-            text = f"{'/'.join(key)} {patch.value} was {replay.outcome} by a replay, and was never on the topic"
+        if (replay.outcome in TAKEN) != ((key, patch.value) in on_topic):
+            text = f"{'/'.join(key)} {patch.value}: a replay came to {replay.outcome}, the topic says otherwise"
             violations.append(Violation(text))
     return Finding(judged, violations)
 

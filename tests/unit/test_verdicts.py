@@ -206,6 +206,10 @@ def say_that_a_lost_replay_was_taken(run: Run) -> None:
     run.replay("lost", 3, 1, record("B", 31), "normalized")
 
 
+def say_that_a_replay_was_stale_that_was_taken(run: Run) -> None:
+    run.of("replay.answered")["outcome"] = "stale"
+
+
 def report_other_counts(run: Run) -> None:
     run.of("report", number=4)["counts"] = {"normalized": 2}
 
@@ -320,6 +324,7 @@ FAULTS: list[tuple[Callable[[Run], None], str]] = [
     (bury_a_chunk, "rejected records are kept"),
     (write_nothing_down, "what operators do is written down"),
     (say_that_a_lost_replay_was_taken, "replays do what they say"),
+    (say_that_a_replay_was_stale_that_was_taken, "replays do what they say"),
     (report_other_counts, "reports say what vendors are told"),
     (report_nothing, "reports say what vendors are told"),
     (withdraw_what_a_bad_record_names, "nothing named is lost"),
