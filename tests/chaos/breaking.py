@@ -23,7 +23,7 @@ BACKENDS = """
      ORDER BY pid
 """
 
-FEEDS, AT_MOST = 3, 30.0
+FEEDS, AT_MOST = 3, 15.0
 """Feeds that have to be taken between two faults, and the seconds that are waited for them."""
 
 MOST_BACKENDS = 3

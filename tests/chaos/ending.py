@@ -21,7 +21,7 @@ from tests.history import last_is_newest
 from tests.reader import Entry, read_books, read_topics
 
 WITHIN = 150.0
-"""Seconds after the last fault in which every feed has to come to its end, and again the topics to their quiet."""
+"""Seconds without any progress after which the end is not waited for any more."""
 
 CODES = {"product": "p", "price": "$", "stock": "s", "listing": "l"}
 
@@ -33,7 +33,8 @@ AGE = """
 
 UNDER_WAY = """
     SELECT feed_no, supplier, facet, mode, state FROM feeds
-     WHERE state IN ('produced', 'withdrawing', 'held') OR (state IN ('admitted', 'incomplete') AND feed_no = ANY($1))
+     WHERE origin = 'push' AND (state IN ('produced', 'withdrawing', 'held')
+                                OR (state IN ('admitted', 'incomplete') AND feed_no = ANY($1)))
      ORDER BY feed_no
 """
 
@@ -69,7 +70,7 @@ class Ending:
     async def reach(self, done: Callable[[], Awaitable[bool]]) -> None:
         """Wait until it is quiet, then write down what is there. done: whether whatever else had to end has."""
         await rows(self._engines.database_url, AGE)
-        ended = await _within(self._ended) and await _within(done)
+        ended = await _within(self._ended, self._waiting) and await _within(done)
         quiet = await _within(self._quiet)
         self._recorder.record("quiet", reached=ended, waiting=[*await self._waiting(), *([] if quiet else ["topics"])])
         for follower in self._followers:
@@ -123,12 +124,19 @@ class Ending:
         self._recorder.record("report", number=int(report["feed"]), **told)
 
 
-async def _within(holds: Callable[[], Awaitable[bool]]) -> bool:
-    """Whether it came to hold in time; a service that is not back yet is asked again."""
-    deadline = time.monotonic() + WITHIN
+async def _nothing() -> list[str]:
+    return []
+
+
+async def _within(holds: Callable[[], Awaitable[bool]], waiting: Callable[[], Awaitable[list[str]]] = _nothing) -> bool:
+    """Whether it came to hold; given up once nothing has moved for too long in what it still waits for."""
+    deadline, before = time.monotonic() + WITHIN, await waiting()
     while time.monotonic() < deadline:
         with suppress(OSError, asyncpg.PostgresError, TimeoutError):
             if await holds():
                 return True
+            now = await waiting()
+            if now != before:
+                deadline, before = time.monotonic() + WITHIN, now
         await asyncio.sleep(1.0)
     return False

@@ -25,6 +25,12 @@ from tests.vendor import NDJSON, Keys
 AT_ONCE = 3
 """Requests of one stream that are under way at the same time."""
 
+MOST = 120
+"""Feeds of all vendors under way above which nobody begins another: what is far behind meets no fault in time."""
+
+PAGES = 3
+"""Of its newest feeds that a vendor looks at again and again."""
+
 RETRY = (0.3, 1.2)
 """Seconds before a vendor asks again."""
 
@@ -80,6 +86,9 @@ class Stream:
         """Until told to stop; returns when everything that was begun is settled."""
         async with asyncio.TaskGroup() as group:
             while not stopping.is_set():
+                if self.recorder.under_way > MOST:
+                    await asyncio.sleep(0.5)
+                    continue
                 action = self.rng.choices(list(ACTIONS), list(ACTIONS.values()))[0]
                 await self._slots.acquire()
                 task = group.create_task(self._act(action))
@@ -236,12 +245,11 @@ class Follower:
     urls: Callable[[], list[str]]
     recorder: Recorder
     rng: Random
-    _told: set[int] = field(default_factory=set)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look every few seconds until told to stop."""
         while not stopping.is_set():
-            await self.look(pages=1)
+            await self.look(pages=PAGES)
             try:
                 async with asyncio.timeout(2.0):
                     await stopping.wait()
@@ -256,7 +264,7 @@ class Follower:
             if page is None:
                 return
             for view in page["feeds"]:
-                if view["finished_at"] and int(view["feed"]) not in self._told:
+                if view["finished_at"] and int(view["feed"]) not in self.recorder.ended:
                     self._note(view)
             path = page["next"]
             if path is None:
@@ -265,6 +273,6 @@ class Follower:
     def _note(self, view: dict[str, Any]) -> None:
         name = self.recorder.numbers.get(int(view["feed"]))
         if name is not None:
-            self._told.add(int(view["feed"]))
+            self.recorder.ended.add(int(view["feed"]))
             told = {member: view[member] for member in ("state", "mode", "items", "withdrawn", "flaw", "finished_at")}
             self.recorder.record("feed.told", feed=name, view=told)
