@@ -28,7 +28,7 @@ CODES = {"product": "p", "price": "$", "stock": "s", "listing": "l"}
 # Requests that began feeds are all over: an hour passes for those that nobody will send again.
 AGE = """
     UPDATE feeds SET touched_at = touched_at - interval '1 hour'
-     WHERE origin = 'push' AND state IN ('admitted', 'incomplete')
+     WHERE origin <> 'sweep' AND state IN ('admitted', 'incomplete')
 """
 
 UNDER_WAY = """
