@@ -17,13 +17,13 @@ import structlog
 from aiohttp import web
 
 from gateway.admin.app import Routes, build_admin
-from gateway.admin.audit import AuditRoutes
+from gateway.admin.audit import AuditRoutes, FailedLogins
 from gateway.admin.deadletters import DeadLetterRoutes
 from gateway.admin.feeds import FeedRoutes
 from gateway.admin.pulls import PullRoutes
 from gateway.admin.replays import ReplayRoutes
 from gateway.admin.suppliers import SupplierRoutes
-from gateway.config import Settings
+from gateway.config import Bootstrap, Settings
 from gateway.deadletters import DeadLetters, Replays
 from gateway.feeds import queries
 from gateway.feeds.admit import Admission
@@ -41,6 +41,8 @@ from gateway.feeds.repair import Repairs
 from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import Reports
 from gateway.feeds.runs import Runs
+from gateway.feeds.seal import ChunkSeal
+from gateway.feeds.unread import MissingChunks
 from gateway.feeds.waits import Waits
 from gateway.feeds.withdraw import Withdrawer
 from gateway.feeds.worker import LaneWorker
@@ -114,6 +116,7 @@ class Services:
     bus: Bus
     producers: Mapping[Lane, Producer]
     box: SecretBox
+    seal: ChunkSeal
     live: Live
     registry: Registry
     health: Health
@@ -158,7 +161,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             list(TOPICS.values()), partitions=settings.partitions, replication=settings.replication_factor
         ):
             log.warning("topic.differs", problem=problem)
-        await raise_feed_no(bus, pool)
+        seal = ChunkSeal(key)
+        await raise_feed_no(bus, pool, seal)
         box, health = SecretBox(key), Health()
         health.add("postgres", partial(_answering, pool))
         health.add("kafka", bus.check)
@@ -173,6 +177,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             bus=bus,
             producers={lane: await enter(bus.producer(lane)) for lane in Lane},
             box=box,
+            seal=seal,
             live=await enter(watch_suppliers(pool, box)),
             registry=Registry(),
             health=health,
@@ -192,20 +197,29 @@ def compose(services: Services) -> Stages:
     roles, pool, suppliers = services.settings.roles, services.pool, services.live.suppliers
     profiles = Profiles(Suppliers(pool, services.box), services.registry)
     applier = Applier(services.producers)
-    contents = Contents(services.bus, services.feed_pool, profiles)
+    contents = Contents(services.bus, services.feed_pool, profiles, services.seal)
     withdrawer = Withdrawer(services.feed_pool, services.producers[Lane.BULK])
     numbers, waits, reports = FeedNumbers(pool), Waits(pool), Reports(pool)
     finisher = Finisher(pool, withdrawer.wake, waits.end)
     holds = Holds(pool, contents, withdrawer.wake)
-    admission = Admission(pool, services.producers, numbers, finisher.touched)
+    admission = Admission(pool, services.producers, numbers, services.seal, finisher.touched)
     replays = _replays(services, FeedReplays(applier, services.producers[Lane.EXPRESS], profiles, suppliers), holds)
     app = web.Application(middlewares=[answer_problems])
     app.add_routes(OpsRoutes(services.health).routes())
     jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("numbers", numbers.watch)]
     jobs += [Job("finisher", finisher.run)]
     if "feeds" in roles:
-        jobs += _feed_jobs(services, ChunkProcessor(services.feed_pool, applier, profiles, finisher.touched), contents)
+        processor = ChunkProcessor(
+            services.feed_pool,
+            applier,
+            profiles,
+            services.seal,
+            finisher.touched,
+            rejected_bytes=services.settings.rejected_bytes_per_day,
+        )
+        jobs += _feed_jobs(services, processor, contents)
         jobs += [Job("withdrawer", withdrawer.run)]
+        jobs += [Job("missing chunks", MissingChunks(pool, services.bus, finisher.touched).run)]
         jobs += [Job("outbox", Publisher(pool, services.producers[Lane.EXPRESS], owner=services.owner).run)]
         jobs += [Job("replays", replays.run)]
     if "sessions" in roles:
@@ -233,7 +247,7 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
         registry=services.registry,
         box=services.box,
         numbers=numbers,
-        runs=Runs(services.session_pool, services.producers[Lane.BULK], admission, finisher.touched),
+        runs=Runs(services.session_pool, services.producers[Lane.BULK], admission, services.seal, finisher.touched),
         owner=services.owner,
     )
     sessions = Sessions(means, term=services.settings.lease_seconds)
@@ -256,7 +270,9 @@ def _feed_jobs(services: Services, processor: ChunkProcessor, contents: Contents
 def _vendor_routes(services: Services, admission: Admission, reports: Reports, waits: Waits) -> VendorRoutes:
     settings = services.settings
     limits = IntakeLimits(
-        BodyLimits(max_bytes=settings.max_body_bytes, spool_dir=settings.spool_dir), settings.feeds_rate_per_minute
+        BodyLimits(max_bytes=settings.max_body_bytes, spool_dir=settings.spool_dir),
+        settings.feeds_rate_per_minute,
+        settings.rejected_bytes_per_day,
     )
     live = services.live
     return VendorRoutes(admission, reports, waits, live.suppliers, live.keys, services.registry, limits)
@@ -272,7 +288,7 @@ def _admin(services: Services, reports: Reports, holds: Holds, replays: Replays)
         PullRoutes(PullStatus(pool, services.live.suppliers, services.registry)),
         AuditRoutes(pool),
     ]
-    return build_admin(parts, token.get_secret_value() if token else None)
+    return build_admin(parts, token.get_secret_value() if token else None, FailedLogins(pool))
 
 
 @asynccontextmanager
@@ -299,18 +315,18 @@ async def _endless(job: Job) -> None:
         raise RuntimeError(f"job {job.name} ended by itself")
 
 
-def _addresses(settings: Settings) -> tuple[str, str]:
-    """Bootstrap servers and database URL. Raises ConfigError naming both ways to have them."""
+def _addresses(settings: Settings) -> tuple[Bootstrap, str]:
+    """Kafka's bootstrap and database URL. Raises ConfigError naming both ways to have them."""
     missing = [
         name
-        for name, value in (("KAFKA_BOOTSTRAP", settings.kafka_bootstrap), ("DATABASE_URL", settings.database_url))
+        for name, value in (("KAFKA_BOOTSTRAP", settings.bootstrap), ("DATABASE_URL", settings.database_url))
         if value is None
     ]
-    if missing or settings.kafka_bootstrap is None or settings.database_url is None:
+    if missing or settings.bootstrap is None or settings.database_url is None:
         raise ConfigError(
             [f"{' and '.join(missing)} must be set; or run with --embedded, which starts Kafka and PostgreSQL itself"]
         )
-    return settings.kafka_bootstrap, settings.database_url.get_secret_value()
+    return settings.bootstrap, settings.database_url.get_secret_value()
 
 
 def _of_owner(lease_seconds: float) -> Mapping[str, str]:

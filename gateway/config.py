@@ -11,10 +11,19 @@ import binascii
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AnyHttpUrl,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -36,7 +45,31 @@ ELSEWHERE = frozenset(
     {"MALLGATE_CACHE_DIR", "MALLGATE_CONFIG", "MALLGATE_FAULT", "MALLGATE_FAULT_MARK", "MALLGATE_MAVEN_REPOSITORY"}
 )
 
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+SECRETS = ("database_url", "secret_key", "admin_token", "kafka_sasl_password")
+"""Settings that may stand in a file of their own as well, which `<name>_file` names."""
+
 _KEY_BYTES = 32
+_TOKEN_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How Kafka is reached, and how both sides prove who they are. servers: host:port[,host:port]."""
+
+    servers: str
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    sasl_mechanism: Mechanism | None = None
+    sasl_username: str | None = None
+    sasl_password: str | None = field(default=None, repr=False)
+    ssl_ca_file: Path | None = None
+    ssl_cert_file: Path | None = None
+    ssl_key_file: Path | None = None
+
+    def __str__(self) -> str:
+        return self.servers
 
 
 def _comma_separated(value: object) -> object:
@@ -50,6 +83,17 @@ class Settings(BaseSettings):
 
     kafka_bootstrap: str | None = Field(None, validation_alias="kafka_bootstrap", description="host:port[,host:port]")
     database_url: SecretStr | None = Field(None, validation_alias="database_url", description="postgresql://…")
+    database_url_file: Path | None = Field(
+        None, validation_alias="database_url_file", description="file that holds the URL"
+    )
+    kafka_security_protocol: SecurityProtocol = Field("PLAINTEXT", description="SASL_SSL or SSL beyond this machine")
+    kafka_sasl_mechanism: Mechanism | None = Field(None, description="of SASL_PLAINTEXT and SASL_SSL")
+    kafka_sasl_username: str | None = Field(None, min_length=1, description="whom Kafka knows the gateway as")
+    kafka_sasl_password: SecretStr | None = Field(None, min_length=1, description="of that user")
+    kafka_sasl_password_file: Path | None = Field(None, description="file that holds the password")
+    kafka_ssl_ca_file: Path | None = Field(None, description="PEM, whom to trust; unset: the system's authorities")
+    kafka_ssl_cert_file: Path | None = Field(None, description="PEM, the gateway's own certificate")
+    kafka_ssl_key_file: Path | None = Field(None, description="PEM, the certificate's key, without a passphrase")
     topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]{0,64}$", description="of topics and groups, for sandboxes")
     partitions: int = Field(12, ge=1, le=1000, description="of topics that the gateway creates")
     replication_factor: int = Field(1, ge=1, le=9, description="of topics that the gateway creates; 3 in production")
@@ -64,20 +108,26 @@ class Settings(BaseSettings):
 
     secret_key: SecretStr | None = Field(None, description="32 bytes in base64; encrypts the suppliers' secrets")
     secret_key_file: Path | None = Field(None, description="file that holds the secret key")
-    admin_token: SecretStr | None = Field(None, min_length=16, description="opens /admin/v1; unset closes it")
+    admin_token: SecretStr | None = Field(
+        None, min_length=_TOKEN_LENGTH, description="opens /admin/v1; unset closes it"
+    )
+    admin_token_file: Path | None = Field(None, description="file that holds the admin token")
     admin_url: AnyHttpUrl | None = Field(None, description="where the CLI finds /admin/v1")
 
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     feeds_rate_per_minute: int = Field(600, ge=1, description="feeds a supplier may push; its row may lower this")
+    rejected_bytes_per_day: int = Field(
+        256 * 1024**2, ge=1024, description="rejected records a supplier may have kept; its row may lower this"
+    )
     max_body_bytes: int = Field(2 * 1024**3, ge=1024, description="bytes of one decoded feed")
     lease_seconds: float = Field(15.0, ge=1, le=300, description="seconds of silence that cost an owner its supplier")
     drain_timeout: float = Field(30.0, gt=0, le=3600, description="seconds to end in when told to stop")
 
     _split = field_validator("roles", mode="before")(_comma_separated)
 
-    @field_validator("data_dir", "spool_dir", "secret_key_file")
+    @field_validator("data_dir", "spool_dir", "kafka_ssl_ca_file", "kafka_ssl_cert_file", "kafka_ssl_key_file")
     @classmethod
     def _at_home(cls, path: Path | None) -> Path | None:
         return path.expanduser() if path else path
@@ -89,10 +139,35 @@ class Settings(BaseSettings):
             _decoded_key(key.get_secret_value())
         return key
 
+    @field_validator(*(f"{name}_file" for name in SECRETS))
+    @classmethod
+    def _holds_a_secret(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path is None:
+            return None
+        path = path.expanduser()
+        secret = read_secret(path)
+        if info.field_name == "secret_key_file":
+            _decoded_key(secret)
+        if info.field_name == "admin_token_file" and len(secret) < _TOKEN_LENGTH:
+            raise ValueError(f"{path} must hold at least {_TOKEN_LENGTH} characters")
+        return path
+
     @model_validator(mode="after")
-    def _one_key(self) -> Settings:
-        if self.secret_key and self.secret_key_file:
-            raise ValueError("secret_key and secret_key_file exclude each other")
+    def _one_place(self) -> Settings:
+        for name in SECRETS:
+            file: Path | None = getattr(self, f"{name}_file")
+            if file is None:
+                continue
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name} and {name}_file exclude each other")
+            object.__setattr__(self, name, SecretStr(read_secret(file)))  # the settings are frozen only from now on
+        return self
+
+    @model_validator(mode="after")
+    def _kafka_as_a_whole(self) -> Settings:
+        problems = list(_kafka_problems(self))
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @classmethod
@@ -109,15 +184,92 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, *([TomlConfigSettingsSource(settings_cls, Path(file))] if file else []))
 
     def secret_key_bytes(self) -> bytes | None:
-        """The key of the suppliers' secrets, None when none is set. Raises ConfigError for an unusable key file."""
-        if self.secret_key:
-            return _decoded_key(self.secret_key.get_secret_value())
-        if self.secret_key_file is None:
+        """The key of the suppliers' secrets, None when none is set."""
+        return _decoded_key(self.secret_key.get_secret_value()) if self.secret_key else None
+
+    @property
+    def bootstrap(self) -> Bootstrap | None:
+        """How Kafka is reached, None when no server is named."""
+        if self.kafka_bootstrap is None:
             return None
-        try:
-            return _decoded_key(self.secret_key_file.read_text().strip())
-        except (OSError, ValueError) as error:
-            raise ConfigError([f"secret_key_file: {error}"]) from error
+        password = self.kafka_sasl_password
+        return Bootstrap(
+            self.kafka_bootstrap,
+            self.kafka_security_protocol,
+            self.kafka_sasl_mechanism,
+            self.kafka_sasl_username,
+            password.get_secret_value() if password else None,
+            self.kafka_ssl_ca_file,
+            self.kafka_ssl_cert_file,
+            self.kafka_ssl_key_file,
+        )
+
+
+def kafka_settings(bootstrap: Bootstrap) -> dict[str, Any]:
+    """The settings, all of them that speak of Kafka's address and security, that say the same."""
+    return {
+        "kafka_bootstrap": bootstrap.servers,
+        "kafka_security_protocol": bootstrap.security_protocol,
+        "kafka_sasl_mechanism": bootstrap.sasl_mechanism,
+        "kafka_sasl_username": bootstrap.sasl_username,
+        "kafka_sasl_password": SecretStr(bootstrap.sasl_password) if bootstrap.sasl_password else None,
+        "kafka_sasl_password_file": None,
+        "kafka_ssl_ca_file": bootstrap.ssl_ca_file,
+        "kafka_ssl_cert_file": bootstrap.ssl_cert_file,
+        "kafka_ssl_key_file": bootstrap.ssl_key_file,
+    }
+
+
+def kafka_environment(bootstrap: Bootstrap) -> dict[str, str]:
+    """The same as a child process reads it from its environment."""
+    settings = kafka_settings(bootstrap)
+    password = settings.pop("kafka_sasl_password")
+    texts = {name: str(value) for name, value in settings.items() if value is not None}
+    if password is not None:
+        texts["kafka_sasl_password"] = password.get_secret_value()
+    return {variable(name): text for name, text in texts.items()}
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    alias = Settings.model_fields[name].validation_alias
+    return name.upper() if alias else PREFIX + name.upper()
+
+
+def _kafka_problems(settings: Settings) -> Iterator[str]:
+    """What of Kafka's security would not be used, and what it lacks."""
+    protocol = settings.kafka_security_protocol
+    login = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+    files = ("kafka_ssl_ca_file", "kafka_ssl_cert_file", "kafka_ssl_key_file")
+    for names, part in ((login, "SASL"), (files, "SSL")):
+        given = [name for name in names if getattr(settings, name) is not None]
+        used = protocol.startswith("SASL_") if part == "SASL" else protocol.endswith("SSL")
+        if given and not used:
+            yield f"{', '.join(given)}: kafka_security_protocol is {protocol}, which uses no {part}"
+    if protocol.startswith("SASL_"):
+        absent = [name for name in login if getattr(settings, name) is None]
+        if absent:
+            yield f"kafka_security_protocol is {protocol}: {', '.join(absent)} must be set"
+    if (settings.kafka_ssl_cert_file is None) != (settings.kafka_ssl_key_file is None):
+        yield "kafka_ssl_cert_file and kafka_ssl_key_file belong together"
+
+
+def read_secret(path: Path) -> str:
+    """The secret that a file holds, without the white space around it.
+
+    Raises ValueError when it cannot be read, is empty, or when others than its owner may read it.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if mode & 0o077:
+                raise ValueError(f"others than its owner may use {path} (mode {mode & 0o777:04o}): chmod 600 {path}")
+            secret = file.read().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    if not secret:
+        raise ValueError(f"{path} is empty")
+    return secret
 
 
 def load_settings(**overrides: Any) -> Settings:

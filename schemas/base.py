@@ -10,6 +10,9 @@ from decimal import Decimal
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from schemas.visible import is_deceptive
 
 CONTROLS = r"\x00-\x1f\x7f"
 """Characters that no identifier or single-line text may hold."""
@@ -33,11 +36,16 @@ def read(model: type[M], value: bytes) -> M:
 
 
 SKU_LENGTH = 128
+SKU_PATTERN = rf"^[^\s{CONTROLS}]([^{CONTROLS}]*[^\s{CONTROLS}])?$"
+AREA_PATTERN = r"^(\*|[0-9A-Za-z_-]{1,64})$"
+LINE_PATTERN = rf"^[^{CONTROLS}]+$"
 
 
 def _composed(text: str) -> str:
     if text.isascii():
         return text
+    if any(map(is_deceptive, text)):
+        raise PydanticCustomError("invalid_text", "no invisible characters, and no blanks but spaces")
     composed = unicodedata.normalize("NFC", text)
     if len(composed) > SKU_LENGTH:  # a few characters have only decomposed forms
         raise ValueError(f"longer than {SKU_LENGTH} characters in NFC")
@@ -56,19 +64,33 @@ SupplierId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,31}$")
 
 Sku = Annotated[
     str,
-    StringConstraints(pattern=rf"^[^\s{CONTROLS}]([^{CONTROLS}]*[^\s{CONTROLS}])?$", max_length=SKU_LENGTH),
+    StringConstraints(pattern=SKU_PATTERN, max_length=SKU_LENGTH),
     AfterValidator(_composed),
 ]
-"""The supplier's own article number, NFC, 1 to 128 characters, no control characters, no blank at either end."""
+"""The supplier's own article number, NFC, 1 to 128 characters, no space at either end.
 
-AreaId = Annotated[str, StringConstraints(pattern=r"^(\*|[0-9A-Za-z_-]{1,64})$")]
+No character that cannot be seen, such as U+200B or U+00A0: two articles whose numbers look the same are one to people.
+"""
+
+AreaId = Annotated[str, StringConstraints(pattern=AREA_PATTERN)]
 """An area of the supplier's own area tree, or `*` for everywhere the supplier delivers."""
 
-Line = Annotated[str, StringConstraints(pattern=rf"^[^{CONTROLS}]+$", max_length=500)]
+Line = Annotated[str, StringConstraints(pattern=LINE_PATTERN, max_length=500)]
 """One line of text, 1 to 500 characters, no control characters."""
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$", max_length=200_000)]
 """Text of any number of lines, at most 200,000 characters; of the control characters only tab and line ends."""
+
+
+class MayHoldMarkup:
+    """Marks a text as one that suppliers write in HTML: the gateway cleans it before it is published."""
+
+
+Markup = Annotated[Text, MayHoldMarkup()]
+"""Text that may hold HTML, in messages without anything active: scripts, frames, forms and event handlers are gone.
+
+A text without any markup stays as it was written; it too can be shown as HTML.
+"""
 
 Amount = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6), plain_decimal(6)]
 """An amount of money in the unit its model names (yuan unless said otherwise), at most 6 decimals, never a float.

@@ -16,16 +16,17 @@ from pydantic import Field, StringConstraints, model_validator
 
 from schemas.base import (
     CONTROLS,
+    LINE_PATTERN,
     Amount,
     AreaId,
     Instant,
     Line,
+    Markup,
     Model,
     Percent,
     Quantity,
     Sku,
     SupplierId,
-    Text,
 )
 
 EVERYWHERE = "*"
@@ -90,10 +91,16 @@ class NoDirectoryReason(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
-Label = Annotated[str, StringConstraints(pattern=rf"^[^{CONTROLS}]+$", max_length=200)]
+WEB_ADDRESS_PATTERN = rf"^https?://[^\s{CONTROLS}]+$"
+PURCHASE_CODE_PATTERN = r"^[ABC][0-9]{2,8}$"
+EDITION_PATTERN = r"^[0-9]{4}$"
+BARCODE_PATTERN = r"^[0-9]{8,14}$"
+TAX_CODE_PATTERN = r"^[0-9]{1,19}$"
+
+Label = Annotated[str, StringConstraints(pattern=LINE_PATTERN, max_length=200)]
 """A short line, 1 to 200 characters, no control characters."""
 
-WebAddress = Annotated[str, StringConstraints(pattern=rf"^https?://[^\s{CONTROLS}]+$", max_length=2000)]
+WebAddress = Annotated[str, StringConstraints(pattern=WEB_ADDRESS_PATTERN, max_length=2000)]
 """An absolute http or https address, at most 2,000 characters."""
 
 
@@ -101,16 +108,18 @@ class Attribute(Model):
     """One property of a product as the supplier words it."""
 
     name: Label = Field(description="Name of the property. Source: supplier.")
-    value: Annotated[Text, Field(max_length=2000)] = Field(description="Its value. Source: supplier.")
+    value: Annotated[Markup, Field(max_length=2000)] = Field(
+        description="Its value; may hold HTML, sanitised by the gateway. Source: supplier."
+    )
 
 
 class PurchaseCode(Model):
     """A code of the government-procurement article list; without its edition the code is ambiguous."""
 
-    code: Annotated[str, StringConstraints(pattern=r"^[ABC][0-9]{2,8}$")] = Field(
+    code: Annotated[str, StringConstraints(pattern=PURCHASE_CODE_PATTERN)] = Field(
         description="品目 code. Source: supplier."
     )
-    edition: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$")] = Field(
+    edition: Annotated[str, StringConstraints(pattern=EDITION_PATTERN)] = Field(
         description="Year of the edition of the list. Source: supplier."
     )
 
@@ -143,18 +152,22 @@ class ProductFacts(Model):
     images: Annotated[tuple[WebAddress, ...], Field(max_length=100)] = Field(
         (), description="Addresses of images, main image first. Source: supplier."
     )
-    description: Text | None = Field(
+    description: Markup | None = Field(
         None, description="Introduction as HTML, sanitised by the gateway in the message. Source: supplier."
     )
-    barcode: Annotated[str, StringConstraints(pattern=r"^[0-9]{8,14}$")] | None = Field(
+    barcode: Annotated[str, StringConstraints(pattern=BARCODE_PATTERN)] | None = Field(
         None, description="GTIN (EAN, UPC) as given, right or wrong. Source: supplier."
     )
-    tax_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")] | None = Field(
+    tax_code: Annotated[str, StringConstraints(pattern=TAX_CODE_PATTERN)] | None = Field(
         None, description="税收分类编码 as given. Source: supplier."
     )
     origin: Line | None = Field(None, description="Place of origin. Source: supplier.")
-    warranty: Text | None = Field(None, description="Warranty terms. Source: supplier.")
-    packing_list: Text | None = Field(None, description="What is in the box. Source: supplier.")
+    warranty: Markup | None = Field(
+        None, description="Warranty terms; may hold HTML, sanitised by the gateway. Source: supplier."
+    )
+    packing_list: Markup | None = Field(
+        None, description="What is in the box; may hold HTML, sanitised by the gateway. Source: supplier."
+    )
     minimum_order_quantity: Annotated[Quantity, Field(gt=0)] = Field(
         Decimal(1), description="Smallest quantity of an order, in sales units. Source: supplier, else 1."
     )

@@ -15,13 +15,13 @@ Outcome = Literal["normalized", "unchanged", "stale", "rejected", "held", "cance
 
 Count = Annotated[int, Field(ge=0)]
 
+ProblemCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+
 
 class TopProblem(Model):
     """One kind of problem in a feed, with examples."""
 
-    code: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)] = Field(
-        description="Problem code, stable. Source: gateway."
-    )
+    code: ProblemCode = Field(description="Problem code, stable. Source: gateway.")
     message_en: Line = Field(description="What it means, in English. Source: gateway.")
     message_zh: Line = Field(description="What it means, in Chinese. Source: gateway.")
     count: Annotated[int, Field(ge=1)] = Field(description="Items with this problem. Source: gateway.")
@@ -45,6 +45,9 @@ class FeedReport(Model):
     counts: dict[Outcome, Count] = Field(description="Items per outcome; one not named is 0. Source: gateway.")
     withdrawn: Count | None = Field(
         None, description="Keys that a full feed withdrew because it did not name them. Source: gateway."
+    )
+    warnings: dict[ProblemCode, Count] = Field(
+        {}, description="Items that were taken with a doubt, per problem code. Source: gateway."
     )
     problems: Annotated[tuple[TopProblem, ...], Field(max_length=100)] = Field(
         (), description="Kinds of problems, the most frequent first. Source: gateway."

@@ -11,7 +11,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from gateway.embedded import Engines, open_engines
-from gateway.kafka import TOPICS, Bus, open_bus
+from gateway.kafka import TOPICS, Bus, client_options, open_bus
 from gateway.store import Pool, connect, migrate, open_pool
 
 TEMPLATE = "template_mallgate"
@@ -97,7 +97,7 @@ async def bus(engines: Engines, topic_prefix: str) -> AsyncIterator[Bus]:
 
 
 async def _delete_topics(engines: Engines, prefix: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=engines.kafka_bootstrap)
+    admin = AIOKafkaAdminClient(**client_options(engines.kafka_bootstrap))
     await admin.start()
     try:
         await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])

@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from gateway.config import Bootstrap, kafka_environment
+
 KEY = base64.b64encode(b"\x07" * 32).decode()
 """Secret key of every program under test."""
 
@@ -76,7 +78,7 @@ class Program:
 
 @asynccontextmanager
 async def running(
-    bootstrap: str,
+    bootstrap: Bootstrap,
     database: str,
     prefix: str,
     *,
@@ -94,7 +96,7 @@ async def running(
         "0",
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("MALLGATE_")},
-            "KAFKA_BOOTSTRAP": bootstrap,
+            **kafka_environment(bootstrap),
             "DATABASE_URL": database,
             "MALLGATE_TOPIC_PREFIX": prefix,
             "MALLGATE_PARTITIONS": "3",

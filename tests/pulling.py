@@ -11,6 +11,7 @@ import orjson
 
 from contrib.simulators.jd_vop.config import Config
 from contrib.simulators.jd_vop.simulator import Simulator
+from gateway.config import Bootstrap
 from tests.eventually import eventually
 from tests.program import ADMIN_TOKEN
 from tests.reader import Entry, read_topics
@@ -142,7 +143,7 @@ def calls(simulator: Simulator) -> list[dict[str, Any]]:
     return [orjson.loads(line) for line in simulator.config.log.read_bytes().splitlines()]
 
 
-async def latest(bootstrap: str, prefix: str, supplier: str) -> dict[str, dict[str, Entry]]:
+async def latest(bootstrap: Bootstrap, prefix: str, supplier: str) -> dict[str, dict[str, Entry]]:
     """By facet and sku the last record of every key of a supplier; a withdrawn one has no value."""
     topics = await read_topics(bootstrap, prefix)
     found: dict[str, dict[str, Entry]] = {facet: {} for facet in FACETS}

@@ -1,6 +1,7 @@
-"""A separate reader of Kafka and PostgreSQL: what is really there, counted without any code of the gateway.
+"""A separate reader of Kafka and PostgreSQL: what is really there, counted by no code of the gateway.
 
-As a script it prints the same account as one JSON object: `python -m tests.reader BOOTSTRAP DATABASE_URL`.
+As a script it prints the same account as one JSON object: `python -m tests.reader INSTANCE`, the file that a gateway
+on embedded engines leaves in its data directory.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ import asyncio
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+
+from gateway.config import Bootstrap
+from gateway.kafka import client_options
 
 CATALOG = (
     "mall.catalog.products.v1",
@@ -48,11 +53,11 @@ class Entry:
         return self.headers["ce_id"].decode()
 
 
-async def read_topics(bootstrap: str, prefix: str = "") -> dict[str, list[Entry]]:
+async def read_topics(bootstrap: Bootstrap, prefix: str = "") -> dict[str, list[Entry]]:
     """Every record of every topic under the prefix, in offset order within its partition."""
     partitions = await partitions_under(bootstrap, prefix)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False, fetch_max_wait_ms=100
+        **client_options(bootstrap), auto_offset_reset="earliest", enable_auto_commit=False, fetch_max_wait_ms=100
     )
     await consumer.start()
     try:
@@ -65,9 +70,9 @@ async def read_topics(bootstrap: str, prefix: str = "") -> dict[str, list[Entry]
     return topics
 
 
-async def partitions_under(bootstrap: str, prefix: str) -> dict[str, list[TopicPartition]]:
+async def partitions_under(bootstrap: Bootstrap, prefix: str) -> dict[str, list[TopicPartition]]:
     """The partitions of every topic under the prefix, by topic."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**client_options(bootstrap))
     await admin.start()
     try:
         names = sorted(
@@ -142,7 +147,7 @@ async def read_books(database: str) -> Books:
     return Books(*([dict(row) for row in table] for table in tables))
 
 
-async def account(bootstrap: str, database: str, prefix: str = "") -> dict[str, Any]:
+async def account(bootstrap: Bootstrap, database: str, prefix: str = "") -> dict[str, Any]:
     """Counts to hold against what the gateway says of itself: items, topics, the last version of every price."""
     topics, books = await read_topics(bootstrap, prefix), await read_books(database)
     records = sum(feed["records"] or 0 for feed in books.feeds)  # of one under way they are not known yet
@@ -158,4 +163,7 @@ async def account(bootstrap: str, database: str, prefix: str = "") -> dict[str, 
 
 
 if __name__ == "__main__":
-    print(orjson.dumps(asyncio.run(account(*sys.argv[1:]))).decode())
+    note = orjson.loads(Path(sys.argv[1]).read_bytes())
+    login = (note["kafka_security_protocol"], note["kafka_sasl_mechanism"], note["kafka_sasl_username"])
+    kafka = Bootstrap(note["kafka_bootstrap"], *login, note["kafka_sasl_password"])
+    print(orjson.dumps(asyncio.run(account(kafka, note["database_url"]))).decode())

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from gateway.config import Bootstrap
 from tests.history import Pushed, last_is_newest
 from tests.program import ADMIN_TOKEN
 from tests.reader import read_books, read_topics
@@ -103,7 +104,7 @@ class Vendor:
                     return
                 await asyncio.sleep(0.1)
 
-    async def settled(self, bootstrap: str, database: str, prefix: str) -> None:
+    async def settled(self, bootstrap: Bootstrap, database: str, prefix: str) -> None:
         """Wait until the prices topic ends on the newest of every key; the keeper has 60 s of quiet for it."""
         async with asyncio.timeout(90):
             while True:

@@ -42,9 +42,13 @@ class Adapter(sdk.Adapter):
         """One page of one pool."""
         return await pulls.list_skus(http, cursor, self.options)
 
-    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str]) -> Sequence[sdk.Exchange]:
-        """One exchange for all skus of a facet, for each sku of products, for each area of stock."""
-        return await pulls.read(http, facet, skus, self.options)
+    def areas(self, facet: Facet) -> Sequence[str]:
+        """Those of the contract, for stock."""
+        return self.options.areas if facet is Facet.STOCK else ("",)
+
+    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[sdk.Exchange]:
+        """One exchange for all skus of a facet, for each sku of products."""
+        return await pulls.read(http, facet, skus, area)
 
     async def fetch(self, http: sdk.Http, pool: str) -> Sequence[sdk.Message]:
         """What the pool holds for feeds."""

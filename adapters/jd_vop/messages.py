@@ -48,6 +48,8 @@ def _message(element: Any) -> sdk.Message:
 
 def follow_ups(message: sdk.Message) -> tuple[sdk.FollowUp, ...]:
     """What a message makes us read anew. Raises ContractError where its type or content is not promised."""
+    if message.type not in (*REREADS, AREA_CHANGE):
+        raise _unknown(message, "a type that is not known", sdk.UnknownMessageError)
     try:
         content = replies.stripped(sdk.members(message.raw)).get("result")
     except (sdk.InvalidMessageError, ValueError) as error:
@@ -56,10 +58,10 @@ def follow_ups(message: sdk.Message) -> tuple[sdk.FollowUp, ...]:
         raise _unknown(message, "no result")
     if message.type == AREA_CHANGE:
         return (sdk.RereadAreas(_changed(message, content)),)
-    facets, sku = REREADS.get(message.type), replies.told(content.get("skuId"))
-    if facets is None or sku is None or not sku.isdecimal():
-        raise _unknown(message, "a type that is not known" if facets is None else "no sku")
-    return (sdk.Reread(sku, facets),)
+    sku = replies.told(content.get("skuId"))
+    if sku is None or not sku.isdecimal():
+        raise _unknown(message, "no sku")
+    return (sdk.Reread(sku, REREADS[message.type]),)
 
 
 def _changed(message: sdk.Message, content: Mapping[str, Any]) -> str:
@@ -72,9 +74,9 @@ def _changed(message: sdk.Message, content: Mapping[str, Any]) -> str:
     return areas.area_id(int(level) - 2, parent)
 
 
-def _unknown(message: sdk.Message, what: str) -> sdk.ContractError:
+def _unknown(message: sdk.Message, what: str, error: type[sdk.ContractError] = sdk.ContractError) -> sdk.ContractError:
     kind = sdk.legible(message.type)
-    return sdk.ContractError(f"message of type {kind!r}: {what}", operation="message_get", reply=message.raw)
+    return error(f"message of type {kind!r}: {what}", operation="message_get", reply=message.raw)
 
 
 async def acknowledge(http: sdk.Http, messages: Sequence[sdk.Message]) -> None:

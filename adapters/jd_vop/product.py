@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from html.parser import HTMLParser
+from html import unescape
+from itertools import islice
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -139,46 +140,28 @@ def _attributes(row: Row) -> tuple[Attribute, ...]:
 
 def _parameters(table: str) -> Sequence[tuple[str, str]]:
     """Name and value of every row of a table that has both, however badly it is closed."""
-    parser = _Table()
-    parser.feed(table)
-    parser.close()
-    parser.end_row()
-    return [(name.rstrip(":： ")[:200], value) for name, value in parser.pairs if name.rstrip(":： ") and value]
+    rows = (tuple(" ".join(_CONTROLS.sub(" ", unescape(cell)).split()) for cell in row) for row in _rows(table))
+    pairs = ((row[0].rstrip(":： ")[:200], row[1]) for row in rows if len(row) >= 2)
+    return list(islice(((name, value) for name, value in pairs if name and value), MAX_ATTRIBUTES))
 
 
-class _Table(HTMLParser):
-    """Collects the first two cells of every row; headings are no cells."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pairs: list[tuple[str, str]] = []
-        self._cells: list[str] = []
-        self._inside = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "tr":
-            self.end_row()
-        elif tag == "td":
-            self._cells.append("")
-        if tag in ("td", "th", "tr"):
-            self._inside = tag == "td"
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("tr", "table"):
-            self.end_row()
-        if tag in ("td", "tr", "table"):
-            self._inside = False
-
-    def handle_data(self, data: str) -> None:
-        if self._inside:
-            self._cells[-1] += data
-
-    def end_row(self) -> None:
-        """Take the row that has come to its end."""
-        cells = [" ".join(_CONTROLS.sub(" ", cell).split()) for cell in self._cells]  # `&#1;` was none before
-        if len(cells) >= 2:
-            self.pairs.append((cells[0], cells[1]))
-        self._cells = []
+def _rows(table: str) -> Iterator[list[str]]:
+    """The cells of every row; headings are no cells."""
+    cells: list[list[str]] = []
+    inside = False
+    for token in sdk.read_markup(table):
+        if isinstance(token, str):
+            if inside:
+                cells[-1].append(token)
+            continue
+        if token.name == "tr" or (token.end and token.name == "table"):
+            yield ["".join(cell) for cell in cells]
+            cells = []
+        elif token.name == "td" and not token.end:
+            cells.append([])
+        if token.name in ("td", "th", "tr", "table"):
+            inside = token.name == "td" and not token.end
+    yield ["".join(cell) for cell in cells]
 
 
 def _images(exchange: sdk.Exchange, row: Row, image_host: str) -> tuple[str, ...]:

@@ -130,16 +130,15 @@ def _digest(skus: Sequence[str]) -> str:
     return hashlib.sha256(",".join(skus).encode()).hexdigest()[:32]
 
 
-async def read(http: sdk.Http, facet: Facet, skus: Sequence[str], options: Options) -> list[sdk.Exchange]:
+async def read(http: sdk.Http, facet: Facet, skus: Sequence[str], area: str) -> list[sdk.Exchange]:
     """Exchanges about all of these skus. Raises as `Http.call`."""
     match facet:
         case Facet.PRODUCT:
             return await _products(http, skus)
         case Facet.STOCK:
-            if not options.areas:
+            if not area:
                 raise sdk.ContractError("Stock is asked for by area: set options.areas.")
-            found = await together(*(_stock(http, area, skus) for area in options.areas))
-            return [exchange for exchanges in found for exchange in exchanges]
+            return await _stock(http, area, skus)
         case Facet.PRICE:
             return await _settled(skus, lambda some: _asked(http, _price(some)), {})
         case Facet.LISTING:

@@ -54,7 +54,7 @@ NOTHING = frozenset({"0010", "2004", "3405"})
 TOKENS = frozenset({"access_token", "refresh_token"})
 """Operations that only hand out tokens: whatever they refuse, they refuse our credentials."""
 
-_NAMED = re.compile(r"skuIds?\s*[:：]?\s*\[([^\]]*)\]", re.IGNORECASE)
+_NAMED = re.compile(r"skuIds?\s*+(?:[:：]\s*+)?+\[([^\[\]]*+)\]", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _TRUTH: Mapping[str, bool] = {"true": True, "false": False}
 

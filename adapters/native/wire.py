@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, Strict, TypeAdapter
 
 from gateway.sdk import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Reshaped, Stamps
-from schemas.base import Line, Text
+from schemas.base import Line, Markup
 from schemas.catalog import (
     Attribute,
     Label,
@@ -24,7 +24,7 @@ from schemas.catalog import (
     WebAddress,
 )
 
-_NAMED = TypeAdapter(dict[Label, Annotated[Text, Field(max_length=2000)]])
+_NAMED = TypeAdapter(dict[Label, Annotated[Markup, Field(max_length=2000)]])
 
 
 def _listed(attributes: Any) -> Any:

@@ -16,6 +16,7 @@ from contrib.bench.rows import Budget, Plan, Row, paired
 from contrib.bench.stage import Stage, open_bus_at
 from contrib.bench.usage import cpu_seconds
 from contrib.bench.watch import until_counted, until_published
+from gateway.config import kafka_environment
 from gateway.kafka import PRICES, TOPICS, Bus, Message, TopicSpec
 from schemas.envelope import key_of
 
@@ -76,8 +77,9 @@ async def follow(stage: Stage, contestant: str, records: int) -> dict[str, Any]:
         await bus.ensure_topics([RAW, TOPICS[PRICES]], partitions=PARTITIONS, replication=1)
         await _produce(bus, records)
         topics = (place.prefix + RAW.name, place.prefix + PRICES)
-        arguments = (contestant, place.bootstrap, place.database, *topics)
-        async with running("contrib.bench.peers", *arguments, sign=b"ready") as peer:
+        arguments = (contestant, place.database, *topics)
+        environment = kafka_environment(place.bootstrap)
+        async with running("contrib.bench.peers", *arguments, sign=b"ready", environment=environment) as peer:
             before, started = cpu_seconds(peer.pid), time.monotonic()
             await until_published(bus, PRICES, records)
             ended = await until_counted(place, PEER_VERSIONS, records)

@@ -1,6 +1,7 @@
 """The same job as users of FastStream write it: validate, guard the version in PostgreSQL, publish what changed.
 
-Run as a program of its own: `python -m contrib.bench.peers each|batch BOOTSTRAP DATABASE_URL INPUT OUTPUT`. It reads
+Run as a program of its own: `python -m contrib.bench.peers each|batch DATABASE_URL INPUT OUTPUT`, Kafka in the
+environment as for the gateway. It reads
 raw price records keyed by sku and prints `ready` once it reads. A record is published before its version is committed
 and its offset after that, so that a crash at any point repeats it instead of losing it: what the gateway promises, too.
 """
@@ -20,8 +21,10 @@ import asyncpg
 import uvloop
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker, KafkaMessage, KafkaPublishMessage
+from faststream.security import SASLScram512
 
 from adapters.native.wire import PriceRecord
+from gateway.config import Settings, load_settings
 from schemas.catalog import Price, PriceFacts
 from schemas.envelope import key_of
 
@@ -126,10 +129,12 @@ def in_batches(job: Job) -> None:
 CONTESTANTS: dict[str, Callable[[Job], None]] = {"each": one_by_one, "batch": in_batches}
 
 
-async def main(contestant: str, bootstrap: str, database: str, source: str, target: str) -> None:
+async def main(contestant: str, database: str, source: str, target: str) -> None:
     """Run one contestant until it is asked to stop."""
+    kafka = load_settings()
     broker = KafkaBroker(
-        bootstrap,
+        kafka.kafka_bootstrap or "",
+        security=_security(kafka),
         logger=None,
         acks="all",
         compression_type="zstd",
@@ -141,6 +146,11 @@ async def main(contestant: str, bootstrap: str, database: str, source: str, targ
         CONTESTANTS[contestant](Job(broker, pool, source, target))
         application = FastStream(broker, logger=None, after_startup=[_told])
         await application.run()
+
+
+def _security(kafka: Settings) -> SASLScram512:
+    password = kafka.kafka_sasl_password.get_secret_value() if kafka.kafka_sasl_password else ""
+    return SASLScram512(kafka.kafka_sasl_username or "", password, use_ssl=False)
 
 
 async def _told() -> None:

@@ -15,8 +15,10 @@ import aiohttp
 
 from contrib.bench.children import ChildDiedError, running
 from contrib.bench.stage import Place
+from gateway.config import kafka_environment
 from gateway.embedded.ports import choose_port
 from gateway.outbound import AdminClient
+from gateway.suppliers import SCOPES
 
 READY_SECONDS = 60.0
 SUPPLIERS = ("bulk-vendor", "express-vendor")
@@ -65,7 +67,7 @@ async def gateway(place: Place, spool: Path, *, workers: int = 1) -> AsyncIterat
     """A gateway as its defaults have it, ready. Raises ChildDiedError when it ends, and TimeoutError."""
     admin_token, port = secrets.token_urlsafe(24), choose_port()
     environment = {
-        "KAFKA_BOOTSTRAP": place.bootstrap,
+        **kafka_environment(place.bootstrap),
         "DATABASE_URL": place.database,
         "MALLGATE_TOPIC_PREFIX": place.prefix,
         "MALLGATE_SECRET_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
@@ -91,7 +93,7 @@ async def gateway(place: Place, spool: Path, *, workers: int = 1) -> AsyncIterat
 async def _declared(admin: AdminClient) -> dict[str, str]:
     await admin.post("suppliers", "apply", body={"suppliers": dict.fromkeys(SUPPLIERS, DECLARATION)})
     return {
-        supplier: (await admin.post("suppliers", supplier, "keys", body={"kind": "bearer"}))["secret"]
+        supplier: (await admin.post("suppliers", supplier, "keys", body={"scopes": sorted(SCOPES)}))["secret"]
         for supplier in SUPPLIERS
     }
 

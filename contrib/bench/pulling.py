@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contrib.bench.program import Gateway
 from contrib.bench.stage import Place, open_bus_at
-from gateway.kafka import PRICES
+from gateway.kafka import PRICES, client_options
 
 LOOK_SECONDS = 0.5
 
@@ -58,7 +58,7 @@ async def arrivals(place: Place) -> AsyncIterator[Arrivals]:
     """Prices as they come on their topic from now on, seen by a reader who waits there."""
     async with open_bus_at(place) as bus:
         ends = await bus.end_offsets(PRICES)
-    consumer = AIOKafkaConsumer(bootstrap_servers=place.bootstrap, enable_auto_commit=False, fetch_max_wait_ms=100)
+    consumer = AIOKafkaConsumer(**client_options(place.bootstrap), enable_auto_commit=False, fetch_max_wait_ms=100)
     await consumer.start()
     try:
         starts = {TopicPartition(f"{place.prefix}{PRICES}", partition): end for partition, end in ends.items()}

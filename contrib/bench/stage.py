@@ -14,8 +14,9 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 from aiokafka.admin import AIOKafkaAdminClient
 
+from gateway.config import Bootstrap
 from gateway.embedded import Engines, open_engines
-from gateway.kafka import Bus, open_bus
+from gateway.kafka import Bus, client_options, open_bus
 from gateway.store import connect
 
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
@@ -29,7 +30,7 @@ class NoDiskError(Exception):
 class Place:
     """Where one contestant works in one run. prefix: of its topics and groups; database: URL of its own, empty."""
 
-    bootstrap: str
+    bootstrap: Bootstrap
     database: str
     prefix: str
 
@@ -65,8 +66,8 @@ async def open_bus_at(place: Place) -> AsyncIterator[Bus]:
         yield bus
 
 
-async def _delete_topics(bootstrap: str, prefix: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+async def _delete_topics(bootstrap: Bootstrap, prefix: str) -> None:
+    admin = AIOKafkaAdminClient(**client_options(bootstrap))
     await admin.start()
     try:
         await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from aiohttp import web
 
-from gateway.admin.http import authenticate, name_problems
+from gateway.admin.audit import FailedLogins
+from gateway.admin.http import authenticate, name_problems, refuse_unusable_text
 
 PREFIX = "/admin/v1"
 
@@ -20,9 +21,9 @@ class Routes(Protocol):
         ...
 
 
-def build_admin(parts: Iterable[Routes], token: str | None) -> web.Application:
+def build_admin(parts: Iterable[Routes], token: str | None, failed: FailedLogins) -> web.Application:
     """The application behind the bootstrap token. Mount it at PREFIX inside one that answers problems."""
-    app = web.Application(middlewares=[authenticate(token), name_problems])
+    app = web.Application(middlewares=[authenticate(token, failed.note), name_problems, refuse_unusable_text])
     for part in parts:
         app.add_routes(part.routes())
     return app

@@ -49,7 +49,7 @@ class Chosen(Matching):
     """Open letters to act on: of these ids, or of any, that match; the oldest `limit` of them."""
 
     ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=10_000)] | None = None
-    limit: Annotated[int, Field(ge=1)] | None = None
+    limit: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
 
     def selection(self) -> Selection:
         """The same as the service words it. Raises SelectionTooWideError."""
@@ -143,7 +143,8 @@ class DeadLetterRoutes:
 
     async def show(self, request: web.Request) -> web.Response:
         """One letter with its bytes."""
-        return answer(whole(await self._letters.show(UUID(request.match_info["letter"]))))
+        found = await self._letters.show(UUID(request.match_info["letter"]), actor=request[ACTOR])
+        return answer(whole(found))
 
     async def discard(self, request: web.Request) -> web.Response:
         """Give open letters up; `discarded` is how many they were."""

@@ -87,7 +87,12 @@ class FeedRoutes:
 def shown(feed: FeedStatus) -> dict[str, object]:
     """A feed as the API words it: its id is a text, as vendors know it."""
     status = asdict(feed)
-    return {"feed": str(status.pop("feed_no")), **status}
+    waits_for = status.pop("waits_for")
+    return {
+        "feed": str(status.pop("feed_no")),
+        **status,
+        "waits_for": None if waits_for is None else str(waits_for),
+    }
 
 
 def _worded(problem: dict[str, object]) -> dict[str, object]:

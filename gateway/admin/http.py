@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from gateway.feeds.holds import NotHeldError, UnknownFeedError
 from gateway.intake.answers import PROBLEM_JSON, correlation
 from gateway.intake.problems import ProblemError, document
 from gateway.sdk.errors import ConfigError, GatewayError
+from gateway.sdk.wire import shown
 from gateway.sessions import NotOwnedError, NotPulledError
 from gateway.suppliers import TooManyKeysError, UnknownKeyError, UnknownSupplierError
 
@@ -31,6 +32,12 @@ OPERATOR_HEADER = "Mallgate-Operator"
 """Who holds the token, by their own word."""
 
 MAX_BODY = 16 * 1024 * 1024
+
+MAX_PARAMETER = 1_000
+"""Characters of a value in a path or a query: every identifier is shorter."""
+
+_UNUSABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""Characters that no name, reason or document of ours holds; PostgreSQL takes no NUL and UTF-8 no half of a pair."""
 
 # What the services raise -> the problem it is.
 _RAISED: Mapping[type[GatewayError], str] = {
@@ -50,10 +57,11 @@ class Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def authenticate(token: str | None) -> Middleware:
+def authenticate(token: str | None, refused: Callable[[str], Awaitable[None]]) -> Middleware:
     """Let in who sends the bootstrap token; without one nobody is let in.
 
     The actor of the audit is `bootstrap`, and after a colon whom the caller says to be: the token proves no more.
+    refused: told the address of everybody else.
     """
     expected = None if token is None else hashlib.sha256(token.encode()).digest()
 
@@ -62,6 +70,7 @@ def authenticate(token: str | None) -> Middleware:
         scheme, _, sent = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         digest = hashlib.sha256(sent.strip().encode("utf-8", "surrogateescape")).digest()
         if expected is None or scheme.lower() != "bearer" or not hmac.compare_digest(digest, expected):
+            await refused(request.remote or "unknown")
             raise ProblemError("admin_auth_invalid")
         said = request.headers.get(OPERATOR_HEADER, "")
         request[ACTOR] = f"bootstrap:{said}" if re.fullmatch(r"[\w.@-]{1,64}", said) else "bootstrap"
@@ -88,13 +97,42 @@ async def name_problems(request: web.Request, handler: Handler) -> web.StreamRes
         raise ProblemError(code, str(error)) from error
 
 
+@web.middleware
+async def refuse_unusable_text(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a path or a query with a value that can be nobody's name; bodies are looked at where they are read."""
+    given = [*request.match_info.items(), *request.query.items()]
+    for name, text in given:
+        if len(text) > MAX_PARAMETER or _UNUSABLE.search(text) or _UNUSABLE.search(name):
+            expected = f"at most {MAX_PARAMETER:,} characters, none of them a control character"
+            raise ProblemError("bad_parameter", path=shown(name), actual=shown(text), expected=expected)
+    return await handler(request)
+
+
 async def sent_json(request: web.Request) -> Any:
-    """The body as JSON. Raises ProblemError(malformed_json)."""
+    """The body as JSON. Raises ProblemError: malformed_json, or validation_failed for a control character in a text."""
     body = await request.clone(client_max_size=MAX_BODY).read()
     try:
-        return orjson.loads(body or b"{}")
+        value = orjson.loads(body or b"{}")
     except orjson.JSONDecodeError as error:
         raise ProblemError("malformed_json", str(error)) from error
+    if found := next(filter(None, map(_UNUSABLE.search, _texts(value))), None):
+        raise ProblemError("validation_failed", "A text holds a control character.", actual=shown(found[0]))
+    return value
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text within decoded JSON, names of members included."""
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case str() as text:
+                yield text
+            case dict() as members:
+                waiting += [*members.keys(), *members.values()]
+            case list() as elements:
+                waiting += elements
+            case _:
+                pass
 
 
 async def sent(request: web.Request, model: type[Body]) -> Body:

@@ -53,7 +53,7 @@ class ItemPage(Sent):
     """Query of the letters of a job. after: position of the last one of the page before."""
 
     outcome: str | None = None
-    after: Annotated[int, Field(ge=0)] = 0
+    after: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     limit: Size = 50
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,12 @@ from gateway.suppliers.declarations import parse
 CHINA = ZoneInfo("Asia/Shanghai")
 """Directories take effect at its midnight."""
 
+DEFAULT_LIFE = timedelta(days=365)
+"""Of a credential that is issued without a word about its end."""
+
+LONGEST_LIFE = timedelta(days=1826)
+"""Of any: a secret that nobody remembers has to end some day."""
+
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
@@ -29,8 +35,11 @@ def _known(scope: str) -> str:
 
 
 def _ahead(at: datetime) -> datetime:
-    if at <= datetime.now(UTC):
+    now = datetime.now(UTC)
+    if at <= now:
         raise ValueError("lies in the past")
+    if at > now + LONGEST_LIFE:
+        raise ValueError(f"lies more than {LONGEST_LIFE.days} days ahead")
     return at
 
 
@@ -47,11 +56,13 @@ class Resuming(Sent):
 
 
 class Issuing(Sent):
-    """Body of a new credential. Without scopes it has all of them, without expires_at it does not expire."""
+    """Body of a new credential: what it allows has to be said. Without expires_at it lives for DEFAULT_LIFE."""
 
     kind: KeyKind = KeyKind.BEARER
-    scopes: Annotated[frozenset[Annotated[str, AfterValidator(_known)]], Field(min_length=1)] = SCOPES
-    expires_at: Annotated[AwareDatetime, AfterValidator(_ahead)] | None = None
+    scopes: Annotated[frozenset[Annotated[str, AfterValidator(_known)]], Field(min_length=1)]
+    expires_at: Annotated[AwareDatetime, AfterValidator(_ahead)] = Field(
+        default_factory=lambda: datetime.now(UTC) + DEFAULT_LIFE
+    )
 
 
 class SupplierRoutes:

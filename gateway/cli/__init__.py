@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 
 from cyclopts import App, CycloptsError, Group
-from rich.console import Console
 from rich.text import Text
+
+from gateway.cli.terminal import Terminal
 
 DONE = 0
 FAILED = 1
@@ -30,7 +31,7 @@ RUNNING = Group.create_ordered("Run")
 OPERATING = Group.create_ordered("Operate")
 DEVELOPING = Group.create_ordered("Develop")
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = Terminal(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _wrongly_called(error: CycloptsError) -> Text:
@@ -65,6 +66,7 @@ COMMANDS = (
     ("suppliers", OPERATING, "Declare suppliers, pause them, hand out their keys."),
     ("feeds", OPERATING, "Look at what suppliers fed; decide about held feeds."),
     ("deadletters", OPERATING, "Look at what was rejected; replay or discard it."),
+    ("audit", OPERATING, "Look at who changed what; check that the record of it is whole."),
     ("topics", OPERATING, "Look at the Kafka topics."),
     ("adapters", DEVELOPING, "Look at the adapters there are, test one, begin one."),
     ("schemas", DEVELOPING, "Write or check the generated schemas and README's tables."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -9,11 +10,13 @@ from urllib.parse import urlsplit
 
 from gateway.cli.instance import settings
 from gateway.cli.output import Json, emit, table
-from gateway.config import Settings
+from gateway.config import Bootstrap, Settings
 from gateway.kafka import TOPICS, Bus, open_bus
+from gateway.loopback import is_loopback
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.store import connect
+from gateway.store.address import VERIFIED, is_here, sslmode_of
 from gateway.store.inspection import outstanding, unfit
 from gateway.telemetry.logging import configure
 
@@ -97,17 +100,42 @@ def _adapters() -> Finding:
 
 
 async def _kafka(given: Settings) -> AsyncIterator[Finding]:
-    if given.kafka_bootstrap is None:
+    bootstrap = given.bootstrap
+    if bootstrap is None:
         yield Finding("Kafka", Verdict.PROBLEM, "KAFKA_BOOTSTRAP is not set")
         return
     try:
-        async with open_bus(given.kafka_bootstrap, topic_prefix=given.topic_prefix, patience=PATIENCE) as bus:
+        async with open_bus(bootstrap, topic_prefix=given.topic_prefix, patience=PATIENCE) as bus:
             yield Finding("Kafka", Verdict.OK, f"cluster {bus.cluster_id}, {await bus.check()}")
+            yield _kafka_line(bootstrap)
             yield _durability(given)
             for finding in await _topics(bus, given):
                 yield finding
     except GatewayError as error:
-        yield Finding("Kafka", Verdict.PROBLEM, f"{given.kafka_bootstrap}: {error}")
+        yield Finding("Kafka", Verdict.PROBLEM, f"{bootstrap}: {error}")
+
+
+def _kafka_line(bootstrap: Bootstrap) -> Finding:
+    """How safe what is said to Kafka is on its way."""
+    protocol = bootstrap.security_protocol
+    if protocol.endswith("SSL"):
+        return Finding("Kafka's line", Verdict.OK, f"{protocol}, certificates verified")
+    hosts = [server.strip().rpartition(":")[0] for server in bootstrap.servers.split(",")]
+    if all(map(is_loopback, hosts)):
+        return Finding("Kafka's line", Verdict.OK, f"{protocol}, within this machine")
+    words = f"{protocol} to {bootstrap}: anybody on the way may write; set MALLGATE_KAFKA_SECURITY_PROTOCOL=SASL_SSL"
+    return Finding("Kafka's line", Verdict.WARNING, words)
+
+
+def _postgres_line(url: str) -> Finding:
+    """How safe what is said to PostgreSQL is on its way."""
+    mode = sslmode_of(url, os.environ)
+    if mode == VERIFIED:
+        return Finding("PostgreSQL's line", Verdict.OK, f"sslmode={mode}")
+    if is_here(url, os.environ):
+        return Finding("PostgreSQL's line", Verdict.OK, "within this machine")
+    words = f"sslmode={mode}: anybody on the way may answer in its place; sslmode={VERIFIED}&sslrootcert=FILE"
+    return Finding("PostgreSQL's line", Verdict.WARNING, words)
 
 
 def _durability(given: Settings) -> Finding:
@@ -137,6 +165,7 @@ async def _postgres(given: Settings) -> AsyncIterator[Finding]:
     url = given.database_url.get_secret_value()
     try:
         async with connect(url, name="check", patience=PATIENCE) as connection:
+            yield _postgres_line(url)
             problems = await unfit(connection)
             for problem in problems:
                 yield Finding("PostgreSQL", Verdict.PROBLEM, problem)

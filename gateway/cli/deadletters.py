@@ -122,7 +122,7 @@ async def show(
     async with admin() as client:
         found = await client.get("deadletters", letter)
     if original:
-        sys.stdout.buffer.write(b64decode(found["original"]))
+        _write(b64decode(found["original"]))
     elif json:
         emit(found)
     else:
@@ -145,6 +145,14 @@ async def discard(chosen: Chosen | None = None, *, reason: str, json: Json = Fal
         emit(found)
     else:
         facts([("discarded", found["discarded"])])
+
+
+def _write(original: bytes) -> None:
+    """The bytes as they are; on a terminal those that it would obey are written out."""
+    if sys.stdout.isatty():
+        console.print(original.decode(errors="replace"), markup=False, soft_wrap=True)
+    else:
+        sys.stdout.buffer.write(original)
 
 
 def _group(group: dict[str, Any]) -> list[object]:

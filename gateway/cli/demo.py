@@ -15,7 +15,6 @@ from typing import Annotated, Any, NamedTuple
 
 import uvloop
 from cyclopts import Parameter
-from rich.console import Console
 
 from gateway import app
 from gateway.cli import DONE, INTERRUPTED
@@ -23,7 +22,8 @@ from gateway.cli.embedding import embedded_settings
 from gateway.cli.instance import Instance, announced
 from gateway.cli.output import Json, emit
 from gateway.cli.signals import stop_on_signals
-from gateway.config import Settings, load_settings
+from gateway.cli.terminal import Terminal
+from gateway.config import Bootstrap, Settings, load_settings
 from gateway.demo.pulled import JD, SLOW, pull, told
 from gateway.demo.show import show, show_next
 from gateway.demo.simulators import Simulated, simulated, simulators_root
@@ -106,7 +106,7 @@ class Sites(NamedTuple):
 async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) -> int:
     """Exit status: being stopped is the end of a demo that has shown everything, and an interruption of any other."""
     stop = stop_on_signals()
-    console = Console(stderr=as_json, highlight=False)
+    console = Terminal(stderr=as_json, highlight=False)
     started = time.monotonic()
     async with AsyncExitStack() as stack:
         ready = await stack.enter_async_context(embedded_settings(settings))
@@ -151,7 +151,7 @@ async def _running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[str
 
 
 @asynccontextmanager
-async def _sites(directory: Path, skus: int, console: Console) -> AsyncIterator[Sites | None]:
+async def _sites(directory: Path, skus: int, console: Terminal) -> AsyncIterator[Sites | None]:
     """The suppliers to pull from, beside the block; None where there is no simulator to play them."""
     root = simulators_root()
     if root is None:
@@ -165,7 +165,7 @@ async def _sites(directory: Path, skus: int, console: Console) -> AsyncIterator[
         yield Sites(jd, slow)
 
 
-async def _played(settings: Settings, url: str, size: Size, sites: Sites | None, console: Console) -> Account:
+async def _played(settings: Settings, url: str, size: Size, sites: Sites | None, console: Terminal) -> Account:
     token = settings.admin_token.get_secret_value() if settings.admin_token else ""
     database = settings.database_url.get_secret_value() if settings.database_url else ""
 
@@ -180,7 +180,7 @@ async def _played(settings: Settings, url: str, size: Size, sites: Sites | None,
     console.print(f"[bold]mallgate[/bold] {url}  [dim]Kafka {settings.kafka_bootstrap}[/dim]")
     async with (
         AdminClient(url, token, operator="demo") as admin,
-        open_bus(settings.kafka_bootstrap or "") as bus,
+        open_bus(settings.bootstrap or Bootstrap("")) as bus,
         open_pool(database, name="demo", size=1) as pool,
     ):
         account = await push(admin, url, count=size.articles, told=pushing)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from gateway.config import Settings
+from gateway.config import Settings, kafka_settings
 from gateway.embedded import open_engines
 from gateway.embedded.progress import Step
 from gateway.suppliers import load_or_create_key
@@ -34,10 +34,10 @@ async def embedded_settings(settings: Settings) -> AsyncIterator[Settings]:
             engines = await stack.enter_async_context(open_engines(settings.data_dir, progress=progress))
         yield settings.model_copy(
             update={
-                "kafka_bootstrap": engines.kafka_bootstrap,
+                **kafka_settings(engines.kafka_bootstrap),
                 "database_url": SecretStr(engines.database_url),
+                "database_url_file": None,
                 "secret_key": settings.secret_key or _key(settings),
-                "secret_key_file": None,
                 "admin_token": settings.admin_token or SecretStr(secrets.token_urlsafe(24)),
             }
         )
@@ -60,5 +60,5 @@ def engine_progress() -> Iterator[Callable[[Step], None]]:
 
 
 def _key(settings: Settings) -> SecretStr:
-    key = settings.secret_key_bytes() or load_or_create_key(settings.data_dir / "secret.key")
+    key = load_or_create_key(settings.data_dir / "secret.key")
     return SecretStr(base64.b64encode(key).decode())

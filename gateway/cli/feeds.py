@@ -157,8 +157,10 @@ def _show(feed: dict[str, Any]) -> None:
             ),
             ("chunks", f"{done} of {'?' if chunks is None else chunks}"),
             ("outcomes", outcomes(feed)),
+            ("warnings", feed["warnings"]),
             ("withdrawn", _withdrawn(feed)),
             ("flaw", feed["flaw"]),
+            ("waits for", feed["waits_for"] and f"feed {feed['waits_for']}, which is older and not whole yet"),
             *_hold(feed),
             *((name.removesuffix("_at"), moment(feed[name])) for name in ("received_at", "produced_at", "finished_at")),
         ]

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from gateway.config import Settings, load_settings
 from gateway.sdk.errors import ConfigError
@@ -27,6 +27,10 @@ class Instance(BaseModel):
     admin_url: str
     admin_token: str
     kafka_bootstrap: str
+    kafka_security_protocol: str = "PLAINTEXT"
+    kafka_sasl_mechanism: str | None = None
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: str | None = None
     database_url: str
 
     @classmethod
@@ -34,10 +38,18 @@ class Instance(BaseModel):
         """The gateway that runs on these settings and answers at `url`."""
         return cls(
             admin_url=url,
-            admin_token=settings.admin_token.get_secret_value() if settings.admin_token else "",
+            admin_token=_revealed(settings.admin_token) or "",
             kafka_bootstrap=settings.kafka_bootstrap or "",
-            database_url=settings.database_url.get_secret_value() if settings.database_url else "",
+            kafka_security_protocol=settings.kafka_security_protocol,
+            kafka_sasl_mechanism=settings.kafka_sasl_mechanism,
+            kafka_sasl_username=settings.kafka_sasl_username,
+            kafka_sasl_password=_revealed(settings.kafka_sasl_password),
+            database_url=_revealed(settings.database_url) or "",
         )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 @contextlib.contextmanager
@@ -71,5 +83,8 @@ def settings() -> Settings:
     instance = found(given.data_dir)
     if instance is None:
         return given
-    left = {name: value for name, value in instance.model_dump().items() if getattr(given, name) is None}
-    return load_settings(**left)
+    told = {name: value for name, value in instance.model_dump().items() if value is not None}
+    if given.kafka_bootstrap is not None:  # another cluster has other users
+        told = {name: value for name, value in told.items() if not name.startswith("kafka_")}
+    unset = {name: value for name, value in told.items() if name.startswith("kafka_") or getattr(given, name) is None}
+    return load_settings(**unset)

@@ -36,8 +36,8 @@ async def add(
     supplier: Supplier,
     /,
     *,
+    scope: Annotated[list[str], Parameter(negative="")],
     kind: Literal["bearer", "webhook"] = "bearer",
-    scope: Annotated[list[str] | None, Parameter(negative="")] = None,
     expires: Annotated[datetime | None, Parameter(converter=_instant)] = None,
     json: Json = False,
 ) -> None:
@@ -45,16 +45,14 @@ async def add(
 
     Parameters
     ----------
+    scope: list[str]
+        What it allows, may be repeated: feeds:product, feeds:price, feeds:stock, feeds:listing, read.
     kind: str
         bearer: sent with each request; webhook: signs each request as Standard Webhooks has it.
-    scope: list[str]
-        What it allows, may be repeated: feeds:product, feeds:price, feeds:stock, feeds:listing, read. Default: all.
     expires: datetime
-        90d, or an instant with its offset. Default: never.
+        90d, or an instant with its offset, at most five years ahead. Default: in a year.
     """
-    body: dict[str, object] = {"kind": kind}
-    if scope:
-        body["scopes"] = scope
+    body: dict[str, object] = {"kind": kind, "scopes": scope}
     if expires:
         body["expires_at"] = expires.isoformat()
     async with admin() as client:
@@ -78,7 +76,7 @@ async def list_(supplier: Supplier, /, *, json: Json = False) -> None:
         table(
             "key|kind|state|scopes|created|expires|last used",
             ([each["key_id"], each["kind"], state(each), each["scopes"], *map(moment, _times(each))] for each in found),
-            empty=f"No keys yet: mallgate suppliers keys add {supplier}",
+            empty=f"No keys yet: mallgate suppliers keys add {supplier} --scope feeds:price --scope read",
         )
 
 

@@ -10,15 +10,17 @@ from typing import Annotated
 import orjson
 from cyclopts import Parameter
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, JustifyMethod
+from rich.console import JustifyMethod
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from gateway.cli.terminal import Terminal, escaped, visible
+
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for machines.")]
 
 # Into a pipe there is no width to fit: a table must not cut what a person greps for.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+console = Terminal(highlight=False, width=None if sys.stdout.isatty() else 240)
 
 UNLIMITED = 10_000
 """Characters: wider than any table."""
@@ -47,7 +49,7 @@ STYLES: Mapping[str, str] = {
 
 def emit(value: object) -> None:
     """One JSON value on a line of its own."""
-    sys.stdout.write(orjson.dumps(value).decode() + "\n")
+    sys.stdout.write(escaped(orjson.dumps(value).decode()) + "\n")
 
 
 def table(columns: str, rows: Iterable[Sequence[object]], *, empty: str) -> None:
@@ -94,16 +96,16 @@ def _lines(pairs: Iterable[tuple[str, Text]]) -> None:
 
 
 def cell(value: object) -> Text:
-    """A value as a person reads it. Text of vendors is never markup."""
+    """A value as a person reads it. Text of vendors is never markup; it is made visible before a width is reckoned."""
     match value:
         case None:
             return Text("–", style="dim")
         case str():
-            return Text(value, style=STYLES.get(value, ""))
+            return Text(visible(value), style=STYLES.get(value, ""))
         case list() | tuple():
-            return Text(", ".join(map(str, value)))
+            return Text(visible(", ".join(map(str, value))))
         case dict():
-            return Text(", ".join(f"{name} {each}" for name, each in value.items()))
+            return Text(visible(", ".join(f"{name} {each}" for name, each in value.items())))
         case _:
             return Text(f"{value:,}" if isinstance(value, int) else str(value))
 

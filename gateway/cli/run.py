@@ -15,12 +15,13 @@ from typing import Annotated
 import structlog
 import uvloop
 from cyclopts import Parameter
+from pydantic import SecretStr
 
 from gateway import app
 from gateway.cli.embedding import embedded_settings
 from gateway.cli.instance import Instance, announced
 from gateway.cli.signals import leaving_within, stop_on_signals
-from gateway.config import ROLES, Role, Settings, load_settings
+from gateway.config import ROLES, SECRETS, Role, Settings, kafka_environment, load_settings, variable
 from gateway.sdk.errors import GatewayError
 from gateway.telemetry.logging import configure
 
@@ -122,7 +123,8 @@ async def _run(settings: Settings, *, embedded: bool, share_port: bool) -> None:
 
 async def _supervise(settings: Settings, stop: asyncio.Event) -> None:
     """Run the workers as processes of their own on one port; when one ends by itself, stop all."""
-    environment = {**os.environ, **_for_workers(settings)}
+    own = _for_workers(settings)
+    environment = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in own} | own
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-m", "gateway", "run", "--share-port", env=environment, start_new_session=True
@@ -144,17 +146,20 @@ async def _supervise(settings: Settings, stop: asyncio.Event) -> None:
 
 def _for_workers(settings: Settings) -> dict[str, str]:
     """The settings that arguments and the embedded engines changed, as a worker's environment."""
-    secrets = {
-        "DATABASE_URL": settings.database_url,
-        "MALLGATE_SECRET_KEY": settings.secret_key,
-        "MALLGATE_ADMIN_TOKEN": settings.admin_token,
-    }
-    return {
-        "KAFKA_BOOTSTRAP": settings.kafka_bootstrap or "",
+    own = {
         "MALLGATE_HOST": settings.host,
         "MALLGATE_PORT": str(settings.port),
         "MALLGATE_ROLES": ",".join(settings.roles),
         "MALLGATE_DATA_DIR": str(settings.data_dir),
         "MALLGATE_WORKERS": "1",
-        **{name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None},
+        **(kafka_environment(settings.bootstrap) if settings.bootstrap else {}),
     }
+    for name in SECRETS:  # each in the one place it has
+        secret: SecretStr | None = getattr(settings, name)
+        file: Path | None = getattr(settings, f"{name}_file")
+        if file is not None:
+            own.pop(variable(name), None)
+            own[variable(f"{name}_file")] = str(file)
+        elif secret is not None:
+            own[variable(name)] = secret.get_secret_value()
+    return own

@@ -28,6 +28,7 @@ VERDICTS: Mapping[str, tuple[str, str]] = {
 CAPABILITIES: Mapping[str, str] = {
     "normalises_feeds": "数据归一化",
     "pulls_feeds": "商品数据查询",
+    "confirms_skus": "在售确认",
     "polls_messages": "消息获取",
     "reads_areas": "区域查询",
     "obtains_tokens": "令牌获取",

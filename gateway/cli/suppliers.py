@@ -80,16 +80,25 @@ async def show(supplier: Supplier, /, *, revision: int | None = None, json: Json
         _show(found)
 
 
+PAUSED: list[tuple[str, object]] = [
+    ("stopped", "pushes (503 supplier_paused, uploads under way as well), pulls, messages"),
+    ("goes on", "feeds accepted before, reading and cancelling them, replays, decisions about what is held"),
+]
+"""What a pause stops, and what it does not."""
+
+RESUMED: list[tuple[str, object]] = [("goes on", "pushes, pulls, messages")]
+
+
 @suppliers.command
 async def pause(supplier: Supplier, /, *, reason: str, json: Json = False) -> None:
-    """Stop working for a supplier.
+    """Stop pushes, pulls and messages of a supplier; what was accepted before still takes effect.
 
     Parameters
     ----------
     reason: str
         Why; kept in the audit.
     """
-    await _move(supplier, "pause", {"reason": reason}, json=json)
+    await _move(supplier, "pause", {"reason": reason}, PAUSED, json=json)
 
 
 @suppliers.command
@@ -101,7 +110,7 @@ async def resume(supplier: Supplier, /, *, reason: str | None = None, json: Json
     reason: str
         Why; kept in the audit.
     """
-    await _move(supplier, "resume", {"reason": reason}, json=json)
+    await _move(supplier, "resume", {"reason": reason}, RESUMED, json=json)
 
 
 async def _apply(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -117,13 +126,15 @@ async def _apply(document: dict[str, Any]) -> list[dict[str, Any]]:
     return applied
 
 
-async def _move(supplier: str, verb: str, body: dict[str, Any], *, json: bool) -> None:
+async def _move(
+    supplier: str, verb: str, body: dict[str, Any], effects: list[tuple[str, object]], *, json: bool
+) -> None:
     async with admin() as client:
         found = await client.post("suppliers", supplier, verb, body=body)
     if json:
         emit(found)
     else:
-        facts([("supplier", found["id"]), ("state", found["state"])])
+        facts([("supplier", found["id"]), ("state", found["state"]), *effects])
 
 
 def _row(found: dict[str, Any]) -> list[object]:

@@ -90,9 +90,9 @@ def _bus() -> AbstractAsyncContextManager[Bus]:
     # A command says itself what went wrong; what its libraries log on the way would only stand between.
     configure("console", "error")
     given = settings()
-    if given.kafka_bootstrap is None:
+    if given.bootstrap is None:
         raise ConfigError(["KAFKA_BOOTSTRAP is not set, and no gateway with embedded engines runs here."])
-    return open_bus(given.kafka_bootstrap, topic_prefix=given.topic_prefix, patience=5.0)
+    return open_bus(given.bootstrap, topic_prefix=given.topic_prefix, patience=5.0)
 
 
 def resolve(name: str) -> str:

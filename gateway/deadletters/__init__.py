@@ -16,7 +16,7 @@ from gateway.deadletters.errors import (
     SelectionTooWideError,
     UnknownLetterError,
 )
-from gateway.deadletters.letters import DeadLetter, DeadLetterRow, LetterSummary, issues_json
+from gateway.deadletters.letters import DeadLetter, DeadLetterRow, LetterSummary, issues_json, storable
 from gateway.deadletters.patch import Patch
 from gateway.deadletters.record import record
 from gateway.deadletters.replay import Handler, Predictor, ReplayResult
@@ -55,4 +55,5 @@ __all__ = [
     "issues_json",
     "record",
     "settle",
+    "storable",
 ]

@@ -90,12 +90,14 @@ class DeadLetters:
             rows = await connection.fetch(queries.LETTERS, *matching.parameters(), *place_by_id(after), size + 1)
         return paged([summary_of(row) for row in rows], size, lambda letter: cursor(letter.created_at, letter.id))
 
-    async def show(self, letter: UUID) -> DeadLetterRow:
-        """One letter with its original bytes. Raises UnknownLetterError."""
-        async with acquired(self._pool) as connection:
+    async def show(self, letter: UUID, *, actor: str | None = None) -> DeadLetterRow:
+        """One letter with its original bytes; that a person read them is in the audit. Raises UnknownLetterError."""
+        async with transaction(self._pool) as connection:
             row = await connection.fetchrow(queries.LETTER, letter)
-        if row is None:
-            raise UnknownLetterError
+            if row is None:
+                raise UnknownLetterError
+            if actor is not None:
+                await audit.record(connection, actor, "deadletter.read", target=str(letter))
         return letter_of(row)
 
     async def acknowledge(self, fingerprint: str, *, actor: str, reason: str) -> None:

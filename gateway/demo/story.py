@@ -14,6 +14,7 @@ from gateway.demo.pulled import Pulled
 from gateway.kafka import TOPICS, Bus
 from gateway.outbound import AdminClient, VendorClient
 from gateway.store import Pool, acquired
+from gateway.suppliers import SCOPES
 
 SUPPLIER = "demo-office"
 CHANGED = 500
@@ -97,8 +98,9 @@ async def push(admin: AdminClient, url: str, *, count: int, told: Callable[[Act]
     """Declare the supplier, hand out its keys, push its feeds one by one. told: of each before it is pushed."""
     account = Account()
     await admin.post("suppliers", "apply", body=DECLARATION)
-    secret = (await admin.post("suppliers", SUPPLIER, "keys", body={"kind": "webhook"}))["secret"]
-    account.token = (await admin.post("suppliers", SUPPLIER, "keys", body={"kind": "bearer"}))["secret"]
+    keys, scopes = ("suppliers", SUPPLIER, "keys"), sorted(SCOPES)
+    secret = (await admin.post(*keys, body={"kind": "webhook", "scopes": scopes}))["secret"]
+    account.token = (await admin.post(*keys, body={"kind": "bearer", "scopes": scopes}))["secret"]
     async with VendorClient(url, SUPPLIER, secret=secret, token=account.token) as vendor:
         for act in acts(articles(count)):
             told(act)

@@ -2,7 +2,9 @@
 
 from gateway.embedded.engine import Engine
 from gateway.embedded.errors import (
+    CacheUnsafeError,
     DataDirectoryInUseError,
+    DataDirectoryOwnerError,
     DataDirectoryVersionError,
     DiskFullError,
     DownloadError,
@@ -18,7 +20,9 @@ from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.progress import Progress, Stage, Step
 
 __all__ = [
+    "CacheUnsafeError",
     "DataDirectoryInUseError",
+    "DataDirectoryOwnerError",
     "DataDirectoryVersionError",
     "DiskFullError",
     "DownloadError",

@@ -11,7 +11,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from gateway.embedded.errors import DataDirectoryInUseError
+from gateway.embedded.errors import DataDirectoryInUseError, DataDirectoryOwnerError, DataDirectoryVersionError
+from gateway.embedded.identity import User, open_directory, refuse_foreign_owner
+
+# The layout of an engine's directory, said in a file among its data. 2: a server's user and passwords of its own; data
+# without the file comes from servers that other users of the machine could use.
+_LAYOUT = "2"
+_LAYOUT_FILE = "mallgate.layout"
 
 # How long the engine of a program that has just died may take to end.
 _LEAVING_SECONDS = 15.0
@@ -22,7 +28,8 @@ async def claimed(directory: Path) -> AsyncIterator[int]:
     """Hold the directory's lock file for the block; yields its descriptor.
 
     A process that inherits the descriptor holds the claim on after the block, until it ends.
-    Raises DataDirectoryInUseError when a living program holds it; waits for the engine of a dead one to end.
+    Raises DataDirectoryInUseError when a living program holds it, DataDirectoryOwnerError when it is another user's;
+    waits for the engine of a dead one to end.
     """
     descriptor = _open_lock(directory)
     try:
@@ -40,8 +47,11 @@ async def claimed(directory: Path) -> AsyncIterator[int]:
 
 
 def _open_lock(directory: Path) -> int:
-    directory.mkdir(parents=True, exist_ok=True)
-    return os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        open_directory(directory)
+        return os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except PermissionError as error:
+        raise DataDirectoryOwnerError(str(error)) from error
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -67,3 +77,17 @@ async def made_whole(final: Path) -> AsyncIterator[Path]:
     fresh.mkdir(mode=0o700)
     yield fresh
     fresh.rename(final)
+
+
+def stamp_layout(data: Path) -> None:
+    """Note among fresh data how its directory is laid out."""
+    (data / _LAYOUT_FILE).write_text(_LAYOUT)
+
+
+def refuse_other_layout(data: Path, user: User | None) -> None:
+    """Raises DataDirectoryOwnerError and DataDirectoryVersionError for data that is not the user's and not ours."""
+    refuse_foreign_owner(data, os.geteuid() if user is None else user[0])
+    file = data / _LAYOUT_FILE
+    written = file.read_text() if file.exists() else "1"
+    if written != _LAYOUT:
+        raise DataDirectoryVersionError(f"{data} has layout {written} of mallgate, this one reads {_LAYOUT}")

@@ -25,12 +25,20 @@ class DownloadError(EngineError):
     """The Kafka jars cannot be had; check the network, or name a reachable mirror in MALLGATE_MAVEN_REPOSITORY."""
 
 
+class CacheUnsafeError(EngineError):
+    """Other users may write to the cache of Kafka's jars; name a directory of your own in MALLGATE_CACHE_DIR."""
+
+
 class PortTakenError(EngineError):
     """The port is taken; stop the program that holds it or choose another port."""
 
 
 class DataDirectoryInUseError(EngineError):
     """The data directory is in use by another running engine; stop that one or choose another directory."""
+
+
+class DataDirectoryOwnerError(EngineError):
+    """The data directory belongs to another user; run as that user or choose another directory."""
 
 
 class DataDirectoryVersionError(EngineError):

@@ -7,18 +7,22 @@ import base64
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from signal import SIGTERM
+from typing import Final
 
-from gateway.embedded.directory import made_whole
+from gateway.config import Bootstrap
+from gateway.embedded.directory import made_whole, refuse_other_layout, stamp_layout
 from gateway.embedded.engine import Engine
 from gateway.embedded.errors import DataDirectoryVersionError
-from gateway.embedded.jars import JARS, KAFKA_VERSION, fetch, missing
+from gateway.embedded.identity import engine_user, give, place
+from gateway.embedded.jars import JARS, KAFKA_VERSION, Jar, fetch, missing, secure
 from gateway.embedded.java import find_java
+from gateway.embedded.passwords import new_password
 from gateway.embedded.ports import LOOPBACK, choose_port
-from gateway.embedded.process import Command
+from gateway.embedded.process import Command, folder
 from gateway.embedded.progress import Progress, Stage
 
 _STARTED = "Kafka Server started"
@@ -26,13 +30,29 @@ _STARTED = "Kafka Server started"
 _META_VERSION = "1"
 _LARGEST_MESSAGE = 5 << 20
 
+USERNAME = "mallgate"
+MECHANISM: Final = "SCRAM-SHA-512"
+"""How clients prove who they are: a stranger who takes the port of a stopped broker learns no password from them."""
+
+_SCRATCH = "tmp"
+
+_MODULES = "org.apache.kafka.common.security"
+
 # One node, so one replica of everything; small internal topics and a small cleaner buffer, so that it starts fast.
 # After a kill the controller lets the broker back in only once the session of the one before has run out.
 _SETTINGS: Mapping[str, str] = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": "CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+    "inter.broker.listener.name": "CLIENTS",
+    "sasl.enabled.mechanisms": MECHANISM,
+    "sasl.mechanism.inter.broker.protocol": MECHANISM,
+    # The controller cannot look up what only it stores, so that its own listener has the password in its settings.
+    "sasl.mechanism.controller.protocol": "PLAIN",
+    "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": f"User:{USERNAME}",
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
     "auto.create.topics.enable": "false",
@@ -61,17 +81,29 @@ _COMPILE_LATER = (
 )
 
 
-def server_properties(port: int, controller_port: int, data: str) -> str:
-    """The server's configuration file. data: the log directory, relative to where the server runs.
-
-    Relative because Kafka reads the file as Latin-1 and splits the value at commas, and the path is the user's.
-    """
-    place = {
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
+def server_properties(port: int, controller_port: int, directory: str, password: str) -> str:
+    """The server's configuration file. directory: where its data is, as the server can reach it."""
+    login = f'username="{USERNAME}" password="{password}"'
+    scram = f"{_MODULES}.scram.ScramLoginModule required {login};"
+    plain = f'{_MODULES}.plain.PlainLoginModule required {login} user_{USERNAME}="{password}";'
+    own = {
+        "listeners": f"CLIENTS://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
-        "log.dirs": data,
+        "log.dirs": directory,
+        f"listener.name.clients.{MECHANISM.lower()}.sasl.jaas.config": scram,
+        "listener.name.controller.plain.sasl.jaas.config": plain,
     }
-    return "".join(f"{key}={value}\n" for key, value in {**_SETTINGS, **place}.items())
+    return "".join(f"{key}={value}\n" for key, value in {**_SETTINGS, **own}.items())
+
+
+def format_arguments(cluster_id: str, configuration: str, password: str) -> str:
+    """An argument file that makes Java format a data directory and let our user in.
+
+    A file, because a command line can be read by everybody.
+    """
+    user = f"{MECHANISM}=[name={USERNAME},password={password}]"
+    words = ("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", configuration, "--add-scram", user)
+    return "\n".join(words) + "\n"
 
 
 def mismatch(meta: str, written_by: str) -> str:
@@ -117,36 +149,58 @@ class EmbeddedKafka(Engine):
         self._jars = cache_directory(os.environ) / f"kafka-{KAFKA_VERSION}"
 
     @property
-    def bootstrap(self) -> str:
-        """`host:port` for clients."""
-        return f"{LOOPBACK}:{self.port}"
+    def bootstrap(self) -> Bootstrap:
+        """For clients: the address, and the one user that the broker knows."""
+        servers = f"{LOOPBACK}:{self.port}"
+        return Bootstrap(servers, "SASL_PLAINTEXT", MECHANISM, USERNAME, self._password)
+
+    @property
+    def _password(self) -> str:
+        return self._password_file.read_text()
+
+    @property
+    def _password_file(self) -> Path:
+        return self._directory / "password"
 
     async def _prepare(self, lock: int) -> None:
-        self._java = await asyncio.to_thread(find_java)
-        await self._fetch_jars()
-        self._place("kafka_log4j2.properties", files(__package__).joinpath("kafka_log4j2.properties").read_text())
+        self._java, _ = await asyncio.gather(asyncio.to_thread(find_java), self._fetch_jars())
+        place(self._directory / "kafka_log4j2.properties", _own_text("kafka_log4j2.properties"))
         self._empty_scratch()
         data = self._directory / "data"
         if data.exists():
             self._refuse_foreign(data)
             return
+        new_password(self._password_file)
         async with made_whole(data) as fresh:
-            self._place("format.properties", server_properties(choose_port(), choose_port(), fresh.name))
-            arguments = ("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", "format.properties")
-            await self._run(self._command("-XX:TieredStopAtLevel=1", *arguments), lock)
+            give(fresh, engine_user())
+            await self._format(fresh, lock)
             (fresh / "kafka.version").write_text(KAFKA_VERSION)
+            stamp_layout(fresh)
+
+    async def _format(self, fresh: Path, lock: int) -> None:
+        configuration, arguments = "format.properties", self._directory / "format.arguments"
+        properties = server_properties(choose_port(), choose_port(), f"{folder(0)}/{fresh.name}", self._password)
+        place(self._directory / configuration, properties)
+        place(arguments, format_arguments(_cluster_id(), configuration, self._password))
+        await self._run(self._command("-XX:TieredStopAtLevel=1", f"@{arguments.name}"), lock)
+        arguments.unlink()
+        (self._directory / configuration).unlink()
 
     def _serve(self, port: int) -> Command:
-        self._place("server.properties", server_properties(port, choose_port(), "data"))
+        properties = server_properties(port, choose_port(), f"{folder(0)}/data", self._password)
+        place(self._directory / "server.properties", properties)
         return self._command("-Xms128m", "-Xmx512m", *_COMPILE_LATER, "kafka.Kafka", "server.properties")
 
     def _ready(self, pid: int) -> bool:
         return _STARTED in self._log.read_text(errors="replace")
 
     async def _fetch_jars(self) -> None:
-        absent = missing(JARS, self._jars)
-        if not absent:
-            return
+        absent = await asyncio.to_thread(missing, JARS, self._jars)
+        if absent:
+            await self._download(absent)
+        secure(self._jars)
+
+    async def _download(self, absent: Sequence[Jar]) -> None:
         total = sum(jar.size for jar in absent)
         done = 0
 
@@ -168,24 +222,28 @@ class EmbeddedKafka(Engine):
         )
         if reason:
             raise DataDirectoryVersionError(f"{data}: {reason}")
+        refuse_other_layout(data, engine_user())
 
     def _empty_scratch(self) -> None:
         """Compression libraries unpack themselves there at every start; a killed server leaves them."""
-        scratch = self._directory / "tmp"
+        scratch = self._directory / _SCRATCH
         shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
-
-    def _place(self, name: str, text: str) -> None:
-        (self._directory / name).write_text(text)
+        scratch.mkdir(mode=0o700)
+        give(scratch, engine_user())
 
     def _command(self, *arguments: str) -> Command:
-        class_path = os.pathsep.join(str(self._jars / jar.filename) for jar in JARS)
+        class_path = os.pathsep.join(f"{folder(1)}/{jar.filename}" for jar in JARS)
         options = (
             "-XX:+UseSerialGC",
             "-XX:-UsePerfData",
             "-XX:+ExitOnOutOfMemoryError",
-            "-Djava.io.tmpdir=tmp",
-            "-Dlog4j2.configurationFile=kafka_log4j2.properties",
+            f"-Djava.io.tmpdir={folder(0)}/{_SCRATCH}",
+            f"-Dlog4j2.configurationFile={folder(0)}/kafka_log4j2.properties",
         )
         argv = (str(self._java), *options, "-cp", class_path, *arguments)
-        return Command(argv, str(self._directory), {"LC_ALL": "C.UTF-8"})
+        folders = (str(self._directory), str(self._jars))
+        return Command(argv, str(self._directory), {"LC_ALL": "C.UTF-8"}, user=engine_user(), folders=folders)
+
+
+def _own_text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text()

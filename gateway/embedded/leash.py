@@ -23,12 +23,14 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
-_PR_CAP_AMBIENT_RAISE = 2
-_CAP_DAC_OVERRIDE = 1
+_PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
+
+# As in `gateway.embedded.process`.
+_FIRST_FOLDER = 100
 
 # How long an engine may take over its farewell signal before everything is killed.
 _FAREWELL_SECONDS = 5.0
@@ -45,29 +47,36 @@ def _prctl(option: int, *arguments: int) -> None:
     _checked(_libc.prctl(option, *(ctypes.c_ulong(value) for value in (*arguments, 0, 0, 0, 0)[:4])))
 
 
-def _keep_passage() -> None:
-    """Give the unprivileged process the right to pass directories that only root may enter, and no other right."""
+def _drop_capabilities() -> None:
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    passage = 1 << _CAP_DAC_OVERRIDE
-    _checked(_libc.capset(header, (ctypes.c_uint32 * 6)(passage, passage, passage, 0, 0, 0)))
-    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE)
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    _checked(_libc.capset(header, (ctypes.c_uint32 * 6)()))
 
 
-def _prepare(leash: int, user: list[int] | None, passage: bool) -> None:
-    """Runs in the engine's process just before its program: drop rights, then tie its life to the leash's.
+def _prepare(leash: int, user: list[int] | None) -> None:
+    """Runs in the engine's process just before its program: drop rights for good, then tie its life to the leash's.
 
     In this order, because a change of user clears the parent-death signal.
     """
     if user is not None:
-        _prctl(_PR_SET_KEEPCAPS, int(passage))
         os.setgroups([])
         os.setresgid(user[1], user[1], user[1])
         os.setresuid(user[0], user[0], user[0])
-        if passage:
-            _keep_passage()
+    _drop_capabilities()
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != leash:
         os._exit(1)
+
+
+def _opened(folders: list[str]) -> list[int]:
+    """Open directories under the numbers that the engine's command knows them by."""
+    numbers = list(range(_FIRST_FOLDER, _FIRST_FOLDER + len(folders)))
+    for number, folder in zip(numbers, folders, strict=True):
+        descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    return numbers
 
 
 def _launch(command: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -80,7 +89,8 @@ def _launch(command: dict[str, Any]) -> subprocess.Popen[bytes]:
             stdin=source,
             stdout=sys.stderr,
             stderr=sys.stderr,
-            preexec_fn=lambda: _prepare(leash, command["user"], command["passage"]),  # noqa: PLW1509 - one thread
+            pass_fds=_opened(command["folders"]),
+            preexec_fn=lambda: _prepare(leash, command["user"]),  # noqa: PLW1509 - one thread
         )
 
 

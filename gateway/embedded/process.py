@@ -18,8 +18,13 @@ from typing import IO, cast
 
 import orjson
 
+from gateway.embedded.identity import User, engine_environment
+
 # How long a killed process may take to be gone: the kernel may be writing its pages out.
 KILL_SECONDS = 20.0
+
+_FIRST_FOLDER = 100
+"""Descriptor of the first folder opened for an engine; low numbers are taken by what it opens itself."""
 
 _LEASH = Path(__file__).with_name("leash.py")
 
@@ -28,18 +33,26 @@ _LEASH = Path(__file__).with_name("leash.py")
 class Command:
     """What to run on a leash.
 
-    argv: the program by absolute path, and its arguments; directory: where it runs; environment: added to ours;
-    input: the file it reads as standard input; user: (uid, gid) to become, None to stay; passage: that user may pass
-    directories that only root may enter; farewell: the signal it gets when the asking process is gone.
+    argv: the program by absolute path, and its arguments; directory: where it runs; environment: added to what every
+    engine is told; input: the file it reads as standard input; user: whom to become, None to stay; folders: opened for
+    it, to be named by `folder`; farewell: the signal it gets when the asking process is gone.
     """
 
     argv: Sequence[str]
     directory: str
     environment: Mapping[str, str] = field(default_factory=dict)
     input: str = os.devnull
-    user: tuple[int, int] | None = None
-    passage: bool = False
+    user: User | None = None
+    folders: Sequence[str] = ()
     farewell: int = SIGKILL
+
+
+def folder(number: int) -> str:
+    """Path of the n-th folder of a command, from 0, for its own process and what that starts.
+
+    It does not lead through the directories above, which an engine's user need not be allowed to pass.
+    """
+    return f"/proc/self/fd/{_FIRST_FOLDER + number}"
 
 
 class Leashed:
@@ -104,6 +117,7 @@ def _launch(command: Command, log: Path, lock: int | None) -> Leashed | None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
+            env=engine_environment(os.environ),
             pass_fds=() if lock is None else (lock,),
             start_new_session=True,
             bufsize=0,  # a write to a leash that has ended fails at once, not again when the pipe is closed

@@ -19,6 +19,7 @@ import asyncpg
 from gateway.feeds.chunk import EXPRESS_RECORDS, ChunkHead, ChunkSpan, Lane, Mode, Origin
 from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.produce import SignOfLife, produce
+from gateway.feeds.seal import ChunkSeal
 from gateway.kafka import Producer
 from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, Pool, acquired, transaction
@@ -61,6 +62,10 @@ PRODUCED = """
 """
 
 INCOMPLETE = "UPDATE feeds SET state = 'incomplete' WHERE feed_no = $1 AND state = 'admitted'"
+
+
+Permission = Callable[[Connection], Awaitable[None]]
+"""Asks whether a feed may be taken still: its body was under way for as long as it took."""
 
 
 class FeedState(StrEnum):
@@ -129,11 +134,13 @@ class Admission:
         pool: Pool,
         producers: Mapping[Lane, Producer],
         numbers: FeedNumbers,
+        seal: ChunkSeal,
         admitted: Callable[[int], Awaitable[None]],
     ) -> None:
         self._pool = pool
         self._producers = producers
         self._numbers = numbers
+        self._seal = seal
         self._admitted = admitted
 
     async def next_feed_no(self) -> int:
@@ -141,17 +148,19 @@ class Admission:
         return await self._numbers.next()
 
     async def admit(self, submission: Submission) -> Receipt:
-        """Make the feed durable.
+        """Make the feed durable: `open`, then `produce`. Raises what they do."""
+        opened = await self.open(submission)
+        return opened if isinstance(opened, Receipt) else await self.produce(opened)
 
-        Raises ServiceUnavailableError when Kafka or PostgreSQL is away: the feed is incomplete, nothing was promised,
-        and the same key resumes it; IdempotencyReusedError and IdempotencyInProgressError as they say.
+    async def produce(self, opened: Submission) -> Receipt:
+        """Bring an opened feed's chunks to Kafka.
+
+        Raises ServiceUnavailableError when Kafka or PostgreSQL is away: the feed is incomplete, though all of it may
+        be there and take effect; the same key resumes it.
         """
-        opened = await self._open(submission)
-        if isinstance(opened, Receipt):
-            return opened
         try:
             life = SignOfLife(self._pool, opened.feed_no)
-            await produce(self._producers[opened.lane], _head(opened), opened.chunks, opened.payload, life)
+            await produce(self._producers[opened.lane], _head(opened), opened.chunks, opened.payload, life, self._seal)
             async with acquired(self._pool) as connection:
                 await connection.execute(PRODUCED, opened.feed_no)
         except BaseException:
@@ -162,12 +171,19 @@ class Admission:
             await self._admitted(opened.feed_no)  # the last chunk of any other feed says so itself
         return Receipt(opened.feed_no)
 
-    async def _open(self, submission: Submission) -> Submission | Receipt:
-        """The submission under the number it goes by, or the receipt it had before."""
+    async def open(self, submission: Submission, permitted: Permission | None = None) -> Submission | Receipt:
+        """Record the feed; the submission under the number it goes by from here on, or the receipt it had before.
+
+        permitted: asked first on the same connection, within the transaction; what it raises refuses the feed. Raises
+        IdempotencyReusedError and IdempotencyInProgressError as they say, and ServiceUnavailableError: the feed may or
+        may not be recorded.
+        """
         # A transaction only where there is more than one statement: each of its ends is a question of its own.
         opening = acquired if submission.idempotency_key is None else transaction
         try:
             async with opening(self._pool) as connection:
+                if permitted is not None:
+                    await permitted(connection)
                 opened = await _known(connection, submission) or await _insert(connection, submission)
                 reached("admit.before_commit")
         except asyncpg.UniqueViolationError as error:

@@ -132,6 +132,11 @@ _HEADER_OF: Mapping[str, str] = {
     "page_no": GW_PAGE,
 }
 
+GW_SCHEMA = "gw-schema"
+
+HEAD_HEADERS = frozenset({GW_SCHEMA, *_HEADER_OF.values()})
+"""Headers that a head is read from."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkSpan:
@@ -195,7 +200,7 @@ def decode(value: bytes) -> Iterator[RawRecord]:
 def head_to_headers(head: ChunkHead) -> Headers:
     """Headers of the Kafka record that carries the chunk."""
     values = ((header, getattr(head, field)) for field, header in _HEADER_OF.items())
-    return (("gw-schema", SCHEMA), *((header, _text(value).encode()) for header, value in values if value is not None))
+    return ((GW_SCHEMA, SCHEMA), *((header, _text(value).encode()) for header, value in values if value is not None))
 
 
 def head_from_headers(headers: Headers) -> ChunkHead:
@@ -205,7 +210,7 @@ def head_from_headers(headers: Headers) -> ChunkHead:
     """
     # Kafka lets a value be null.
     found = {name: (value or b"").decode(errors="replace") for name, value in headers}
-    schema = found.get("gw-schema", SCHEMA.decode())
+    schema = found.get(GW_SCHEMA, SCHEMA.decode())
     if schema != SCHEMA.decode():
         raise InvalidMessageError(Issue("unknown_schema", "/headers/gw-schema", shown(schema), SCHEMA.decode()))
     given = {field: found[header] for field, header in _HEADER_OF.items() if header in found}

@@ -26,6 +26,13 @@ CANCELLED = "it was cancelled"
 
 OUTCOMES = "SELECT outcomes FROM feed_chunks WHERE feed_no = $1"
 
+WARNINGS = """
+    SELECT w.code, sum(w.items::bigint)::bigint AS items
+      FROM feed_chunks, jsonb_each_text(warnings) AS w (code, items)
+     WHERE feed_no = $1
+     GROUP BY 1 ORDER BY 2 DESC, 1
+"""
+
 TOP = """
     SELECT issue ->> 'code' AS code, count(*) AS count, (array_agg(DISTINCT row ->> 'sku'))[1:$2] AS skus
       FROM feed_chunks, jsonb_array_elements(problems) AS row, jsonb_array_elements(row -> 'issues') AS issue
@@ -36,7 +43,7 @@ TOP = """
 # A sweep's owner counts what it sent itself; one that was killed may have sent more.
 CLOSE = """
     UPDATE feeds
-       SET state = $2, counts = $3, finished_at = now(), withdrawn = $4, flaw = $5,
+       SET state = $2, counts = $3, finished_at = now(), withdrawn = $4, flaw = $5, warnings = $6,
            records = CASE WHEN origin <> 'sweep' THEN records
                           ELSE (SELECT coalesce(sum(c.records), 0) FROM feed_chunks c WHERE c.feed_no = $1) END
      WHERE feed_no = $1
@@ -53,8 +60,9 @@ async def close(
     why a full feed withdrew nothing, or not everything.
     """
     counts = await count_outcomes(connection, feed["feed_no"])
+    warnings = await count_warnings(connection, feed["feed_no"])
     state = "cancelled" if Outcome.CANCELLED in counts or flaw == CANCELLED else "done"
-    finished_at: datetime = await connection.fetchval(CLOSE, feed["feed_no"], state, counts, withdrawn, flaw)
+    finished_at: datetime = await connection.fetchval(CLOSE, feed["feed_no"], state, counts, withdrawn, flaw, warnings)
     report = FeedReport.model_validate(
         {
             "feed": str(feed["feed_no"]),
@@ -66,6 +74,7 @@ async def close(
             "finished_at": finished_at,
             "counts": counts,
             "withdrawn": withdrawn,
+            "warnings": warnings,
             "problems": await _top(connection, feed["feed_no"]) if counts.keys() & TROUBLED else (),
         }
     )
@@ -80,6 +89,11 @@ async def count_outcomes(connection: Connection, feed_no: int) -> dict[str, int]
     async for row in connection.cursor(OUTCOMES, feed_no):
         total.update(row["outcomes"])
     return {outcome.value: total[byte] for outcome, byte in OUTCOME_BYTES.items() if total[byte]}
+
+
+async def count_warnings(connection: Connection, feed_no: int) -> dict[str, int]:
+    """Items per warning of the chunks that took effect so far, the most frequent first."""
+    return {row["code"]: row["items"] for row in await connection.fetch(WARNINGS, feed_no)}
 
 
 async def _top(connection: Connection, feed_no: int) -> tuple[TopProblem, ...]:

@@ -18,6 +18,7 @@ from gateway.feeds.findings import Known
 from gateway.feeds.message import catalog_messages
 from gateway.feeds.normalise import NormalisedItem, Rules, normalise, parts_of
 from gateway.feeds.profile import Profile, Profiles
+from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.versions import feed_no_of, record_index_of
 from gateway.kafka import CATALOG_TOPIC, Bus, Message, Position, Record
 from gateway.sdk.errors import InvalidMessageError
@@ -45,10 +46,11 @@ class Content:
 class Contents:
     """Finds contents, many at a time. Methods raise ServiceUnavailableError while Kafka or PostgreSQL is away."""
 
-    def __init__(self, bus: Bus, pool: Pool, profiles: Profiles) -> None:
+    def __init__(self, bus: Bus, pool: Pool, profiles: Profiles, seal: ChunkSeal) -> None:
         self._bus = bus
         self._pool = pool
         self._profiles = profiles
+        self._seal = seal
 
     async def at(self, facet: Facet, places: Mapping[ItemKey, Position]) -> dict[ItemKey, Content]:
         """The records of keys that lie at these places, those which the log still holds and which are states."""
@@ -58,13 +60,14 @@ class Contents:
 
     async def of(self, facet: Facet, known: Mapping[ItemKey, Known]) -> dict[ItemKey, Content]:
         """The known content of keys under the known versions; what is gone everywhere is left out."""
-        found = {key: _withdrawal(facet, key, state.version) for key, state in known.items() if state.hash is None}
+        found = {key: withdrawal(facet, key, state.version) for key, state in known.items() if state.hash is None}
         stored = {
             key: Position(state.partition, state.offset)
             for key, state in known.items()
             if state.hash is not None and state.partition is not None and state.offset is not None
         }
-        there = {key: content for key, content in (await self.at(facet, stored)).items() if content.hash is not None}
+        at_them = await self.at(facet, stored)
+        there = {key: content for key, content in at_them.items() if content.hash == known[key].hash}
         found |= await self._restamped(facet, there, known)
         lost = {key: state for key, state in known.items() if key not in found}
         return found | await self._archived(facet, lost)
@@ -74,16 +77,22 @@ class Contents:
     ) -> dict[ItemKey, Content]:
         """The same facts under the known versions; the very same message when it bears that already."""
         older = {
-            key: known[key].version
-            for key, content in contents.items()
-            if dict(content.message.headers)[GW_VERSION] != b"%d" % known[key].version
+            key: known[key].version for key, content in contents.items() if _version_of(content) != known[key].version
         }
         if not older:
             return dict(contents)
         async with transaction(self._pool) as connection:
             feeds = await keys.feeds_of(connection, older.values())
-        stamped = {key: _stamped(facet, key, contents[key], known[key], feeds[older[key]]) for key in older}
+        stamped = {key: _stamped(facet, key, contents[key], own, feeds[own]) for key, own in older.items()}
         return {**contents, **stamped}
+
+    async def under(self, facet: Facet, contents: Mapping[ItemKey, Content], version: int) -> dict[ItemKey, Content]:
+        """The same states under another version, withdrawals among them."""
+        states = {key: _version_of(content) for key, content in contents.items() if content.hash is not None}
+        async with transaction(self._pool) as connection:
+            feeds = await keys.feeds_of(connection, states.values())
+        stamped = {key: _stamped(facet, key, contents[key], version, feeds[own]) for key, own in states.items()}
+        return stamped | {key: withdrawal(facet, key, version) for key in contents.keys() - states.keys()}
 
     async def _records(self, topic: str, places: Collection[Position]) -> dict[Position, Record]:
         by_partition: defaultdict[int, set[int]] = defaultdict(set)
@@ -118,11 +127,12 @@ class Contents:
         self, facet: Facet, record: Record, known: Mapping[ItemKey, Known]
     ) -> dict[ItemKey, Content]:
         try:
+            self._seal.verify(record.headers, record.value or b"")
             head, raws = head_from_headers(record.headers), list(decode(record.value or b""))
             profile = await self._profiles.get(head.supplier, head.revision)
         except InvalidMessageError:
             return {}
-        rules = Rules(facet, head.received_at, profile.categories)
+        rules = profile.rules(facet, head.received_at)
         found: dict[ItemKey, Content] = {}
         for key, state in known.items():
             item = _item_of(key, state, head, profile, rules, raws)
@@ -166,16 +176,22 @@ def _as_it_is(facet: Facet, key: ItemKey, record: Record | None) -> Content | No
     return Content(message, facts_hash(record.value), state.observed_at)
 
 
-def _withdrawal(facet: Facet, key: ItemKey, version: int) -> Content:
+def _version_of(content: Content) -> int:
+    """The version that a content bears on the topic."""
+    return int(dict(content.message.headers)[GW_VERSION])
+
+
+def withdrawal(facet: Facet, key: ItemKey, version: int) -> Content:
+    """What a key ends on that is not on sale."""
     kafka_key = key_of(*key)
     headers = _headers(facet, key, feed_no_of(version)).withdrawal(kafka_key, version)
     return Content(Message(CATALOG_TOPIC[facet], kafka_key, None, headers), None, None)
 
 
-def _stamped(facet: Facet, key: ItemKey, content: Content, known: Known, feed_no: int) -> Content:
+def _stamped(facet: Facet, key: ItemKey, content: Content, version: int, feed_no: int) -> Content:
     message, kafka_key = content.message, key_of(*key)
-    value = orjson.dumps({**orjson.loads(message.value or b"{}"), "version": known.version})
-    headers = _headers(facet, key, feed_no).state(kafka_key, known.version, known.hash or b"")
+    value = orjson.dumps({**orjson.loads(message.value or b"{}"), "version": version})
+    headers = _headers(facet, key, feed_no).state(kafka_key, version, content.hash or b"")
     return replace(content, message=message._replace(value=value, headers=headers))
 
 

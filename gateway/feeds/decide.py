@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,6 +13,9 @@ from gateway.feeds.guard import UNKNOWN_KEY, Candidate, KeyState, Outcome, judge
 from gateway.feeds.normalise import NormalisedItem, Result, parts_of
 from gateway.feeds.versions import version_of
 from gateway.sdk.errors import Issue
+
+MAX_WARNED = 100
+"""Warnings of one chunk after which items get no row of their own any more; they are counted all the same."""
 
 Key = tuple[str, str]
 """sku and area within one supplier and facet."""
@@ -45,6 +49,14 @@ class Publication(NamedTuple):
     item: NormalisedItem
 
 
+class Bounds(NamedTuple):
+    """What items of a chunk are judged by besides their keys. horizon: the lowest version that is not older than it."""
+
+    period: timedelta | None
+    horizon: int
+    fresh_no: int
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """What becomes a dead letter. stage: where a replay re-enters; skus: whose keys are marked as seen."""
@@ -69,6 +81,10 @@ class Decisions:
     states: dict[Key, tuple[KeyState, Outcome]] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
+    warnings: Counter[str] = field(default_factory=Counter)
+    """Items by what was doubtful about them, those without a row among the problems included."""
+    raised: bool = False
+    """An item was published under another number than the feed's: decide again with a fresh one, if that was none."""
 
     def add(self, outcome: Outcome) -> None:
         """Note one more item's outcome."""
@@ -85,19 +101,32 @@ def keys_of(entries: Sequence[Entry]) -> list[Key]:
     return list(dict.fromkeys((item.sku, item.area) for entry in entries for item in parts_of(entry.result)[0]))
 
 
+def rejected_skus(entries: Sequence[Entry]) -> set[str]:
+    """Whom the records concern that are rejected before they are judged."""
+    return {sku for entry in entries for rejection in parts_of(entry.result)[1] for sku in rejection.skus}
+
+
 def decide(
-    entries: Sequence[Entry], known: Mapping[Key, KeyState], *, feed_no: int, period: timedelta | None
+    entries: Sequence[Entry],
+    known: Mapping[Key, KeyState],
+    *,
+    feed_no: int,
+    period: timedelta | None,
+    horizon: int = 0,
+    fresh_no: int = 0,
 ) -> Decisions:
     """Judge the items of a chunk in record order, each against the state its forerunners left.
 
-    feed_no: what their versions carry, of the feed or of the page.
+    feed_no: what their versions carry, of the feed or of the page; horizon: number of the last full feed that was
+    whole; fresh_no: given out just now, for items that win over one with a higher number.
     """
     decisions = Decisions()
+    bounds = Bounds(period, version_of(horizon, 0), fresh_no)
     for entry in entries:
         items, rejections = parts_of(entry.result)
         version = version_of(feed_no, entry.index)
         for item, superseded in _with_superseded(items):
-            _judge_item(decisions, entry, item, known, version=version, superseded=superseded, period=period)
+            _judge_item(decisions, entry, item, known, version=version, superseded=superseded, bounds=bounds)
         for rejection in rejections:
             _reject(decisions, entry, "normalise", rejection.issues, rejection.skus)
     return decisions
@@ -129,7 +158,7 @@ def _judge_item(
     *,
     version: int,
     superseded: bool,
-    period: timedelta | None,
+    bounds: Bounds,
 ) -> None:
     if superseded:
         _set_aside(decisions, entry, item.sku)
@@ -137,7 +166,13 @@ def _judge_item(
     key = (item.sku, item.area)
     moved = decisions.states.get(key)
     state = moved[0] if moved else known.get(key, UNKNOWN_KEY)
-    judgement = judge(Candidate(version, item.hash, item.observed_at, item.source_version), state, period)
+    judgement = judge(
+        Candidate(version, item.hash, item.observed_at, item.source_version),
+        state,
+        bounds.period,
+        horizon=bounds.horizon,
+        fresh=version_of(bounds.fresh_no, entry.index),
+    )
     decisions.states[key] = (judgement.state, judgement.outcome)
     if judgement.outcome is Outcome.REJECTED:
         issue = Issue(judgement.code, path="/version", actual=str(item.source_version))
@@ -147,8 +182,17 @@ def _judge_item(
         _set_aside(decisions, entry, item.sku)
         return
     decisions.add(judgement.outcome)
+    if item.warnings:
+        _warn(decisions, entry, item, judgement.outcome)
     if judgement.publish:
-        decisions.publications.append(Publication(key, version, item))
+        decisions.raised |= judgement.raised
+        decisions.publications.append(Publication(key, judgement.state.version, item))
+
+
+def _warn(decisions: Decisions, entry: Entry, item: NormalisedItem, outcome: Outcome) -> None:
+    if decisions.warnings.total() < MAX_WARNED:
+        decisions.problems.append(_row(entry, item.sku, outcome, ()) | {"warnings": issues_json(item.warnings)})
+    decisions.warnings.update({warning.code for warning in item.warnings})
 
 
 def _set_aside(decisions: Decisions, entry: Entry, sku: str) -> None:

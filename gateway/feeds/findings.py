@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from gateway.feeds.versions import WITHDRAWAL, record_index_of
 from gateway.kafka import Position
 
 
@@ -59,41 +60,93 @@ def compare(seen: Seen, known: Known) -> Finding:
     return Finding.TAKE_OVER if seen.version == known.version else Finding.REPAIR
 
 
+class Facts(NamedTuple):
+    """What the tables say of where a version came from that is newer than the state of its key.
+
+    given_out: this database gave out its number; taken: the chunk that holds its record took effect here; replaying:
+    a dead letter of that record is about to be replayed; state: of the feed that has this number, None for no feed.
+    """
+
+    given_out: bool
+    taken: bool = False
+    replaying: bool = False
+    state: str | None = None
+    cancelled: bool = False
+
+
+class Fate(StrEnum):
+    """What became of a version that is newer than the state of its key, once no chunk that waits can explain it.
+
+    Decided: the database did not take it, or never finished taking it. Coming: somebody is about to take it. Lost: the
+    database cannot know, because it is older than the record.
+    """
+
+    DECIDED = "decided"
+    COMING = "coming"
+    LOST = "lost"
+
+
+UNFINISHED = frozenset({"admitted", "produced", "incomplete"})
+"""States of a feed that misses chunks."""
+
+
+def fate_of(version: int, facts: Facts) -> Fate:
+    """What became of a version.
+
+    A number that this database gave out, and that no row tells of, was taken by a transaction that never committed. A
+    record whose feed misses its chunk, although all that waits was taken, was published before the database was put
+    back to an older copy.
+    """
+    if facts.taken:
+        return Fate.COMING if facts.replaying else Fate.DECIDED
+    if facts.state is None:
+        return Fate.DECIDED if facts.given_out else Fate.LOST
+    if facts.state == "withdrawing" and record_index_of(version) == WITHDRAWAL:
+        return Fate.COMING
+    return Fate.LOST if facts.state in UNFINISHED and not facts.cancelled else Fate.DECIDED
+
+
 @dataclass(frozen=True, slots=True)
 class Remedy:
     """What has to be done for one key.
 
     adopt: the record to believe, None to stay with what is known; resend: the topic does not end on that content;
-    end: the last place where the topic holds the key.
+    end: the last place where the topic holds the key; orphan: the newest version on the topic that is not to be
+    believed, None unless what is believed has to be sent again under a number above it.
     """
 
     adopt: Seen | None
     resend: bool
     end: Position
+    orphan: int | None = None
 
 
-def remedy(known: Known, seen: Iterable[Seen]) -> Remedy | None:
+def remedy(known: Known, seen: Iterable[Seen], fates: Mapping[int, Fate]) -> Remedy | None:
     """What to do about records of one key, in their order on the topic; None: nothing.
 
-    A record that is newer than what is known is believed here: the caller keeps those back whose chunk may yet come.
+    fates: of the versions that are newer than what is known. Whoever has one that is coming waits for that first.
     """
-    found: Remedy | None = None
+    adopt: Seen | None = None
+    end: Position | None = None
+    resend, orphan = False, 0
     for each in seen:
         finding = compare(each, known)
         if finding is Finding.SETTLED:
             continue
         end = _end(each, known)
-        adopted = found.adopt if found else None
-        match finding:
-            case Finding.TAKE_OVER:
-                found = Remedy(adopted, resend=False, end=end)
-            case Finding.REPAIR:
-                found = Remedy(adopted, resend=True, end=end)
-            case Finding.PENDING:
-                # What was known may lie behind it: repeats of old chunks in a restored database are published again.
-                found = Remedy(each, resend=end.offset > each.offset, end=end)
-        known = known._replace(version=max(each.version, known.version), partition=end.partition, offset=end.offset)
-    return found
+        believed = known.version
+        if finding is not Finding.PENDING:
+            resend = finding is Finding.REPAIR
+        elif fates[each.version] is Fate.LOST:
+            # What was known may lie behind it: repeats of old chunks in a restored database are published again.
+            adopt, resend, believed = each, end.offset > each.offset, each.version
+        else:
+            resend, orphan = True, max(orphan, each.version)
+        known = known._replace(version=believed, partition=end.partition, offset=end.offset)
+    if end is None:
+        return None
+    outranked = orphan > known.version
+    return Remedy(adopt, resend or outranked, end, orphan if outranked else None)
 
 
 def _end(seen: Seen, known: Known) -> Position:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
-from datetime import timedelta
 
 import structlog
 
 from gateway.deadletters import record as record_letters
-from gateway.feeds import holds, passes
+from gateway.feeds import holds, horizons, passes
 from gateway.feeds.chunk import Mode
 from gateway.feeds.closing import close
-from gateway.feeds.passes import Verdict
+from gateway.feeds.passes import GRACE, Verdict
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Pool, Row, acquired, transaction
 from gateway.telemetry import metrics
 
 log = structlog.get_logger(__name__)
-
-GRACE = timedelta(minutes=15)
-"""A feed whose admitting request gave no sign of life for so long is incomplete."""
 
 SWEEP_SECONDS = 15.0
 COALESCE_SECONDS = 0.1
@@ -45,6 +41,11 @@ WHOLE_FEEDS = """
        AND (f.mode <> 'full' OR f.state = 'produced' OR f.touched_at < now() - $1::interval)
        AND ($2::bigint[] IS NULL OR f.feed_no = ANY($2))
      ORDER BY f.feed_no LIMIT 1000
+"""
+
+LATER_FULL = """
+    SELECT feed_no FROM feeds
+     WHERE supplier = $1 AND facet = $2 AND feed_no > $3 AND mode = 'full' AND state = 'produced'
 """
 
 SETTLE = "UPDATE feeds SET state = $2, hold = $3, withdrawn = 0 WHERE feed_no = $1"
@@ -162,13 +163,24 @@ class Finisher:
             if feed is None:
                 return False
             verdict, counts = await _settle(connection, feed)
+        if verdict.state == "waiting":
+            log.info("feed.waits", feed=feed_no, waits_for=verdict.waits_for)
+            return False
         told = counts | ({"state": verdict.state, "flaw": verdict.flaw} if feed["mode"] == Mode.FULL else {})
         log.info("feed.finished", feed=feed_no, supplier=feed["supplier"], facet=feed["facet"], **told)
         if verdict.state == "withdrawing":
             self._withdraw()
         if verdict.state == "done":
             self._ended(feed_no)
+        await self._look_at_waiting(feed)
         return True
+
+    async def _look_at_waiting(self, ended: Row) -> None:
+        """Full feeds may have waited for this one."""
+        async with acquired(self._pool) as connection:
+            rows = await connection.fetch(LATER_FULL, ended["supplier"], ended["facet"], ended["feed_no"])
+        for row in rows:
+            await self.touched(row["feed_no"])
 
 
 async def _settle(connection: Connection, feed: Row) -> tuple[Verdict, dict[str, int]]:
@@ -176,6 +188,12 @@ async def _settle(connection: Connection, feed: Row) -> tuple[Verdict, dict[str,
     if feed["mode"] != Mode.FULL:
         return Verdict("done"), await close(connection, feed)
     verdict = await passes.decide(connection, feed)
+    if verdict.state == "waiting":
+        return verdict, {}
+    if verdict.flaw is None and verdict.state != "held":
+        await horizons.move(connection, feed["supplier"], feed["facet"], feed["feed_no"])
+        if verdict.state == "done" and await passes.anything_absent(connection, feed):
+            verdict = Verdict("withdrawing")
     return verdict, await _take(connection, feed, verdict)
 
 

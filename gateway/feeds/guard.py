@@ -2,6 +2,9 @@
 
 `judge` is the one place that knows them. It is total: every item gets exactly one outcome, whatever order things arrive
 in, and applying the same items again changes nothing.
+
+An item has two versions. Its own, by its feed and record, says how new it is. The one it is published under is the
+same, unless the topic holds a higher one for its key: then it is raised under a number that was given out just now.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ class Outcome(StrEnum):
 class KeyState(NamedTuple):
     """What is known of one key. version 0 and hash None: nothing accepted yet; hash None alone: withdrawn.
 
+    version: on the topic; own_version: of what stands there, by its feed and record, None where it is `version`;
     published_at: observed_at of the record on the topic.
     """
 
@@ -32,6 +36,12 @@ class KeyState(NamedTuple):
     source_version: int | None = None
     hash: bytes | None = None
     published_at: datetime | None = None
+    own_version: int | None = None
+
+    @property
+    def newness(self) -> int:
+        """What the own version of an item is compared with."""
+        return self.version if self.own_version is None else self.own_version
 
 
 UNKNOWN_KEY = KeyState()
@@ -47,36 +57,64 @@ class Candidate(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What becomes of a candidate, and what to do. publish: send it; code: why it lost, a problem code."""
+    """What becomes of a candidate, and what to do.
+
+    publish: send it under the version of the state; raised: that is not its own; code: why it lost, a problem code.
+    """
 
     outcome: Outcome
     state: KeyState
     publish: bool = False
     code: str = ""
+    raised: bool = False
 
 
-def judge(candidate: Candidate, known: KeyState, period: timedelta | None) -> Judgement:
+def judge(
+    candidate: Candidate, known: KeyState, period: timedelta | None, *, horizon: int = 0, fresh: int = 0
+) -> Judgement:
     """Compare one candidate with what is known of its key.
 
-    period: how long the supplier says a fact of this facet holds, None for for ever. A repeat is published again only
-    to renew it, once half of the period has passed since the published observation.
+    period: how long the supplier says a fact of this facet holds, None for for ever; a repeat is published again only
+    to renew it, once half of the period has passed since the published observation. horizon: the lowest version that is
+    not older than the last full pass. fresh: a version above all that were given out, for a judgement that is raised;
+    without one such a judgement only tells that it needs it.
     """
-    if candidate.version <= known.version:
-        return Judgement(Outcome.STALE, known, code="stale")
+    if lost := _loss(candidate, known, horizon):
+        return lost
     same = candidate.hash == known.hash
-    if candidate.source_version is not None and known.source_version is not None:
-        if candidate.source_version < known.source_version:
-            return Judgement(Outcome.STALE, known, code="stale")
-        if candidate.source_version == known.source_version and not same:
-            return Judgement(Outcome.REJECTED, known, code="version_conflict")
     publish = not same or _wants_renewal(candidate, known, period)
+    below = candidate.version <= known.version  # on the topic it would count as old
+    raised = publish and below
+    version = fresh if raised else max(candidate.version, known.version)
     state = KeyState(
-        version=candidate.version,
+        version=version,
         source_version=known.source_version if candidate.source_version is None else candidate.source_version,
         hash=candidate.hash,
         published_at=candidate.observed_at if publish else known.published_at,
+        own_version=_newness(candidate, known, same=same) if below else None,
     )
-    return Judgement(Outcome.UNCHANGED if same else Outcome.NORMALIZED, state, publish)
+    return Judgement(Outcome.UNCHANGED if same else Outcome.NORMALIZED, state, publish, raised=raised)
+
+
+def _loss(candidate: Candidate, known: KeyState, horizon: int) -> Judgement | None:
+    """Why a candidate is not to be the state of its key; None: it is."""
+    outranks = False
+    if candidate.source_version is not None and known.source_version is not None:
+        if candidate.source_version < known.source_version:
+            return Judgement(Outcome.STALE, known, code="stale")
+        if candidate.source_version == known.source_version and candidate.hash != known.hash:
+            return Judgement(Outcome.REJECTED, known, code="version_conflict")
+        outranks = candidate.source_version > known.source_version
+    if candidate.version <= known.newness and not outranks:
+        return Judgement(Outcome.STALE, known, code="stale")
+    if known.hash is None and candidate.version < horizon:
+        return Judgement(Outcome.STALE, known, code="stale")
+    return None
+
+
+def _newness(candidate: Candidate, known: KeyState, *, same: bool) -> int:
+    """Own version of what is said under a higher one; the same content said twice is as new as the newer of the two."""
+    return max(candidate.version, known.newness) if same else candidate.version
 
 
 def _wants_renewal(candidate: Candidate, known: KeyState, period: timedelta | None) -> bool:

@@ -2,7 +2,7 @@
 
 One full feed of a supplier and facet is held at a time. Releasing it withdraws what is absent by then; deciding against
 it, six days without a decision, its supplier's cancelling it or a newer full feed close it, and nothing is withdrawn.
-Lock order: its dead letter, its row, groups of letters.
+Lock order: its dead letter, its row, the horizon, groups of letters.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from gateway.deadletters import (
     discard_of_feed,
     settle,
 )
+from gateway.feeds import horizons
 from gateway.feeds.closing import CANCELLED, close
 from gateway.feeds.contents import Contents
-from gateway.feeds.passes import LIFE, SAMPLE, STAGE
+from gateway.feeds.passes import LIFE, NAMED_IN_VAIN, SAMPLE, STAGE
 from gateway.feeds.queries import FACET_CODES
 from gateway.kafka import Position
 from gateway.sdk.errors import GatewayError, ServiceUnavailableError
@@ -46,7 +47,10 @@ LOCK_HELD = """
        FOR UPDATE
 """
 
-RELEASE = "UPDATE feeds SET state = 'withdrawing', withdrawn = 0 WHERE feed_no = $1 AND state = 'held' RETURNING true"
+RELEASE = """
+    UPDATE feeds SET state = 'withdrawing', withdrawn = 0 WHERE feed_no = $1 AND state = 'held'
+    RETURNING supplier, facet
+"""
 
 EXISTS = "SELECT EXISTS (SELECT FROM feeds WHERE feed_no = $1)"
 
@@ -72,12 +76,14 @@ OLDER = """
 
 COUNT = "SELECT count(*) FROM feeds WHERE state = 'held'"
 
-ABSENT = """
+_ABSENT = """
     SELECT s.supplier, s.sku, s.area, s.seen, s.partition, s."offset"
       FROM feed_state s
      WHERE s.facet = $1::text::"char" AND s.supplier = $2 AND s.hash IS NOT NULL AND s.seen < $3
+       AND s.sku NOT IN ({named})
      ORDER BY s.sku, s.area LIMIT $4
 """
+ABSENT = _ABSENT.format(named=NAMED_IN_VAIN.format(full="$3"))
 
 
 class UnknownFeedError(GatewayError):
@@ -138,7 +144,7 @@ class Holds:
         """Let a held feed withdraw. Raises UnknownFeedError, NotHeldError."""
         async with transaction(self._pool) as connection:
             groups = await close_of_feed(connection, feed_no, stage=STAGE, outcome=RELEASED)
-            if not await connection.fetchval(RELEASE, feed_no):
+            if not await _released(connection, feed_no):
                 raise await _refusal(connection, feed_no)
             await audit.record(connection, actor, "feed.release", target=str(feed_no), reason=reason)
             await settle(connection, groups)
@@ -175,12 +181,21 @@ class Holds:
         return {STAGE: self._predict}
 
     async def _replay(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
-        if await connection.fetchval(RELEASE, letter.feed_no):
+        if letter.feed_no is not None and await _released(connection, letter.feed_no):
             return ReplayResult(RELEASED)
         return ReplayResult("stale", detail="the feed is not held any more")
 
     async def _predict(self, connection: Connection, letter: DeadLetterRow) -> str:
         return (await self._replay(connection, letter)).outcome
+
+
+async def _released(connection: Connection, feed_no: int) -> bool:
+    """Have a held feed withdraw; False when it is not held any more. From now on it is the horizon."""
+    feed = await connection.fetchrow(RELEASE, feed_no)
+    if feed is None:
+        return False
+    await horizons.move(connection, feed["supplier"], feed["facet"], feed_no)
+    return True
 
 
 async def _refusal(connection: Connection, feed_no: int) -> GatewayError:

@@ -5,17 +5,22 @@ As in `queries`, no statement leaves the planner a choice of join.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
-from gateway.feeds.findings import NOTHING, Known
+from gateway.deadletters import DeadLetter
+from gateway.feeds.findings import NOTHING, Facts, Known
 from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.versions import feed_no_of, record_index_of
 from gateway.kafka import Partition, Position
-from gateway.store import Connection
+from gateway.store import Connection, Row
 from schemas.catalog import Facet
 from schemas.envelope import ItemKey
+
+REPLAYED = ("normalise", "guard")
+"""Stages whose dead letters publish under the versions of their records once they are replayed."""
 
 READ = """
     SELECT s.supplier, s.sku, s.area, s.version, s.partition, s."offset", s.hash
@@ -38,12 +43,15 @@ ENSURE = """
 
 # Every row exists and is locked: the conflict is what these two are for.
 MOVE = """
-    INSERT INTO feed_state AS s (facet, supplier, sku, area, version, seen, partition, "offset")
-    SELECT $1::text::"char", k.supplier, k.sku, k.area, 0, 0, k.partition, k."offset"
-      FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::bigint[])
-        AS k (supplier, sku, area, partition, "offset")
+    INSERT INTO feed_state AS s (facet, seen, supplier, sku, area, partition, "offset", version)
+    SELECT $1::text::"char", 0, k.*
+      FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[]) AS k
     ON CONFLICT (facet, supplier, sku, area) DO UPDATE
-       SET partition = EXCLUDED.partition, "offset" = EXCLUDED."offset"
+       SET partition = EXCLUDED.partition, "offset" = EXCLUDED."offset",
+           version = GREATEST(s.version, EXCLUDED.version),
+           own_version = CASE WHEN EXCLUDED.version > s.version THEN COALESCE(s.own_version, s.version)
+                              ELSE s.own_version END,
+           withdrawn = s.withdrawn OR (s.hash IS NULL AND EXCLUDED.version > s.version)
 """
 
 ADOPT = """
@@ -54,7 +62,7 @@ ADOPT = """
     ON CONFLICT (facet, supplier, sku, area) DO UPDATE
        SET partition = EXCLUDED.partition, "offset" = EXCLUDED."offset", version = EXCLUDED.version,
            hash = EXCLUDED.hash, published_at = EXCLUDED.published_at, withdrawn = EXCLUDED.hash IS NULL,
-           source_version = NULL, seen = GREATEST(s.seen, EXCLUDED.seen)
+           source_version = NULL, own_version = NULL, seen = GREATEST(s.seen, EXCLUDED.seen)
 """
 
 ARCHIVED = """
@@ -73,6 +81,28 @@ ARCHIVED = """
            ) c
 """
 
+# A page's number is known by its chunks alone. Every look-up is by an index.
+FACTS = """
+    SELECT w.version, w.number <= n.last_value AND NOT EXISTS (
+               SELECT FROM lost_numbers l WHERE w.number BETWEEN l.first AND l.last) AS given_out,
+           EXISTS (SELECT FROM feed_chunks c
+                    WHERE c.feed_no = w.number AND c.page_no IS NULL
+                      AND c.first_record <= w.record_index AND c.first_record + c.records > w.record_index)
+           OR EXISTS (SELECT FROM feed_chunks c
+                       WHERE c.page_no = w.number
+                         AND c.first_record <= w.record_index AND c.first_record + c.records > w.record_index) AS taken,
+           f.state, f.cancel_requested_at IS NOT NULL AS cancelled
+      FROM unnest($1::bigint[], $2::bigint[], $3::integer[]) AS w (version, number, record_index)
+     CROSS JOIN (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS last_value FROM feed_no) n
+      LEFT JOIN LATERAL (SELECT state, cancel_requested_at FROM feeds WHERE feed_no = w.number) f ON true
+"""
+
+# Between two attempts at it only the job knows that a letter is under way.
+REPLAYING = """
+    SELECT i.letter FROM replay_jobs j JOIN replay_items i ON i.job = j.id
+     WHERE j.state = 'running' AND i.outcome IS NULL AND i.letter = ANY($1::uuid[])
+"""
+
 RUNS_OF = """
     SELECT w.number, c.feed_no
       FROM unnest($1::bigint[]) AS w (number)
@@ -82,12 +112,13 @@ RUNS_OF = """
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """A state that the topic knows better than the database. hash None: the key is withdrawn."""
+    """A state that takes the place of the one that is known. hash None: the key is withdrawn; seen: by which feed."""
 
     version: int
     hash: bytes | None
     observed_at: datetime | None
     position: Position
+    seen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +158,20 @@ async def lock_known(connection: Connection, facet: Facet, keys: Collection[Item
     return await _known(connection, LOCK, facet, in_order)
 
 
-async def move_keys(connection: Connection, facet: Facet, ends: Mapping[ItemKey, Position]) -> None:
-    """The newest records of locked keys stand there now."""
+async def move_keys(
+    connection: Connection,
+    facet: Facet,
+    ends: Mapping[ItemKey, Position],
+    versions: Mapping[ItemKey, int] | None = None,
+) -> None:
+    """The newest records of locked keys stand there now, some under newer versions than before."""
     partitions, offsets = [at.partition for at in ends.values()], [at.offset for at in ends.values()]
-    await connection.execute(MOVE, *_columns(facet, ends), partitions, offsets)
+    moved = versions or {}
+    await connection.execute(MOVE, *_columns(facet, ends), partitions, offsets, [moved.get(key, 0) for key in ends])
 
 
 async def adopt_keys(connection: Connection, facet: Facet, adoptions: Mapping[ItemKey, Adoption]) -> None:
-    """Take over from the topic what a restored database has lost of locked keys."""
+    """Put other states in the place of those of locked keys: what a restored database has lost, or nothing."""
     found = adoptions.values()
     await connection.execute(
         ADOPT,
@@ -144,8 +181,39 @@ async def adopt_keys(connection: Connection, facet: Facet, adoptions: Mapping[It
         [each.version for each in found],
         [each.hash for each in found],
         [each.observed_at for each in found],
-        [feed_no_of(each.version) for each in found],
+        [each.seen for each in found],
     )
+
+
+async def facts_of(
+    connection: Connection, versions: Mapping[ItemKey, Collection[int]]
+) -> dict[ItemKey, dict[int, Facts]]:
+    """What the tables say of where versions of keys came from."""
+    named = list({version for own in versions.values() for version in own})
+    columns = (list(map(feed_no_of, named)), list(map(record_index_of, named)))
+    rows = {row["version"]: row for row in await connection.fetch(FACTS, named, *columns)}
+    letters = {
+        letter: (key, version) for key, own in versions.items() for version in own for letter in _letters(key, version)
+    }
+    replaying = {letters[row["letter"]] for row in await connection.fetch(REPLAYING, list(letters))}
+    return {
+        key: {version: _facts(rows[version], replaying=(key, version) in replaying) for version in own}
+        for key, own in versions.items()
+    }
+
+
+def _facts(row: Row, *, replaying: bool) -> Facts:
+    return Facts(row["given_out"], row["taken"], replaying, row["state"], row["cancelled"])
+
+
+def _letters(key: ItemKey, version: int) -> Iterator[UUID]:
+    """The dead letters whose replay may have published a version: of the record as a whole, or of the one sku."""
+    source = DeadLetter(
+        stage="", issues=(), original=b"", feed_no=feed_no_of(version), record_index=record_index_of(version)
+    )
+    for stage in REPLAYED:
+        for sku in (None, key.sku):
+            yield replace(source, stage=stage, sku=sku).id
 
 
 async def archived_chunks(connection: Connection, versions: Sequence[int]) -> dict[int, ArchivedChunk]:

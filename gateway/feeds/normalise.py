@@ -6,23 +6,32 @@ Pure: time, versions and known states come in as arguments. One bad record never
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-import nh3
+import jiter
 import orjson
 import structlog
+from pydantic import TypeAdapter, ValidationError
 
+from gateway.deadletters.letters import storable
 from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
+from gateway.feeds.cleaning import cleaned
+from gateway.feeds.doubts import price_doubts, product_doubts
 from gateway.sdk.adapter import Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.exchange import asked_skus
+from gateway.sdk.fields import FARTHEST
 from gateway.sdk.problems import PROBLEMS
+from gateway.sdk.wire import may_be_crowded, room_of, told
+from gateway.suppliers.config import PriceMismatch
 from schemas.barcodes import barcode_check
+from schemas.base import Sku
 from schemas.brands import fold_brand
 from schemas.catalog import Facet, Facts, ListingFacts, PriceFacts, ProductFacts, StockFacts
 from schemas.directories import CategoryMap, match_directory
@@ -31,22 +40,22 @@ log = structlog.get_logger(__name__)
 
 CHINA = ZoneInfo("Asia/Shanghai")
 
-MAX_TEXT = 200_000
-"""Characters of a sanitised description, as the published schema has it."""
-
 MAX_SOURCE_VERSION = 2**53
 """The highest version of a supplier's own, as adapters promise."""
 
-END_OF_TIME = 9000
-"""A year that no time of observation reaches: periods are added to it."""
+START_OF_TIME, END_OF_TIME = 1000, 9000
+"""Years between which every time of observation lies: in the first tables would read it back as before our era, and to
+the last periods are added."""
 
 MAX_SKU = 128
 """Characters of a sku, as the published schemas have it."""
 
-_SKU_PROBE_BYTES = 4096
-_SPACE = 0x20
+_SKU = TypeAdapter(Sku)
+_SKU_MEMBER = re.compile(rb'"sku"[ \t\r\n]*+:[ \t\r\n]*+("[^"\\]*+")[ \t\r\n]*+[,}]')
+_SPELLED_SKU = re.compile(rb"\\u00(?:73|6[bB]|75)")
+"""A letter of `sku` as an escape: in a name it may be another sku."""
+_MINUTE = timedelta(minutes=1)
 
-_CLEANER = nh3.Cleaner()
 _HASHER = hashlib.blake2b(digest_size=16)  # copied for every item: a new one takes five times as long
 
 
@@ -55,7 +64,8 @@ class NormalisedItem:
     """One key's facts, ready to be judged.
 
     area: "" where the facet knows none; content: canonical JSON of the facts and what is derived from them;
-    hash: 16 bytes over content, so that equal facts have equal hashes whenever they are observed.
+    hash: 16 bytes over content, so that equal facts have equal hashes whenever they are observed; warnings: what was
+    taken with a doubt.
     """
 
     sku: str
@@ -64,6 +74,7 @@ class NormalisedItem:
     hash: bytes
     observed_at: datetime
     source_version: int | None
+    warnings: tuple[Issue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +114,14 @@ def parts_of(result: Result) -> tuple[list[NormalisedItem], tuple[Rejection, ...
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What of the supplier's settings bears on normalising: revision's category map, and the directory's date."""
+    """What of the supplier's settings bears on normalising: category map, what prices that contradict themselves come
+    to, and the date that chooses the directory.
+    """
 
     facet: Facet
     received_at: datetime
     categories: CategoryMap
+    price_mismatch: PriceMismatch = "warn"
     on: date = field(init=False)
     """The day in China whose directory version applies."""
 
@@ -156,7 +170,7 @@ def _rejected(error: Exception, record: RawRecord, rules: Rules) -> Rejection:
     """The record by the error that it met."""
     match error:
         case InvalidMessageError() if _declared(error.issues):
-            return Rejection(_cut_off(record) or tuple(error.issues), skus_of(record.raw))
+            return Rejection(_cut_off(record) or _told(error.issues, record), skus_of(record.raw))
         case ContractError():
             return Rejection((Issue("contract_error", actual=str(error)[:200]),), skus_of(record.raw))
         case _:
@@ -172,12 +186,20 @@ def _without(items: list[NormalisedItem], refusals: list[Refusal], record: RawRe
     """
     if not refusals and not asked_skus(record.raw):
         raise TypeError("neither items nor issues")
-    issues: dict[str, tuple[Issue, ...]] = {}
+    issues: dict[str, list[Issue]] = {}
     for refusal in refusals:
-        if not (_storable_sku(refusal.sku) and _declared(refusal.issues)):
+        if not (is_sku(refusal.sku) and _declared(refusal.issues)):
             raise TypeError(f"not a refusal: {refusal!r:.200}")
-        issues[refusal.sku] = issues.get(refusal.sku, ()) + tuple(refusal.issues)
-    return Mixed(items, tuple(Rejection(every, (sku,)) for sku, every in issues.items())) if refusals else items
+        issues.setdefault(refusal.sku, []).extend(refusal.issues)
+    if not refusals:
+        return items
+    named = ((_valid_sku(sku), _told(every, record)) for sku, every in issues.items())
+    return Mixed(items, tuple(Rejection(every, () if sku is None else (sku,)) for sku, every in named))
+
+
+def _told(issues: Iterable[Issue], record: RawRecord) -> tuple[Issue, ...]:
+    """Issues as they are kept: they take about as much room as the record itself."""
+    return told(issues, room=room_of(record.raw))
 
 
 def _declared(issues: Sequence[Issue]) -> bool:
@@ -205,51 +227,66 @@ def _finished(found: Iterable[Item | Refusal], rules: Rules, refusals: list[Refu
         facts, version, at = item.facts, item.source_version, item.observed_at
         sound = (
             facts.__class__ is model
-            and (version is None or 0 <= version <= MAX_SOURCE_VERSION)
-            and (at is None or (at.tzinfo is not None and at.year < END_OF_TIME))
+            and (version is None or (version.__class__ is int and 0 <= version <= MAX_SOURCE_VERSION))
+            and (at is None or _storable_time(at))
         )
         if not sound:
             raise TypeError(f"not an item of a feed of {rules.facet}: {item!r:.200}")
-        content = write(facts, rules)
+        content, warnings = write(facts, rules)
         hasher = _HASHER.copy()
         hasher.update(content)
         members = facts.__dict__
         sku, area = members["sku"], members.get("area", "")
-        items.append(NormalisedItem(sku, area, content, hasher.digest(), at or rules.received_at, version))
+        items.append(NormalisedItem(sku, area, content, hasher.digest(), at or rules.received_at, version, warnings))
     return items
 
 
-def _flat_content(facts: PriceFacts | StockFacts, rules: Rules) -> bytes:
+Written: TypeAlias = tuple[bytes, tuple[Issue, ...]]
+"""The canonical JSON of some facts, and what was taken with a doubt."""
+
+
+def _price_content(facts: PriceFacts, rules: Rules) -> Written:
     """orjson writes texts and amounts as pydantic does, in half the time.
 
     Amounts have no exponent, so this is their `str`; looking up the method takes less time than asking the type `str`.
     """
-    return orjson.dumps(facts.__dict__, default=Decimal.to_eng_string)
+    warnings = price_doubts(facts)
+    if warnings and rules.price_mismatch == "reject":
+        contradictions = [each for each in warnings if each.code == "price_mismatch"]
+        if contradictions:
+            raise InvalidMessageError(*contradictions)
+    return orjson.dumps(facts.__dict__, default=Decimal.to_eng_string), warnings
 
 
-def _listing_content(facts: ListingFacts, rules: Rules) -> bytes:
-    return facts.__pydantic_serializer__.to_json(facts)
+def _stock_content(facts: StockFacts, rules: Rules) -> Written:
+    return orjson.dumps(facts.__dict__, default=Decimal.to_eng_string), ()
 
 
-def _product_content(facts: ProductFacts, rules: Rules) -> bytes:
-    """Derived members come last; the sanitised description keeps its place."""
-    return orjson.dumps(facts.__dict__ | _derived(facts, rules), default=_plain)
+def _listing_content(facts: ListingFacts, rules: Rules) -> Written:
+    return facts.__pydantic_serializer__.to_json(facts), ()
 
 
-_FORMS: Mapping[Facet, tuple[type[Facts], Callable[[Any, Rules], bytes]]] = {
+def _product_content(facts: ProductFacts, rules: Rules) -> Written:
+    """Derived members come last; sanitised texts keep their places."""
+    clean, removed = cleaned(facts)
+    derived = _derived(facts, rules)
+    doubts = product_doubts(facts.barcode, derived["barcode_check"], derived["no_directory_reason"])
+    return orjson.dumps(facts.__dict__ | clean | derived, default=_plain), (*removed, *doubts)
+
+
+_FORMS: Mapping[Facet, tuple[type[Facts], Callable[[Any, Rules], Written]]] = {
     Facet.PRODUCT: (ProductFacts, _product_content),
-    Facet.PRICE: (PriceFacts, _flat_content),
-    Facet.STOCK: (StockFacts, _flat_content),
+    Facet.PRICE: (PriceFacts, _price_content),
+    Facet.STOCK: (StockFacts, _stock_content),
     Facet.LISTING: (ListingFacts, _listing_content),
 }
 """By facet: what its facts are, and their canonical JSON: members in the order of the model, amounts as strings."""
 
 
-def _derived(facts: ProductFacts, rules: Rules) -> dict[str, object]:
-    """What the gateway makes of a product's facts; the description keeps its place among them."""
+def _derived(facts: ProductFacts, rules: Rules) -> dict[str, Any]:
+    """What the gateway makes of a product's facts."""
     found = match_directory(facts.category_path, facts.name, rules.categories, rules.on)
     return {
-        "description": None if facts.description is None else _sanitised(facts.description),
         "brand": fold_brand(facts.brand_raw),
         "directory_item": found.item,
         "no_directory_reason": found.reason,
@@ -262,46 +299,71 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, Decimal) else vars(value)
 
 
-def _sanitised(html: str) -> str:
-    """The introduction without anything active. Raises InvalidMessageError where escaping makes it too long."""
-    clean = _CLEANER.clean(html)
-    if len(clean) > MAX_TEXT:
-        expected = f"at most {MAX_TEXT:,} characters once sanitised"
-        raise InvalidMessageError(Issue("validation_failed", "/description", f"{len(clean):,} characters", expected))
-    return clean
-
-
 def skus_of(raw: bytes) -> tuple[str, ...]:
-    """Whom a record that was rejected concerns: rejected records mark the keys of their skus."""
+    """Whom a record that was rejected concerns, if its bytes surely say so: full feeds keep the keys of these skus.
+
+    () for nobody knows whom, as where one of several that were asked about is no sku.
+    """
     if asked := asked_skus(raw):
-        return tuple(filter(_storable_sku, dict.fromkeys(asked)))
+        named = [_valid_sku(sku) for sku in dict.fromkeys(asked) if is_sku(sku)]
+        return () if None in named else tuple(sku for sku in dict.fromkeys(named) if sku is not None)
     hint = sku_hint(raw)
     return () if hint is None else (hint,)
 
 
-def _storable_sku(sku: object) -> bool:
-    return isinstance(sku, str) and 0 < len(sku) <= MAX_SKU and "\x00" not in sku
+def is_sku(sku: object) -> bool:
+    """Whether tables take it as a sku."""
+    return isinstance(sku, str) and 0 < len(sku) <= MAX_SKU and storable(sku) == sku
+
+
+def _storable_time(at: datetime) -> bool:
+    """Whether tables take it, and messages can say it: an offset in ISO 8601 has no seconds."""
+    offset = at.utcoffset()
+    return (
+        offset is not None
+        and START_OF_TIME <= at.year < END_OF_TIME
+        and abs(offset) < FARTHEST
+        and not offset % _MINUTE
+    )
+
+
+def _valid_sku(sku: object) -> str | None:
+    """The sku as a key has it, by the rule of the published schemas; None for what is none."""
+    try:
+        return _SKU.validate_python(sku, strict=True)
+    except ValidationError:
+        return None
 
 
 def sku_hint(raw: bytes) -> str | None:
-    """The sku of a pushed record that was rejected, if its bytes still say so."""
-    if len(raw) > MAX_RECORD:
-        return _probed_sku(raw[:_SKU_PROBE_BYTES])
+    """The sku of a pushed record that was rejected, if its bytes surely say so.
+
+    A wrong guess would withdraw what the record meant: no name is believed that stands there twice, in another object,
+    or that is spelled so that it might.
+    """
+    if len(raw) > MAX_RECORD or may_be_crowded(raw):
+        return _sku_before_the_fault(raw)
     try:
-        found = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return _probed_sku(raw[:_SKU_PROBE_BYTES])
-    sku = found.get("sku") if isinstance(found, dict) else None
-    return sku if _storable_sku(sku) else None
+        found = _decoded(raw)
+    except ValueError:
+        return _sku_before_the_fault(raw)
+    return _valid_sku(found.get("sku")) if isinstance(found, dict) else None
 
 
-def _probed_sku(start: bytes) -> str | None:
-    """The sku in bytes that are no JSON; one with control characters is none, and no column holds a NUL."""
-    _, found, rest = start.partition(b'"sku":"')
-    sku, end, _ = rest.partition(b'"')
-    if not found or not end or b"\\" in sku or len(sku) > MAX_SKU or min(sku, default=_SPACE) < _SPACE:
+def _decoded(raw: bytes) -> Any:
+    """Raises ValueError."""
+    return jiter.from_json(raw, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="lossless-float")
+
+
+def _sku_before_the_fault(raw: bytes) -> str | None:
+    """The sku in bytes that are no JSON, or too many: where they are JSON up to its end, and say `sku` nowhere else."""
+    member = _SKU_MEMBER.search(raw)
+    if member is None or member.end() > MAX_RECORD or raw.count(b'"sku"') > 1 or _SPELLED_SKU.search(raw):
+        return None
+    if may_be_crowded(raw[: member.end()]):
         return None
     try:
-        return sku.decode() or None
-    except UnicodeDecodeError:
+        found = _decoded(raw[: member.end(1)] + b"}")
+    except ValueError:
         return None
+    return _valid_sku(found.get("sku")) if isinstance(found, dict) else None

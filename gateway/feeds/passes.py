@@ -1,8 +1,9 @@
 """What a full feed may withdraw: every key of its supplier's facet that no feed has named since, unless a brake holds.
 
-A full feed that may not be the whole of the facet has a flaw and withdraws nothing. Lock order: the pass of supplier
-and facet, the feed, dead letters, older held feeds. Keys are not locked here: what is counted now is looked at again,
-key by key, when it is withdrawn.
+A full feed that may not be the whole of the facet has a flaw and withdraws nothing. One that is whole decides after
+every older feed, and leaves its number as the horizon once nothing holds it. Lock order: the pass of supplier and
+facet, the feed, the horizon, dead letters, older held feeds. Keys are not locked here: what is counted now is looked at
+again, key by key, when it is withdrawn.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from schemas.catalog import Facet
 STAGE = "withdraw"
 """Of the dead letter that stands for a held feed."""
 
+GRACE = timedelta(minutes=15)
+"""A feed that gave no sign of life for so long is waited for no longer; one that was being admitted is incomplete."""
+
 LIFE = timedelta(days=6)
 """How long a held feed waits for a decision."""
 
@@ -43,21 +47,61 @@ HAS_UNREADABLE = """
          WHERE feed_no = $1 AND problems @? '$[*] ? (@.outcome == "rejected" && @.sku == null && !exists(@.skus))')
 """
 
-HELD_LATER = """
-    SELECT max(feed_no) FROM feeds WHERE supplier = $1 AND facet = $2 AND state = 'held' AND feed_no > $3
+LATER = """
+    SELECT max(feed_no) FROM (
+           SELECT feed_no FROM feeds WHERE supplier = $1 AND facet = $2 AND state = 'held'
+           UNION ALL
+           SELECT feed_no FROM horizons WHERE supplier = $1 AND facet = $2
+           ) whole
+     WHERE feed_no > $3
 """
 
-COUNT = """
-    SELECT count(*) FILTER (WHERE seen < $3) AS absent, count(*) AS active
+OLDER_OPEN = """
+    SELECT min(o.feed_no) FROM feeds o
+     WHERE o.supplier = {full}.supplier AND o.facet = {full}.facet AND o.feed_no < {full}.feed_no
+       AND o.mode <> 'validate' AND o.state IN ('admitted', 'produced', 'incomplete')
+       AND (o.state = 'admitted' OR o.touched_at > now() - {grace}
+            OR (o.state = 'produced' AND EXISTS (
+                SELECT FROM feed_chunks c
+                 WHERE c.feed_no IN (o.feed_no, {full}.feed_no) AND c.decided_at > now() - {grace})))
+"""
+"""The first older feed of which items may still come, for one full feed.
+
+One that is incomplete may be resumed for a while. One that is durable has its chunks on the topics: it is waited for as
+long as chunks of either feed take effect. Whatever comes later than that is judged by the horizon.
+"""
+
+_WAITS_FOR = "SELECT ({older}) FROM feeds f WHERE f.feed_no = $1"
+WAITS_FOR = _WAITS_FOR.format(older=OLDER_OPEN.format(full="f", grace="$2::interval"))
+
+NAMED_IN_VAIN = """
+    SELECT m.sku FROM sku_marks m WHERE m.facet = $1::text::"char" AND m.supplier = $2 AND m.seen >= {full}
+"""
+"""Skus that a full feed, or a later one, named in records that were rejected: no key of theirs is absent."""
+
+_COUNT = """
+    SELECT count(*) FILTER (WHERE seen < $3 AND sku NOT IN ({named})) AS absent,
+           count(*) AS active
       FROM feed_state
      WHERE facet = $1::text::"char" AND supplier = $2 AND hash IS NOT NULL
 """
+COUNT = _COUNT.format(named=NAMED_IN_VAIN.format(full="$3"))
 
-SAMPLE_SKUS = """
+_ANYTHING = """
+    SELECT EXISTS (
+        SELECT FROM feed_state
+         WHERE facet = $1::text::"char" AND supplier = $2 AND hash IS NOT NULL AND seen < $3
+           AND sku NOT IN ({named}))
+"""
+ANYTHING = _ANYTHING.format(named=NAMED_IN_VAIN.format(full="$3"))
+
+_SAMPLE_SKUS = """
     SELECT DISTINCT sku FROM feed_state
      WHERE facet = $1::text::"char" AND supplier = $2 AND hash IS NOT NULL AND seen < $3
+       AND sku NOT IN ({named})
      ORDER BY sku LIMIT $4
 """
+SAMPLE_SKUS = _SAMPLE_SKUS.format(named=NAMED_IN_VAIN.format(full="$3"))
 
 
 class Share(NamedTuple):
@@ -80,11 +124,15 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a full feed does now. done: it withdraws nothing, because of its flaw or because nothing is absent."""
+    """What a full feed does now. done: it withdraws nothing, because of its flaw or because nothing is absent.
 
-    state: Literal["done", "withdrawing", "held"]
+    waiting: items of an older feed may still come, of that which `waits_for` names.
+    """
+
+    state: Literal["done", "withdrawing", "held", "waiting"]
     flaw: str | None = None
     hold: Hold | None = None
+    waits_for: int | None = None
 
 
 def holds(share: Share, limit: float) -> bool:
@@ -105,6 +153,9 @@ async def decide(connection: Connection, feed: Row) -> Verdict:
     flaw = await _flaw(connection, feed)
     if flaw is not None:
         return Verdict("done", flaw)
+    older: int | None = await connection.fetchval(WAITS_FOR, feed["feed_no"], GRACE)
+    if older is not None:
+        return Verdict("waiting", waits_for=older)
     keys = (FACET_CODES[Facet(feed["facet"])], feed["supplier"], feed["feed_no"])
     share = Share(*await connection.fetchrow(COUNT, *keys) or (0, 0))
     if not share.absent:
@@ -117,6 +168,14 @@ async def decide(connection: Connection, feed: Row) -> Verdict:
     return Verdict("held", hold=Hold(share.absent, share.active, limit, skus, at))
 
 
+async def anything_absent(connection: Connection, feed: Row) -> bool:
+    """Whether there is a key that a full feed withdraws: ask again once it is the horizon, when none can come."""
+    found: bool = await connection.fetchval(
+        ANYTHING, FACET_CODES[Facet(feed["facet"])], feed["supplier"], feed["feed_no"]
+    )
+    return found
+
+
 async def _flaw(connection: Connection, feed: Row) -> str | None:
     if feed["flaw"] is not None:
         return str(feed["flaw"])
@@ -126,7 +185,7 @@ async def _flaw(connection: Connection, feed: Row) -> str | None:
         return INCOMPLETE
     if await connection.fetchval(HAS_UNREADABLE, feed["feed_no"]):
         return UNREADABLE
-    later = await connection.fetchval(HELD_LATER, feed["supplier"], feed["facet"], feed["feed_no"])
+    later = await connection.fetchval(LATER, feed["supplier"], feed["facet"], feed["feed_no"])
     return None if later is None else superseded_by(later)
 
 

@@ -1,31 +1,35 @@
 """One chunk, from the feeds topic to the catalog topic, in one transaction of PostgreSQL.
 
-Normalising comes first, outside it. Inside: the partition's place, the chunk's claim, the keys' locks, the judgement,
-the records' acks, the keys' new states, the place behind the chunk. A crash anywhere repeats the chunk with the same
-decisions and so the same `ce_id`s. No outbox is needed for that, because nothing here is decided that a repeat could
+Normalising comes first, outside it. Inside: the partition's place and the one behind it, the chunk's claim, the keys'
+locks, the judgement, the keys' new states and all that is told of the chunk, and only then the records' acks and their
+places: what PostgreSQL refuses was never published. A crash anywhere repeats the chunk with the same decisions and so
+the same `ce_id`s. No outbox is needed for that, because nothing here is decided that a repeat could
 decide otherwise while the locks are held.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import NoReturn
 
 import structlog
 
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
-from gateway.feeds import queries
-from gateway.feeds.apply import Applier
+from gateway.feeds import queries, rejections
+from gateway.feeds.apply import Applier, Settled
 from gateway.feeds.chunk import MAX_FEED_RECORDS, ChunkHead, Lane, Mode, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Decisions, Entry, Refused, cancel
 from gateway.feeds.normalise import Rejection, Rules, normalise_all, skus_of
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
-from gateway.kafka import Record
+from gateway.feeds.seal import ChunkSeal
+from gateway.feeds.unread import claim_unread
+from gateway.kafka import KafkaRefusedError, Record
 from gateway.sdk.errors import InvalidMessageError, Issue, ServiceUnavailableError
 from gateway.sdk.wire import shown
 from gateway.store import Connection, Pool, transaction
@@ -38,6 +42,14 @@ log = structlog.get_logger(__name__)
 
 BATCH_RECORDS, BATCH_BYTES = 32, 32 * 1024
 """Records that are normalised together."""
+
+
+MOST_TRIALS = 200
+"""Transactions to find the records in that end a chunk's; those that still lie together then are rejected together."""
+
+
+class _TriedError(Exception):
+    """Ends a trial: its transaction is rolled back."""
 
 
 class Step(Enum):
@@ -60,16 +72,26 @@ class ReadChunk:
 class ChunkProcessor:
     """Takes records of the feeds topics one by one; safe against repeats, zombies and crashes.
 
-    finished: told the feed of every chunk that took effect.
+    finished: told the feed of every chunk that took effect; rejected_bytes: what a supplier may have rejected in a day
+    whose row sets no less.
     """
 
     def __init__(
-        self, pool: Pool, applier: Applier, profiles: Profiles, finished: Callable[[int], Awaitable[None]]
+        self,
+        pool: Pool,
+        applier: Applier,
+        profiles: Profiles,
+        seal: ChunkSeal,
+        finished: Callable[[int], Awaitable[None]],
+        *,
+        rejected_bytes: int,
     ) -> None:
         self._pool = pool
         self._applier = applier
         self._profiles = profiles
+        self._seal = seal
         self._finished = finished
+        self._rejected_bytes = rejected_bytes
         self._turnstile = Turnstile()
 
     async def process(self, record: Record) -> Step:
@@ -96,7 +118,7 @@ class ChunkProcessor:
         return step
 
     async def _committed(self, chunk: ReadChunk) -> tuple[Step, Decisions | None]:
-        """The chunk's transaction; where a fault of ours ends it, all of the chunk is rejected in another one.
+        """The chunk's transaction; where a fault of ours ends it, the records that cause it are rejected in another.
 
         A chunk that fails again each time it comes would stop its partition for ever.
         """
@@ -106,7 +128,56 @@ class ChunkProcessor:
             raise
         except Exception as error:
             log.exception("chunk.failed", feed=chunk.head.feed_no, chunk=chunk.head.chunk_no)
-            return await self._transacted(_rejected(chunk, error))
+            return await self._without_faults(chunk, error)
+
+    async def _without_faults(self, chunk: ReadChunk, error: Exception) -> tuple[Step, Decisions | None]:
+        faults = await self._faults(chunk, published=isinstance(error, KafkaRefusedError))
+        try:
+            return await self._transacted(_rejected(chunk, faults))
+        except ServiceUnavailableError:
+            raise
+        except Exception as again:
+            log.exception("chunk.refused", feed=chunk.head.feed_no, chunk=chunk.head.chunk_no)
+            return await self._transacted(_rejected(chunk, dict.fromkeys(range(len(chunk.entries)), again)))
+
+    async def _faults(self, chunk: ReadChunk, *, published: bool) -> dict[int, Exception]:
+        """Entries that cannot take effect, by place, and why: found by halving, in transactions that are undone.
+
+        published: it is Kafka that refuses, so that trying is sending: a repeat stands on the topic under its own id.
+        """
+        faults: dict[int, Exception] = {}
+        left, trials = [range(len(chunk.entries))], 0
+        while left:
+            places, trials = left.pop(), trials + 1
+            error = await self._tried(chunk, places, published=published)
+            if error is None:
+                continue
+            if len(places) == 1 or trials > MOST_TRIALS:
+                faults |= dict.fromkeys(places, error)
+            else:
+                middle = len(places) // 2
+                left += (places[middle:], places[:middle])
+        return faults
+
+    async def _tried(self, chunk: ReadChunk, places: range, *, published: bool) -> Exception | None:
+        """What ends a transaction of these entries alone, None for nothing."""
+        part = replace(chunk, entries=chunk.entries[places.start : places.stop])
+        try:
+            async with transaction(self._pool) as connection:
+                await self._try(connection, part, published=published)
+        except _TriedError:
+            return None
+        except ServiceUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is these entries' fault
+            return error
+
+    async def _try(self, connection: Connection, part: ReadChunk, *, published: bool) -> NoReturn:
+        """Raises _TriedError where all went well, so that it is undone."""
+        settled = await self._settle(connection, part)
+        if published:
+            await self._applier.publish(connection, part.head, settled)
+        raise _TriedError
 
     async def _transacted(self, chunk: ReadChunk) -> tuple[Step, Decisions | None]:
         async with transaction(self._pool) as connection:
@@ -116,6 +187,7 @@ class ChunkProcessor:
         return applied
 
     async def _read(self, record: Record, source: Source) -> ReadChunk:
+        self._seal.verify(record.headers, record.value or b"")
         head = head_from_headers(record.headers)
         if record.key is not None:
             raise InvalidMessageError(Issue("poison_pill", "/key", shown(record.key), "no key"))
@@ -124,7 +196,7 @@ class ChunkProcessor:
         if not fewest <= len(raws) <= MAX_FEED_RECORDS - head.first_record:
             raise InvalidMessageError(Issue("poison_pill", actual=f"chunk of {len(raws)} records"))
         profile = await self._profiles.get(head.supplier, head.revision)
-        rules = Rules(head.facet, head.received_at, profile.categories)
+        rules = profile.rules(head.facet, head.received_at)
         async with self._turnstile if head.lane is Lane.BULK else nullcontext():
             entries = await _normalise_in_stretches(profile, raws, head.first_record, rules)
         return ReadChunk(source, head, profile, entries)
@@ -138,25 +210,46 @@ class ChunkProcessor:
             return Step.TAKEN, None
         if await queries.share_feed(connection, head):
             decisions = cancel(chunk.entries)
-        else:
-            decisions = await self._judge(connection, chunk)
-        await queries.record_chunk(connection, head, decisions)
-        return Step.TAKEN, decisions
+            await queries.record_chunk(connection, head, decisions)
+            return Step.TAKEN, decisions
+        settled = await self._settle(connection, chunk)
+        await self._applier.publish(connection, head, settled)
+        return Step.TAKEN, settled.decisions
 
-    async def _judge(self, connection: Connection, chunk: ReadChunk) -> Decisions:
-        decisions = await self._applier.apply(connection, chunk.head, chunk.profile, chunk.entries)
+    async def _settle(self, connection: Connection, chunk: ReadChunk) -> Settled:
+        """All that PostgreSQL has to take of a chunk before anything of it is published."""
+        settled = await self._applier.settle(connection, chunk.head, chunk.profile, chunk.entries)
         if chunk.head.mode is not Mode.VALIDATE:
-            await record_letters(connection, [_letter(chunk, refused) for refused in decisions.refused])
-        return decisions
+            await record_letters(connection, [_letter(chunk, refused) for refused in settled.decisions.refused])
+        quota = rejections.quota_of(chunk.profile.config, self._rejected_bytes)
+        await rejections.spend(connection, chunk.head, settled.decisions, quota)
+        await queries.record_chunk(connection, chunk.head, settled.decisions)
+        return settled
 
     async def _bury(self, record: Record, source: Source, issues: tuple[Issue, ...]) -> Step:
-        """Dead-letter a record that cannot be read as a chunk at all; the partition goes on."""
+        """Dead-letter a record that cannot be read as a chunk; its feed, if it is known, and the partition go on."""
+        head = self._head(record)
         async with transaction(self._pool) as connection:
             if not await queries.move_next(connection, source):
                 return await _elsewhere(connection, source)
+            if head is not None:
+                await queries.share_feed(connection, head)
+                await claim_unread(connection, head, source, issues)
             await record_letters(connection, [_unreadable(record, issues)])
-        log.warning("chunk.unreadable", topic=source.topic, partition=source.partition, offset=source.offset)
+        feed_no = None if head is None else head.feed_no
+        place = {"topic": source.topic, "partition": source.partition, "offset": source.offset}
+        log.warning("chunk.unreadable", feed=feed_no, **place)
+        if feed_no is not None:
+            await self._finished(feed_no)
         return Step.TAKEN
+
+    def _head(self, record: Record) -> ChunkHead | None:
+        """What the headers say of a record that is no chunk otherwise; None where a stranger may have written it."""
+        try:
+            self._seal.verify(record.headers, record.value or b"")
+            return head_from_headers(record.headers)
+        except InvalidMessageError:
+            return None
 
     def _count(self, head: ChunkHead, decisions: Decisions, seconds: float) -> None:
         metrics.feed_chunk_seconds.labels(lane=head.lane).observe(seconds)
@@ -193,9 +286,12 @@ def batches(raws: Sequence[RawRecord]) -> Iterator[Sequence[RawRecord]]:
     yield raws[start:]
 
 
-def _rejected(chunk: ReadChunk, error: Exception) -> ReadChunk:
-    """The chunk with every record of it rejected as a fault of ours."""
-    entries = [replace(each, result=Rejection((_fault(error),), skus_of(each.raw))) for each in chunk.entries]
+def _rejected(chunk: ReadChunk, faults: Mapping[int, Exception]) -> ReadChunk:
+    """The chunk with the records at these places rejected, as faults of ours."""
+    entries = [
+        replace(each, result=Rejection((_fault(faults[place]),), skus_of(each.raw))) if place in faults else each
+        for place, each in enumerate(chunk.entries)
+    ]
     return replace(chunk, entries=entries)
 
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from gateway.feeds.chunk import ChunkHead, ChunkSpan, head_to_headers
+from gateway.feeds.chunk import ChunkHead, ChunkSpan
+from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.sources import LANE_TOPIC
 from gateway.kafka import Message, Producer
 from gateway.store import Pool, transaction
@@ -51,6 +52,7 @@ async def produce(
     chunks: Sequence[ChunkSpan],
     payload: Callable[[ChunkSpan], bytes],
     life: SignOfLife,
+    seal: ChunkSeal,
 ) -> None:
     """Send the chunks and await their acks. head: what they share; payload: value of a chunk.
 
@@ -58,7 +60,7 @@ async def produce(
     """
     for spans in _together(chunks):
         reached("produce.before")
-        await producer.send([_message(head, span, payload(span)) for span in spans])
+        await producer.send([_message(head, span, payload(span), seal) for span in spans])
         reached("produce.after")
         await life.show()
 
@@ -75,6 +77,6 @@ def _together(chunks: Sequence[ChunkSpan]) -> Iterator[list[ChunkSpan]]:
         yield run
 
 
-def _message(head: ChunkHead, span: ChunkSpan, value: bytes) -> Message:
+def _message(head: ChunkHead, span: ChunkSpan, value: bytes, seal: ChunkSeal) -> Message:
     own = replace(head, chunk_no=span.chunk_no, first_record=span.first_record)
-    return Message(LANE_TOPIC[head.lane], None, value, head_to_headers(own))
+    return Message(LANE_TOPIC[head.lane], None, value, seal.headers(own, value))

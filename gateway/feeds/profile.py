@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from gateway.feeds.normalise import Rules
 from gateway.registry import Registry
 from gateway.sdk.adapter import NormalisesFeeds
 from gateway.sdk.errors import InvalidMessageError, Issue
@@ -24,6 +25,10 @@ class Profile:
     adapter: NormalisesFeeds
     config: SupplierConfig
     categories: CategoryMap
+
+    def rules(self, facet: Facet, received_at: datetime) -> Rules:
+        """What records of a facet, received then, are normalised by."""
+        return Rules(facet, received_at, self.categories, self.config.price_mismatch)
 
     def period(self, facet: Facet) -> timedelta | None:
         """How long the supplier says a fact of this facet holds; None: for ever."""

@@ -1,11 +1,13 @@
-"""SQL of the chunk transaction. Lock order: partition's offset, chunk, feed (key share), keys by (sku, area).
+"""SQL of the chunk transaction.
+
+Lock order: partition's offset, chunk, feed (key share), horizon (shared), keys by (sku, area), marks by sku.
 
 Every statement names its locks. A failed or repeated transaction repeats the whole chunk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +23,6 @@ FACET_CODES: Mapping[Facet, str] = {Facet.PRODUCT: "p", Facet.PRICE: "$", Facet.
 
 MARKS: Mapping[Outcome, str] = {outcome: chr(byte) for outcome, byte in OUTCOME_BYTES.items()}
 """`feed_state.seen_outcome`."""
-
-NOWHERE = (None, None)
-"""Position of a key that the chunk published nothing for: the one that is known stays."""
 
 SESSION: Mapping[str, str] = {
     # A generic plan made while feed_state was small would scan it for ever after; keys are always looked up by index.
@@ -41,12 +40,15 @@ CLAIM_CHUNK = """
     INSERT INTO feed_chunks (feed_no, chunk_no, topic, partition, "offset", first_record, records, page_no, outcomes,
                              problems)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', '[]')
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (feed_no, chunk_no) DO UPDATE
+       SET topic = EXCLUDED.topic, partition = EXCLUDED.partition, "offset" = EXCLUDED."offset",
+           first_record = EXCLUDED.first_record, records = EXCLUDED.records, page_no = EXCLUDED.page_no, unread = false
+     WHERE feed_chunks.unread
     RETURNING true
 """
 
 RECORD_CHUNK = """
-    UPDATE feed_chunks SET outcomes = $3, problems = $4, decided_at = now()
+    UPDATE feed_chunks SET outcomes = $3, problems = $4, warnings = $5, decided_at = now()
      WHERE feed_no = $1 AND chunk_no = $2
 """
 
@@ -71,10 +73,10 @@ INSERT_MISSING_KEYS = """
 """
 
 READ_KEYS = """
-    SELECT s.sku, s.area, s.version, s.source_version, s.hash, s.published_at
+    SELECT s.sku, s.area, s.version, s.source_version, s.hash, s.published_at, s.own_version
       FROM json_to_recordset($3::json) AS k (sku text, area text)
      CROSS JOIN LATERAL (
-           SELECT sku, area, version, source_version, hash, published_at FROM feed_state
+           SELECT sku, area, version, source_version, hash, published_at, own_version FROM feed_state
             WHERE facet = $1::text::"char" AND supplier = $2 AND sku = k.sku AND area = k.area
               {lock}
            ) s
@@ -84,23 +86,45 @@ LOCK_KEYS = READ_KEYS.format(lock="FOR UPDATE")
 PEEK_KEYS = READ_KEYS.format(lock="OFFSET 0")
 
 UPDATE_KEYS = """
-    INSERT INTO feed_state AS s (facet, supplier, sku, area, version, source_version, hash, published_at, partition,
-                                 "offset", seen_outcome, seen)
+    INSERT INTO feed_state AS s (facet, supplier, sku, area, version, source_version, hash, published_at, own_version,
+                                 seen_outcome, seen)
     SELECT $1::text::"char", $2, k.*, $3
       FROM json_to_recordset($4::json)
         AS k (sku text, area text, version bigint, source_version bigint, hash bytea, published_at timestamptz,
-              partition integer, "offset" bigint, outcome "char")
+              own_version bigint, outcome "char")
     ON CONFLICT (facet, supplier, sku, area) DO UPDATE
-       SET version = EXCLUDED.version, source_version = EXCLUDED.source_version, hash = EXCLUDED.hash,
-           published_at = EXCLUDED.published_at, partition = COALESCE(EXCLUDED.partition, s.partition),
-           "offset" = COALESCE(EXCLUDED."offset", s."offset"), withdrawn = EXCLUDED.hash IS NULL AND s.withdrawn,
+       SET version = EXCLUDED.version, own_version = EXCLUDED.own_version,
+           source_version = EXCLUDED.source_version, hash = EXCLUDED.hash,
+           published_at = EXCLUDED.published_at, withdrawn = EXCLUDED.hash IS NULL AND s.withdrawn,
            seen = GREATEST(s.seen, EXCLUDED.seen),
            seen_outcome = CASE WHEN EXCLUDED.seen >= s.seen THEN EXCLUDED.seen_outcome ELSE s.seen_outcome END
 """
 
-MARK_REJECTED = """
-    UPDATE feed_state SET seen = GREATEST(seen, $3), seen_outcome = 'r'
-     WHERE facet = $1::text::"char" AND supplier = $2 AND sku = ANY($4::text[]) AND seen <= $3
+PLACE_KEYS = """
+    INSERT INTO feed_state (facet, supplier, version, seen, sku, area, partition, "offset")
+    SELECT $1::text::"char", $2, 0, 0, k.*
+      FROM json_to_recordset($3::json) AS k (sku text, area text, partition integer, "offset" bigint)
+    ON CONFLICT (facet, supplier, sku, area) DO UPDATE
+       SET partition = EXCLUDED.partition, "offset" = EXCLUDED."offset"
+"""
+
+KEYS_OF_SKUS = """
+    SELECT sku, area FROM feed_state WHERE facet = $1::text::"char" AND supplier = $2 AND sku = ANY($3::text[])
+"""
+
+# Every row is locked: what a feed that is older creates afterwards is kept by the mark of its sku.
+SEE_KEYS = """
+    INSERT INTO feed_state AS s (facet, supplier, version, seen, sku, area)
+    SELECT $1::text::"char", $2, 0, $3, k.* FROM json_to_recordset($4::json) AS k (sku text, area text)
+    ON CONFLICT (facet, supplier, sku, area) DO UPDATE
+       SET seen = EXCLUDED.seen, seen_outcome = 'r'
+     WHERE s.seen <= EXCLUDED.seen
+"""
+
+MARK_SKUS = """
+    INSERT INTO sku_marks AS m (facet, supplier, sku, seen)
+    SELECT $1::text::"char", $2, k.sku, $3 FROM unnest($4::text[]) AS k (sku)
+    ON CONFLICT (facet, supplier, sku) DO UPDATE SET seen = GREATEST(m.seen, EXCLUDED.seen)
 """
 
 
@@ -126,7 +150,7 @@ async def move_next(connection: Connection, source: Source) -> bool:
 
 
 async def claim_chunk(connection: Connection, head: ChunkHead, source: Source, records: int) -> bool:
-    """Whether the chunk is new; a repeat of one that took effect is not."""
+    """Whether the chunk is new, or could not be read before; a repeat of one that took effect is not."""
     claimed = await connection.fetchval(
         CLAIM_CHUNK,
         head.feed_no,
@@ -143,7 +167,8 @@ async def claim_chunk(connection: Connection, head: ChunkHead, source: Source, r
 
 async def record_chunk(connection: Connection, head: ChunkHead, decisions: Decisions) -> None:
     """Write what became of the chunk's items."""
-    await connection.execute(RECORD_CHUNK, head.feed_no, head.chunk_no, bytes(decisions.outcomes), decisions.problems)
+    told = (bytes(decisions.outcomes), decisions.problems, decisions.warnings)
+    await connection.execute(RECORD_CHUNK, head.feed_no, head.chunk_no, *told)
 
 
 async def share_feed(connection: Connection, head: ChunkHead) -> bool:
@@ -156,43 +181,55 @@ async def share_feed(connection: Connection, head: ChunkHead) -> bool:
     return bool(cancelled)
 
 
-async def lock_keys(connection: Connection, head: ChunkHead, keys: Sequence[Key]) -> dict[Key, KeyState]:
-    """The states of `keys`, locked in key order; a validating feed only reads them.
+async def lock_keys(
+    connection: Connection, head: ChunkHead, keys: Collection[Key], rejected: Collection[str] = ()
+) -> dict[Key, KeyState]:
+    """The states of `keys`, and of every known key of the skus `rejected`, locked in one go in key order.
 
-    Those that were missing have none yet: they are created, which locks them too.
+    Those that were missing have none yet: they are created, which locks them too. A validating feed only reads.
     """
-    named = [{"sku": sku, "area": area} for sku, area in sorted(keys)]  # by code point, as collation "C" sorts UTF-8
     whose = (FACET_CODES[head.facet], head.supplier)
     if head.mode is Mode.VALIDATE:
-        return _states(await connection.fetch(PEEK_KEYS, *whose, named))
-    made = {tuple(row) for row in await connection.fetch(INSERT_MISSING_KEYS, *whose, named)}
+        return _states(await connection.fetch(PEEK_KEYS, *whose, _named(keys)))
+    if rejected:
+        keys = {*keys, *map(_key, await connection.fetch(KEYS_OF_SKUS, *whose, list(rejected)))}
+    named = _named(keys)
+    made = set(map(_key, await connection.fetch(INSERT_MISSING_KEYS, *whose, named)))
     others = [each for each in named if (each["sku"], each["area"]) not in made]
     return _states(await connection.fetch(LOCK_KEYS, *whose, others)) if others else {}
 
 
+def _named(keys: Collection[Key]) -> list[dict[str, str]]:
+    """Keys as statements read them, in their order: by code point, as collation "C" sorts UTF-8."""
+    return [{"sku": sku, "area": area} for sku, area in sorted(keys)]
+
+
+def _key(row: Row) -> Key:
+    return row["sku"], row["area"]
+
+
 def _states(rows: Iterable[Row]) -> dict[Key, KeyState]:
-    return {(row[0], row[1]): KeyState(row[2], row[3], row[4], row[5]) for row in rows}
+    return {(row[0], row[1]): KeyState(row[2], row[3], row[4], row[5], row[6]) for row in rows}
 
 
-async def update_keys(
-    connection: Connection, head: ChunkHead, decisions: Decisions, positions: Mapping[Key, Position]
-) -> None:
-    """Move the states of every key the chunk named, and mark the keys of rejected skus as seen."""
-    facet = FACET_CODES[head.facet]
+async def update_keys(connection: Connection, head: ChunkHead, decisions: Decisions, known: Collection[Key]) -> None:
+    """Move the states of every key the chunk named, and have full feeds keep all keys of rejected skus.
+
+    known: the keys that are locked.
+    """
+    whose = (FACET_CODES[head.facet], head.supplier)
     if decisions.states:
-        moved = [
-            _moved(key, state, outcome, positions.get(key, NOWHERE))
-            for key, (state, outcome) in decisions.states.items()
-        ]
-        await connection.execute(UPDATE_KEYS, facet, head.supplier, head.number, moved)
-    skus = sorted({sku for refused in decisions.refused for sku in refused.skus})
+        moved = [_moved(key, state, outcome) for key, (state, outcome) in decisions.states.items()]
+        await connection.execute(UPDATE_KEYS, *whose, head.number, moved)
+    skus = {sku for refused in decisions.refused for sku in refused.skus}
     if skus:
-        await connection.execute(MARK_REJECTED, facet, head.supplier, head.number, skus)
+        await connection.execute(SEE_KEYS, *whose, head.number, _named([key for key in known if key[0] in skus]))
+        await connection.execute(MARK_SKUS, *whose, head.number, sorted(skus))
 
 
-def _moved(key: Key, state: KeyState, outcome: Outcome, position: tuple[int | None, int | None]) -> dict[str, Any]:
+def _moved(key: Key, state: KeyState, outcome: Outcome) -> dict[str, Any]:
     """A key's new state, as UPDATE_KEYS reads it."""
-    version, source_version, content_hash, published_at = state
+    version, source_version, content_hash, published_at, own_version = state
     return {
         "sku": key[0],
         "area": key[1],
@@ -200,7 +237,15 @@ def _moved(key: Key, state: KeyState, outcome: Outcome, position: tuple[int | No
         "source_version": source_version,
         "hash": None if content_hash is None else "\\x" + content_hash.hex(),
         "published_at": published_at,
-        "partition": position[0],
-        "offset": position[1],
+        "own_version": own_version,
         "outcome": MARKS[outcome],
     }
+
+
+async def place_keys(connection: Connection, head: ChunkHead, positions: Mapping[Key, Position]) -> None:
+    """Write down where the newest records of locked keys stand."""
+    placed = [
+        {"sku": sku, "area": area, "partition": partition, "offset": offset}
+        for (sku, area), (partition, offset) in positions.items()
+    ]
+    await connection.execute(PLACE_KEYS, FACET_CODES[head.facet], head.supplier, placed)

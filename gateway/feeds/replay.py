@@ -12,7 +12,7 @@ from gateway.deadletters import DeadLetterRow, Handler, Predictor, ReplayResult
 from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import ChunkHead, Lane, Mode, RawRecord
 from gateway.feeds.decide import Decisions, Entry
-from gateway.feeds.normalise import Mixed, Rejection, Result, Rules, normalise, parts_of, skus_of
+from gateway.feeds.normalise import Mixed, Rejection, Result, normalise, parts_of, skus_of
 from gateway.feeds.profile import Profiles
 from gateway.kafka import Message, Producer
 from gateway.sdk.errors import InvalidMessageError, Issue
@@ -64,7 +64,7 @@ class FeedReplays:
     async def _judged(self, connection: Connection, letter: DeadLetterRow, mode: Mode) -> Decisions:
         head = await self._head(letter, mode)
         profile = await self._profiles.get(head.supplier, head.revision)
-        rules = Rules(head.facet, head.received_at, profile.categories)
+        rules = profile.rules(head.facet, head.received_at)
         raw = RawRecord(letter.line or 0, letter.content)
         result = _asked_for(normalise(profile.adapter, raw, rules), letter)
         entry = Entry(head.first_record, raw.line, raw.raw, result)

@@ -7,26 +7,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.feeds.closing import SAMPLE_SKUS, TOP, TOP_PROBLEMS, count_outcomes
+from gateway.feeds.closing import SAMPLE_SKUS, TOP, TOP_PROBLEMS, count_outcomes, count_warnings
 from gateway.feeds.decide import OUTCOME_BYTES
+from gateway.feeds.passes import GRACE, OLDER_OPEN
 from gateway.feeds.queries import FACET_CODES
+from gateway.feeds.rejections import Spent, spent
 from gateway.feeds.versions import RECORD_BITS, feed_no_of, record_index_of
 from gateway.store import Pool, acquired, transaction
 from schemas.catalog import Facet
 
-FEED = """
+_FEED = """
     SELECT f.feed_no, f.supplier, f.facet, f.mode, f.origin, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
            f.received_at, f.produced_at, f.finished_at, f.cancel_requested_at IS NOT NULL AS cancel_requested, f.counts,
-           f.withdrawn, f.flaw, f.hold,
-           (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done
+           f.withdrawn, f.flaw, f.hold, f.warnings,
+           (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done,
+           CASE WHEN f.mode = 'full' AND f.state = 'produced' THEN ({older}) END AS waits_for
       FROM feeds f
      WHERE f.feed_no = $1 AND ($2::text IS NULL OR f.supplier = $2)
 """
+FEED = _FEED.format(older=OLDER_OPEN.format(full="f", grace="$3::interval"))
 
 FEEDS = """
     SELECT f.feed_no, f.supplier, f.facet, f.mode, f.origin, f.state, f.lane, f.chunks, f.records, f.bytes, f.revision,
            f.received_at, f.produced_at, f.finished_at, f.cancel_requested_at IS NOT NULL AS cancel_requested, f.counts,
-           f.withdrawn, f.flaw, f.hold,
+           f.withdrawn, f.flaw, f.hold, f.warnings,
            (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done
       FROM feeds f
      WHERE ($1::text IS NULL OR f.supplier = $1) AND ($2::text IS NULL OR f.facet = $2)
@@ -68,9 +72,11 @@ NEWEST = 2**62
 
 @dataclass(frozen=True, slots=True)
 class FeedStatus:
-    """One feed as it stands. counts: outcome → items so far; chunks None: not known.
+    """One feed as it stands. counts: outcome → items so far; warnings: code → items; chunks None: not known.
 
-    Of a full feed: withdrawn: keys so far; flaw: why it withdrew nothing, or not everything; hold: what a brake held.
+    Of a full feed: withdrawn: keys so far; flaw: why it withdrew nothing, or not everything; hold: what a brake held;
+    waits_for: the older feed of which items may still come, so that it cannot decide yet; only where one feed was asked
+    for.
     """
 
     feed_no: int
@@ -90,9 +96,11 @@ class FeedStatus:
     finished_at: datetime | None
     cancel_requested: bool
     counts: dict[str, int]
+    warnings: dict[str, int]
     withdrawn: int | None
     flaw: str | None
     hold: dict[str, Any] | None
+    waits_for: int | None = None
 
 
 class Reports:
@@ -104,14 +112,15 @@ class Reports:
     async def feed(self, feed_no: int, supplier: str | None) -> FeedStatus | None:
         """One feed, with its counts so far."""
         async with acquired(self._pool) as connection:
-            row = await connection.fetchrow(FEED, feed_no, supplier)
+            row = await connection.fetchrow(FEED, feed_no, supplier, GRACE)
             if row is None:
                 return None
-        counts = row["counts"]
+        counts, warnings = row["counts"], row["warnings"]
         if counts is None:
             async with transaction(self._pool) as connection:
                 counts = await count_outcomes(connection, feed_no)
-        return _status(row, counts)
+                warnings = await count_warnings(connection, feed_no)
+        return _status(row, counts, warnings)
 
     async def feeds(
         self, supplier: str | None, *, facet: str | None, state: str | None, before: int = NEWEST, limit: int = 50
@@ -119,7 +128,12 @@ class Reports:
         """Newest first, below the cursor `before`; counts only of finished feeds."""
         async with transaction(self._pool) as connection:
             rows = await connection.fetch(FEEDS, supplier, facet, state, before, limit)
-        return [_status(row, row["counts"] or {}) for row in rows]
+        return [_status(row, row["counts"] or {}, row["warnings"]) for row in rows]
+
+    async def rejected_today(self, supplier: str) -> Spent:
+        """What a supplier had rejected of its pushes today."""
+        async with acquired(self._pool) as connection:
+            return await spent(connection, supplier)
 
     async def top_problems(self, feed_no: int) -> list[dict[str, Any]]:
         """Problem codes of a feed, most frequent first: {code, count, skus}."""
@@ -155,8 +169,8 @@ class Reports:
         }
 
 
-def _status(row: Any, counts: dict[str, int]) -> FeedStatus:
-    return FeedStatus(**{**dict(row), "counts": counts})
+def _status(row: Any, counts: dict[str, int], warnings: dict[str, int] | None) -> FeedStatus:
+    return FeedStatus(**{**dict(row), "counts": counts, "warnings": warnings or {}})
 
 
 OUTCOME_OF = {chr(byte): outcome.value for outcome, byte in OUTCOME_BYTES.items()}

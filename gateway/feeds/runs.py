@@ -15,6 +15,7 @@ from typing import NamedTuple
 from gateway.feeds.admit import Admission, Submission
 from gateway.feeds.chunk import MAX_CARRIED, Chunker, ChunkHead, ChunkSpan, Lane, Mode, Origin
 from gateway.feeds.produce import SignOfLife, produce
+from gateway.feeds.seal import ChunkSeal
 from gateway.kafka import Producer
 from gateway.store import Connection, Pool
 from gateway.telemetry import metrics
@@ -102,11 +103,17 @@ class Runs:
     """Brings sweeps and re-reads in. admitted: told of every run that became durable, so that it is finished."""
 
     def __init__(
-        self, pool: Pool, producer: Producer, admission: Admission, admitted: Callable[[int], Awaitable[None]]
+        self,
+        pool: Pool,
+        producer: Producer,
+        admission: Admission,
+        seal: ChunkSeal,
+        admitted: Callable[[int], Awaitable[None]],
     ) -> None:
         self._pool = pool
         self._producer = producer
         self._admission = admission
+        self._seal = seal
         self._admitted = admitted
         self._lives: dict[int, SignOfLife] = {}
 
@@ -136,7 +143,9 @@ class Runs:
             page_no=page.page_no,
         )
         spans = [_span(number, chunk) for number, chunk in values.items()]
-        await produce(self._producer, head, spans, lambda span: values[span.chunk_no].value, self._life(run))
+        await produce(
+            self._producer, head, spans, lambda span: values[span.chunk_no].value, self._life(run), self._seal
+        )
 
     async def touch(self, run: Run) -> None:
         """Say that the run is alive although no page comes in: its supplier hangs. Cheap; call it every few seconds.

@@ -8,7 +8,7 @@ what was seen when would have to move with every item of every feed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import structlog
@@ -16,8 +16,9 @@ import structlog
 from gateway.feeds.closing import CANCELLED, close
 from gateway.feeds.decide import Key
 from gateway.feeds.message import catalog_key
+from gateway.feeds.passes import NAMED_IN_VAIN
 from gateway.feeds.queries import FACET_CODES
-from gateway.feeds.versions import WITHDRAWAL, version_of
+from gateway.feeds.versions import WITHDRAWAL, feed_no_of, version_of
 from gateway.kafka import CATALOG_TOPIC, Message, Position, Producer
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Pool, Row, acquired, transaction
@@ -50,17 +51,20 @@ LOCK_FEED = """
 BY_KEY = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
 
 # Without locks: a walk over millions of keys must not keep chunks waiting for the first of those it finds.
-FIND = """
+_FIND = """
     SELECT sku, area FROM feed_state
      WHERE facet = $1::text::"char" AND supplier = $2 AND (sku, area) > ($3, $4) AND seen < $5 AND hash IS NOT NULL
+       AND sku NOT IN ({named})
      ORDER BY sku, area LIMIT $6
 """
+FIND = _FIND.format(named=NAMED_IN_VAIN.format(full="$5"))
 
 LOCK_KEYS = """
-    SELECT s.sku, s.area, s.version, s.seen, s.hash IS NOT NULL AS active
+    SELECT s.sku, s.area, s.version AS published, COALESCE(s.own_version, s.version) AS version, s.seen,
+           s.hash IS NOT NULL AS active
       FROM unnest($3::text[], $4::text[]) AS k (sku, area)
      CROSS JOIN LATERAL (
-           SELECT sku, area, version, seen, hash FROM feed_state
+           SELECT sku, area, version, own_version, seen, hash FROM feed_state
             WHERE facet = $1::text::"char" AND supplier = $2 AND sku = k.sku AND area = k.area
               FOR UPDATE
            ) s
@@ -68,11 +72,12 @@ LOCK_KEYS = """
 
 # Every row exists and is locked: the conflict is what this is for. `seen` stays: the feed did not name the key.
 WITHDRAW = """
-    INSERT INTO feed_state AS s (facet, supplier, version, seen, sku, area, partition, "offset")
+    INSERT INTO feed_state AS s (facet, supplier, own_version, seen, sku, area, version, partition, "offset")
     SELECT $1::text::"char", $2, $3, 0, k.*
-      FROM unnest($4::text[], $5::text[], $6::integer[], $7::bigint[]) AS k
+      FROM unnest($4::text[], $5::text[], $6::bigint[], $7::integer[], $8::bigint[]) AS k
     ON CONFLICT (facet, supplier, sku, area) DO UPDATE
-       SET version = EXCLUDED.version, source_version = NULL, hash = NULL, published_at = NULL, withdrawn = true,
+       SET version = EXCLUDED.version, own_version = NULLIF(EXCLUDED.own_version, EXCLUDED.version),
+           source_version = NULL, hash = NULL, published_at = NULL, withdrawn = true,
            partition = EXCLUDED.partition, "offset" = EXCLUDED."offset"
 """
 
@@ -82,6 +87,12 @@ ADD = "UPDATE feeds SET withdrawn = withdrawn + $2 WHERE feed_no = $1"
 def is_absent(key: Row, feed_no: int) -> bool:
     """Whether a locked key is withdrawn by the feed: it is active, and nobody has named it since."""
     return bool(key["active"] and key["seen"] < feed_no and key["version"] < version_of(feed_no, WITHDRAWAL))
+
+
+def withdrawal_over(key: Row, feed_no: int) -> int:
+    """The version that a key is withdrawn under: the feed's, or behind a higher one that it was published under."""
+    own = version_of(feed_no, WITHDRAWAL)
+    return own if key["published"] < own else version_of(feed_no_of(key["published"]), WITHDRAWAL)
 
 
 class Withdrawer:
@@ -148,19 +159,18 @@ class Withdrawer:
 
     async def _withdrawn(self, connection: Connection, feed: Row, found: Sequence[Key]) -> list[Key]:
         """Those of the keys that are absent under their locks, withdrawn."""
-        facet, supplier = FACET_CODES[Facet(feed["facet"])], feed["supplier"]
+        facet, supplier, feed_no = FACET_CODES[Facet(feed["facet"])], feed["supplier"], feed["feed_no"]
         rows = await connection.fetch(LOCK_KEYS, facet, supplier, *map(list, zip(*found, strict=True)))
-        keys = [(row["sku"], row["area"]) for row in rows if is_absent(row, feed["feed_no"])]
-        if not keys:
+        gone = {(row["sku"], row["area"]): withdrawal_over(row, feed_no) for row in rows if is_absent(row, feed_no)}
+        if not gone:
             return []
-        places = await self._publish(feed, keys)
-        columns = zip(*((*key, *place) for key, place in zip(keys, places, strict=True)), strict=True)
-        version = version_of(feed["feed_no"], WITHDRAWAL)
-        await connection.execute(WITHDRAW, facet, supplier, version, *map(list, columns))
-        await connection.execute(ADD, feed["feed_no"], len(keys))
-        return keys
+        places = await self._publish(feed, gone)
+        columns = zip(*((*key, gone[key], *at) for key, at in zip(gone, places, strict=True)), strict=True)
+        await connection.execute(WITHDRAW, facet, supplier, version_of(feed_no, WITHDRAWAL), *map(list, columns))
+        await connection.execute(ADD, feed_no, len(gone))
+        return list(gone)
 
-    async def _publish(self, feed: Row, keys: Sequence[Key]) -> Sequence[Position]:
+    async def _publish(self, feed: Row, keys: Mapping[Key, int]) -> Sequence[Position]:
         """Where the withdrawals of the keys stand. Raises ServiceUnavailableError when the acks do not come."""
         messages = withdrawals(feed, keys)
         reached("withdraw.before")
@@ -169,10 +179,9 @@ class Withdrawer:
         return positions
 
 
-def withdrawals(feed: Row, keys: Sequence[Key]) -> list[Message]:
-    """The records that withdraw keys in the name of a feed."""
+def withdrawals(feed: Row, keys: Mapping[Key, int]) -> list[Message]:
+    """The records that withdraw keys in the name of a feed. keys: with the versions that they get."""
     facet, supplier, feed_no = Facet(feed["facet"]), feed["supplier"], feed["feed_no"]
     headers = ItemHeaders(facet, supplier, feed_no=feed_no, time=feed["received_at"])
-    version = version_of(feed_no, WITHDRAWAL)
-    named = (catalog_key(supplier, facet, key) for key in keys)
-    return [Message(CATALOG_TOPIC[facet], key, None, headers.withdrawal(key, version)) for key in named]
+    named = ((catalog_key(supplier, facet, key), version) for key, version in keys.items())
+    return [Message(CATALOG_TOPIC[facet], key, None, headers.withdrawal(key, version)) for key, version in named]

@@ -16,7 +16,7 @@ from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.intake.correlation import Correlation, correlate
 from gateway.intake.pace import TooSlowError
-from gateway.intake.problems import ProblemError, document, retry_after, try_again_later
+from gateway.intake.problems import Fate, ProblemError, document, retry_after, try_again_later
 from gateway.sdk.errors import OverloadedError, ServiceUnavailableError
 from gateway.telemetry import metrics
 
@@ -25,6 +25,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PROBLEM_JSON = "application/problem+json"
 
 CORRELATION = web.RequestKey("correlation", Correlation)
+
+FATE = web.RequestKey("fate", Fate)
+"""Set by who takes a push, before each step: answers that tell of a fault of ours tell this as well."""
 
 # What the router and the framework raise -> the problem. Another 4xx is a bad_request, another 5xx our own fault.
 _RAISED: Mapping[int, str] = {
@@ -36,6 +39,16 @@ _RAISED: Mapping[int, str] = {
     415: "unsupported_media_type",
     417: "bad_header",
     431: "headers_too_large",
+}
+
+# Of every answer that does not say otherwise: it is for who asked alone, and no page of anybody's.
+_SECURITY: Mapping[str, str] = {
+    hdrs.CACHE_CONTROL: "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
 }
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -57,11 +70,13 @@ def respond(request: web.BaseRequest, error: ProblemError) -> web.Response:
     if request.transport is None or request.writer.output_size > 0:
         raise ConnectionResetError
     ids = correlation(request)
-    body = document(error, request_id=ids.request_id, trace_id=ids.trace_id)
+    fate = request.get(FATE) if error.problem.status >= 500 else None
+    body = document(error, request_id=ids.request_id, trace_id=ids.trace_id, fate=fate)
     response = web.Response(status=error.problem.status, body=orjson.dumps(body), content_type=PROBLEM_JSON)
-    response.headers[hdrs.CACHE_CONTROL] = "no-store"
     if error.retry_after is not None:
         response.headers[hdrs.RETRY_AFTER] = retry_after(error.retry_after)
+    if fate is not None and fate.location is not None:
+        response.headers[hdrs.LOCATION] = fate.location
     if error.problem.status == 401:
         response.headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="mallgate"'
     _identify(request, response)
@@ -72,7 +87,8 @@ def respond(request: web.BaseRequest, error: ProblemError) -> web.Response:
 async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer what is raised: a ProblemError as it says, "try again later" as 429 or 503, anything else as our fault."""
     ids = correlation(request)
-    with structlog.contextvars.bound_contextvars(request_id=ids.request_id, trace_id=ids.trace_id):
+    told = {"request_id": ids.request_id, "trace_id": ids.trace_id, "peer": request.remote}
+    with structlog.contextvars.bound_contextvars(**told):
         try:
             return await handler(request)
         except web.HTTPException as raised:
@@ -100,6 +116,8 @@ async def stamp(request: web.Request, response: web.StreamResponse) -> None:
 def _identify(request: web.BaseRequest, response: web.StreamResponse) -> None:
     response.headers["X-Request-Id"] = correlation(request).request_id
     response.headers[hdrs.SERVER] = "mallgate"
+    for name, value in _SECURITY.items():
+        response.headers.setdefault(name, value)
 
 
 def _framework(request: web.Request, raised: web.HTTPException) -> web.StreamResponse:

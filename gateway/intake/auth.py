@@ -1,13 +1,14 @@
 """Who is calling: a bearer token, or a Standard Webhooks signature by the supplier that `webhook-supplier` names.
 
-A token is judged at once. A signature is a claim until the body has been read: `Claim` collects the proof. Whatever is
-wrong with a credential, an unknown id, a wrong secret, an expired key, the answer and the work done are the same.
+A token is judged at once. A signature is a claim until the body has been read: `Claim` collects the proof. Signatures
+are for pushes: a request without a body would be signed by its id and time alone, good for any path. Whatever is wrong
+with a credential, an unknown id, a wrong secret, an expired key, the answer is the same; but nobody's body is read for
+a supplier that no live secret signs for.
 """
 
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -23,8 +24,8 @@ SUPPLIER_HEADER = "webhook-supplier"
 
 _TOKEN = re.compile(r"[!-~]{1,512}")  # visible ASCII
 
-# Signs for suppliers that are unknown or hold no key, so that such a request costs what any other does.
-_NOBODYS_SECRET = secrets.token_bytes(32)
+# Each of them once: of two, one could be meant and the other be checked.
+_ONCE = (hdrs.AUTHORIZATION, SUPPLIER_HEADER, "webhook-id", "webhook-timestamp", "webhook-signature")
 
 
 class Credentials(Protocol):
@@ -44,13 +45,13 @@ class Credentials(Protocol):
 
 
 class Claim:
-    """A signed request whose signature is not checked yet: feed it the body, then `settle`."""
+    """A signed request whose signature is not checked yet: feed it the body, then `settle`. keys: at least one."""
 
     def __init__(self, head: SignedHead, keys: Sequence[WebhookKey], used: Callable[[Caller], None]) -> None:
         self.webhook_id = head.id
         self._keys = keys
         self._used = used
-        self._signature = Signature(head, [secret_bytes(key.secret) for key in keys] or [_NOBODYS_SECRET])
+        self._signature = Signature(head, [secret_bytes(key.secret) for key in keys])
 
     def update(self, data: bytes) -> None:
         """The next bytes of the body, as on the wire."""
@@ -59,8 +60,8 @@ class Claim:
     def settle(self) -> Caller:
         """Who signed the body. Raises ProblemError signature_invalid."""
         index = self._signature.matching()
-        if index is None or not self._keys:
-            raise ProblemError("signature_invalid", subcode="no_key" if not self._keys else "mismatch")
+        if index is None:
+            raise ProblemError("signature_invalid", subcode="mismatch")
         caller = self._keys[index].caller
         self._used(caller)
         return caller
@@ -71,9 +72,12 @@ async def authenticate(
 ) -> Caller | Claim:
     """The caller, or its claim. clock: seconds since 1970.
 
-    Raises ProblemError (auth_missing, auth_invalid, tenant_mismatch, bad_header, timestamp_out_of_window) and
-    ServiceUnavailableError.
+    Raises ProblemError (auth_missing, auth_invalid, signature_invalid, tenant_mismatch, bad_header,
+    timestamp_out_of_window) and ServiceUnavailableError.
     """
+    for name in _ONCE:
+        if len(request.headers.getall(name, [])) > 1:
+            raise ProblemError("bad_header", path=name, expected="once")
     authorization = request.headers.get(hdrs.AUTHORIZATION)
     if authorization is not None:
         caller = await _bearer(authorization, credentials)
@@ -83,6 +87,14 @@ async def authenticate(
     if "webhook-signature" in request.headers and SUPPLIER_HEADER in request.headers:
         return await _claim(request, credentials, clock())
     raise ProblemError("auth_missing", expected="Authorization: Bearer, or Standard Webhooks headers")
+
+
+async def authenticate_bearer(request: web.BaseRequest, credentials: Credentials) -> Caller:
+    """The caller of a request that no signature covers. Raises as `authenticate`, and ProblemError bearer_required."""
+    who = await authenticate(request, credentials)
+    if isinstance(who, Claim):
+        raise ProblemError("bearer_required", expected="Authorization: Bearer")
+    return who
 
 
 async def _bearer(authorization: str, credentials: Credentials) -> Caller:
@@ -101,4 +113,7 @@ async def _claim(request: web.BaseRequest, credentials: Credentials, now: float)
     if not _TOKEN.fullmatch(supplier):
         raise ProblemError("bad_header", path=SUPPLIER_HEADER, expected="id of the supplier that signs")
     head = signed_head(request.headers, now=now)
-    return Claim(head, await credentials.webhook_keys(supplier), credentials.used)
+    keys = await credentials.webhook_keys(supplier)
+    if not keys:
+        raise ProblemError("signature_invalid", subcode="no_key")
+    return Claim(head, keys, credentials.used)

@@ -6,6 +6,7 @@ wire first, because nothing may be decoded before its signature is known to be r
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -17,22 +18,23 @@ from aiohttp import hdrs, web
 from gateway.feeds.chunk import MAX_FEED_RECORDS, Chunker, ChunkSpan
 from gateway.intake.auth import Claim
 from gateway.intake.encoding import PIECE, Decoder, decoder_for
+from gateway.intake.expect import tell_to_go_on
 from gateway.intake.framing import Framed, Framer, framer_for
 from gateway.intake.problems import ProblemError
 from gateway.intake.spool import Spool
+from gateway.intake.unverified import UnverifiedBytes
 from gateway.suppliers import Caller
 from gateway.turnstile import Stretch
 
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """max_bytes: of a body, on the wire and decoded; max_signed: on the wire, of one that is signed.
+    """max_bytes: of a body, on the wire and decoded; signed ones have limits of their own, see `unverified`.
 
-    spool_dir: where bodies above 1 MiB lie meanwhile, None for the system's temporary directory.
+    spool_dir: where bodies lie meanwhile that are too large for memory, None for the system's temporary directory.
     """
 
     max_bytes: int = 2 * 1024**3
-    max_signed: int = 64 * 1024**2
     spool_dir: Path | None = None
 
 
@@ -65,23 +67,31 @@ class Packed:
 
 
 @asynccontextmanager
-async def receive(request: web.BaseRequest, who: Caller | Claim, limits: BodyLimits) -> AsyncIterator[ReceivedBody]:
+async def receive(
+    request: web.BaseRequest, who: Caller | Claim, limits: BodyLimits, unverified: UnverifiedBytes
+) -> AsyncIterator[ReceivedBody]:
     """Read the request's body to its end; what is received is deleted when the block is left.
 
-    who: of `authenticate`; for a claim the verified caller is the body's. Raises ProblemError for a body that cannot be
-    taken, SpoolFailedError, and what `wire` does for one that does not arrive.
+    who: of `authenticate`; for a claim the verified caller is the body's. unverified: has room for a body whose sender
+    is still a claim. Raises ProblemError for a body that cannot be taken, SpoolFailedError, and what `wire` does for
+    one that does not arrive.
     """
     framer = framer_for(request.content_type, request.charset)
-    decoder = decoder_for(",".join(request.headers.getall(hdrs.CONTENT_ENCODING, [])), max_bytes=limits.max_bytes)
+    decoder = decoder_for(content_encoding(request), max_bytes=limits.max_bytes)
     async with Spool(limits.spool_dir) as spool:
         if isinstance(who, Caller):
             packed = await pack(wire(request, limits.max_bytes), decoder, framer, spool)
             yield ReceivedBody(who, None, packed)
         else:
-            async with Spool(limits.spool_dir) as signed:
-                caller = await _verify(request, who, signed, limits.max_signed)
+            async with Spool(limits.spool_dir, memory=unverified.limits.memory) as signed:
+                caller = await _verify(request, who, signed, unverified)
                 packed = await pack(_stored(signed), decoder, framer, spool)
             yield ReceivedBody(caller, who.webhook_id, packed)
+
+
+def content_encoding(request: web.BaseRequest) -> str:
+    """All of the request's Content-Encoding headers as one, "" when there is none."""
+    return ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, []))
 
 
 async def wire(request: web.BaseRequest, max_bytes: int, advice: str = "") -> AsyncIterator[bytes]:
@@ -94,6 +104,7 @@ async def wire(request: web.BaseRequest, max_bytes: int, advice: str = "") -> As
     too_large = ProblemError("payload_too_large", advice, expected=f"at most {max_bytes} bytes")
     if (request.content_length or 0) > left:
         raise too_large
+    await tell_to_go_on(request)
     while data := await request.content.readany():
         left -= len(data)
         if left < 0:
@@ -152,13 +163,23 @@ class _Packer:
         self.records += records
 
 
-async def _verify(request: web.BaseRequest, claim: Claim, spool: Spool, max_bytes: int) -> Caller:
+async def _verify(request: web.BaseRequest, claim: Claim, spool: Spool, unverified: UnverifiedBytes) -> Caller:
+    """Spool the body, and who signed it. Raises ProblemError when there is no room, time or signature for it."""
+    limits = unverified.limits
     advice = "Signed bodies are smaller; send larger ones with Authorization: Bearer."
-    async for data in wire(request, max_bytes, advice):
-        claim.update(data)
-        await spool.append(data)
-    await spool.seal()
-    return claim.settle()
+    with unverified.share(request.remote or "") as share:
+        share.cover(min(request.content_length or 0, limits.body))
+        try:
+            async with asyncio.timeout(limits.seconds):
+                async for data in wire(request, limits.body, advice):
+                    share.cover(spool.size + len(data))
+                    claim.update(data)
+                    await spool.append(data)
+        except TimeoutError as error:
+            too_slow = f"A signed body has to be whole within {limits.seconds:g} s."
+            raise ProblemError("request_timeout", too_slow) from error
+        await spool.seal()
+        return claim.settle()
 
 
 async def _stored(spool: Spool) -> AsyncIterator[bytes]:

@@ -17,7 +17,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from gateway.intake.answers import respond
-from gateway.intake.limits import MAX_FIELD, MAX_HEADERS, MAX_LINE, problem_of
+from gateway.intake.limits import MAX_FIELD, MAX_HEADERS, MAX_LINE, problem_of, refusal_of
 from gateway.intake.pace import Pace, PaceRule, TooSlowError
 from gateway.intake.problems import ProblemError
 
@@ -54,6 +54,11 @@ class _Upload:
 
     def is_padding(self) -> bool:
         return self.received > _OVERHEAD_FREE + _OVERHEAD_PER_BYTE * self.stream.total_bytes
+
+
+def _refused(problem: ProblemError) -> tuple[_ErrInfo, StreamReader]:
+    """In the place of a request: what aiohttp puts there when its parser fails, so its own loop answers."""
+    return _ErrInfo(status=problem.problem.status, exc=problem, message=""), EMPTY_PAYLOAD
 
 
 class Connection(RequestHandler):
@@ -127,6 +132,7 @@ class Connection(RequestHandler):
         requests = self._request_count
         super().data_received(data)
         if self._request_count > requests:
+            self._refuse_heads()
             self._headers_ended()
             self._request_began(*self._messages[-1])
         elif data and (self.idle or self._request_count == 0):  # the first bytes may come before anyone waits for them
@@ -193,10 +199,16 @@ class Connection(RequestHandler):
         if not self._partial:
             self.force_close()
         elif self._waiter is not None and not self._waiter.done():
-            # What aiohttp does when its parser fails: its own loop answers.
             late = ProblemError("request_timeout", "The headers did not arrive in time.")
-            self._messages.append((_ErrInfo(status=late.problem.status, exc=late, message=""), EMPTY_PAYLOAD))
+            self._messages.append(_refused(late))
             self._waiter.set_result(None)
+
+    def _refuse_heads(self) -> None:
+        """Put an error in the place of each request that is not to reach the application; the connection ends there."""
+        for index, (head, _) in enumerate(self._messages):
+            problem = refusal_of(head) if isinstance(head, RawRequestMessage) else None
+            if problem is not None:
+                self._messages[index] = _refused(problem)
 
     def _request_began(self, message: RawRequestMessage | _ErrInfo, body: StreamReader) -> None:
         """Watch the body of the newest request, if it is still to come."""

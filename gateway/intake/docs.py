@@ -81,7 +81,7 @@ class DocsRoutes:
 
     async def page(self, request: web.Request) -> web.Response:
         """Swagger UI over it."""
-        headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
+        headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
         return web.Response(text=PAGE, content_type="text/html", headers=headers)
 
     async def asset(self, request: web.Request) -> web.Response:
@@ -90,5 +90,4 @@ class DocsRoutes:
         if name not in ASSETS:
             raise web.HTTPNotFound
         body = OURS[name].encode() if name in OURS else VENDORED.joinpath(name).read_bytes()
-        headers = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options": "nosniff"}
-        return web.Response(body=body, content_type=ASSETS[name], headers=headers)
+        return web.Response(body=body, content_type=ASSETS[name], headers={"Cache-Control": "public, max-age=86400"})

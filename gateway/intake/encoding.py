@@ -37,20 +37,25 @@ class Decoder(Protocol):
         ...
 
 
-def decoder_for(content_encoding: str, *, max_bytes: int) -> Decoder:
-    """The decoder for a Content-Encoding header ("" when there is none), refusing more than `max_bytes` decoded.
+def is_compressed(content_encoding: str) -> bool:
+    """Whether a Content-Encoding header ("" when there is none) means gzip.
 
     Raises ProblemError unsupported_encoding for anything but one layer of gzip or none.
     """
     match content_encoding.strip().lower():
         case "" | "identity":
-            return Identity(max_bytes)
+            return False
         case "gzip" | "x-gzip":
-            return Gunzip(max_bytes)
+            return True
         case other:
             raise ProblemError(
                 "unsupported_encoding", path="Content-Encoding", actual=other, expected="gzip or identity, once"
             )
+
+
+def decoder_for(content_encoding: str, *, max_bytes: int) -> Decoder:
+    """The decoder for a Content-Encoding header, refusing more than `max_bytes` decoded. Raises as `is_compressed`."""
+    return Gunzip(max_bytes) if is_compressed(content_encoding) else Identity(max_bytes)
 
 
 class Identity:

@@ -47,6 +47,14 @@ FEED_ANSWER: Mapping[str, Any] = {
             "skus": ["A-2"],
         }
     ],
+    "warnings": [
+        {
+            "code": "no_price",
+            "message_zh": "没有价格，商品不可售。",
+            "message_en": "There is no price: the article cannot be sold.",
+            "count": 2,
+        }
+    ],
     "links": {"self": "/v1/feeds/1042", "report": "/v1/feeds/1042/report", "cancel": "/v1/feeds/1042/cancel"},
 }
 """A finished feed."""

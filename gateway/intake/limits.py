@@ -1,7 +1,9 @@
-"""How large the head of a request may be, and what to answer when the HTTP parser refuses one."""
+"""What the head of a request may be, and what to answer when it is not, or the HTTP parser refuses it."""
 
 from __future__ import annotations
 
+from aiohttp import HttpVersion10, HttpVersion11, hdrs
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from gateway.intake.problems import ProblemError
@@ -13,6 +15,18 @@ MAX_FIELD = 8190
 """Bytes of one header. Not MAX_LINE: by the limit that was broken we know whether address or header was too long."""
 
 MAX_HEADERS = 128
+
+
+def refusal_of(head: RawRequestMessage) -> ProblemError | None:
+    """The problem of a head that the parser took and we do not, None when there is none.
+
+    In HTTP/1.0 there is no Transfer-Encoding: what stands before us may see another end of the body than we do.
+    """
+    if head.version not in (HttpVersion10, HttpVersion11):
+        return ProblemError("http_version_unsupported", actual=f"HTTP/{head.version.major}.{head.version.minor}")
+    if head.version == HttpVersion10 and hdrs.TRANSFER_ENCODING in head.headers:
+        return ProblemError("bad_request", "HTTP/1.0 has no Transfer-Encoding.")
+    return None
 
 
 def problem_of(error: BaseException | None) -> ProblemError:

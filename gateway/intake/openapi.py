@@ -66,6 +66,12 @@ FEED = _path("feed", "Identity of the feed.", {"type": "string", "pattern": "^[1
 # OpenAPI knows a place in a path by one name: where the others name a feed, a push names what it is about.
 PUSHED = _path("feed", "What the feed is about.", FACETS)
 LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}
+SIGNED: Sequence[Mapping[str, Sequence[str]]] = ({"webhookSupplier": [], "webhookSignature": []},)
+"""How a push may say who it is from, beside an API key."""
+
+LOOKED = ("bearer_required",)
+"""What all but a push can be refused with as well: no signature covers them."""
+
 ALWAYS = (
     "auth_missing",
     "auth_invalid",
@@ -112,8 +118,13 @@ CALLS: Sequence[Call] = (
         "/v1/feeds/{feed}",
         "pushFeed",
         "Push a feed · 推送数据",
-        "Send prices, stocks, listings or products. Repeat a request whose answer you did not see under the same "
-        "Idempotency-Key: it takes effect once.",
+        "Send prices, stocks, listings or products. Repeat a request that was answered with a 5xx, or whose answer you "
+        "did not see, under the same Idempotency-Key: it takes effect once. Where a 5xx names a `feed`, Location leads "
+        "to it.\n\n"
+        "A signed push, of at most 64 MiB, says what it is in its `webhook-id`, because nothing else beside time and "
+        "body is signed: `<facet>:<mode>:<format>:<your own id>`, as in `price:upsert:ndjson:7f3c`; the format is json "
+        "or ndjson, with `+gzip` when compressed. What arrives as anything else is refused. That id is its key as "
+        "well, Idempotency-Key is not looked at: repeat it with the same id and body, signed anew.",
         "feeds:<facet>",
         (
             PUSHED,
@@ -126,7 +137,7 @@ CALLS: Sequence[Call] = (
             ),
             _header(
                 "Idempotency-Key",
-                "Your name for this feed, kept seven days.",
+                "Your name for this feed, kept seven days. A signed push has its webhook-id instead.",
                 {"type": "string", "pattern": f"^{KEY.pattern}$"},
             ),
             _header(
@@ -155,10 +166,18 @@ CALLS: Sequence[Call] = (
             "unsupported_encoding",
             "idempotency_key_reused",
             "rate_limited",
+            "rejections_quota",
+            "unverified_address_full",
+            "unverified_full",
+            "supplier_paused",
             "kafka_unavailable",
         ),
         FEED_BODY,
-        {"Location": "Address of the feed."},
+        {
+            "Location": "Address of the feed.",
+            "RateLimit-Policy": "Quotas: `feeds` a minute in this process, `rejected-bytes` a day in China.",
+            "RateLimit": "What is left of each quota, and the seconds until there is more.",
+        },
     ),
     Call(
         "get",
@@ -231,16 +250,17 @@ CALLS: Sequence[Call] = (
 
 
 def _operation(call: Call) -> dict[str, Any]:
+    pushed = call.body is not None
     operation: dict[str, Any] = {
         "operationId": call.name,
         "summary": call.summary,
         "description": f"{call.description}\n\nScope: `{call.scope}`.",
         "tags": ["feeds"],
         "parameters": list(call.parameters),
-        "responses": {**_answers(call), **_problems((*ALWAYS, *call.problems))},
-        "security": [{"bearer": []}, {"webhookSupplier": [], "webhookSignature": []}],
+        "responses": {**_answers(call), **_problems((*ALWAYS, *(() if pushed else LOOKED), *call.problems))},
+        "security": [{"bearer": []}, *(SIGNED if pushed else ())],
     }
-    if call.body is not None:
+    if pushed:
         operation["requestBody"] = call.body
     return operation
 
@@ -313,7 +333,8 @@ SECURITY: Mapping[str, Any] = {
         "type": "apiKey",
         "in": "header",
         "name": "webhook-signature",
-        "description": "Standard Webhooks: webhook-id, webhook-timestamp, `v1,` HMAC-SHA256 over `id.timestamp.body`.",
+        "description": "Standard Webhooks, for pushes alone: webhook-id (`<facet>:<mode>:<format>:<your own id>`), "
+        "webhook-timestamp, and `v1,` HMAC-SHA256 over `id.timestamp.body`.",
     },
 }
 """Both ways to say who calls; the supplier always comes from the credential."""

@@ -65,7 +65,10 @@ class Place:
 
 
 class Document(TypedDict, total=False):
-    """Body of an application/problem+json answer. Optional: detail, path, row, actual, expected."""
+    """Body of an application/problem+json answer. Optional: detail, path, row, actual, expected, feed.
+
+    feed: of the push, when it has a number and its fate cannot be told; Location leads to it.
+    """
 
     type: str
     title: str
@@ -78,12 +81,29 @@ class Document(TypedDict, total=False):
     row: int
     actual: str
     expected: str
+    feed: str
     retryable: bool
     request_id: str
     trace_id: str
 
 
-def document(error: ProblemError, *, request_id: str, trace_id: str) -> Document:
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a push so far, for an answer that it failed on our side.
+
+    detail: a sentence; feed_no: of the feed that it may have become, None while it cannot have become any.
+    """
+
+    detail: str
+    feed_no: int | None = None
+
+    @property
+    def location(self) -> str | None:
+        """Where to look at the feed."""
+        return None if self.feed_no is None else f"/v1/feeds/{self.feed_no}"
+
+
+def document(error: ProblemError, *, request_id: str, trace_id: str, fate: Fate | None = None) -> Document:
     """The answer's body. `type` names the kind of problem for good; `title` is its English sentence."""
     problem, place = error.problem, error.place
     answer = Document(
@@ -97,8 +117,11 @@ def document(error: ProblemError, *, request_id: str, trace_id: str) -> Document
         request_id=request_id,
         trace_id=trace_id,
     )
-    if error.detail:
-        answer["detail"] = clip(error.detail)
+    detail = error.detail or (fate.detail if fate else "")
+    if detail:
+        answer["detail"] = clip(detail)
+    if fate is not None and fate.feed_no is not None:
+        answer["feed"] = str(fate.feed_no)
     if place.path is not None:
         answer["path"] = clip(place.path)
     if place.row is not None:

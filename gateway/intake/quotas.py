@@ -40,8 +40,36 @@ class Quotas:
         self._clock = clock
         self._buckets: dict[str, Bucket] = {}
 
-    def take(self, supplier: str, per_minute: int) -> None:
-        """Count one feed of an authenticated supplier. Raises QuotaExceededError with the seconds to wait."""
-        self._buckets[supplier], wait = draw(self._buckets.get(supplier), per_minute, self._clock())
+    def take(self, supplier: str, per_minute: int) -> int:
+        """Count one feed of an authenticated supplier; how many more may come at once.
+
+        Raises QuotaExceededError with the seconds to wait.
+        """
+        bucket, wait = draw(self._buckets.get(supplier), per_minute, self._clock())
+        self._buckets[supplier] = bucket
         if wait:
-            raise QuotaExceededError(retry_after=wait)
+            raise QuotaExceededError(f"At most {per_minute} feeds a minute.", retry_after=wait)
+        return int(bucket.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Where an admitted supplier stands.
+
+    feeds, feeds_left: a minute's quota of pushes in this process, and what may come at once; rejected, rejected_left:
+    a day's quota of rejected bytes, and what is left; day_left: seconds until the next day in China.
+    """
+
+    feeds: int
+    feeds_left: int
+    rejected: int
+    rejected_left: int
+    day_left: float
+
+    def headers(self) -> dict[str, str]:
+        """The RateLimit fields (draft-ietf-httpapi-ratelimit-headers) that tell it."""
+        return {
+            "RateLimit-Policy": f'"feeds";q={self.feeds};w=60, "rejected-bytes";q={self.rejected};w=86400',
+            "RateLimit": f'"feeds";r={self.feeds_left};t={60 // self.feeds + 1}, '
+            f'"rejected-bytes";r={self.rejected_left};t={int(self.day_left) + 1}',
+        }

@@ -21,16 +21,20 @@ FLUSH = 256 * 1024
 
 
 class SpoolFailedError(ServiceUnavailableError):
-    """The body cannot be kept on this machine's disk; nothing was accepted."""
+    """The body cannot be kept on this machine's disk."""
 
 
 class Spool:
-    """Append, seal, then read anywhere. The file has no name: however the process ends, nothing stays behind."""
+    """Append, seal, then read anywhere. The file has no name: however the process ends, nothing stays behind.
+
+    memory: bytes kept before there is a file, and gathered for one write to it where that is less than FLUSH.
+    """
 
     def __init__(self, directory: Path | None, *, memory: int = MEMORY) -> None:
         self._directory = directory
         self._buffer = bytearray()
         self._room = memory
+        self._flush_size = min(FLUSH, memory)
         self._file: FileIO | None = None
         self._writing: Future[None] | None = None
         self.size = 0
@@ -83,7 +87,7 @@ class Spool:
         await self.close()
 
     async def _flush(self) -> None:
-        data, self._buffer, self._room = self._buffer, bytearray(), FLUSH
+        data, self._buffer, self._room = self._buffer, bytearray(), self._flush_size
         self._writing = asyncio.get_running_loop().run_in_executor(None, self._write, data)
         try:
             await asyncio.shield(self._writing)

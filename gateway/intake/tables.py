@@ -16,6 +16,7 @@ COLUMNS = (
     "line",
     "sku",
     "outcome",
+    "severity",
     "code",
     "path",
     "actual",
@@ -46,6 +47,7 @@ def csv_rows(rows: Iterable[ReportRow]) -> bytes:
             row.line,
             neutral(row.sku or ""),
             row.outcome,
+            severity,
             issue.code,
             neutral(issue.path),
             neutral(issue.actual),
@@ -54,7 +56,8 @@ def csv_rows(rows: Iterable[ReportRow]) -> bytes:
             issue.message_en,
         )
         for row in rows
-        for issue in row.issues
+        for severity, issues in (("error", row.issues), ("warning", row.warnings))
+        for issue in issues
     )
 
 

@@ -31,6 +31,15 @@ class ProblemCount(View):
     skus: tuple[str, ...] = Field(description="Up to five of them.")
 
 
+class WarningCount(View):
+    """How many items were taken with one kind of doubt."""
+
+    code: str = Field(description="Stable problem code.")
+    message_zh: str = Field(description="What it means, in Chinese.")
+    message_en: str = Field(description="What it means, in English.")
+    count: int = Field(description="Items concerned.")
+
+
 class FeedView(View):
     """One feed as it stands."""
 
@@ -52,11 +61,19 @@ class FeedView(View):
     items: dict[OutcomeName, int] = Field(description="Items per outcome so far; every item ends in exactly one.")
     withdrawn: int | None = Field(description="Keys that a full feed has withdrawn; null: none to be withdrawn.")
     flaw: str | None = Field(description="Why a full feed withdrew nothing, or not everything; null: it did.")
+    waits_for: str | None = Field(
+        None,
+        description="Older feed of the facet that has to come to its end before a full feed may withdraw anything; "
+        "null: none, or the feed is one of a list.",
+    )
     progress: float = Field(description="Share of the feed that has taken effect, 0 to 1.")
     received_at: datetime = Field(description="When the request came.")
     produced_at: datetime | None = Field(description="When the feed became durable.")
     finished_at: datetime | None = Field(description="When its last item found its outcome.")
     problems: tuple[ProblemCount, ...] = Field((), description="What was wrong, most frequent first; of one feed only.")
+    warnings: tuple[WarningCount, ...] = Field(
+        (), description="Items that were taken with a doubt, by what was doubtful; they count among the outcomes too."
+    )
     links: dict[str, str] = Field(description="self, report, cancel: where to go on.")
 
 
@@ -79,13 +96,17 @@ class IssueView(View):
 
 
 class ReportRow(View):
-    """One line of a feed's report: an item that did not simply come through."""
+    """One line of a feed's report: an item that did not simply come through, or that was taken with a doubt.
+
+    Of warnings a report holds about a hundred for every thousand records; the feed's own counts hold all.
+    """
 
     record: int = Field(description="Record in the feed, from 0.")
     line: int = Field(description="Line or ordinal in the body, from 1.")
     sku: str | None = Field(description="Its article number, where it could be read.")
     outcome: OutcomeName
-    issues: tuple[IssueView, ...]
+    issues: tuple[IssueView, ...] = Field(description="Why it was not taken.")
+    warnings: tuple[IssueView, ...] = Field((), description="What was doubtful about it; it was taken all the same.")
 
 
 class KeyView(View):
@@ -93,7 +114,10 @@ class KeyView(View):
 
     area: str | None = Field(description="Area, null where the facet has none.")
     status: Literal["accepted", "withdrawn", "never_accepted"]
-    version: int = Field(description="Version on the mall's topic, 0 for none.")
+    version: int = Field(
+        description="Version of the state accepted last, 0 for none. The record on the mall's topic has the same "
+        "content, and a lower version where later feeds only repeated it."
+    )
     source_version: int | None = Field(description="The supplier's own version, where one was given.")
     feed: str | None = Field(description="Feed that gave the accepted state.")
     last_seen_feed: str = Field(description="Latest feed that named the sku, whatever became of it.")
@@ -137,11 +161,13 @@ def feed_view(status: FeedStatus, problems: Iterable[Mapping[str, Any]] = (), *,
             "items": status.counts,
             "withdrawn": status.withdrawn,
             "flaw": status.flaw,
+            "waits_for": None if status.waits_for is None else str(status.waits_for),
             "progress": 1.0 if finished else _share(status.chunks_done, status.chunks),
             "received_at": status.received_at,
             "produced_at": status.produced_at,
             "finished_at": status.finished_at,
             "problems": tuple(_problem_count(row) for row in problems),
+            "warnings": tuple(_warning_count(code, count) for code, count in status.warnings.items()),
             "links": {"self": at, "report": f"{at}/report", "cancel": f"{at}/cancel"},
         }
     )
@@ -157,9 +183,15 @@ def _problem_count(row: Mapping[str, Any]) -> ProblemCount:
     return ProblemCount(code=problem.code, message_zh=problem.zh, message_en=problem.en, count=row["count"], skus=skus)
 
 
+def _warning_count(code: str, count: int) -> WarningCount:
+    problem = PROBLEMS[code]
+    return WarningCount(code=code, message_zh=problem.zh, message_en=problem.en, count=count)
+
+
 def report_row(row: Mapping[str, Any]) -> ReportRow:
     """One line of a report, with the words for its codes."""
-    return ReportRow(**{**row, "issues": issue_views(row["issues"])})
+    warnings = issue_views(row.get("warnings", ()))
+    return ReportRow(**{**row, "issues": issue_views(row["issues"]), "warnings": warnings})
 
 
 def issue_views(issues: Sequence[Mapping[str, str]]) -> tuple[IssueView, ...]:

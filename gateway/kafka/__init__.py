@@ -11,6 +11,7 @@ from gateway.kafka.errors import (
 from gateway.kafka.partitioner import partition_of
 from gateway.kafka.producer import Producer
 from gateway.kafka.records import Headers, Message, Partition, Position, Record
+from gateway.kafka.security import client_options
 from gateway.kafka.topics import (
     BULK,
     CATALOG_TOPIC,
@@ -58,6 +59,7 @@ __all__ = [
     "Producer",
     "Record",
     "TopicSpec",
+    "client_options",
     "open_bus",
     "partition_of",
 ]

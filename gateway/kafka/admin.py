@@ -11,7 +11,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from gateway.config import Bootstrap
 from gateway.kafka.errors import KafkaRefusedError
+from gateway.kafka.security import client_options
 from gateway.kafka.topics import TopicSpec
 
 REQUEST_SECONDS = 10.0
@@ -26,10 +28,10 @@ class Layout:
     replication: int
 
 
-async def build_admin(bootstrap: str) -> Any:
+async def build_admin(bootstrap: Bootstrap) -> Any:
     """A started admin client that knows its brokers. Raises what aiokafka raises."""
     client = AIOKafkaAdminClient(
-        bootstrap_servers=bootstrap, client_id="mallgate-admin", request_timeout_ms=int(REQUEST_SECONDS * 1000)
+        **client_options(bootstrap), client_id="mallgate-admin", request_timeout_ms=int(REQUEST_SECONDS * 1000)
     )
     try:
         await client.start()

@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
 
+from gateway.config import Bootstrap
 from gateway.kafka.admin import Layout, build_admin, create_missing, differences, discard_admin
 from gateway.kafka.consumer import Assigned, Consumer
 from gateway.kafka.errors import AWAY, ClusterChangedError, KafkaUnavailableError, translate, translated
+from gateway.kafka.login import refuse_to_wait
 from gateway.kafka.member import stop_consumer
 from gateway.kafka.producer import Producer
 from gateway.kafka.reader import build_reader, scan
@@ -31,7 +33,7 @@ WATCH_SECONDS = 5.0
 class Bus:
     """One cluster, seen through one topic prefix. Topics and groups are named without it."""
 
-    def __init__(self, bootstrap: str, prefix: str, cluster_id: str) -> None:
+    def __init__(self, bootstrap: Bootstrap, prefix: str, cluster_id: str) -> None:
         self._bootstrap = bootstrap
         self._prefix = prefix
         self._cluster_id = cluster_id
@@ -140,13 +142,21 @@ async def _ask(client: Supervised[C], question: Callable[[C], Awaitable[T]]) -> 
         raise translated(error) from error
 
 
+async def _first_admin(bootstrap: Bootstrap) -> Any:
+    try:
+        return await build_admin(bootstrap)
+    except AWAY:
+        await refuse_to_wait(bootstrap)
+        raise
+
+
 @asynccontextmanager
-async def open_bus(bootstrap: str, *, topic_prefix: str = "", patience: float = 30.0) -> AsyncIterator[Bus]:
+async def open_bus(bootstrap: Bootstrap, *, topic_prefix: str = "", patience: float = 30.0) -> AsyncIterator[Bus]:
     """Connect to Kafka. patience: seconds to wait for brokers that are still away.
 
-    Raises KafkaUnavailableError when they stay away.
+    Raises KafkaUnavailableError when they stay away, KafkaLoginError at once when they and we do not trust each other.
     """
-    admin = await first_connection(lambda: build_admin(bootstrap), patience)
+    admin = await first_connection(lambda: _first_admin(bootstrap), patience)
     try:
         with translate():
             cluster_id = (await admin.describe_cluster())["cluster_id"]

@@ -16,6 +16,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from gateway.config import Bootstrap
 from gateway.kafka.errors import AWAY, OffsetBeyondEndError
 from gateway.kafka.member import ANSWER_SECONDS, Member, build_member
 from gateway.kafka.records import Partition, Record, record_of
@@ -36,7 +37,7 @@ class Consumer:
 
     def __init__(
         self,
-        bootstrap: str,
+        bootstrap: Bootstrap,
         prefix: str,
         topics: Iterable[str],
         group: str,

@@ -11,7 +11,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
+from gateway.config import Bootstrap
 from gateway.kafka.errors import AWAY
+from gateway.kafka.security import client_options
 from gateway.kafka.supervisor import STOP_SECONDS
 
 STALL_SECONDS = 30.0
@@ -95,11 +97,11 @@ class Member:
         await stop_consumer(self.consumer)
 
 
-async def build_member(bootstrap: str, group: str, topics: Iterable[str]) -> Member:
+async def build_member(bootstrap: Bootstrap, group: str, topics: Iterable[str]) -> Member:
     """A started consumer that is in its group. Raises what aiokafka raises."""
     membership = Membership()
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **client_options(bootstrap),
         group_id=group,
         enable_auto_commit=False,
         # Every partition begins by an explicit seek; a reset behind our back would skip or repeat a whole log.

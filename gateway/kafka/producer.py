@@ -16,9 +16,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from gateway.config import Bootstrap
 from gateway.kafka.errors import AWAY, KafkaUnavailableError, translated
 from gateway.kafka.partitioner import partition_of
 from gateway.kafka.records import Message, Partition, Position
+from gateway.kafka.security import client_options
 from gateway.kafka.supervisor import STOP_SECONDS, Supervised
 from gateway.turnstile import Stretch
 
@@ -32,7 +34,7 @@ MISSES = 3
 class Producer:
     """One producer, kept alive. Messages of one call that go to one partition keep their order there."""
 
-    def __init__(self, bootstrap: str, prefix: str, name: str) -> None:
+    def __init__(self, bootstrap: Bootstrap, prefix: str, name: str) -> None:
         self._bootstrap = bootstrap
         self._prefix = prefix
         self._name = name
@@ -139,7 +141,7 @@ class Producer:
 
     async def _build(self) -> Any:
         client = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **client_options(self._bootstrap),
             client_id=f"mallgate-{self._name}",
             acks="all",
             enable_idempotence=False,

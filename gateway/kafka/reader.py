@@ -9,16 +9,18 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from gateway.config import Bootstrap
 from gateway.kafka.errors import translate
 from gateway.kafka.member import stop_consumer
 from gateway.kafka.records import Partition, Record, record_of
+from gateway.kafka.security import client_options
 
 PATIENCE = 15.0
 """Seconds without an answer after which Kafka counts as away."""
 
 
 async def scan(
-    bootstrap: str, prefix: str, target: Partition, start: int, end: int | None, *, max_records: int = 1000
+    bootstrap: Bootstrap, prefix: str, target: Partition, start: int, end: int | None, *, max_records: int = 1000
 ) -> AsyncGenerator[list[Record], None]:
     """The records from `start` up to, not including, `end` (None: the log's end now), as they come.
 
@@ -52,7 +54,7 @@ async def _next(consumer: Any, physical: TopicPartition, most: int) -> tuple[lis
 
 
 @asynccontextmanager
-async def _reading(bootstrap: str, target: TopicPartition) -> AsyncIterator[Any]:
+async def _reading(bootstrap: Bootstrap, target: TopicPartition) -> AsyncIterator[Any]:
     async with asyncio.timeout(PATIENCE):
         consumer = await build_reader(bootstrap)
     try:
@@ -62,10 +64,10 @@ async def _reading(bootstrap: str, target: TopicPartition) -> AsyncIterator[Any]
         await stop_consumer(consumer)
 
 
-async def build_reader(bootstrap: str) -> Any:
+async def build_reader(bootstrap: Bootstrap) -> Any:
     """A started consumer without a group, with nothing assigned. Raises what aiokafka raises."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **client_options(bootstrap),
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",

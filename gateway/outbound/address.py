@@ -60,8 +60,12 @@ PRIVATE: Mapping[str, str] = {
 _NEVER = tuple((ip_network(network), reason) for network, reason in NEVER.items())
 _PRIVATE = tuple((ip_network(network), reason) for network, reason in PRIVATE.items())
 
-_LAST_FOUR_BYTES = tuple(map(IPv6Network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")))
+_LAST_FOUR_BYTES = tuple(map(IPv6Network, ("::/96", "64:ff9b::/96")))
 """IPv4-compatible and NAT64: what is really reached stands at the end."""
+
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+"""All that IANA has given out for hosts of the internet. Translators of a site (64:ff9b:1::/48, ::ffff:0:0:0/96) and
+whatever is invented next lie elsewhere, and where those lead nobody can tell from the address."""
 
 SERVICE_PORTS = frozenset(
     {1433, 1521, 2049, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 5432, 5672, 5900, 5984, 6379, 6443, 9042, 9092, 9200}
@@ -94,6 +98,8 @@ def forbidden_address(address: Address, *, allow_private: bool = False) -> str |
         return reason
     if reason := _named(address, _PRIVATE):
         return None if allow_private else reason
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
+        return "reserved"
     return None if address.is_global else "reserved"
 
 

@@ -45,7 +45,8 @@ class VendorClient:
 
     async def push(self, facet: str, body: bytes) -> dict[str, Any]:
         """Push one NDJSON feed, signed, and wait until it is finished; its status. Raises RefusedError."""
-        message_id, timestamp = f"msg_{uuid.uuid4().hex}", int(time.time())
+        # What of the request has to count stands in the id: nothing else beside the body is signed.
+        message_id, timestamp = f"{facet}:upsert:ndjson:{uuid.uuid4().hex}", int(time.time())
         headers = {
             "Content-Type": "application/x-ndjson",
             "Prefer": f"wait={WAIT_SECONDS}",

@@ -4,6 +4,7 @@ from gateway.sdk.adapter import (
     CAPABILITIES,
     Adapter,
     Area,
+    ConfirmsSkus,
     FollowUp,
     Item,
     Message,
@@ -21,6 +22,7 @@ from gateway.sdk.adapter import (
     Token,
 )
 from gateway.sdk.errors import (
+    AreaRefusedError,
     AuthError,
     ContractError,
     InvalidMessageError,
@@ -31,10 +33,12 @@ from gateway.sdk.errors import (
     SupplierError,
     TransientError,
     UnavailableError,
+    UnknownMessageError,
 )
 from gateway.sdk.exchange import Exchange, decode_exchange
 from gateway.sdk.fields import Count, Derived, Moment, Money, PositiveCount, PositiveMoney, Rate, Reshaped, Stamps
 from gateway.sdk.http import Http, Reply, Request
+from gateway.sdk.markup import Tag, read_markup
 from gateway.sdk.reader import Reader
 from gateway.sdk.wire import decode, decode_reply, encode, legible, members, pointer, shown, whole_json
 
@@ -42,7 +46,9 @@ __all__ = [
     "CAPABILITIES",
     "Adapter",
     "Area",
+    "AreaRefusedError",
     "AuthError",
+    "ConfirmsSkus",
     "ContractError",
     "Count",
     "Derived",
@@ -78,9 +84,11 @@ __all__ = [
     "SkuPage",
     "Stamps",
     "SupplierError",
+    "Tag",
     "Token",
     "TransientError",
     "UnavailableError",
+    "UnknownMessageError",
     "decode",
     "decode_exchange",
     "decode_reply",
@@ -88,6 +96,7 @@ __all__ = [
     "legible",
     "members",
     "pointer",
+    "read_markup",
     "shown",
     "whole_json",
 ]

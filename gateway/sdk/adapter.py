@@ -8,7 +8,7 @@ What a coroutine of an adapter may raise is any SupplierError, each where `gatew
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
@@ -161,6 +161,13 @@ class NormalisesFeeds(Protocol):
 class PullsFeeds(Protocol):
     """Reads a supplier's catalog over its API. The manifest's `[pulls]` says how many skus one `read` may be given."""
 
+    def areas(self, facet: Facet) -> Sequence[str]:
+        """Where a facet is asked for, each area apart and once; ("",) for one that is the same everywhere.
+
+        Pure. () where the supplier's options would have to name areas and do not.
+        """
+        ...
+
     async def list_skus(self, http: Http, cursor: JsonValue) -> SkuPage:
         """One page of everything the supplier sells here; the first for the cursor None.
 
@@ -168,8 +175,25 @@ class PullsFeeds(Protocol):
         """
         ...
 
-    async def read(self, http: Http, facet: Facet, skus: Sequence[str]) -> Sequence[Exchange]:
-        """Ask about these skus: exchanges that `normalise` turns into what is now so of every one of them."""
+    async def read(self, http: Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[Exchange]:
+        """Ask about these skus in one of `areas`: exchanges that `normalise` turns into what is now so of all of them.
+
+        One sku may spoil the answer for all: raise what it came to, the gateway finds out which sku it was. Raises
+        AreaRefusedError where the area is at fault, whichever skus are asked about.
+        """
+        ...
+
+
+@runtime_checkable
+class ConfirmsSkus(Protocol):
+    """Says of single skus whether they are still sold. `confirms` of the manifest: how many it may be given at once."""
+
+    async def still_sold(self, http: Http, skus: Sequence[str]) -> Collection[str]:
+        """Those of these skus that the supplier still sells here, whether or not its list has shown them.
+
+        Asked about what a list did not show, before it is withdrawn. A sku that the supplier does not answer for is a
+        ContractError, never a sku that is not sold.
+        """
         ...
 
 
@@ -182,9 +206,10 @@ class PollsMessages(Protocol):
         ...
 
     def follow_ups(self, message: Message) -> Sequence[FollowUp]:
-        """What has to be done about a message, may be nothing.
+        """What has to be done about a message, may be nothing; afterwards it is deleted at the supplier.
 
-        Pure. Raises ContractError for a type or content that the interface does not promise.
+        Pure. Raises UnknownMessageError for a `message.type` that this adapter does not know: the message is left where
+        it is. Raises ContractError for content that the interface does not promise.
         """
         ...
 
@@ -214,6 +239,7 @@ class ObtainsTokens(Protocol):
 CAPABILITIES: Mapping[str, type] = {
     "normalises_feeds": NormalisesFeeds,
     "pulls_feeds": PullsFeeds,
+    "confirms_skus": ConfirmsSkus,
     "polls_messages": PollsMessages,
     "reads_areas": ReadsAreas,
     "obtains_tokens": ObtainsTokens,

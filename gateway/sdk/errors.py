@@ -10,8 +10,10 @@
         │   ├── UnavailableError
         │   └── RateLimitError
         ├── RejectedError         the supplier understood and said no: an outcome
+        │   └── AreaRefusedError  it says no to the area: nothing more is asked there, the other areas go on
         ├── AuthError             refresh the credentials once, then open the breaker and alert
         ├── ContractError         the reply is not understood: dead-letter it with the raw reply
+        │   └── UnknownMessageError  a type of message that is not known: leave it at the supplier, show it
         └── OutcomeUnknownError   it may have happened: never resent blindly
 
 Anything else that is raised is a bug. The docstring of a class is its default message.
@@ -104,6 +106,10 @@ class RejectedError(SupplierError):
     """The supplier understood and refused."""
 
 
+class AreaRefusedError(RejectedError):
+    """The supplier answers for no sku in this area; the other areas go on."""
+
+
 class AuthError(SupplierError):
     """The supplier does not accept the credentials."""
 
@@ -123,6 +129,10 @@ class ContractError(SupplierError):
         super().__init__(message, operation=operation, supplier_code=supplier_code, status=status)
         self.reply = reply
         """The raw body, for the dead letter."""
+
+
+class UnknownMessageError(ContractError):
+    """The message is of a type that the adapter does not know; it waits at the supplier for whoever does."""
 
 
 class OutcomeUnknownError(SupplierError):

@@ -12,6 +12,14 @@ from pydantic_core import ErrorDetails
 from gateway.sdk.errors import Issue
 from gateway.sdk.problems import PROBLEMS
 from gateway.sdk.wire import SHOWN, pointer, shown
+from schemas.base import AREA_PATTERN, LINE_PATTERN, SKU_PATTERN
+from schemas.catalog import (
+    BARCODE_PATTERN,
+    EDITION_PATTERN,
+    PURCHASE_CODE_PATTERN,
+    TAX_CODE_PATTERN,
+    WEB_ADDRESS_PATTERN,
+)
 from schemas.money import InvalidDecimalError, NumberOutOfRangeError, parse_decimal
 
 # Types of pydantic's errors that are more than a bad value. A type that is itself a code of ours needs no row.
@@ -29,6 +37,18 @@ _EXPECTED = {
     "tuple_type": "an array",
 }
 
+# What a text should have been, where pydantic would show the pattern that it was held against.
+_PATTERNS = {
+    SKU_PATTERN: "1 to 128 characters, no space at either end",
+    AREA_PATTERN: "* or 1 to 64 ASCII letters, digits, hyphens and underscores",
+    BARCODE_PATTERN: "8 to 14 digits",
+    TAX_CODE_PATTERN: "1 to 19 digits",
+    PURCHASE_CODE_PATTERN: "A, B or C and 2 to 8 digits",
+    EDITION_PATTERN: "a year of 4 digits",
+    WEB_ADDRESS_PATTERN: "an address that begins with http:// or https:// and holds no blanks",
+    LINE_PATTERN: "at least one character",
+}
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -38,8 +58,17 @@ def issues_of(error: ValidationError) -> Iterator[Issue]:
         code = _code(fault)
         steps = fault["loc"][:-1] if fault["loc"][-1:] == ("[key]",) else fault["loc"]
         actual = "" if fault["type"] == "missing" else shown(fault["input"])
-        expected = "no control characters" if code == "invalid_text" else _EXPECTED.get(fault["type"], fault["msg"])
-        yield Issue(code, pointer(*steps), actual, expected[:SHOWN])
+        yield Issue(code, pointer(*steps), actual, _expected(fault, code)[:SHOWN])
+
+
+def _expected(fault: ErrorDetails, code: str) -> str:
+    match fault["type"], code:
+        case "string_pattern_mismatch", "invalid_text":
+            return "no control characters"
+        case "string_pattern_mismatch", _:
+            return _PATTERNS.get(fault["ctx"]["pattern"], fault["msg"])
+        case kind, _:
+            return _EXPECTED.get(kind, fault["msg"])
 
 
 def _code(fault: ErrorDetails) -> str:

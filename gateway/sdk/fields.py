@@ -28,6 +28,9 @@ SHANGHAI = timezone(timedelta(hours=8))
 AHEAD = timedelta(minutes=5)
 """How far a supplier's clock may be ahead of ours."""
 
+FARTHEST = timedelta(hours=16)
+"""No zone is so far from UTC, and PostgreSQL takes none that is."""
+
 MAX_VERSION = 2**53
 """The largest source version: beyond it, JSON readers disagree about integers."""
 
@@ -196,6 +199,8 @@ def instant(text: str, received_at: datetime) -> datetime:
         raise PydanticCustomError("validation_failed", "a time in ISO 8601")
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=SHANGHAI)
+    if abs(moment.utcoffset() or SHANGHAI.utcoffset(None)) >= FARTHEST:
+        raise PydanticCustomError("validation_failed", "an offset from UTC of less than sixteen hours")
     if moment > received_at + AHEAD:
         raise PydanticCustomError("timestamp_in_future", "at most five minutes past its receipt")
     return moment

@@ -20,7 +20,7 @@ FILE = "manifest.toml"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 """Name of an operation, a pool or a secret."""
 
-CALLING = frozenset({"pulls_feeds", "polls_messages", "reads_areas", "obtains_tokens"})
+CALLING = frozenset({"pulls_feeds", "confirms_skus", "polls_messages", "reads_areas", "obtains_tokens"})
 """Capabilities that speak to the supplier and need `[http]`."""
 
 
@@ -61,6 +61,13 @@ class Auth(_Part):
     secrets: tuple[Name, ...] = Field((), description="Secrets that every supplier's row must hold.")
 
 
+class CatalogFacts(_Part):
+    """How large a supplier's list of skus may be; one that is larger is a fault, and the run that reads it fails."""
+
+    most_skus: Annotated[int, Field(ge=1, le=10_000_000)] = Field(500_000, description="Skus of one list.")
+    most_pages: Annotated[int, Field(ge=1, le=10_000_000)] = Field(200_000, description="Pages of one list.")
+
+
 class Waiver(_Part):
     """A check of the conformance kit that the adapter does not pass, and why."""
 
@@ -82,6 +89,12 @@ class Manifest(_Part):
     pulls: Mapping[Facet, Annotated[int, Field(ge=1, le=1_000)]] = Field(
         {}, description="Most skus that one `read` of a facet may be given, where it pulls feeds."
     )
+    catalog: CatalogFacts = Field(
+        CatalogFacts(), description="How large its list of skus may be, where it pulls feeds."
+    )
+    confirms: Annotated[int, Field(ge=0, le=1_000)] = Field(
+        0, description="Most skus that one `still_sold` may be given, where it confirms skus."
+    )
     pools: tuple[Name, ...] = Field((), description="Its message pools, where it polls messages.")
     waivers: tuple[Waiver, ...] = Field((), description="Checks of the kit that it does not pass.")
 
@@ -92,12 +105,15 @@ class Manifest(_Part):
         for member, capability in (
             ("facets", "normalises_feeds"),
             ("pulls", "pulls_feeds"),
+            ("confirms", "confirms_skus"),
             ("pools", "polls_messages"),
         ):
             if bool(getattr(self, member)) != (capability in self.capabilities):
                 raise ValueError(f"{member} go with {capability}: name both or neither")
         if set(self.pulls) - set(self.facets):
             raise ValueError("pulls names a facet that is not among the facets")
+        if self.confirms and not self.pulls:
+            raise ValueError("confirms_skus goes with pulls_feeds")
         calls = bool(CALLING & set(self.capabilities))
         if calls != (self.http is not None) or calls != bool(self.operations):
             raise ValueError(f"http and operations go with {', '.join(sorted(CALLING))}: name all or none")

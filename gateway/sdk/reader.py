@@ -20,12 +20,18 @@ from gateway.sdk.adapter import Item, Record
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.faults import issues_of
 from gateway.sdk.fields import Stamps
-from gateway.sdk.wire import MAX_ISSUES, MAX_RECORD, decode, members, nodes, pointer, shown
+from gateway.sdk.wire import decode, members, nodes, pointer, room_of, shown, told
 from schemas.base import Model
 from schemas.catalog import Facts
 
+MAX_VALUES = 2_000
+"""Values in a record of facts: a product with all attributes and images that it may have holds 1,700."""
+
 DOUBTFUL = 15
 """Records that are decoded at once after one that was not plain: one program wrote them all."""
+
+_PLAIN_BYTES = 64 * 1024
+"""Longest record that is tried without decoding it first: what does not fit is read a second time."""
 
 _BLANK, _TAB, _LINE_FEED, _RETURN = b" \t\n\r"
 _SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
@@ -64,6 +70,8 @@ class Reader:
 
         Raises as `read`.
         """
+        if _crowded(given):  # asked first: a model would tell of each of them
+            raise InvalidMessageError(_TOO_MANY)
         try:
             facts = self._validate(given, self_instance=self._blank(), context=record.received_at)
         except ValidationError as error:
@@ -74,11 +82,11 @@ class Reader:
     def _read_plain(self, record: Record) -> Item | None:
         """The item of a record at half the cost, without decoding it first; None at the first doubt.
 
-        A record that fits a plain wire model breaks no limit of `decode`, short of a repeated name, which pydantic
-        would not see.
+        A record of this length that fits a plain wire model breaks no limit of `decode`, short of a repeated name,
+        which pydantic would not see.
         """
         raw = record.raw
-        if len(raw) > MAX_RECORD:
+        if len(raw) > _PLAIN_BYTES:
             return None
         try:
             facts = self._validate_json(raw, self_instance=self._blank(), context=record.received_at)
@@ -91,6 +99,26 @@ class Reader:
         if (self._holders or raw.count(b":") != named) and not _names_at_most(named, raw):
             return None
         return Item(facts, values.pop("source_version", None), values.pop("observed_at", None))
+
+
+_TOO_MANY = Issue("too_many_items", expected=f"at most {MAX_VALUES} values in a record")
+
+# A number that no double holds has an exponent of three digits, or that many digits itself.
+_HUGE = re.compile(rb"[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{300}")
+
+
+def _crowded(given: dict[str, Any]) -> bool:
+    """Whether a record holds more values than any facts have, counted no further than that."""
+    count = 0
+    waiting: list[Any] = [given]
+    while waiting:
+        node = waiting.pop()
+        count += len(node)
+        if count > MAX_VALUES:
+            return True
+        inner = node.values() if node.__class__ is dict else node
+        waiting += [child for child in inner if child.__class__ in (dict, list)]
+    return False
 
 
 def _holds_models(annotation: Any) -> bool:
@@ -124,9 +152,13 @@ def _colon_after_space(raw: bytes) -> bool:
 
 def _refusal(record: Record, issues: Iterable[Issue]) -> InvalidMessageError:
     """The error with all issues; a number that no double holds makes the record unreadable to most JSON readers."""
-    infinite = [
+    room = room_of(record.raw)
+    infinite = (
         Issue("malformed_json", pointer(*steps), shown(node), "a number that a double can hold")
-        for steps, node in nodes(decode(record.raw))
-        if isinstance(node, LosslessFloat) and isinf(float(node))
-    ]
-    return InvalidMessageError(*(infinite or list(issues))[:MAX_ISSUES])
+        for steps, node in nodes(decode(record.raw) if _HUGE.search(record.raw) else None, _is_infinite)
+    )
+    return InvalidMessageError(*(told(infinite, room=room) or told(issues, room=room)))
+
+
+def _is_infinite(node: Any) -> bool:
+    return node.__class__ is LosslessFloat and isinf(float(node))

@@ -6,15 +6,16 @@ Numbers with a point or an exponent stay as they are written (`jiter.LosslessFlo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 import jiter
 import orjson
 
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.http import Reply
+from schemas.visible import is_deceptive, named
 
 MAX_RECORD = 1024 * 1024
 """Bytes of the longest record."""
@@ -25,8 +26,17 @@ MAX_DEPTH = 64
 MAX_MEMBERS = 10_000
 """Members of one array or object."""
 
+MAX_VALUES = 20_000
+"""Values in one record, arrays and objects included: what is read through in one stretch of work."""
+
 MAX_ISSUES = 100
 """Issues told of one record: enough to mend it, few enough to read."""
+
+MIN_ROOM = 1024
+"""Characters that the issues of any record may have, its own length apart."""
+
+_ISSUE_FRAME = 70
+"""Characters of an issue besides its path, `actual` and `expected`."""
 
 SHOWN = 200
 """Characters of a value, or of one step of a pointer, that an issue repeats."""
@@ -34,11 +44,13 @@ SHOWN = 200
 # From a quote to its partner, or to the end where it has none: without that, every escaped quote of an unclosed string
 # would start another search to the end.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_STRING_OR_LONG_NUMBER = re.compile(rb"%b|(?P<number>-?[0-9]{1000}[0-9]*+(?![.eE0-9]))" % _STRING.pattern, re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _OPENING = frozenset(b"[{")
+_MARKS = (b",", b"[", b"{")  # every value of a document but one comes after one of them
 _BITS = 63
 # Escapes that may stand for a control character; an escaped backslash before a "b" looks the same, hence only a hint.
-_CONTROL_HINT = re.compile(rb"\\(?:u00[01]|u007[fF]|[bf])")
+_CONTROL_HINTS = (rb"\u000", rb"\u001", rb"\u007f", rb"\u007F", rb"\b", rb"\f")
 _BACKSLASH, _DELETE = 0x5C, 0x7F
 # Line ends and tabs are for the model to judge: texts may hold them, names may not.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -49,13 +61,16 @@ def decode(raw: bytes) -> Any:
     """The one JSON value that a record is.
 
     Objects are dicts, arrays lists, whole numbers ints, other numbers LosslessFloat. Raises InvalidMessageError:
-    line_too_long, json_too_deep, too_many_items, malformed_json, duplicate_key, number_out_of_range (an integer of
-    thousands of digits) or invalid_text (NUL and control characters, raw or by escapes; every place they stand in).
+    line_too_long, json_too_deep, too_many_items (in an array, an object or the record), malformed_json, duplicate_key,
+    number_out_of_range (an integer of thousands of digits) or invalid_text (NUL and control characters, raw or by
+    escapes; every place they stand in).
     """
     if len(raw) > MAX_RECORD:
         raise InvalidMessageError(_oversized(raw))
     if _too_deep(raw):
         raise InvalidMessageError(Issue("json_too_deep", expected=f"at most {MAX_DEPTH} levels"))
+    if may_be_crowded(raw) and may_be_crowded(_STRING.sub(b"", raw)):
+        raise InvalidMessageError(_TOO_MANY_VALUES)
     try:
         value = jiter.from_json(
             raw, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True, float_mode="lossless-float"
@@ -64,9 +79,14 @@ def decode(raw: bytes) -> Any:
         raise InvalidMessageError(_fault(str(error))) from error
     if len(raw) > MAX_MEMBERS and _crowded(raw, value):
         raise InvalidMessageError(_TOO_MANY)
-    if (_BACKSLASH in raw and _CONTROL_HINT.search(raw)) or _DELETE in raw:
+    if (_BACKSLASH in raw and any(hint in raw for hint in _CONTROL_HINTS)) or _DELETE in raw:
         _refuse_controls(value)
     return value
+
+
+def may_be_crowded(raw: bytes) -> bool:
+    """Whether brackets and commas, those in texts included, are as many as the values that are taken; cheap to ask."""
+    return len(raw) >= MAX_VALUES and sum(map(raw.count, _MARKS)) >= MAX_VALUES
 
 
 def members(raw: bytes) -> dict[str, Any]:
@@ -87,15 +107,30 @@ def whole_json(body: bytes) -> bool:
 def decode_reply(reply: Reply) -> Any:
     """The one JSON value that a supplier's reply is, as `decode` reads it, however long or crowded.
 
-    Its size was capped on its way in. Raises ContractError with the body.
+    Its size was capped on its way in. A whole number of more digits than Python converts is the text of its digits:
+    it must not cost the rest of the reply its reading. Raises ContractError with the body.
     """
     try:
-        value = jiter.from_json(reply.body, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="lossless-float")
+        value = _decode_long(reply.body)
     except ValueError as error:
         raise _unreadable(reply, legible(str(error))) from error
     if _too_deep(reply.body):
         raise _unreadable(reply, f"deeper than {MAX_DEPTH} levels")
     return value
+
+
+def _decode_long(body: bytes) -> Any:
+    options: Any = {"allow_inf_nan": False, "catch_duplicate_keys": True, "float_mode": "lossless-float"}
+    try:
+        return jiter.from_json(body, **options)
+    except ValueError as error:
+        if not str(error).startswith("number out of range"):
+            raise
+        return jiter.from_json(_STRING_OR_LONG_NUMBER.sub(_quoted, body), **options)
+
+
+def _quoted(found: re.Match[bytes]) -> bytes:
+    return found[0] if found["number"] is None else b'"%b"' % found["number"]
 
 
 def encode(value: Any) -> bytes:
@@ -122,8 +157,11 @@ def shown(value: object) -> str:
 
 
 def legible(text: str) -> str:
-    """The start of a text with every control character written out, so that it can be stored and displayed."""
-    return re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\u{ord(found[0]):04x}", text[:SHOWN])[:SHOWN]
+    """The start of a text on one line, with everything that could not be seen in it written out, as `[U+200B]`."""
+    start = text[:SHOWN]
+    if start.isascii() and start.isprintable():
+        return start
+    return "".join(named(each) if is_deceptive(each) else each for each in start)[:SHOWN]
 
 
 def pointer(*steps: str | int) -> str:
@@ -132,6 +170,29 @@ def pointer(*steps: str | int) -> str:
 
 
 _TOO_MANY = Issue("too_many_items", expected=f"at most {MAX_MEMBERS} members in an array or object")
+_TOO_MANY_VALUES = Issue("too_many_items", expected=f"at most {MAX_VALUES} values in a record")
+
+
+def told(issues: Iterable[Issue], *, room: int | None = None) -> tuple[Issue, ...]:
+    """The first of a record's issues, at least one; where there are more than are told, the last one says so.
+
+    room: characters of them all as they are kept; None: as many as MAX_ISSUES have. No issue is asked for that is not
+    told.
+    """
+    found: list[Issue] = []
+    used = 0
+    for issue in issues:
+        used += _ISSUE_FRAME + len(issue.path) + len(issue.actual) + len(issue.expected)
+        if found and (len(found) == MAX_ISSUES or (room is not None and used > room)):
+            kept = found[: max(1, min(len(found), MAX_ISSUES - 1))]
+            return (*kept, Issue("more_issues", expected=f"the first {len(kept)} are told"))
+        found.append(issue)
+    return tuple(found)
+
+
+def room_of(raw: bytes) -> int:
+    """Characters that the issues of a record may have: about as many as its own."""
+    return MIN_ROOM + len(raw)
 
 
 def _fault(message: str) -> Issue:
@@ -199,25 +260,41 @@ def _oversized(raw: bytes) -> Issue:
 
 
 def _refuse_controls(value: Any) -> None:
-    issues = [
+    issues = told(
         Issue("invalid_text", pointer(*steps), shown(node), "no control characters")
-        for steps, node in nodes(value)
-        if any(map(_CONTROL.search, _texts(node)))
-    ]
+        for steps, node in nodes(value, _has_controls)
+    )
     if issues:
-        raise InvalidMessageError(*issues[:MAX_ISSUES])
+        raise InvalidMessageError(*issues)
 
 
-def _texts(node: Any) -> Iterable[str]:
-    """A string itself; the names of an object."""
-    return (node,) if isinstance(node, str) else node if isinstance(node, dict) else ()
+def _has_controls(node: Any) -> bool:
+    """Whether a string, or a name of an object, holds control characters."""
+    if node.__class__ is str:
+        return _CONTROL.search(node) is not None
+    return node.__class__ is dict and any(map(_CONTROL.search, node))
 
 
-def nodes(value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Every value inside a value, itself first, with the steps that lead to it."""
-    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+def nodes(value: Any, wanted: Callable[[Any], bool]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """The wanted ones among a value and all values inside it, each with the steps that lead to it."""
+    waiting: list[tuple[_Way, Any]] = [((), value)]
     while waiting:
-        steps, node = waiting.pop()
-        yield steps, node
-        inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-        waiting.extend(((*steps, step), child) for step, child in inner)
+        way, node = waiting.pop()
+        if wanted(node):
+            yield tuple(_steps(way)), node
+        if node.__class__ is dict:
+            waiting += [((way, name), child) for name, child in node.items()]
+        elif node.__class__ is list:
+            waiting += [((way, index), child) for index, child in enumerate(node)]
+
+
+_Way: TypeAlias = tuple[Any, ...]
+"""The last step and the way to it, () at the start: a way as a tuple of steps would be copied for every value."""
+
+
+def _steps(way: _Way) -> list[str | int]:
+    steps: list[str | int] = []
+    while way:
+        way, step = way
+        steps.append(step)
+    return steps[::-1]

@@ -79,8 +79,10 @@ class Attempts:
     # the calls under way and a token of the rate, had together, urgent calls first. However long that took, lease and
     # breaker have the last word. The status, then the adapter say what a reply is; breaker, rate and metrics are told.
     # Credentials and retries are the caller's, see `calls`: one that is repeated comes here as often.
-    async def ask(self, request: Request, priority: Priority, credential: Credential | None = None) -> Reply:
-        """Ask once.
+    async def ask(
+        self, request: Request, priority: Priority, credential: Credential | None = None, *, suspect: bool = False
+    ) -> Reply:
+        """Ask once. suspect: that it finds the supplier away may be the fault of what it asks about alone.
 
         Raises the SupplierError that it came to, and LeaseLostError before anything is sent.
         """
@@ -93,15 +95,17 @@ class Attempts:
                     raise LeaseLostError(f"supplier {self._supplier} was lost")
                 permit = self.breakers.admit(name)
                 if permit is not None:
-                    return await self._settled(prepared, permit)
+                    return await self._settled(prepared, permit, suspect=suspect)
                 self.limiter.rate.give_back()  # another call probes: it is waited for without a place
 
-    async def _settled(self, prepared: Prepared, permit: Permit) -> Reply:
+    async def _settled(self, prepared: Prepared, permit: Permit, *, suspect: bool) -> Reply:
         verdict, reason = Verdict.ANSWERED, ""
         try:
             return await self._counted(prepared)
         except BaseException as error:
             verdict, reason = _row(error)[2], str(error)
+            if suspect and verdict is Verdict.AWAY:
+                verdict = Verdict.UNKNOWN
             raise
         finally:
             self.breakers.settle(prepared.operation, permit, verdict, reason)

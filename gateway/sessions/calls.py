@@ -60,7 +60,9 @@ class Calls:
         budget: RetryBudget,
         priority: Priority = Priority.SWEEP,
         backoff: float = BACKOFF_SECONDS,
+        suspect: bool = False,
     ) -> None:
+        self._suspect = suspect
         self._attempts = attempts
         self._auth = auth
         self._tokens = tokens
@@ -79,6 +81,21 @@ class Calls:
             backoff=self._backoff,
         )
 
+    def suspecting(self) -> Calls:
+        """The same calls, for questions that may go unanswered because of what they are about.
+
+        Nothing is repeated, and that the supplier seems away is not held against the operation: breakers stay shut.
+        """
+        return Calls(
+            self._attempts,
+            self._auth,
+            self._tokens,
+            budget=self._budget,
+            priority=self._priority,
+            backoff=self._backoff,
+            suspect=True,
+        )
+
     def status(self) -> CallStatus:
         """For operators."""
         limiter = self._attempts.limiter
@@ -95,19 +112,20 @@ class Calls:
     async def call(self, request: Request) -> Reply:
         """As `Http.call` says. Raises LeaseLostError too, once the supplier is another process's."""
         self._budget.call(time.monotonic())
-        if not self._attempts.operation(request.operation).reads:
+        if self._suspect or not self._attempts.operation(request.operation).reads:
             return await self._authorised(request)
         return await self._reading()(self._authorised, request)
 
     async def _authorised(self, request: Request) -> Reply:
         if self._tokens is None or not self._attempts.operation(request.operation).authorised:
-            return await for_good(self._attempts, request, self._priority)
+            return await for_good(self._attempts, request, self._priority, suspect=self._suspect)
         token = await self._tokens.current()
         try:
-            return await self._attempts.ask(request, self._priority, self._credential(token))
+            return await self._attempts.ask(request, self._priority, self._credential(token), suspect=self._suspect)
         except AuthError:
             token = await self._tokens.renew(token)
-        return await for_good(self._attempts, request, self._priority, self._credential(token))
+        credential = self._credential(token)
+        return await for_good(self._attempts, request, self._priority, credential, suspect=self._suspect)
 
     def _credential(self, token: sdk.Token) -> Credential:
         return Credential(self._auth.carried, self._auth.name, self._auth.prefix + token.value)
@@ -145,11 +163,16 @@ class TokenHttp:
 
 
 async def for_good(
-    attempts: Attempts, request: Request, priority: Priority, credential: Credential | None = None
+    attempts: Attempts,
+    request: Request,
+    priority: Priority,
+    credential: Credential | None = None,
+    *,
+    suspect: bool = False,
 ) -> Reply:
     """Ask with the best credential that there is: where that is refused, the operation is not called for a while."""
     try:
-        return await attempts.ask(request, priority, credential)
+        return await attempts.ask(request, priority, credential, suspect=suspect)
     except AuthError as error:
         attempts.breakers.trip(request.operation, str(error))
         raise

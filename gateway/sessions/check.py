@@ -59,7 +59,10 @@ def _readings(desk: Desk, skus: list[str]) -> list[tuple[str, Callable[[], Await
 
     def of_facet(facet: Any) -> Callable[[], Awaitable[str]]:
         async def read() -> str:
-            exchanges = await cast(PullsFeeds, desk.adapter).read(desk.urgent, facet, skus[:1])
+            adapter = cast(PullsFeeds, desk.adapter)
+            if not (areas := adapter.areas(facet)):
+                raise ConfigError(["the supplier's row names no area to ask in"])
+            exchanges = await adapter.read(desk.urgent, facet, skus[:1], areas[0])
             return f"{sum(len(body) for each in exchanges for body in each.replies.values()):,} bytes about {skus[0]}"
 
         return read

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import cast
 
 from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.runs import Runs
-from gateway.sdk.adapter import Adapter
-from gateway.sdk.http import Http
+from gateway.sdk.adapter import Adapter, PullsFeeds
 from gateway.sdk.manifest import Manifest
+from gateway.sessions.calls import Calls
+from gateway.sessions.reading import Reading, Witness
 from gateway.store import Connection, Lease, Pool, acquired, transaction
 from gateway.suppliers import Supplier
 from schemas.catalog import Facet
@@ -79,8 +81,8 @@ class Desk:
     supplier: Supplier
     adapter: Adapter
     manifest: Manifest
-    urgent: Http
-    patient: Http
+    urgent: Calls
+    patient: Calls
     concurrency: int
     lease: Lease
     pool: Pool
@@ -89,12 +91,18 @@ class Desk:
     in_flight: InFlight
     wanted: Mapping[str, Wanted]
     told: Callable[[str, str | None], None]
+    witnesses: dict[Facet, Witness] = field(default_factory=dict)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     @property
     def facets(self) -> tuple[Facet, ...]:
         """What is pulled: the supplier's facets that its adapter can pull."""
         return tuple(facet for facet in self.supplier.config.facets if facet in self.manifest.pulls)
+
+    def reading(self, facet: Facet, calls: Calls) -> Reading:
+        """Questions about a facet, by these calls."""
+        adapter = cast(PullsFeeds, self.adapter)
+        return Reading(adapter, facet, calls, calls.suspecting(), self.witnesses)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import cast
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from gateway.deadletters import record as record_letters
 from gateway.feeds.runs import Run
@@ -16,6 +17,13 @@ from gateway.sessions.patience import Patience
 from gateway.sessions.reading import letter_of
 from gateway.store import Connection
 from gateway.telemetry.faults import reached
+from schemas.base import Sku
+
+_SKU: TypeAdapter[str] = TypeAdapter(Sku)
+
+
+MOST_ODD = 100
+"""Of one page that can be no skus; more, and it is no list of skus."""
 
 
 class RunFailedError(SupplierError):
@@ -25,21 +33,41 @@ class RunFailedError(SupplierError):
 async def read_list(desk: Desk, run: Run, cursor: JsonValue) -> None:
     """Go on behind `cursor`, None for the start; afterwards the batches of the run hold every sku once.
 
-    Where the supplier is away it is waited for. Raises RunFailedError when its answer is not understood.
+    Where the supplier is away it is waited for. A sku that can be none is the run's flaw. Raises RunFailedError when an
+    answer is not understood, and when the list is longer than the manifest's `[catalog]` allows.
     """
-    known = await _kept(desk, run)
-    while True:
+    known, limits = await _kept(desk, run), desk.manifest.catalog
+    for pages in count(1):
         page = await _page(desk, run, cursor)
-        fresh = [sku for sku in dict.fromkeys(page.skus) if sku not in known]
+        odd = [sku for sku in page.skus if not valid_sku(sku)]
+        fresh = [sku for sku in dict.fromkeys(page.skus) if sku not in known and sku not in odd[:MOST_ODD]]
         known.update(fresh)
+        if len(known) > limits.most_skus or pages > limits.most_pages or len(odd) > MOST_ODD:
+            raise RunFailedError(_beyond(len(known), pages, len(odd)))
         async with desk.transaction() as connection:
-            await _keep(connection, run, fresh, desk.manifest.pulls[run.facet])
+            await keep(connection, run, fresh, desk.manifest.pulls[run.facet])
+            if odd:
+                flaw = f"the list names what can be no sku: {odd[0][:64]!r}"
+                await connection.execute(queries.NOTE_FLAW, run.supplier, run.facet, flaw)
             last = page.cursor is None
             await connection.execute(queries.MOVE_CURSOR, run.supplier, run.facet, page.cursor, last)
         reached("sweep.listed")
         if last:
             return
         cursor = page.cursor
+
+
+def valid_sku(sku: str) -> bool:
+    """Whether the mall can have a key of this sku."""
+    try:
+        return bool(_SKU.validate_python(sku))
+    except ValidationError:
+        return False
+
+
+def _beyond(skus: int, pages: int, odd: int) -> str:
+    told = f"{skus:,} skus, {pages:,} pages, {odd:,} of one page that can be no skus"
+    return f"The list of skus is longer than it may be: {told}"
 
 
 async def _kept(desk: Desk, run: Run) -> set[str]:
@@ -62,12 +90,12 @@ async def _page(desk: Desk, run: Run, cursor: JsonValue) -> SkuPage:
             await patience.wait(error)
 
 
-async def _keep(connection: Connection, run: Run, skus: list[str], size: int) -> None:
+async def keep(connection: Connection, run: Run, skus: list[str], size: int) -> None:
     """Cut skus into batches; the last one of the page before is filled up first, so that no question is wasted."""
     last = await connection.fetchrow(queries.LAST_BATCH, run.feed_no)
     number = 0
     if last is not None:
-        full = len(last["skus"]) >= size
+        full = len(last["skus"]) >= size or not last["open"]
         number = last["batch_no"] + full
         skus = skus if full else [*last["skus"], *skus]
     for place in range(0, len(skus), size):

@@ -64,11 +64,22 @@ PULL_NOW = """
     RETURNING facet
 """
 
-LAST_BATCH = "SELECT batch_no, skus FROM pull_batches WHERE feed_no = $1 ORDER BY batch_no DESC LIMIT 1 FOR UPDATE"
+# One that was asked about already is not added to.
+LAST_BATCH = """
+    SELECT batch_no, skus, records IS NULL AND cardinality(chunk_nos) = 0 AS open
+      FROM pull_batches WHERE feed_no = $1 ORDER BY batch_no DESC LIMIT 1 FOR UPDATE
+"""
 
 ADD_BATCH = """
     INSERT INTO pull_batches (feed_no, batch_no, skus) VALUES ($1, $2, $3)
         ON CONFLICT (feed_no, batch_no) DO UPDATE SET skus = EXCLUDED.skus
+"""
+
+ABSENT = """
+    SELECT sku FROM feed_state WHERE facet = $1::text::"char" AND supplier = $2 AND hash IS NOT NULL
+    EXCEPT
+    SELECT unnest(skus) FROM pull_batches WHERE feed_no = $3
+    ORDER BY sku
 """
 
 LISTED = "SELECT skus FROM pull_batches WHERE feed_no = $1"
@@ -104,6 +115,25 @@ TAKE_MESSAGES = """
     SELECT $1, $2, m.* FROM unnest($3::text[], $4::text[], $5::bytea[]) AS m (type, id, sha256)
     ON CONFLICT DO NOTHING
     RETURNING type, id, sha256
+"""
+
+WAITING_MESSAGES = """
+    SELECT m.type, m.id, m.sha256
+      FROM pool_messages m
+      JOIN unnest($3::text[], $4::text[], $5::bytea[]) AS k (type, id, sha256) USING (type, id, sha256)
+     WHERE m.supplier = $1 AND m.pool = $2 AND m.waits
+"""
+
+# One that waits is not forgotten while it keeps coming: it would be a new one, with another dead letter.
+MARK_WAITING = """
+    UPDATE pool_messages m SET waits = k.waits, taken_at = now()
+      FROM unnest($3::text[], $4::text[], $5::bytea[], $6::boolean[]) AS k (type, id, sha256, waits)
+     WHERE m.supplier = $1 AND m.pool = $2 AND (m.type, m.id, m.sha256) = (k.type, k.id, k.sha256)
+       AND (m.waits IS DISTINCT FROM k.waits OR m.taken_at < now() - interval '1 day')
+"""
+
+DECIDED_LETTERS = """
+    SELECT id FROM dead_letters WHERE id = ANY($1) AND (state = 'discarded' OR outcome = 'requeued')
 """
 
 FORGET_MESSAGES = "DELETE FROM pool_messages WHERE supplier = $1 AND taken_at < now() - interval '30 days'"

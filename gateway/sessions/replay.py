@@ -49,15 +49,15 @@ class SessionReplays:
     async def read_again(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
         """Read the message, and have done what follows from it."""
         understood = understand(await self._adapter(letter), [_message(letter)], letter.supplier or "")
-        if understood.letters:
-            return ReplayResult("rejected", understood.letters[0].issues)
+        if letters := [*understood.letters, *understood.unknown.values()]:
+            return ReplayResult("rejected", letters[0].issues)
         await ask_rereads(connection, letter.supplier or "", understood.subjects)
         return ReplayResult(ASKED_AGAIN)
 
     async def predict_reading(self, connection: Connection, letter: DeadLetterRow) -> str:
         """What `read_again` would come to."""
         understood = understand(await self._adapter(letter), [_message(letter)], letter.supplier or "")
-        return "rejected" if understood.letters else ASKED_AGAIN
+        return "rejected" if understood.letters or understood.unknown else ASKED_AGAIN
 
     async def _adapter(self, letter: DeadLetterRow) -> PollsMessages:
         config = (await self._suppliers.get(letter.supplier or "")).config

@@ -7,18 +7,20 @@ way: an answer may be older than the message that came meanwhile.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import cast
 
 from gateway.deadletters import record as record_letters
 from gateway.feeds.runs import Run
-from gateway.sdk.adapter import PullsFeeds, ReadsAreas
+from gateway.sdk.adapter import ReadsAreas
 from gateway.sdk.errors import SupplierError
 from gateway.sessions import queries
 from gateway.sessions.desk import AREAS, Desk
 from gateway.sessions.patience import Patience
-from gateway.sessions.reading import Answers, ask, letter_of
+from gateway.sessions.reading import Answers, letters_of
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from schemas.catalog import Facet
@@ -29,6 +31,9 @@ LOOK_SECONDS = 5.0
 AT_ONCE = 4
 """Questions of one facet under way at once."""
 
+CLOSED_SECONDS = 900.0
+"""How long an area is not asked about that was refused: it has its dead letter, and the sweeps ask again."""
+
 
 class Rereads:
     """The re-reads of one supplier in one facet."""
@@ -37,32 +42,43 @@ class Rereads:
         self._desk = desk
         self._facet = facet
         self._size = desk.manifest.pulls[facet]
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._reading = desk.reading(facet, desk.urgent)
+        self._looking = asyncio.Lock()
         self._under_way: set[str] = set()
+        self._unanswered: set[str] = set()
+        self._closed: dict[str, float] = {}
 
     async def run(self) -> None:
         """For ever; a question leaves as soon as there is one to ask and room for it."""
         async with asyncio.TaskGroup() as group:
-            while True:
-                await self._room.acquire()
-                waiting = await self._waiting()
-                if waiting:
-                    group.create_task(self._work(waiting), name=f"reread {self._facet}")
-                else:
-                    self._room.release()
-                    await self._desk.wanted[self._facet].wait(LOOK_SECONDS)
+            for number in range(AT_ONCE):
+                group.create_task(self._work(), name=f"reread {self._facet} {number}")
 
-    async def _work(self, waiting: Mapping[str, int]) -> None:
-        """One question; while the supplier is away it keeps its room, so that others are not asked in vain."""
+    async def _work(self) -> None:
+        """One question after the other; while the supplier is away this one waits, so that few are asked in vain."""
         patience = Patience(self._desk, f"reread {self._facet}")
+        while True:
+            async with self._next() as waiting:
+                if not waiting:
+                    continue
+                try:
+                    await self._take(waiting)
+                    patience.well()
+                except SupplierError as error:
+                    self._unanswered |= waiting.keys()
+                    await patience.wait(error)
+
+    @asynccontextmanager
+    async def _next(self) -> AsyncIterator[Mapping[str, int]]:
+        """Skus of one question, this one's until the block ends; none once there was none for a while."""
+        async with self._looking:
+            waiting = await self._waiting()
+            if not waiting:
+                await self._desk.wanted[self._facet].wait(LOOK_SECONDS)
         try:
-            await self._take(waiting)
-            patience.well()
-        except SupplierError as error:
-            await patience.wait(error)
+            yield waiting
         finally:
             self._under_way -= waiting.keys()
-            self._room.release()
 
     async def _waiting(self) -> Mapping[str, int]:
         """Skus that nobody asks about yet, each with its place in the queue."""
@@ -79,11 +95,19 @@ class Rereads:
         desk, skus = self._desk, list(waiting)
         async with desk.in_flight.asking(self._facet, skus):
             number, received_at = await desk.numbers.next(), datetime.now(UTC)
-            answers = await ask(cast(PullsFeeds, desk.adapter), desk.urgent, self._facet, skus)
+            suspect = not self._unanswered.isdisjoint(skus)
+            answers = await self._reading.ask(skus, closed=self._closed_areas(), suspect=suspect)
+        self._unanswered.difference_update(skus)
+        for refused in (each for each in answers.refused if each.sure):
+            self._closed[refused.area] = time.monotonic() + CLOSED_SECONDS
         reached("reread.answered")
         await self._bring_in(answers, number, received_at)
         reached("reread.sent")
         await self._settle(answers, number, waiting)
+
+    def _closed_areas(self) -> list[str]:
+        now = time.monotonic()
+        return [area for area, until in self._closed.items() if area and now < until]
 
     async def _bring_in(self, answers: Answers, number: int, received_at: datetime) -> None:
         if not answers.exchanges:
@@ -94,10 +118,7 @@ class Rereads:
 
     async def _settle(self, answers: Answers, number: int, waiting: Mapping[str, int]) -> None:
         supplier = self._desk.supplier.id
-        letters = [
-            letter_of(lost.error, supplier=supplier, facet=self._facet, number=number, sku=lost.sku)
-            for lost in answers.lost
-        ]
+        letters = letters_of(answers, supplier=supplier, facet=self._facet, number=number)
         async with self._desk.transaction() as connection:
             await connection.execute(
                 queries.REREAD, supplier, self._facet, list(waiting.keys()), list(waiting.values())

@@ -1,6 +1,6 @@
 """Sweeps: a facet read as a whole, from the list of everything to the last sku, across restarts and outages.
 
-list ──► batches in PostgreSQL ──► each: number, question, chunks, acks ──► closed: the feed is whole
+list ──► absent ones confirmed ──► batches ──► each: number, question, chunks, acks ──► closed: the feed is whole
 A run ends as done, is resumed by the next owner where it stood, or fails with a reason. What may be missing because of
 a fault is written down as the run's flaw first: a run with a flaw withdraws nothing.
 """
@@ -8,25 +8,25 @@ a fault is written down as the run's flaw first: a run with a flaw withdraws not
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
 
 import structlog
 from pydantic import JsonValue
 
+from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.feeds.patience import patiently
 from gateway.feeds.runs import Page, Run, pack
-from gateway.sdk.adapter import PullsFeeds
 from gateway.sdk.errors import SupplierError, UnavailableError
 from gateway.sessions import queries
+from gateway.sessions.confirming import confirm_absent
 from gateway.sessions.desk import Desk
 from gateway.sessions.errors import foremost
 from gateway.sessions.listing import read_list
 from gateway.sessions.patience import Patience
-from gateway.sessions.reading import Answers, Lost, ask, letter_of
+from gateway.sessions.reading import Answers, Lost, letters_of
 from gateway.telemetry.faults import reached
 
 log = structlog.get_logger(__name__)
@@ -36,6 +36,9 @@ AT_ONCE = 8
 
 CHUNKS_OF_BATCH = 4096
 """Chunk numbers of one batch, those of attempts that a crash ended included."""
+
+REFUSALS = 3
+"""Questions in an area of which nothing was answered, before it is asked about no more where it never answered."""
 
 ROUNDS = 5
 """How often a batch may go unanswered while others are answered, before the run goes on without it."""
@@ -51,6 +54,25 @@ class Batch:
     seen: int = 0
 
 
+class Areas:
+    """The areas of one run. closed: asked about no more, since nothing is answered there whatever is asked."""
+
+    def __init__(self) -> None:
+        self.closed: set[str] = set()
+        self._answered: set[str] = set()
+        self._refused: Counter[str] = Counter()
+
+    def heed(self, answers: Answers) -> None:
+        """What a question came to; takes out of it what was said of its areas before."""
+        self._answered |= answers.answered
+        self._refused.update(each.area for each in answers.refused)
+        answers.refused = [each for each in answers.refused if each.area not in self.closed]
+        self.closed |= {each.area for each in answers.refused if each.sure or self._never_answers(each.area)}
+
+    def _never_answers(self, area: str) -> bool:
+        return area not in self._answered and self._refused[area] >= REFUSALS
+
+
 class Sweep:
     """One run of one facet."""
 
@@ -62,6 +84,8 @@ class Sweep:
         self._loaded = -1
         self._all_loaded = False
         self._answered = 0
+        self._reading = desk.reading(run.facet, desk.patient)
+        self._areas = Areas()
 
     async def go(self, cursor: JsonValue, *, listed: bool) -> None:
         """To the end. cursor, listed: how far the list was read.
@@ -70,6 +94,7 @@ class Sweep:
         """
         if not listed:
             await read_list(self._desk, self._run, cursor)
+        await confirm_absent(self._desk, self._run)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self._desk.concurrency, AT_ONCE)):
@@ -103,8 +128,9 @@ class Sweep:
         desk, run = self._desk, self._run
         async with desk.in_flight.asking(run.facet, batch.skus):
             page_no, received_at = await desk.numbers.next(), datetime.now(UTC)
-            answers = await ask(cast(PullsFeeds, desk.adapter), desk.patient, run.facet, batch.skus)
+            answers = await self._reading.ask(batch.skus, closed=self._areas.closed, suspect=batch.unanswered > 0)
         self._answered += 1
+        self._areas.heed(answers)
         reached("sweep.answered")
         await self._bring_in(batch, answers, page_no, received_at)
         reached("sweep.settled")
@@ -130,16 +156,11 @@ class Sweep:
 
     async def _settle(self, batch: Batch, answers: Answers, number: int) -> None:
         run = self._run
-        letters = [
-            letter_of(
-                lost.error, supplier=run.supplier, facet=run.facet, number=number, feed_no=run.feed_no, sku=lost.sku
-            )
-            for lost in answers.lost
-        ]
+        letters = letters_of(answers, supplier=run.supplier, facet=run.facet, number=number, feed_no=run.feed_no)
         async with self._desk.transaction() as connection:
             await connection.execute(queries.READ_BATCH, run.feed_no, batch.number, len(answers.exchanges))
             if letters:
-                flaw = f"{letters[0].sku} and maybe others were not answered for"
+                flaw = f"{_what(letters[0], answers)} and maybe others were not answered for"
                 await connection.execute(queries.NOTE_FLAW, run.supplier, run.facet, flaw)
                 await record_letters(connection, letters)
 
@@ -153,3 +174,11 @@ class Sweep:
         lost = UnavailableError(f"unanswered {ROUNDS} times: {error}", operation=error.operation)
         answers = Answers(lost=[Lost(sku, lost) for sku in batch.skus])
         await self._bring_in(batch, answers, await self._desk.numbers.next(), datetime.now(UTC))
+
+
+def _what(letter: DeadLetter, answers: Answers) -> str:
+    """The first thing that was not answered for, in words."""
+    if letter.sku is not None:
+        return letter.sku
+    area = answers.refused[0].area
+    return f"area {area}" if area else f"a question about {letter.facet}"

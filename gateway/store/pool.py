@@ -6,6 +6,8 @@ asyncpg is untyped; the Protocols here are what the rest of the gateway may use 
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -25,6 +27,7 @@ import orjson
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
+from gateway.store.address import unprotected
 from gateway.telemetry import metrics
 
 T = TypeVar("T")
@@ -149,6 +152,8 @@ async def open_pool(
     Raises ConfigError when the server refuses us, StoreUnavailableError when it stays away.
     """
 
+    refuse_unprotected(url)
+
     async def attempt() -> Any:
         options = _options(name, session)
         return await asyncpg.create_pool(
@@ -166,6 +171,8 @@ async def open_pool(
 async def connect(url: str, *, name: str, patience: float = 30.0) -> AsyncIterator[Connection]:
     """One connection without a pool, for what is done once. Raises as `open_pool` does."""
 
+    refuse_unprotected(url)
+
     async def attempt() -> Any:
         connection = await asyncpg.connect(url, **_options(name, None))
         await _speak_json(connection)
@@ -176,6 +183,12 @@ async def connect(url: str, *, name: str, patience: float = 30.0) -> AsyncIterat
         yield connection
     finally:
         await _closed(connection)
+
+
+def refuse_unprotected(url: str) -> None:
+    """Raises ConfigError for a server that would be asked over an unverified line without anybody having said so."""
+    if reason := unprotected(url, os.environ):
+        raise ConfigError([f"DATABASE_URL: {reason}"])
 
 
 async def _closed(closable: Any) -> None:
@@ -199,11 +212,19 @@ async def _until_available(attempt: Callable[[], Awaitable[T]], patience: float)
     async def guarded() -> T:
         try:
             with translate():
-                return await attempt()
+                return await _verified(attempt)
         except _MISCONFIGURED as error:
             raise ConfigError([f"DATABASE_URL: {error}"]) from error
 
     return await policy(guarded)
+
+
+async def _verified(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Raises ConfigError where the server is not who it should be: waiting would not change that."""
+    try:
+        return await attempt()
+    except ssl.SSLCertVerificationError as error:
+        raise ConfigError([f"DATABASE_URL: the server is not to be trusted: {error.verify_message}"]) from error
 
 
 @asynccontextmanager

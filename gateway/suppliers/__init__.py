@@ -5,7 +5,7 @@ Operators change suppliers through `Suppliers` and `Keys`; running processes fol
 
 from gateway.suppliers.cache import Live, SupplierCache, watch_suppliers
 from gateway.suppliers.config import Limits, SupplierConfig
-from gateway.suppliers.keyring import Caller, InvalidCredentialError, Keyring, WebhookKey
+from gateway.suppliers.keyring import Caller, InvalidCredentialError, Keyring, Standing, WebhookKey, standing
 from gateway.suppliers.keys import SCOPES, IssuedKey, Key, KeyKind, Keys, TooManyKeysError, UnknownKeyError
 from gateway.suppliers.rows import (
     Applied,
@@ -37,6 +37,7 @@ __all__ = [
     "Revision",
     "SecretBox",
     "SecretUnreadableError",
+    "Standing",
     "State",
     "StoredSecret",
     "Supplier",
@@ -50,5 +51,6 @@ __all__ = [
     "WebhookKey",
     "brakes_of",
     "load_or_create_key",
+    "standing",
     "watch_suppliers",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cronsim import CronSim, CronSimError
 from pydantic import (
@@ -65,9 +65,13 @@ class _Declared(BaseModel):
 
 
 class Limits(_Declared):
-    """Quotas of one supplier; what is not set is the gateway's own."""
+    """Quotas of one supplier; what is not set is the gateway's own.
+
+    rejected_bytes_per_day: of records that are rejected and kept, each counted as 1 KiB or more, by the day in China.
+    """
 
     feeds_per_minute: Annotated[int, Field(strict=True, ge=1, le=60_000)] | None = None
+    rejected_bytes_per_day: Annotated[int, Field(strict=True, ge=1, le=2**50)] | None = None
     concurrency: Annotated[int, Field(strict=True, ge=1, le=1_000)] | None = None
 
 
@@ -90,11 +94,16 @@ class Brakes(_Declared):
     withdraw: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 
+PriceMismatch = Literal["warn", "reject"]
+"""What becomes of a price whose net price, tax and price with tax contradict each other."""
+
+
 class SupplierConfig(_Declared):
     """One supplier as declared.
 
     options: validated by its adapter; facets: those it feeds; periods: seconds between two observations of a facet;
-    category_map: its category paths and the directory items they fall under, stronger than matching by name; http,
+    category_map: its category paths and the directory items they fall under, stronger than matching by name;
+    price_mismatch: whether prices that contradict themselves are taken with a warning or rejected; http,
     pulls, messages: of suppliers that are pulled: how they are called, when a facet is pulled as a whole (by default
     once in its period, else daily), how often their message pools are looked at.
     """
@@ -108,6 +117,7 @@ class SupplierConfig(_Declared):
     category_map: Annotated[dict[CategoryPath, Line], Field(max_length=10_000)] = {}
     limits: Limits = Limits()
     brakes: Brakes = Brakes()
+    price_mismatch: PriceMismatch = "warn"
     http: Calls = Calls()
     pulls: dict[Facet, Schedule] = {}
     messages: Period = 30

@@ -43,6 +43,24 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How a caller stands at this moment. scopes: None when its key is not live; fed: the supplier feeds the facet."""
+
+    paused: bool
+    fed: bool
+    scopes: frozenset[str] | None
+
+
+async def standing(connection: Connection, caller: Caller, facet: str) -> Standing:
+    """Ask PostgreSQL, past every cache: for who was let in a while ago and is about to take effect."""
+    row = await connection.fetchrow(queries.STANDING, caller.supplier, caller.key_id, facet)
+    if row is None:
+        return Standing(paused=False, fed=False, scopes=None)
+    scopes = None if row["scopes"] is None else frozenset(row["scopes"])
+    return Standing(paused=row["state"] == "paused", fed=row["fed"], scopes=scopes)
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookKey:
     """A live webhook secret. secret: `whsec_…` as issued."""
 

@@ -81,7 +81,7 @@ class Keys:
         kind: KeyKind,
         *,
         actor: str,
-        scopes: Iterable[str] = SCOPES,
+        scopes: Iterable[str],
         expires_at: datetime | None = None,
     ) -> IssuedKey:
         """A new credential. scopes: some of SCOPES. Raises UnknownSupplierError, TooManyKeysError."""

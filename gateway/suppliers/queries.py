@@ -113,6 +113,15 @@ LIVE_BEARER = """
        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 """
 
+# What a key may do right now; no scopes: it is not live any more.
+STANDING = """
+    SELECT s.state, s.config -> 'facets' ? $3 AS fed, k.scopes
+      FROM suppliers s
+      LEFT JOIN api_keys k ON k.key_id = $2 AND k.supplier = s.supplier
+       AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+     WHERE s.supplier = $1
+"""
+
 LIVE_WEBHOOKS = """
     SELECT key_id, ciphertext, scopes
       FROM api_keys

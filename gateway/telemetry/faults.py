@@ -48,12 +48,21 @@ SweepPoint = Literal[
 MessagePoint = Literal["pool.fetched", "pool.remembered", "pool.acknowledged", "reread.answered", "reread.sent"]
 """The same, as a message is taken and what it names is read anew."""
 
-Point = PushPoint | WithdrawPoint | SweepPoint | MessagePoint
+RepairPoint = Literal["repair.sent"]
+"""The same, as the keeper mends keys of a catalog topic."""
+
+Point = PushPoint | WithdrawPoint | RepairPoint | SweepPoint | MessagePoint
 
 PUSH_POINTS: tuple[PushPoint, ...] = get_args(PushPoint)
 SWEEP_POINTS: tuple[SweepPoint, ...] = get_args(SweepPoint)
 MESSAGE_POINTS: tuple[MessagePoint, ...] = get_args(MessagePoint)
-POINTS: tuple[Point, ...] = (*PUSH_POINTS, *get_args(WithdrawPoint), *SWEEP_POINTS, *MESSAGE_POINTS)
+POINTS: tuple[Point, ...] = (
+    *PUSH_POINTS,
+    *get_args(WithdrawPoint),
+    *get_args(RepairPoint),
+    *SWEEP_POINTS,
+    *MESSAGE_POINTS,
+)
 
 _FORM = re.compile(r"^(?P<point>[\w.]+)(?::(?P<nth>[1-9]\d*))?=(?P<act>kill|stop|exit)$")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -23,15 +23,17 @@ MANIFEST = """
 id = "shop"
 name = "The shop's open interface"
 docs = "README.md"
-capabilities = ["normalises_feeds", "pulls_feeds", "polls_messages", "reads_areas", "obtains_tokens"]
+capabilities = ["normalises_feeds", "pulls_feeds", "confirms_skus", "polls_messages", "reads_areas", "obtains_tokens"]
 facets = ["price", "listing"]
 pulls = { price = 3, listing = 2 }
+confirms = 2
 pools = ["changes"]
 http = { rate_per_second = 10 }
 auth = { scheme = "token", secrets = ["app", "password"] }
 
 [operations]
 token = { path = "/token", authorised = false }
+sold = { method = "GET", path = "/sold" }
 goods = { method = "GET", path = "/goods" }
 prices = { method = "GET", path = "/prices" }
 shelf = { method = "GET", path = "/goods/{sku}/shelf" }
@@ -65,6 +67,10 @@ class Price(Wire):
 
 class Prices(Wire):
     prices: str
+
+
+class Sold(Wire):
+    sold: dict[str, bool]
 
 
 class ShelfState(Wire):
@@ -152,7 +158,17 @@ class Adapter(sdk.Adapter):
         told = parsed(Goods, reply.body, "goods")
         return sdk.SkuPage(told.skus, page + 1 if page < told.pages else None)
 
-    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str]) -> Sequence[sdk.Exchange]:
+    async def still_sold(self, http: sdk.Http, skus: Sequence[str]) -> Collection[str]:
+        reply = await http.call(sdk.Request("sold", query={"skus": ",".join(skus)}))
+        told = parsed(Sold, reply.body, "sold").sold
+        if told.keys() != set(skus):
+            raise sdk.ContractError(operation="sold", reply=reply.body)
+        return {sku for sku, sold in told.items() if sold}
+
+    def areas(self, facet: Facet) -> Sequence[str]:
+        return ("",)
+
+    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[sdk.Exchange]:
         if facet is Facet.PRICE:
             reply = await http.call(sdk.Request("prices", query={"skus": ",".join(skus)}))
             return [sdk.Exchange(tuple(skus), {"prices": reply.body})]
@@ -165,8 +181,10 @@ class Adapter(sdk.Adapter):
         return [sdk.Message(str(each.id), each.kind, each.model_dump_json().encode()) for each in told]
 
     def follow_ups(self, message: sdk.Message) -> Sequence[sdk.FollowUp]:
+        if message.type not in ("price", "areas"):
+            raise sdk.UnknownMessageError(reply=message.raw)
         told = parsed(Notice, message.raw)
-        match told.kind:
+        match message.type:
             case "price" if told.about:
                 return [sdk.Reread(told.about, frozenset({Facet.PRICE}))]
             case "areas":
@@ -214,7 +232,7 @@ def a_call(name: str, method: str, args: dict[str, Any], *pairs: tuple[dict[str,
     return CallCase.model_validate({**told, "call": {"method": method, "args": args}, **ends})
 
 
-CAPABILITIES = ("pulls_feeds", "polls_messages", "reads_areas", "obtains_tokens")
+CAPABILITIES = ("pulls_feeds", "confirms_skus", "polls_messages", "reads_areas", "obtains_tokens")
 
 
 def a_feed(name: str, skus: list[str], reply: str, **ends: Any) -> Case:
@@ -272,6 +290,20 @@ CASES: tuple[AnyCase, ...] = (
             {"skus": ["A"], "replies": {"shelf": '{"ok":true,"shelf":"on"}'}},
             {"skus": ["B"], "replies": {"shelf": '{"ok":true,"shelf":"off"}'}},
         ],
+    ),
+    a_call(
+        "confirms_skus_one_of_two",
+        "still_sold",
+        {"skus": ["A", "B"]},
+        ({"operation": "sold", "query": {"skus": "A,B"}}, '{"ok":true,"sold":{"A":true,"B":false}}'),
+        result=["A"],
+    ),
+    a_call(
+        "confirms_skus_unanswered",
+        "still_sold",
+        {"skus": ["A", "B"]},
+        ({"operation": "sold", "query": {"skus": "A,B"}}, '{"ok":true,"sold":{"A":true}}'),
+        error={"class": "ContractError"},
     ),
     a_call(
         "polls_messages_one",

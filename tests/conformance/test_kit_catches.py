@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -235,31 +235,31 @@ class ListOfSkus(shop.Adapter):
 
 
 class ForgottenSku(shop.Adapter):
-    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str]) -> Sequence[sdk.Exchange]:
-        return [replace(each, skus=each.skus[1:]) for each in await super().read(http, facet, skus)]
+    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[sdk.Exchange]:
+        return [replace(each, skus=each.skus[1:]) for each in await super().read(http, facet, skus, area)]
 
 
 class ForeignSku(shop.Adapter):
-    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str]) -> Sequence[sdk.Exchange]:
-        return [replace(each, skus=(*each.skus, "Z")) for each in await super().read(http, facet, skus)]
+    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[sdk.Exchange]:
+        return [replace(each, skus=(*each.skus, "Z")) for each in await super().read(http, facet, skus, area)]
 
 
 class ListInside(shop.Adapter):
-    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str]) -> Sequence[sdk.Exchange]:
+    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[sdk.Exchange]:
         listed: Any = list
-        return [replace(each, skus=listed(each.skus)) for each in await super().read(http, facet, skus)]
+        return [replace(each, skus=listed(each.skus)) for each in await super().read(http, facet, skus, area)]
 
 
 class TextInside(shop.Adapter):
-    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str]) -> Sequence[sdk.Exchange]:
+    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[sdk.Exchange]:
         text: Any = {"prices": "text"}
-        return [replace(each, replies=text) for each in await super().read(http, facet, skus)]
+        return [replace(each, replies=text) for each in await super().read(http, facet, skus, area)]
 
 
 class SetInside(shop.Adapter):
-    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str]) -> Sequence[sdk.Exchange]:
+    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[sdk.Exchange]:
         asked: Any = {"at": {1, 2}}
-        return [replace(each, asked=asked) for each in await super().read(http, facet, skus)]
+        return [replace(each, asked=asked) for each in await super().read(http, facet, skus, area)]
 
 
 class MessageNotJson(shop.Adapter):
@@ -380,9 +380,9 @@ def test_a_result_where_an_error_was_due_and_the_other_way_round_are_found(tmp_p
 
 def test_an_outcome_that_depends_on_which_answer_comes_first_is_found(tmp_path: Path):
     class Hasty(shop.Adapter):
-        async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str]) -> Sequence[sdk.Exchange]:
+        async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[sdk.Exchange]:
             if facet is Facet.PRICE:
-                return await super().read(http, facet, skus)
+                return await super().read(http, facet, skus, area)
 
             found: list[sdk.Exchange] = []
 
@@ -554,8 +554,8 @@ class Sending(Careless):
 
 
 class Keeping(Careless):
-    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str]) -> Sequence[sdk.Exchange]:
-        return [replace(each, asked=dict(self.secrets or {})) for each in await super().read(http, facet, skus)]
+    async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[sdk.Exchange]:
+        return [replace(each, asked=dict(self.secrets or {})) for each in await super().read(http, facet, skus, area)]
 
 
 @pytest.mark.parametrize(
@@ -573,10 +573,63 @@ def test_a_secret_that_gets_out_is_found(tmp_path: Path, bad: type[sdk.Adapter],
     assert finding in only(shop.subject(tmp_path, bad), "secrets_kept")
 
 
+# ---- confirmations, areas, messages
+
+
+class SaysTooMuch(shop.Adapter):
+    async def still_sold(self, http: sdk.Http, skus: Sequence[str]) -> Collection[str]:
+        return {*await super().still_sold(http, skus), "Z"}
+
+
+class SaysAnything(shop.Adapter):
+    async def still_sold(self, http: sdk.Http, skus: Sequence[str]) -> Collection[Any]:
+        return [None for _ in await super().still_sold(http, skus)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "finding"),
+    [
+        (SaysTooMuch, "Z is said to be sold, which nobody asked about"),
+        (SaysAnything, "returned NoneType, which still_sold must not"),
+    ],
+)
+def test_a_confirmation_of_what_nobody_asked_about_is_found(tmp_path: Path, bad: type[sdk.Adapter], finding: str):
+    assert finding in only(shop.subject(tmp_path, bad), "sound")
+
+
+def test_a_confirmation_of_too_many_skus_is_found(tmp_path: Path) -> None:
+    found = only(shop.subject(tmp_path, confirms=1), "limits_respected")
+    assert set(found.splitlines()) == {"asks for 2 skus; confirms is 1"}
+
+
+class TwoAreas(shop.Adapter):
+    def areas(self, facet: Facet) -> Sequence[str]:
+        return ("north", "north")
+
+
+def test_an_area_that_areas_does_not_name_is_found(tmp_path: Path) -> None:
+    found = only(shop.subject(tmp_path, TwoAreas), "limits_respected")
+    assert "areas of price names an area twice" in found
+    assert "reads price in area ''; areas has ['north', 'north']" in found
+
+
+class DeletesWhatItDoesNotKnow(shop.Adapter):
+    def follow_ups(self, message: sdk.Message) -> Sequence[sdk.FollowUp]:
+        try:
+            return super().follow_ups(message)
+        except sdk.UnknownMessageError:
+            return []
+
+
+def test_an_adapter_that_has_messages_deleted_that_it_does_not_know_is_found(tmp_path: Path) -> None:
+    found = only(shop.subject(tmp_path, DeletesWhatItDoesNotKnow), "unknown_messages_wait")
+    assert "a message of an unheard-of type has to raise UnknownMessageError" in found
+
+
 # ---- what an adapter says of itself
 
 
-FEWER = ["normalises_feeds", "pulls_feeds", "polls_messages", "obtains_tokens"]
+FEWER = ["normalises_feeds", "pulls_feeds", "confirms_skus", "polls_messages", "obtains_tokens"]
 
 
 def with_operations(**changes: Any) -> dict[str, Any]:
@@ -621,9 +674,9 @@ def test_a_call_that_the_manifest_does_not_have_is_found(tmp_path: Path):
 
 def test_a_request_for_more_than_was_asked_is_found(tmp_path: Path):
     class Greedy(shop.Adapter):
-        async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str]) -> Sequence[sdk.Exchange]:
+        async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[sdk.Exchange]:
             if facet is not Facet.PRICE:
-                return await super().read(http, facet, skus)
+                return await super().read(http, facet, skus, area)
             reply = await http.call(sdk.Request("prices", query={"skus": "A,B,C"}))
             return [sdk.Exchange(tuple(skus), {"prices": reply.body})]
 

@@ -82,7 +82,7 @@ prices = st.builds(
     quote=st.sampled_from(Quote),
     agreement_price=amounts(6),
     net_price=amounts(6),
-    tax_rate=st.none() | st.sampled_from([parse_decimal("13", places=4), parse_decimal("0.5", places=4)]),
+    tax_rate=st.none() | st.sampled_from([parse_decimal("13", places=4), parse_decimal("1.5", places=4)]),
 )
 stocks = st.builds(
     StockFacts, sku=skus, area=areas, state=st.sampled_from(StockState), quantity=amounts(3), lead_days=st.none()

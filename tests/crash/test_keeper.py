@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from gateway.kafka import client_options
 from tests.crash.site import PRICES, Load, Site, measured, readiness, until_ready
 from tests.eventually import eventually
 from tests.program import fault
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.engines, pytest.mark.timeout(180)]
 
 async def appended(site: Site, entries: list[Entry]) -> None:
     """Old batches that a broker still had in its hands, in their order."""
-    producer = AIOKafkaProducer(bootstrap_servers=site.engines.kafka_bootstrap)
+    producer = AIOKafkaProducer(**client_options(site.engines.kafka_bootstrap))
     await producer.start()
     try:
         for entry in entries:

@@ -13,7 +13,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from gateway.embedded import Engines
-from gateway.kafka import BULK, EXPRESS
+from gateway.kafka import BULK, EXPRESS, client_options
 from tests.crash.site import Site
 from tests.history import BITS, Pushed, last_is_newest, no_phantoms, repeats_are_the_same
 from tests.program import Program
@@ -53,7 +53,7 @@ def set_aside(data: Path) -> None:
 async def forget_chunks(site: Site) -> None:
     """What retention does to the feeds topics in a week."""
     partitions = await partitions_under(site.engines.kafka_bootstrap, site.prefix)
-    admin = AIOKafkaAdminClient(bootstrap_servers=site.engines.kafka_bootstrap)
+    admin = AIOKafkaAdminClient(**client_options(site.engines.kafka_bootstrap))
     await admin.start()
     try:
         everything = RecordsToDelete(before_offset=-1)  # up to the end

@@ -43,7 +43,7 @@ def test_the_addresses_are_those_the_services_listen_on(services: dict[str, dict
     assert f"INSIDE://{told['KAFKA_BOOTSTRAP']}" in services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     own = services["postgres"]["environment"]
     assert told["DATABASE_URL"] == (
-        f"postgresql://{own['POSTGRES_USER']}:{own['POSTGRES_PASSWORD']}@postgres:5432/{own['POSTGRES_DB']}"
+        f"postgresql://{own['POSTGRES_USER']}:{own['POSTGRES_PASSWORD']}@postgres:5432/{own['POSTGRES_DB']}?sslmode=disable"
     )
 
 

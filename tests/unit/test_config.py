@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import ROLES, load_settings
+from gateway.config import ROLES, Bootstrap, kafka_environment, load_settings
 from gateway.sdk.errors import ConfigError
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -20,6 +20,13 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("MALLGATE_") or name in {"KAFKA_BOOTSTRAP", "DATABASE_URL"}:
             monkeypatch.delenv(name)
+
+
+def secret_file(path: Path, content: str) -> Path:
+    """A file that its owner alone may use."""
+    path.write_text(content)
+    path.chmod(0o600)
+    return path
 
 
 @pytest.fixture
@@ -96,8 +103,7 @@ def test_what_others_read_under_the_prefix_is_not_taken_for_a_mistake(monkeypatc
 
 
 def test_the_secret_key_is_32_bytes_from_either_place(tmp_path: Path) -> None:
-    file = tmp_path / "key"
-    file.write_text(KEY + "\n")
+    file = secret_file(tmp_path / "key", KEY + "\n")
     assert load_settings(secret_key=KEY).secret_key_bytes() == bytes(range(32))
     assert load_settings(secret_key_file=file).secret_key_bytes() == bytes(range(32))
     assert load_settings().secret_key_bytes() is None
@@ -105,15 +111,80 @@ def test_the_secret_key_is_32_bytes_from_either_place(tmp_path: Path) -> None:
 
 def test_the_secret_key_has_one_place(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="exclude each other"):
-        load_settings(secret_key=KEY, secret_key_file=tmp_path / "key")
+        load_settings(secret_key=KEY, secret_key_file=secret_file(tmp_path / "key", KEY))
 
 
 @pytest.mark.parametrize("content", ["not base64!", "c2hvcnQ="])
 def test_an_unusable_key_file_is_told(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "key"
-    file.write_text(content)
+    file = secret_file(tmp_path / "key", content)
     with pytest.raises(ConfigError, match="secret_key_file"):
-        load_settings(secret_key_file=file).secret_key_bytes()
+        load_settings(secret_key_file=file)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o602, 0o610])
+def test_a_secret_that_others_may_use_is_refused_with_the_command_that_mends_it(tmp_path: Path, mode: int) -> None:
+    file = secret_file(tmp_path / "key", KEY)
+    file.chmod(mode)
+    with pytest.raises(ConfigError, match=f"chmod 600 {file}"):
+        load_settings(secret_key_file=file)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_every_secret_may_stand_in_a_file(tmp_path: Path, mode: int) -> None:
+    values = {"database_url": "postgresql://127.0.0.1/mall", "secret_key": KEY, "admin_token": "t" * 16}
+    files = {f"{name}_file": secret_file(tmp_path / name, f"{value}\n") for name, value in values.items()}
+    for file in files.values():
+        file.chmod(mode)
+    settings = load_settings(**files)
+    for name, value in values.items():
+        assert getattr(settings, name).get_secret_value() == value
+
+
+def test_every_unusable_file_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(
+            secret_key_file=tmp_path / "nowhere",
+            admin_token_file=secret_file(tmp_path / "short", "short"),
+            database_url_file=secret_file(tmp_path / "empty", ""),
+        )
+    assert {problem.split(":")[0] for problem in caught.value.problems} == {
+        "secret_key_file",
+        "admin_token_file",
+        "database_url_file",
+    }
+
+
+SASL = {"kafka_sasl_mechanism": "SCRAM-SHA-512", "kafka_sasl_username": "mall", "kafka_sasl_password": "hush"}
+
+
+def test_kafka_security_is_a_whole() -> None:
+    settings = load_settings(kafka_bootstrap="kafka:9092", kafka_security_protocol="SASL_SSL", **SASL)
+    assert settings.bootstrap == Bootstrap("kafka:9092", "SASL_SSL", "SCRAM-SHA-512", "mall", "hush")
+    assert "hush" not in repr(settings) + repr(settings.bootstrap)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"kafka_security_protocol": "SASL_SSL"}, "kafka_sasl_username"),
+        (SASL, "uses no SASL"),
+        (SASL | {"kafka_security_protocol": "SSL"}, "uses no SASL"),
+        ({"kafka_ssl_ca_file": "/ca.pem"}, "uses no SSL"),
+        ({"kafka_security_protocol": "SSL", "kafka_ssl_cert_file": "/cert.pem"}, "belong together"),
+        (SASL | {"kafka_security_protocol": "SASL_SSL", "kafka_sasl_mechanism": "GSSAPI"}, "kafka_sasl_mechanism"),
+    ],
+)
+def test_kafka_security_that_would_not_hold_is_refused(given: dict[str, str], told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as caught:
+        load_settings(kafka_bootstrap="kafka:9092", **given)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_child_process_reads_the_same_of_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    bootstrap = Bootstrap("k:1", "SASL_SSL", "PLAIN", "mall", "hush", Path("/ca"), Path("/cert"), Path("/key"))
+    for name, value in kafka_environment(bootstrap).items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().bootstrap == bootstrap
 
 
 def test_secrets_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,21 +29,30 @@ class Framer(Protocol):
         ...
 
 
-FRAMERS: Mapping[str, Callable[[], Framer]] = {
-    "application/json": JsonFramer,
-    "application/jsonl": NdjsonFramer,
-    "application/x-ndjson": NdjsonFramer,
+FORMATS: Mapping[str, str] = {
+    "application/json": "json",
+    "application/jsonl": "ndjson",
+    "application/x-ndjson": "ndjson",
 }
-"""Media types that are taken."""
+"""Media types that are taken, and the format that each of them means."""
+
+FRAMERS: Mapping[str, Callable[[], Framer]] = {"json": JsonFramer, "ndjson": NdjsonFramer}
+"""How each format is read."""
+
+
+def format_of(media_type: str) -> str:
+    """The format that a media type means. Raises ProblemError unsupported_media_type."""
+    name = FORMATS.get(media_type)
+    if name is None:
+        raise ProblemError(
+            "unsupported_media_type", path="Content-Type", actual=media_type, expected=", ".join(sorted(FORMATS))
+        )
+    return name
 
 
 def framer_for(media_type: str, charset: str | None) -> Framer:
     """A framer for a Content-Type. Raises ProblemError unsupported_media_type."""
-    make = FRAMERS.get(media_type)
-    if make is None:
-        raise ProblemError(
-            "unsupported_media_type", path="Content-Type", actual=media_type, expected=", ".join(sorted(FRAMERS))
-        )
+    make = FRAMERS[format_of(media_type)]
     if charset is not None and charset.lower() not in {"utf-8", "utf8"}:
         raise ProblemError("unsupported_media_type", path="Content-Type", actual=charset, expected="charset utf-8")
     return make()

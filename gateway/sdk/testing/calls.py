@@ -107,6 +107,14 @@ class Read(Part):
     method: Literal["read"]
     facet: Facet
     skus: tuple[str, ...] = Field(min_length=1)
+    area: str = ""
+
+
+class StillSold(Part):
+    """Arguments of `still_sold`."""
+
+    method: Literal["still_sold"]
+    skus: tuple[str, ...] = Field(min_length=1)
 
 
 class Fetch(Part):
@@ -147,11 +155,12 @@ class ObtainToken(Part):
     now: AwareDatetime
 
 
-Call: TypeAlias = ListSkus | Read | Fetch | FollowUps | Acknowledge | ReadAreas | ObtainToken
+Call: TypeAlias = ListSkus | Read | StillSold | Fetch | FollowUps | Acknowledge | ReadAreas | ObtainToken
 """What an adapter is asked for."""
 
 METHODS: Mapping[str, tuple[str, ...]] = {
     "pulls_feeds": ("list_skus", "read"),
+    "confirms_skus": ("still_sold",),
     "polls_messages": ("fetch", "follow_ups", "acknowledge"),
     "reads_areas": ("read_areas",),
     "obtains_tokens": ("obtain_token",),
@@ -161,6 +170,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
 RESULTS: Mapping[str, TypeAdapter[Any]] = {
     "list_skus": TypeAdapter(ToldPage),
     "read": TypeAdapter(tuple[ToldExchange, ...]),
+    "still_sold": TypeAdapter(frozenset[str]),
     "fetch": TypeAdapter(tuple[ToldMessage, ...]),
     "follow_ups": TypeAdapter(tuple[ToldReread | ToldRereadAreas, ...]),
     "acknowledge": TypeAdapter(None),
@@ -222,7 +232,14 @@ class ToldError(Part):
     """The error that must come of it; None: any."""
 
     class_: Literal[
-        "UnavailableError", "RateLimitError", "RejectedError", "AuthError", "ContractError", "OutcomeUnknownError"
+        "UnavailableError",
+        "RateLimitError",
+        "RejectedError",
+        "AreaRefusedError",
+        "AuthError",
+        "ContractError",
+        "UnknownMessageError",
+        "OutcomeUnknownError",
     ] = Field(alias="class")
     supplier_code: str | None = None
     status: int | None = None

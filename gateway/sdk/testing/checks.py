@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from gateway.sdk.manifest import FILE, Waiver
-from gateway.sdk.testing.conduct import damage_borne, deterministic, golden, sound
+from gateway.sdk.testing.conduct import damage_borne, deterministic, golden, sound, unknown_messages_wait
 from gateway.sdk.testing.facts import (
     cases_suffice,
     limits_respected,
@@ -58,7 +58,7 @@ CHECKS: Mapping[str, Check] = {
     for check in (
         Check(manifest_true, "清单声明与代码实现一致，所列文档存在。"),
         Check(operations_shown, "清单中的每个接口均有用例，路径参数填写完整，无未声明的接口。"),
-        Check(limits_respected, "单次查询的商品数不超过清单上限，仅使用已声明的消息池。"),
+        Check(limits_respected, "单次查询的商品数不超过清单上限，仅使用已声明的消息池和区域。"),
         Check(cases_suffice, "每项能力、每类数据均有成功用例和失败用例。"),
         Check(options_strict, "配置项拒绝未知名称，且不以明文保存密钥。"),
         Check(nothing_to_do, "模板中的待办事项已全部完成。"),
@@ -66,6 +66,7 @@ CHECKS: Mapping[str, Check] = {
         Check(golden, "每个用例的请求、结果或错误与预期完全一致，录制的交互全部用到。", each_case=True),
         Check(deterministic, "相同输入得到相同结果，与应答到达的顺序无关。", each_case=True),
         Check(damage_borne, "报文任意一处损坏时，得到合规结果或约定的错误，不会出现其他异常。", each_case=True),
+        Check(unknown_messages_wait, "未知类型的消息保留在供应商侧，不予删除。", each_case=True),
         Check(faults_mapped, "凭证失效、限流、服务中断、非接口应答均映射为正确的错误类别。", each_case=True),
         Check(secrets_kept, "密钥和令牌不出现在错误、日志、输出、结果及业务请求中。"),
     )

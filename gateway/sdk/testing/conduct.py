@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.sdk.adapter import Record
+from gateway.sdk.errors import UnknownMessageError
 from gateway.sdk.testing.calls import CallCase, FollowUps, ToldReply
 from gateway.sdk.testing.cases import Case
 from gateway.sdk.testing.mutants import mutants, mutants_of_exchange
@@ -108,6 +109,21 @@ def damaged(case: CallCase) -> Iterator[tuple[str, Stage]]:
         for damage, body in mutants(each.reply.body):
             answer: ToldReply = each.reply.model_copy(update={"body": body})
             yield f"reply of {each.request.operation}: {damage}", Stage(answers={index: answer})
+
+
+def unknown_messages_wait(subject: Subject) -> Iterator[Trial]:
+    """A message of a type that nobody has heard of raises UnknownMessageError, so that it is left at the supplier."""
+    yield from each_in_turn(_unheard_of(subject, case) for case in subject.calls)
+
+
+async def _unheard_of(subject: Subject, case: CallCase) -> list[Trial]:
+    if not isinstance(case.call, FollowUps):
+        return []
+    message = case.call.message.model_copy(update={"type": "unheard-of"})
+    performance = await perform(subject.adapter, case, Stage(call=case.call.model_copy(update={"message": message})))
+    waits = isinstance(performance.error, UnknownMessageError) or any(wrong(subject.adapter, performance))
+    problem = "a message of an unheard-of type has to raise UnknownMessageError: it must not be deleted"
+    return [Trial(case.name, () if waits else (problem,))]
 
 
 def _outcome(subject: Subject, case: Case) -> Outcome:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
+from gateway.sdk.adapter import PullsFeeds
 from gateway.sdk.manifest import FILE, mismatches, placeholders
-from gateway.sdk.testing.calls import METHODS, Acknowledge, CallCase, Fetch, ListSkus, Read, ToldRequest
+from gateway.sdk.testing.calls import METHODS, Acknowledge, CallCase, Fetch, ListSkus, Read, StillSold, ToldRequest
+from gateway.sdk.testing.performing import made
 from gateway.sdk.testing.subject import Subject, Trial
 
 TO_DO = "to-do: "
@@ -48,12 +50,15 @@ def _misfits(subject: Subject, request: ToldRequest) -> Iterator[str]:
 
 
 def limits_respected(subject: Subject) -> Iterator[Trial]:
-    """No read asks for more skus than the manifest allows, no request carries more, and only declared pools are met."""
+    """Nothing asks for or carries more skus than the manifest allows; only known pools and areas are met."""
     known = _known_skus(subject)
     for case in subject.calls:
         match case.call:
             case Read():
-                yield Trial(case.name, tuple(_excess(subject, case, case.call, known)))
+                excess = _excess(subject, case, case.call, known)
+                yield Trial(case.name, (*excess, *_foreign_area(subject, case, case.call)))
+            case StillSold():
+                yield Trial(case.name, tuple(_too_many(case.call.skus, "confirms", subject.manifest.confirms)))
             case Fetch() | Acknowledge():
                 declared = case.call.pool in subject.manifest.pools
                 yield Trial(case.name, () if declared else (f"the manifest has no pool {case.call.pool}",))
@@ -66,19 +71,33 @@ def _excess(subject: Subject, case: CallCase, call: Read, known: set[str]) -> It
     if limit is None:
         yield f"pulls of the manifest has no {call.facet}"
         return
-    if len(call.skus) > limit:
-        yield f"asks for {len(call.skus)} skus; pulls.{call.facet} is {limit}"
+    yield from _too_many(call.skus, f"pulls.{call.facet}", limit)
     for each in case.exchanges:
         carried = known.intersection(_TOKENS.findall(each.request.model_dump_json()))
         if len(carried) > limit:
             yield f"{each.request.operation} carries {len(carried)} skus; pulls.{call.facet} is {limit}"
 
 
+def _too_many(skus: Sequence[str], name: str, limit: int) -> Iterator[str]:
+    if len(skus) > limit:
+        yield f"asks for {len(skus)} skus; {name} is {limit}"
+
+
+def _foreign_area(subject: Subject, case: CallCase, call: Read) -> Iterator[str]:
+    if not case.succeeds:
+        return
+    areas = list(cast(PullsFeeds, made(subject.adapter, case.options)).areas(call.facet))
+    if len(set(areas)) != len(areas):
+        yield f"areas of {call.facet} names an area twice"
+    if call.area not in areas:
+        yield f"reads {call.facet} in area {call.area!r}; areas has {areas}"
+
+
 def _known_skus(subject: Subject) -> set[str]:
     found: set[str] = set()
     for case in subject.calls:
         match case.call:
-            case Read():
+            case Read() | StillSold():
                 found.update(case.call.skus)
             case ListSkus() if case.succeeds:
                 found.update(case.golden.skus)

@@ -25,6 +25,7 @@ from gateway.sdk.testing.calls import (
     ObtainToken,
     Read,
     ReadAreas,
+    StillSold,
     ToldMessage,
     ToldRequest,
 )
@@ -88,7 +89,9 @@ async def _made(  # noqa: PLR0911 - one line for each method
         case ListSkus():
             return await adapter.list_skus(http, call.cursor)
         case Read():
-            return await adapter.read(http, call.facet, call.skus)
+            return await adapter.read(http, call.facet, call.skus, call.area)
+        case StillSold():
+            return await adapter.still_sold(http, call.skus)
         case Fetch():
             return await adapter.fetch(http, call.pool)
         case FollowUps():
@@ -120,6 +123,7 @@ def wrong(adapter: type[Adapter], performance: Performance) -> Iterator[str]:
 _CLASSES: dict[str, tuple[type, ...]] = {
     "list_skus": (SkuPage,),
     "read": (Exchange,),
+    "still_sold": (str,),
     "fetch": (Message,),
     "follow_ups": (Reread, RereadAreas),
     "read_areas": (Area,),
@@ -145,6 +149,8 @@ def _unsound_result(adapter: type[Adapter], performance: Performance) -> Iterato
             yield from _unsound_page(result)
         case Read():
             yield from _unsound_reading(made(adapter, performance.case.options), call, result)
+        case StillSold() if surplus := sorted(set(result) - set(call.skus)):
+            yield f"{', '.join(surplus)} is said to be sold, which nobody asked about"
         case _:
             pass
 

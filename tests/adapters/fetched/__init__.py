@@ -52,6 +52,9 @@ class Adapter(Base):
         reply = await http.call(Request("rows"))
         return SkuPage(tuple(orjson.loads(reply.body)))
 
-    async def read(self, http: Http, facet: Facet, skus: Sequence[str]) -> Sequence[Exchange]:
+    def areas(self, facet: Facet) -> Sequence[str]:
+        return ("",)
+
+    async def read(self, http: Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[Exchange]:
         reply = await http.call(Request("rows", query={"skus": ",".join(skus)}))
         return [Exchange(tuple(skus), {"rows": reply.body})]

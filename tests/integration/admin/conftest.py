@@ -8,8 +8,10 @@ import pytest
 from aiohttp import web
 
 from gateway.admin.app import PREFIX, build_admin
-from gateway.admin.audit import AuditRoutes
+from gateway.admin.audit import AuditRoutes, FailedLogins
+from gateway.admin.deadletters import DeadLetterRoutes
 from gateway.admin.suppliers import SupplierRoutes
+from gateway.deadletters import DeadLetters
 from gateway.intake.server import serve
 from gateway.outbound import AdminClient
 from gateway.registry import Registry
@@ -24,8 +26,12 @@ KEY = bytes(range(32))
 async def url(pool: Pool) -> AsyncIterator[str]:
     box = SecretBox(KEY)
     app = web.Application()
-    parts = (SupplierRoutes(Suppliers(pool, box), Keys(pool, box), Registry()), AuditRoutes(pool))
-    app.add_subapp(PREFIX, build_admin(parts, TOKEN))
+    parts = (
+        SupplierRoutes(Suppliers(pool, box), Keys(pool, box), Registry()),
+        DeadLetterRoutes(DeadLetters(pool)),
+        AuditRoutes(pool),
+    )
+    app.add_subapp(PREFIX, build_admin(parts, TOKEN, FailedLogins(pool)))
     async with serve(app, "127.0.0.1", 0, drain_timeout=1.0) as port:
         yield f"http://127.0.0.1:{port}"
 

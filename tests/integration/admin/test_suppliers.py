@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from gateway.outbound import AdminClient, GatewayAwayError, RefusedError
-from gateway.suppliers import SCOPES
 from tests.integration.admin.conftest import TOKEN
 
 pytestmark = pytest.mark.engines
@@ -50,7 +50,7 @@ async def test_a_supplier_is_declared_shown_paused_and_resumed(client: AdminClie
 async def test_every_change_is_in_the_audit_with_who_said_to_be_there(client: AdminClient) -> None:
     await client.post("suppliers", "apply", body=document(secrets={"api_password": "hunter2"}))
     await client.post("suppliers", "acme", "pause", body={"reason": "odd prices"})
-    issued = await client.post("suppliers", "acme", "keys", body={})
+    issued = await client.post("suppliers", "acme", "keys", body={"scopes": ["read"]})
     await client.delete("suppliers", "acme", "keys", issued["key_id"], reason="leaked")
     first = await client.get("audit", limit=3)
     second = await client.get("audit", limit=3, before=first["next"])
@@ -101,21 +101,26 @@ async def test_a_key_is_shown_once(client: AdminClient) -> None:
     assert "secret" not in listed
 
 
-async def test_a_key_without_wishes_may_do_everything_and_lives_on(client: AdminClient) -> None:
+async def test_a_key_allows_what_was_asked_for_and_ends_in_a_year(client: AdminClient) -> None:
     await client.post("suppliers", "apply", body=document())
-    issued = await client.post("suppliers", "acme", "keys", body={})
-    assert (issued["kind"], issued["scopes"], issued["expires_at"]) == ("bearer", sorted(SCOPES), None)
+    issued = await client.post("suppliers", "acme", "keys", body={"scopes": ["read"]})
+    assert (issued["kind"], issued["scopes"]) == ("bearer", ["read"])
+    left = datetime.fromisoformat(issued["expires_at"]) - datetime.now(UTC)
+    assert timedelta(days=364) < left < timedelta(days=366)
 
 
 @pytest.mark.parametrize(
     ("body", "code", "path"),
     [
-        ({"kind": "password"}, "validation_failed", "/kind"),
+        ({"scopes": ["read"], "kind": "password"}, "validation_failed", "/kind"),
+        ({}, "validation_failed", "/scopes"),
         ({"scopes": []}, "validation_failed", "/scopes"),
+        ({"scopes": ["read"], "expires_at": "2099-01-01T00:00:00Z"}, "validation_failed", "/expires_at"),
+        ({"scopes": ["read"], "expires_at": "9999-12-31T23:59:59-23:59"}, "validation_failed", "/expires_at"),
         ({"scopes": ["feeds:colour"]}, "validation_failed", "/scopes/0"),
-        ({"expires_at": "2020-01-01T00:00:00Z"}, "validation_failed", "/expires_at"),
-        ({"expires_at": "2040-01-01T00:00:00"}, "validation_failed", "/expires_at"),
-        ({"colour": "red"}, "validation_failed", "/colour"),
+        ({"scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"}, "validation_failed", "/expires_at"),
+        ({"scopes": ["read"], "expires_at": "2040-01-01T00:00:00"}, "validation_failed", "/expires_at"),
+        ({"scopes": ["read"], "colour": "red"}, "validation_failed", "/colour"),
         ([], "validation_failed", "/"),
     ],
 )
@@ -128,8 +133,8 @@ async def test_a_key_that_cannot_be_meant_is_refused(client: AdminClient, body: 
 async def test_a_third_live_key_is_a_conflict(client: AdminClient) -> None:
     await client.post("suppliers", "apply", body=document())
     for _ in range(2):
-        await client.post("suppliers", "acme", "keys", body={})
-    error = await refusal(client.post("suppliers", "acme", "keys", body={}))
+        await client.post("suppliers", "acme", "keys", body={"scopes": ["read"]})
+    error = await refusal(client.post("suppliers", "acme", "keys", body={"scopes": ["read"]}))
     assert (error.status, error.code) == (409, "conflict")
     assert "two live keys" in error.detail
 

@@ -14,7 +14,9 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from gateway.config import Bootstrap
 from gateway.embedded import Engines
+from gateway.kafka import client_options
 from tests.engines import fresh_database, fresh_prefix
 from tests.eventually import eventually
 from tests.program import Program, running
@@ -77,7 +79,7 @@ class House:
     """A running gateway and what stands behind it."""
 
     program: Program
-    bootstrap: str
+    bootstrap: Bootstrap
     database: str
     prefix: str
     reading: Any
@@ -224,7 +226,7 @@ async def house(engines: Engines, template: str) -> AsyncIterator[House]:
         await program.started()
         reading = await asyncpg.connect(database)
         stack.push_async_callback(reading.close)
-        consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(**client_options(bootstrap), enable_auto_commit=False)
         await consumer.start()
         stack.push_async_callback(consumer.stop)
         partitions = [part for parts in (await partitions_under(bootstrap, prefix)).values() for part in parts]

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 import gateway
 from gateway.app import compose, open_services
-from gateway.config import Settings
+from gateway.config import Settings, kafka_settings
 from gateway.embedded import Engines
 from gateway.sdk.problems import PROBLEMS
 from tests.integration.bad_input.conftest import House
@@ -50,7 +50,7 @@ async def test_the_document_names_exactly_what_is_served(
     house: House, engines: Engines, database: str, topic_prefix: str
 ) -> None:
     settings = Settings(
-        kafka_bootstrap=engines.kafka_bootstrap,
+        **kafka_settings(engines.kafka_bootstrap),
         database_url=SecretStr(database),
         topic_prefix=topic_prefix,
         secret_key=SecretStr(KEY),

@@ -23,15 +23,18 @@ BODY = b'{"sku":"A-1","price":"9.90"}\n'
 
 PATH = "/v1/feeds/price"
 
+IDENTITY = "price:upsert:ndjson:1"
+"""Of a signed push: what it is about, and which it is."""
 
-def signature(shop: Shop, body: bytes = BODY, *, identity: str = "msg_1", at: float | None = None) -> str:
+
+def signature(shop: Shop, body: bytes = BODY, *, identity: str = IDENTITY, at: float | None = None) -> str:
     """The `v1,…` of a request, by the reference library."""
     moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
     return Webhook(shop.keys.webhook).sign(identity, moment, body.decode())
 
 
 def signed(
-    shop: Shop, body: bytes = BODY, *, given: str | None = None, identity: str = "msg_1", at: float | str | None = None
+    shop: Shop, body: bytes = BODY, *, given: str | None = None, identity: str = IDENTITY, at: float | str | None = None
 ) -> list[str]:
     """Header lines of a signed push. given: the signatures, by default the right one; at: the time, by default now."""
     moment = int(time.time()) if at is None else at

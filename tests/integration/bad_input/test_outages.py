@@ -71,6 +71,7 @@ def refused(answer: Answer, code: str) -> None:
     assert int(answer.headers["retry-after"]) > 0
     assert answer.json["retryable"] is True
     assert b"127.0.0.1" not in answer.body
+    assert answer.headers.get("location", "").removeprefix("/v1/feeds/") == answer.json.get("feed", "")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,8 @@ async def test_while_an_engine_is_away_nothing_is_promised(frail: Frail, name: s
     problems = {answer.problem for answer in (first, second)}
     assert (503, code) in problems
     assert problems <= {(503, code), (409, "idempotency_in_progress")}
-    refused(first if first.status == 503 else second, code)
+    told = first if first.status == 503 else second
+    refused(told, code)
     assert (await frail.feeds(supplier), await frail.published(supplier)) == (left, [])
     taken = await vendor.push_until_taken(LINES, key="k-1")
     await vendor.all_finished()
@@ -98,6 +100,11 @@ async def test_while_an_engine_is_away_nothing_is_promised(frail: Frail, name: s
     assert (again.status, again.json["duplicate"], again.json["feed"]) == (202, True, str(taken.feed_no))
     assert again.json["items"] == {"normalized": len(LINES)}
     assert await frail.feeds(supplier) == ["done"]
+    if name == "kafka":  # the feed was recorded: who was refused could have looked what became of it
+        assert told.json["feed"] == str(taken.feed_no)
+        assert (await vendor.request("GET", told.headers["location"]))[0] == 200
+    else:
+        assert told.json["detail"] == "Of this request nothing was accepted."
     assert await frail.published(supplier) == [b"%b:A-%d:*" % (supplier.encode(), number) for number in range(3)]
 
 

@@ -13,7 +13,9 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from gateway.config import Bootstrap
 from gateway.embedded import Engines
+from gateway.kafka import client_options
 from tests.eventually import eventually
 from tests.program import running
 from tests.reader import Entry, read_topics
@@ -139,9 +141,9 @@ async def test_a_record_that_nobody_can_read_stops_no_partition(
     assert not [entry for entry in topics["mall.catalog.prices.v1"] if b"FORGED" in (entry.value or b"")]
 
 
-async def swallow(bootstrap: str, prefix: str) -> dict[tuple[str, int, int], tuple[str, Pill]]:
+async def swallow(bootstrap: Bootstrap, prefix: str) -> dict[tuple[str, int, int], tuple[str, Pill]]:
     """Put every pill on the topics, the partitions in turn; where each lies."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    producer = AIOKafkaProducer(**client_options(bootstrap))
     await producer.start()
     places = {}
     try:

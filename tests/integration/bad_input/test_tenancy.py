@@ -118,3 +118,19 @@ async def test_a_burst_of_one_supplier_is_its_own_problem(house: House, shop: Sh
         assert 0 < int(answer.headers["retry-after"]) <= 30
         assert answer.json["retryable"]
     assert (len((await hasty.left()).feeds), len((await shop.left()).feeds)) == (2, 4)
+
+
+async def test_a_supplier_with_too_much_rejected_is_told_its_quota_and_refused(house: House, shop: Shop) -> None:
+    broken = await house.shop(limits={"rejected_bytes_per_day": 3 * 1024})
+    first = await broken.push(b'{"sku":"A","price":"1e3"}')
+    assert first.status == 202
+    assert '"rejected-bytes";q=3072;w=86400' in first.headers["ratelimit-policy"]
+    assert '"rejected-bytes";r=3072;' in first.headers["ratelimit"]
+    await broken.done(first)
+    await broken.done(await broken.push(b'{"sku":"A","price":"1e3"}\n{"sku":"A","price":"1e3"}'))
+    refused = await broken.push(BODY)
+    assert refused.problem == (429, "rejections_quota")
+    assert refused.json["actual"].startswith("3,072 bytes today")
+    assert refused.json["expected"] == "at most 3,072"
+    assert int(refused.headers["retry-after"]) <= 86_400
+    assert (await shop.push(BODY)).status == 202

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from gateway.app import Drain, compose, open_services, working
-from gateway.config import load_settings
+from gateway.config import Bootstrap, kafka_environment, kafka_settings, load_settings
 from gateway.embedded import Engines
 from gateway.intake.server import serve
 
@@ -71,7 +71,7 @@ class Shell:
 async def mallgate(engines: Engines, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[Shell]:
     """The command, and a gateway for it to talk to."""
     settings = load_settings(
-        kafka_bootstrap=engines.kafka_bootstrap,
+        **kafka_settings(engines.kafka_bootstrap),
         database_url=database,
         topic_prefix=topic_prefix,
         partitions=1,
@@ -82,19 +82,18 @@ async def mallgate(engines: Engines, database: str, topic_prefix: str, tmp_path:
         stages = compose(services)
         async with working(stages.jobs, Drain(1.0)), serve(stages.app, "127.0.0.1", 0, drain_timeout=1.0) as port:
             url = f"http://127.0.0.1:{port}"
-            yield Shell(
-                url, _environment(settings.kafka_bootstrap or "", database, topic_prefix, url, tmp_path), tmp_path
-            )
+            environment = _environment(engines.kafka_bootstrap, database, topic_prefix, url, tmp_path)
+            yield Shell(url, environment, tmp_path)
 
 
-def _environment(bootstrap: str, database: str, prefix: str, url: str, folder: Path) -> dict[str, str]:
+def _environment(bootstrap: Bootstrap, database: str, prefix: str, url: str, folder: Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "USER": "ann",
         "LANG": "C.UTF-8",
         "PYTHONPATH": str(Path(__file__).parents[3]),
-        "KAFKA_BOOTSTRAP": bootstrap,
+        **kafka_environment(bootstrap),
         "DATABASE_URL": database,
         "MALLGATE_TOPIC_PREFIX": prefix,
         "MALLGATE_PARTITIONS": "1",

@@ -29,7 +29,9 @@ async def feed(mallgate: Shell) -> str:
     """A feed of one good price and two bad ones, finished; its id."""
     mallgate.write("suppliers.toml", SUPPLIER)
     assert (await mallgate("suppliers", "apply", "suppliers.toml")).status == 0
-    key = (await mallgate("suppliers", "keys", "add", "acme", "--json")).json["secret"]
+    key = (
+        await mallgate("suppliers", "keys", "add", "acme", "--scope", "feeds:price", "--scope", "read", "--json")
+    ).json["secret"]
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"}
     body = "\n".join([GOOD, BAD, WORSE]) + "\n"
     async with (

@@ -29,7 +29,9 @@ async def push(mallgate: Shell) -> Push:
     """Pushes products of these numbers and waits until the feed is in a state; its id."""
     mallgate.write("suppliers.toml", SUPPLIER)
     assert (await mallgate("suppliers", "apply", "suppliers.toml")).status == 0
-    key = (await mallgate("suppliers", "keys", "add", "acme", "--json")).json["secret"]
+    key = (
+        await mallgate("suppliers", "keys", "add", "acme", "--scope", "feeds:price", "--scope", "read", "--json")
+    ).json["secret"]
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"}
 
     async def do(*numbers: int, mode: str, state: str) -> str:

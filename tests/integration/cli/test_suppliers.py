@@ -98,7 +98,8 @@ async def test_a_key_is_issued_listed_and_revoked(mallgate: Shell) -> None:
     command = ("suppliers", "keys", "add", "acme", "--scope", "feeds:price", "--scope", "read", "--expires", "90d")
     issued = (await mallgate(*command, "--json")).json
     assert issued["scopes"] == ["feeds:price", "read"]
-    assert "whsec_" in (await mallgate("suppliers", "keys", "add", "acme", "--kind", "webhook")).out
+    signing = ("suppliers", "keys", "add", "acme", "--kind", "webhook", "--scope", "feeds:price")
+    assert "whsec_" in (await mallgate(*signing)).out
     listed = await mallgate("suppliers", "keys", "list", "acme")
     assert issued["key_id"] in listed.out
     assert issued["secret"] not in listed.out
@@ -110,7 +111,7 @@ async def test_a_key_is_issued_listed_and_revoked(mallgate: Shell) -> None:
 
 @pytest.mark.parametrize("expires", ["tomorrow", "0d", "2040-01-01T00:00:00"])
 async def test_an_expiry_that_cannot_be_meant_is_a_usage_error(mallgate: Shell, expires: str) -> None:
-    ended = await mallgate("suppliers", "keys", "add", "acme", "--expires", expires)
+    ended = await mallgate("suppliers", "keys", "add", "acme", "--scope", "read", "--expires", expires)
     assert ended.status == 2
     assert "Traceback" not in ended.err
 
@@ -139,3 +140,20 @@ async def test_wrong_settings_are_all_said(mallgate: Shell) -> None:
     ended = await mallgate("suppliers", "list", MALLGATE_PORT="x", MALLGATE_COLOUR="red")
     assert ended.status == 78
     assert len(ended.err.splitlines()) == 2
+
+
+async def test_what_was_done_is_listed_and_the_record_of_it_verified(mallgate: Shell) -> None:
+    await applied(mallgate)
+    await mallgate("suppliers", "pause", "acme", "--reason", "odd prices")
+    listed = await mallgate("audit", "list", "--object", "acme")
+    assert listed.out.index("supplier.pause") < listed.out.index("supplier.apply")
+    assert "odd prices" in listed.out
+    assert "127.0.0.1" in listed.out
+    verified = await mallgate("audit", "verify")
+    assert verified.status == 0
+    link = next(line.split()[1] for line in verified.out.splitlines() if line.startswith("link"))
+    await mallgate("suppliers", "resume", "acme")
+    assert (await mallgate("audit", "verify", "--link", link)).status == 0
+    other = await mallgate("audit", "verify", "--link", f"1:{'0' * 64}")
+    assert (other.status, "Traceback" in other.err) == (1, False)
+    assert (await mallgate("audit", "verify", "--link", "somewhere")).status == 2

@@ -14,13 +14,15 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import UnknownTopicOrPartitionError
 
+from gateway.config import Bootstrap
 from gateway.embedded import Engines, Stage, Step, open_engines
+from gateway.kafka import client_options
 
 pytestmark = pytest.mark.engines
 
 
-async def produce(bootstrap: str, topic: str, value: bytes) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=5 << 20)
+async def produce(bootstrap: Bootstrap, topic: str, value: bytes) -> None:
+    producer = AIOKafkaProducer(**client_options(bootstrap), acks="all", max_request_size=5 << 20)
     await producer.start()
     try:
         await producer.send_and_wait(topic, value, partition=0)
@@ -28,8 +30,8 @@ async def produce(bootstrap: str, topic: str, value: bytes) -> None:
         await producer.stop()
 
 
-async def create_topic(bootstrap: str, topic: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+async def create_topic(bootstrap: Bootstrap, topic: str) -> None:
+    admin = AIOKafkaAdminClient(**client_options(bootstrap))
     await admin.start()
     try:
         await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1)])
@@ -37,8 +39,8 @@ async def create_topic(bootstrap: str, topic: str) -> None:
         await admin.close()
 
 
-async def topics(bootstrap: str) -> set[str]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+async def topics(bootstrap: Bootstrap) -> set[str]:
+    admin = AIOKafkaAdminClient(**client_options(bootstrap))
     await admin.start()
     try:
         return set(await admin.list_topics())
@@ -46,8 +48,8 @@ async def topics(bootstrap: str) -> set[str]:
         await admin.close()
 
 
-async def first_value(bootstrap: str, topic: str) -> bytes:
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, max_partition_fetch_bytes=5 << 20)
+async def first_value(bootstrap: Bootstrap, topic: str) -> bytes:
+    consumer = AIOKafkaConsumer(**client_options(bootstrap), max_partition_fetch_bytes=5 << 20)
     await consumer.start()
     try:
         partition = TopicPartition(topic, 0)
@@ -165,7 +167,7 @@ async def test_everything_listens_on_loopback_only(shared: Engines) -> None:
 async def test_the_ports_can_be_chosen(tmp_path: Path, free_ports: tuple[int, int]) -> None:
     kafka_port, postgres_port = free_ports
     async with open_engines(tmp_path, kafka_port=kafka_port, postgres_port=postgres_port) as engines:
-        assert engines.kafka_bootstrap == f"127.0.0.1:{kafka_port}"
+        assert engines.kafka_bootstrap.servers == f"127.0.0.1:{kafka_port}"
         assert urlsplit(engines.database_url).port == postgres_port
         assert await topics(engines.kafka_bootstrap) is not None
         assert await ask(engines.database_url, "SELECT 1") == 1
@@ -178,7 +180,7 @@ def free_ports() -> tuple[int, int]:
 
 
 async def test_a_topic_nobody_declared_is_not_made_by_asking_for_it(shared: Engines) -> None:
-    consumer = AIOKafkaConsumer("undeclared", bootstrap_servers=shared.kafka_bootstrap, request_timeout_ms=1000)
+    consumer = AIOKafkaConsumer("undeclared", **client_options(shared.kafka_bootstrap), request_timeout_ms=1000)
     with pytest.raises(UnknownTopicOrPartitionError):
         await consumer.start()
     await consumer.stop()

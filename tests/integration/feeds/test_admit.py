@@ -31,7 +31,7 @@ async def state_of(workshop: Workshop, feed_no: int) -> str:
 async def died(workshop: Workshop, *, key: str) -> int:
     """The number of a feed whose request died right after its row was there."""
     number = await workshop.admission.next_feed_no()
-    await workshop.admission._open(submission(number, LINES, key=key))
+    await workshop.admission.open(submission(number, LINES, key=key))
     return number
 
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import orjson
 
-from gateway.feeds.finish import GRACE, Finisher
+from gateway.feeds.finish import Finisher
+from gateway.feeds.passes import GRACE
 from gateway.kafka import REPORTS
 from gateway.outbox import Publisher
 from gateway.store import transaction

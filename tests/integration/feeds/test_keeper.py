@@ -12,13 +12,14 @@ from gateway.feeds import keeper
 from gateway.feeds.findings import Known
 from gateway.feeds.keys import lock_known, move_keys, read_known
 from gateway.feeds.process import Step
+from gateway.feeds.recover import raise_feed_no
 from gateway.feeds.versions import version_of
 from gateway.kafka import CATALOG_TOPIC, PRICES, PRODUCTS, Message, Position
 from gateway.store import acquired, transaction
 from schemas.catalog import Facet
 from schemas.envelope import GW_VERSION, ItemHeaders, ItemKey, key_of
 from tests.eventually import eventually
-from tests.integration.feeds.workshop import NOON, Workshop, cut, price
+from tests.integration.feeds.workshop import NOON, SEAL, Workshop, cut, price
 from tests.reader import Entry
 
 KEY = key_of("acme", "A", "*")
@@ -118,10 +119,22 @@ async def test_records_of_a_chunk_that_has_not_committed_are_left_alone_until_it
     assert await workshop.last("A") == (version, "11.00")
 
 
-async def test_what_a_restored_database_has_lost_is_believed_once_no_chunk_can_explain_it(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def put_back(workshop: Workshop, feed_no: int) -> None:
+    """Have the tables lose the feed and all after it, as a copy does that is put back; the keys are the test's."""
+    await workshop.execute("DELETE FROM feed_chunks WHERE feed_no >= $1", feed_no)
+    await workshop.execute("DELETE FROM feeds WHERE feed_no >= $1", feed_no)
+    await workshop.execute("SELECT setval('feed_no', $1, false)", feed_no)
+    await raise_feed_no(workshop.bus, workshop.pool, SEAL)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keeper that looks at once into what no chunk explains."""
     monkeypatch.setattr(keeper, "EXPLAIN_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_a_restored_database_has_lost_is_believed_once_no_chunk_can_explain_it(workshop: Workshop) -> None:
     await workshop.fed(price("A", "10.00"))
     newest = await workshop.fed(price("A", "11.00"), price("B", "5.00"))
     state = await workshop.state("A")
@@ -129,6 +142,7 @@ async def test_what_a_restored_database_has_lost_is_believed_once_no_chunk_can_e
         """UPDATE feed_state SET version = 1, hash = '\\x01', "offset" = 0, seen = 0 WHERE sku = 'A'"""
     )
     await workshop.execute("DELETE FROM feed_state WHERE sku = 'B'")
+    await put_back(workshop, newest)
     async with workshop.keeping():
         await settled(workshop)
     found = await workshop.state("A")
@@ -139,31 +153,140 @@ async def test_what_a_restored_database_has_lost_is_believed_once_no_chunk_can_e
     assert again > newest
 
 
-async def test_a_lost_state_that_an_older_repeat_hides_is_believed_and_said_again(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("impatient")
+async def test_a_lost_state_that_an_older_repeat_hides_is_believed_and_said_again(workshop: Workshop) -> None:
     """A restored database had an old chunk taken again; the newer one had left the feeds topic already."""
-    monkeypatch.setattr(keeper, "EXPLAIN_SECONDS", 0.1)
     await workshop.fed(price("A", "10.00"))
-    await workshop.fed(price("A", "11.00"))
+    newest = await workshop.fed(price("A", "11.00"))
     old, new = await entries_of(workshop)
     [position] = await workshop.append(old)
     await workshop.execute('UPDATE feed_state SET version = $1, "offset" = $2', old.version, position.offset)
+    await put_back(workshop, newest)
     async with workshop.keeping():
         await settled(workshop)
     *_, last = await entries_of(workshop)
     assert (last.version, last.value) == (new.version, new.value)
 
 
-async def test_a_withdrawal_that_a_restored_database_has_lost_is_believed(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(keeper, "EXPLAIN_SECONDS", 0.1)
+@pytest.mark.usefixtures("impatient")
+async def test_a_withdrawal_that_a_restored_database_has_lost_is_believed(workshop: Workshop) -> None:
     feed_no = await workshop.fed(price("A", "10.00"))
     await workshop.append(withdrawal(feed_no + 1))
     async with workshop.keeping():
         await settled(workshop)
     assert (await workshop.state("A"))["withdrawn"]
+
+
+async def published(workshop: Workshop, feed_no: int, sku: str, amount: str, *, record: int = 0) -> int:
+    """Have a record of the prices topic say that somebody published it and never committed; its version."""
+    version = version_of(feed_no, record)
+    facts = {"supplier": "acme", "sku": sku, "area": "*", "agreement_price": amount, "currency": "CNY"}
+    [template] = [entry for entry in await workshop.prices() if entry.key == key_of("acme", "template", "*")][-1:]
+    value = orjson.dumps({**orjson.loads(template.value or b""), **facts, "version": version})
+    key = key_of("acme", sku, "*")
+    headers = ItemHeaders(Facet.PRICE, "acme", feed_no=feed_no, time=NOON).state(key, version, b"orphan")
+    await workshop.producer.send([Message(PRICES, key, value, headers)])
+    return version
+
+
+async def overwritten(workshop: Workshop, sku: str, orphan: int, amount: str | None) -> None:
+    """See the keeper answer an orphan under a higher version with what the tables say."""
+    async with workshop.keeping():
+
+        async def answered() -> bool:
+            version, told = await workshop.last(sku)
+            return version > orphan and told == amount
+
+        await eventually(answered)
+        await settled(workshop)
+    assert (await workshop.state(sku))["version"] == (await workshop.last(sku))[0]
+    assert sku in (await workshop.on_sale()) if amount else sku not in (await workshop.on_sale())
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("before", ["10.00", None])
+async def test_what_a_cancelled_chunk_had_published_is_answered_with_the_state(
+    workshop: Workshop, before: str | None
+) -> None:
+    """Its process died between the acknowledgement and the commit, and the repeat was cancelled."""
+    await workshop.fed(price("template", "1.00"), *([price("A", before)] if before else []))
+    receipt = await workshop.push(price("A", "11.00"))
+    orphan = await published(workshop, receipt.feed_no, "A", "11.00")
+    await workshop.execute("UPDATE feeds SET cancel_requested_at = now() WHERE feed_no = $1", receipt.feed_no)
+    await workshop.work()
+    await overwritten(workshop, "A", orphan, before)
+    again = await workshop.fed(price("A", "11.00"))
+    assert await workshop.last("A") == (version_of(again, 0), "11.00")
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_a_replay_published_and_never_committed_is_answered_with_the_state(workshop: Workshop) -> None:
+    await workshop.fed(price("template", "1.00"), price("A", "10.00"))
+    feed_no = await workshop.fed(price("A", "ten"))
+    orphan = await published(workshop, feed_no, "A", "12.00")
+    await overwritten(workshop, "A", orphan, "10.00")
+    assert (await workshop.books()).outcomes(feed_no) == {"rejected": 1}
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_a_job_is_about_to_replay_again_is_waited_for(workshop: Workshop) -> None:
+    await workshop.fed(price("template", "1.00"), price("A", "10.00"))
+    feed_no = await workshop.fed(price("A", "ten"))
+    orphan = await published(workshop, feed_no, "A", "12.00")
+    await workshop.execute(
+        """INSERT INTO replay_jobs (id, state, actor, reason, selection, rate)
+           VALUES ('00000000-0000-0000-0000-000000000001', 'running', 'tests', 'tests', '{}', 1)"""
+    )
+    await workshop.execute(
+        """INSERT INTO replay_items (job, position, letter)
+           SELECT '00000000-0000-0000-0000-000000000001', 1, id FROM dead_letters WHERE feed_no = $1""",
+        feed_no,
+    )
+    async with workshop.keeping():
+        probe = await published(workshop, 2**30, "probe", "1.00")
+
+        async def believed() -> bool:
+            return any(row["sku"] == "probe" and row["version"] == probe for row in (await workshop.books()).keys)
+
+        await eventually(believed)
+        assert (await workshop.state("A"))["version"] < orphan == (await workshop.last("A"))[0]
+        await workshop.execute("UPDATE replay_jobs SET state = 'cancelled'")
+
+        async def answered() -> bool:
+            return (await workshop.last("A"))[1] == "10.00"
+
+        await eventually(answered)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_number_that_no_feed_has_is_ours_and_was_never_committed(workshop: Workshop) -> None:
+    """Whoever takes a number for one record alone may die before it commits, the keeper among them."""
+    await workshop.fed(price("template", "1.00"), price("A", "10.00"))
+    number = await workshop.admission.next_feed_no()
+    orphan = await published(workshop, number, "A", "12.00")
+    await overwritten(workshop, "A", orphan, "10.00")
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_withdrawals_of_a_feed_that_ended_otherwise_are_answered_with_the_state(workshop: Workshop) -> None:
+    await workshop.fed(price("A", "10.00"))
+    feed_no = await workshop.fed(price("B", "1.00"))
+    await workshop.append(withdrawal(feed_no))
+    await overwritten(workshop, "A", version_of(feed_no, 2**24 - 1), "10.00")
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_is_gone_everywhere_is_withdrawn_where_nobody_took_what_the_topic_says(workshop: Workshop) -> None:
+    await workshop.fed(price("template", "1.00"), price("A", "10.00"))
+    [old] = await entries_of(workshop)
+    receipt = await workshop.push(price("B", "1.00"), price("A", "ten"))
+    await workshop.work()
+    orphan = await published(workshop, receipt.feed_no, "A", "11.00", record=1)
+    await cut(workshop, PRICES, Position(old.partition, old.offset))
+    await workshop.execute("DELETE FROM feed_chunks WHERE feed_no <> $1", receipt.feed_no)
+    await overwritten(workshop, "A", orphan, None)
+    again = await workshop.fed(price("A", "10.00"))
+    assert (await workshop.books()).outcomes(again) == {"normalized": 1}
 
 
 def withdrawal(feed_no: int) -> Message:

@@ -14,7 +14,7 @@ from gateway.kafka import EXPRESS, Message, Partition, Position
 from gateway.store import acquired
 from schemas.envelope import GW_FEED
 from tests.eventually import eventually
-from tests.integration.feeds.workshop import Workshop, cut, price
+from tests.integration.feeds.workshop import SEAL, Workshop, cut, price
 
 
 async def forget_everything(workshop: Workshop) -> None:
@@ -26,7 +26,7 @@ async def forget_everything(workshop: Workshop) -> None:
 async def test_a_database_that_lost_everything_numbers_on_and_new_feeds_win(workshop: Workshop) -> None:
     numbers = [await workshop.fed(price("A", f"1{number}.00")) for number in range(3)]
     await forget_everything(workshop)
-    assert await raise_feed_no(workshop.bus, workshop.pool) == numbers[-1]
+    assert await raise_feed_no(workshop.bus, workshop.pool, SEAL) == numbers[-1]
     new = await workshop.fed(price("A", "20.00"))
     assert new > numbers[-1]
     assert await workshop.last("A") == (version_of(new, 0), "20.00")
@@ -36,27 +36,27 @@ async def test_a_database_that_lost_everything_numbers_on_and_new_feeds_win(work
 async def test_a_lone_first_feed_is_numbered_above_too(workshop: Workshop) -> None:
     first = await workshop.fed(price("A", "10.00"))
     await forget_everything(workshop)
-    await raise_feed_no(workshop.bus, workshop.pool)
+    await raise_feed_no(workshop.bus, workshop.pool, SEAL)
     assert await workshop.admission.next_feed_no() > first
 
 
 async def test_chunks_that_are_waiting_count_too(workshop: Workshop) -> None:
     await workshop.chunk(41, price("A", "10.00"))
-    await raise_feed_no(workshop.bus, workshop.pool)
+    await raise_feed_no(workshop.bus, workshop.pool, SEAL)
     assert await workshop.admission.next_feed_no() == 42
 
 
 @pytest.mark.parametrize("number", [b"%d" % (MAX_FEED_NO + 1), b"9" * 30, b"-7", b"seven", b""])
 async def test_a_number_that_no_feed_can_have_raises_nothing(workshop: Workshop, number: bytes) -> None:
     await workshop.append(Message(EXPRESS, None, b"", ((GW_FEED, number),)))
-    assert await raise_feed_no(workshop.bus, workshop.pool) == 0
+    assert await raise_feed_no(workshop.bus, workshop.pool, SEAL) == 0
     assert await workshop.admission.next_feed_no() == 1
 
 
 async def test_a_database_that_lost_nothing_is_left_alone(workshop: Workshop) -> None:
     feed_no = await workshop.fed(price("A", "10.00"))
     unused = [await workshop.admission.next_feed_no() for _ in range(3)]
-    await raise_feed_no(workshop.bus, workshop.pool)
+    await raise_feed_no(workshop.bus, workshop.pool, SEAL)
     assert await workshop.admission.next_feed_no() == unused[-1] + 1 == feed_no + 4
 
 
@@ -120,3 +120,10 @@ async def test_a_process_that_only_works_sees_it_too(workshop: Workshop) -> None
 async def ending(numbers: FeedNumbers) -> None:
     with pytest.raises(DatabaseWentBackError):
         await numbers.watch()
+
+
+async def test_a_forged_chunk_does_not_use_the_numbers_up(workshop: Workshop) -> None:
+    true = await workshop.chunk(70, price("A-1", "1.00"))
+    await workshop.chunk(2**38, price("A-1", "0.01"), seal=None)
+    assert true.topic
+    assert await raise_feed_no(workshop.bus, workshop.pool, SEAL) == 70

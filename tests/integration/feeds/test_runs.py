@@ -12,7 +12,7 @@ from gateway.deadletters.patch import Patch
 from gateway.feeds import produce
 from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import Lane
-from gateway.feeds.finish import GRACE
+from gateway.feeds.passes import GRACE
 from gateway.feeds.recover import raise_feed_no
 from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import FeedStatus
@@ -24,7 +24,7 @@ from gateway.store import acquired, transaction
 from gateway.suppliers import SupplierCache
 from schemas.catalog import Facet
 from tests.eventually import eventually
-from tests.integration.feeds.workshop import Workshop, answered, cut
+from tests.integration.feeds.workshop import SEAL, Workshop, answered, cut
 
 LONG_AGO = "UPDATE feeds SET touched_at = now() - $2::interval WHERE feed_no = $1"
 
@@ -314,7 +314,7 @@ async def test_a_database_that_lost_a_run_numbers_above_its_pages(pulled: Worksh
     await pulled.runs.send(run, page, [0])
     await pulled.execute("TRUNCATE feeds CASCADE")
     await pulled.execute("ALTER SEQUENCE feed_no RESTART")
-    assert await raise_feed_no(pulled.bus, pulled.pool) == page.page_no > run.feed_no
+    assert await raise_feed_no(pulled.bus, pulled.pool, SEAL) == page.page_no > run.feed_no
     await pulled.work()
     status = await status_of(pulled, run)
     assert (status.state, status.origin, status.mode) == ("incomplete", "sweep", "full")
@@ -326,7 +326,7 @@ async def test_the_catalog_alone_is_enough_to_number_above_a_page(pulled: Worksh
     await pulled.runs.send(run, page, [0])
     await pulled.work()
     await pulled.execute("ALTER SEQUENCE feed_no RESTART")
-    assert await raise_feed_no(pulled.bus, pulled.pool) == page.page_no > run.feed_no
+    assert await raise_feed_no(pulled.bus, pulled.pool, SEAL) == page.page_no > run.feed_no
 
 
 async def ends_on(workshop: Workshop, version: int, amount: str) -> bool:

@@ -11,8 +11,8 @@ import pytest
 from gateway.feeds import withdraw
 from gateway.feeds.chunk import Mode
 from gateway.feeds.closing import CANCELLED
-from gateway.feeds.finish import GRACE, Finisher
-from gateway.feeds.passes import INCOMPLETE, UNREADABLE
+from gateway.feeds.finish import Finisher
+from gateway.feeds.passes import GRACE, INCOMPLETE, UNREADABLE
 from gateway.feeds.versions import WITHDRAWAL, version_of
 from gateway.kafka import CATALOG_TOPIC, REPORTS
 from gateway.store import transaction

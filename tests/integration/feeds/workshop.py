@@ -31,9 +31,10 @@ from gateway.feeds.profile import Profiles
 from gateway.feeds.repair import Repairs
 from gateway.feeds.report import FeedStatus, Reports
 from gateway.feeds.runs import Page, Run, Runs, pack
+from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.sources import LANE_TOPIC, ends_of, places
 from gateway.feeds.withdraw import Withdrawer
-from gateway.kafka import EXPRESS, PRICES, TOPICS, Bus, Message, Partition, Position, Producer, Record
+from gateway.kafka import EXPRESS, PRICES, TOPICS, Bus, Message, Partition, Position, Producer, Record, client_options
 from gateway.registry import Registry
 from gateway.sdk.exchange import Exchange
 from gateway.store import Pool, transaction
@@ -47,6 +48,8 @@ from tests.reader import Books, Entry, read_books, read_topics
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone(timedelta(hours=8)))
 SUPPLIER = "acme"
+REJECTED_BYTES = 2**30
+SEAL = ChunkSeal(bytes(32))
 EVERYTHING = tuple(Facet)
 
 
@@ -118,15 +121,17 @@ class Workshop:
 
     @property
     def processor(self) -> ChunkProcessor:
-        return ChunkProcessor(self.pool, Applier(self.producers), self.profiles, self._touched)
+        return ChunkProcessor(
+            self.pool, Applier(self.producers), self.profiles, SEAL, self._touched, rejected_bytes=REJECTED_BYTES
+        )
 
     @property
     def admission(self) -> Admission:
-        return Admission(self.pool, self.producers, FeedNumbers(self.pool), self._touched)
+        return Admission(self.pool, self.producers, FeedNumbers(self.pool), SEAL, self._touched)
 
     @property
     def runs(self) -> Runs:
-        return Runs(self.pool, self.producer, self.admission, self._touched)
+        return Runs(self.pool, self.producer, self.admission, SEAL, self._touched)
 
     @property
     def finisher(self) -> Finisher:
@@ -138,7 +143,7 @@ class Workshop:
 
     @property
     def holds(self) -> Holds:
-        return Holds(self.pool, Contents(self.bus, self.pool, self.profiles), lambda: None)
+        return Holds(self.pool, Contents(self.bus, self.pool, self.profiles, SEAL), lambda: None)
 
     @property
     def reports(self) -> Reports:
@@ -199,11 +204,14 @@ class Workshop:
         await self.runs.closed(run)
         await self.work()
 
-    async def chunk(self, feed_no: int, *lines: bytes, mode: Mode = Mode.UPSERT, **head: Any) -> Record:
-        """A chunk put on the express topic as it was read from there."""
+    async def chunk(
+        self, feed_no: int, *lines: bytes, mode: Mode = Mode.UPSERT, seal: ChunkSeal | None = SEAL, **head: Any
+    ) -> Record:
+        """A chunk put on the express topic as it was read from there. seal: None for a chunk without one."""
         written = replace(ChunkHead(SUPPLIER, feed_no, 0, 0, Facet.PRICE, mode, Lane.EXPRESS, 1, NOON), **head)
         value = encode(RawRecord(number, line) for number, line in enumerate(lines, start=1))
-        [position] = await self.producer.send([Message(EXPRESS, None, value, head_to_headers(written), 0)])
+        headers = seal.headers(written, value) if seal else head_to_headers(written)
+        [position] = await self.producer.send([Message(EXPRESS, None, value, headers, 0)])
         await places(self.pool, self.bus, [Partition(EXPRESS, 0)])
         record = await self.bus.read(EXPRESS, *position)
         assert record is not None
@@ -211,7 +219,7 @@ class Workshop:
 
     async def append(self, *entries: Entry | Message) -> list[Position]:
         """Append records as a broker would that wakes with old batches in its hands: by another producer, unasked."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.engines.kafka_bootstrap)
+        producer = AIOKafkaProducer(**client_options(self.engines.kafka_bootstrap))
         await producer.start()
         positions = []
         try:
@@ -271,7 +279,7 @@ class Workshop:
     @asynccontextmanager
     async def keeping(self) -> AsyncIterator[asyncio.Task[None]]:
         """A keeper at work for the length of the block; what ends it fails the block."""
-        repairs = Repairs(self.pool, self.producer, Contents(self.bus, self.pool, self.profiles))
+        repairs = Repairs(self.pool, self.producer, Contents(self.bus, self.pool, self.profiles, SEAL))
         keeper = Keeper(self.bus, self.pool, repairs, busy=lambda: False)
         async with asyncio.TaskGroup() as group:
             task = group.create_task(keeper.run())
@@ -281,7 +289,7 @@ class Workshop:
 
 async def cut(workshop: Workshop, topic: str, position: Position) -> None:
     """Have a topic hold nothing up to this record, as retention and compaction bring about in time."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=workshop.engines.kafka_bootstrap)
+    admin = AIOKafkaAdminClient(**client_options(workshop.engines.kafka_bootstrap))
     await admin.start()
     name = workshop.prefix + topic
     target = {TopicPartition(name, position.partition): RecordsToDelete(before_offset=position.offset + 1)}

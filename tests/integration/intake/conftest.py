@@ -17,8 +17,10 @@ from aiohttp import web
 from gateway.feeds.chunk import decode
 from gateway.intake.auth import Claim
 from gateway.intake.body import BodyLimits, receive
+from gateway.intake.expect import note_expectation
 from gateway.intake.server import serve
 from gateway.intake.signature import signed_head
+from gateway.intake.unverified import UnverifiedBytes, UnverifiedLimits
 from gateway.kafka import KafkaUnavailableError
 from gateway.sdk.errors import OverloadedError
 from gateway.suppliers import Caller, WebhookKey
@@ -36,6 +38,7 @@ class Desk:
     """The smallest application around `receive`: it tells what it received, and keeps every body that it took."""
 
     limits: BodyLimits
+    unverified: UnverifiedBytes = field(default_factory=lambda: UnverifiedBytes(UnverifiedLimits()))
     taken: list[list[bytes]] = field(default_factory=list)
     began: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,8 +46,8 @@ class Desk:
 
     def app(self) -> web.Application:
         app = web.Application()
-        app.router.add_post("/records", self.records)
-        app.router.add_post("/signed", self.signed)
+        app.router.add_post("/records", self.records, expect_handler=note_expectation)
+        app.router.add_post("/signed", self.signed, expect_handler=note_expectation)
         app.router.add_post("/late", self.late)
         app.router.add_get("/ping", self.ping)
         app.router.add_get("/held", self.held)
@@ -71,7 +74,7 @@ class Desk:
         return await self._take(request, Claim(head, [WebhookKey(CALLER, SECRET)], self.used.append))
 
     async def _take(self, request: web.Request, who: Caller | Claim) -> web.Response:
-        async with receive(request, who, self.limits) as body:
+        async with receive(request, who, self.limits, self.unverified) as body:
             found = [record for span in body.chunks for record in decode(body.payload(span))]
             self.taken.append([record.raw for record in found])
             told = {
@@ -154,11 +157,18 @@ class Gate:
 
 @pytest.fixture
 def serving(tmp_path: Path) -> Serving:
-    """Start a server: keyword arguments of BodyLimits by their names, the others are those of `serve`."""
+    """Start a server: limits of BodyLimits, unverified of UnverifiedLimits, the others are those of `serve`."""
 
     @asynccontextmanager
-    async def start(*, limits: Mapping[str, int] | None = None, port: int = 0, **settings: Any) -> AsyncIterator[Gate]:
-        desk = Desk(BodyLimits(**(limits or {}), spool_dir=tmp_path))
+    async def start(
+        *,
+        limits: Mapping[str, int] | None = None,
+        unverified: UnverifiedLimits | None = None,
+        port: int = 0,
+        **settings: Any,
+    ) -> AsyncIterator[Gate]:
+        budget = UnverifiedBytes(unverified or UnverifiedLimits())
+        desk = Desk(BodyLimits(**(limits or {}), spool_dir=tmp_path), budget)
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(serve(desk.app(), "127.0.0.1", port, **settings))
             gate = Gate(port, desk, stack)

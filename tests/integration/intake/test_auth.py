@@ -17,10 +17,11 @@ from aiohttp import web
 
 from gateway.intake.auth import authenticate
 from gateway.intake.body import BodyLimits
+from gateway.intake.expect import note_expectation
 from gateway.intake.server import serve
 from gateway.store import Pool
 from gateway.suppliers import Caller, IssuedKey, KeyKind, Keyring, Keys, SecretBox, SupplierConfig, Suppliers
-from tests.integration.intake.conftest import Desk, Gate
+from tests.integration.intake.conftest import Desk, Gate, head
 from tests.wire import Answer
 
 pytestmark = pytest.mark.engines
@@ -55,7 +56,7 @@ async def office(pool: Pool) -> AsyncIterator[Office]:
         return web.Response(body=orjson.dumps([who.supplier, who.key_id, sorted(who.scopes)]))
 
     app = web.Application()
-    app.router.add_post("/who", who)
+    app.router.add_post("/who", who, expect_handler=note_expectation)
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(serve(app, "127.0.0.1", 0))
         gate = Gate(port, Desk(BodyLimits()), stack)
@@ -73,11 +74,18 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def signed(secret: str, supplier: str = "acme", body: bytes = b"{}", timestamp: float | None = None) -> dict[str, str]:
+def signed(
+    secret: str,
+    supplier: str = "acme",
+    body: bytes = b"{}",
+    timestamp: float | None = None,
+    identity: str = "price:upsert:ndjson:1",
+) -> dict[str, str]:
     at = int(time.time() if timestamp is None else timestamp)
-    mac = hmac.new(base64.b64decode(secret.removeprefix("whsec_")), b"msg_1.%d.%s" % (at, body), hashlib.sha256)
+    head = f"{identity}.{at}.".encode()
+    mac = hmac.new(base64.b64decode(secret.removeprefix("whsec_")), head + body, hashlib.sha256)
     return {
-        "webhook_id": "msg_1",
+        "webhook_id": identity,
         "webhook_timestamp": str(at),
         "webhook_signature": f"v1,{base64.b64encode(mac.digest()).decode()}",
         "webhook_supplier": supplier,
@@ -169,3 +177,21 @@ async def test_a_malformed_header_is_named(office: Office, header: str, value: s
     answer = await office.who(**{**signed(key.secret), header: value})
     assert answer.problem == (400, "bad_header")
     assert answer.json["path"] == header.replace("_", "-")
+
+
+@pytest.mark.parametrize("supplier", ["nobody", "globex"])
+async def test_nobodys_body_is_read_for_a_supplier_that_no_live_secret_signs_for(office: Office, supplier: str) -> None:
+    await issued(office, KeyKind.WEBHOOK, supplier="globex", lives=-1)
+    key = await issued(office, KeyKind.WEBHOOK)
+    given = "".join(f"{n.replace('_', '-')}: {v}\r\n" for n, v in signed(key.secret, supplier=supplier).items())
+    wire = await office.gate.connect()
+    await wire.send(head(path="/who", rest=f"{given}Content-Length: 1000000\r\n"))
+    assert (await wire.answer()).problem == (401, "signature_invalid")
+
+
+@pytest.mark.parametrize("name", ["webhook_id", "webhook_timestamp", "webhook_signature", "webhook_supplier"])
+async def test_a_header_that_comes_twice_is_not_chosen_from(office: Office, name: str) -> None:
+    key = await issued(office, KeyKind.WEBHOOK)
+    answer = await office.who(**signed(key.secret), **{name.upper(): "x"})
+    assert answer.problem == (400, "bad_header")
+    assert answer.json["path"] == name.replace("_", "-")

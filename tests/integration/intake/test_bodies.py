@@ -14,6 +14,7 @@ import pytest
 from gateway.feeds.chunk import MAX_CARRIED, MAX_CHUNK, MAX_RECORD
 from gateway.intake.body import BodyLimits
 from gateway.intake.connection import Deadlines
+from gateway.intake.unverified import UnverifiedLimits
 from tests.integration.intake.conftest import SECRET, SIGNED_AT, Gate, Serving, head
 
 NDJSON = b"".join(b'{"sku":"%d","price":"9.90"}\n' % number for number in range(5_000))
@@ -191,7 +192,7 @@ async def test_nothing_is_decoded_before_the_signature_is_right(gate: Gate) -> N
 
 
 async def test_a_signed_body_above_its_limit_is_pointed_at_bearer(serving: Serving) -> None:
-    async with serving(limits={"max_signed": MIB}) as gate:
+    async with serving(unverified=UnverifiedLimits(body=MIB)) as gate:
         body = b"{}\n" * MIB
         answer = await gate.push(body, path="/signed", **signature(body))
         assert answer.problem == (413, "payload_too_large")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -55,7 +56,8 @@ async def test_a_body_is_only_so_long_under_way(serving: Serving) -> None:
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_a_client_that_waits_for_us_is_not_slow(serving: Serving, at_once: bool) -> None:
     """A body that nobody reads is held back by us: that time is not the sender's."""
-    async with serving(deadlines=SOON) as gate:
+    # Handing 60 MB to the socket may take longer than SOON leaves for the headers.
+    async with serving(deadlines=replace(SOON, header=60)) as gate:
         wire = await gate.connect()
         body = b"{}\n" * 20_000_000
         begin = f"GET /held HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
@@ -225,6 +227,58 @@ async def test_a_request_that_can_be_read_in_two_ways_is_refused(gate: Gate, lin
 async def test_what_is_no_http_is_answered_as_such(gate: Gate, sent: bytes) -> None:
     answer = await gate.send(sent)
     assert answer.problem == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "GET /ping\r\n\r\n",
+        "GET /ping HTTP/0.9\r\n\r\n",
+        "GET /ping HTTP/0.9\r\nHost: x\r\n\r\n",
+        "GET /ping HTTP/1.2\r\nHost: x\r\n\r\n",
+        "GET /ping HTTP/2.0\r\nHost: x\r\n\r\n",
+        "GET /ping HTTP/3.0\r\nHost: x\r\n\r\n",
+        "GET /ping HTTP/11\r\nHost: x\r\n\r\n",
+        "GET /ping http/1.1\r\nHost: x\r\n\r\n",
+        "GET /ping HTTP/1.1 \r\nHost: x\r\n\r\n",
+        "GET /ping ICE/1.0\r\nHost: x\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "POST /records HTTP/2.0\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 3\r\n\r\n{}\n",
+        "POST /records HTTP/0.9\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 3\r\n\r\n{}\n",
+    ],
+)
+async def test_another_version_of_http_is_refused_and_ends(gate: Gate, sent: str) -> None:
+    wire = await gate.connect()
+    await wire.send(sent)
+    answer = await wire.answer()
+    assert answer.problem in {(400, "bad_request"), (505, "http_version_unsupported")}
+    assert await wire.closed() == b""
+    assert gate.desk.taken == []
+
+
+async def test_another_version_behind_a_good_request_is_refused_after_it(gate: Gate) -> None:
+    wire = await gate.connect()
+    good, odd = "GET /ping HTTP/1.1\r\nHost: x\r\n\r\n", "GET /ping HTTP/2.0\r\nHost: x\r\n\r\n"
+    await wire.send(good + odd)
+    assert (await wire.answer()).status == 200
+    assert (await wire.answer()).status in {400, 505}
+    assert await wire.closed() == b""
+
+
+@pytest.mark.parametrize("more", ["", "Content-Length: 3\r\n", "Connection: keep-alive\r\n"])
+@pytest.mark.parametrize("coding", ["chunked", "identity", "gzip, chunked"])
+async def test_a_transfer_encoding_that_http_1_0_does_not_have_is_refused(gate: Gate, coding: str, more: str) -> None:
+    wire = await gate.connect()
+    head = "POST /records HTTP/1.0\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+    await wire.send(f"{head}Transfer-Encoding: {coding}\r\n{more}\r\n3\r\n{{}}\n\r\n0\r\n\r\n")
+    assert (await wire.answer()).problem == (400, "bad_request")
+    assert await wire.closed() == b""
+    assert gate.desk.taken == []
+
+
+async def test_http_1_0_itself_is_spoken(gate: Gate) -> None:
+    head = "POST /records HTTP/1.0\r\nContent-Type: application/x-ndjson\r\nContent-Length: 3\r\n\r\n"
+    assert (await gate.send(head, b"{}\n")).status == 202
 
 
 @pytest.mark.parametrize(

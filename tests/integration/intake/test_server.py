@@ -20,6 +20,16 @@ async def test_a_success_names_its_request_and_not_our_software(gate: Gate, path
     assert (answer.status, answer.headers["x-request-id"], answer.headers["server"]) == (200, "r-7", "mallgate")
 
 
+@pytest.mark.parametrize("path", ["/ping", "/stream", "/moved", "/nowhere", "/boom", "/away", " "])
+async def test_every_answer_is_for_who_asked_alone_and_no_page_of_anybodys(gate: Gate, path: str) -> None:
+    headers = (await gate.send(GET(path, ""))).headers
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+
+
 async def test_a_problem_carries_the_callers_ids(gate: Gate) -> None:
     answer = await gate.send(GET("/nowhere", f"X-Request-Id: r-7\r\ntraceparent: {PARENT}\r\n"))
     assert answer.problem == (404, "not_found")

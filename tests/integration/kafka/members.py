@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from gateway.embedded import Engines
-from gateway.kafka import Consumer, Partition, Record
+from gateway.kafka import Consumer, Partition, Record, client_options
 
 
 class Places:
@@ -43,7 +43,7 @@ async def settle(*consumers: Consumer, partitions: int) -> None:
 
 async def delete_before(engines: Engines, name: str, partition: int, offset: int) -> None:
     """Delete the records of a partition before an offset, as retention does."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=engines.kafka_bootstrap)
+    admin = AIOKafkaAdminClient(**client_options(engines.kafka_bootstrap))
     await admin.start()
     try:
         await admin.delete_records({TopicPartition(name, partition): RecordsToDelete(offset)})

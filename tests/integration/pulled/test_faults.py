@@ -89,7 +89,14 @@ BREACHES = {
     "broken-prices": Struck("unbalanced_json", operation="price/*", pool=False, times=1),
     "huge-prices": Struck("huge_body", operation="price/*", pool=False, times=1),
     "prices-elsewhere": Struck("redirect", operation="price/*", pool=False, times=1),
-    "poison": Struck("poison_message", operation="message/get", pool=False, times=1, stages=("pool",)),
+    "poison": Struck(
+        "poison_message",
+        {"type": 4, "result": {"state": 1}},
+        operation="message/get",
+        pool=False,
+        times=1,
+        stages=("pool",),
+    ),
     "poison-without-content": Struck(
         "poison_message", {"type": 2, "result": None}, operation="message/get", pool=False, times=1, stages=("pool",)
     ),

@@ -111,7 +111,7 @@ async def test_one_id_under_two_types_is_two_messages(pulled: Pulled) -> None:
     assert [call["form"]["sku"] for call in pulled.asked("product/getDetail")] == [sku]
 
 
-@pytest.mark.parametrize(("type_", "result"), [(777, {"x": 1}), (2, None), (4, {"state": 1}), (50, {"areaLevel": 9})])
+@pytest.mark.parametrize(("type_", "result"), [(2, None), (4, {"state": 1}), (50, {"areaLevel": 9})])
 async def test_what_is_not_understood_is_a_letter_and_the_pool_goes_on(
     pulled: Pulled, type_: int, result: object
 ) -> None:
@@ -123,6 +123,24 @@ async def test_what_is_not_understood_is_a_letter_and_the_pool_goes_on(
     shown = await pulled.operator.ask("GET", f"deadletters/{letter['id']}")
     assert (letter["stage"], shown["issues"][0]["code"]) == ("pool", "unknown_message")
     assert orjson.loads(shown["original_text"]) == poison.body()
+
+
+async def test_a_type_that_nobody_knows_is_told_once_and_waits_until_an_operator_decides(pulled: Pulled) -> None:
+    unknown = pulled.simulator.messages.poison(777, {"order": 1})
+    pulled.simulator.changes.change(int(pulled.skus[0]), "price", "9.99")
+
+    async def fetched_again() -> bool:
+        return len(await pulled.operator.letters(pulled.name)) == 1 and len(pulled.asked("message/get")) >= 6
+
+    await eventually(fetched_again, within=60)
+    [letter] = await pulled.operator.letters(pulled.name)
+    assert [call["form"]["id"] for call in pulled.asked("message/del") if call["form"]["id"] == str(unknown.id)] == []
+    faults = (await pulled.operator.status(pulled.name))["faults"]
+    assert any("unknown types" in words for words in faults.values())
+    discard = {"reason": "nobody's", "selection": {"ids": [letter["id"]]}}
+    await pulled.operator.ask("POST", "deadletters/discard", discard)
+    await pulled.settled()
+    assert await pulled.wrong() == []
 
 
 async def test_what_cannot_be_deleted_comes_again_and_is_not_read_again(pulled: Pulled) -> None:

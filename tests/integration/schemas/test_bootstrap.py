@@ -9,7 +9,7 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer
 
 from gateway.embedded import Engines
-from gateway.kafka import PRICES, Bus, Message
+from gateway.kafka import PRICES, Bus, Message, client_options
 from schemas.base import read
 from schemas.bootstrap import TableBootstrap
 from schemas.catalog import Facet, Price, Quote
@@ -69,7 +69,7 @@ async def test_a_reader_starts_with_the_whole_table_and_follows_it(
     await send(bus, [quoted("SKU-1", 2, "99.00"), quoted("SKU-2", 2, "99.00")])  # appended late by a frozen broker
 
     async with AIOKafkaConsumer(
-        topic_prefix + PRICES, bootstrap_servers=engines.kafka_bootstrap, auto_offset_reset="earliest"
+        topic_prefix + PRICES, **client_options(engines.kafka_bootstrap), auto_offset_reset="earliest"
     ) as consumer:
         prices = await whole(consumer)
         assert amounts(prices) == {f"SKU-{n}": "12.50" if n == 1 else "10.00" for n in range(50) if n != 2}
@@ -83,6 +83,6 @@ async def test_a_reader_starts_with_the_whole_table_and_follows_it(
 
 async def test_an_empty_topic_is_whole_at_once(engines: Engines, bus: Bus, topic_prefix: str) -> None:
     async with AIOKafkaConsumer(
-        topic_prefix + PRICES, bootstrap_servers=engines.kafka_bootstrap, auto_offset_reset="earliest"
+        topic_prefix + PRICES, **client_options(engines.kafka_bootstrap), auto_offset_reset="earliest"
     ) as consumer:
         assert len(await whole(consumer)) == 0

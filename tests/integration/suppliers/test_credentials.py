@@ -61,8 +61,8 @@ async def test_a_token_lets_its_supplier_in_with_its_scopes_alone(live: Live, ke
 
 
 async def test_a_token_is_stored_as_a_hash_and_a_webhook_secret_sealed(keys: Keys, pool: Pool) -> None:
-    bearer = await keys.issue("acme", KeyKind.BEARER, actor="ann")
-    webhook = await keys.issue("acme", KeyKind.WEBHOOK, actor="ann")
+    bearer = await keys.issue("acme", KeyKind.BEARER, actor="ann", scopes=SCOPES)
+    webhook = await keys.issue("acme", KeyKind.WEBHOOK, actor="ann", scopes=SCOPES)
     async with acquired(pool) as connection:
         rows = repr([tuple(row) for row in await connection.fetch("SELECT * FROM api_keys")])
         rows += repr([tuple(row) for row in await connection.fetch("SELECT * FROM audit")])
@@ -72,21 +72,21 @@ async def test_a_token_is_stored_as_a_hash_and_a_webhook_secret_sealed(keys: Key
 
 @pytest.mark.parametrize("damage", ["", "x", "mg_0000000000000000_secret"])
 async def test_no_other_token_lets_anybody_in(live: Live, keys: Keys, damage: str) -> None:
-    issued = await keys.issue("acme", KeyKind.BEARER, actor="ann")
+    issued = await keys.issue("acme", KeyKind.BEARER, actor="ann", scopes=SCOPES)
     with pytest.raises(InvalidCredentialError):
         await live.keys.verify_bearer(damage if damage != "x" else issued.secret + "x")
 
 
 async def test_the_secret_of_one_key_does_not_open_another(live: Live, keys: Keys) -> None:
-    first = await keys.issue("acme", KeyKind.BEARER, actor="ann")
-    second = await keys.issue("bolt", KeyKind.BEARER, actor="ann")
+    first = await keys.issue("acme", KeyKind.BEARER, actor="ann", scopes=SCOPES)
+    second = await keys.issue("bolt", KeyKind.BEARER, actor="ann", scopes=SCOPES)
     mixed = f"mg_{second.key_id}_{first.secret.split('_', 2)[2]}"
     with pytest.raises(InvalidCredentialError):
         await live.keys.verify_bearer(mixed)
 
 
 async def test_a_webhook_secret_is_no_token_and_signs_for_its_supplier_alone(live: Live, keys: Keys) -> None:
-    issued = await keys.issue("acme", KeyKind.WEBHOOK, actor="ann")
+    issued = await keys.issue("acme", KeyKind.WEBHOOK, actor="ann", scopes=SCOPES)
     [key] = await live.keys.webhook_keys("acme")
     assert (key.secret, key.caller.supplier, key.caller.scopes) == (issued.secret, "acme", SCOPES)
     assert await live.keys.webhook_keys("bolt") == ()
@@ -96,7 +96,9 @@ async def test_a_webhook_secret_is_no_token_and_signs_for_its_supplier_alone(liv
 
 
 async def test_an_expired_key_is_not_valid(live: Live, keys: Keys, pool: Pool) -> None:
-    issued = await keys.issue("acme", KeyKind.BEARER, actor="ann", expires_at=datetime.now(UTC) + timedelta(days=1))
+    issued = await keys.issue(
+        "acme", KeyKind.BEARER, actor="ann", scopes=SCOPES, expires_at=datetime.now(UTC) + timedelta(days=1)
+    )
     async with acquired(pool) as connection:
         await connection.execute("UPDATE api_keys SET expires_at = now() - interval '1 second'")
     with pytest.raises(InvalidCredentialError):
@@ -104,7 +106,7 @@ async def test_an_expired_key_is_not_valid(live: Live, keys: Keys, pool: Pool) -
 
 
 async def test_a_revoked_key_stops_in_every_process(pool: Pool, live: Live, keys: Keys) -> None:
-    issued = await keys.issue("acme", KeyKind.BEARER, actor="ann")
+    issued = await keys.issue("acme", KeyKind.BEARER, actor="ann", scopes=SCOPES)
     async with watch_suppliers(pool, SecretBox(KEY)) as elsewhere:
         assert await live.keys.verify_bearer(issued.secret)
         assert await elsewhere.keys.verify_bearer(issued.secret)
@@ -114,24 +116,24 @@ async def test_a_revoked_key_stops_in_every_process(pool: Pool, live: Live, keys
 
 
 async def test_at_most_two_keys_of_a_kind_are_live(keys: Keys) -> None:
-    first = await keys.issue("acme", KeyKind.BEARER, actor="ann")
-    await keys.issue("acme", KeyKind.BEARER, actor="ann")
-    await keys.issue("acme", KeyKind.WEBHOOK, actor="ann")
+    first = await keys.issue("acme", KeyKind.BEARER, actor="ann", scopes=SCOPES)
+    await keys.issue("acme", KeyKind.BEARER, actor="ann", scopes=SCOPES)
+    await keys.issue("acme", KeyKind.WEBHOOK, actor="ann", scopes=SCOPES)
     with pytest.raises(TooManyKeysError):
-        await keys.issue("acme", KeyKind.BEARER, actor="ann")
+        await keys.issue("acme", KeyKind.BEARER, actor="ann", scopes=SCOPES)
     await keys.revoke("acme", first.key_id, actor="ann")
-    await keys.issue("acme", KeyKind.BEARER, actor="ann")
+    await keys.issue("acme", KeyKind.BEARER, actor="ann", scopes=SCOPES)
     assert len(await keys.list("acme")) == 4
 
 
 async def test_of_many_issued_at_once_two_are_live(keys: Keys) -> None:
-    issuing = (keys.issue("acme", KeyKind.BEARER, actor="ann") for _ in range(6))
+    issuing = (keys.issue("acme", KeyKind.BEARER, actor="ann", scopes=SCOPES) for _ in range(6))
     results = await asyncio.gather(*issuing, return_exceptions=True)
     assert sum(isinstance(result, TooManyKeysError) for result in results) == 4
 
 
 async def test_revoking_again_is_no_change_and_what_is_not_there_is_said(keys: Keys, pool: Pool) -> None:
-    issued = await keys.issue("acme", KeyKind.BEARER, actor="ann")
+    issued = await keys.issue("acme", KeyKind.BEARER, actor="ann", scopes=SCOPES)
     await keys.revoke("acme", issued.key_id, actor="ann", reason="leaked")
     await keys.revoke("acme", issued.key_id, actor="ann")
     async with acquired(pool) as connection:
@@ -140,11 +142,11 @@ async def test_revoking_again_is_no_change_and_what_is_not_there_is_said(keys: K
     with pytest.raises(UnknownKeyError):
         await keys.revoke("bolt", issued.key_id, actor="ann")
     with pytest.raises(UnknownSupplierError):
-        await keys.issue("nobody", KeyKind.BEARER, actor="ann")
+        await keys.issue("nobody", KeyKind.BEARER, actor="ann", scopes=SCOPES)
 
 
 async def test_when_a_key_was_used_is_written_when_the_process_ends(pool: Pool, keys: Keys, box: SecretBox) -> None:
-    issued = await keys.issue("acme", KeyKind.BEARER, actor="ann")
+    issued = await keys.issue("acme", KeyKind.BEARER, actor="ann", scopes=SCOPES)
     async with watch_suppliers(pool, box) as live:
         await live.keys.verify_bearer(issued.secret)
         assert [key.last_used_at for key in await keys.list("acme")] == [None]
@@ -179,7 +181,7 @@ async def test_an_outage_is_no_verdict_on_a_key_and_passes_without_a_restart(tmp
         async with open_pool(postgres.url, name="test", size=3) as pool, watch_suppliers(pool, box) as live:
             suppliers, keys = Suppliers(pool, box), Keys(pool, box)
             await suppliers.apply([declared()], "ann")
-            issued = await keys.issue("acme", KeyKind.BEARER, actor="ann")
+            issued = await keys.issue("acme", KeyKind.BEARER, actor="ann", scopes=SCOPES)
             await live.suppliers.get("acme")
             await postgres.kill()
             with pytest.raises(StoreUnavailableError):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter
 from pathlib import Path
 
-from gateway.embedded.jars import JARS, KAFKA_VERSION, Jar, missing, read_lock
+import pytest
 
-ONE = Jar("org.example:one:1.0", 3, "ab" * 32)
-TWO = Jar("org.example:two:2.0", 5, "cd" * 32)
+from gateway.embedded import CacheUnsafeError
+from gateway.embedded.jars import JARS, KAFKA_VERSION, Jar, missing, read_lock, secure
+
+ONE = Jar("org.example:one:1.0", 3, hashlib.sha256(b"one").hexdigest())
+TWO = Jar("org.example:two:2.0", 5, hashlib.sha256(b"2.two").hexdigest())
 
 
 def test_a_lock_file_reads_back() -> None:
@@ -28,7 +33,28 @@ def test_no_jar_is_pinned_in_two_versions() -> None:
 
 
 def test_an_absent_or_cut_jar_is_missing_and_a_whole_one_is_not(tmp_path: Path) -> None:
-    (tmp_path / ONE.filename).write_bytes(b"abc")
-    (tmp_path / TWO.filename).write_bytes(b"abc")
+    (tmp_path / ONE.filename).write_bytes(b"one")
+    (tmp_path / TWO.filename).write_bytes(b"2.t")
     assert missing((ONE, TWO), tmp_path) == [TWO]
     assert missing((ONE, TWO), tmp_path / "nowhere") == [ONE, TWO]
+
+
+def test_a_jar_that_was_altered_in_the_cache_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / ONE.filename).write_bytes(b"0ne")
+    assert missing((ONE,), tmp_path) == [ONE]
+
+
+def test_a_cache_of_our_own_is_closed_to_others(tmp_path: Path) -> None:
+    (tmp_path / ONE.filename).write_bytes(b"one")
+    for path in (tmp_path, tmp_path / ONE.filename):
+        path.chmod(0o777)
+    secure(tmp_path)
+    assert [path.stat().st_mode & 0o022 for path in (tmp_path, tmp_path / ONE.filename)] == [0, 0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_jars_that_another_user_may_alter_are_not_run(tmp_path: Path) -> None:
+    (tmp_path / ONE.filename).write_bytes(b"one")
+    os.chown(tmp_path / ONE.filename, 1234, -1)
+    with pytest.raises(CacheUnsafeError, match=str(tmp_path / ONE.filename)):
+        secure(tmp_path)

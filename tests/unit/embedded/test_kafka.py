@@ -15,16 +15,16 @@ def settings(text: str) -> dict[str, str]:
 
 
 def test_every_listener_is_on_loopback() -> None:
-    listeners = settings(server_properties(9092, 9093, "data"))["listeners"].split(",")
+    listeners = settings(server_properties(9092, 9093, "data", "hush"))["listeners"].split(",")
     assert {listener.split("//")[1].split(":")[0] for listener in listeners} == {"127.0.0.1"}
 
 
 def test_topics_come_only_from_those_who_declare_them() -> None:
-    assert settings(server_properties(9092, 9093, "data"))["auto.create.topics.enable"] == "false"
+    assert settings(server_properties(9092, 9093, "data", "hush"))["auto.create.topics.enable"] == "false"
 
 
 def test_the_largest_chunk_fits_a_message() -> None:
-    assert int(settings(server_properties(9092, 9093, "data"))["message.max.bytes"]) >= 4.5 * 2**20
+    assert int(settings(server_properties(9092, 9093, "data", "hush"))["message.max.bytes"]) >= 4.5 * 2**20
 
 
 META = "#\nversion=1\nnode.id=1\ncluster.id=abc\n"

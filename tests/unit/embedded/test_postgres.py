@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.embedded.postgres import is_ready, needs_passage
+from gateway.embedded.postgres import is_ready
 
 PID_FILE = "4711\n/data\n1700000000\n5432\n\n127.0.0.1\n 1 2\n{status}\n"
 
@@ -35,14 +35,3 @@ def test_a_half_written_pid_file_is_not_ready(tmp_path: Path, written: str) -> N
 
 def test_no_pid_file_is_not_ready(tmp_path: Path) -> None:
     assert not is_ready(tmp_path / "postmaster.pid", 4711)
-
-
-def test_a_private_directory_on_the_way_needs_passage(tmp_path: Path) -> None:
-    private = tmp_path / "private"
-    (private / "below").mkdir(parents=True)
-    private.chmod(0o700)
-    assert needs_passage((private / "below" / "data",))
-
-
-def test_open_directories_need_none() -> None:
-    assert not needs_passage((Path("/usr/bin/env"), Path("/etc/passwd")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +22,7 @@ from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.exchange import Exchange
 from schemas.catalog import Facet, ListingFacts, Shelf
 from schemas.directories import CategoryMap
+from schemas.visible import is_deceptive
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FACTS = ListingFacts(sku="A", shelf=Shelf.ON)
@@ -168,7 +169,10 @@ def test_other_facts_have_another_hash() -> None:
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20).map(lambda text: f"a{text}a")
 
 
-@given(texts, texts)
+skus = texts.filter(lambda text: not any(map(is_deceptive, text)))
+
+
+@given(skus, texts)
 def test_the_facts_of_a_message_read_back_have_the_hash_they_were_published_with(sku: str, reason: str) -> None:
     raw = orjson.dumps({"sku": sku, "shelf": "off", "reason": reason})
     result = of(native(), raw)
@@ -195,6 +199,24 @@ def test_the_facts_of_a_message_read_back_have_the_hash_they_were_published_with
         (b'{"sku":"cut', None),
         (b'{"sku":"A\x00B",oops}', None),
         (b"", None),
+        (b'{"sku": "A", "price": NaN}', "A"),
+        (b'{"price": NaN, "sku": "A"}', None),
+        (b'{"sku":"A","price":1,"price":2}', "A"),
+        ('{"sku":"e\u0301"}'.encode(), "\u00e9"),
+        (b'{"sku":"A "}', None),
+        (b'{"sku":" A","price":NaN}', None),
+        (b'{"sku":"A\\n"}', None),
+        (b'{"sku":"A","sku":"B"}', None),
+        (b'{"sku":"A","sku" : "A"}', None),
+        (b'{"sku":"A","\\u0073ku":"B"}', None),
+        (b'{"sku":"A","price":NaN,"\\u0073ku":"B"}', None),
+        (b'{"sku":"A\\u002d1","price":NaN}', None),
+        (b'{"goods":{"sku":"A"},"price":NaN}', None),
+        (b'{"goods":{"sku":"A"}}', None),
+        (b'{"sku":"A","price":NaN,"parts":[{"sku":"B"}]}', None),
+        (b'{"name":"say "sku":"A", twice","id":"B"}', None),
+        (b'{"name":"x","sku":"A"', None),
+        (b'[{"sku":"A"},oops]', None),
     ],
 )
 def test_a_rejected_record_still_names_its_sku_where_its_bytes_do(raw: bytes, sku: str | None) -> None:
@@ -213,3 +235,67 @@ def test_stretches_cover_every_offset_once_and_no_long_way_in_vain(offsets: set[
     assert all(sum(start <= offset < end for start, end in found) == 1 for offset in offsets)
     assert all(after[0] - before[1] > 2_000 for before, after in pairwise(found))
     assert all({start, end - 1} <= offsets for start, end in found)
+
+
+class Nowhere(tzinfo):
+    """A zone that does not know its offset."""
+
+    def utcoffset(self, at: datetime | None) -> None:
+        return None
+
+    def dst(self, at: datetime | None) -> None:
+        return None
+
+    def tzname(self, at: datetime | None) -> None:
+        return None
+
+
+def far(hours: float) -> datetime:
+    return datetime(2026, 11, 20, tzinfo=timezone(timedelta(hours=hours)))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        pytest.param(Item(FACTS, True), id="a truth as a version"),
+        pytest.param(Item(FACTS, 1.5), id="half a version"),  # type: ignore[arg-type]
+        pytest.param(Item(FACTS, "1"), id="a text as a version"),  # type: ignore[arg-type]
+        pytest.param(Item(FACTS, -1), id="a version below zero"),
+        pytest.param(Item(FACTS, 2**63), id="a version beyond int64"),
+        pytest.param(Item(FACTS, None, far(16)), id="an offset of 16 hours"),
+        pytest.param(Item(FACTS, None, far(-16)), id="an offset of -16 hours"),
+        pytest.param(Item(FACTS, None, far(8 + 1 / 3600)), id="an offset with a second"),
+        pytest.param(Item(FACTS, None, far(8).replace(tzinfo=None)), id="no offset"),
+        pytest.param(Item(FACTS, None, datetime(2026, 11, 20, tzinfo=Nowhere())), id="a zone without an offset"),
+        pytest.param(Item(FACTS, None, datetime(1, 1, 1, tzinfo=UTC)), id="the first year"),
+        pytest.param(Item(FACTS, None, datetime(9000, 1, 1, tzinfo=UTC)), id="a year too far"),
+        pytest.param(Refusal("\ud800", REASON), id="half a character as a sku"),
+        pytest.param(Refusal("a\x00", REASON), id="a NUL in a sku"),
+    ],
+)
+def test_what_tables_cannot_take_is_a_fault_of_its_own_record(item: Item | Refusal) -> None:
+    found = of(Odd(lambda _: (item,)), b"odd")
+    assert isinstance(found, Rejection)
+    assert [issue.code for issue in found.issues] == ["processing_failed"]
+
+
+@pytest.mark.parametrize("hours", [-15.5, -12, 0, 5.75, 14, 15.5])
+def test_every_offset_that_tables_take_is_taken(hours: float) -> None:
+    [item] = parts_of(of(Odd(lambda _: (Item(FACTS, 2**53, far(hours)),)), b"odd"))[0]
+    assert item.observed_at == far(hours)
+
+
+def test_faults_of_a_record_take_about_as_much_room_as_its_own():
+    record = orjson.dumps({"sku": "a", "price": "1", **{f"u{number}": 0 for number in range(1_000)}})
+    rejection = of(native(), record, rules(Facet.PRICE))
+    assert isinstance(rejection, Rejection)
+    assert rejection.sku == "a"
+    assert rejection.issues[-1].code == "more_issues"
+    assert sum(len(each.path + each.actual + each.expected) for each in rejection.issues) <= 1024 + len(record)
+
+
+def test_markup_that_cannot_be_cleaned_in_time_is_a_fault_of_the_record():
+    record = orjson.dumps({"sku": "a", "name": "n", "description": "<div>" * 40_000})
+    rejection = of(native(), record, rules(Facet.PRODUCT))
+    assert isinstance(rejection, Rejection)
+    assert [(each.code, each.path) for each in rejection.issues] == [("markup_too_complex", "/description")]

@@ -1,9 +1,11 @@
 """Problem documents: the same fields for every code, in both languages."""
 
+from typing import Any
+
 import orjson
 import pytest
 
-from gateway.intake.problems import MAX_TEXT, ProblemError, document, retry_after, try_again_later
+from gateway.intake.problems import MAX_TEXT, Fate, ProblemError, document, retry_after, try_again_later
 from gateway.intake.quotas import QuotaExceededError
 from gateway.intake.spool import SpoolFailedError
 from gateway.kafka import KafkaUnavailableError
@@ -11,7 +13,7 @@ from gateway.sdk.errors import OverloadedError, ServiceUnavailableError
 from gateway.sdk.problems import PROBLEMS
 from gateway.store import StoreUnavailableError
 
-IDS = {"request_id": "r1", "trace_id": "t1"}
+IDS: dict[str, Any] = {"request_id": "r1", "trace_id": "t1"}
 
 
 @pytest.mark.parametrize("code", PROBLEMS)
@@ -76,3 +78,22 @@ def test_what_passes_by_itself_says_when_to_come_back(
 @pytest.mark.parametrize(("seconds", "header"), [(0.0, "1"), (0.2, "1"), (1.0, "1"), (1.01, "2"), (60.0, "60")])
 def test_a_wait_is_told_in_whole_seconds_never_too_short(seconds: float, header: str) -> None:
     assert retry_after(seconds) == header
+
+
+def test_a_push_whose_fate_is_not_known_says_where_to_look() -> None:
+    body = document(ProblemError("kafka_unavailable"), fate=Fate("Feed 7 may have been accepted.", 7), **IDS)
+    assert (body["detail"], body["feed"]) == ("Feed 7 may have been accepted.", "7")
+    assert Fate("", 7).location == "/v1/feeds/7"
+
+
+def test_what_is_known_better_stands_before_the_fate() -> None:
+    body = document(ProblemError("internal_error", "It broke."), fate=Fate("Nothing was accepted."), **IDS)
+    assert body["detail"] == "It broke."
+    assert "feed" not in body
+
+
+@pytest.mark.parametrize("code", ["kafka_unavailable", "store_unavailable"])
+def test_an_outage_does_not_promise_that_nothing_was_accepted(code: str) -> None:
+    problem = PROBLEMS[code]
+    assert "may have been accepted" in problem.en
+    assert "未接收" not in problem.zh

@@ -11,6 +11,7 @@ from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.http import Reply
 from gateway.sdk.wire import (
     MAX_DEPTH,
+    MAX_ISSUES,
     MAX_MEMBERS,
     MAX_RECORD,
     decode,
@@ -20,6 +21,7 @@ from gateway.sdk.wire import (
     members,
     pointer,
     shown,
+    told,
     whole_json,
 )
 
@@ -159,7 +161,7 @@ def test_members_are_those_of_an_object_alone():
 
 def test_pointers_are_escaped_cut_and_storable():
     assert pointer("a/b", "c~d", 0) == "/a~1b/c~0d/0"
-    assert pointer("\x00") == "/\\u0000"
+    assert pointer("\x00") == "/[U+0000]"
     assert len(pointer("x" * 100_000)) == 201
 
 
@@ -168,7 +170,7 @@ def test_values_are_shown_short_and_in_json_words():
         "null",
         "true",
         "1",
-        "a\\u000ab",
+        "a[U+000A]b",
         "array",
         "object",
     ]
@@ -253,3 +255,45 @@ def test_what_was_decoded_is_encoded_as_it_was(value: object):
 )
 def test_numbers_are_encoded_as_they_were_written(raw: bytes):
     assert encode(decode_reply(reply(raw))) == raw
+
+
+@pytest.mark.parametrize(
+    "crowd",
+    [
+        b"[" + b",".join([b"[]"] * 9_999) + b"]",
+        b"[" + b",".join([b"[1,2]"] * 9_999) + b"]",
+        b"[" + b"[[[[1]]]]," * 5_000 + b"1]",
+    ],
+)
+def test_values_are_counted_over_the_whole_record(crowd):
+    assert decode(b'{"a":' + b"[" + b"0," * 9_000 + b"0]}")
+    assert code_of(b'{"a":%b,"b":%b}' % (crowd, crowd)) == "too_many_items"
+
+
+def test_commas_and_brackets_in_texts_are_no_values():
+    assert decode(b'{"a":"%b"}' % (b",[{" * 100_000))
+
+
+def test_issues_beyond_those_told_are_mentioned():
+    faults = [Issue("invalid_text", f"/{number}") for number in range(MAX_ISSUES + 1)]
+    assert told(faults[:-1]) == tuple(faults[:-1])
+    assert [each.code for each in told(faults)][-2:] == ["invalid_text", "more_issues"]
+    assert len(told(faults)) == MAX_ISSUES
+    assert told([]) == ()
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=150), st.integers(0, 2_000))
+def test_the_texts_of_issues_take_no_more_room_than_they_are_given(sizes, characters):
+    found = told([Issue("invalid_text", "/", "x" * size) for size in sizes], room=characters)
+    assert found
+    kept = [each for each in found[1:] if each.code != "more_issues"]
+    assert sum(len(each.path) + len(each.actual) for each in kept) <= characters
+    assert len(found) == len(sizes) or found[-1].code == "more_issues"
+
+
+def test_a_number_of_thousands_of_digits_costs_a_reply_no_other_value():
+    long = b"9" * 9_000
+    reply = Reply("list", 200, {}, b'{"a":[%b,"%b",1.5,-12,%b]}' % (long, b'\\"' + long, b"1" * 40))
+    value = decode_reply(reply)
+    assert value["a"] == ["9" * 9_000, '"' + "9" * 9_000, value["a"][2], -12, int("1" * 40)]
+    assert str(value["a"][2]) == "1.5"

@@ -1,0 +1,63 @@
+"""What was taken with a doubt: a warning for the vendor, never a reason to refuse, unless the supplier's row says so.
+
+Pure functions over facts; the codes and their words stand in `gateway.sdk.problems`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from gateway.sdk.errors import InvalidMessageError, Issue
+from schemas.catalog import BarcodeCheck, PriceFacts, Quote
+
+RATES: Mapping[Decimal, Decimal] = {
+    Decimal(rate): 1 + Decimal(rate) / 100 for rate in ("0", "1", "1.5", "3", "5", "6", "9", "13")
+}
+"""Rates of value added tax in force in China, percent, and what they make of a net price."""
+
+TOLERANCE = Decimal("0.02")
+"""Yuan by which net price, tax and gross price may miss each other: each of them is rounded for itself."""
+
+
+def price_doubts(facts: PriceFacts) -> tuple[Issue, ...]:
+    """What is odd about a price. Raises InvalidMessageError for a rate that is a fraction: percent was meant."""
+    rate, net, gross = facts.tax_rate, facts.net_price, facts.agreement_price
+    if facts.quote is Quote.NO_QUOTE:
+        return (Issue("no_price", "/price"), *_rate_doubts(rate))
+    if rate is None and net is None:
+        return ()
+    found = _rate_doubts(rate)
+    if net is None or gross is None:
+        return found
+    expected = _gross(net, rate, facts.tax_amount)
+    if net > gross + TOLERANCE or (expected is not None and abs(expected - gross) > TOLERANCE):
+        words = f"a net price of at most {gross}" if expected is None else f"about {expected.normalize():f}"
+        return (*found, Issue("price_mismatch", "/price", f"{gross} gross, {net} net", words))
+    return found
+
+
+def _rate_doubts(rate: Decimal | None) -> tuple[Issue, ...]:
+    if rate is None or rate in RATES:
+        return ()
+    if rate < 1:
+        percent = f"{rate * 100:f}".rstrip("0").rstrip(".")
+        raise InvalidMessageError(Issue("tax_rate_fraction", "/tax_rate", f"{rate:f}", f"{percent} for {percent} %"))
+    return (Issue("odd_tax_rate", "/tax_rate", f"{rate:f}", ", ".join(map(str, RATES))),)
+
+
+def _gross(net: Decimal, rate: Decimal | None, tax: Decimal | None) -> Decimal | None:
+    """The price with tax that a net price makes, None where nothing says how much tax there is."""
+    if rate is not None:
+        return net * (RATES.get(rate) or 1 + rate / 100)
+    return None if tax is None else net + tax
+
+
+def product_doubts(barcode: str | None, check: BarcodeCheck, no_directory_reason: str | None) -> tuple[Issue, ...]:
+    """What is odd about a product: a barcode with a wrong check digit, no row of a purchasing directory."""
+    found: list[Issue] = []
+    if check is BarcodeCheck.INVALID:
+        found.append(Issue("barcode_invalid", "/barcode", barcode or ""))
+    if no_directory_reason is not None:
+        found.append(Issue("no_directory_item", "/category", no_directory_reason))
+    return tuple(found)

@@ -1,0 +1,124 @@
+"""Chunks that no one will ever read: one that is damaged, and one that is not there although all that waited was taken.
+
+Each counts as taken with one rejected record of which nobody knows whom it concerns, so that its feed ends, says why,
+and, a full one, withdraws nothing. A chunk that comes again and can be read takes that place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from gateway.deadletters import issues_json
+from gateway.feeds.chunk import ChunkHead
+from gateway.feeds.decide import OUTCOME_BYTES
+from gateway.feeds.guard import Outcome
+from gateway.feeds.queries import Source
+from gateway.feeds.sources import LANE_TOPIC, ends_of, have_reached
+from gateway.kafka import Bus, Partition
+from gateway.sdk.errors import Issue, ServiceUnavailableError
+from gateway.store import Connection, Pool, acquired, transaction
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 30.0
+
+REJECTED = bytes([OUTCOME_BYTES[Outcome.REJECTED]])
+
+MISSING = (Issue("poison_pill", actual="the chunk is missing"),)
+
+CLAIM_UNREAD = """
+    INSERT INTO feed_chunks (feed_no, chunk_no, topic, partition, "offset", first_record, records, page_no, outcomes,
+                             problems, unread)
+    VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, true)
+    ON CONFLICT DO NOTHING
+"""
+
+WAITING = "SELECT now() WHERE EXISTS (SELECT FROM feeds WHERE state = 'produced')"
+
+# Nobody takes a chunk of these feeds at the same time: all that was ever produced of them has been taken.
+CLAIM_MISSING = """
+    INSERT INTO feed_chunks (feed_no, chunk_no, first_record, records, outcomes, problems, unread)
+    SELECT f.feed_no, n.chunk_no, 0, 0, $2, $3, true
+      FROM feeds f
+     CROSS JOIN LATERAL (
+           SELECT chunk_no FROM generate_series(0, f.chunks - 1) AS g (chunk_no)
+            WHERE NOT EXISTS (SELECT FROM feed_chunks c WHERE c.feed_no = f.feed_no AND c.chunk_no = g.chunk_no)
+            LIMIT f.chunks - (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no)
+           ) n
+     WHERE f.state = 'produced' AND f.produced_at < $1
+       AND f.chunks > (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no)
+    ON CONFLICT DO NOTHING
+    RETURNING feed_no
+"""
+
+
+async def claim_unread(connection: Connection, head: ChunkHead, source: Source, issues: tuple[Issue, ...]) -> None:
+    """Count a chunk that cannot be read as taken, unless it was before."""
+    number, first = head.chunk_no, head.first_record
+    where = (source.topic, source.partition, source.offset)
+    rows = _rows(issues, record=first)
+    await connection.execute(CLAIM_UNREAD, head.feed_no, number, *where, first, head.page_no, REJECTED, rows)
+
+
+def _rows(issues: tuple[Issue, ...], *, record: int) -> list[dict[str, Any]]:
+    """The chunk in its feed's report: the first of its records stands for all."""
+    outcome = Outcome.REJECTED.value
+    return [{"record": record, "line": record + 1, "sku": None, "outcome": outcome, "issues": issues_json(issues)}]
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """The ends of the feeds topics, read after a moment of PostgreSQL's clock."""
+
+    at: datetime
+    ends: Mapping[Partition, int]
+
+
+class MissingChunks:
+    """Ends the wait for chunks that will never come. touched: told of their feeds."""
+
+    def __init__(self, pool: Pool, bus: Bus, touched: Callable[[int], Awaitable[None]]) -> None:
+        self._pool = pool
+        self._bus = bus
+        self._touched = touched
+        self._horizon: Horizon | None = None
+
+    async def run(self) -> None:
+        """For ever; Kafka or PostgreSQL being away only delays it."""
+        while True:
+            try:
+                await self.round()
+            except ServiceUnavailableError:
+                log.info("chunks.look_postponed")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def round(self) -> None:
+        """Once all that lay on the feeds topics at some moment is taken, see what of older feeds has not come."""
+        if self._horizon is None:
+            self._horizon = await self._ahead()
+        elif await have_reached(self._pool, self._horizon.ends):
+            at, self._horizon = self._horizon.at, None
+            for feed_no, chunks in (await self._claimed(at)).items():
+                log.error("feed.chunks_missing", feed=feed_no, chunks=chunks)
+                await self._touched(feed_no)
+
+    async def _ahead(self) -> Horizon | None:
+        """All that lies on the feeds topics now, None while no feed waits for chunks."""
+        async with acquired(self._pool) as connection:
+            at = await connection.fetchval(WAITING)
+        return None if at is None else Horizon(at, await ends_of(self._bus, LANE_TOPIC.values()))
+
+    async def _claimed(self, before: datetime) -> dict[int, int]:
+        """Missing chunks of feeds that were produced before that moment, by feed, counted as taken from now on."""
+        claimed: dict[int, int] = {}
+        async with transaction(self._pool) as connection:
+            rows = await connection.fetch(CLAIM_MISSING, before, REJECTED, _rows(MISSING, record=0))
+        for row in rows:
+            claimed[row["feed_no"]] = claimed.get(row["feed_no"], 0) + 1
+        return claimed

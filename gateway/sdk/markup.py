@@ -1,0 +1,63 @@
+"""The tags and texts of HTML as suppliers write it, read once from start to end, however badly it is closed.
+
+Parsers that follow every rule of HTML take time that grows with the square of what is never closed. This reads what
+stands in a text and judges nothing: which tag ends which is for the caller to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+WITHOUT_MARKUP = frozenset({"script", "style"})
+"""Elements whose content is neither markup nor text; it is left out."""
+
+# As HTML's tokenizer reads them (WHATWG 13.2.5): quotes count only where a value may begin, and what the text ends in
+# the middle of is consumed to its end, so that no place is read twice. Nothing here goes back.
+_SPACE = r"[ \t\n\f\r]"
+_VALUE = r"""(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^ \t\n\f\r>"'][^ \t\n\f\r>]*+)"""
+_ONE_ATTRIBUTE = rf"[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+(?:{_SPACE}*+={_SPACE}*+{_VALUE}?+)?+"
+_ATTRIBUTE = re.compile(_ONE_ATTRIBUTE)
+_TOKEN = re.compile(
+    r"<!--(?:-?>|.*?(?:--!?>|\Z))"
+    r"|<(?:[!?]|/(?![A-Za-z]|\Z))[^>]*+>?+"
+    r"|<(?P<end>/?)(?P<name>[A-Za-z][^ \t\n\f\r/>]*+)"
+    rf"(?P<attributes>(?:[ \t\n\f\r/]++|{_ONE_ATTRIBUTE})*+)(?P<closed>>?+)",
+    re.DOTALL,
+)
+_CLOSING = {name: re.compile(rf"</{name}(?=[ \t\n\f\r/>])", re.IGNORECASE) for name in WITHOUT_MARKUP}
+
+
+class Tag(NamedTuple):
+    """A tag. name: in lower case, "" of a comment or a declaration; written: as it stands in the text.
+
+    whole: False where the text ends before it does.
+    """
+
+    name: str
+    end: bool
+    attributes: str
+    written: str
+    whole: bool
+
+    def count_attributes(self) -> int:
+        """How many attributes it has, those that a parser would drop included."""
+        return len(_ATTRIBUTE.findall(self.attributes)) if self.attributes else 0
+
+
+def read_markup(html: str) -> Iterator[str | Tag]:
+    """The texts and tags of HTML in their order; references in texts are left as they are written."""
+    at, length = 0, len(html)
+    while found := _TOKEN.search(html, at):
+        if found.start() > at:
+            yield html[at : found.start()]
+        at = found.end()
+        name = (found["name"] or "").lower()
+        tag = Tag(name, bool(found["end"]), found["attributes"] or "", found[0], bool(found["closed"]))
+        yield tag
+        if name in WITHOUT_MARKUP and not tag.end:
+            closing = _CLOSING[name].search(html, at)
+            at = closing.start() if closing else length
+    if at < length:
+        yield html[at:]

@@ -1,0 +1,77 @@
+"""What a list did not show is asked about before it is withdrawn: a list that moves while it is read misses skus.
+
+A supplier that can be asked about single skus is; of any other the list is read a second time. What is on sale after
+all joins the batches of the run and is read like the rest; what stays absent is withdrawn when the run is whole. All of
+it is done again after a restart: what was added meanwhile is listed by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import cast
+
+from gateway.deadletters import record as record_letters
+from gateway.feeds.queries import FACET_CODES
+from gateway.feeds.runs import Run
+from gateway.sdk.adapter import ConfirmsSkus
+from gateway.sdk.errors import ContractError, InvalidMessageError, RejectedError, SupplierError
+from gateway.sessions import queries
+from gateway.sessions.desk import Desk
+from gateway.sessions.listing import keep, read_list
+from gateway.sessions.patience import Patience
+from gateway.sessions.reading import letter_of
+
+
+async def confirm_absent(desk: Desk, run: Run) -> None:
+    """Ask about everything that the mall has of this facet and the list of this run did not show.
+
+    Where the supplier is away it is waited for; what it does not answer is the run's flaw. Raises RunFailedError when
+    the list, read again, is not understood.
+    """
+    absent = await _absent(desk, run)
+    if not absent:
+        return
+    if desk.manifest.confirms:
+        for skus in _portions(absent, desk.manifest.confirms):
+            await _confirm(desk, run, skus)
+    else:
+        await read_list(desk, run, None)
+
+
+async def _absent(desk: Desk, run: Run) -> list[str]:
+    async with desk.looking() as connection:
+        rows = await connection.fetch(queries.ABSENT, FACET_CODES[run.facet], run.supplier, run.feed_no)
+    return [row["sku"] for row in rows]
+
+
+def _portions(skus: Sequence[str], size: int) -> list[list[str]]:
+    left = iter(skus)
+    return list(iter(lambda: list(islice(left, size)), []))
+
+
+async def _confirm(desk: Desk, run: Run, skus: Sequence[str]) -> None:
+    patience = Patience(desk, f"sweep {run.facet}")
+    while True:
+        try:
+            sold = await cast(ConfirmsSkus, desk.adapter).still_sold(desk.patient, skus)
+        except (ContractError, RejectedError, InvalidMessageError) as error:
+            await _unconfirmed(desk, run, skus, error)
+            return
+        except SupplierError as error:
+            await patience.wait(error)
+        else:
+            patience.well()
+            found = [sku for sku in skus if sku in sold]
+            async with desk.transaction() as connection:
+                await keep(connection, run, found, desk.manifest.pulls[run.facet])
+            return
+
+
+async def _unconfirmed(desk: Desk, run: Run, skus: Sequence[str], error: Exception) -> None:
+    """What nobody can say of is not absent: the run goes on with its flaw, and withdraws nothing."""
+    letter = letter_of(error, supplier=run.supplier, facet=run.facet, number=run.feed_no, place=1)
+    flaw = f"whether {skus[0]} and maybe others are still sold was not answered"
+    async with desk.transaction() as connection:
+        await connection.execute(queries.NOTE_FLAW, run.supplier, run.facet, flaw)
+        await record_letters(connection, [letter])

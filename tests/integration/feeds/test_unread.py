@@ -1,0 +1,83 @@
+"""Chunks that nobody can read, or that never come: their feeds end all the same, and say why."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.feeds.chunk import Mode
+from gateway.feeds.process import Step
+from gateway.feeds.unread import MissingChunks
+from gateway.kafka import EXPRESS, Message
+from tests.integration.feeds.workshop import Workshop, price
+
+
+async def damaged(workshop: Workshop, *, headers: bool) -> None:
+    """Have the one chunk that waits come with other bytes, and with its headers or without."""
+    [record] = await workshop.waiting()
+    broken = record._replace(value=b"\x00garbage", headers=record.headers if headers else ())
+    assert await workshop.processor.process(broken) is Step.TAKEN
+
+
+async def looked(workshop: Workshop) -> None:
+    """Look twice for chunks that are missing, then sweep."""
+    missing = MissingChunks(workshop.pool, workshop.bus, workshop._touched)
+    await missing.round()
+    await missing.round()
+    await workshop.finisher.sweep()
+
+
+@pytest.mark.parametrize("mode", [Mode.UPSERT, Mode.FULL, Mode.VALIDATE])
+async def test_a_feed_whose_chunk_cannot_be_read_ends_and_withdraws_nothing(workshop: Workshop, mode: Mode) -> None:
+    await workshop.fed(price("A", "10.00"), price("B", "10.00"))
+    receipt = await workshop.push(price("A", "11.00"), mode=mode)
+    await damaged(workshop, headers=True)
+    await workshop.finisher.sweep()
+    await workshop.withdraw()
+    feed = await workshop.feed(receipt.feed_no)
+    assert (feed.state, feed.counts) == ("done", {"rejected": 1})
+    assert (feed.flaw is not None) == (mode is Mode.FULL)
+    assert [row["code"] for row in await workshop.reports.top_problems(receipt.feed_no)] == ["poison_pill"]
+    assert await workshop.on_sale() == {"A": "10.00", "B": "10.00"}
+    assert receipt.feed_no in workshop.touched
+
+
+@pytest.mark.parametrize("mode", [Mode.UPSERT, Mode.FULL])
+async def test_a_feed_whose_chunk_tells_nothing_of_itself_ends_once_all_that_waited_is_taken(
+    workshop: Workshop, mode: Mode
+) -> None:
+    await workshop.fed(price("A", "10.00"), price("B", "10.00"))
+    receipt = await workshop.push(price("A", "11.00"), mode=mode)
+    await looked(workshop)
+    assert (await workshop.feed(receipt.feed_no)).state == "produced"
+    await damaged(workshop, headers=False)
+    await looked(workshop)
+    await workshop.withdraw()
+    feed = await workshop.feed(receipt.feed_no)
+    assert (feed.state, feed.counts) == ("done", {"rejected": 1})
+    assert (feed.flaw is not None) == (mode is Mode.FULL)
+    assert await workshop.on_sale() == {"A": "10.00", "B": "10.00"}
+
+
+async def test_a_chunk_that_comes_again_and_can_be_read_takes_its_place(workshop: Workshop) -> None:
+    receipt = await workshop.push(price("A", "11.00"))
+    [record] = await workshop.waiting()
+    await damaged(workshop, headers=True)
+    await workshop.producer.send([Message(EXPRESS, None, record.value, record.headers)])
+    await workshop.work()
+    assert (await workshop.books()).outcomes(receipt.feed_no) == {"normalized": 1}
+    assert await workshop.on_sale() == {"A": "11.00"}
+    await workshop.producer.send([Message(EXPRESS, None, b"\x00garbage", record.headers)])
+    await workshop.work()
+    assert (await workshop.books()).outcomes(receipt.feed_no) == {"normalized": 1}
+
+
+async def test_a_feed_that_is_whole_or_still_under_way_misses_nothing(workshop: Workshop) -> None:
+    whole = await workshop.fed(price("A", "10.00"))
+    missing = MissingChunks(workshop.pool, workshop.bus, workshop._touched)
+    await missing.round()
+    waiting = await workshop.push(price("A", "11.00"))
+    await missing.round()
+    await missing.round()
+    await workshop.work()
+    books = await workshop.books()
+    assert (books.outcomes(whole), books.outcomes(waiting.feed_no)) == ({"normalized": 1}, {"normalized": 1})

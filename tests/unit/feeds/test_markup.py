@@ -1,0 +1,123 @@
+"""What becomes of suppliers' HTML, and that no text of it takes longer than its length allows."""
+
+from __future__ import annotations
+
+import nh3
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.feeds.markup import MAX_ATTRIBUTES, MAX_STEPS, MarkupTooComplexError, sanitised
+
+MOST = 200_000
+"""Characters of the longest description."""
+
+ORDINARY = [
+    "",
+    "plain text, 中文 & more",
+    "a < b > c &amp; d &nbsp; &lt;b&gt;",
+    "<p>One<p>Two</p><br><img src='http://a.cn/b.png' alt='x'>",
+    '<div class="d" style="color:red"><table><tr><td>重量<td>1 kg</table></div>',
+    "<ul><li>one<li><b>two</b> <i>three</i></ul>",
+    "<script>alert('</b>')</script>after<style>p > b {}</style>",
+    "<!-- <div> --><!doctype html><b title='a>b' onclick=x>bold</b>",
+    '<a href="javascript:x">a</a><a href="https://b.cn/?a=1&b=2">b</a>',
+    "<font color=red>f</font><unknown>u</unknown><form><input></form>",
+    "</p></div><b>never closed",
+    "<b>crossed <i>tags</b> here</i>",
+    "1 <3 2 </",
+    "<P ALIGN=center>Upper<BR/></P>",
+]
+
+HOSTILE = {
+    "open elements": lambda n: "<div>" * n,
+    "open lists": lambda n: "<ul><li>" * n,
+    "open formatting and blocks": lambda n: "<p>" + "".join(f"<b title={i}>" for i in range(n // 20)) + "<p>x" * n,
+    "crossed": lambda n: "<b><div></b>" * n,
+    "ends that a parser ignores": lambda n: "<span><div></span></div>" * n,
+    "end tags that open": lambda n: "<b></p>" * n,
+    "tables": lambda n: "<table>x" * n,
+    "ends in comments": lambda n: "<div><!--</div>-->" * n,
+    "ends in values": lambda n: '<div a" b="></div>">' * n,
+    "comments in a title": lambda n: '<title><!--</title><div a="--></div>">' * n,
+    "ends in a script": lambda n: "<div><script></div></script>" * n,
+    "ends in a picture": lambda n: "<div><svg><style><!--</style></div>--></svg>" * n,
+    "attributes": lambda n: "<a " + " ".join(f"a{i}" for i in range(n)) + ">",
+    "references": lambda n: "&notin" * n,
+    "references in values": lambda n: '<a title="' + "&notin" * n + '">',
+    "unknown tags": lambda n: "<x>" * n,
+}
+
+
+@pytest.mark.parametrize("html", ORDINARY)
+def test_ordinary_markup_is_cleaned_as_the_cleaner_itself_would(html):
+    assert sanitised(html) == nh3.clean(html)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_the_cleaner_would_choke_on_never_reaches_it(name):
+    with pytest.raises(MarkupTooComplexError):
+        sanitised(HOSTILE[name](MAX_STEPS * 5)[: MOST * 2])
+
+
+@pytest.mark.parametrize(
+    "unfinished", ['<a b="', "<a <a <a ", "<a a='", "<!--", "<![CDATA[", "<script>", "<a a = ", "</"]
+)
+def test_what_is_never_closed_is_read_once(unfinished):
+    try:
+        clean = sanitised(unfinished * (MOST // len(unfinished)))
+    except MarkupTooComplexError:
+        return
+    assert "<" not in clean
+
+
+def test_a_long_and_decent_description_is_kept():
+    row = '<tr><td class="n"><b>名称</b></td><td><a href="https://a.cn/x">值</a>&nbsp;</td></tr>'
+    html = "<div><h2>规格</h2><table><tbody>" + row * 300 + "</tbody></table></div>" + "文" * 100_000
+    assert sanitised(html) == nh3.clean(html)
+
+
+def test_attributes_are_counted_tag_by_tag():
+    most = "<b " + " ".join(f"a{i}=1" for i in range(MAX_ATTRIBUTES)) + ">x</b>"
+    assert sanitised(most * 3) == "<b>x</b>" * 3
+    with pytest.raises(MarkupTooComplexError, match="attributes"):
+        sanitised(most.replace("a0=1", "a0=1 more"))
+
+
+NAMES = ("p", "b", "i", "div", "a", "li", "ul", "td", "table", "svg", "title")
+OTHERS = (
+    "x",
+    "&amp;",
+    "<",
+    ">",
+    '"',
+    "'",
+    "=",
+    " ",
+    "<!--",
+    "-->",
+    "<a title=1>",
+    "<a title=2>",
+    "<script>",
+    "</script>",
+)
+TOKENS = st.sampled_from([f"<{name}>" for name in NAMES] + [f"</{name}>" for name in NAMES] + [*OTHERS])
+
+
+@given(st.lists(TOKENS, max_size=12).map("".join), st.integers(1, 40))
+@settings(max_examples=100, deadline=None)
+def test_whatever_is_let_through_leaves_the_cleaner_little_to_do(piece, times):
+    """What a cleaner builds shows in what it writes: no more elements than the steps that were counted."""
+    try:
+        clean = sanitised(piece * times)
+    except MarkupTooComplexError:
+        return
+    assert clean.count("</") <= 4 * MAX_STEPS
+    assert "<script" not in clean
+    assert "<!--" not in clean
+
+
+@given(st.text(max_size=200))
+def test_text_without_markup_stays_as_it_is(text):
+    html = text.replace("<", "").replace("&", "").replace("\0", "")
+    assert sanitised(html) == nh3.clean(html)
