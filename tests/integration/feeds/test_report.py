@@ -31,6 +31,15 @@ async def test_a_report_names_every_record_that_did_not_come_through_in_order(wo
     assert codes == ["invalid_decimal", "malformed_json", "stale"]
 
 
+async def test_problems_count_items_not_what_is_wrong_with_them(workshop: Workshop) -> None:
+    twice = price("A", "1,0", marketPrice="1,0", market_price="1,0")
+    feed_no = await workshop.fed(twice, price("B", "1,0"))
+    issues = [issue["code"] for row in await rows(workshop, feed_no) for issue in row["issues"]]
+    found = {problem["code"]: problem["count"] for problem in await workshop.reports.top_problems(feed_no)}
+    assert len(issues) > sum(found.values())
+    assert max(found.values()) <= 2
+
+
 async def test_a_feed_under_way_is_counted_as_far_as_it_is(workshop: Workshop) -> None:
     receipt = await workshop.push(*(price(f"A-{number}", "10.00") for number in range(1_200)))
     await workshop.processor.process((await workshop.waiting())[0])
