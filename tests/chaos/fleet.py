@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.config import Bootstrap
 from tests.chaos.recorder import Recorder
 from tests.program import Program, fault, running
 
@@ -42,7 +43,7 @@ class Seat:
 class Fleet:
     """Programs on one pair of engines, each restarted when it ends."""
 
-    def __init__(self, bootstrap: str, database: str, directory: Path, recorder: Recorder, size: int) -> None:
+    def __init__(self, bootstrap: Bootstrap, database: str, directory: Path, recorder: Recorder, size: int) -> None:
         self._where = (bootstrap, database, "")
         self._directory = directory
         self._recorder = recorder

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import Field, Strict
 
 from adapters.native.adapter import READERS
-from gateway.sdk import Derived, InvalidMessageError, Issue, Item, Money, Reader, Record, Stamps, members
+from gateway.sdk import Derived, InvalidMessageError, Issue, Item, Money, Rate, Reader, Record, Stamps, members
 from gateway.sdk.fields import SHANGHAI
 from gateway.sdk.wire import MAX_ISSUES, MAX_RECORD
 from schemas.catalog import Facet, ListingFacts, PriceBasis, PriceFacts, Quote
