@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -30,12 +31,12 @@ class ChunkSeal:
     def headers(self, head: ChunkHead, value: bytes) -> Headers:
         """Headers of the record that carries the chunk, sealed."""
         headers = head_to_headers(head)
-        return (*headers, (GW_SEAL, _seal(self._keys[0], headers, value)))
+        return (*headers, (GW_SEAL, _mac(self._keys[0], headers, value)))
 
     def holds(self, headers: Headers, value: bytes) -> bool:
         """Whether the gateway wrote these headers with this value."""
         given = [seal or b"" for name, seal in headers if name == GW_SEAL]
-        return len(given) == 1 and any(hmac.compare_digest(given[0], _seal(key, headers, value)) for key in self._keys)
+        return len(given) == 1 and any(hmac.compare_digest(given[0], _mac(key, headers, value)) for key in self._keys)
 
     def verify(self, headers: Headers, value: bytes) -> None:
         """Raises InvalidMessageError(forged_chunk) unless it holds."""
@@ -43,11 +44,16 @@ class ChunkSeal:
             raise InvalidMessageError(Issue("forged_chunk", f"/headers/{GW_SEAL}"))
 
 
+def seal_of(secret_key: bytes, headers: Iterable[tuple[str, bytes | None]], value: bytes) -> bytes:
+    """What the seal's header holds for a record with these headers and this value."""
+    return _mac(_derived(secret_key), headers, value)
+
+
 def _derived(key: bytes) -> bytes:
     return HKDF(hashes.SHA256(), length=32, salt=None, info=PURPOSE).derive(key)
 
 
-def _seal(key: bytes, headers: Headers, value: bytes) -> bytes:
+def _mac(key: bytes, headers: Iterable[tuple[str, bytes | None]], value: bytes) -> bytes:
     """In hexadecimal. Every part has its length before it, so that none can reach into the next."""
     mac = hmac.new(key, digestmod=hashlib.sha256)
     for name, content in headers:

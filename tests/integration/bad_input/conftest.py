@@ -160,9 +160,9 @@ class Shop:
         return found
 
     async def report(self, feed: dict[str, Any]) -> list[dict[str, Any]]:
-        """The rows of its report."""
+        """The rows of its report about what was not taken."""
         _, _, body = await Vendor(self.house.program.url, self.keys).request("GET", feed["links"]["report"])
-        return [orjson.loads(line) for line in body.splitlines()]
+        return [row for row in map(orjson.loads, body.splitlines()) if row["issues"]]
 
     async def left(self) -> Left:
         """What is really there of it."""

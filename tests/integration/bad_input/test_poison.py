@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import struct
+from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ from aiokafka import AIOKafkaProducer
 
 from gateway.config import Bootstrap
 from gateway.embedded import Engines
+from gateway.feeds.seal import GW_SEAL, seal_of
 from gateway.kafka import client_options
 from tests.eventually import eventually
-from tests.program import running
+from tests.program import KEY, running
 from tests.reader import Entry, read_topics
 from tests.vendor import Vendor, declared, prices
 
 pytestmark = pytest.mark.timeout(60)
+
+SECRET = b64decode(KEY)
 
 EXPRESS, BULK = "gateway.feeds.express.v1", "gateway.feeds.bulk.v1"
 
@@ -56,19 +60,22 @@ class Pill:
     key: bytes | None = None
     code: str = "poison_pill"
     without: str = ""
+    sealed: bool = True
 
     def all_headers(self) -> list[tuple[str, bytes | None]]:
         if self.headers is None:
             return []
-        return [(name, value) for name, value in {**HEADERS, **self.headers}.items() if name != self.without]
+        headers = [(name, value) for name, value in {**HEADERS, **self.headers}.items() if name != self.without]
+        return [*headers, (GW_SEAL, seal_of(SECRET, headers, self.value or b""))] if self.sealed else headers
 
 
 PILLS = {
-    "text": Pill(b"{oops"),
-    "JSON of somebody else": Pill(b'{"sku":"A-1"}', key=b"acme:A-1"),
-    "nothing at all": Pill(b""),
-    "a tombstone": Pill(None, key=b"acme:A-1"),
-    "4 MiB of garbage": Pill(GARBAGE),
+    "text": Pill(b"{oops", code="forged_chunk"),
+    "JSON of somebody else": Pill(b'{"sku":"A-1"}', key=b"acme:A-1", code="forged_chunk"),
+    "nothing at all": Pill(b"", code="forged_chunk"),
+    "a tombstone": Pill(None, key=b"acme:A-1", code="forged_chunk"),
+    "4 MiB of garbage": Pill(GARBAGE, code="forged_chunk"),
+    "a chunk without a seal": Pill(headers={}, sealed=False, code="forged_chunk"),
     "no bytes": Pill(b"", {}),
     "a tombstone with a head": Pill(None, {}),
     "bytes with a head": Pill(b"\xff" * 40, {}),

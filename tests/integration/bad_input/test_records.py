@@ -162,7 +162,6 @@ async def test_a_clock_that_is_ahead_does_not_outrank_the_future(shop: Shop) -> 
         "ten minutes": (now + timedelta(minutes=10)).isoformat(),
         "a year": (now + timedelta(days=366)).isoformat(),
         "year 9999": "9999-12-31T23:59:59Z",
-        "year 9999 in the far west": "9999-12-31T23:59:59-23:59",
         "no offset, so a Chinese clock": (now + timedelta(hours=9)).replace(tzinfo=None).isoformat(),
     }
     bad = {name: b'{"sku":"A-1",%b,"observed_at":"%b"}' % (PRICE, at.encode()) for name, at in times.items()}
@@ -177,6 +176,8 @@ async def test_a_time_that_names_no_moment_is_refused(shop: Shop) -> None:
         "2026-02-30T00:00:00Z",
         "2026-01-01T25:00:00Z",
         "0000-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-23:59",
+        "2026-01-01T00:00:00+16:00",
         "2026-01-01",
     ]
     bad = {at: b'{"sku":"A-1",%b,"observed_at":"%b"}' % (PRICE, at.encode()) for at in times}

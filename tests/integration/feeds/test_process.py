@@ -17,7 +17,7 @@ from gateway.feeds.chunk import Mode
 from gateway.feeds.process import Step
 from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.versions import version_of
-from gateway.kafka import EXPRESS, PRODUCTS, KafkaRefusedError, Message
+from gateway.kafka import EXPRESS, PRODUCTS, KafkaRefusedError, Message, client_options
 from gateway.store import StoreUnavailableError
 from schemas.catalog import Facet
 from schemas.envelope import key_of
@@ -216,7 +216,7 @@ async def test_what_kafka_refuses_costs_its_own_record(workshop: Workshop) -> No
 
 async def limit(workshop: Workshop, topic: str, size: int) -> None:
     """Have a topic refuse larger batches, as a cluster may be set up; wait until it does."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=workshop.engines.kafka_bootstrap)
+    admin = AIOKafkaAdminClient(**client_options(workshop.engines.kafka_bootstrap))
     await admin.start()
     config = {"max.message.bytes": str(size)}
     try:
