@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.config import Bootstrap
 from tests.chaos.recorder import Recorder
 from tests.program import Program, fault, running
 
@@ -42,8 +43,9 @@ class Seat:
 class Fleet:
     """Programs on one pair of engines, each restarted when it ends."""
 
-    def __init__(self, bootstrap: str, database: str, directory: Path, recorder: Recorder, size: int) -> None:
-        self._where = (bootstrap, database, "")
+    def __init__(self, bootstrap: Bootstrap, database: str, directory: Path, recorder: Recorder, size: int) -> None:
+        self._bootstrap = bootstrap
+        self._database = database
         self._directory = directory
         self._recorder = recorder
         self._marks = itertools.count(1)
@@ -74,7 +76,8 @@ class Fleet:
         stack = AsyncExitStack()
         seat.wanted = seat.frozen = False
         seat.stack, seat.mark = stack, Path(arming["MALLGATE_FAULT_MARK"]) if arming else None
-        seat.program = await stack.enter_async_context(running(*self._where, environment={**ENVIRONMENT, **arming}))
+        program = running(self._bootstrap, self._database, "", environment={**ENVIRONMENT, **arming})
+        seat.program = await stack.enter_async_context(program)
 
     async def _watch(self, seat: Seat) -> None:
         """Start the program again whenever it has ended."""

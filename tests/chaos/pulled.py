@@ -14,6 +14,7 @@ import aiohttp
 from contrib.simulators.jd_vop.config import Config
 from contrib.simulators.jd_vop.server import open_simulator
 from contrib.simulators.jd_vop.simulator import Simulator
+from gateway.config import Bootstrap
 from tests.chaos.fleet import Fleet
 from tests.chaos.recorder import Recorder
 from tests.pulling import FACETS, Operator, differences, latest, row_of, truths
@@ -30,7 +31,9 @@ SWEEP = "45s"
 class Pulled:
     """One simulated supplier and the gateway's owner of it, whichever that is."""
 
-    def __init__(self, simulator: Simulator, fleet: Fleet, bootstrap: str, recorder: Recorder, rng: Random) -> None:
+    def __init__(
+        self, simulator: Simulator, fleet: Fleet, bootstrap: Bootstrap, recorder: Recorder, rng: Random
+    ) -> None:
         self._simulator = simulator
         self._fleet = fleet
         self._bootstrap = bootstrap
@@ -87,7 +90,7 @@ class Pulled:
 
 
 @asynccontextmanager
-async def open_pulled(fleet: Fleet, bootstrap: str, recorder: Recorder, rng: Random) -> AsyncIterator[Pulled]:
+async def open_pulled(fleet: Fleet, bootstrap: Bootstrap, recorder: Recorder, rng: Random) -> AsyncIterator[Pulled]:
     """A supplier that answers until the end of the block."""
     async with open_simulator(Config(skus=SKUS, seed=rng.randrange(1000))) as simulator:
         pulled = Pulled(simulator, fleet, bootstrap, recorder, rng)
