@@ -44,8 +44,7 @@ class Fleet:
     """Programs on one pair of engines, each restarted when it ends."""
 
     def __init__(self, bootstrap: Bootstrap, database: str, directory: Path, recorder: Recorder, size: int) -> None:
-        self._bootstrap = bootstrap
-        self._database = database
+        self._where = (bootstrap, database, "")
         self._directory = directory
         self._recorder = recorder
         self._marks = itertools.count(1)
@@ -76,8 +75,7 @@ class Fleet:
         stack = AsyncExitStack()
         seat.wanted = seat.frozen = False
         seat.stack, seat.mark = stack, Path(arming["MALLGATE_FAULT_MARK"]) if arming else None
-        program = running(self._bootstrap, self._database, "", environment={**ENVIRONMENT, **arming})
-        seat.program = await stack.enter_async_context(program)
+        seat.program = await stack.enter_async_context(running(*self._where, environment={**ENVIRONMENT, **arming}))
 
     async def _watch(self, seat: Seat) -> None:
         """Start the program again whenever it has ended."""
