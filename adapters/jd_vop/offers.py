@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -38,8 +38,12 @@ _DAYS = re.compile(r"([0-9]{1,3})\s*天?")
 
 def prices(exchange: sdk.Exchange, basis: PriceBasis) -> Iterator[sdk.Item | sdk.Refusal]:
     """What each sku costs; one without a row has no price."""
-    rows = rows_of(exchange, "get_sell_price", answer_of(exchange, "get_sell_price"))
+    answer = answer_of(exchange, "get_sell_price")
+    rows = rows_of(exchange, "get_sell_price", answer)
     for sku in exchange.skus:
+        if answer.nothing and not answer.bars(sku, exchange.skus):
+            yield not_answered(sku, "get_sell_price")
+            continue
         row = rows.get(sku) or Row({}, ("replies", "get_sell_price"))
         facts = _price(sku, row, basis)
         yield sdk.Refusal(sku, tuple(row.issues)) if row.issues else sdk.Item(facts)
@@ -68,7 +72,7 @@ def stock(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:
     restricted = rows_of(exchange, "check_area_limit", limits)
     area, num, skus = _question(exchange.asked)
     for sku in exchange.skus:
-        if _barred(sku, found, limits):
+        if _barred(sku, exchange.skus, found, limits):
             yield sdk.Item(StockFacts(sku=sku, area=area, state=StockState.OUT, asked_quantity=Decimal(num)))
         elif sku not in states or sku not in restricted:
             yield not_answered(sku, "check_area_limit" if sku in states else "get_new_stock_by_id")
@@ -130,7 +134,7 @@ def listing(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:
     shelf, sale = answer_of(exchange, "sku_state"), answer_of(exchange, "check")
     shelves, sales = rows_of(exchange, "sku_state", shelf), rows_of(exchange, "check", sale)
     for sku in exchange.skus:
-        if words := _barred(sku, shelf, sale):
+        if words := _barred(sku, exchange.skus, shelf, sale):
             yield sdk.Item(ListingFacts(sku=sku, shelf=Shelf.OFF, reason=words))
         elif sku not in shelves or sku not in sales:
             yield not_answered(sku, "check" if sku in shelves else "sku_state")
@@ -146,12 +150,6 @@ def _listing(sku: str, shelf: Row, sale: Row) -> sdk.Item | sdk.Refusal:
     return sdk.Item(ListingFacts(sku=sku, shelf=Shelf.OFF if reason else on, reason=reason))
 
 
-def _barred(sku: str, *answers: Answer) -> str:
-    """The supplier's words where one of its answers says that a sku is not offered to us; else "".
-
-    An answer of nothing that names nobody is about one sku: batches were told apart when they were read.
-    """
-    for answer in answers:
-        if sku in answer.barred or (answer.nothing and not answer.barred):
-            return answer.words or NOT_OFFERED
-    return ""
+def _barred(sku: str, skus: Sequence[str], *answers: Answer) -> str:
+    """The supplier's words where one of its answers says that a sku is not offered to us; else ""."""
+    return next((answer.words or NOT_OFFERED for answer in answers if answer.bars(sku, skus)), "")

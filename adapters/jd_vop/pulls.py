@@ -198,24 +198,28 @@ async def _asked(http: sdk.Http, *requests: sdk.Request) -> Mapping[str, sdk.Rep
 
 
 async def _settled(skus: Sequence[str], ask: Ask, asked: dict[str, JsonValue]) -> list[sdk.Exchange]:
-    """Exchanges about all of these skus: one, unless an answer says no to the batch because of a few in it.
+    """Exchanges about all of these skus: one, unless an answer says no to all because of a few that it names.
 
-    Those are told apart by name, where it names them, else by halves; the others are asked about again.
+    The others are asked about again. Raises RejectedError for a "no" to several that names none of them.
     """
-    found = await ask(skus)
-    bodies = {name: reply.body for name, reply in found.items()}
-    answers = [answer for answer in map(replies.read, found.values()) if answer.nothing]
-    barred = [sku for sku in skus if any(sku in answer.barred for answer in answers)]
-    whole = sdk.Exchange(tuple(skus), bodies, {**asked, "skus": len(skus)})
-    if not answers or len(skus) == 1 or len(barred) == len(skus):
-        return [whole]
-    if barred:
-        rest = [sku for sku in skus if sku not in set(barred)]
-        alone = sdk.Exchange(tuple(barred), bodies, whole.asked)
-        return [alone, *await _settled(rest, ask, asked)]
-    half = len(skus) // 2
-    first, second = await together(_settled(skus[:half], ask, asked), _settled(skus[half:], ask, asked))
-    return [*first, *second]
+    exchanges: list[sdk.Exchange] = []
+    left = list(skus)
+    while left:
+        found = await ask(left)
+        bodies = {name: reply.body for name, reply in found.items()}
+        answers = [answer for answer in map(replies.read, found.values()) if answer.nothing]
+        named = dict.fromkeys(sku for answer in answers for sku in answer.names(left))
+        if not all(any(answer.bars(sku, left) for sku in left) for answer in answers):
+            raise _refused(answers[0])
+        settled = [sku for sku in left if sku in named] if answers and named else left
+        exchanges.append(sdk.Exchange(tuple(settled), bodies, {**asked, "skus": len(left)}))
+        left = [sku for sku in left if sku not in settled]
+    return exchanges
+
+
+def _refused(answer: replies.Answer) -> sdk.RejectedError:
+    words = sdk.legible(f"{answer.code}: {answer.message}")
+    return sdk.RejectedError(words, operation=answer.operation, supplier_code=answer.code)
 
 
 async def together(*questions: Coroutine[Any, Any, T]) -> list[T]:
