@@ -31,6 +31,9 @@ RESTRICTED: Mapping[str, bool] = {"true": True, "false": False, "1": True, "0": 
 TRUSTED, ECHOED = 50, 100
 """Asked for as many or more: `remainNum` is -1; it repeats what was asked."""
 
+ROUNDING = Decimal("0.02")
+"""What two amounts of one price may differ by, each rounded for itself."""
+
 UNSALEABLE, NOT_OFFERED = "不可售", "无购买权限"
 
 _DAYS = re.compile(r"([0-9]{1,3})\s*天?")
@@ -52,17 +55,30 @@ def prices(exchange: sdk.Exchange, basis: PriceBasis) -> Iterator[sdk.Item | sdk
 def _price(sku: str, row: Row, basis: PriceBasis) -> PriceFacts:
     price, gross = row.amount("price"), basis is PriceBasis.GROSS
     quoted = price or None  # 0 is no price
+    net, tax_rate = row.amount("nakedPrice"), row.percent("tax")
+    _contradict(row, quoted, net, tax_rate, basis)
     return PriceFacts(
         sku=sku,
         quote=Quote.QUOTED if quoted else Quote.NO_QUOTE,
         agreement_price=quoted if gross else None,
-        net_price=row.amount("nakedPrice") if gross else quoted,
-        tax_rate=row.percent("tax"),
+        net_price=net if gross else quoted,
+        tax_rate=tax_rate,
         tax_amount=row.amount("taxPrice"),
         market_price=row.amount("marketPrice"),
         public_price=row.amount("jdPrice"),
         basis=basis,
     )
+
+
+def _contradict(
+    row: Row, price: Decimal | None, net: Decimal | None, tax_rate: Decimal | None, basis: PriceBasis
+) -> None:
+    """Refuse numbers that say that the contract's price is of the other basis than the supplier's row has it."""
+    if not price or not net or not tax_rate or (tax := net * tax_rate / 100) <= ROUNDING:
+        return
+    if (abs(price - net) < abs(price - net - tax)) is (basis is PriceBasis.GROSS):
+        other = PriceBasis.NET if basis is PriceBasis.GROSS else PriceBasis.GROSS
+        row.refuse("contract_error", "nakedPrice", f"as options.price_basis {basis} has it; it looks {other}")
 
 
 def stock(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:

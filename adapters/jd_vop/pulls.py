@@ -168,28 +168,49 @@ async def _stock(http: sdk.Http, area: str, skus: Sequence[str]) -> list[sdk.Exc
 
 
 async def _products(http: sdk.Http, skus: Sequence[str]) -> list[sdk.Exchange]:
-    """One exchange a sku: its detail, and what the one reply about images says of it."""
-    asking = http.call(sdk.Request("sku_image", form={"sku": ",".join(skus)}))
-    pictures, *found = await together(asking, *(_detail(http, sku) for sku in skus))
-    answer = replies.read(pictures)
-    images = {} if answer.empty else answer.result
-    if not isinstance(images, dict):
-        raise replies.unpromised(pictures, "images by sku")
-    return [
-        sdk.Exchange((sku,), {"detail": detail.body, "images": sdk.encode(images.get(sku))})
-        for sku, detail in zip(skus, found, strict=True)
-    ]
+    """One exchange a sku: its detail, and what is said of its images."""
+    images: dict[str, Any] = {}
+    found: dict[str, bytes] = {}
+    await together(_picture(http, skus, images), *(_detail(http, sku, found) for sku in skus))
+    return [sdk.Exchange((sku,), {"detail": found[sku], "images": sdk.encode(images.get(sku))}) for sku in skus]
 
 
-async def _detail(http: sdk.Http, sku: str) -> sdk.Reply:
-    """The detail of one sku. One that is not understood is handed on: `normalise` refuses it, its neighbours go on."""
-    request = sdk.Request("get_detail", form={"sku": sku, "queryExts": DETAIL_EXTRAS})
+async def _picture(http: sdk.Http, skus: Sequence[str], images: dict[str, Any]) -> None:
+    """Note the images of each sku. Where all at once are refused, each is asked for alone, and may have none."""
     try:
-        return await http.call(request)
+        reply = await http.call(sdk.Request("sku_image", form={"sku": ",".join(skus)}))
+        answer = replies.read(reply)
+        if not answer.empty and not isinstance(answer.result, dict):
+            raise replies.unpromised(reply, "images by sku")
     except sdk.ContractError as error:
-        if error.status != _OK or not error.reply:
+        if not _answered(error):
             raise
-        return sdk.Reply(request.operation, _OK, {}, error.reply)
+        rest = skus
+    else:
+        images.update(answer.result or {})
+        named = set(answer.names(skus))
+        rest = [sku for sku in skus if sku not in named] if answer.nothing else []
+        if named and rest:
+            await _picture(http, rest, images)
+            return
+    if len(skus) > 1:
+        await together(*(_picture(http, (sku,), images) for sku in rest))
+
+
+async def _detail(http: sdk.Http, sku: str, found: dict[str, bytes]) -> None:
+    """Note the detail of one sku. One that is not understood is handed on: `normalise` refuses it, others go on."""
+    try:
+        reply = await http.call(sdk.Request("get_detail", form={"sku": sku, "queryExts": DETAIL_EXTRAS}))
+        found[sku] = reply.body
+    except sdk.ContractError as error:
+        if not _answered(error):
+            raise
+        found[sku] = error.reply
+
+
+def _answered(error: sdk.ContractError) -> bool:
+    """Whether the business answered, though not as promised."""
+    return error.status == _OK and bool(error.reply)
 
 
 async def _asked(http: sdk.Http, *requests: sdk.Request) -> Mapping[str, sdk.Reply]:

@@ -88,6 +88,12 @@ NOTHING: Mapping[str, frozenset[str]] = {
 OF_GOODS = frozenset(name for name, codes in NOTHING.items() if "2004" in codes)
 """Operations about goods: the words of their answers may name some that are not to be had."""
 
+PLACED = frozenset({"get_new_stock_by_id", "check_area_limit"})
+"""Operations about goods in an area."""
+
+AREA_REFUSED = frozenset({"3009", "3554"})
+"""Codes of a "no" to the area that was asked about: not delivered to; a bad address."""
+
 TOKENS = frozenset({"access_token", "refresh_token"})
 """Operations that only hand out tokens: whatever they refuse, they refuse our credentials."""
 
@@ -98,6 +104,8 @@ _BARS = re.compile(r"购买权限|不在.{0,12}池|不存在|无此商品|没有
 _PARTS = re.compile(r"[;；。!！\n]+")
 _NUMBER = re.compile(r"(?<![0-9A-Za-z.])[0-9]{1,20}(?![0-9A-Za-z.])")
 _LEFT = re.compile(r"[\[\](){}（）【】“”\"',，、\s]+")
+_PLACE = re.compile(r"area|province|地址|区域|[省市县]", re.IGNORECASE)
+_GOODS = re.compile(r"商品|sku", re.IGNORECASE)
 _TRUTH: Mapping[str, bool | None] = {"true": True, "1": True, "none": None}
 
 
@@ -157,7 +165,17 @@ class Answer:
         gateway = self.success is None or "token" in self.message.lower()
         if fault := (GATEWAY if gateway else BUSINESS).get(self.code):
             return fault
-        return None if self.nothing or self._yes else sdk.ContractError
+        if self.nothing or self._yes:
+            return None
+        return sdk.AreaRefusedError if self._of_area else sdk.ContractError
+
+    @property
+    def _of_area(self) -> bool:
+        """Whether what it refuses is the area, whichever goods are asked about."""
+        if self.operation not in PLACED or not self.empty or re.search(r"(?<!\d)\d{6,}", self.message):
+            return False
+        words = self.success is False and _PLACE.search(self.message) and not _GOODS.search(self.message)
+        return self.code in AREA_REFUSED or bool(words)
 
     @property
     def _yes(self) -> bool:

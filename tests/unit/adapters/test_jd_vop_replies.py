@@ -148,3 +148,48 @@ async def test_skus_that_are_named_cost_one_question_a_time(named, least):
     facts = [item.facts for record in records for item in ADAPTER.normalise(record)]
     quotes = {each.sku: each.quote for each in facts if isinstance(each, PriceFacts)}
     assert quotes == {sku: Quote.NO_QUOTE if sku in shop.bad else Quote.QUOTED for sku in skus}
+
+
+@pytest.mark.parametrize("operation", sorted(replies.PLACED))
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("3009", ""),
+        ("3554", "地址有误"),
+        ("1002", "area格式不正确"),
+        (None, "province、city输入不能为空!"),
+        ("1003", "该地址不存在"),
+    ],
+)
+def test_a_refused_area_is_told_from_refused_goods(operation, code, message):
+    assert refused(operation, False, code, None, message) is sdk.AreaRefusedError
+    assert refused("get_sell_price", False, code, None, message) is sdk.ContractError
+    assert refused(operation, False, "5002", None, "商品3780980在该区域不能配送") is sdk.ContractError
+
+
+class Gallery:
+    """A supplier that refuses to tell the images of some skus, and of whoever is asked about beside."""
+
+    def __init__(self, bad: set[str], no: tuple[object, ...]) -> None:
+        self.bad, self.no = bad, no
+
+    async def call(self, request: sdk.Request) -> sdk.Reply:
+        skus = request.form["sku"].split(",")
+        if request.operation == "get_detail":
+            return reply(request.operation, True, "0000", {"sku": skus[0], "name": "计算器"})
+        found = reply(request.operation, *self.no)
+        if not self.bad & set(skus):
+            found = reply(request.operation, True, "0000", {sku: [{"path": f"jfs/{sku}.jpg"}] for sku in skus})
+        ADAPTER.judge(found)
+        return found
+
+
+@pytest.mark.parametrize(
+    "no",
+    [(False, "5002", None), (False, "2004", None), (False, "2004", None, "32不在您的商品池中"), (True, "0000", [1])],
+)
+async def test_a_refused_batch_of_images_costs_the_others_nothing(no):
+    exchanges = await ADAPTER.read(Gallery({"32"}, no), Facet.PRODUCT, ["31", "32", "33"], "")
+    records = [sdk.Record(Facet.PRODUCT, each.encode(), datetime(2026, 5, 1, tzinfo=UTC)) for each in exchanges]
+    images = {item.facts.sku: len(item.facts.images) for record in records for item in ADAPTER.normalise(record)}
+    assert images == {"31": 1, "32": 0, "33": 1}
