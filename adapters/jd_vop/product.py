@@ -182,6 +182,8 @@ def _order(image: Mapping[str, Any]) -> tuple[bool, int]:
 
 
 def _address(path: str, host: str) -> str | None:
+    if not re.search(r"[./]", path):
+        return None  # a word, such as "none"
     if path.startswith("//"):
         path = f"https:{path}"
     address = path if re.match(r"https?://", path) else f"{host.rstrip('/')}/{path.lstrip('/')}"
