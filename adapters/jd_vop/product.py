@@ -78,7 +78,7 @@ _TAX_CODE = re.compile(r"[0-9]{1,19}")
 def products(exchange: sdk.Exchange, image_host: str) -> Iterator[sdk.Item | sdk.Refusal]:
     """The one product of an exchange; nothing where VOP says that it has no such goods for us."""
     for sku in exchange.skus:
-        answer = answer_of(exchange, "detail")
+        answer = answer_of(exchange, "detail", "get_detail")
         if answer.nothing:
             continue
         if answer.empty:
@@ -182,6 +182,8 @@ def _order(image: Mapping[str, Any]) -> tuple[bool, int]:
 
 
 def _address(path: str, host: str) -> str | None:
+    if not re.search(r"[./]", path):
+        return None  # a word, such as "none"
     if path.startswith("//"):
         path = f"https:{path}"
     address = path if re.match(r"https?://", path) else f"{host.rstrip('/')}/{path.lstrip('/')}"

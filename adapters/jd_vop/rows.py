@@ -108,16 +108,20 @@ class Row:
         return None
 
 
-def answer_of(exchange: sdk.Exchange, name: str) -> replies.Answer:
-    """A recorded answer. Raises InvalidMessageError where it cannot be read, ContractError where it is none."""
+def answer_of(exchange: sdk.Exchange, name: str, operation: str = "") -> replies.Answer:
+    """A recorded answer. operation: where the reply is not named after it. Raises InvalidMessageError where it cannot
+    be read, ContractError where it is none.
+    """
     body = exchange.replies.get(name)
     if body is None:
         raise sdk.InvalidMessageError(sdk.Issue("validation_failed", "/replies", expected=f"a reply {name}"))
-    answer = replies.opened(read(name, body), lambda inner: read(name, inner, "result"))
+    answer = replies.opened(operation or name, read(name, body), lambda inner: read(name, inner, "result"))
     if answer is None:
         raise _unpromised(name, body, "an envelope")
     if answer.fault:
         raise _unpromised(name, body, f"an answer, not {answer.code or 'no code'}: {answer.message}")
+    if answer.nothing and not any(answer.bars(sku, exchange.skus) for sku in exchange.skus):
+        raise _unpromised(name, body, "an answer about goods that were asked about")
     return answer
 
 
@@ -134,16 +138,21 @@ def read(name: str, body: bytes, *steps: str) -> Any:
 
 
 def rows_of(exchange: sdk.Exchange, name: str, answer: replies.Answer) -> dict[str, Row]:
-    """What an answer says of each sku, `skuId` here and `sku` there. Raises ContractError for another shape."""
+    """What an answer says of each sku, `skuId` here and `sku` there; "" has a row that names none, where there is one.
+
+    A sku that is told of in two ways is refused. Raises ContractError for another shape.
+    """
     if answer.empty:
         return {}
     rows: dict[str, Row] = {}
-    for index, element in enumerate(answer.result if isinstance(answer.result, list) else [None]):
+    for index, element in enumerate(answer.result if isinstance(answer.result, list) else ()):
         members = element if isinstance(element, dict) else {}
-        sku = replies.told(members.get("skuId", members.get("sku")))
-        if sku is None or (sku in rows and rows[sku].members != members):
-            raise _unpromised(name, exchange.replies[name], "every sku once, by its number")
-        rows[sku] = Row(members, ("replies", name, "result", index))
+        sku = replies.told(members.get("skuId", members.get("sku"))) or ""
+        row = rows.setdefault(sku, Row(members, ("replies", name, "result", index)))
+        if sku and row.members != members and not row.issues:
+            row.refuse("contract_error", "skuId" if "skuId" in members else "sku", "every sku once")
+    if not any(rows):
+        raise _unpromised(name, exchange.replies[name], "every sku by its number")
     return rows
 
 
