@@ -7,7 +7,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway.telemetry.health import Health
-from gateway.telemetry.metrics import exposition
+from gateway.telemetry.metrics import Exposition
 
 
 class OpsRoutes:
@@ -15,6 +15,7 @@ class OpsRoutes:
 
     def __init__(self, health: Health) -> None:
         self._health = health
+        self._exposition = Exposition()
 
     def routes(self) -> list[web.RouteDef]:
         """The routes."""
@@ -38,5 +39,5 @@ class OpsRoutes:
         )
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Prometheus text format."""
-        return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        """Prometheus text format, at most a second old."""
+        return web.Response(body=self._exposition.body(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -5,7 +5,8 @@ Labels have few values: never a sku, a feed or an order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import (
@@ -247,6 +248,21 @@ loop_lag_seconds = _histogram(
 def exposition() -> bytes:
     """All metrics in the text format that Prometheus reads."""
     return generate_latest(REGISTRY)
+
+
+class Exposition:
+    """The exposition, rendered at most once a second however many ask for it: each rendering takes milliseconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until = float("-inf")
+        self._rendered = b""
+
+    def body(self) -> bytes:
+        """The metrics as they were within the last second."""
+        if (now := self._clock()) >= self._until:
+            self._rendered, self._until = exposition(), now + 1.0
+        return self._rendered
 
 
 def documentation() -> str:

@@ -48,3 +48,13 @@ def test_the_documentation_has_a_row_for_every_metric() -> None:
     assert head.count("|") == rule.count("|") == 6
     assert [row.split("`")[1] for row in rows] == [declared.name for declared in metrics.DECLARED]
     assert all(row.count("|") == 6 for row in rows)
+
+
+def test_metrics_are_rendered_once_a_second_however_many_ask() -> None:
+    now = 10.0
+    exposition = metrics.Exposition(lambda: now)
+    first = exposition.body()
+    metrics.withdrawals_total.labels(facet="price").inc()
+    assert exposition.body() is first
+    now = 11.0
+    assert exposition.body() != first
