@@ -123,7 +123,7 @@ BATCHES = [
     ("product/checkAreaLimit", "skuIds"),
     ("price/getSellPrice", "sku"),
 ]
-PLACE = {"province": 7, "city": 412, "county": 9592}
+PLACE = {"province": 7, "city": 412, "county": 3545}
 
 
 @pytest.mark.parametrize(("operation", "field"), BATCHES)
@@ -180,10 +180,10 @@ async def test_stock_is_told_as_json_in_a_text_with_the_area_as_asked_or_a_level
         areas = set()
         for _ in range(8):
             answer = await buyer.call(
-                "stock/getNewStockById", skuNums=f'[{{"skuId":{sku},"num":1}}]', area="7_412_9592"
+                "stock/getNewStockById", skuNums=f'[{{"skuId":{sku},"num":1}}]', area="7_412_3545"
             )
             areas.add(read(answer["result"])[0]["areaId"])
-        assert areas == {"7_412_9592", "7_412_9592_0"}
+        assert areas == {"7_412_3545", "7_412_3545_0"}
 
 
 @pytest.mark.parametrize(
@@ -205,14 +205,14 @@ async def test_remaining_numbers_depend_on_the_asked_quantity(there, asked, stat
         sku = buyer.skus(1)[0]
         buyer.simulator.changes.change(sku, "stock", there)
         asked_for = json.dumps([{"skuId": str(sku), "num": asked}])
-        row = read((await buyer.call("stock/getNewStockById", skuNums=asked_for, area="7_412_9592_0"))["result"])[0]
+        row = read((await buyer.call("stock/getNewStockById", skuNums=asked_for, area="7_412_3545_0"))["result"])[0]
         assert (row["stockStateId"], row["remainNum"]) == (state, remaining)
 
 
 @pytest.mark.parametrize("asked", ["", "[1]", '[{"num":1}]', "{", json.dumps([{"skuId": 1, "num": 1}] * 101)])
 async def test_a_stock_question_that_makes_no_sense_is_refused(asked):
     async with open_buyer() as buyer:
-        answer = await buyer.call("stock/getNewStockById", skuNums=asked, area="7_412_9592")
+        answer = await buyer.call("stock/getNewStockById", skuNums=asked, area="7_412_3545")
         assert not answer["success"]
 
 
