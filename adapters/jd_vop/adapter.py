@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from pydantic import JsonValue
 
-from adapters.jd_vop import areas, messages, offers, product, pulls, replies, tokens
+from adapters.jd_vop import areas, confirming, messages, offers, product, pulls, replies, tokens
 from adapters.jd_vop.options import Options
 from gateway import sdk
 from schemas.catalog import Facet
@@ -49,6 +49,10 @@ class Adapter(sdk.Adapter):
     async def read(self, http: sdk.Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[sdk.Exchange]:
         """One exchange for all skus of a facet, for each sku of products."""
         return await pulls.read(http, facet, skus, area)
+
+    async def still_sold(self, http: sdk.Http, skus: Sequence[str]) -> Collection[str]:
+        """Those that may be sold under this contract."""
+        return await confirming.still_sold(http, skus)
 
     async def fetch(self, http: sdk.Http, pool: str) -> Sequence[sdk.Message]:
         """What the pool holds for feeds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +32,9 @@ RESTRICTED: Mapping[str, bool] = {"true": True, "false": False, "1": True, "0": 
 TRUSTED, ECHOED = 50, 100
 """Asked for as many or more: `remainNum` is -1; it repeats what was asked."""
 
+ROUNDING = Decimal("0.02")
+"""What two amounts of one price may differ by, each rounded for itself."""
+
 UNSALEABLE, NOT_OFFERED = "不可售", "无购买权限"
 
 _DAYS = re.compile(r"([0-9]{1,3})\s*天?")
@@ -39,8 +42,12 @@ _DAYS = re.compile(r"([0-9]{1,3})\s*天?")
 
 def prices(exchange: sdk.Exchange, basis: PriceBasis) -> Iterator[sdk.Item | sdk.Refusal]:
     """What each sku costs; one without a row has no price."""
-    rows = rows_of(exchange, "get_sell_price", answer_of(exchange, "get_sell_price"))
+    answer = answer_of(exchange, "get_sell_price")
+    rows = rows_of(exchange, "get_sell_price", answer)
     for sku in exchange.skus:
+        if answer.nothing and not answer.bars(sku, exchange.skus):
+            yield not_answered(sku, "get_sell_price")
+            continue
         row = rows.get(sku) or Row({}, ("replies", "get_sell_price"))
         facts = _price(sku, row, basis)
         yield sdk.Refusal(sku, tuple(row.issues)) if row.issues else sdk.Item(facts)
@@ -49,17 +56,30 @@ def prices(exchange: sdk.Exchange, basis: PriceBasis) -> Iterator[sdk.Item | sdk
 def _price(sku: str, row: Row, basis: PriceBasis) -> PriceFacts:
     price, gross = row.amount("price"), basis is PriceBasis.GROSS
     quoted = price or None  # 0 is no price
+    net, tax_rate = row.amount("nakedPrice"), row.percent("tax")
+    _contradict(row, quoted, net, tax_rate, basis)
     return PriceFacts(
         sku=sku,
         quote=Quote.QUOTED if quoted else Quote.NO_QUOTE,
         agreement_price=quoted if gross else None,
-        net_price=row.amount("nakedPrice") if gross else quoted,
-        tax_rate=row.percent("tax"),
+        net_price=net if gross else quoted,
+        tax_rate=tax_rate,
         tax_amount=row.amount("taxPrice"),
         market_price=row.amount("marketPrice"),
         public_price=row.amount("jdPrice"),
         basis=basis,
     )
+
+
+def _contradict(
+    row: Row, price: Decimal | None, net: Decimal | None, tax_rate: Decimal | None, basis: PriceBasis
+) -> None:
+    """Refuse numbers that say that the contract's price is of the other basis than the supplier's row has it."""
+    if not price or not net or not tax_rate or (tax := net * tax_rate / 100) <= ROUNDING:
+        return
+    if (abs(price - net) < abs(price - net - tax)) is (basis is PriceBasis.GROSS):
+        other = PriceBasis.NET if basis is PriceBasis.GROSS else PriceBasis.GROSS
+        row.refuse("contract_error", "nakedPrice", f"as options.price_basis {basis} has it; it looks {other}")
 
 
 def stock(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:
@@ -69,7 +89,7 @@ def stock(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:
     restricted = rows_of(exchange, "check_area_limit", limits)
     area, num, skus = _question(exchange.asked)
     for sku in exchange.skus:
-        if _barred(sku, found, limits):
+        if _barred(sku, exchange.skus, found, limits):
             yield sdk.Item(StockFacts(sku=sku, area=area, state=StockState.OUT, asked_quantity=Decimal(num)))
         elif sku not in states or sku not in restricted:
             yield not_answered(sku, "check_area_limit" if sku in states else "get_new_stock_by_id")
@@ -126,7 +146,7 @@ def listing(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:
     shelf, sale = answer_of(exchange, "sku_state"), answer_of(exchange, "check")
     shelves, sales = rows_of(exchange, "sku_state", shelf), rows_of(exchange, "check", sale)
     for sku in exchange.skus:
-        if words := _barred(sku, shelf, sale):
+        if words := _barred(sku, exchange.skus, shelf, sale):
             yield sdk.Item(ListingFacts(sku=sku, shelf=Shelf.OFF, reason=words))
         elif sku not in shelves or sku not in sales:
             yield not_answered(sku, "check" if sku in shelves else "sku_state")
@@ -142,12 +162,6 @@ def _listing(sku: str, shelf: Row, sale: Row) -> sdk.Item | sdk.Refusal:
     return sdk.Item(ListingFacts(sku=sku, shelf=Shelf.OFF if reason else on, reason=reason))
 
 
-def _barred(sku: str, *answers: Answer) -> str:
-    """The supplier's words where one of its answers says that a sku is not offered to us; else "".
-
-    An answer of nothing that names nobody is about one sku: batches were told apart when they were read.
-    """
-    for answer in answers:
-        if sku in answer.barred or (answer.nothing and not answer.barred):
-            return answer.words or NOT_OFFERED
-    return ""
+def _barred(sku: str, skus: Sequence[str], *answers: Answer) -> str:
+    """The supplier's words where one of its answers says that a sku is not offered to us; else ""."""
+    return next((answer.words or NOT_OFFERED for answer in answers if answer.bars(sku, skus)), "")

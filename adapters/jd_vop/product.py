@@ -98,7 +98,7 @@ _PICTURE = re.compile(r"/?[\w./!~%+-]+\.(?:jpe?g|png|gif|webp|bmp|avif|dpg)", re
 def products(exchange: sdk.Exchange, image_host: str) -> Iterator[sdk.Item | sdk.Refusal]:
     """The one product of an exchange; nothing where VOP says that it has no such goods for us."""
     for sku in exchange.skus:
-        answer = answer_of(exchange, "detail")
+        answer = answer_of(exchange, "detail", "get_detail")
         if answer.nothing:
             continue
         if answer.empty:

@@ -168,28 +168,49 @@ async def _stock(http: sdk.Http, area: str, skus: Sequence[str]) -> list[sdk.Exc
 
 
 async def _products(http: sdk.Http, skus: Sequence[str]) -> list[sdk.Exchange]:
-    """One exchange a sku: its detail, and what the one reply about images says of it."""
-    asking = http.call(sdk.Request("sku_image", form={"sku": ",".join(skus)}))
-    pictures, *found = await together(asking, *(_detail(http, sku) for sku in skus))
-    answer = replies.read(pictures)
-    images = {} if answer.empty else answer.result
-    if not isinstance(images, dict):
-        raise replies.unpromised(pictures, "images by sku")
-    return [
-        sdk.Exchange((sku,), {"detail": detail.body, "images": sdk.encode(images.get(sku))})
-        for sku, detail in zip(skus, found, strict=True)
-    ]
+    """One exchange a sku: its detail, and what is said of its images."""
+    images: dict[str, Any] = {}
+    found: dict[str, bytes] = {}
+    await together(_picture(http, skus, images), *(_detail(http, sku, found) for sku in skus))
+    return [sdk.Exchange((sku,), {"detail": found[sku], "images": sdk.encode(images.get(sku))}) for sku in skus]
 
 
-async def _detail(http: sdk.Http, sku: str) -> sdk.Reply:
-    """The detail of one sku. One that is not understood is handed on: `normalise` refuses it, its neighbours go on."""
-    request = sdk.Request("get_detail", form={"sku": sku, "queryExts": DETAIL_EXTRAS})
+async def _picture(http: sdk.Http, skus: Sequence[str], images: dict[str, Any]) -> None:
+    """Note the images of each sku. Where all at once are refused, each is asked for alone, and may have none."""
     try:
-        return await http.call(request)
+        reply = await http.call(sdk.Request("sku_image", form={"sku": ",".join(skus)}))
+        answer = replies.read(reply)
+        if not answer.empty and not isinstance(answer.result, dict):
+            raise replies.unpromised(reply, "images by sku")
     except sdk.ContractError as error:
-        if error.status != _OK or not error.reply:
+        if not _answered(error):
             raise
-        return sdk.Reply(request.operation, _OK, {}, error.reply)
+        rest = skus
+    else:
+        images.update(answer.result or {})
+        named = set(answer.names(skus))
+        rest = [sku for sku in skus if sku not in named] if answer.nothing else []
+        if named and rest:
+            await _picture(http, rest, images)
+            return
+    if len(skus) > 1:
+        await together(*(_picture(http, (sku,), images) for sku in rest))
+
+
+async def _detail(http: sdk.Http, sku: str, found: dict[str, bytes]) -> None:
+    """Note the detail of one sku. One that is not understood is handed on: `normalise` refuses it, others go on."""
+    try:
+        reply = await http.call(sdk.Request("get_detail", form={"sku": sku, "queryExts": DETAIL_EXTRAS}))
+        found[sku] = reply.body
+    except sdk.ContractError as error:
+        if not _answered(error):
+            raise
+        found[sku] = error.reply
+
+
+def _answered(error: sdk.ContractError) -> bool:
+    """Whether the business answered, though not as promised."""
+    return error.status == _OK and bool(error.reply)
 
 
 async def _asked(http: sdk.Http, *requests: sdk.Request) -> Mapping[str, sdk.Reply]:
@@ -198,24 +219,28 @@ async def _asked(http: sdk.Http, *requests: sdk.Request) -> Mapping[str, sdk.Rep
 
 
 async def _settled(skus: Sequence[str], ask: Ask, asked: dict[str, JsonValue]) -> list[sdk.Exchange]:
-    """Exchanges about all of these skus: one, unless an answer says no to the batch because of a few in it.
+    """Exchanges about all of these skus: one, unless an answer says no to all because of a few that it names.
 
-    Those are told apart by name, where it names them, else by halves; the others are asked about again.
+    The others are asked about again. Raises RejectedError for a "no" to several that names none of them.
     """
-    found = await ask(skus)
-    bodies = {name: reply.body for name, reply in found.items()}
-    answers = [answer for answer in map(replies.read, found.values()) if answer.nothing]
-    barred = [sku for sku in skus if any(sku in answer.barred for answer in answers)]
-    whole = sdk.Exchange(tuple(skus), bodies, {**asked, "skus": len(skus)})
-    if not answers or len(skus) == 1 or len(barred) == len(skus):
-        return [whole]
-    if barred:
-        rest = [sku for sku in skus if sku not in set(barred)]
-        alone = sdk.Exchange(tuple(barred), bodies, whole.asked)
-        return [alone, *await _settled(rest, ask, asked)]
-    half = len(skus) // 2
-    first, second = await together(_settled(skus[:half], ask, asked), _settled(skus[half:], ask, asked))
-    return [*first, *second]
+    exchanges: list[sdk.Exchange] = []
+    left = list(skus)
+    while left:
+        found = await ask(left)
+        bodies = {name: reply.body for name, reply in found.items()}
+        answers = [answer for answer in map(replies.read, found.values()) if answer.nothing]
+        named = dict.fromkeys(sku for answer in answers for sku in answer.names(left))
+        if not all(any(answer.bars(sku, left) for sku in left) for answer in answers):
+            raise _refused(answers[0])
+        settled = [sku for sku in left if sku in named] if answers and named else left
+        exchanges.append(sdk.Exchange(tuple(settled), bodies, {**asked, "skus": len(left)}))
+        left = [sku for sku in left if sku not in settled]
+    return exchanges
+
+
+def _refused(answer: replies.Answer) -> sdk.RejectedError:
+    words = sdk.legible(f"{answer.code}: {answer.message}")
+    return sdk.RejectedError(words, operation=answer.operation, supplier_code=answer.code)
 
 
 async def together(*questions: Coroutine[Any, Any, T]) -> list[T]:

@@ -7,7 +7,7 @@ a word, `code` 200 may stand beside it, `result` may be a text that holds JSON, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,15 +48,65 @@ GATEWAY: Mapping[str, type[sdk.SupplierError]] = {
 }
 """Faults by code, where VOP's gateway answers itself: without `success`, or with words about the token."""
 
-NOTHING = frozenset({"0010", "2004", "3405"})
-"""Codes of a "no" that is an answer: nothing there, goods not in a pool of the contract, no lower areas."""
+DONE = frozenset({"", "0", "1", "0000", "200"})
+"""Codes of a "yes", whatever it holds."""
+
+QUIET = frozenset({"0", "0000", "200"})
+"""Codes of a "yes" that may hold nothing. Without a code, nothing is no answer."""
+
+EMPTY: Mapping[str, frozenset[str]] = {
+    "get_page_num": QUIET,
+    "get_sku": QUIET,
+    "get_sku_by_page": QUIET,
+    "sku_image": QUIET,
+    "message_get": QUIET,
+    "message_del": DONE,  # it tells nothing
+    "get_city": QUIET,
+    "get_county": QUIET,
+    "get_town": QUIET,
+}
+"""Operations whose "yes" may hold nothing, and the codes with which it may. Of goods, nothing is never a "yes"."""
+
+NOTHING: Mapping[str, frozenset[str]] = {
+    "get_page_num": frozenset({"0010"}),  # no data
+    "get_sku": frozenset({"0010"}),
+    "get_sku_by_page": frozenset({"0010"}),
+    "message_get": frozenset({"0010"}),
+    "get_city": frozenset({"3405"}),  # no lower areas
+    "get_county": frozenset({"3405"}),
+    "get_town": frozenset({"3405"}),
+    "get_detail": frozenset({"0010", "2004"}),  # no data or not in a pool; not in a pool of the contract
+    "sku_image": frozenset({"0010", "2004"}),
+    "sku_state": frozenset({"0010", "2004"}),
+    "check": frozenset({"0010", "2004"}),
+    "check_area_limit": frozenset({"0010", "2004"}),
+    "get_new_stock_by_id": frozenset({"0010", "2004"}),
+    "get_sell_price": frozenset({"0010", "2004", "3001"}),  # 3001: no price
+}
+"""Codes, by operation, of a "no" that is an answer: there is nothing to tell of what was asked."""
+
+OF_GOODS = frozenset(name for name, codes in NOTHING.items() if "2004" in codes)
+"""Operations about goods: the words of their answers may name some that are not to be had."""
+
+PLACED = frozenset({"get_new_stock_by_id", "check_area_limit"})
+"""Operations about goods in an area."""
+
+AREA_REFUSED = frozenset({"3009", "3554"})
+"""Codes of a "no" to the area that was asked about: not delivered to; a bad address."""
 
 TOKENS = frozenset({"access_token", "refresh_token"})
 """Operations that only hand out tokens: whatever they refuse, they refuse our credentials."""
 
 _NAMED = re.compile(r"skuIds?\s*+(?:[:：]\s*+)?+\[([^\[\]]*+)\]", re.IGNORECASE)
-_DIGITS = re.compile(r"[0-9]{1,20}")
-_TRUTH: Mapping[str, bool] = {"true": True, "false": False}
+_BARS = re.compile(r"购买权限|不在.{0,12}池|不存在|无此商品|没有该商品|未找到.{0,6}商品")
+"""What the words say of goods that are not to be had under this contract; each part of them for itself."""
+
+_PARTS = re.compile(r"[;；。!！\n]+")
+_NUMBER = re.compile(r"(?<![0-9A-Za-z.])[0-9]{1,20}(?![0-9A-Za-z.])")
+_LEFT = re.compile(r"[\[\](){}（）【】“”\"',，、\s]+")
+_PLACE = re.compile(r"area|province|地址|区域|[省市县]", re.IGNORECASE)
+_GOODS = re.compile(r"商品|sku", re.IGNORECASE)
+_TRUTH: Mapping[str, bool | None] = {"true": True, "1": True, "none": None}
 
 
 _NESTED = frozenset({dict, list})
@@ -65,8 +115,9 @@ _NESTED = frozenset({dict, list})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An envelope, opened. success: None where it does not say; code: "" where there is none."""
+    """An envelope, opened. success: None where it does not say, False for all but a yes; code: "" for none."""
 
+    operation: str
     success: bool | None
     code: str
     message: str
@@ -79,30 +130,66 @@ class Answer:
 
     @property
     def nothing(self) -> bool:
-        """Whether it says that there is nothing to tell of what was asked."""
-        return self.empty and (self.code in NOTHING or bool(self.barred))
+        """Whether it says that there is nothing to tell of what was asked, of all or of goods that it names."""
+        return self.empty and self.success is not None and (self._no or (self.code in DONE and bool(self.barred)))
 
     @property
     def barred(self) -> frozenset[str]:
-        """Skus that its words name as not to be had under this contract."""
-        found = _NAMED.search(self.message)
-        return frozenset(_DIGITS.findall(found[1])) if found else frozenset()
+        """Numbers that its words name as not to be had under this contract; those that are skus count."""
+        if self.operation not in OF_GOODS:
+            return frozenset()
+        parts = [part for part in _PARTS.split(self.message) if _BARS.search(part)]
+        return frozenset(number for part in parts for number in _NUMBER.findall(part))
+
+    def names(self, skus: Iterable[str]) -> list[str]:
+        """Those of these skus that are named as not to be had."""
+        barred = self.barred
+        return [sku for sku in skus if sku in barred]
+
+    def bars(self, sku: str, skus: Sequence[str]) -> bool:
+        """Whether it says that a sku of those asked about is not to be had: by its name, or alone and without names."""
+        return sku in self.barred or (len(skus) == 1 and self.nothing and self._no and not self.names(skus))
 
     @property
     def words(self) -> str:
         """Why, in the supplier's words on one line, whichever goods were asked about beside; else its code."""
-        return sdk.legible(" ".join(_NAMED.sub("", self.message).split()) or self.code)
+        message = _NAMED.sub("", self.message)
+        if self.barred:
+            parts = (_LEFT.sub(" ", _NUMBER.sub(" ", part)).strip() for part in _PARTS.split(message))
+            message = "；".join(dict.fromkeys(part for part in parts if part))
+        return sdk.legible(" ".join(message.split()) or self.code)
 
     @property
     def fault(self) -> type[sdk.SupplierError] | None:
-        """The class of what went wrong; None where it is an answer."""
+        """The class of what went wrong; None where it is an answer. What no table lists is a ContractError."""
         gateway = self.success is None or "token" in self.message.lower()
         if fault := (GATEWAY if gateway else BUSINESS).get(self.code):
             return fault
-        return None if self.success or self.nothing else sdk.ContractError
+        if self.nothing or self._yes:
+            return None
+        return sdk.AreaRefusedError if self._of_area else sdk.ContractError
+
+    @property
+    def _of_area(self) -> bool:
+        """Whether what it refuses is the area, whichever goods are asked about."""
+        if self.operation not in PLACED or not self.empty or re.search(r"(?<!\d)\d{6,}", self.message):
+            return False
+        words = self.success is False and _PLACE.search(self.message) and not _GOODS.search(self.message)
+        return self.code in AREA_REFUSED or bool(words)
+
+    @property
+    def _yes(self) -> bool:
+        """Whether it is an answer to what was asked; stock says no more than its rows."""
+        if self.empty:
+            return self.success is True and self.code in EMPTY.get(self.operation, ())
+        return self.success is not False and (self.code in DONE or (self._no and bool(self.barred)))
+
+    @property
+    def _no(self) -> bool:
+        return self.code in NOTHING.get(self.operation, ())
 
 
-def envelope(value: Any) -> Answer | None:
+def envelope(operation: str, value: Any) -> Answer | None:
     """The answer that a decoded body is, its result as it came; None where it is no envelope.
 
     Raises ValueError where two names of the envelope differ in blanks alone.
@@ -110,20 +197,18 @@ def envelope(value: Any) -> Answer | None:
     if not isinstance(value, dict):
         return None
     members = _named(value)
-    code = told(members.get("resultCode", members.get("code"))) or ""
-    success = _TRUTH.get(str(members.get("success")).lower())
-    if success is None and "result" in members and code not in GATEWAY:
-        success = True
+    code = told(members.get("resultCode")) or told(members.get("code")) or ""
+    success = _TRUTH.get(str(members.get("success")).strip().lower(), False)
     message = told(members.get("resultMessage", members.get("msg"))) or ""
-    return Answer(success, code, message, members.get("result"))
+    return Answer(operation, success, code, message, members.get("result"))
 
 
-def opened(value: Any, decode: Callable[[bytes], Any]) -> Answer | None:
+def opened(operation: str, value: Any, decode: Callable[[bytes], Any]) -> Answer | None:
     """As `envelope`, with the result ready to be read. decode: for a result that holds JSON itself.
 
     Raises what `decode` raises, and ValueError where two names differ in blanks alone.
     """
-    answer = envelope(value)
+    answer = envelope(operation, value)
     if answer is None:
         return None
     result = answer.result
@@ -170,7 +255,7 @@ def judge(reply: sdk.Reply) -> None:
     if not sdk.whole_json(reply.body):
         raise sdk.UnavailableError(operation=reply.operation, status=reply.status)
     try:
-        answer = envelope(sdk.decode_reply(reply))
+        answer = envelope(reply.operation, sdk.decode_reply(reply))
     except (sdk.ContractError, ValueError):
         return
     if answer and (fault := answer.fault):
@@ -180,10 +265,14 @@ def judge(reply: sdk.Reply) -> None:
 def read(reply: sdk.Reply) -> Answer:
     """The answer that a reply without fault is. Raises ContractError with its body where it is none."""
     try:
-        answer = opened(sdk.decode_reply(reply), lambda body: sdk.decode_reply(_inner(reply, body)))
+        answer = opened(reply.operation, sdk.decode_reply(reply), lambda body: sdk.decode_reply(_inner(reply, body)))
     except ValueError as error:
         raise unpromised(reply, str(error)) from error
-    return answer or _no_envelope(reply)
+    if answer is None:
+        raise unpromised(reply, "no envelope")
+    if fault := answer.fault:
+        raise _error(fault, answer, reply)
+    return answer
 
 
 def unpromised(reply: sdk.Reply, what: str) -> sdk.ContractError:
@@ -197,15 +286,11 @@ def _inner(reply: sdk.Reply, body: bytes) -> sdk.Reply:
     return sdk.Reply(reply.operation, reply.status, reply.headers, body)
 
 
-def _no_envelope(reply: sdk.Reply) -> Answer:
-    raise unpromised(reply, "no envelope")
-
-
 def _error(fault: type[sdk.SupplierError], answer: Answer, reply: sdk.Reply) -> sdk.SupplierError:
     words = sdk.legible(f"{answer.code or 'no code'}: {answer.message}")
     if fault is sdk.RateLimitError:
         return sdk.RateLimitError(words, operation=reply.operation)
-    if fault is sdk.ContractError and reply.operation in TOKENS:
+    if fault is sdk.ContractError and reply.operation in TOKENS and answer.success is not True:
         fault = sdk.AuthError
     error = fault(words, operation=reply.operation, supplier_code=answer.code, status=reply.status)
     if isinstance(error, sdk.ContractError):

@@ -108,16 +108,20 @@ class Row:
         return None
 
 
-def answer_of(exchange: sdk.Exchange, name: str) -> replies.Answer:
-    """A recorded answer. Raises InvalidMessageError where it cannot be read, ContractError where it is none."""
+def answer_of(exchange: sdk.Exchange, name: str, operation: str = "") -> replies.Answer:
+    """A recorded answer. operation: where the reply is not named after it. Raises InvalidMessageError where it cannot
+    be read, ContractError where it is none.
+    """
     body = exchange.replies.get(name)
     if body is None:
         raise sdk.InvalidMessageError(sdk.Issue("validation_failed", "/replies", expected=f"a reply {name}"))
-    answer = replies.opened(read(name, body), lambda inner: read(name, inner, "result"))
+    answer = replies.opened(operation or name, read(name, body), lambda inner: read(name, inner, "result"))
     if answer is None:
         raise _unpromised(name, body, "an envelope")
     if answer.fault:
         raise _unpromised(name, body, f"an answer, not {answer.code or 'no code'}: {answer.message}")
+    if answer.nothing and not any(answer.bars(sku, exchange.skus) for sku in exchange.skus):
+        raise _unpromised(name, body, "an answer about goods that were asked about")
     return answer
 
 

@@ -1,0 +1,43 @@
+"""Whether goods that no page of the pools showed are still sold: by `check`, one call for 100 of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adapters.jd_vop import replies
+from adapters.jd_vop.pulls import together
+from gateway import sdk
+
+SOLD = {"1": True, "0": False}
+"""`saleState`: whether goods may be sold under this contract."""
+
+
+async def still_sold(http: sdk.Http, skus: Sequence[str]) -> frozenset[str]:
+    """Those of these that `check` calls saleable. Raises ContractError where it does not answer for one of them."""
+    reply = await http.call(sdk.Request("check", form={"skuIds": ",".join(skus)}))
+    answer = replies.read(reply)
+    named = set(answer.names(skus))
+    rest = [sku for sku in skus if sku not in named]
+    if not answer.nothing:
+        states = _states(reply, answer)
+        if not all(sku in states for sku in rest):
+            raise replies.unpromised(reply, "skus that were asked about are not answered for")
+        return frozenset(sku for sku in rest if states[sku])
+    if named:
+        return await still_sold(http, rest) if rest else frozenset()
+    if len(skus) > 1:
+        return frozenset().union(*await together(*(still_sold(http, (sku,)) for sku in skus)))
+    if not answer.bars(skus[0], skus):
+        raise replies.unpromised(reply, "no answer about what was asked")
+    return frozenset()
+
+
+def _states(reply: sdk.Reply, answer: replies.Answer) -> dict[str, bool]:
+    """Whether each sku is sold; one that is told in two ways, or not in the words of the interface, is left out."""
+    told: dict[str, set[bool | None]] = {}
+    for row in answer.result if isinstance(answer.result, list) else [None]:
+        if not isinstance(row, dict):
+            raise replies.unpromised(reply, "no list of states")
+        state = SOLD.get(replies.told(row.get("saleState")) or "")
+        told.setdefault(replies.told(row.get("skuId")) or "", set()).add(state)
+    return {sku: True in states for sku, states in told.items() if len(states) == 1 and None not in states}

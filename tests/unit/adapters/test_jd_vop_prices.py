@@ -1,0 +1,40 @@
+"""Numbers that contradict the price basis of a contract are refused, and no others."""
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.jd_vop import Adapter
+from adapters.jd_vop.options import Options
+from gateway import sdk
+from schemas.catalog import Facet, PriceBasis
+
+CENT = Decimal("0.01")
+
+
+def read(basis: PriceBasis, price: Decimal, net: Decimal, tax: int) -> sdk.Item | sdk.Refusal:
+    row = f'{{"skuId":31,"price":{price},"nakedPrice":{net},"tax":{tax}}}'
+    body = f'{{"success":true,"resultCode":"0000","result":[{row}]}}'.encode()
+    exchange = sdk.Exchange(("31",), {"get_sell_price": body})
+    record = sdk.Record(Facet.PRICE, exchange.encode(), datetime(2026, 5, 1, tzinfo=UTC))
+    (found,) = Adapter(Options(price_basis=basis)).normalise(record)
+    return found
+
+
+@given(
+    net=st.decimals("0.01", "99999", places=2),
+    tax=st.sampled_from([0, 1, 3, 6, 9, 13, 16, 17]),
+    off=st.sampled_from([-1, 0, 1]),
+)
+def test_the_numbers_have_to_be_of_the_basis_beyond_rounding(net, tax, off):
+    gross = (net * (100 + tax) / 100).quantize(CENT, ROUND_HALF_UP)
+    told = max(CENT, net + off * CENT)
+    assert isinstance(read(PriceBasis.GROSS, gross, told, tax), sdk.Item) or gross - net <= 4 * CENT
+    assert isinstance(read(PriceBasis.NET, net, told, tax), sdk.Item) or gross - net <= 4 * CENT
+    if gross - net > 4 * CENT:
+        for found in (read(PriceBasis.GROSS, net, told, tax), read(PriceBasis.NET, gross, told, tax)):
+            assert isinstance(found, sdk.Refusal)
+            assert found.issues[0].code == "contract_error"
+            assert "price_basis" in found.issues[0].expected
