@@ -45,7 +45,8 @@ def prices(exchange: sdk.Exchange, basis: PriceBasis) -> Iterator[sdk.Item | sdk
     answer = answer_of(exchange, "get_sell_price")
     rows = rows_of(exchange, "get_sell_price", answer)
     for sku in exchange.skus:
-        if answer.nothing and not answer.bars(sku, exchange.skus):
+        unnamed = sku not in rows and "" in rows  # a row of an unknown sku may be its own
+        if unnamed or (answer.nothing and not answer.bars(sku, exchange.skus)):
             yield not_answered(sku, "get_sell_price")
             continue
         row = rows.get(sku) or Row({}, ("replies", "get_sell_price"))
@@ -156,7 +157,7 @@ def listing(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:
 
 def _listing(sku: str, shelf: Row, sale: Row) -> sdk.Item | sdk.Refusal:
     on, saleable = shelf.word("state", SHELVES), sale.word("saleState", SHELVES)
-    if on is None or saleable is None:
+    if on is None or saleable is None or shelf.issues or sale.issues:
         return sdk.Refusal(sku, (*shelf.issues, *sale.issues))
     reason = UNSALEABLE if on is Shelf.ON and saleable is Shelf.OFF else None
     return sdk.Item(ListingFacts(sku=sku, shelf=Shelf.OFF if reason else on, reason=reason))

@@ -82,7 +82,7 @@ async def _page(http: sdk.Http, place: Place, options: Options) -> tuple[list[st
     form = {"pageNum": place.pools[0], "pageNo": str(place.page)}
     reply = await http.call(sdk.Request("get_sku_by_page", form=form))
     answer = replies.read(reply)
-    if place.page == 1 and answer.empty:
+    if answer.nothing or (place.page == 1 and answer.empty):  # none such: the pool has become shorter meanwhile
         return [], Place(pools=place.pools[1:])
     if not isinstance(answer.result, dict):
         raise replies.unpromised(reply, "no page")

@@ -138,16 +138,21 @@ def read(name: str, body: bytes, *steps: str) -> Any:
 
 
 def rows_of(exchange: sdk.Exchange, name: str, answer: replies.Answer) -> dict[str, Row]:
-    """What an answer says of each sku, `skuId` here and `sku` there. Raises ContractError for another shape."""
+    """What an answer says of each sku, `skuId` here and `sku` there; "" has a row that names none, where there is one.
+
+    A sku that is told of in two ways is refused. Raises ContractError for another shape.
+    """
     if answer.empty:
         return {}
     rows: dict[str, Row] = {}
-    for index, element in enumerate(answer.result if isinstance(answer.result, list) else [None]):
+    for index, element in enumerate(answer.result if isinstance(answer.result, list) else ()):
         members = element if isinstance(element, dict) else {}
-        sku = replies.told(members.get("skuId", members.get("sku")))
-        if sku is None or (sku in rows and rows[sku].members != members):
-            raise _unpromised(name, exchange.replies[name], "every sku once, by its number")
-        rows[sku] = Row(members, ("replies", name, "result", index))
+        sku = replies.told(members.get("skuId", members.get("sku"))) or ""
+        row = rows.setdefault(sku, Row(members, ("replies", name, "result", index)))
+        if sku and row.members != members and not row.issues:
+            row.refuse("contract_error", "skuId" if "skuId" in members else "sku", "every sku once")
+    if not any(rows):
+        raise _unpromised(name, exchange.replies[name], "every sku by its number")
     return rows
 
 
