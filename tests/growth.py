@@ -223,7 +223,7 @@ def _others() -> Iterable[Dimension]:
     )
     skus = lambda n: sdk.Exchange(tuple(map(str, range(n))), {"a": b"{}"}).encode()  # noqa: E731
     yield Dimension("exchange", "skus", skus, decode_exchange, 2_000)
-    said = lambda text: replies.Answer(success=False, code="", message=text, result=None)  # noqa: E731
+    said = lambda text: replies.Answer("get_sell_price", success=False, code="", message=text, result=None)  # noqa: E731
     words_of = lambda answer: (answer.barred, answer.words)  # noqa: E731
     yield Dimension("jd_vop", "blanks", lambda n: said("skuId" + " " * n), words_of, 10_000)
     yield Dimension("jd_vop", "lists", lambda n: said("skuId[" * n), words_of, 10_000)

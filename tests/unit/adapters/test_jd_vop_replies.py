@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.jd_vop import Adapter, replies
 from adapters.jd_vop.options import Options
 from gateway import sdk
-from schemas.catalog import Facet, PriceFacts, Quote
+from schemas.catalog import Facet, PriceFacts, ProductFacts, Quote
 
 ADAPTER = Adapter(Options(areas=("7_412_3545",)))
 OPERATIONS = [*sorted(replies.NOTHING), "get_province", "message_del", "access_token"]
@@ -48,7 +49,8 @@ def test_a_code_that_is_listed_for_an_operation_says_nothing(operation, codes, e
 @pytest.mark.parametrize("code", sorted(replies.DONE))
 def test_a_yes_holds_something_but_where_it_is_listed(operation, code):
     listed = code in replies.EMPTY.get(operation, ())
-    for empty in (None, "", [], {}, "[]", "{}"):
+    empties: list[object] = [None, "", [], {}, "[]", "{}"]
+    for empty in empties:
         assert refused(operation, True, code, empty) is (None if listed else sdk.ContractError)
     assert refused(operation, True, code, [{"skuId": 1}]) is None
     assert refused(operation, ABSENT, code, [{"skuId": 1}]) is None
@@ -56,9 +58,9 @@ def test_a_yes_holds_something_but_where_it_is_listed(operation, code):
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_code_that_nobody_lists_is_no_answer(operation):
-    successes = (True, 1, "true", None, ABSENT, 0, "0", False, "maybe", 2, [], {})
+    successes: tuple[object, ...] = (True, 1, "true", None, ABSENT, 0, "0", False, "maybe", 2, [], {})
     codes = ("PARAM_VALUE_ERROR", "5002", "1003x")
-    results = (None, "", [], {}, "[]", [{"skuId": 1}], ABSENT)
+    results: tuple[object, ...] = (None, "", [], {}, "[]", [{"skuId": 1}], ABSENT)
     for success, code, result in product(successes, codes, results):
         found = refused(operation, success, code, result)
         assert found is sdk.ContractError or (found is sdk.AuthError and operation in replies.TOKENS)
@@ -145,7 +147,7 @@ async def test_skus_that_are_named_cost_one_question_a_time(named, least):
     exchanges = await ADAPTER.read(shop, Facet.PRICE, skus, "")
     assert shop.calls == least
     records = [sdk.Record(Facet.PRICE, each.encode(), datetime(2026, 5, 1, tzinfo=UTC)) for each in exchanges]
-    facts = [item.facts for record in records for item in ADAPTER.normalise(record)]
+    facts = [item.facts for record in records for item in ADAPTER.normalise(record) if isinstance(item, sdk.Item)]
     quotes = {each.sku: each.quote for each in facts if isinstance(each, PriceFacts)}
     assert quotes == {sku: Quote.NO_QUOTE if sku in shop.bad else Quote.QUOTED for sku in skus}
 
@@ -170,7 +172,7 @@ def test_a_refused_area_is_told_from_refused_goods(operation, code, message):
 class Gallery:
     """A supplier that refuses to tell the images of some skus, and of whoever is asked about beside."""
 
-    def __init__(self, bad: set[str], no: tuple[object, ...]) -> None:
+    def __init__(self, bad: set[str], no: tuple[Any, ...]) -> None:
         self.bad, self.no = bad, no
 
     async def call(self, request: sdk.Request) -> sdk.Reply:
@@ -191,5 +193,6 @@ class Gallery:
 async def test_a_refused_batch_of_images_costs_the_others_nothing(no):
     exchanges = await ADAPTER.read(Gallery({"32"}, no), Facet.PRODUCT, ["31", "32", "33"], "")
     records = [sdk.Record(Facet.PRODUCT, each.encode(), datetime(2026, 5, 1, tzinfo=UTC)) for each in exchanges]
-    images = {item.facts.sku: len(item.facts.images) for record in records for item in ADAPTER.normalise(record)}
+    facts = [item.facts for record in records for item in ADAPTER.normalise(record) if isinstance(item, sdk.Item)]
+    images = {each.sku: len(each.images) for each in facts if isinstance(each, ProductFacts)}
     assert images == {"31": 1, "32": 0, "33": 1}
