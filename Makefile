@@ -1,12 +1,15 @@
 # Everything a developer types. Each target first makes .venv what requirements.lock says; see .ci/bootstrap.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install demo test test-fast check bench schemas format lock new-adapter
+.PHONY: help install demo test test-fast chaos check bench schemas format lock new-adapter
 
 BIN := .venv/bin
 ARGS ?=
 # Processes that share the tests, each with engines of its own; 0: none but the first.
 WORKERS ?= 2
+# How long `make chaos` breaks things, and the seed that its faults are drawn from.
+MINUTES ?= 10
+SEED ?= 1
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 # What runs in the foreground ends with make, even when make is killed outright.
 FOREGROUND := $(if $(shell command -v setpriv),exec setpriv --pdeathsig TERM --,exec)
@@ -27,6 +30,9 @@ test: install ## run every test, on real Kafka and PostgreSQL
 
 test-fast: install ## run the tests that need no engine, no killed process and no browser
 	@$(FOREGROUND) $(PYTEST) -m "not engines and not crash and not browser" $(ARGS)
+
+chaos: install ## break programs and engines under load and judge what is left; MINUTES=10 SEED=1
+	@$(FOREGROUND) $(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
 
 check: install ## lint, format, types, import contracts, dependencies, generated files
 	@$(BIN)/ruff check

@@ -29,6 +29,7 @@ from gateway.feeds import queries
 from gateway.feeds.admit import Admission
 from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import Lane
+from gateway.feeds.comparison import Comparisons
 from gateway.feeds.contents import Contents
 from gateway.feeds.finish import Finisher
 from gateway.feeds.holds import Holds
@@ -203,7 +204,8 @@ def compose(services: Services) -> Stages:
     finisher = Finisher(pool, withdrawer.wake, waits.end)
     holds = Holds(pool, contents, withdrawer.wake)
     admission = Admission(pool, services.producers, numbers, services.seal, finisher.touched)
-    replays = _replays(services, FeedReplays(applier, services.producers[Lane.EXPRESS], profiles, suppliers), holds)
+    feed_replays = FeedReplays(applier, services.producers[Lane.EXPRESS], profiles, suppliers)
+    replays = _replays(services, feed_replays, holds)
     app = web.Application(middlewares=[answer_problems])
     app.add_routes(OpsRoutes(services.health).routes())
     jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("numbers", numbers.watch)]
@@ -229,7 +231,8 @@ def compose(services: Services) -> Stages:
         app.add_routes(_vendor_routes(services, admission, reports, waits).routes())
         app.add_routes(DocsRoutes().routes())
     if "console" in roles:
-        app.add_subapp("/admin/v1", _admin(services, reports, holds, replays))
+        comparisons = Comparisons(services.feed_pool, contents, feed_replays)
+        app.add_subapp("/admin/v1", _admin(services, reports, holds, replays, comparisons))
     return Stages(app, jobs)
 
 
@@ -278,13 +281,16 @@ def _vendor_routes(services: Services, admission: Admission, reports: Reports, w
     return VendorRoutes(admission, reports, waits, live.suppliers, live.keys, services.registry, limits)
 
 
-def _admin(services: Services, reports: Reports, holds: Holds, replays: Replays) -> web.Application:
+def _admin(
+    services: Services, reports: Reports, holds: Holds, replays: Replays, comparisons: Comparisons
+) -> web.Application:
     pool, token = services.pool, services.settings.admin_token
+    letters = DeadLetters(pool)
     parts: list[Routes] = [
         SupplierRoutes(Suppliers(pool, services.box), Keys(pool, services.box), services.registry),
         FeedRoutes(reports, holds),
-        DeadLetterRoutes(DeadLetters(pool)),
-        ReplayRoutes(replays),
+        DeadLetterRoutes(letters),
+        ReplayRoutes(replays, letters, comparisons),
         PullRoutes(PullStatus(pool, services.live.suppliers, services.registry)),
         AuditRoutes(pool),
     ]

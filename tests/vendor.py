@@ -38,6 +38,9 @@ def prices(
     ]
 
 
+SCOPES = ["feeds:product", "feeds:price", "feeds:stock", "feeds:listing", "read"]
+
+
 async def declared(url: str, supplier: str, **declaration: Any) -> Keys:
     """Declare a supplier that feeds everything and issue it both kinds of keys."""
     facets = ["product", "price", "stock", "listing"]
@@ -48,7 +51,7 @@ async def declared(url: str, supplier: str, **declaration: Any) -> Keys:
             assert response.status == 200, await response.text()
         secrets = []
         for kind in ("bearer", "webhook"):
-            async with session.post(f"suppliers/{supplier}/keys", json={"kind": kind}) as response:
+            async with session.post(f"suppliers/{supplier}/keys", json={"kind": kind, "scopes": SCOPES}) as response:
                 assert response.status == 201, await response.text()
                 secrets.append((await response.json())["secret"])
     return Keys(supplier, *secrets)

@@ -11,7 +11,8 @@ from aiohttp import web
 from pydantic import Field, StringConstraints
 
 from gateway.admin.http import ACTOR, Sent, answer, asked, sent
-from gateway.deadletters import DeadLetterRow, DeadLetters, Filter, LetterSummary, Selection
+from gateway.deadletters import DeadLetterRow, DeadLetters, Filter, LetterSummary, Selection, diff
+from gateway.feeds.comparison import text_of
 from gateway.intake.views import issue_views
 from schemas.catalog import Facet
 
@@ -157,26 +158,21 @@ def shown(letter: LetterSummary) -> dict[str, object]:
     """A letter as the API words it: its feed is a text, as vendors know it, and its issues carry their words."""
     plain = asdict(letter)
     feed, page = (None if number is None else str(number) for number in (plain.pop("feed_no"), plain.pop("page_no")))
-    return {**plain, "feed": feed, "page": page, "issues": issue_views(plain["issues"])}
+    issues = {name: issue_views(plain[name]) for name in ("issues", "replay_issues")}
+    return {**plain, "feed": feed, "page": page, **issues}
 
 
 def whole(letter: DeadLetterRow) -> dict[str, object]:
-    """A letter with its bytes: as base64, and as text where they are UTF-8."""
+    """A letter with its bytes, as base64, and as text where they are UTF-8, beside the patch that was taken."""
     plain = shown(letter)
     del plain["patched"]
     headers = letter.headers and [[name, value.decode(errors="replace")] for name, value in letter.headers]
     return {
         **plain,
-        "key": _text(letter.key),
+        "key": text_of(letter.key),
         "headers": headers,
         "original": b64encode(letter.original).decode(),
-        "original_text": _text(letter.original),
-        "patched_text": _text(letter.patched),
+        "original_text": text_of(letter.original),
+        "patched_text": text_of(letter.patched),
+        "diff": None if letter.patched is None else diff(letter.original, letter.patched),
     }
-
-
-def _text(content: bytes | None) -> str | None:
-    try:
-        return None if content is None else content.decode()
-    except UnicodeDecodeError:
-        return None

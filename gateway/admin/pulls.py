@@ -7,7 +7,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from gateway.admin.http import ACTOR, Sent, answer, sent
+from gateway.admin.http import ACTOR, Sent, answer, asked, sent
 from gateway.sessions import PullStatus
 from schemas.catalog import Facet
 
@@ -16,6 +16,12 @@ class Pulling(Sent):
     """Body of a wish to pull now. Without facets, all."""
 
     facets: Annotated[tuple[Facet, ...], Field(min_length=1)] | None = None
+
+
+class Asked(Sent):
+    """Query of the list. supplier: only this one; the list is empty when it is not pulled."""
+
+    supplier: str | None = None
 
 
 class PullRoutes:
@@ -33,8 +39,12 @@ class PullRoutes:
         ]
 
     async def all(self, request: web.Request) -> web.Response:
-        """Every supplier that is pulled."""
-        return answer({"suppliers": await self._status.all()})
+        """Every supplier that is pulled, or the one that is asked for."""
+        supplier = asked(request, Asked).supplier
+        if supplier is None:
+            return answer({"suppliers": await self._status.all()})
+        found = await self._status.one(supplier)
+        return answer({"suppliers": [] if found is None else [found]})
 
     async def pull(self, request: web.Request) -> web.Response:
         """Have facets pulled as a whole at once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 from uuid import UUID
 
@@ -11,7 +11,8 @@ from pydantic import Field, StringConstraints
 
 from gateway.admin.deadletters import LETTER, Chosen, Reason, Size
 from gateway.admin.http import ACTOR, Sent, answer, asked, sent
-from gateway.deadletters import Job, Patch, Progress, ReplayResult, Replays
+from gateway.deadletters import DeadLetters, Job, Patch, Progress, ReplayResult, Replays
+from gateway.feeds.comparison import Comparison, Comparisons
 from gateway.intake.views import issue_views
 
 JOB = LETTER.replace("letter", "job")
@@ -60,8 +61,10 @@ class ItemPage(Sent):
 class ReplayRoutes:
     """`/deadletters/{id}/replay` and `/predict`: one letter; `/replays`: planned, started, watched, cancelled."""
 
-    def __init__(self, replays: Replays) -> None:
+    def __init__(self, replays: Replays, letters: DeadLetters, comparisons: Comparisons) -> None:
         self._replays = replays
+        self._letters = letters
+        self._comparisons = comparisons
 
     def routes(self) -> list[web.RouteDef]:
         """The table of them."""
@@ -77,15 +80,22 @@ class ReplayRoutes:
         ]
 
     async def predict(self, request: web.Request) -> web.Response:
-        """What a replay of one letter would come to now; nothing happens."""
+        """What a replay of one letter would come to now, beside what the mall has; nothing happens."""
         body, letter = await sent(request, Trying), UUID(request.match_info["letter"])
-        return answer(_result(await self._replays.predict(letter, body.patched())))
+        compared = await self._compared(letter, body.patched())
+        return answer(_result(await self._replays.predict(letter, body.patched()), compared))
 
     async def replay(self, request: web.Request) -> web.Response:
-        """Replay one letter now."""
+        """Replay one letter now; `mall` is what was there before."""
         body, letter = await sent(request, Replaying), UUID(request.match_info["letter"])
+        compared = await self._compared(letter, body.patched())
         result = await self._replays.replay(letter, actor=request[ACTOR], reason=body.reason, patch=body.patched())
-        return answer(_result(result))
+        return answer(_result(result, compared))
+
+    async def _compared(self, letter: UUID, patch: Patch | None) -> Comparison:
+        """Raises UnknownLetterError. A patch that an earlier replay took is none of this one's."""
+        found = await self._letters.show(letter)
+        return await self._comparisons.of(replace(found, patched=None if patch is None else patch.content))
 
     async def list(self, request: web.Request) -> web.Response:
         """Jobs, the newest first."""
@@ -121,9 +131,9 @@ class ReplayRoutes:
         return await self.show(request)
 
 
-def _result(result: ReplayResult) -> dict[str, object]:
+def _result(result: ReplayResult, compared: Comparison) -> dict[str, object]:
     issues = issue_views([asdict(issue) for issue in result.issues])
-    return {"outcome": result.outcome, "issues": issues, "detail": result.detail}
+    return {"outcome": result.outcome, "issues": issues, "detail": result.detail, **asdict(compared)}
 
 
 def _job(job: Job) -> dict[str, object]:

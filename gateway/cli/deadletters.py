@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
+from rich.text import Text
 
 from gateway.cli import replays
 from gateway.cli.connection import admin
@@ -110,7 +111,7 @@ async def list_(matching: Matching | None = None, *, limit: int = 20, json: Json
 async def show(
     letter: str, /, *, original: Annotated[bool, Parameter(negative="")] = False, json: Json = False
 ) -> None:
-    """One dead letter: where it failed, why, and the bytes as they came.
+    """One dead letter: where it failed, why, the bytes as they came, and the patch that was taken instead.
 
     Parameters
     ----------
@@ -195,9 +196,11 @@ def _show(letter: dict[str, Any]) -> None:
     )
     console.print()
     replays.issues(letter["issues"])
+    if letter["replay_issues"] not in ([], letter["issues"]):
+        console.print(Text("\nThe last replay was rejected for:"))
+        replays.issues(letter["replay_issues"])
     console.print()
-    text = letter["original_text"]
-    console.print(
-        f"({len(b64decode(letter['original']))} bytes, not UTF-8; see --original)" if text is None else text,
-        markup=False,
-    )
+    if letter["diff"] is not None:
+        replays.side_by_side(letter)
+    else:
+        replays.titled("original", letter["original_text"])

@@ -31,8 +31,7 @@ async def status(supplier: str | None = None, /, *, json: Json = False) -> int:
         Only this one.
     """
     async with admin() as client:
-        found = (await client.get("pulls"))["suppliers"]
-    found = [each for each in found if supplier in (None, each["supplier"])]
+        found = (await client.get("pulls", supplier=supplier))["suppliers"]
     if json:
         emit(found)
         return DONE
@@ -40,7 +39,9 @@ async def status(supplier: str | None = None, /, *, json: Json = False) -> int:
     table(
         "supplier|state|owner|calls/s|facet|age|#waiting|sweep",
         (row for each in found for row in _rows(each, now)),
-        empty="No supplier is pulled yet: one whose adapter pulls feeds appears here once a process owns it.",
+        empty="No supplier is pulled: none has an adapter that pulls feeds."
+        if supplier is None
+        else f"{supplier} is not pulled: its adapter only takes what is pushed.",
     )
     for each in found:
         _tell_faults(each)

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from gateway.cli.connection import admin
+from gateway.cli.feeds import said
 from gateway.cli.output import Json, console, emit, facts, moment, table
 from gateway.cli.selection import Chosen
 from gateway.outbound import AdminClient
@@ -126,6 +127,39 @@ def issues(found: list[dict[str, Any]]) -> None:
     table("code|path|actual|expected|问题|problem", rows, empty="")
 
 
+def side_by_side(found: dict[str, Any]) -> None:
+    """A record as it came, its patch, the difference, and what the mall had for its keys."""
+    for title, text in (
+        ("original", found["original_text"]),
+        ("patch", found["patched_text"]),
+        ("diff", found["diff"]),
+    ):
+        titled(title, text)
+    if "mall" in found:
+        rows = ([each["sku"], each["area"], _in_mall(found["facet"], each)] for each in found["mall"])
+        table("sku|area|the mall has", rows, empty="The record names no key that the mall could have.")
+
+
+def titled(title: str, text: str | None) -> None:
+    """A text below its title. Text of vendors is never markup."""
+    if text is None:
+        text = "(not UTF-8; see --original)"
+    console.print(Text(title, style="bold"))
+    console.print(Text(text))
+    console.print()
+
+
+def _in_mall(facet: str, key: dict[str, Any]) -> str:
+    """What the mall has for a key, in a few words."""
+    match key["status"]:
+        case "accepted":
+            return said(facet, key["item"]) or "something that cannot be read now"
+        case "withdrawn":
+            return "nothing; it was withdrawn"
+        case _:
+            return "nothing yet"
+
+
 async def _one(client: AdminClient, letter: str, body: dict[str, Any], *, dry_run: bool, json: bool) -> None:
     if dry_run:
         trial = {name: value for name, value in body.items() if name != "reason"}
@@ -135,6 +169,8 @@ async def _one(client: AdminClient, letter: str, body: dict[str, Any], *, dry_ru
     if json:
         emit(result)
     else:
+        if "patch" in body:
+            side_by_side(result)
         facts([("foretold" if dry_run else "outcome", result["outcome"]), ("detail", result["detail"])])
         if result["issues"]:
             issues(result["issues"])

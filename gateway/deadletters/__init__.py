@@ -12,12 +12,13 @@ from gateway.deadletters.errors import (
     LetterClosedError,
     NoHandlerError,
     NothingSelectedError,
+    PatchNotTakenError,
     ReasonRequiredError,
     SelectionTooWideError,
     UnknownLetterError,
 )
 from gateway.deadletters.letters import DeadLetter, DeadLetterRow, LetterSummary, issues_json, storable
-from gateway.deadletters.patch import Patch
+from gateway.deadletters.patch import Patch, diff, refuse_patch
 from gateway.deadletters.record import record
 from gateway.deadletters.replay import Handler, Predictor, ReplayResult
 from gateway.deadletters.replays import Item, Job, Progress, Replays
@@ -42,6 +43,7 @@ __all__ = [
     "NothingSelectedError",
     "Page",
     "Patch",
+    "PatchNotTakenError",
     "Predictor",
     "Progress",
     "ReasonRequiredError",
@@ -51,9 +53,11 @@ __all__ = [
     "SelectionTooWideError",
     "UnknownLetterError",
     "close_of_feed",
+    "diff",
     "discard_of_feed",
     "issues_json",
     "record",
+    "refuse_patch",
     "settle",
     "storable",
 ]

@@ -31,6 +31,10 @@ class NoHandlerError(DeadLetterError):
     code = "conflict"
 
 
+class PatchNotTakenError(DeadLetterError):
+    """Nothing of this dead letter is judged anew: what it stands for is done again, and no patch bears on that."""
+
+
 class JobStateError(DeadLetterError):
     """The replay is past that."""
 

@@ -95,7 +95,11 @@ class DeadLetter:
 
 @dataclass(frozen=True, kw_only=True)
 class LetterSummary:
-    """A dead letter in a list. state: open, replayed or discarded; outcome: what the last replay came to."""
+    """A dead letter in a list. state: open, replayed or discarded; outcome: what the last replay came to.
+
+    issues: what is wrong with the original; replay_issues: what the last replay was rejected for, which may have judged
+    a patch.
+    """
 
     id: UUID
     fingerprint: str
@@ -117,6 +121,7 @@ class LetterSummary:
     state: str
     outcome: str | None
     replays: int
+    replay_issues: tuple[Issue, ...]
     reason: str | None
     created_at: datetime
     state_at: datetime
@@ -170,15 +175,15 @@ def headers_json(headers: Headers | None) -> list[list[str]] | None:
 
 def summary_of(row: Row) -> LetterSummary:
     """A row of the list."""
-    return LetterSummary(**{**dict(row), "issues": _issues(row)})
+    return LetterSummary(**{**dict(row), **_issues(row)})
 
 
 def letter_of(row: Row) -> DeadLetterRow:
     """A whole row."""
     headers = row["headers"]
     kept = None if headers is None else tuple((name, b64decode(value)) for name, value in headers)
-    return DeadLetterRow(**{**dict(row), "issues": _issues(row), "headers": kept})
+    return DeadLetterRow(**{**dict(row), **_issues(row), "headers": kept})
 
 
-def _issues(row: Row) -> tuple[Issue, ...]:
-    return tuple(Issue(**issue) for issue in row["issues"])
+def _issues(row: Row) -> dict[str, tuple[Issue, ...]]:
+    return {name: tuple(Issue(**issue) for issue in row[name] or ()) for name in ("issues", "replay_issues")}

@@ -7,6 +7,9 @@ import re
 from dataclasses import dataclass
 from hashlib import sha256
 
+from gateway.deadletters.errors import PatchNotTakenError
+from gateway.deadletters.letters import DeadLetterRow
+
 MAX_COMPARED = 65_536
 """Bytes of a side beyond which comparing line by line would hold up the loop."""
 
@@ -29,6 +32,12 @@ class Patch:
             "original_sha256": sha256(original).hexdigest(),
             "patched_sha256": sha256(self.content).hexdigest(),
         }
+
+
+def refuse_patch(letter: DeadLetterRow) -> None:
+    """For stages that judge no content. Raises PatchNotTakenError where an operator wants a patch judged."""
+    if letter.patched is not None:
+        raise PatchNotTakenError
 
 
 def diff(original: bytes, patched: bytes) -> str:

@@ -66,7 +66,7 @@ _SUMMARY = """
            letter.id, letter.fingerprint, letter.supplier, letter.facet, letter.stage, letter.code, letter.issues,
            letter.sku, letter.feed_no, letter.page_no, letter.record_index, letter.line, letter.revision,
            letter.received_at, letter.topic, letter.partition, letter."offset", letter.state, letter.outcome,
-           letter.replays, letter.reason, letter.created_at, letter.state_at
+           letter.replays, letter.replay_issues, letter.reason, letter.created_at, letter.state_at
 """
 
 LETTERS = f"""
@@ -172,20 +172,28 @@ DISCARD = f"""
 
 CLOSE = """
     UPDATE dead_letters
-       SET state = 'replayed', outcome = $2, replays = replays + 1, patched = $3, state_at = now()
+       SET state = 'replayed', outcome = $2, replays = replays + 1, replay_issues = NULL, patched = $3,
+           state_at = now()
      WHERE id = $1
 """
 
-# The replay was rejected: the letter shows the latest reasons, in the group of the latest reason.
+# The original was rejected again: the letter shows the latest reasons, in the group of the latest reason.
 REJECTED_AGAIN = """
     UPDATE dead_letters
-       SET outcome = $2, replays = replays + 1, fingerprint = $3, code = $4, issues = $5
+       SET outcome = $2, replays = replays + 1, replay_issues = $5, fingerprint = $3, code = $4, issues = $5
+     WHERE id = $1
+"""
+
+# A patch was rejected: that says nothing new of the original, and its values are none that the supplier sent.
+PATCH_REJECTED = """
+    UPDATE dead_letters
+       SET outcome = $2, replays = replays + 1, replay_issues = $3
      WHERE id = $1
 """
 
 MARK_FAILED = """
     UPDATE dead_letters
-       SET outcome = 'failed', replays = replays + 1
+       SET outcome = 'failed', replays = replays + 1, replay_issues = NULL
      WHERE id = $1 AND state = 'open'
     RETURNING fingerprint
 """

@@ -39,7 +39,7 @@ class ReplayResult:
 
     outcome: what became of the record, one of the words of a feed's report (normalized, unchanged, stale, rejected, …),
     failed when the handler has a fault, skipped when the letter was not open any more; issues: why it was rejected;
-    detail: words for the operator.
+    detail: words for the operator, as of what a patch alone names.
     """
 
     outcome: str
@@ -53,8 +53,8 @@ Handler = Callable[[Connection, DeadLetterRow], Awaitable[ReplayResult]]
 Raises ServiceUnavailableError when it cannot now; whatever else it raises undoes its effect and is a failed replay.
 """
 
-Predictor = Callable[[Connection, DeadLetterRow], Awaitable[str]]
-"""Foretells the outcome of a replay. Must publish nothing; what it writes is rolled back."""
+Predictor = Handler
+"""Foretells what a replay would come to. Must publish nothing; what it writes is rolled back."""
 
 
 async def replay_letter(
@@ -67,7 +67,10 @@ async def replay_letter(
     found = await _open_letter(connection, letter)
     patched = None if patch is None else patch.content
     result = await _stage(handlers, found)(connection, replace(found, patched=patched))
-    if result.outcome == REJECTED:
+    if result.outcome == REJECTED and patch is not None:
+        issues = issues_json(result.issues)
+        await connection.execute(queries.PATCH_REJECTED, letter, result.outcome, issues)
+    elif result.outcome == REJECTED:
         await _reject_again(connection, found, result)
     else:
         await connection.execute(queries.CLOSE, letter, result.outcome, patched)
@@ -121,9 +124,9 @@ def _fault(error: Exception, letter: UUID) -> ReplayResult:
 class _ForetoldError(Exception):
     """Ends a prediction: its transaction is rolled back."""
 
-    def __init__(self, outcome: str) -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
+    def __init__(self, result: ReplayResult) -> None:
+        super().__init__(result.outcome)
+        self.result = result
 
 
 async def predict_letter(
@@ -134,7 +137,7 @@ async def predict_letter(
         async with transaction(pool) as connection:
             await _foretell(connection, letter, predictors, patch)
     except _ForetoldError as foretold:
-        return ReplayResult(foretold.outcome)
+        return foretold.result
     except Exception as error:  # noqa: BLE001 -- a predictor's fault is that letter's prediction
         return failure_of(error, letter)
 

@@ -32,6 +32,7 @@ from gateway.deadletters.runner import Runner
 from gateway.deadletters.selection import Page, Selection, cursor, page_size, paged, place_by_id
 from gateway.deadletters.service import reasoned, settle
 from gateway.store import Connection, Lease, Pool, acquired, audit, transaction
+from gateway.telemetry import metrics
 
 JobState = Literal["planning", "planned", "running", "done", "cancelled"]
 
@@ -128,14 +129,18 @@ class Replays:
         try:
             async with transaction(self._pool) as connection:
                 found, result = await replay_letter(connection, letter, self._handlers, patch)
-                detail = {"outcome": result.outcome} | ({} if patch is None else patch.detail(found.original))
+                said = {"detail": result.detail} if result.detail else {}
+                changed = {} if patch is None else patch.detail(found.original)
+                detail = {"outcome": result.outcome} | said | changed
                 await _audit(connection, letter, actor, why, detail)
         except DeadLetterError:
             raise
         except Exception as error:  # noqa: BLE001 -- whatever a handler's fault is, the letter and the audit say so
             result = failure_of(error, letter)
             await self._note_failure(letter, result, actor=actor, reason=why)
+            metrics.replays_total.labels(outcome=result.outcome).inc()
             return result
+        metrics.replays_total.labels(outcome=result.outcome).inc()
         async with transaction(self._pool) as connection:
             await settle(connection, [found.fingerprint])
         return result

@@ -33,9 +33,11 @@ WARNINGS = """
      GROUP BY 1 ORDER BY 2 DESC, 1
 """
 
+# Items, however many issues of one code each of them has.
 TOP = """
-    SELECT issue ->> 'code' AS code, count(*) AS count, (array_agg(DISTINCT row ->> 'sku'))[1:$2] AS skus
-      FROM feed_chunks, jsonb_array_elements(problems) AS row, jsonb_array_elements(row -> 'issues') AS issue
+    SELECT issue.code, count(*) AS count, (array_agg(DISTINCT row ->> 'sku'))[1:$2] AS skus
+      FROM feed_chunks, jsonb_array_elements(problems) AS row,
+           LATERAL (SELECT DISTINCT each ->> 'code' AS code FROM jsonb_array_elements(row -> 'issues') AS each) AS issue
      WHERE feed_no = $1
      GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $3
 """

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 from pydantic import ValidationError
@@ -21,7 +23,7 @@ from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.versions import feed_no_of, record_index_of
 from gateway.kafka import CATALOG_TOPIC, Bus, Message, Position, Record
-from gateway.sdk.errors import InvalidMessageError
+from gateway.sdk.errors import InvalidMessageError, ServiceUnavailableError
 from gateway.store import Pool, transaction
 from schemas.base import read
 from schemas.catalog import MESSAGES, Facet
@@ -57,6 +59,13 @@ class Contents:
         records = await self._records(CATALOG_TOPIC[facet], places.values())
         found = {key: _as_it_is(facet, key, records.get(place)) for key, place in places.items()}
         return {key: content for key, content in found.items() if content is not None}
+
+    async def items(self, facet: Facet, places: Mapping[ItemKey, Position]) -> dict[ItemKey, dict[str, Any]]:
+        """What the records there say; nothing while Kafka is away: who shows them to people can do without."""
+        with suppress(ServiceUnavailableError):
+            found = await self.at(facet, places)
+            return {key: orjson.loads(each.message.value) for key, each in found.items() if each.message.value}
+        return {}
 
     async def of(self, facet: Facet, known: Mapping[ItemKey, Known]) -> dict[ItemKey, Content]:
         """The known content of keys under the known versions; what is gone everywhere is left out."""

@@ -8,11 +8,8 @@ Lock order: its dead letter, its row, the horizon, groups of letters.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-
-import orjson
 
 from gateway.deadletters import (
     DeadLetterRow,
@@ -21,6 +18,7 @@ from gateway.deadletters import (
     ReplayResult,
     close_of_feed,
     discard_of_feed,
+    refuse_patch,
     settle,
 )
 from gateway.feeds import horizons
@@ -29,7 +27,7 @@ from gateway.feeds.contents import Contents
 from gateway.feeds.passes import LIFE, NAMED_IN_VAIN, SAMPLE, STAGE
 from gateway.feeds.queries import FACET_CODES
 from gateway.kafka import Position
-from gateway.sdk.errors import GatewayError, ServiceUnavailableError
+from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, Pool, acquired, audit, transaction
 from schemas.catalog import Facet
 from schemas.envelope import ItemKey
@@ -162,15 +160,10 @@ class Holds:
         async with acquired(self._pool) as connection:
             rows = await connection.fetch(ABSENT, FACET_CODES[facet], supplier, feed_no, SAMPLE)
         keys = {ItemKey(row["supplier"], row["sku"], row["area"] or None): row for row in rows}
-        items = await self._items(facet, {key: Position(row["partition"], row["offset"]) for key, row in keys.items()})
+        items = await self._contents.items(
+            facet, {key: Position(row["partition"], row["offset"]) for key, row in keys.items()}
+        )
         return [Absent(key.sku, key.area, str(row["seen"]), items.get(key)) for key, row in keys.items()]
-
-    async def _items(self, facet: Facet, places: dict[ItemKey, Position]) -> dict[ItemKey, dict[str, Any]]:
-        """What lies there; nothing while Kafka is away: the decision can do without."""
-        with suppress(ServiceUnavailableError):
-            found = await self._contents.at(facet, places)
-            return {key: orjson.loads(each.message.value) for key, each in found.items() if each.message.value}
-        return {}
 
     def handlers(self) -> dict[str, Handler]:
         """What replays the letters of held feeds, by stage."""
@@ -178,15 +171,13 @@ class Holds:
 
     def predictors(self) -> dict[str, Predictor]:
         """What foretells that, by stage."""
-        return {STAGE: self._predict}
+        return {STAGE: self._replay}
 
     async def _replay(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
+        refuse_patch(letter)
         if letter.feed_no is not None and await _released(connection, letter.feed_no):
             return ReplayResult(RELEASED)
         return ReplayResult("stale", detail="the feed is not held any more")
-
-    async def _predict(self, connection: Connection, letter: DeadLetterRow) -> str:
-        return (await self._replay(connection, letter)).outcome
 
 
 async def _released(connection: Connection, feed_no: int) -> bool:

@@ -253,6 +253,8 @@ class ChunkProcessor:
 
     def _count(self, head: ChunkHead, decisions: Decisions, seconds: float) -> None:
         metrics.feed_chunk_seconds.labels(lane=head.lane).observe(seconds)
+        if head.mode is Mode.VALIDATE:
+            return
         for outcome, count in decisions.counts().items():
             metrics.feed_items_total.labels(supplier=head.supplier, facet=head.facet, outcome=outcome).inc(count)
 

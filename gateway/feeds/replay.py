@@ -12,8 +12,10 @@ from gateway.deadletters import DeadLetterRow, Handler, Predictor, ReplayResult
 from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import ChunkHead, Lane, Mode, RawRecord
 from gateway.feeds.decide import Decisions, Entry
-from gateway.feeds.normalise import Mixed, Rejection, Result, normalise, parts_of, skus_of
-from gateway.feeds.profile import Profiles
+from gateway.feeds.guard import Outcome
+from gateway.feeds.named import Named, compare, named_by, named_by_chunk
+from gateway.feeds.normalise import Mixed, Rejection, Result, Rules, normalise, parts_of, skus_of
+from gateway.feeds.profile import Profile, Profiles
 from gateway.kafka import Message, Producer
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.exchange import asked_skus
@@ -23,6 +25,10 @@ from schemas.catalog import Facet
 
 REQUEUED = "requeued"
 """A Kafka record that could not be read lies on its topic again."""
+
+
+JUDGED = frozenset({"normalise", "guard"})
+"""Stages whose letters are one record of a feed."""
 
 
 class FeedReplays:
@@ -44,31 +50,54 @@ class FeedReplays:
 
     async def replay(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
         """Judge the record again and make it take effect."""
-        decisions = await self._judged(connection, letter, Mode.UPSERT)
-        issues = tuple(issue for refused in decisions.refused for issue in refused.issues)
-        return ReplayResult(_outcome(decisions), issues)
+        return await self._judged(connection, letter, Mode.UPSERT)
 
-    async def predict(self, connection: Connection, letter: DeadLetterRow) -> str:
+    async def predict(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
         """What `replay` would come to now."""
-        return _outcome(await self._judged(connection, letter, Mode.VALIDATE))
+        return await self._judged(connection, letter, Mode.VALIDATE)
 
     async def requeue(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
         """Put an unreadable record on its topic again; read now, it takes effect like any other."""
-        await self._producer.send([Message(letter.topic or "", letter.key, letter.content, letter.headers or ())])
-        return ReplayResult(REQUEUED)
+        foretold = await self.predict_requeue(connection, letter)
+        if not foretold.issues:
+            await self._producer.send([Message(letter.topic or "", letter.key, letter.content, letter.headers or ())])
+        return foretold
 
-    async def predict_requeue(self, connection: Connection, letter: DeadLetterRow) -> str:
-        """It always goes back to the topic."""
-        return REQUEUED
+    async def predict_requeue(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
+        """It goes back to the topic, unless a patch names others."""
+        if letter.patched is None:
+            return ReplayResult(REQUEUED)
+        verdict = compare(named_by_chunk(letter.original), named_by_chunk(letter.patched))
+        return _refusal(verdict.issue) if verdict.issue else ReplayResult(REQUEUED, detail=verdict.said)
 
-    async def _judged(self, connection: Connection, letter: DeadLetterRow, mode: Mode) -> Decisions:
+    async def named(self, letter: DeadLetterRow) -> list[Named]:
+        """Whom the record names, and whom its patch does where there is one; nothing of letters that are no record."""
+        if letter.stage not in JUDGED:
+            return []
+        _, profile, rules = await self._rules(letter, Mode.VALIDATE)
+        contents = [letter.original] if letter.patched is None else [letter.original, letter.patched]
+        return [_named(profile, rules, letter, each) for each in contents]
+
+    async def _judged(self, connection: Connection, letter: DeadLetterRow, mode: Mode) -> ReplayResult:
+        head, profile, rules = await self._rules(letter, mode)
+        raw = RawRecord(letter.line or 0, letter.content)
+        result = normalise(profile.adapter, raw, rules)
+        said = ""
+        if letter.patched is not None:
+            verdict = compare(_named(profile, rules, letter, letter.original), named_by(raw.raw, result))
+            if verdict.issue is not None:
+                return _refusal(verdict.issue)
+            said = verdict.said
+        entry = Entry(head.first_record, raw.line, raw.raw, _asked_for(result, letter))
+        decisions = await self._applier.apply(connection, head, profile, [entry])
+        issues = tuple(issue for refused in decisions.refused for issue in refused.issues)
+        return ReplayResult(_outcome(decisions), issues, said)
+
+    async def _rules(self, letter: DeadLetterRow, mode: Mode) -> tuple[ChunkHead, Profile, Rules]:
+        """What the record is judged by."""
         head = await self._head(letter, mode)
         profile = await self._profiles.get(head.supplier, head.revision)
-        rules = profile.rules(head.facet, head.received_at)
-        raw = RawRecord(letter.line or 0, letter.content)
-        result = _asked_for(normalise(profile.adapter, raw, rules), letter)
-        entry = Entry(head.first_record, raw.line, raw.raw, result)
-        return await self._applier.apply(connection, head, profile, [entry])
+        return head, profile, profile.rules(head.facet, head.received_at)
 
     async def _head(self, letter: DeadLetterRow, mode: Mode) -> ChunkHead:
         """The chunk that the record was in, under the supplier's settings of today."""
@@ -92,6 +121,16 @@ class FeedReplays:
                     Issue("processing_failed", actual=f"dead letter {letter.id} lacks its record")
                 )
         return replace(head, revision=(await self._suppliers.get(head.supplier)).revision)
+
+
+def _named(profile: Profile, rules: Rules, letter: DeadLetterRow, content: bytes) -> Named:
+    """Whom a content of the letter names. What was read of the original when it was rejected counts with it."""
+    result = normalise(profile.adapter, RawRecord(letter.line or 0, content), rules)
+    return named_by(content, result, letter.sku if content is letter.original else None)
+
+
+def _refusal(issue: Issue) -> ReplayResult:
+    return ReplayResult(Outcome.REJECTED.value, (issue,))
 
 
 def _asked_for(result: Result, letter: DeadLetterRow) -> Result:

@@ -216,7 +216,8 @@ CALLS: Sequence[Call] = (
         "/v1/feeds/{feed}/report",
         "getReport",
         "Read a feed's report · 处理报告",
-        "Every item that did not simply come through, in the order of the body: JSON lines, or CSV with ?format=csv.",
+        "Every item that did not simply come through, and items taken with a doubt, in the order of the body: JSON "
+        "lines, or CSV with ?format=csv.",
         "read",
         (FEED, _query("format", "jsonl or csv.", {"enum": ["jsonl", "csv"], "default": "jsonl"})),
         {200: ("One row per line.", ReportRow, "application/x-ndjson")},

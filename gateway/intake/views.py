@@ -132,7 +132,7 @@ class RefusalView(View):
     line: int | None
     state: Literal["open", "replayed", "discarded"]
     at: datetime
-    issues: tuple[IssueView, ...]
+    issues: tuple[IssueView, ...] = Field(description="What is wrong with the record as it was sent.")
 
 
 class ItemView(View):

@@ -154,7 +154,12 @@ PROBLEMS: Mapping[str, Problem] = _table(
         "Net price, tax and price with tax do not go together.",
         "不含税价、税额与含税价不一致。",
     ),
-    Problem("patch_other_key", 422, "The patch names another article than the original.", "补丁所指商品与原记录不同。"),
+    Problem(
+        "patch_other_key",
+        422,
+        "The patch names another article or area than the original.",
+        "补丁所指商品或区域与原记录不同。",
+    ),
     # what was taken with a doubt
     Problem("no_price", 200, "There is no price: the article cannot be sold.", "没有价格，商品不可售。"),
     Problem("odd_tax_rate", 200, "No value added tax has this rate.", "不存在该增值税税率。"),

@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
 from gateway.registry import Registry
-from gateway.sdk.errors import GatewayError
+from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.sessions import queries
 from gateway.store import Pool, Row, transaction
 from gateway.store.audit import record
@@ -37,8 +38,13 @@ class PullStatus:
         self._suppliers = suppliers
         self._registry = registry
 
+    async def one(self, supplier: str) -> dict[str, Any] | None:
+        """One supplier; None when it is not pulled. Raises UnknownSupplierError."""
+        await self._suppliers.get(supplier)
+        return next((each for each in await self.all() if each["supplier"] == supplier), None)
+
     async def all(self) -> list[dict[str, Any]]:
-        """Every supplier that is pulled, by id."""
+        """Every supplier that is pulled, by id; one that no process owns yet too."""
         async with transaction(self._pool) as connection:
             suppliers = await connection.fetch(queries.STATUS)
             pulls = await connection.fetch(queries.STATUS_PULLS)
@@ -48,7 +54,7 @@ class PullStatus:
             facets[row["supplier"]][row["facet"]] |= _pull(row)
         for row in rereads:
             facets[row["supplier"]][row["subject"]] |= {"waiting": row["waiting"], "oldest": row["oldest"]}
-        return [_status(row, facets[row["supplier"]]) for row in suppliers if row["owner"] or facets[row["supplier"]]]
+        return [_status(row, facets[row["supplier"]]) for row in suppliers if self._pulled(row["adapter"])]
 
     async def pull_now(self, supplier: str, facets: Sequence[Facet] | None, actor: str) -> list[str]:
         """Have facets pulled as a whole at once, None for all; which they are.
@@ -85,9 +91,14 @@ class PullStatus:
         return steps
 
     async def _of_pulled(self, supplier: str) -> None:
-        config = (await self._suppliers.get(supplier)).config
-        if not self._registry.load(config.adapter).manifest.pulled:
+        if not self._pulled((await self._suppliers.get(supplier)).config.adapter):
             raise NotPulledError
+
+    def _pulled(self, adapter: str) -> bool:
+        """Whether an adapter fetches; one that this process does not have tells nothing."""
+        with suppress(ConfigError):
+            return self._registry.load(adapter).manifest.pulled
+        return False
 
 
 def _status(row: Row, facets: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -73,7 +73,8 @@ feed_items_total = _counter(
     "supplier",
     "facet",
     "outcome",
-    meaning="Items by what became of them: normalized, unchanged, stale, rejected, held, cancelled.",
+    meaning="Items by what became of them: normalized, unchanged, stale, rejected, held, cancelled; of feeds that only "
+    "validate none.",
     remedy="A supplier's rejected share rises: look at its dead-letter groups, the worst one first.",
 )
 withdrawals_total = _counter(
@@ -130,7 +131,8 @@ dead_letters_total = _counter(
 replays_total = _counter(
     "replays_total",
     "outcome",
-    meaning="Dead letters replayed, by what it came to; rejected and failed ones are still open.",
+    meaning="Replays of dead letters, one by one or in jobs, by what they came to; rejected and failed ones are still "
+    "open.",
     remedy="failed: the log has the traceback. rejected: the cause is still there; see `mallgate deadletters groups`.",
 )
 outbox_pending = _gauge(

@@ -92,6 +92,73 @@ async def test_a_mended_letter_is_foretold_and_replayed(mallgate: Shell, feed: s
     assert (again.status, again.err.split(":")[1].strip()) == (1, "conflict")
 
 
+PATCH = '{"sku": "A-2", "price": "1.50"}'
+ANOTHER = '{"sku": "A-1", "price": "0.01"}'
+
+
+async def prices(mallgate: Shell) -> list[str]:
+    tailed = await mallgate("topics", "tail", "catalog.prices", "--from-start", "--count", "1", "--json")
+    return [line for line in tailed.out.splitlines() if line]
+
+
+async def test_a_patch_of_another_article_is_refused_and_nothing_goes_live(mallgate: Shell, feed: str) -> None:
+    [letter] = await letters(mallgate, "--sku", "A-2")
+    mallgate.write("another.json", ANOTHER)
+    command = ("deadletters", "replay", "--id", letter["id"], "--reason", "oops", "--patch", "another.json")
+    foretold = (await mallgate(*command, "--dry-run", "--json")).json
+    replayed = await mallgate(*command, "--json")
+    for answer in (foretold, replayed.json):
+        [issue] = answer["issues"]
+        assert (answer["outcome"], issue["code"]) == ("rejected", "patch_other_key")
+        assert (issue["expected"], issue["actual"]) == ("A-2", "A-1")
+    assert replayed.status == 1
+    refused = await mallgate(*command)
+    assert refused.status == 1
+    assert "patch_other_key" in refused.out
+    assert "0.01" not in "".join(await prices(mallgate))
+    [after] = await letters(mallgate, "--sku", "A-2")
+    assert (after["state"], after["code"], after["issues"]) == ("open", "invalid_decimal", letter["issues"])
+
+
+async def test_original_patch_and_what_the_mall_has_stand_side_by_side(mallgate: Shell, feed: str) -> None:
+    [letter] = await letters(mallgate, "--sku", "A-2")
+    mallgate.write("mended.json", PATCH)
+    command = ("deadletters", "replay", "--id", letter["id"], "--reason", "comma", "--patch", "mended.json")
+    foretold = (await mallgate(*command, "--dry-run", "--json")).json
+    assert (foretold["original_text"], foretold["patched_text"]) == (BAD, PATCH)
+    assert '+ "price": "1.50"}' in foretold["diff"]
+    [nothing] = foretold["mall"]
+    assert (nothing["sku"], nothing["area"], nothing["status"], nothing["item"]) == ("A-2", "*", "never_accepted", None)
+    for options in (("--dry-run",), ()):
+        out = (await mallgate(*command, *options)).out
+        places = [out.index(words) for words in (BAD, PATCH, "nothing yet", "normalized")]
+        assert places == sorted(places)
+    shown = (await mallgate("deadletters", "show", letter["id"])).out
+    assert shown.index(BAD) < shown.index(PATCH)
+
+
+async def test_what_the_mall_has_is_read_back_from_its_topic(mallgate: Shell, feed: str) -> None:
+    key = (await mallgate("suppliers", "keys", "add", "acme", "--json")).json["secret"]
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}", "Prefer": "wait=30"}) as session:
+        record = b'[{"sku": "A-1", "price": "1,1"}]'
+        sending = {"Content-Type": "application/json"}
+        async with session.post(f"{mallgate.url}/v1/feeds/price", data=record, headers=sending) as response:
+            assert response.status == 200, await response.text()
+        [letter] = await letters(mallgate, "--sku", "A-1")
+        mallgate.write("still.json", '{"sku": "A-1", "price": "7;7"}')
+        command = ("deadletters", "replay", "--id", letter["id"], "--reason", "a try", "--patch", "still.json")
+        replayed = await mallgate(*command)
+        assert replayed.status == 1
+        assert "12.50 CNY" in replayed.out
+        async with session.get(f"{mallgate.url}/v1/items/price/A-1") as response:
+            seen = await response.text()
+    assert "1,1" in seen
+    assert "7;7" not in seen
+    shown = await mallgate("deadletters", "show", letter["id"], "--json")
+    assert [issue["actual"] for issue in shown.json["replay_issues"]] == ["7;7"]
+    assert "7;7" in (await mallgate("deadletters", "show", letter["id"])).out
+
+
 async def test_many_letters_are_planned_foretold_started_and_told_apart(mallgate: Shell, feed: str) -> None:
     planned = await mallgate("deadletters", "replay", "--supplier", "acme", "--reason", "try", "--dry-run", "--json")
     assert planned.status == 0

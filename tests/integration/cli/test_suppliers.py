@@ -58,6 +58,18 @@ async def test_suppliers_are_shown_without_their_secrets(mallgate: Shell) -> Non
     assert shown.json["revisions"][0]["actor"] == "bootstrap:ann"
 
 
+async def test_nobody_is_no_supplier_that_is_not_pulled(mallgate: Shell) -> None:
+    await applied(mallgate)
+    for options in ((), ("--json",)):
+        unknown = await mallgate("suppliers", "status", "nobody", *options)
+        assert (unknown.status, unknown.out) == (1, "")
+        assert (unknown.err.count("\n"), "nobody" in unknown.err) == (1, True)
+    pushing = await mallgate("suppliers", "status", "acme")
+    assert (pushing.status, pushing.err) == (0, "")
+    assert "acme is not pulled" in pushing.out
+    assert (await mallgate("suppliers", "status", "acme", "--json")).json == []
+
+
 async def test_everything_wrong_in_a_file_is_said_at_once(mallgate: Shell) -> None:
     mallgate.write("suppliers.toml", FILE.replace('"native"', '"nativ"').replace("24h", "soon"))
     ended = await mallgate("suppliers", "apply", "suppliers.toml", ACME_PW="x")

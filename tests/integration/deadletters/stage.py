@@ -65,9 +65,9 @@ class Stage:
             raise error
         return self.outcomes.get(found.sku or "", ReplayResult("normalized"))
 
-    async def predict(self, connection: Connection, found: DeadLetterRow) -> str:
+    async def predict(self, connection: Connection, found: DeadLetterRow) -> ReplayResult:
         """A Predictor that goes the whole way; what it writes must not last."""
-        return (await self.replay(connection, found)).outcome
+        return await self.replay(connection, found)
 
     @property
     def handlers(self) -> Mapping[str, Handler]:

@@ -19,6 +19,7 @@ from gateway.deadletters import (
 )
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Pool, transaction
+from gateway.telemetry.metrics import REGISTRY
 from tests.integration.deadletters.stage import TOO_LONG, Stage, letter, recorded
 
 KIND = letter().kind.fingerprint
@@ -146,6 +147,32 @@ async def test_a_patch_that_was_rejected_is_not_kept(
     await replays.replay(one, actor="ann", reason="a try", patch=Patch(b"{}"))
     found = await deadletters.show(one)
     assert (found.patched, found.content) == (None, letter().original)
+
+
+async def test_a_rejected_patch_says_nothing_new_of_what_the_supplier_sent(
+    pool: Pool, stage: Stage, replays: Replays, deadletters: DeadLetters
+) -> None:
+    (one,) = await recorded(pool, [letter()])
+    stage.outcomes["A-0"] = ReplayResult("rejected", (TOO_LONG,))
+    await replays.replay(one, actor="ann", reason="a try", patch=Patch(b"{}"))
+    found = await deadletters.show(one)
+    assert (found.code, found.fingerprint, found.issues) == (letter().code, KIND, letter().issues)
+    assert (found.outcome, found.replay_issues) == ("rejected", (TOO_LONG,))
+    stage.outcomes.clear()
+    await replays.replay(one, actor="ann", reason="mended")
+    assert (await deadletters.show(one)).replay_issues == ()
+
+
+async def test_replays_one_by_one_are_counted_too(pool: Pool, stage: Stage, replays: Replays) -> None:
+    def counted(outcome: str) -> float:
+        return REGISTRY.get_sample_value("mallgate_replays_total", {"outcome": outcome}) or 0.0
+
+    before = {outcome: counted(outcome) for outcome in ("normalized", "failed")}
+    mended, faulty = await recorded(pool, [letter(0), letter(1)])
+    stage.failing["A-1"] = KeyError("price")
+    for one in (mended, faulty):
+        await replays.replay(one, actor="ann", reason="mended")
+    assert {outcome: counted(outcome) - count for outcome, count in before.items()} == {"normalized": 1, "failed": 1}
 
 
 async def test_a_prediction_has_no_effect(pool: Pool, stage: Stage, replays: Replays, deadletters: DeadLetters) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.feeds.chunk import Mode
 from gateway.feeds.versions import version_of
+from gateway.telemetry.metrics import REGISTRY
 from schemas.catalog import Facet
 from tests.integration.feeds.workshop import Workshop, price
 
@@ -29,6 +31,28 @@ async def test_a_report_names_every_record_that_did_not_come_through_in_order(wo
     assert status.counts == {"normalized": 1_197, "rejected": 2, "stale": 1}
     codes = [problem["code"] for problem in await workshop.reports.top_problems(feed_no)]
     assert codes == ["invalid_decimal", "malformed_json", "stale"]
+
+
+async def test_problems_count_items_not_what_is_wrong_with_them(workshop: Workshop) -> None:
+    twice = price("A", "1,0", marketPrice="1,0", market_price="1,0")
+    feed_no = await workshop.fed(twice, price("B", "1,0"))
+    issues = [issue["code"] for row in await rows(workshop, feed_no) for issue in row["issues"]]
+    found = {problem["code"]: problem["count"] for problem in await workshop.reports.top_problems(feed_no)}
+    assert len(issues) > sum(found.values())
+    assert max(found.values()) <= 2
+
+
+async def test_what_is_only_validated_is_counted_for_nobody(workshop: Workshop) -> None:
+    def counted() -> float:
+        labels = {"supplier": "acme", "facet": "price", "outcome": "normalized"}
+        return REGISTRY.get_sample_value("mallgate_feed_items_total", labels) or 0.0
+
+    before = counted()
+    feed_no = await workshop.fed(price("A", "10.00"), mode=Mode.VALIDATE)
+    assert (await workshop.feed(feed_no)).counts == {"normalized": 1}
+    assert counted() == before
+    await workshop.fed(price("A", "10.00"))
+    assert counted() == before + 1
 
 
 async def test_a_feed_under_way_is_counted_as_far_as_it_is(workshop: Workshop) -> None:

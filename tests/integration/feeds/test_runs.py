@@ -222,6 +222,20 @@ async def test_a_record_that_says_nothing_of_a_letters_sku_any_more_is_rejected_
     assert (await pulled.last("B"))[1] == "20.00"
 
 
+async def test_a_patch_of_an_exchange_keeps_what_was_asked(pulled: Workshop) -> None:
+    run = await pulled.opened()
+    await pulled.runs.send(run, await pulled.next_page(answered(A="1e3", B="20.00")), [0])
+    await pulled.work()
+    letter, service = (await letters(pulled))["A"], replays(pulled)
+    for other in (answered(C="0.01"), answered(A="5.00", B="20.00", C="0.01"), answered(A="5.00"), b'{"sku":"A"}'):
+        patch = Patch(content=other)
+        foretold = await service.predict(letter.id, patch)
+        replayed = await service.replay(letter.id, actor="tests", reason="oops", patch=patch)
+        assert [issue.code for issue in replayed.issues] == ["patch_other_key"]
+        assert foretold == replayed
+    assert {entry.key for entry in await pulled.prices()} == {b"acme:B:*"}
+
+
 async def test_refusals_of_two_pages_of_a_run_never_share_a_dead_letter(pulled: Workshop) -> None:
     run = await pulled.opened()
     for number in range(2):

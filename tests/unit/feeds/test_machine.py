@@ -110,7 +110,7 @@ class Machine(RuleBasedStateMachine):
         """A request comes, which takes a number; its body may take long."""
         self.feeds.append(Feed(self.next_number(), full, made, admitted=at_once))
 
-    @precondition(lambda self: bool(open_feeds(self)))
+    @precondition(lambda self: bool(self.open_feeds()))
     @rule(data=st.data(), crash=st.booleans())
     def apply(self, data: st.DataObject, crash: bool) -> None:
         """The records of a feed take effect, or those of a crash do so at the second attempt."""
@@ -126,13 +126,13 @@ class Machine(RuleBasedStateMachine):
         for place, row in enumerate(feed.rows):
             self.tell(feed.feed_no, place, row)
 
-    @precondition(lambda self: bool(open_feeds(self)))
+    @precondition(lambda self: bool(self.open_feeds()))
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         """A feed never takes effect."""
         self.feeds.remove(data.draw(st.sampled_from(self.open_feeds())))
 
-    @precondition(lambda self: any(feed.letters for feed in self.feeds))
+    @precondition(lambda self: bool(any(feed.letters for feed in self.feeds)))
     @rule(data=st.data())
     def replay(self, data: st.DataObject) -> None:
         """A rejected record is mended and judged again under its number."""
@@ -147,7 +147,7 @@ class Machine(RuleBasedStateMachine):
         first = min((feed.feed_no for feed in self.open_feeds() if feed.admitted), default=self.numbers + 1)
         return [feed for feed in self.feeds if feed.full and feed.applied and feed.feed_no < first]
 
-    @precondition(deciding)
+    @precondition(lambda self: bool(self.deciding()))
     @rule(data=st.data(), hold=st.booleans())
     def decide(self, data: st.DataObject, hold: bool) -> None:
         """A full feed withdraws nothing, is held by a brake, or goes on to withdraw."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import Field, Strict
 
 from adapters.native.adapter import READERS
-from gateway.sdk import Derived, InvalidMessageError, Issue, Item, Money, Reader, Record, Stamps, members
+from gateway.sdk import Derived, InvalidMessageError, Issue, Item, Money, Rate, Reader, Record, Stamps, members
 from gateway.sdk.fields import SHANGHAI
 from gateway.sdk.wire import MAX_ISSUES, MAX_RECORD
 from schemas.catalog import Facet, ListingFacts, PriceBasis, PriceFacts, Quote
@@ -26,6 +26,10 @@ class PriceRow(PriceFacts, Stamps):
     quote: Derived[Quote] = Quote.QUOTED
     agreement_price: Money = Field(validation_alias="price")
     net_price: Money | None = Field(None, validation_alias="net")
+    tax_rate: Rate | None = None
+    tax_amount: Money | None = None
+    market_price: Money | None = None
+    public_price: Money | None = None
     basis: Annotated[PriceBasis, Strict(False)] = PriceBasis.GROSS
 
 

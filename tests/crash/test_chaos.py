@@ -1,0 +1,17 @@
+"""Three quarters of a minute of faults under load; `make chaos` does the same for longer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos.run import Order, run
+
+pytestmark = [pytest.mark.crash, pytest.mark.engines, pytest.mark.timeout(600)]
+
+
+async def test_what_vendors_were_told_holds_whatever_breaks(tmp_path_factory: pytest.TempPathFactory) -> None:
+    result = await run(Order(seed=1, seconds=45), tmp_path_factory.mktemp("chaos"))
+    assert result.green, "\n".join(result.lines())
+    assert sum(result.history.faults.values()) >= 6
+    assert {feed.mode for feed in result.history.feeds.values()} == {"upsert", "full", "validate"}
+    assert result.history.replays
