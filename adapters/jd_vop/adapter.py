@@ -60,7 +60,7 @@ class Adapter(sdk.Adapter):
 
     def follow_ups(self, message: sdk.Message) -> Sequence[sdk.FollowUp]:
         """What has to be read anew."""
-        return messages.follow_ups(message)
+        return messages.follow_ups(message, self.options.areas)
 
     async def acknowledge(self, http: sdk.Http, pool: str, messages_: Sequence[sdk.Message]) -> None:
         """Delete messages."""

@@ -15,9 +15,14 @@ REREADS: Mapping[str, frozenset[Facet]] = {
     "4": frozenset({Facet.LISTING}),
     "6": frozenset(Facet),  # put into a pool, or taken out of it
     "16": frozenset({Facet.PRODUCT}),
+    "28": frozenset(Facet),  # a pool has changed
+    "49": frozenset({Facet.PRICE}),  # discount rate
     "100": frozenset({Facet.PRICE, Facet.PRODUCT}),  # tax rate
 }
 """Facets that a message about a sku makes us read anew, by its type. What else it says is never taken for true."""
+
+WIDER: Mapping[str, str] = {"28": "a pool has changed", "49": "the discount rate has changed"}
+"""Types that may name no sku, because they concern more than one: only a sweep finds out what they changed."""
 
 AREA_CHANGE = "50"
 
@@ -46,8 +51,12 @@ def _message(element: Any) -> sdk.Message:
     )
 
 
-def follow_ups(message: sdk.Message) -> tuple[sdk.FollowUp, ...]:
-    """What a message makes us read anew. Raises ContractError where its type or content is not promised."""
+def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp, ...]:
+    """What a message makes us read anew. Raises ContractError where its type or content is not promised.
+
+    known: the contract's areas. A change that lies neither on the way to one of them nor right below a province has no
+    consequence here: the message names the number of its area's parent, and a number alone is no place in the tree.
+    """
     if message.type not in (*REREADS, AREA_CHANGE):
         raise _unknown(message, "a type that is not known", sdk.UnknownMessageError)
     try:
@@ -57,21 +66,22 @@ def follow_ups(message: sdk.Message) -> tuple[sdk.FollowUp, ...]:
     if not isinstance(content, dict):
         raise _unknown(message, "no result")
     if message.type == AREA_CHANGE:
-        return (sdk.RereadAreas(_changed(message, content)),)
+        parent = _changed(message, content, known)
+        return () if parent is None else (sdk.RereadAreas(parent),)
     sku = replies.told(content.get("skuId"))
     if sku is None or not sku.isdecimal():
-        raise _unknown(message, "no sku")
+        raise _unknown(message, f"{WIDER[message.type]}: sweep" if message.type in WIDER else "no sku")
     return (sdk.Reread(sku, REREADS[message.type]),)
 
 
-def _changed(message: sdk.Message, content: Mapping[str, Any]) -> str:
+def _changed(message: sdk.Message, content: Mapping[str, Any], known: Sequence[str]) -> str | None:
     """The parent of an area that has changed. Levels of messages begin with the country, ours with the province."""
     level, parent = replies.told(content.get("areaLevel")), replies.told(content.get("parentId"))
     if level in ("1", "2"):
         return ""
     if level not in ("3", "4", "5") or parent is None or not parent.isdecimal():
         raise _unknown(message, "no area")
-    return areas.area_id(int(level) - 2, parent)
+    return areas.way_to(int(level) - 2, parent, known)
 
 
 def _unknown(message: sdk.Message, what: str, error: type[sdk.ContractError] = sdk.ContractError) -> sdk.ContractError:

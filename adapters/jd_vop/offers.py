@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from adapters.jd_vop import areas
 from adapters.jd_vop.replies import Answer
 from adapters.jd_vop.rows import Row, answer_of, not_answered, rows_of
 from gateway import sdk
@@ -102,14 +103,9 @@ def _question(asked: Mapping[str, Any]) -> tuple[str, int, int]:
     """Area, pieces of each sku, and number of skus that were asked about."""
     match asked:
         case {"area": str(area), "num": int(num), "skus": int(skus)} if re.fullmatch(r"[0-9_]{1,64}", area):
-            return area, max(num, 0), skus
+            return areas.bare(area), max(num, 0), skus
         case _:
             raise sdk.InvalidMessageError(sdk.Issue("validation_failed", "/asked", expected="area, num and skus"))
-
-
-def _bare(area: str) -> str:
-    """An area without the zeros that stand for levels it does not have: VOP appends one to what was asked."""
-    return re.sub(r"(_0)+$", "", area)
 
 
 def _counted(row: Row, num: int, skus: int) -> Decimal | None:
@@ -125,7 +121,7 @@ def _stock(sku: str, row: Row, limit: Row, *, area: str, num: int, counted: Deci
     state = row.word("stockStateId", STATES)
     restricted = limit.word("isAreaRestrict", RESTRICTED)
     told = row.members.get("areaId")
-    if told is not None and (not isinstance(told, str) or _bare(told.strip()) != _bare(area)):
+    if told is not None and (not isinstance(told, str) or areas.bare(told.strip()) != area):
         row.refuse("contract_error", "areaId", area)
     if row.issues or limit.issues or state is None:
         return sdk.Refusal(sku, (*row.issues, *limit.issues))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, Strict, StringConstraints, field_validator
 
+from adapters.jd_vop.areas import bare
 from gateway import sdk
 from schemas.catalog import PriceBasis, WebAddress
 
@@ -30,6 +31,6 @@ class Options(sdk.Options):
     @field_validator("areas")
     @classmethod
     def _once(cls, areas: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(areas)) != len(areas):
+        if len(set(map(bare, areas))) != len(areas):
             raise ValueError("should name each area once")
         return areas

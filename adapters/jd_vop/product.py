@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from html import unescape
 from itertools import islice
@@ -43,6 +43,8 @@ DETAILS: Mapping[str, str] = {
     "Authors": "作词",
     "Compose": "作曲",
     "Screenwriter": "编剧",
+    "Language_Pronunciation": "主讲人",
+    "Voiceover": "解说",
     "Foreignname": "外文名",
     "Aka": "又名",
     "Publishing_Company": "发行公司",
@@ -55,7 +57,9 @@ DETAILS: Mapping[str, str] = {
     "Press": "出版社",
     "Production_Company": "出品公司",
     "ReleaseDate": "上映日期",
+    "Copyright": "版权提供",
     "Mvd_Wxjz": "文像进字",
+    "Audio_Encoding_Chinese": "音频格式",
     "Language_Dubbed": "配音语言",
     "Language_Subtitled": "字幕语言",
     "Screen_Ratio": "屏幕比例",
@@ -64,15 +68,31 @@ DETAILS: Mapping[str, str] = {
 }
 """Members that goods have instead of a table of parameters, books and recordings above all, in the documents' words."""
 
+SECTIONS: Mapping[str, str] = {
+    "contentDesc": "内容摘要",
+    "relatedProducts": "产品描述",
+    "editerDesc": "编辑推荐",
+    "authorDesc": "作者简介",
+    "bookAbstract": "精彩摘要",
+    "catalogue": "目录",
+    "comments": "评论",
+    "material_Description": "特殊说明",
+    "manual": "说明书",
+}
+"""Long texts of books and recordings, which follow the introduction under these headings. Any may hold markup."""
+
 MODEL = "型号"
 """The parameter that is the model."""
 
 MAX_ATTRIBUTES, MAX_VALUE, MAX_MODEL, MAX_IMAGES = 500, 2000, 500, 100
+MAX_DESCRIPTION = 200_000
 
 _ADDRESS = TypeAdapter(WebAddress)
 _BARCODE = re.compile(r"(?<![0-9A-Za-z])[0-9]{8,14}(?![0-9A-Za-z])")
 _CONTROLS = re.compile(f"[{CONTROLS}]")
 _TAX_CODE = re.compile(r"[0-9]{1,19}")
+_ABSOLUTE = re.compile(r"https?://[^/\s]+\.[^\s]+", re.IGNORECASE)
+_PICTURE = re.compile(r"/?[\w./!~%+-]+\.(?:jpe?g|png|gif|webp|bmp|avif|dpg)", re.ASCII | re.IGNORECASE)
 
 
 def products(exchange: sdk.Exchange, image_host: str) -> Iterator[sdk.Item | sdk.Refusal]:
@@ -92,8 +112,9 @@ def products(exchange: sdk.Exchange, image_host: str) -> Iterator[sdk.Item | sdk
 
 
 def _product(sku: str, row: Row, images: tuple[str, ...]) -> ProductFacts | None:
-    attributes = _attributes(row)
-    name, least = row.line("name"), row.count("LowestBuy" if "LowestBuy" in row.members else "lowestBuy")
+    spelt = _spelling(row)
+    attributes, description = _attributes(row, spelt), _description(row, spelt)
+    name, least = row.line("name"), row.count(spelt("LowestBuy"))
     tax_code = row.line("taxCode")
     if name is None and not row.issues:
         row.refuse("validation_failed", "name", "a name")
@@ -104,20 +125,48 @@ def _product(sku: str, row: Row, images: tuple[str, ...]) -> ProductFacts | None
     return ProductFacts(
         sku=sku,
         name=name,
-        brand_raw=row.line("brandName") or row.line("Brand"),
+        brand_raw=row.line("brandName") or row.line(spelt("Brand")),
         model=next((each.value[:MAX_MODEL] for each in attributes if each.name == MODEL), None),
         unit=row.label("saleUnit"),
         category_path=_category(row),
         attributes=attributes,
         images=images,
-        description=row.text("introduction") or row.text("contentDesc"),
+        description=description,
         barcode=_barcode(row),
         tax_code=tax_code,
         origin=row.line("productArea"),
         warranty=row.text("shouhou"),
-        packing_list=row.text("wareQD") or row.text("box_Contents"),
+        packing_list=row.text("wareQD") or row.text(spelt("box_Contents")),
         minimum_order_quantity=least or Decimal(1),
     )
+
+
+def _spelling(row: Row) -> Callable[[str], str]:
+    """How this answer spells a member of the documents, whose editions differ in case and underscores."""
+    spelt = {_plain(name): name for name in row.members}
+    return lambda name: name if name in row.members else spelt.get(_plain(name), name)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _description(row: Row, spelt: Callable[[str], str]) -> str | None:
+    """The introduction alone as it came, or followed by the long texts, each below its heading."""
+    introduction = row.text("introduction")
+    sections = [(title, row.text(spelt(member))) for member, title in SECTIONS.items()]
+    told = [f"<h3>{title}</h3>\n{_as_markup(text)}" for title, text in sections if text]
+    if not told:
+        return introduction
+    whole = "\n".join([_as_markup(introduction), *told] if introduction else told)
+    if len(whole) > MAX_DESCRIPTION:
+        row.refuse("validation_failed", "introduction", f"at most {MAX_DESCRIPTION} characters, with all long texts")
+    return whole
+
+
+def _as_markup(text: str) -> str:
+    """A text to be joined with markup: without any of its own, its lines stay lines."""
+    return text if "<" in text else text.replace("\n", "<br>\n")
 
 
 def _category(row: Row) -> tuple[str, ...]:
@@ -132,8 +181,9 @@ def _barcode(row: Row) -> str | None:
     return found[0] if found else None
 
 
-def _attributes(row: Row) -> tuple[Attribute, ...]:
-    named = [(name, row.line(member)) for member, name in DETAILS.items() if row.members.get(member)]
+def _attributes(row: Row, spelt: Callable[[str], str]) -> tuple[Attribute, ...]:
+    told = [(name, row.text(spelt(member))) for member, name in DETAILS.items()]
+    named = [(name, " ".join(value.split())) for name, value in told if value]
     pairs = [*_parameters(row.text("param") or ""), *((name, value) for name, value in named if value)]
     return tuple(Attribute(name=name, value=value[:MAX_VALUE]) for name, value in pairs)[:MAX_ATTRIBUTES]
 
@@ -182,12 +232,14 @@ def _order(image: Mapping[str, Any]) -> tuple[bool, int]:
 
 
 def _address(path: str, host: str) -> str | None:
-    if not re.search(r"[./]", path):
-        return None  # a word, such as "none"
+    """The address of a picture; None for a text that is none, such as a word."""
     if path.startswith("//"):
         path = f"https:{path}"
-    address = path if re.match(r"https?://", path) else f"{host.rstrip('/')}/{path.lstrip('/')}"
+    if not _ABSOLUTE.fullmatch(path):
+        if not _PICTURE.fullmatch(path):
+            return None
+        path = f"{host.rstrip('/')}/{path.lstrip('/')}"
     try:
-        return _ADDRESS.validate_python(address, strict=True)
+        return _ADDRESS.validate_python(path, strict=True)
     except ValidationError:
         return None

@@ -22,6 +22,8 @@ ZHENGZHOU: tuple[str, ...] = (
     "中原区", "二七区", "金水区", "管城回族区", "惠济区", "上街区", "经开区", "高新区", "郑东新区", "中牟县", "巩义市",
     "荥阳市", "新密市", "新郑市", "登封市",
 )  # fmt: skip
+ZHONGYUAN = 3545
+"""The first county of Zhengzhou, under the number that the supplier has for it; other counties are counted through."""
 _SIDES = ("东", "西", "南", "北", "城", "新", "青", "永", "长", "安", "兴", "平")
 _NAMES = ("湖", "山", "陵", "阳", "河", "源", "川", "丰", "华", "宁", "关", "台")
 
@@ -95,7 +97,8 @@ def _counties(seed: int, city: str, id_: int) -> Iterator[Area]:
     bits = draw(seed, id_, "county")
     names = ZHENGZHOU if id_ == 412 else [_SIDES[bits[n] % 12] + _NAMES[n] + "区县"[bits[n] % 2] for n in range(7)]
     for place, name in enumerate(names):
-        county = 3000 + 16 * id_ + place + (0 if id_ < 2800 else 10_000)
+        counted = 3000 + 16 * id_ + place + (0 if id_ < 2800 else 10_000)
+        county = ZHONGYUAN if name == ZHENGZHOU[0] else counted
         yield Area(county, name, id_, 3)
         # The last county of a city has no towns: there the supplier answers 3405.
         towns = 0 if place == len(names) - 1 else 3 + bits[place + 16] % 6

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from contrib.simulators.jd_vop.envelopes import RefusedError
 
 MOST_SKUS = 100
+_SKU_FIELDS = ("sku", "skuIds", "skuNums")
+_PLACES = ("province", "city", "county", "town")
+
+
+class Subject(NamedTuple):
+    """What a call asks about. area: the way to it, without zeros at its end; "" for none."""
+
+    skus: tuple[str, ...]
+    area: str
+
+
+def subject_of(form: Mapping[str, str]) -> Subject:
+    """What a form asks about, however little sense the rest of it makes."""
+    asked = next((form[name] for name in _SKU_FIELDS if name in form), "")
+    pattern = r'"skuId":\s*"?([0-9]+)' if asked.lstrip().startswith("[") else r"[0-9]+"
+    area = form.get("area") or "_".join(form[place] for place in _PLACES if form.get(place))
+    return Subject(tuple(re.findall(pattern, asked)), re.sub(r"(_0)+$", "", area))
 
 
 @dataclass(frozen=True, slots=True)

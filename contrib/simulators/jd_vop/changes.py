@@ -41,10 +41,12 @@ class Changes:
 
         Raises ValueError for what is not there or makes no sense.
         """
+        if kind == "message":
+            return self._tell((int(value["type"]), value["result"]), {"kind": kind}, silent=silent)
         if kind == "area":
             return self._tell(self._area(value or {}), {"kind": kind}, silent=silent)
         if kind not in self.kinds:
-            raise ValueError(f"kind is {kind!r}; one of {', '.join([*self.kinds, 'area'])} is meant")
+            raise ValueError(f"kind is {kind!r}; one of {', '.join([*self.kinds, 'area', 'message'])} is meant")
         number = self._any() if sku is None else self._world.catalog.number(sku)
         if number is None:
             raise ValueError(f"there are no goods {sku}")

@@ -17,7 +17,8 @@ class Config:
     refresh_life: seconds; expired_as: the code of an expired token, that of the business or of the gateway layer; skew:
     seconds that its clock is ahead; changes_per_second: that happen by themselves, each writing a message, of which
     repeat_share come again repeat_seconds later; whole_batch: whether one sku without permission costs a price call all
-    its answers; rate: calls a second, 0 for any number; rate_answer: what a call too many gets; log: file of the calls.
+    its answers; net: whether the contract fixes prices without tax; rate: calls a second, 0 for any number;
+    rate_answer: what a call too many gets; log: file of the calls.
     """
 
     skus: int = 2000
@@ -36,6 +37,7 @@ class Config:
     repeat_share: float = 0.21
     repeat_seconds: float = 3.0
     whole_batch: bool = False
+    net: bool = False
     rate: float = 0.0
     rate_answer: RateAnswer = "429"
     log: Path | None = None

@@ -16,7 +16,9 @@ import orjson
 
 from contrib.simulators.jd_vop.calls import Call
 from contrib.simulators.jd_vop.delivery import Delivery, Manner
+from contrib.simulators.jd_vop.envelopes import RefusedError
 from contrib.simulators.jd_vop.messages import MessagePool
+from contrib.simulators.jd_vop.pools import NUMBERS, Pools
 from contrib.simulators.jd_vop.tokens import Tokens
 
 Parameters = Mapping[str, Any]
@@ -31,14 +33,22 @@ _METADATA = "http://169.254.169.254/latest/meta-data/"
 class Before:
     """Effects on the supplier's own state."""
 
-    def __init__(self, tokens: Tokens, messages: MessagePool) -> None:
+    def __init__(self, tokens: Tokens, messages: MessagePool, pools: Pools) -> None:
         self.effects: Mapping[str, Callable[[Call, Parameters], Call]] = {
+            "moved_list": self._moved_list,
             "expired_token": self._expired_token,
             "poison_message": self._poison_message,
             "repeated_page": self._repeated_page,
         }
         self._tokens = tokens
         self._messages = messages
+        self._pools = pools
+
+    def _moved_list(self, call: Call, parameters: Parameters) -> Call:
+        """The first goods of the pool stand at its end from now on; all others move up, over the edges of pages."""
+        if (pool := NUMBERS.get(call.form.get("pageNum", ""))) is not None:
+            self._pools.turn(pool, int(parameters.get("by", 1)))
+        return call
 
     def _expired_token(self, call: Call, _: Parameters) -> Call:
         self._tokens.expire()
@@ -52,6 +62,15 @@ class Before:
         """Another page than the one asked for: that before it, unless told which."""
         page = parameters.get("page") or max(1, int(call.form.get("pageNo", "1")) - 1)
         return replace(call, form={**call.form, "pageNo": str(page)})
+
+
+def _refused(parameters: Parameters) -> Delivery:
+    """An envelope in the place of the answer. names: how a sku that it is about is named; each: how many it names."""
+    named = [parameters["names"].format(sku=sku) for sku in parameters["skus"]] if "names" in parameters else []
+    words = [*named[: int(parameters.get("each", len(named)))], *filter(None, [parameters.get("message", "")])]
+    members = {name: parameters[name] for name in ("success", "result") if name in parameters}
+    envelope = RefusedError(parameters.get("code"), "，".join(words)).envelope | members
+    return encoded(envelope)
 
 
 def _status(parameters: Parameters) -> Delivery:
@@ -84,6 +103,12 @@ def _short_page(envelope: Envelope, _: Parameters) -> Envelope:
     if isinstance(result, dict) and "skuIds" in result:
         return envelope | {"result": result | {"skuIds": result["skuIds"][: len(result["skuIds"]) // 2]}}
     return envelope
+
+
+def _envelope(envelope: Envelope, parameters: Parameters) -> Envelope:
+    """Some of its members are others, those of "without" are not there."""
+    changed = envelope | {name: told for name, told in parameters.items() if name != "without"}
+    return {name: told for name, told in changed.items() if name not in parameters.get("without", ())}
 
 
 def _empty(envelope: Envelope, parameters: Parameters) -> Envelope:
@@ -137,10 +162,12 @@ INSTEAD: Mapping[str, Callable[[Parameters], Delivery]] = {
     "redirect": _redirect,
     "html": _html,
     "garbage": _garbage,
+    "refused": _refused,
 }
 RESULT: Mapping[str, Callable[[Envelope, Parameters], Envelope]] = {
     "short_page": _short_page,
     "empty": _empty,
+    "envelope": _envelope,
     "repeated_messages": _repeated_messages,
     "reordered_messages": _reordered_messages,
 }
@@ -152,7 +179,7 @@ WIRE: Mapping[str, Callable[[Delivery, Parameters], None]] = {
     "gbk": _gbk,
     **{manner.value: _manner(manner) for manner in Manner if manner is not Manner.WHOLE},
 }
-BEFORE = ("expired_token", "poison_message", "repeated_page", "clock_skew")
+BEFORE = ("expired_token", "moved_list", "poison_message", "repeated_page", "clock_skew")
 KINDS = frozenset({*BEFORE, *INSTEAD, *RESULT, *WIRE})
 
 

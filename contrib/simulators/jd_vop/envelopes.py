@@ -21,14 +21,14 @@ _VARIANTS: tuple[tuple[str | None, str | None, bool], ...] = (
 class RefusedError(Exception):
     """The supplier says no, in an envelope like any other. code: None where its documents have none."""
 
-    def __init__(self, code: str | None, message: str) -> None:
+    def __init__(self, code: str | None, message: str, *, ended: bool = False) -> None:
         super().__init__(message)
         self.envelope: dict[str, Any] = {
             "success": False,
             "resultMessage": message,
             "resultCode": code,
             "result": None,
-        }
+        } | ({"code": 200} if ended else {})
 
 
 def success(result: Any, variant: int) -> dict[str, Any]:
@@ -48,6 +48,11 @@ def money(cents: int) -> orjson.Fragment:
 def ident(number: int, variant: int) -> int | str:
     """An id, as a number in one call and as a string in the next."""
     return str(number) if variant % 3 == 1 else number
+
+
+def not_in_pool(skus: list[str]) -> str:
+    """What calls about prices and stock say of those that are in no pool of the contract."""
+    return "，".join(f"{sku}不在您的商品池中" for sku in skus)
 
 
 def without_permission(skus: list[str], message: str = "") -> str:

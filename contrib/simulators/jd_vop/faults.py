@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import count
 from random import Random
+from types import MappingProxyType
 from typing import Any
+
+from contrib.simulators.jd_vop.calls import Subject, subject_of
+
+NO_FORM: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
 class Rule:
     """One order. kind: a row of effects.KINDS; operation: a pattern for the path without /api/, or for its last part;
     after: matching calls that are spared first; times: how many it strikes, None for all until cleared; probability:
-    of striking.
+    of striking; skus, area: it strikes only calls about one of these skus, about this area, where they are given.
     """
 
     kind: str
@@ -23,13 +28,24 @@ class Rule:
     times: int | None = None
     probability: float = 1.0
     after: int = 0
+    skus: Collection[str | int] = ()
+    area: str = ""
     id: int = 0
     seen: int = 0
     struck: int = 0
 
-    def matches(self, operation: str) -> bool:
-        """Whether the order is about this operation."""
+    def matches(self, operation: str, subject: Subject) -> bool:
+        """Whether the order is about this operation, and about what the call is about."""
+        if self.skus and not self.struck_of(subject):
+            return False
+        if self.area and subject.area != self.area:
+            return False
         return fnmatchcase(operation, self.operation) or fnmatchcase(operation.rpartition("/")[2], self.operation)
+
+    def struck_of(self, subject: Subject) -> list[str]:
+        """Those skus of a call that the order is about, in the call's order."""
+        wanted = {str(sku) for sku in self.skus}
+        return [sku for sku in subject.skus if sku in wanted]
 
     @property
     def spent(self) -> bool:
@@ -66,10 +82,11 @@ class Faults:
         self.rules = kept
         return gone
 
-    def struck(self, operation: str) -> list[Rule]:
-        """The orders that strike a call of this operation."""
+    def struck(self, operation: str, form: Mapping[str, str] = NO_FORM) -> list[Rule]:
+        """The orders that strike a call of this operation with this form."""
         if not self.rules:
             return []
-        struck = [rule for rule in self.rules if rule.matches(operation) and rule.strike(self._chance)]
+        subject = subject_of(form)
+        struck = [rule for rule in self.rules if rule.matches(operation, subject) and rule.strike(self._chance)]
         self.rules = [rule for rule in self.rules if not rule.spent]
         return struck

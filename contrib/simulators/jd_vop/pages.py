@@ -17,6 +17,11 @@ _TAILS: tuple[str, ...] = (
 )
 
 
+def stray(item: Item) -> str:
+    """What stands in front of short texts of some goods, though no HTML is promised there."""
+    return "<script>alert(1)</script>" if item.style % 16 == 9 else ""
+
+
 def introduction(item: Item) -> str:
     """The HTML of the goods' page."""
     shown = "".join(

@@ -20,6 +20,7 @@ class Pools:
         self._added: list[dict[int, None]] = [{} for _ in POOLS]
         self._listed: dict[int, Sequence[int]] = {}
         self._moved: set[int] = set()
+        self._turned: list[int] = [0 for _ in POOLS]
 
     def hold(self, number: int) -> bool:
         """Whether the goods are in any pool; asked for every sku of every call, hence the short way."""
@@ -59,7 +60,14 @@ class Pools:
         elif pool in self._catalog.pools(number):
             self._removed[pool].add(number)
 
+    def turn(self, pool: int, by: int) -> None:
+        """Put the first so many goods of the pool's list to its end; the pool holds what it held."""
+        self._listed.pop(pool, None)
+        self._turned[pool] += by
+
     def _members(self, pool: int) -> Sequence[int]:
         removed = self._removed[pool]
         everything = chain(*self._catalog.members(pool), self._added[pool])
-        return [number for number in everything if number not in removed]
+        members = [number for number in everything if number not in removed]
+        first = self._turned[pool] % len(members) if members else 0
+        return members[first:] + members[:first]

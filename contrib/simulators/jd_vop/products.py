@@ -11,13 +11,20 @@ from contrib.simulators.jd_vop import pages
 from contrib.simulators.jd_vop.calls import Call
 from contrib.simulators.jd_vop.catalog import NO_QUOTES, Item
 from contrib.simulators.jd_vop.config import Config
-from contrib.simulators.jd_vop.envelopes import RefusedError, ident, money, success, without_permission
+from contrib.simulators.jd_vop.envelopes import RefusedError, ident, money, not_in_pool, success, without_permission
 from contrib.simulators.jd_vop.pools import NUMBERS
 from contrib.simulators.jd_vop.words import POOLS
 from contrib.simulators.jd_vop.world import World
 
 Envelope = dict[str, Any]
 STOCK_WORDS = {33: "有货", 34: "无货"}
+PRICE_WORDS = "价格为null或者小于0时，为暂无报价"
+PLACE_WORDS = {
+    "skuIds": "待检查的skuIds输入为空!",
+    "province": "省份信息输入不能为空!",
+    "city": "市级信息输入不能为空!",
+    "county": "县级信息输入不能为空!",
+}
 
 
 class Products:
@@ -48,13 +55,12 @@ class Products:
         return success({"pageCount": last, "skuIds": skus}, call.number)
 
     def detail(self, call: Call) -> Envelope:
-        """product/getDetail: the master data of one sku."""
+        """product/getDetail: the master data of one sku, whether or not it is in a pool of the contract."""
         sku = call.whole("sku")
-        if self._world.catalog.number(sku) is None:
+        number = self._world.catalog.number(sku)
+        if number is None:
             raise RefusedError("0010", f"商品[{sku}]不存在")
-        item = self._world.find(sku)
-        if item is None:
-            raise RefusedError("2004", f"商品[{sku}]不在您的商品池中")
+        item = self._world.item(number)
         extensions = call.form.get("queryExts", "")
         return success(_detail(item, call.number) | _extensions(item, extensions), call.number)
 
@@ -77,9 +83,9 @@ class Products:
 
     def area_limits(self, call: Call) -> Envelope:
         """product/checkAreaLimit: whether goods may be sold in a place. The result is JSON in a text."""
-        missing = [name for name in ("skuIds", "province", "city", "county") if not call.form.get(name)]
+        missing = [words for name, words in PLACE_WORDS.items() if not call.form.get(name)]
         if missing:
-            raise RefusedError(None, f"{'、'.join(missing)}输入不能为空!")
+            raise RefusedError(None, " ".join(missing))
         if len(call.form["skuIds"].split(",")) > 100:
             raise RefusedError(None, "待检测商品数量超过100个！")
         items, unknown = self._find(call.skus("skuIds"))
@@ -95,15 +101,22 @@ class Products:
         if unknown and self._config.whole_batch:
             raise RefusedError("2004", without_permission(unknown))
         extensions = set(call.form.get("queryExts", "").split(","))
-        return _batch([_price(item, extensions, call.number) for item in items], unknown, call)
+        rows = [_price(item, extensions, call.number, net=self._config.net) for item in items]
+        words = "，".join(filter(None, [not_in_pool(unknown), PRICE_WORDS]))
+        return success(rows or None, call.number) | {"resultMessage": words, "resultCode": "0000"}
 
     def stock(self, call: Call) -> Envelope:
-        """stock/getNewStockById: stock for asked quantities in a place. The result is JSON in a text."""
+        """stock/getNewStockById: stock for asked quantities in a place, all or nothing.
+
+        The result is JSON in a text; the documents also show it as a list, without anything around it.
+        """
         asked = call.asked()
         area = [int(part) if part.isdecimal() else -1 for part in call.text("area").split("_")]
         if not 3 <= len(area) <= 4 or -1 in area:
             raise RefusedError("1002", "area格式不正确")
         items, unknown = self._find(sku for sku, _ in asked)
+        if unknown:
+            raise RefusedError("0010", f"{not_in_pool(unknown)} ", ended=True)
         quantities = dict(asked)
         # Three levels asked, four told: a town of 0 is added.
         told = "_".join(map(str, area)) + ("_0" if len(area) == 3 and call.number % 4 != 0 else "")
@@ -111,7 +124,7 @@ class Products:
             _stock(item, self._world.stock(item, area[0], area[1]), quantities[item.sku], told, call.number)
             for item in items
         ]
-        return _batch(rows, unknown, call, in_text=True)
+        return {"result": rows} if call.number % 7 == 3 else _batch(rows, [], call, in_text=True)
 
     def _pool(self, call: Call) -> int:
         pool = NUMBERS.get(call.text("pageNum"))
@@ -138,12 +151,12 @@ def _detail(item: Item, variant: int) -> Envelope:
         "saleUnit": item.kind.unit,
         "weight": f"{item.weight / 1000:g}",
         "productArea": item.origin,
-        "wareQD": f"{item.kind.noun} × 1，合格证 × 1",
+        "wareQD": f"{pages.stray(item)}{item.kind.noun} × 1，合格证 × 1",
         "imagePath": pages.path(item, 0),
         "param": pages.parameters(item),
         "state": int(item.on_shelf),
         "sku": ident(item.sku, variant),
-        "shouhou": pages.promise(item) if item.style % 3 else None,
+        "shouhou": pages.stray(item) + pages.promise(item) if item.style % 3 else None,
         "brandName": item.brand,
         "upc": ";".join(item.upc),
         "appintroduce": "",
@@ -195,8 +208,9 @@ def _check(item: Item, variant: int) -> Envelope:
     }
 
 
-def _price(item: Item, extensions: set[str], variant: int) -> Envelope:
-    row: Envelope = {"price": money(item.price), "skuId": ident(item.sku, variant), "jdPrice": money(item.jd_price)}
+def _price(item: Item, extensions: set[str], variant: int, *, net: bool) -> Envelope:
+    agreed = item.naked if net else item.price
+    row: Envelope = {"price": money(agreed), "skuId": ident(item.sku, variant), "jdPrice": money(item.jd_price)}
     if "marketPrice" in extensions:
         row["marketPrice"] = money(item.jd_price * 11 // 10)
     if "containsTax" in extensions:

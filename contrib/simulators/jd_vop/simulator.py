@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from contrib.simulators.jd_vop.calls import Call
+from contrib.simulators.jd_vop.calls import Call, subject_of
 from contrib.simulators.jd_vop.changes import Changes
 from contrib.simulators.jd_vop.clock import Clock, local
 from contrib.simulators.jd_vop.config import Config
@@ -49,7 +49,7 @@ class Simulator:
         self.stats = Stats()
         self.closing = asyncio.Event()
         self._journal = journal
-        self._before = Before(self.tokens, self.messages)
+        self._before = Before(self.tokens, self.messages, self.world.pools)
         self._routes = Routes(Products(self.world, config), self.world, self.messages, self.tokens)
         self._control = Control(
             world=self.world,
@@ -77,7 +77,7 @@ class Simulator:
             self.stats.end()
 
     async def _serve(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
-        struck = self.faults.struck(call.operation)
+        struck = self.faults.struck(call.operation, call.form)
         token = self.tokens.id_of(call.form.get("token"))
         delivery = self._answer(call, struck)
         self.stats.statuses[str(delivery.status)] += 1
@@ -100,7 +100,7 @@ class Simulator:
             if rule.kind in self._before.effects:
                 call = self._before.effects[rule.kind](call, rule.parameters)
         instead = [rule for rule in struck if rule.kind in INSTEAD]
-        delivery = INSTEAD[instead[0].kind](instead[0].parameters) if instead else self._done(call, struck)
+        delivery = _instead(instead[0], call) if instead else self._done(call, struck)
         for rule in struck:
             if rule.kind in WIRE:
                 WIRE[rule.kind](delivery, rule.parameters)
@@ -122,6 +122,10 @@ class Simulator:
                 return encoded(RefusedError("3021", "调用失败次数过多，请稍后再试").envelope)
             case "3041":
                 return encoded(RefusedError("3041", "超过并发限制，请稍后再试").envelope)
+
+
+def _instead(rule: Rule, call: Call) -> Delivery:
+    return INSTEAD[rule.kind]({**rule.parameters, "skus": rule.struck_of(subject_of(call.form))})
 
 
 def _entry(call: Call, token: str | None, delivery: Delivery, struck: list[Rule], at: float) -> dict[str, Any]:

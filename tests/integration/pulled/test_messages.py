@@ -194,7 +194,7 @@ async def test_a_changed_area_is_read_anew_with_its_neighbours(pulled: Pulled) -
         return any(area["name"] == "龙子湖新街道" for area in areas)
 
     await eventually(read)
-    assert {(area["parent"], area["level"]) for area in areas} == {(f"3-{county.id}", 4)}
+    assert {(area["parent"], area["level"]) for area in areas} == {(f"7_412_{county.id}", 4)}
     assert len(areas) == len(pulled.simulator.world.areas.children(county.id))
 
 

@@ -57,12 +57,12 @@ async def test_a_silent_change_has_no_message():
 @pytest.mark.parametrize("operate", [1, 2, 3])
 async def test_an_area_changes_in_the_tree_and_by_a_message(operate):
     async with open_buyer() as buyer:
-        which = {"parent": 9592, "name": "新街道"} if operate == 1 else {"id": 1_095_920, "name": "新街道"}
+        which = {"parent": 3545, "name": "新街道"} if operate == 1 else {"id": 1_035_450, "name": "新街道"}
         await buyer.control("POST", "change", kind="area", value={"operate": operate, **which})
         (message,) = await messages(buyer, "50")
         assert message["result"]["operateType"] == operate
         assert message["result"]["areaLevel"] == 5
-        towns = (await buyer.call("area/getTown", id=9592))["result"]
+        towns = (await buyer.call("area/getTown", id=3545))["result"]
         assert ("新街道" in towns) is (operate != 3)
 
 

@@ -17,9 +17,8 @@ def text(skus: list[int]) -> str:
 
 
 def read(body: Any) -> Any:
-    """A result that is JSON in a text."""
-    assert isinstance(body, str)
-    return json.loads(body)
+    """A result that is JSON in a text, or a list all the same."""
+    return json.loads(body) if isinstance(body, str) else body
 
 
 async def whole_pool(buyer: Buyer, pool: str) -> list[str]:
@@ -108,11 +107,11 @@ async def test_envelopes_and_ids_come_in_every_form_met_in_the_wild():
         assert {type(answer["result"]["sku"]) for answer in answers} == {int, str}
 
 
-async def test_goods_nobody_has_and_goods_of_no_pool_are_refused_each_in_its_way():
+async def test_details_are_told_of_goods_in_no_pool_and_refused_of_goods_that_nobody_has():
     async with open_buyer() as buyer:
         sku = buyer.skus(1)[0]
         buyer.simulator.changes.change(sku, "pool", {"in": False})
-        assert (await buyer.call("product/getDetail", sku=sku))["resultCode"] == "2004"
+        assert str((await buyer.call("product/getDetail", sku=sku))["result"]["sku"]) == str(sku)
         assert (await buyer.call("product/getDetail", sku=17))["resultCode"] == "0010"
 
 
@@ -121,9 +120,8 @@ BATCHES = [
     ("product/skuState", "sku"),
     ("product/check", "skuIds"),
     ("product/checkAreaLimit", "skuIds"),
-    ("price/getSellPrice", "sku"),
 ]
-PLACE = {"province": 7, "city": 412, "county": 9592}
+PLACE = {"province": 7, "city": 412, "county": 3545}
 
 
 @pytest.mark.parametrize(("operation", "field"), BATCHES)
@@ -137,7 +135,30 @@ async def test_a_batch_answers_for_what_it_may_and_names_the_rest(operation, fie
         assert (nothing["success"], nothing["result"]) == (True, None)
 
 
-@pytest.mark.parametrize(("operation", "field"), BATCHES)
+async def test_prices_name_goods_of_no_pool_before_their_usual_words_and_the_rest_is_told():
+    async with open_buyer() as buyer:
+        answer = await buyer.call("price/getSellPrice", sku=text([*buyer.skus(3), 17, 23]))
+        assert (answer["success"], len(answer["result"])) == (True, 3)
+        words = "17不在您的商品池中，23不在您的商品池中，价格为null或者小于0时，为暂无报价"
+        assert answer["resultMessage"] == words
+        nothing = await buyer.call("price/getSellPrice", sku="17")
+        assert (nothing["success"], nothing["resultCode"], nothing["result"]) == (True, "0000", None)
+
+
+async def test_stock_is_refused_for_all_because_of_goods_of_no_pool_which_are_named():
+    async with open_buyer() as buyer:
+        asked = json.dumps([{"skuId": sku, "num": 1} for sku in (*buyer.skus(2), 17)])
+        answer = await buyer.call("stock/getNewStockById", skuNums=asked, area="7_412_3545")
+        assert answer == {
+            "success": False,
+            "resultMessage": "17不在您的商品池中 ",
+            "resultCode": "0010",
+            "result": None,
+            "code": 200,
+        }
+
+
+@pytest.mark.parametrize(("operation", "field"), [*BATCHES, ("price/getSellPrice", "sku")])
 async def test_a_batch_beyond_the_documented_limit_is_refused(operation, field):
     async with open_buyer() as buyer:
         full = await buyer.call(operation, **{field: text(buyer.skus(MOST_SKUS)), **PLACE})
@@ -180,10 +201,10 @@ async def test_stock_is_told_as_json_in_a_text_with_the_area_as_asked_or_a_level
         areas = set()
         for _ in range(8):
             answer = await buyer.call(
-                "stock/getNewStockById", skuNums=f'[{{"skuId":{sku},"num":1}}]', area="7_412_9592"
+                "stock/getNewStockById", skuNums=f'[{{"skuId":{sku},"num":1}}]', area="7_412_3545"
             )
             areas.add(read(answer["result"])[0]["areaId"])
-        assert areas == {"7_412_9592", "7_412_9592_0"}
+        assert areas == {"7_412_3545", "7_412_3545_0"}
 
 
 @pytest.mark.parametrize(
@@ -205,14 +226,14 @@ async def test_remaining_numbers_depend_on_the_asked_quantity(there, asked, stat
         sku = buyer.skus(1)[0]
         buyer.simulator.changes.change(sku, "stock", there)
         asked_for = json.dumps([{"skuId": str(sku), "num": asked}])
-        row = read((await buyer.call("stock/getNewStockById", skuNums=asked_for, area="7_412_9592_0"))["result"])[0]
+        row = read((await buyer.call("stock/getNewStockById", skuNums=asked_for, area="7_412_3545_0"))["result"])[0]
         assert (row["stockStateId"], row["remainNum"]) == (state, remaining)
 
 
 @pytest.mark.parametrize("asked", ["", "[1]", '[{"num":1}]', "{", json.dumps([{"skuId": 1, "num": 1}] * 101)])
 async def test_a_stock_question_that_makes_no_sense_is_refused(asked):
     async with open_buyer() as buyer:
-        answer = await buyer.call("stock/getNewStockById", skuNums=asked, area="7_412_9592")
+        answer = await buyer.call("stock/getNewStockById", skuNums=asked, area="7_412_3545")
         assert not answer["success"]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from contrib.simulators.jd_vop import Config
 from contrib.simulators.jd_vop.__main__ import parse
 from contrib.simulators.jd_vop.areas import PROVINCES, Areas
+from contrib.simulators.jd_vop.calls import Subject, subject_of
 from contrib.simulators.jd_vop.clock import Clock
 from contrib.simulators.jd_vop.faults import Faults, Rule
 from contrib.simulators.jd_vop.limits import Limit
@@ -52,7 +53,34 @@ def test_an_order_spares_the_first_and_ends_after_its_times():
     ("pattern", "matches"), [("*", True), ("product/*", True), ("getDetail", True), ("get*", True), ("price/*", False)]
 )
 def test_an_order_names_operations_by_a_pattern(pattern, matches):
-    assert Rule("hang", pattern).matches("product/getDetail") is matches
+    assert Rule("hang", pattern).matches("product/getDetail", Subject((), "")) is matches
+
+
+@pytest.mark.parametrize(
+    ("form", "subject"),
+    [
+        ({"sku": "31,32"}, Subject(("31", "32"), "")),
+        (
+            {"skuIds": "31", "province": "19", "city": "1607", "county": "3639", "town": "0"},
+            Subject(("31",), "19_1607_3639"),
+        ),
+        ({"skuNums": '[{"skuId": 31, "num": 7}]', "area": "19_1607_3639_0"}, Subject(("31",), "19_1607_3639")),
+        ({"pageNum": "1"}, Subject((), "")),
+    ],
+)
+def test_what_a_call_asks_about_is_read_from_its_form(form, subject):
+    assert subject_of(form) == subject
+
+
+def test_an_order_about_skus_or_an_area_spares_all_other_calls():
+    faults = Faults(Random(1))
+    faults.add(Rule("hang", skus=[31]))
+    faults.add(Rule("status", area="19_1607_3639"))
+    struck = [
+        [rule.kind for rule in faults.struck("any", form)]
+        for form in ({"sku": "30,31"}, {"sku": "3"}, {"area": "19_1607_3639_0"}, {"area": "19_1607"}, {})
+    ]
+    assert struck == [["hang"], [], ["status"], [], []]
 
 
 @given(st.lists(st.tuples(st.sampled_from([2, 4, 16]), st.booleans()), max_size=60))
