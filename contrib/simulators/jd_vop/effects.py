@@ -16,7 +16,7 @@ import orjson
 
 from contrib.simulators.jd_vop.calls import Call
 from contrib.simulators.jd_vop.delivery import Delivery, Manner
-from contrib.simulators.jd_vop.envelopes import RefusedError
+from contrib.simulators.jd_vop.envelopes import RefusedError, success
 from contrib.simulators.jd_vop.messages import MessagePool
 from contrib.simulators.jd_vop.pools import NUMBERS, Pools
 from contrib.simulators.jd_vop.tokens import Tokens
@@ -111,8 +111,8 @@ def _envelope(envelope: Envelope, parameters: Parameters) -> Envelope:
     return {name: told for name, told in changed.items() if name not in parameters.get("without", ())}
 
 
-def _empty(envelope: Envelope, parameters: Parameters) -> Envelope:
-    return envelope | {"result": parameters.get("as")}
+def _empty(_: Envelope, parameters: Parameters) -> Envelope:
+    return success(parameters.get("as"), 0)
 
 
 def _repeated_messages(envelope: Envelope, _: Parameters) -> Envelope:

@@ -32,8 +32,8 @@ class RefusedError(Exception):
 
 
 def success(result: Any, variant: int) -> dict[str, Any]:
-    """An envelope around a result. variant: any number, that chooses among the forms."""
-    message, code, ended = _VARIANTS[variant % len(_VARIANTS)]
+    """An envelope around a result. variant: any number, that chooses among the forms; nothing is told in the first."""
+    message, code, ended = _VARIANTS[variant % len(_VARIANTS) if result else 0]
     envelope: dict[str, Any] = {"success": True, "resultMessage": message, "resultCode": code, "result": result}
     if ended:
         envelope["code"] = 200

@@ -71,6 +71,25 @@ async def test_goods_that_are_named_one_at_a_time_cost_one_question_each(ground:
         assert asked <= len(bad) + 1
 
 
+async def test_a_yes_with_a_word_as_code_and_without_result_takes_no_price_away(ground: Ground) -> None:
+    async with ground.simulator(skus=60) as simulator, ground.swept(simulator) as operator:
+        before = (await ground.latest())["price"]
+        odd = {"resultCode": "PARAM_VALUE_ERROR", "resultMessage": "参数错误", "result": None}
+        rule = Rule("envelope", "price/*", odd)
+        simulator.faults.add(rule)
+        ended = (await operator.status("jd"))["facets"]["price"]["ended_at"]
+        await operator.ask("POST", "suppliers/jd/pull", {"facets": ["price"]})
+
+        async def again() -> bool:
+            now = (await operator.status("jd"))["facets"]["price"]
+            return bool(rule.struck and now["ended_at"] and now["ended_at"] > ended and now["feed"] is None)
+
+        await eventually(again, within=90)
+        after = (await ground.latest())["price"]
+        assert {sku: entry.value for sku, entry in after.items()} == {sku: entry.value for sku, entry in before.items()}
+        assert {letter["stage"] for letter in await operator.letters("jd")} == {"pull"}
+
+
 async def test_an_area_that_is_refused_leaves_stock_of_the_others(ground: Ground) -> None:
     async with ground.simulator(skus=60) as simulator, ground.program() as program:
         refused = {"code": "3009", "message": "区域限制校验没通过"}

@@ -1,4 +1,7 @@
-"""A list of nothing, however it is written, is a list of nothing: what goes with it is for the brake to say."""
+"""A list of nothing, however it is written, is a list of nothing: what it did not show is asked about.
+
+What the supplier still sells stays; what goes with the rest is for the brake to say.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,8 @@ async def test_a_catalog_that_is_suddenly_empty_is_held_and_nothing_is_withdrawn
         operation = "product/getPageNum" if written in ("null", "list") else "product/getSkuByPage"
         simulator.faults.add(Rule("empty", operation, {"as": NOTHING[written]}))
         simulator.faults.add(Rule("empty", "message/get", {"as": NOTHING[written]}))
+        words = {"code": "2004", "names": "{sku}不在您的商品池中"}
+        simulator.faults.add(Rule("refused", "product/check", words, skus=[*truths(simulator)]))
         await operator.ask("POST", f"suppliers/{name}/pull", {})
 
         async def held() -> bool:
@@ -38,6 +43,24 @@ async def test_a_catalog_that_is_suddenly_empty_is_held_and_nothing_is_withdrawn
         assert all(entry.value is not None for entry in listing.values())
         assert [letter["stage"] for letter in await operator.letters(name)] == ["withdraw"]
         assert "pool feeds" not in (await operator.status(name))["faults"]
+
+
+async def test_what_is_still_sold_stays_though_the_list_is_suddenly_empty(shared: Ground, operator: Operator) -> None:
+    async with shared.simulator(skus=8) as simulator:
+        await operator.declare(kept=row_of(simulator, facets=["listing"], pulls={"listing": "1d"}))
+        await operator.until_swept("kept", "listing")
+        before = (await operator.status("kept"))["facets"]["listing"]["fresh_at"]
+        simulator.faults.add(Rule("empty", "product/getPageNum", {"as": None}))
+        await operator.ask("POST", "suppliers/kept/pull", {})
+
+        async def again() -> bool:
+            return bool((await operator.status("kept"))["facets"]["listing"]["fresh_at"] > before)
+
+        await eventually(again, within=60)
+        await operator.until_finished("kept")
+        listing = (await shared.latest("kept"))["listing"]
+        assert {sku for sku, entry in listing.items() if entry.value is not None} == set(truths(simulator))
+        assert await operator.letters("kept") == []
 
 
 async def test_a_catalog_that_was_never_filled_is_pulled_as_a_whole(shared: Ground, operator: Operator) -> None:
