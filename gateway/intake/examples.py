@@ -34,6 +34,7 @@ FEED_ANSWER: Mapping[str, Any] = {
     "items": {"normalized": 1, "rejected": 1},
     "withdrawn": None,
     "flaw": None,
+    "waits_for": None,
     "progress": 1.0,
     "received_at": "2026-05-01T11:58:03+08:00",
     "produced_at": "2026-05-01T11:58:03+08:00",

@@ -138,7 +138,8 @@ async def test_original_patch_and_what_the_mall_has_stand_side_by_side(mallgate:
 
 
 async def test_what_the_mall_has_is_read_back_from_its_topic(mallgate: Shell, feed: str) -> None:
-    key = (await mallgate("suppliers", "keys", "add", "acme", "--json")).json["secret"]
+    scopes = ("--scope", "feeds:price", "--scope", "read")
+    key = (await mallgate("suppliers", "keys", "add", "acme", *scopes, "--json")).json["secret"]
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}", "Prefer": "wait=30"}) as session:
         record = b'[{"sku": "A-1", "price": "1,1"}]'
         sending = {"Content-Type": "application/json"}
