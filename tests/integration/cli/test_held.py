@@ -30,7 +30,7 @@ async def push(mallgate: Shell) -> Push:
     mallgate.write("suppliers.toml", SUPPLIER)
     assert (await mallgate("suppliers", "apply", "suppliers.toml")).status == 0
     key = (
-        await mallgate("suppliers", "keys", "add", "acme", "--scope", "feeds:price", "--scope", "read", "--json")
+        await mallgate("suppliers", "keys", "add", "acme", "--scope", "feeds:product", "--scope", "read", "--json")
     ).json["secret"]
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"}
 
