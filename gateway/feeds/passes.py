@@ -60,7 +60,7 @@ OLDER_OPEN = """
     SELECT min(o.feed_no) FROM feeds o
      WHERE o.supplier = {full}.supplier AND o.facet = {full}.facet AND o.feed_no < {full}.feed_no
        AND o.mode <> 'validate'
-       AND (o.state IN ('admitted', 'produced') OR (o.state = 'incomplete' AND o.origin = 'push'))
+       AND (o.state = 'produced' OR (o.state IN ('admitted', 'incomplete') AND o.origin = 'push'))
        AND (o.state = 'admitted' OR o.touched_at > now() - {grace}
             OR (o.state = 'produced' AND EXISTS (
                 SELECT FROM feed_chunks c
@@ -68,8 +68,8 @@ OLDER_OPEN = """
 """
 """The first older feed of which items may still come, for one full feed.
 
-One that was pushed and is incomplete may be resumed for a while; a run of ours that failed is not, and what of it lies
-on the topics still is judged by the horizon. One that is durable has its chunks on the topics: it is waited for as
+One that was pushed may be resumed for a while; what the gateway fetched and did not bring in, as by an owner that was
+killed, is asked anew under another number, and what of it comes still is judged by the horizon. One that is durable has its chunks on the topics: it is waited for as
 long as chunks of either feed take effect. Whatever comes later than that is judged by the horizon.
 """
 
