@@ -9,7 +9,17 @@ import unicodedata
 from decimal import Decimal
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from schemas.visible import is_deceptive
@@ -106,3 +116,23 @@ Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=7, decimal_places=4)
 
 Instant = AwareDatetime
 """A point in time with its offset; sources without one are read as Asia/Shanghai."""
+
+_SKU: TypeAdapter[str] = TypeAdapter(Sku)
+_AREA: TypeAdapter[str] = TypeAdapter(AreaId)
+
+
+def valid_sku(value: object) -> str | None:
+    """A value as the sku of a key has it, in NFC; None for what is none."""
+    return _valid(_SKU, value)
+
+
+def valid_area(value: object) -> str | None:
+    """A value as the area of a key; None for what is none."""
+    return _valid(_AREA, value)
+
+
+def _valid(adapter: TypeAdapter[str], value: object) -> str | None:
+    try:
+        return adapter.validate_python(value, strict=True)
+    except ValidationError:
+        return None

@@ -7,28 +7,24 @@ has to name the article, and the answer says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import jiter
 import orjson
-from pydantic import TypeAdapter, ValidationError
 
 from gateway.feeds.chunk import decode
 from gateway.feeds.normalise import Result, parts_of
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.exchange import asked_skus
 from gateway.sdk.wire import shown
-from schemas.base import AreaId, Sku
+from schemas.base import valid_area, valid_sku
 
 CODE = "patch_other_key"
 
 LISTED = 5
 """Names that an answer repeats; beyond them it tells how many more there are."""
-
-_SKU: TypeAdapter[str] = TypeAdapter(Sku)
-_AREA: TypeAdapter[str] = TypeAdapter(AreaId)
 
 # A member of what is no JSON, however it is quoted and spaced. Possessive, so that no open quote costs more than once.
 _MEMBER = r"""(?:(?<![\w])|["']){name}["']?\s*+:\s*+(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|'([^']*+)')"""
@@ -118,7 +114,7 @@ def named_by(raw: bytes, result: Result, sku: str | None = None) -> Named:
     others = {*asked, *(each for rejection in rejections for each in rejection.skus), *([sku] if sku else [])}
     if not items and not asked:
         others |= set(members.skus)
-    for other in _valid(_SKU, others):
+    for other in _valid(valid_sku, others):
         areas.setdefault(other, {area} if area else None)
     keys = {name: None if told is None else frozenset(told) for name, told in areas.items()}
     return Named(keys, area, _question(raw) if asked else None)
@@ -131,7 +127,7 @@ def named_by_chunk(value: bytes) -> Named:
     except InvalidMessageError:
         raws = []
     skus = {sku for raw in raws for sku in (*asked_skus(raw), *_Members.of(raw).skus)}
-    return Named(dict.fromkeys(_valid(_SKU, skus or set(_probed(_SKU_MEMBER, value))), None))
+    return Named(dict.fromkeys(_valid(valid_sku, skus or set(_probed(_SKU_MEMBER, value))), None))
 
 
 def _question(raw: bytes) -> tuple[frozenset[str], str]:
@@ -166,7 +162,7 @@ class _Members:
             return None
         if not self.areas:
             return ""
-        return next(iter(_valid(_AREA, self.areas)), None) if len(set(map(str, self.areas))) == 1 else None
+        return next(iter(_valid(valid_area, self.areas)), None) if len(set(map(str, self.areas))) == 1 else None
 
 
 def _doubled(raw: bytes) -> bool:
@@ -190,12 +186,6 @@ def _unescaped(written: str) -> str:
         return written
 
 
-def _valid(type_: TypeAdapter[str], values: Iterable[Any]) -> set[str]:
+def _valid(check: Callable[[object], str | None], values: Iterable[object]) -> set[str]:
     """Those that can be what they are to be, as they are published."""
-    found = set()
-    for value in values:
-        try:
-            found.add(type_.validate_python(value, strict=True))
-        except ValidationError:
-            continue
-    return found
+    return {each for each in map(check, values) if each is not None}

@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo
 import jiter
 import orjson
 import structlog
-from pydantic import TypeAdapter, ValidationError
 
 from gateway.deadletters.letters import storable
 from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
@@ -31,7 +30,7 @@ from gateway.sdk.problems import PROBLEMS
 from gateway.sdk.wire import may_be_crowded, room_of, told
 from gateway.suppliers.config import PriceMismatch
 from schemas.barcodes import barcode_check
-from schemas.base import Sku
+from schemas.base import SKU_LENGTH, valid_sku
 from schemas.brands import fold_brand
 from schemas.catalog import Facet, Facts, ListingFacts, PriceFacts, ProductFacts, StockFacts
 from schemas.directories import CategoryMap, match_directory
@@ -47,10 +46,6 @@ START_OF_TIME, END_OF_TIME = 1000, 9000
 """Years between which every time of observation lies: in the first tables would read it back as before our era, and to
 the last periods are added."""
 
-MAX_SKU = 128
-"""Characters of a sku, as the published schemas have it."""
-
-_SKU = TypeAdapter(Sku)
 _SKU_MEMBER = re.compile(rb'"sku"[ \t\r\n]*+:[ \t\r\n]*+("[^"\\]*+")[ \t\r\n]*+[,}]')
 _SPELLED_SKU = re.compile(rb"\\u00(?:73|6[bB]|75)")
 """A letter of `sku` as an escape: in a name it may be another sku."""
@@ -193,7 +188,7 @@ def _without(items: list[NormalisedItem], refusals: list[Refusal], record: RawRe
         issues.setdefault(refusal.sku, []).extend(refusal.issues)
     if not refusals:
         return items
-    named = ((_valid_sku(sku), _told(every, record)) for sku, every in issues.items())
+    named = ((valid_sku(sku), _told(every, record)) for sku, every in issues.items())
     return Mixed(items, tuple(Rejection(every, () if sku is None else (sku,)) for sku, every in named))
 
 
@@ -305,7 +300,7 @@ def skus_of(raw: bytes) -> tuple[str, ...]:
     () for nobody knows whom, as where one of several that were asked about is no sku.
     """
     if asked := asked_skus(raw):
-        named = [_valid_sku(sku) for sku in dict.fromkeys(asked) if is_sku(sku)]
+        named = [valid_sku(sku) for sku in dict.fromkeys(asked) if is_sku(sku)]
         return () if None in named else tuple(sku for sku in dict.fromkeys(named) if sku is not None)
     hint = sku_hint(raw)
     return () if hint is None else (hint,)
@@ -313,7 +308,7 @@ def skus_of(raw: bytes) -> tuple[str, ...]:
 
 def is_sku(sku: object) -> bool:
     """Whether tables take it as a sku."""
-    return isinstance(sku, str) and 0 < len(sku) <= MAX_SKU and storable(sku) == sku
+    return isinstance(sku, str) and 0 < len(sku) <= SKU_LENGTH and storable(sku) == sku
 
 
 def _storable_time(at: datetime) -> bool:
@@ -325,14 +320,6 @@ def _storable_time(at: datetime) -> bool:
         and abs(offset) < FARTHEST
         and not offset % _MINUTE
     )
-
-
-def _valid_sku(sku: object) -> str | None:
-    """The sku as a key has it, by the rule of the published schemas; None for what is none."""
-    try:
-        return _SKU.validate_python(sku, strict=True)
-    except ValidationError:
-        return None
 
 
 def sku_hint(raw: bytes) -> str | None:
@@ -347,7 +334,7 @@ def sku_hint(raw: bytes) -> str | None:
         found = _decoded(raw)
     except ValueError:
         return _sku_before_the_fault(raw)
-    return _valid_sku(found.get("sku")) if isinstance(found, dict) else None
+    return valid_sku(found.get("sku")) if isinstance(found, dict) else None
 
 
 def _decoded(raw: bytes) -> Any:
@@ -366,4 +353,4 @@ def _sku_before_the_fault(raw: bytes) -> str | None:
         found = _decoded(raw[: member.end(1)] + b"}")
     except ValueError:
         return None
-    return _valid_sku(found.get("sku")) if isinstance(found, dict) else None
+    return valid_sku(found.get("sku")) if isinstance(found, dict) else None

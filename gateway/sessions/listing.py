@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import cast
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue
 
 from gateway.deadletters import record as record_letters
 from gateway.feeds.runs import Run
@@ -17,10 +17,7 @@ from gateway.sessions.patience import Patience
 from gateway.sessions.reading import letter_of
 from gateway.store import Connection
 from gateway.telemetry.faults import reached
-from schemas.base import Sku
-
-_SKU: TypeAdapter[str] = TypeAdapter(Sku)
-
+from schemas.base import valid_sku
 
 MOST_ODD = 100
 """Of one page that can be no skus; more, and it is no list of skus."""
@@ -39,7 +36,7 @@ async def read_list(desk: Desk, run: Run, cursor: JsonValue) -> None:
     known, limits = await _kept(desk, run), desk.manifest.catalog
     for pages in count(1):
         page = await _page(desk, run, cursor)
-        odd = [sku for sku in page.skus if not valid_sku(sku)]
+        odd = [sku for sku in page.skus if valid_sku(sku) is None]
         fresh = [sku for sku in dict.fromkeys(page.skus) if sku not in known and sku not in odd[:MOST_ODD]]
         known.update(fresh)
         if len(known) > limits.most_skus or pages > limits.most_pages or len(odd) > MOST_ODD:
@@ -55,14 +52,6 @@ async def read_list(desk: Desk, run: Run, cursor: JsonValue) -> None:
         if last:
             return
         cursor = page.cursor
-
-
-def valid_sku(sku: str) -> bool:
-    """Whether the mall can have a key of this sku."""
-    try:
-        return bool(_SKU.validate_python(sku))
-    except ValidationError:
-        return False
 
 
 def _beyond(skus: int, pages: int, odd: int) -> str:

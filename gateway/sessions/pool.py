@@ -29,11 +29,11 @@ from gateway.sdk.errors import (
 )
 from gateway.sessions import queries
 from gateway.sessions.desk import AREAS, Desk
-from gateway.sessions.listing import valid_sku
 from gateway.sessions.patience import Patience
 from gateway.store import Connection, Row
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
+from schemas.base import valid_sku
 
 log = structlog.get_logger(__name__)
 
@@ -199,7 +199,7 @@ def subjects_of(follow_up: FollowUp) -> set[tuple[str, str]]:
     """The re-reads that a follow-up is. Raises InvalidMessageError for a sku or an area that cannot be one."""
     match follow_up:
         case Reread(sku=sku, facets=facets):
-            if not valid_sku(sku):
+            if valid_sku(sku) is None:
                 raise InvalidMessageError(Issue("validation_failed", "/sku", sku[:64], "a sku"))
             return {(facet.value, sku) for facet in facets}
         case RereadAreas(parent=parent):
