@@ -16,6 +16,7 @@ from gateway.sdk.errors import Issue
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FEED = 7
+LATER, FRESH = FEED + 2, FEED + 9
 REFUSED = Rejection((Issue("invalid_decimal", "/price", "1e3"),), ("A",))
 
 
@@ -34,7 +35,11 @@ def refused(index: int) -> Entry:
 
 
 def decided(*entries: Entry, known: Mapping[Key, KeyState] | None = None) -> Decisions:
-    return decide(entries, known or {}, feed_no=FEED, period=None)
+    """With a fresh number where one is needed, as those have it who publish."""
+    decisions = decide(entries, known or {}, feed_no=FEED, period=None)
+    if not decisions.raised:
+        return decisions
+    return decide(entries, known or {}, feed_no=FEED, period=None, fresh_no=FRESH)
 
 
 def outcomes(decisions: Decisions) -> str:
@@ -142,11 +147,14 @@ items = st.builds(
 )
 mixed = st.builds(Mixed, st.lists(items, max_size=2), st.just((REFUSED,)))
 records = st.lists(st.just(REFUSED) | st.lists(items, max_size=3) | mixed, max_size=12)
+# Of feeds that are older or newer than the chunk's: what of its own feed stands there took effect with the chunk.
+BEFORE = st.just(0) | st.integers(0, version_of(FEED, 0) - 1)
+AFTER = st.integers(version_of(LATER, 0), version_of(LATER, 6))
 states = st.dictionaries(
     st.tuples(st.sampled_from("AB"), st.sampled_from("12")),
     st.builds(
         KeyState,
-        st.integers(0, version_of(FEED, 6)),
+        BEFORE | AFTER,
         st.none() | st.integers(0, 2),
         st.sampled_from([b"1", b"2"]),
         st.none() | st.just(NOON - timedelta(days=1)),
