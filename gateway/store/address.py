@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -9,6 +10,14 @@ from gateway.loopback import is_loopback
 
 VERIFIED = "verify-full"
 """The sslmode that checks who answers; every other one trusts whoever does."""
+
+_FILES: Mapping[str, str] = {
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcrl": "PGSSLCRL",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+}
+"""Parameters of the URL that name a file, and the variables that stand in for them."""
 
 
 def unprotected(url: str, environment: Mapping[str, str]) -> str:
@@ -27,10 +36,18 @@ def unprotected(url: str, environment: Mapping[str, str]) -> str:
     )
 
 
+def unreadable(url: str, environment: Mapping[str, str]) -> str:
+    """Which file of the line's certificates cannot be read, "" when all of them can."""
+    for parameter, variable in _FILES.items():
+        path = _parameter(url, parameter) or environment.get(variable)
+        if path and not os.access(path, os.R_OK):
+            return f"{parameter} names {path}, which cannot be read"
+    return ""
+
+
 def sslmode_of(url: str, environment: Mapping[str, str]) -> str | None:
     """The sslmode that was said, in the URL or the environment."""
-    said = parse_qs(urlsplit(url).query).get("sslmode")
-    return said[-1] if said else environment.get("PGSSLMODE")
+    return _parameter(url, "sslmode") or environment.get("PGSSLMODE")
 
 
 def hosts_of(url: str, environment: Mapping[str, str]) -> list[str]:
@@ -44,6 +61,11 @@ def hosts_of(url: str, environment: Mapping[str, str]) -> list[str]:
 def is_here(url: str, environment: Mapping[str, str]) -> bool:
     """Whether only this machine is dialled."""
     return all(map(_is_here, hosts_of(url, environment)))
+
+
+def _parameter(url: str, name: str) -> str | None:
+    values = parse_qs(urlsplit(url).query).get(name)
+    return values[-1] if values else None
 
 
 def _is_here(host: str) -> bool:

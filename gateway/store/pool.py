@@ -27,7 +27,7 @@ import orjson
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
-from gateway.store.address import unprotected
+from gateway.store.address import unprotected, unreadable
 from gateway.telemetry import metrics
 
 T = TypeVar("T")
@@ -72,6 +72,9 @@ _MISCONFIGURED: tuple[type[BaseException], ...] = (
     asyncpg.ClientConfigurationError,
 )
 
+
+_CERTIFICATE_FILES = ("PEM", "X509")
+"""The parts of OpenSSL that read files of certificates: what they refuse never came over the line."""
 
 # asyncpg says so of a connection that broke earlier; everything else it says of itself is a bug of ours.
 _BROKEN = (
@@ -152,7 +155,7 @@ async def open_pool(
     Raises ConfigError when the server refuses us, StoreUnavailableError when it stays away.
     """
 
-    refuse_unprotected(url)
+    refuse_unusable(url)
 
     async def attempt() -> Any:
         options = _options(name, session)
@@ -171,7 +174,7 @@ async def open_pool(
 async def connect(url: str, *, name: str, patience: float = 30.0) -> AsyncIterator[Connection]:
     """One connection without a pool, for what is done once. Raises as `open_pool` does."""
 
-    refuse_unprotected(url)
+    refuse_unusable(url)
 
     async def attempt() -> Any:
         connection = await asyncpg.connect(url, **_options(name, None))
@@ -185,9 +188,9 @@ async def connect(url: str, *, name: str, patience: float = 30.0) -> AsyncIterat
         await _closed(connection)
 
 
-def refuse_unprotected(url: str) -> None:
-    """Raises ConfigError for a server that would be asked over an unverified line without anybody having said so."""
-    if reason := unprotected(url, os.environ):
+def refuse_unusable(url: str) -> None:
+    """Raises ConfigError for a line that nobody said may be unverified, or whose certificates cannot be read."""
+    if reason := unprotected(url, os.environ) or unreadable(url, os.environ):
         raise ConfigError([f"DATABASE_URL: {reason}"])
 
 
@@ -225,6 +228,10 @@ async def _verified(attempt: Callable[[], Awaitable[T]]) -> T:
         return await attempt()
     except ssl.SSLCertVerificationError as error:
         raise ConfigError([f"DATABASE_URL: the server is not to be trusted: {error.verify_message}"]) from error
+    except ssl.SSLError as error:
+        if error.library not in _CERTIFICATE_FILES:
+            raise
+        raise ConfigError([f"DATABASE_URL: a file of certificates cannot be used: {error.reason}"]) from error
 
 
 @asynccontextmanager

@@ -235,7 +235,8 @@ def test_the_lines_it_prints_can_be_pasted(tmp_path: Path) -> None:
         assert process.wait(60) == 0
     assert (pasted.returncode, pasted.stderr) == (0, "")
     assert '"facet":"price","mode":"upsert"' in pasted.stdout
-    assert re.search(r'^"60","61","ZZ-00001","rejected","invalid_decimal"', pasted.stdout, re.MULTILINE), pasted.stdout
+    rejected = re.search(r'^"60","61","ZZ-00001","rejected","error","invalid_decimal"', pasted.stdout, re.MULTILINE)
+    assert rejected, pasted.stdout
     assert '"sku":"ZZ-00001","facet":"price","keys":[' in pasted.stdout
     assert re.search(r"invalid_decimal +/price", pasted.stdout)
     assert re.search(r"^ ?list +problem .*did not answer", pasted.stdout, re.MULTILINE)

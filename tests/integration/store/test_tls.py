@@ -89,7 +89,12 @@ async def test_another_name_is_refused(url: str, authority: Authority, tmp_path:
 
 
 async def test_a_missing_authority_is_told(url: str, tmp_path: Path) -> None:
-    await refused(f"{url}&sslrootcert={tmp_path / 'nowhere.pem'}")
+    assert "nowhere.pem" in await refused(f"{url}&sslrootcert={tmp_path / 'nowhere.pem'}")
+
+
+async def test_a_file_that_holds_no_authority_is_told(url: str, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate\n")
+    assert "certificates" in await refused(f"{url}&sslrootcert={tmp_path / 'ca.pem'}")
 
 
 @pytest.mark.parametrize("host", ["db.example", "10.0.0.7", "127.0.0.1,db.example", "[2001:db8::1]"])
