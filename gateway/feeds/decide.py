@@ -55,6 +55,7 @@ class Bounds(NamedTuple):
     period: timedelta | None
     horizon: int
     fresh_no: int
+    patched: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +115,16 @@ def decide(
     period: timedelta | None,
     horizon: int = 0,
     fresh_no: int = 0,
+    patched: bool = False,
 ) -> Decisions:
     """Judge the items of a chunk in record order, each against the state its forerunners left.
 
     feed_no: what their versions carry, of the feed or of the page; horizon: number of the last full feed that was
-    whole; fresh_no: given out just now, for items that win over one with a higher number.
+    whole; fresh_no: given out just now, for items that win over one with a higher number; patched: an operator wrote
+    them, so that none goes out under the number of what the supplier sent.
     """
     decisions = Decisions()
-    bounds = Bounds(period, version_of(horizon, 0), fresh_no)
+    bounds = Bounds(period, version_of(horizon, 0), fresh_no, patched)
     for entry in entries:
         items, rejections = parts_of(entry.result)
         version = version_of(feed_no, entry.index)
@@ -172,6 +175,7 @@ def _judge_item(
         bounds.period,
         horizon=bounds.horizon,
         fresh=version_of(bounds.fresh_no, entry.index),
+        patched=bounds.patched,
     )
     decisions.states[key] = (judgement.state, judgement.outcome)
     if judgement.outcome is Outcome.REJECTED:

@@ -70,28 +70,35 @@ class Judgement(NamedTuple):
 
 
 def judge(
-    candidate: Candidate, known: KeyState, period: timedelta | None, *, horizon: int = 0, fresh: int = 0
+    candidate: Candidate,
+    known: KeyState,
+    period: timedelta | None,
+    *,
+    horizon: int = 0,
+    fresh: int = 0,
+    patched: bool = False,
 ) -> Judgement:
     """Compare one candidate with what is known of its key.
 
     period: how long the supplier says a fact of this facet holds, None for for ever; a repeat is published again only
     to renew it, once half of the period has passed since the published observation. horizon: the lowest version that is
     not older than the last full pass. fresh: a version above all that were given out, for a judgement that is raised;
-    without one such a judgement only tells that it needs it.
+    without one such a judgement only tells that it needs it. patched: the content is not what the supplier sent under
+    this version, which may stand on the topic already with that of another patch that was never committed.
     """
     if lost := _loss(candidate, known, horizon):
         return lost
     same = candidate.hash == known.hash
     publish = not same or _wants_renewal(candidate, known, period)
     below = candidate.version <= known.version  # on the topic it would count as old
-    raised = publish and below
+    raised = publish and (below or patched)
     version = fresh if raised else max(candidate.version, known.version)
     state = KeyState(
         version=version,
         source_version=known.source_version if candidate.source_version is None else candidate.source_version,
         hash=candidate.hash,
         published_at=candidate.observed_at if publish else known.published_at,
-        own_version=_newness(candidate, known, same=same) if below else None,
+        own_version=_newness(candidate, known, same=same) if below or raised else None,
     )
     return Judgement(Outcome.UNCHANGED if same else Outcome.NORMALIZED, state, publish, raised=raised)
 

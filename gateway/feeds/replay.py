@@ -89,7 +89,8 @@ class FeedReplays:
                 return _refusal(verdict.issue)
             said = verdict.said
         entry = Entry(head.first_record, raw.line, raw.raw, _asked_for(result, letter))
-        decisions = await self._applier.apply(connection, head, profile, [entry])
+        patched = letter.patched is not None
+        decisions = await self._applier.apply(connection, head, profile, [entry], patched=patched)
         issues = tuple(issue for refused in decisions.refused for issue in refused.issues)
         return ReplayResult(_outcome(decisions), issues, said)
 
