@@ -222,11 +222,14 @@ async def test_what_another_patch_published_and_never_committed_is_another_versi
     stage = FeedReplays(
         Applier(dict.fromkeys(Lane, pulled.producer)), pulled.producer, pulled.profiles, SupplierCache(pulled.pool)
     )
-    async with acquired(pulled.pool) as connection:
-        doomed = connection.transaction()
-        await doomed.start()
-        await stage.replay(connection, replace(row, patched=answered(A="12.00")))
-        await doomed.rollback()
+
+    async def die_before_the_commit() -> None:
+        async with transaction(pulled.pool) as connection:
+            await stage.replay(connection, replace(row, patched=answered(A="12.00")))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await die_before_the_commit()
     patch = Patch(content=answered(A="13.00"))
     assert (await service.replay(letter.id, actor="tests", reason="mended", patch=patch)).outcome == "normalized"
     lost, taken = [entry for entry in await pulled.prices() if b":A:" in (entry.key or b"")]
