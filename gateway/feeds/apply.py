@@ -38,36 +38,24 @@ class Applier:
         self._producers = producers
 
     async def apply(
-        self,
-        connection: Connection,
-        head: ChunkHead,
-        profile: Profile,
-        entries: Sequence[Entry],
-        *,
-        patched: bool = False,
+        self, connection: Connection, head: ChunkHead, profile: Profile, entries: Sequence[Entry]
     ) -> Decisions:
-        """All of it: settle, then publish. patched: an operator wrote the entries, not the supplier.
+        """All of it: settle, then publish.
 
         Raises ServiceUnavailableError when the acks do not come: roll back, and give the same entries again.
         """
-        settled = await self.settle(connection, head, profile, entries, patched=patched)
+        settled = await self.settle(connection, head, profile, entries)
         await self.publish(connection, head, settled)
         return settled.decisions
 
     async def settle(
-        self,
-        connection: Connection,
-        head: ChunkHead,
-        profile: Profile,
-        entries: Sequence[Entry],
-        *,
-        patched: bool = False,
+        self, connection: Connection, head: ChunkHead, profile: Profile, entries: Sequence[Entry]
     ) -> Settled:
         """Lock the keys, judge, move the states and write what is to be sent; a validating head only judges."""
         horizon = await horizons.shared(connection, head.supplier, head.facet)
         known = await queries.lock_keys(connection, head, keys_of(entries), rejected_skus(entries))
         stretch, period = Stretch(), profile.period(head.facet)
-        judged = partial(decide, entries, known, feed_no=head.number, period=period, horizon=horizon, patched=patched)
+        judged = partial(decide, entries, known, feed_no=head.number, period=period, horizon=horizon)
         decisions = judged()
         if decisions.raised:
             decisions = judged(fresh_no=await connection.fetchval(NEXT))

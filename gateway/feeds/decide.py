@@ -33,12 +33,16 @@ OUTCOME_BYTES: Mapping[Outcome, int] = {
 
 @dataclass(slots=True)  # not frozen: that would make each of millions dearer
 class Entry:
-    """One record of the chunk with what normalising made of it. index: from 0 within the feed, or its page."""
+    """One record of the chunk with what normalising made of it.
+
+    index: from 0 within the feed, or its page; patched: an operator wrote it, not the supplier.
+    """
 
     index: int
     line: int
     raw: bytes
     result: Result
+    patched: bool = False
 
 
 class Publication(NamedTuple):
@@ -55,7 +59,6 @@ class Bounds(NamedTuple):
     period: timedelta | None
     horizon: int
     fresh_no: int
-    patched: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +118,14 @@ def decide(
     period: timedelta | None,
     horizon: int = 0,
     fresh_no: int = 0,
-    patched: bool = False,
 ) -> Decisions:
     """Judge the items of a chunk in record order, each against the state its forerunners left.
 
     feed_no: what their versions carry, of the feed or of the page; horizon: number of the last full feed that was
-    whole; fresh_no: given out just now, for items that win over one with a higher number; patched: an operator wrote
-    them, so that none goes out under the number of what the supplier sent.
+    whole; fresh_no: given out just now, for items that win over one with a higher number.
     """
     decisions = Decisions()
-    bounds = Bounds(period, version_of(horizon, 0), fresh_no, patched)
+    bounds = Bounds(period, version_of(horizon, 0), fresh_no)
     for entry in entries:
         items, rejections = parts_of(entry.result)
         version = version_of(feed_no, entry.index)
@@ -170,12 +171,11 @@ def _judge_item(
     moved = decisions.states.get(key)
     state = moved[0] if moved else known.get(key, UNKNOWN_KEY)
     judgement = judge(
-        Candidate(version, item.hash, item.observed_at, item.source_version),
+        Candidate(version, item.hash, item.observed_at, item.source_version, entry.patched),
         state,
         bounds.period,
         horizon=bounds.horizon,
         fresh=version_of(bounds.fresh_no, entry.index),
-        patched=bounds.patched,
     )
     decisions.states[key] = (judgement.state, judgement.outcome)
     if judgement.outcome is Outcome.REJECTED:

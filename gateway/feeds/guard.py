@@ -48,12 +48,17 @@ UNKNOWN_KEY = KeyState()
 
 
 class Candidate(NamedTuple):
-    """One item that asks to be the state of its key."""
+    """One item that asks to be the state of its key.
+
+    patched: the content is not what the supplier sent under this version, which may stand on the topic already with
+    that of another patch that was never committed.
+    """
 
     version: int
     hash: bytes
     observed_at: datetime
     source_version: int | None = None
+    patched: bool = False
 
 
 class Judgement(NamedTuple):
@@ -70,28 +75,21 @@ class Judgement(NamedTuple):
 
 
 def judge(
-    candidate: Candidate,
-    known: KeyState,
-    period: timedelta | None,
-    *,
-    horizon: int = 0,
-    fresh: int = 0,
-    patched: bool = False,
+    candidate: Candidate, known: KeyState, period: timedelta | None, *, horizon: int = 0, fresh: int = 0
 ) -> Judgement:
     """Compare one candidate with what is known of its key.
 
     period: how long the supplier says a fact of this facet holds, None for for ever; a repeat is published again only
     to renew it, once half of the period has passed since the published observation. horizon: the lowest version that is
     not older than the last full pass. fresh: a version above all that were given out, for a judgement that is raised;
-    without one such a judgement only tells that it needs it. patched: the content is not what the supplier sent under
-    this version, which may stand on the topic already with that of another patch that was never committed.
+    without one such a judgement only tells that it needs it.
     """
     if lost := _loss(candidate, known, horizon):
         return lost
     same = candidate.hash == known.hash
     publish = not same or _wants_renewal(candidate, known, period)
     below = candidate.version <= known.version  # on the topic it would count as old
-    raised = publish and (below or patched)
+    raised = publish and (below or candidate.patched)
     version = fresh if raised else max(candidate.version, known.version)
     state = KeyState(
         version=version,
