@@ -7,9 +7,13 @@ import base64
 import asyncpg
 import pytest
 
+from gateway.app import open_services
+from gateway.config import kafka_settings, load_settings
+from gateway.embedded import Engines
+from gateway.feeds.seal import GW_SEAL, seal_of
 from gateway.store import connect
 from gateway.suppliers import SecretBox
-from tests.integration.cli.conftest import SECRET_KEY, Ended, Shell
+from tests.integration.cli.conftest import SECRET_KEY, Shell
 
 pytestmark = pytest.mark.engines
 
@@ -29,7 +33,7 @@ secrets = { api_password = "env:ACME_PW" }
 async def applied(mallgate: Shell) -> None:
     mallgate.write("suppliers.toml", FILE)
     assert (await mallgate("suppliers", "apply", "suppliers.toml", ACME_PW="hunter2")).status == 0
-    issued = await mallgate("suppliers", "keys", "issue", "acme", "--kind", "webhook", "--scopes", "read", "--json")
+    issued = await mallgate("suppliers", "keys", "add", "acme", "--kind", "webhook", "--scope", "read", "--json")
     assert issued.status == 0, issued
 
 
@@ -92,14 +96,14 @@ async def test_settings_that_cannot_rotate_are_told(mallgate: Shell) -> None:
     readable = mallgate.folder / "former"
     readable.write_text(SECRET_KEY)
     readable.chmod(0o644)
-    ended: Ended
-    for changes, told in [
+    cases: list[tuple[dict[str, str | None], str]] = [
         ({"MALLGATE_FORMER_SECRET_KEYS": SECRET_KEY}, "names the secret key itself"),
         ({"MALLGATE_FORMER_SECRET_KEYS": "c2hvcnQ="}, "key 1: must be 32 bytes"),
         ({"MALLGATE_FORMER_SECRET_KEYS_FILE": str(readable)}, f"chmod 600 {readable}"),
         ({"MALLGATE_SECRET_KEY": None}, "set MALLGATE_SECRET_KEY_FILE or MALLGATE_SECRET_KEY"),
         ({"DATABASE_URL": None}, "DATABASE_URL is not set"),
-    ]:
+    ]
+    for changes, told in cases:
         ended = await mallgate("secrets", "reseal", **changes)
         assert (ended.status, told in ended.err) == (78, True), ended
 
@@ -112,3 +116,22 @@ async def test_tables_of_an_older_version_are_left_alone(mallgate: Shell) -> Non
     await connection.close()
     ended = await mallgate("secrets", "reseal")
     assert (ended.status, "start the gateway first" in ended.err) == (78, True)
+
+
+async def test_a_gateway_with_former_keys_opens_and_believes_what_they_sealed(
+    engines: Engines, database: str, topic_prefix: str
+) -> None:
+    old = base64.b64decode(SECRET_KEY)
+    settings = load_settings(
+        **kafka_settings(engines.kafka_bootstrap),
+        database_url=database,
+        topic_prefix=topic_prefix,
+        partitions=1,
+        secret_key=NEW_KEY,
+        former_secret_keys=SECRET_KEY,
+    )
+    async with open_services(settings) as services:
+        assert services.box.open("acme", "pw", SecretBox(old).seal("acme", "pw", b"hunter2")) == b"hunter2"
+        assert SecretBox(NEW).open("acme", "pw", services.box.seal("acme", "pw", b"hunter2")) == b"hunter2"
+        for key in (old, NEW):
+            assert services.seal.holds(((GW_SEAL, seal_of(key, (), b"{}")),), b"{}")
