@@ -13,8 +13,7 @@ from gateway.cli.instance import settings
 from gateway.cli.output import Json, emit, table
 from gateway.cli.secrets import SEALED, box_of
 from gateway.config import Bootstrap, Settings
-from gateway.kafka import TOPICS, Bus, open_bus
-from gateway.kafka.topics import BULK, EXPRESS
+from gateway.kafka import BULK, EXPRESS, TOPICS, Bus, open_bus
 from gateway.loopback import is_loopback
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, GatewayError
