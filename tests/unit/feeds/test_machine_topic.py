@@ -1,0 +1,312 @@
+"""The rules beside the topic itself: what was published and never committed, what is appended late, and the keeper.
+
+The machine adds to that of the rules a log of all records, in which a crash leaves what nobody committed, and a keeper
+that reads it with the rules of findings. Once everything that waits has taken effect and the keeper has read to the
+end, the log's last record of every key, and what a consumer has of it, is what must stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
+
+from gateway.feeds import decide as deciding
+from gateway.feeds import findings, keeper, withdraw
+from gateway.feeds.decide import Decisions, Key
+from gateway.feeds.findings import Facts, Fate, Finding, Known, Remedy, Seen
+from gateway.feeds.guard import UNKNOWN_KEY, Candidate, Judgement, KeyState, judge
+from gateway.feeds.process import found_by_halving
+from gateway.feeds.sightings import Sighting
+from gateway.feeds.versions import WITHDRAWAL, feed_no_of, record_index_of, version_of
+from schemas.catalog import Facet
+from schemas.envelope import ItemKey
+from tests.unit.feeds import test_machine
+from tests.unit.feeds.test_machine import HARD, Feed, Machine, Row
+
+UNSTORABLE = ("Q", 4)
+"""Sku and number of a record that PostgreSQL refuses."""
+
+CALM = settings(HARD, max_examples=100, stateful_step_count=30)
+SEARCH = settings(CALM, max_examples=3_000, phases=[Phase.generate])
+
+
+class Record(NamedTuple):
+    """One record of the topic; amount None withdraws."""
+
+    key: Key
+    version: int
+    amount: str | None
+
+
+class TopicMachine(Machine):
+    """The rules' machine with a log, crashes that leave something there, and a keeper."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[Record] = []
+        self.late: list[Record] = []
+        self.places: dict[Key, int] = {}
+        self.watched: defaultdict[Key, list[Sighting]] = defaultdict(list)
+        self.read_to = 0
+        self.rejected: set[int] = set()
+
+    def waiting(self) -> list[Feed]:
+        return [feed for feed in self.open_feeds() if feed.admitted]
+
+    def land(self, feed: Feed, *, crash: bool = False) -> None:
+        """As the shell does it: what PostgreSQL refuses is found, all the rest settled, and only then published."""
+        refused = self.refused_places(feed)
+        feed.rows = [row._replace(refused=True) if place in refused else row for place, row in enumerate(feed.rows)]
+        super().land(feed)
+        feed.letters = [(place, row) for place, row in feed.letters if place not in refused]
+        self.rejected |= {version_of(feed.feed_no, place) for place in refused}
+
+    def refused_places(self, feed: Feed) -> set[int]:
+        return self.isolated([not row.refused and (row.sku, row.number) == UNSTORABLE for row in feed.rows])
+
+    def isolated(self, bad: Sequence[bool]) -> set[int]:
+        async def tried(places: range) -> Exception | None:
+            return ValueError() if any(bad[place] for place in places) else None
+
+        return set(asyncio.run(found_by_halving(len(bad), tried))) if any(bad) else set()
+
+    @precondition(lambda self: bool(self.open_feeds()))
+    @rule(data=st.data(), appended=st.booleans())
+    def die(self, data: st.DataObject, appended: bool) -> None:
+        """A worker publishes a chunk and dies before it commits; a broker appends its records now, or late."""
+        feed = data.draw(st.sampled_from(self.open_feeds()))
+        feed.admitted = True
+        refused = self.refused_places(feed)
+        entries = [
+            self.entry(place, row._replace(refused=row.refused or place in refused))
+            for place, row in enumerate(feed.rows)
+        ]
+        self.leave_behind(self.judged(feed.feed_no, entries), appended)
+
+    @precondition(lambda self: bool(any(feed.letters for feed in self.feeds)))
+    @rule(data=st.data(), number=st.integers(1, 3), appended=st.booleans())
+    def lose_replay(self, data: st.DataObject, number: int, appended: bool) -> None:
+        """A patched record is published and not committed; its letter is as it was."""
+        feed = data.draw(st.sampled_from([feed for feed in self.feeds if feed.letters]))
+        place, row = feed.letters[-1]
+        entry = self.entry(place, row._replace(refused=False, number=number))
+        entry.patched = True
+        self.leave_behind(self.judged(feed.feed_no, [entry]), appended)
+
+    @precondition(lambda self: bool(any(feed.letters for feed in self.feeds)))
+    @rule(data=st.data(), number=st.integers(1, 3))
+    def replay(self, data: st.DataObject, number: int) -> None:
+        """A rejected record is patched and judged again under its number."""
+        feed = data.draw(st.sampled_from([feed for feed in self.feeds if feed.letters]))
+        place, row = feed.letters.pop()
+        patched = row._replace(refused=False, number=number)
+        entry = self.entry(place, patched)
+        entry.patched = True
+        self.take(feed.feed_no, [entry])
+        self.tell(feed.feed_no, place, patched)
+
+    def leave_behind(self, decisions: Decisions, appended: bool) -> None:
+        left = [Record(each.key, each.version, each.item.content.decode()) for each in decisions.publications]
+        (self.log if appended else self.late).extend(left)
+
+    @precondition(lambda self: bool(self.log or self.late))
+    @rule(data=st.data())
+    def append_late(self, data: st.DataObject) -> None:
+        """A broker appends what it was given before, maybe once more."""
+        self.log.append(data.draw(st.sampled_from([*self.late, *self.log])))
+
+    def put(self, key: Key, version: int, amount: str | None) -> None:
+        self.places[key] = len(self.log)
+        self.log.append(Record(key, version, amount))
+
+    @rule(data=st.data())
+    def keep(self, data: st.DataObject) -> None:
+        """The keeper reads on and looks."""
+        self.look(data.draw(st.integers(self.read_to, len(self.log))))
+
+    def look(self, read_to: int) -> None:
+        for offset in range(self.read_to, read_to):
+            key, version, _ = self.log[offset]
+            seen = Seen(0, offset, version)
+            self.watched[key].append(Sighting(Facet.PRICE, ItemKey("acme", *key), seen, 0.0))
+        self.read_to = read_to
+        explained_to = -math.inf if self.waiting() else math.inf
+        for key, own in self.watched.items():
+            known = self.known_of(key)
+            ahead, wrong = keeper.sorted_out(known, own, read_to=read_to, explained_to=explained_to)
+            self.watched[key] = list(ahead)
+            seen = [each.seen for each in wrong]
+            newer = {each.version for each in seen if each.version > known.version}
+            fates = {version: findings.fate_of(version, self.facts(version)) for version in newer}
+            asked = findings.remedy(known, seen, fates) if seen else None
+            if asked is not None:
+                self.mend(key, asked)
+
+    def known_of(self, key: Key) -> Known:
+        state, place = self.known.get(key, UNKNOWN_KEY), self.places.get(key)
+        return Known(state.version, None if place is None else 0, place, state.hash)
+
+    def facts(self, version: int) -> Facts:
+        feed = next((feed for feed in self.feeds if feed.feed_no == feed_no_of(version)), None)
+        if feed is None or record_index_of(version) == WITHDRAWAL:
+            return Facts(given_out=True)
+        return Facts(given_out=True, taken=feed.applied, state="done" if feed.applied else "produced")
+
+    def mend(self, key: Key, asked: Remedy) -> None:
+        state = self.known.get(key, UNKNOWN_KEY)
+        if asked.adopt is not None:
+            amount = self.log[asked.adopt.offset].amount
+            state = KeyState(asked.adopt.version, hash=None if amount is None else amount.encode())
+        if asked.orphan is not None:
+            state = state._replace(version=version_of(self.next_number(), 0), own_version=state.newness)
+        self.known[key] = state
+        self.seen.setdefault(key, 0)
+        self.places[key] = asked.end.offset
+        if asked.resend:
+            self.put(key, state.version, None if state.hash is None else state.hash.decode())
+
+    @invariant()
+    def what_stands_is_what_must(self) -> None:
+        stored = {key: state.hash.decode() for key, state in self.known.items() if state.hash is not None}
+        assert stored == self.model.on_sale()
+        assert not self.rejected & {record.version for record in self.log}
+
+    @precondition(lambda self: not self.waiting())
+    @rule()
+    def come_to_rest(self) -> None:
+        """All that waits has taken effect, and the keeper reads to the end."""
+        for _ in range(3):
+            self.look(len(self.log))
+        assert not any(self.watched.values())
+        last = {record.key: record for record in self.log}
+        consumed: dict[Key, Record] = {}
+        for record in self.log:
+            if record.version >= consumed.get(record.key, record).version:
+                consumed[record.key] = record
+        must = self.model.on_sale()
+        assert {key: each.amount for key, each in last.items() if each.amount is not None} == must
+        assert {key: each.amount for key, each in consumed.items() if each.amount is not None} == must
+        assert all(each.version == last[key].version for key, each in consumed.items())
+
+    def teardown(self) -> None:
+        for feed in self.waiting():
+            self.land(feed)
+        self.come_to_rest()
+
+
+def test_whatever_is_left_behind_or_appended_late_the_topic_ends_on_what_must_stand() -> None:
+    run_state_machine_as_test(TopicMachine, settings=CALM)
+
+
+Mutant = Callable[[pytest.MonkeyPatch], None]
+
+
+def the_topic_is_believed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(findings, "fate_of", lambda version, facts: Fate.LOST)
+
+
+def nothing_is_outrun(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(findings, "outrun", lambda known, seen: 0)
+    patch.setattr(keeper, "outrun", lambda known, seen: 0)
+
+
+def a_late_append_is_left(patch: pytest.MonkeyPatch) -> None:
+    compare = findings.compare
+
+    def lenient(seen: Seen, known: Known) -> Finding:
+        finding = compare(seen, known)
+        return Finding.SETTLED if finding is Finding.REPAIR else finding
+
+    patch.setattr(findings, "compare", lenient)
+    patch.setattr(keeper, "compare", lenient)
+
+
+def a_patch_keeps_its_record_s_version(patch: pytest.MonkeyPatch) -> None:
+    def as_sent(candidate: Candidate, known: KeyState, period: Any, **bounds: int) -> Judgement:
+        return judge(candidate._replace(patched=False), known, period, **bounds)
+
+    patch.setattr(deciding, "judge", as_sent)
+
+
+def one_bad_record_costs_its_chunk(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TopicMachine, "isolated", lambda self, bad: set(range(len(bad))) if any(bad) else set())
+    told = TopicMachine.land
+
+    def land(self: TopicMachine, feed: Feed, *, crash: bool = False) -> None:
+        good = [(place, row) for place, row in enumerate(feed.rows) if not row.refused and is_storable(row)]
+        told(self, feed, crash=crash)
+        for place, row in good:
+            self.tell(feed.feed_no, place, row)
+
+    patch.setattr(TopicMachine, "land", land)
+
+
+def is_storable(row: Row) -> bool:
+    return (row.sku, row.number) != UNSTORABLE
+
+
+def kafka_comes_before_postgresql(patch: pytest.MonkeyPatch) -> None:
+    told = TopicMachine.land
+
+    def land(self: TopicMachine, feed: Feed, *, crash: bool = False) -> None:
+        entries = [self.entry(place, row) for place, row in enumerate(feed.rows)]
+        if not all(map(is_storable, feed.rows)):
+            self.leave_behind(self.judged(feed.feed_no, entries), appended=True)
+        told(self, feed, crash=crash)
+
+    patch.setattr(TopicMachine, "land", land)
+
+
+def an_older_feed_knows_no_horizon(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(deciding, "judge", test_machine.without_horizon)
+
+
+def a_rejected_record_names_nobody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(deciding, "_reject", test_machine.nobody_is_refused)
+
+
+def numbers_come_before_source_versions(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(deciding, "judge", test_machine.with_numbers_first)
+
+
+def a_winner_keeps_its_lower_version(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(deciding, "judge", test_machine.under_its_own_version)
+
+
+def a_withdrawal_goes_below_what_was_raised(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(withdraw, "withdrawal_over", lambda key, feed_no: version_of(feed_no, WITHDRAWAL))
+
+
+def newness_is_the_topic_s_version(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(KeyState, "newness", property(lambda state: state.version))
+
+
+MUTANTS: tuple[Mutant, ...] = (
+    an_older_feed_knows_no_horizon,
+    a_rejected_record_names_nobody,
+    the_topic_is_believed,
+    one_bad_record_costs_its_chunk,
+    kafka_comes_before_postgresql,
+    numbers_come_before_source_versions,
+    a_winner_keeps_its_lower_version,
+    nothing_is_outrun,
+    a_late_append_is_left,
+    a_patch_keeps_its_record_s_version,
+    a_withdrawal_goes_below_what_was_raised,
+    newness_is_the_topic_s_version,
+)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_rule_taken_out_is_found_at_random(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant(monkeypatch)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(TopicMachine, settings=SEARCH)
