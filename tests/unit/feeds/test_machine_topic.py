@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
 from gateway.feeds import decide as deciding
-from gateway.feeds import findings, keeper, withdraw
+from gateway.feeds import findings, keeper
 from gateway.feeds.decide import Decisions, Entry, Key
 from gateway.feeds.findings import Facts, Fate, Finding, Known, Remedy, Seen
 from gateway.feeds.guard import UNKNOWN_KEY, Candidate, Judgement, KeyState, judge
@@ -28,7 +28,7 @@ from gateway.feeds.sightings import Sighting
 from gateway.feeds.versions import WITHDRAWAL, feed_no_of, record_index_of, version_of
 from schemas.catalog import Facet
 from schemas.envelope import ItemKey
-from tests.unit.feeds.test_machine import HARD, VERSIONED, Feed, Machine, Row
+from tests.unit.feeds.test_machine import HARD, Feed, Machine, Row
 
 UNSTORABLE = ("Q", 4)
 """Sku and number of a record that PostgreSQL refuses."""
@@ -237,15 +237,6 @@ class PatchedMachine(TopicMachine):
         self.land(feed)
 
 
-class RaisedMachine(Machine):
-    """Few records, all of one key that carries a version of the supplier's own, among full feeds that are empty."""
-
-    @rule(full=st.booleans(), number=st.integers(1, 2))
-    def come(self, full: bool, number: int) -> None:
-        rows = [] if full else [Row(VERSIONED, "1", number, refused=False)]
-        self.feeds.append(Feed(self.next_number(), full, rows))
-
-
 def test_whatever_is_left_behind_or_appended_late_the_topic_ends_on_what_must_stand() -> None:
     run_state_machine_as_test(TopicMachine, settings=CALM)
 
@@ -299,14 +290,6 @@ def kafka_comes_before_postgresql(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TopicMachine, "land", land)
 
 
-def a_withdrawal_goes_below_what_was_raised(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(withdraw, "withdrawal_over", lambda key, feed_no: version_of(feed_no, WITHDRAWAL))
-
-
-def newness_is_the_topic_s_version(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(KeyState, "newness", property(lambda state: state.version))
-
-
 MUTANTS: tuple[tuple[type[Machine], Mutant], ...] = (
     (FewMachine, the_topic_is_believed),
     (FewMachine, one_bad_record_costs_its_chunk),
@@ -314,8 +297,6 @@ MUTANTS: tuple[tuple[type[Machine], Mutant], ...] = (
     (FewMachine, nothing_is_outrun),
     (FewMachine, a_late_append_is_left),
     (PatchedMachine, a_patch_keeps_its_record_s_version),
-    (RaisedMachine, a_withdrawal_goes_below_what_was_raised),
-    (RaisedMachine, newness_is_the_topic_s_version),
 )
 
 
