@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -141,23 +142,11 @@ class ChunkProcessor:
             return await self._transacted(_rejected(chunk, dict.fromkeys(range(len(chunk.entries)), again)))
 
     async def _faults(self, chunk: ReadChunk, *, published: bool) -> dict[int, Exception]:
-        """Entries that cannot take effect, by place, and why: found by halving, in transactions that are undone.
+        """Entries that cannot take effect, by place, and why: found in transactions that are undone.
 
         published: it is Kafka that refuses, so that trying is sending: a repeat stands on the topic under its own id.
         """
-        faults: dict[int, Exception] = {}
-        left, trials = [range(len(chunk.entries))], 0
-        while left:
-            places, trials = left.pop(), trials + 1
-            error = await self._tried(chunk, places, published=published)
-            if error is None:
-                continue
-            if len(places) == 1 or trials > MOST_TRIALS:
-                faults |= dict.fromkeys(places, error)
-            else:
-                middle = len(places) // 2
-                left += (places[middle:], places[:middle])
-        return faults
+        return await found_by_halving(len(chunk.entries), partial(self._tried, chunk, published=published))
 
     async def _tried(self, chunk: ReadChunk, places: range, *, published: bool) -> Exception | None:
         """What ends a transaction of these entries alone, None for nothing."""
@@ -275,6 +264,23 @@ async def _normalise_in_stretches(
             entries.append(Entry(first_record + len(entries), raw.line, raw.raw, result))
         await stretch.rest()
     return entries
+
+
+async def found_by_halving(size: int, tried: Callable[[range], Awaitable[Exception | None]]) -> dict[int, Exception]:
+    """Places that cannot take effect, and why. tried: what ends a trial of these places alone, None for nothing."""
+    faults: dict[int, Exception] = {}
+    left, trials = [range(size)], 0
+    while left:
+        places, trials = left.pop(), trials + 1
+        error = await tried(places)
+        if error is None:
+            continue
+        if len(places) == 1 or trials > MOST_TRIALS:
+            faults |= dict.fromkeys(places, error)
+        else:
+            middle = len(places) // 2
+            left += (places[middle:], places[:middle])
+    return faults
 
 
 def batches(raws: Sequence[RawRecord]) -> Iterator[Sequence[RawRecord]]:
