@@ -68,10 +68,11 @@ class Pulls:
 
         Each with the facet's row as it was before.
         """
+        running = frozenset(self._running)  # before the rows: what they tell of a run that ends meanwhile is old
         return [
             (self._resumed(row) if row["feed_no"] else await self._begin(row), row)
             for row in await self._pulls()
-            if (row["due"] or row["feed_no"]) and row["facet"] not in self._running
+            if (row["due"] or row["feed_no"]) and row["facet"] not in running
         ]
 
     async def _pulls(self) -> list[Row]:
