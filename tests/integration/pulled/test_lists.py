@@ -11,7 +11,7 @@ from gateway.store import connect
 from tests.crash.pulled import messages_taken
 from tests.eventually import eventually
 from tests.integration.pulled.conftest import Ground
-from tests.pulling import FACETS, Operator, calls, drop, row_of, truths
+from tests.pulling import AREA, FACETS, Operator, calls, drop, row_of, truths
 
 PAGE = "product/getSkuByPage"
 
@@ -99,6 +99,24 @@ async def test_a_facet_that_is_due_later_uses_the_same_list_and_withdraws_nothin
         assert await ground.wrong(simulator) == []
         await _swept_by_schedule(ground, operator, "price")
         assert list_calls(simulator)["product/getPageNum"] == 3
+
+
+async def test_a_list_of_other_settings_is_not_used(ground: Ground) -> None:
+    async with ground.simulator() as simulator, ground.program() as program:
+        operator = Operator(program.url)
+        await operator.declare(jd=row_of(simulator))
+        await operator.until_swept("jd")
+        await operator.until_finished()
+        await _swept_by_schedule(ground, operator, "product")
+        asked = list_calls(simulator)["product/getPageNum"]
+        await operator.declare(jd=row_of(simulator, options={"areas": [AREA, "7_412_3546"]}))
+
+        async def taken_up() -> bool:
+            return bool(program.events("session.changed"))
+
+        await eventually(taken_up, within=60)
+        await _swept_by_schedule(ground, operator, "price")
+        assert list_calls(simulator)["product/getPageNum"] == asked + 1
 
 
 async def _swept_by_schedule(ground: Ground, operator: Operator, facet: str) -> None:

@@ -39,7 +39,7 @@ async def batches(tables: Connection, feed_no: int) -> list[list[str]]:
 
 
 async def test_every_sku_is_taken_once_in_the_order_of_the_list_and_no_question_is_wasted(tables: Connection) -> None:
-    pages = (["9", "1", "9", "5"], ["5", "1", "3"], [], ["2", "10", "9"])
+    pages: tuple[list[str], ...] = (["9", "1", "9", "5"], ["5", "1", "3"], [], ["2", "10", "9"])
     assert await listed(tables, 10, *pages) == 6
     await tables.execute(queries.TAKE_SKUS, 3, 10, 4)
     await tables.execute(queries.TAKE_SKUS, 4, 10, 100)
