@@ -9,6 +9,7 @@ decide otherwise while the locks are held.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -25,7 +26,7 @@ from gateway.feeds import queries, rejections
 from gateway.feeds.apply import Applier, Settled
 from gateway.feeds.chunk import MAX_FEED_RECORDS, ChunkHead, Lane, Mode, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Decisions, Entry, Refused, cancel
-from gateway.feeds.normalise import Rejection, Rules, normalise_all, skus_of
+from gateway.feeds.normalise import Rejection, Result, Rules, normalise_all, skus_of
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
 from gateway.feeds.seal import ChunkSeal
@@ -43,6 +44,9 @@ log = structlog.get_logger(__name__)
 
 BATCH_RECORDS, BATCH_BYTES = 32, 32 * 1024
 """Records that are normalised together."""
+
+LARGE_BYTES = 64 * 1024
+"""A record of this size is normalised in a thread, so that the event loop has its turns between the passes over it."""
 
 
 MOST_TRIALS = 200
@@ -260,10 +264,16 @@ async def _normalise_in_stretches(
     entries: list[Entry] = []
     stretch = Stretch()
     for batch in batches(raws):
-        for raw, result in zip(batch, normalise_all(profile.adapter, batch, rules), strict=True):
+        for raw, result in zip(batch, await _normalised(profile, batch, rules), strict=True):
             entries.append(Entry(first_record + len(entries), raw.line, raw.raw, result))
         await stretch.rest()
     return entries
+
+
+async def _normalised(profile: Profile, batch: Sequence[RawRecord], rules: Rules) -> list[Result]:
+    if all(len(raw.raw) < LARGE_BYTES for raw in batch):
+        return normalise_all(profile.adapter, batch, rules)
+    return await asyncio.to_thread(normalise_all, profile.adapter, batch, rules)
 
 
 async def found_by_halving(size: int, tried: Callable[[range], Awaitable[Exception | None]]) -> dict[int, Exception]:
