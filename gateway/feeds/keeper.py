@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -171,12 +171,9 @@ class Keeper:
         facet = watched[0].facet
         async with transaction(self._pool) as connection:
             known = await keys.read_known(connection, facet, {each.key for each in watched})
-        own: defaultdict[ItemKey, list[Sighting]] = defaultdict(list)
-        for each in watched:
-            own[each.key].append(each)
         waiting: list[Sighting] = []
         doubtful: list[Sighting] = []
-        for key, sightings in own.items():
+        for key, sightings in _by_key(watched).items():
             ahead, wrong = sorted_out(known[key], sightings, read_to=read_to, explained_to=self._explained_to)
             waiting += ahead
             doubtful += wrong
@@ -196,9 +193,15 @@ def sorted_out(
     place = (known.partition, known.offset)
     if len(own) == 1 and own[0].seen.position == place and own[0].seen.version <= known.version:
         return (), ()  # nearly all
-    found = [(each, compare(each.seen, known)) for each in own]
-    ahead = [each for each, finding in found if finding is Finding.PENDING and each.since > explained_to]
-    settled = [each for each, finding in found if finding is Finding.SETTLED]
+    ahead: list[Sighting] = []
+    settled: list[Sighting] = []
+    wrong: list[Sighting] = []
+    for each in own:
+        finding = compare(each.seen, known)
+        if finding is Finding.PENDING and each.since > explained_to:
+            ahead.append(each)
+        else:
+            (settled if finding is Finding.SETTLED else wrong).append(each)
     if not ahead and outrun(known, (each.seen for each in own)):
         return (), own
     unread = known.offset is not None and known.offset >= read_to
@@ -207,14 +210,19 @@ def sorted_out(
         for each in settled
         if (ahead and each.seen.offset > ahead[0].seen.offset) or (unread and each.seen.version == known.version)
     ]
-    return ahead + waiting, [each for each in own if each not in ahead and each not in settled]
+    return ahead + waiting, wrong
+
+
+def _by_key(sightings: Iterable[Sighting]) -> Mapping[ItemKey, list[Sighting]]:
+    """In the order of each key's first."""
+    by_key: defaultdict[ItemKey, list[Sighting]] = defaultdict(list)
+    for sighting in sightings:
+        by_key[sighting.key].append(sighting)
+    return by_key
 
 
 def _batches(sightings: Sequence[Sighting]) -> Iterator[list[Sighting]]:
     """All records of a key in one batch, in their order."""
-    by_key: defaultdict[ItemKey, list[Sighting]] = defaultdict(list)
-    for sighting in sightings:
-        by_key[sighting.key].append(sighting)
-    groups = iter(by_key.values())
+    groups = iter(_by_key(sightings).values())
     while batch := [sighting for group in islice(groups, SETTLE_KEYS) for sighting in group]:
         yield batch
