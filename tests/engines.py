@@ -5,18 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 
+from contrib.scratch import delete_topics, of_database, scratch_database
 from gateway.embedded import Engines, open_engines
-from gateway.kafka import TOPICS, Bus, client_options, open_bus
+from gateway.kafka import TOPICS, Bus, open_bus
 from gateway.store import Pool, connect, migrate, open_pool
 
 TEMPLATE = "template_mallgate"
-
-_END_OWN = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = current_user"
 
 PARTITIONS = 3
 """Of every topic in tests: enough to tell partitions apart, few enough to be made quickly."""
@@ -58,14 +55,8 @@ async def database(engines: Engines, template: str) -> AsyncIterator[str]:
 @asynccontextmanager
 async def fresh_database(engines: Engines, template: str) -> AsyncIterator[str]:
     """URL of a database with the schema and nothing in it, dropped afterwards."""
-    name = f"test_{next(_numbers)}"
-    async with connect(engines.database_url, name="tests") as connection:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield of_database(engines.database_url, name)
-    async with connect(engines.database_url, name="tests") as connection:
-        # WITH (FORCE) would end autovacuum's workers, too, which only their owner may: DROP asks them to go.
-        await connection.execute(_END_OWN, name)
-        await connection.execute(f"DROP DATABASE {name}")
+    async with scratch_database(engines.database_url, f"test_{next(_numbers)}", template=template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -88,7 +79,7 @@ async def fresh_prefix(engines: Engines) -> AsyncIterator[str]:
     prefix = f"test{next(_numbers)}."
     yield prefix
     async with open_bus(engines.kafka_bootstrap):  # waits for a broker that was stopped or frozen
-        await _delete_topics(engines, prefix)
+        await delete_topics(engines.kafka_bootstrap, prefix)
 
 
 @pytest.fixture
@@ -98,17 +89,3 @@ async def bus(engines: Engines, topic_prefix: str) -> AsyncIterator[Bus]:
         problems = await opened.ensure_topics(list(TOPICS.values()), partitions=PARTITIONS, replication=1)
         assert problems == []
         yield opened
-
-
-async def _delete_topics(engines: Engines, prefix: str) -> None:
-    admin = AIOKafkaAdminClient(**client_options(engines.kafka_bootstrap))
-    await admin.start()
-    try:
-        await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])
-    finally:
-        await admin.close()
-
-
-def of_database(url: str, name: str) -> str:
-    """The same server, another database."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))

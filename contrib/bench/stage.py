@@ -9,19 +9,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import psutil
-from aiokafka.admin import AIOKafkaAdminClient
 
+from contrib.scratch import delete_topics, scratch_database
 from gateway.config import Bootstrap
 from gateway.embedded import Engines, open_engines
-from gateway.kafka import Bus, client_options, open_bus
+from gateway.kafka import Bus, open_bus
 from gateway.store import connect
 
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
-
-_END_OWN = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = current_user"
 
 
 class NoDiskError(Exception):
@@ -50,17 +47,13 @@ class Stage:
         """A fresh place; its database and topics are gone after the block, so that no run slows the next."""
         name = f"bench{next(self._numbers)}"
         url, bootstrap = self.engines.database_url, self.engines.kafka_bootstrap
-        async with connect(url, name="bench") as connection:
-            await connection.execute(f"CREATE DATABASE {name}")
         try:
-            yield Place(bootstrap, urlunsplit(urlsplit(url)._replace(path=f"/{name}")), f"{name}.")
+            async with scratch_database(url, name) as database:
+                yield Place(bootstrap, database, f"{name}.")
         finally:
             async with connect(url, name="bench") as connection:
-                # WITH (FORCE) would end autovacuum's workers, too, which only their owner may: DROP asks them to go.
-                await connection.execute(_END_OWN, name)
-                await connection.execute(f"DROP DATABASE {name}")
                 await connection.execute("CHECKPOINT")
-            await _delete_topics(bootstrap, f"{name}.")
+            await delete_topics(bootstrap, f"{name}.")
 
 
 @asynccontextmanager
@@ -68,15 +61,6 @@ async def open_bus_at(place: Place) -> AsyncIterator[Bus]:
     """The place's topics, for whoever fills them or reads them beside the contestants."""
     async with open_bus(place.bootstrap, topic_prefix=place.prefix) as bus:
         yield bus
-
-
-async def _delete_topics(bootstrap: Bootstrap, prefix: str) -> None:
-    admin = AIOKafkaAdminClient(**client_options(bootstrap))
-    await admin.start()
-    try:
-        await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])
-    finally:
-        await admin.close()
 
 
 @asynccontextmanager

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
+from contrib.scratch import of_database
 from gateway.embedded import Engines
 from gateway.store import Connection, connect, migrate
 from gateway.store.migrate import SchemaMismatchError, migrations
-from tests.engines import of_database
 
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contrib.scratch import of_database
 from gateway.embedded import Engines
 from gateway.sdk.errors import ConfigError
 from gateway.store import (
@@ -18,7 +19,6 @@ from gateway.store import (
     ping,
     transaction,
 )
-from tests.engines import of_database
 
 CLUSTER_LEFT = "SELECT count(*) FROM kafka_cluster"
 
