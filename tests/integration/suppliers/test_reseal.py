@@ -198,30 +198,26 @@ async def test_a_run_that_is_cut_short_is_finished_by_the_next(pool: Pool) -> No
 
 @pytest.mark.parametrize("writer", [OLD, NEW], ids=["a gateway not restarted yet", "a gateway with the new key"])
 async def test_a_token_that_is_exchanged_meanwhile_is_not_overwritten(pool: Pool, writer: bytes) -> None:
-    await filled(pool)
-    async with transaction(pool) as connection:
-        box = SecretBox(writer)
-        await connection.execute(
-            "UPDATE supplier_tokens SET ciphertext = $1 WHERE supplier = 'acme'", box.seal("acme", ".token", b"fresh")
-        )
-        running = asyncio.create_task(reseal(pool, SecretBox(NEW, OLD), SEALED, "cli:ann"))
-        await until_somebody_waits(pool)
-    await running
+    await resealed_while_a_token_is_exchanged(pool, writer)
     assert (await opened(pool, SecretBox(NEW)))["acme", ".token"] == b"fresh"
 
 
 async def test_a_secret_that_an_unknown_key_seals_meanwhile_is_named(pool: Pool) -> None:
-    await filled(pool)
-    async with transaction(pool) as connection:
-        box = SecretBox(LOST)
-        await connection.execute(
-            "UPDATE supplier_tokens SET ciphertext = $1 WHERE supplier = 'acme'", box.seal("acme", ".token", b"fresh")
-        )
-        running = asyncio.create_task(reseal(pool, SecretBox(NEW, OLD), SEALED, "cli:ann"))
-        await until_somebody_waits(pool)
-    assert [(each.supplier, each.name) for each in (await running).unreadable] == [("acme", ".token")]
+    found = await resealed_while_a_token_is_exchanged(pool, LOST)
+    assert [(each.supplier, each.name) for each in found.unreadable] == [("acme", ".token")]
     with pytest.raises(SecretUnreadableError):
         await opened(pool, SecretBox(NEW))
+
+
+async def resealed_while_a_token_is_exchanged(pool: Pool, writer: bytes) -> Reseal:
+    """What a reseal comes to that waits for a gateway with this key to seal another token of acme's."""
+    await filled(pool)
+    async with transaction(pool) as connection:
+        sealed = SecretBox(writer).seal("acme", ".token", b"fresh")
+        await connection.execute("UPDATE supplier_tokens SET ciphertext = $1 WHERE supplier = 'acme'", sealed)
+        running = asyncio.create_task(reseal(pool, SecretBox(NEW, OLD), SEALED, "cli:ann"))
+        await until_somebody_waits(pool)
+    return await running
 
 
 async def until_somebody_waits(pool: Pool) -> None:

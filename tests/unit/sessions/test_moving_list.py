@@ -8,23 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from gateway.feeds.versions import version_of
 from gateway.feeds.withdraw import is_absent
+from tests.unit.feeds.test_machine import HARD
 
 PAGE = 2
 SKUS = "ABCDEF"
-CALM = settings(
-    max_examples=40,
-    stateful_step_count=20,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+CALM = settings(HARD, max_examples=40, stateful_step_count=20)
 SEARCH = settings(CALM, max_examples=500, phases=[Phase.generate])
 
 
