@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from gateway.cli.instance import settings
+from gateway.cli.instance import PATIENCE, settings
 from gateway.cli.output import Json, emit, table
 from gateway.cli.secrets import SEALED, box_of
 from gateway.config import Bootstrap, Settings
@@ -20,11 +20,8 @@ from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.store import connect, open_pool
 from gateway.store.address import VERIFIED, is_here, sslmode_of
 from gateway.store.inspection import outstanding, unfit
-from gateway.suppliers import Reseal, rotated_at, survey
+from gateway.suppliers import ResealReport, count_sealed, rotated_at
 from gateway.telemetry.logging import configure
-
-PATIENCE = 5.0
-"""Seconds for a service to answer: what is away now is said now."""
 
 SAFE_COPIES = 3
 
@@ -189,11 +186,11 @@ async def _postgres(given: Settings) -> AsyncIterator[Finding]:
 async def _sealed(given: Settings, url: str) -> Finding:
     box = box_of(given)
     async with open_pool(url, name="check", size=1, patience=PATIENCE) as pool:
-        found, since = await survey(pool, box, SEALED), await rotated_at(pool, box)
+        found, since = await count_sealed(pool, box, SEALED), await rotated_at(pool, box)
     return sealed_finding(found, former=len(given.former_secret_keys_bytes()), since=since, now=datetime.now(UTC))
 
 
-def sealed_finding(found: Reseal, *, former: int, since: datetime | None, now: datetime) -> Finding:
+def sealed_finding(found: ResealReport, *, former: int, since: datetime | None, now: datetime) -> Finding:
     """What sealed values and the age of the rotation say. former: keys; since: when values were last resealed."""
     if found.unreadable:
         words = f"{len(found.unreadable)} cannot be opened: mallgate secrets reseal --dry-run names them"

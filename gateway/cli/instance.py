@@ -18,6 +18,9 @@ from gateway.sdk.errors import ConfigError
 
 NOTE = "instance.json"
 
+PATIENCE = 5.0
+"""Seconds for a service that a command asks itself to answer: what is away now is said now."""
+
 
 class Instance(BaseModel):
     """A running gateway. url: of its HTTP APIs."""

@@ -10,21 +10,18 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gateway.cli.connection import operator
-from gateway.cli.instance import settings
+from gateway.cli.instance import PATIENCE, settings
 from gateway.cli.output import Json, console, emit, facts, table
 from gateway.config import Settings
 from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.sessions import SEALED_TOKENS
 from gateway.store import Pool, connect, open_pool
 from gateway.store.inspection import outstanding
-from gateway.suppliers import SEALED_BY_SUPPLIERS, Reseal, SecretBox, Unreadable, reseal, survey
+from gateway.suppliers import SEALED_BY_SUPPLIERS, ResealReport, SecretBox, UnreadableSecret, count_sealed, reseal
 from gateway.telemetry.logging import configure
 
 SEALED = (*SEALED_BY_SUPPLIERS, SEALED_TOKENS)
 """Every table that holds sealed values."""
-
-PATIENCE = 5.0
-"""Seconds for PostgreSQL to answer."""
 
 secrets = App(name="secrets", help="Seal what is kept secret anew, after the secret key was changed.")
 
@@ -61,7 +58,7 @@ async def reseal_(*, dry_run: Annotated[bool, Parameter(negative="")] = False, j
     given = settings()
     box = box_of(given)
     async with _database(given) as pool:
-        found = await (survey(pool, box, SEALED) if dry_run else reseal(pool, box, SEALED, f"cli:{operator()}"))
+        found = await (count_sealed(pool, box, SEALED) if dry_run else reseal(pool, box, SEALED, f"cli:{operator()}"))
     if json:
         emit({"dry_run": dry_run, **asdict(found)})
     else:
@@ -90,7 +87,7 @@ async def _database(given: Settings) -> AsyncIterator[Pool]:
         yield pool
 
 
-def _show(found: Reseal, *, dry_run: bool) -> None:
+def _show(found: ResealReport, *, dry_run: bool) -> None:
     facts(
         [
             ("key", found.key),
@@ -104,12 +101,12 @@ def _show(found: Reseal, *, dry_run: bool) -> None:
         table("table|supplier|name|reason", map(_row, found.unreadable), empty="")
 
 
-def _row(unreadable: Unreadable) -> list[object]:
+def _row(unreadable: UnreadableSecret) -> list[object]:
     return [unreadable.table, unreadable.supplier, unreadable.name, unreadable.reason]
 
 
 def _advice(count: int) -> str:
     return (
         f"{count} secrets cannot be opened: add the key that sealed them to MALLGATE_FORMER_SECRET_KEYS, or replace "
-        "them (mallgate suppliers apply, mallgate suppliers keys)."
+        "them (mallgate suppliers apply, mallgate suppliers keys add)."
     )

@@ -106,7 +106,7 @@ def fate_of(version: int, facts: Facts) -> Fate:
     return Fate.LOST if facts.state in UNFINISHED and not facts.cancelled else Fate.DECIDED
 
 
-def outrun(known: Known, seen: Iterable[Seen]) -> int:
+def newest_version_before(known: Known, seen: Iterable[Seen]) -> int:
     """The newest version before the record that the state names, where that record is older; 0 where it is not.
 
     seen: records of the key in their order. The newer one was published by a transaction that did not commit. When it
@@ -141,7 +141,7 @@ def remedy(known: Known, seen: Sequence[Seen], fates: Mapping[int, Fate]) -> Rem
     fates: of the versions that are newer than what is known. Whoever has one that is coming waits for that first.
     """
     adopt: Seen | None = None
-    resend, orphan, passed = False, 0, outrun(known, seen)
+    resend, orphan, passed = False, 0, newest_version_before(known, seen)
     end = _end(seen[0], known) if passed else None
     for each in seen:
         finding = compare(each, known)

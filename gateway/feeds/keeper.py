@@ -18,7 +18,7 @@ from itertools import islice
 import structlog
 
 from gateway.feeds import keys
-from gateway.feeds.findings import Finding, Known, compare, outrun
+from gateway.feeds.findings import Finding, Known, compare, newest_version_before
 from gateway.feeds.patience import patiently
 from gateway.feeds.repair import Repairs
 from gateway.feeds.sightings import FACET_OF_TOPIC, Sighting, sighted
@@ -174,7 +174,7 @@ class Keeper:
         waiting: list[Sighting] = []
         doubtful: list[Sighting] = []
         for key, sightings in _by_key(watched).items():
-            ahead, wrong = sorted_out(known[key], sightings, read_to=read_to, explained_to=self._explained_to)
+            ahead, wrong = waiting_and_wrong(known[key], sightings, read_to=read_to, explained_to=self._explained_to)
             waiting += ahead
             doubtful += wrong
         for batch in _batches(doubtful):
@@ -182,7 +182,7 @@ class Keeper:
         return sorted(waiting, key=lambda each: each.seen.offset)
 
 
-def sorted_out(
+def waiting_and_wrong(
     known: Known, own: Sequence[Sighting], *, read_to: int, explained_to: float
 ) -> tuple[Sequence[Sighting], Sequence[Sighting]]:
     """Records of one key in their order: those that wait, and those that something has to be done about.
@@ -202,7 +202,7 @@ def sorted_out(
             ahead.append(each)
         else:
             (settled if finding is Finding.SETTLED else wrong).append(each)
-    if not ahead and outrun(known, (each.seen for each in own)):
+    if not ahead and newest_version_before(known, (each.seen for each in own)):
         return (), own
     unread = known.offset is not None and known.offset >= read_to
     waiting = [

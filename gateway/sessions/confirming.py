@@ -18,7 +18,7 @@ from gateway.sdk.adapter import ConfirmsSkus
 from gateway.sdk.errors import ContractError, InvalidMessageError, RejectedError, SupplierError
 from gateway.sessions import queries
 from gateway.sessions.desk import Desk
-from gateway.sessions.listing import Lists
+from gateway.sessions.listing import SkuLists
 from gateway.sessions.patience import Patience
 from gateway.sessions.reading import letter_of
 from gateway.store import Connection
@@ -27,7 +27,7 @@ PORTION = 10_000
 """Absent skus that are held at once."""
 
 
-async def confirm_absent(desk: Desk, lists: Lists, run: Run) -> None:
+async def confirm_absent(desk: Desk, lists: SkuLists, run: Run) -> None:
     """Ask about everything that the mall has of this facet and the list of this run did not show.
 
     Where the supplier is away it is waited for; what it does not answer is the run's flaw. Raises RunFailedError when
@@ -36,7 +36,7 @@ async def confirm_absent(desk: Desk, lists: Lists, run: Run) -> None:
     last = ""
     while absent := await _absent(desk, run, last):
         if not desk.manifest.confirms:
-            await lists.take_another(run)
+            await lists.take_second_list(run)
             return
         for skus in _portions(absent, desk.manifest.confirms):
             await _confirm(desk, run, skus)

@@ -44,7 +44,7 @@ class RunFailedError(SupplierError):
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class SkuList:
     """One list. numbers: kept for sweeps that begin later, by facet; cursor: of the next page, None for the first.
 
     ended: it was read to its end, unless there is a failure.
@@ -62,7 +62,7 @@ class Listing:
 
 
 def keeps_number(
-    listing: Listing, facet: Facet, *, revision: int, wished_at: datetime | None, life: timedelta, now: datetime
+    listing: SkuList, facet: Facet, *, revision: int, wished_at: datetime | None, life: timedelta, now: datetime
 ) -> bool:
     """Whether a sweep that begins now may use a list that began before it.
 
@@ -78,12 +78,12 @@ def keeps_number(
     )
 
 
-def serves(listing: Listing, number: int, revision: int) -> bool:
+def is_usable(listing: SkuList, number: int, revision: int) -> bool:
     """Whether a list, be it under way, ended or failed, is one for a sweep, or after a list, of this number."""
     return listing.listing_no > number and listing.revision == revision
 
 
-class Lists:
+class SkuLists:
     """The lists of one revision of a supplier, one after the other."""
 
     def __init__(self, desk: Desk) -> None:
@@ -108,26 +108,26 @@ class Lists:
         await connection.execute(queries.USE_NUMBER, listing.listing_no, facet)
         return listing.numbers[facet], listing.started_at
 
-    async def take(self, run: Run) -> None:
+    async def take_list(self, run: Run) -> None:
         """Have everything that a list shows read by a run that has nothing to read yet.
 
         Where the supplier is away it is waited for. A sku that can be none is the run's flaw. Raises RunFailedError
         when an answer is not understood, and when the list is longer than the manifest's `[catalog]` allows.
         """
         async with self._turn:
-            listing = await self._read(run, after=run.feed_no)
+            listing = await self._usable_list(run, after=run.feed_no)
             async with self._desk.transaction() as connection:
                 await connection.execute(queries.TAKE, run.supplier, run.facet, listing.listing_no)
                 await connection.execute(queries.TAKE_SKUS, run.feed_no, listing.listing_no, self._size(run))
                 await connection.execute(queries.USE_NUMBER, listing.listing_no, run.facet)
         reached("sweep.taken")
 
-    async def take_another(self, run: Run) -> None:
-        """Have read as well what a list shows that began after the end of the run's own. Raises as `take`."""
+    async def take_second_list(self, run: Run) -> None:
+        """Have read as well what a list shows that began after the end of the run's own. Raises as `take_list`."""
         async with self._turn:
             async with self._desk.looking() as connection:
                 taken: int = await connection.fetchval(queries.TAKEN, run.supplier, run.facet)
-            listing = await self._read(run, after=taken)
+            listing = await self._usable_list(run, after=taken)
             async with self._desk.transaction() as connection:
                 await connection.execute(queries.NOTE_FLAW, run.supplier, run.facet, listing.listing_no)
                 await connection.execute(queries.TAKE_OTHER_SKUS, run.feed_no, listing.listing_no, self._size(run))
@@ -135,19 +135,19 @@ class Lists:
     def _size(self, run: Run) -> int:
         return self._desk.manifest.pulls[run.facet]
 
-    async def _read(self, run: Run, *, after: int) -> Listing:
+    async def _usable_list(self, run: Run, *, after: int) -> SkuList:
         """A list of a number higher than `after`, at its end; the newest if it has one, else a new one."""
         desk = self._desk
         async with desk.looking() as connection:
             row = await connection.fetchrow(queries.NEWEST, desk.supplier.id)
         listing = None if row is None else _listing(row)
-        if listing is None or not serves(listing, after, desk.supplier.revision):
+        if listing is None or not is_usable(listing, after, desk.supplier.revision):
             listing = await self._begin()
         if listing.failure is not None:
             raise RunFailedError(listing.failure)
         return await self._to_its_end(listing, run)
 
-    async def _begin(self) -> Listing:
+    async def _begin(self) -> SkuList:
         desk = self._desk
         numbers = {facet.value: await desk.numbers.next() for facet in desk.facets}
         number = await desk.numbers.next()
@@ -156,12 +156,12 @@ class Lists:
             row = await connection.fetchrow(queries.BEGIN, desk.supplier.id, number, desk.supplier.revision, numbers)
         return _listing(cast(Row, row))
 
-    async def _to_its_end(self, listing: Listing, run: Run) -> Listing:
+    async def _to_its_end(self, listing: SkuList, run: Run) -> SkuList:
         if listing.ended:
             return listing
         try:
             while not listing.ended:
-                listing = await self._add(listing, await self._page(listing.cursor))
+                listing = await self._add_page(listing, await self._next_page(listing.cursor))
         except (ContractError, RejectedError, InvalidMessageError) as error:
             letter = letter_of(error, supplier=run.supplier, facet=run.facet, number=run.feed_no)
             await self._fail(listing, RunFailedError(f"The list of skus is not understood: {error}"), error, [letter])
@@ -177,7 +177,7 @@ class Lists:
         )
         return listing
 
-    async def _page(self, cursor: JsonValue) -> SkuPage:
+    async def _next_page(self, cursor: JsonValue) -> SkuPage:
         """Raises what says that the answer is not understood."""
         patience = Patience(self._desk, "list")
         while True:
@@ -191,7 +191,7 @@ class Lists:
                 patience.well()
                 return page
 
-    async def _add(self, listing: Listing, page: SkuPage) -> Listing:
+    async def _add_page(self, listing: SkuList, page: SkuPage) -> SkuList:
         """The list with one page more. Raises RunFailedError: it is longer than it may be."""
         limits = self._desk.manifest.catalog
         odd = [sku for sku in page.skus if valid_sku(sku) is None]
@@ -204,13 +204,13 @@ class Lists:
             )
             longer = _listing(cast(Row, row))
             if longer.skus > limits.most_skus or longer.pages > limits.most_pages or len(odd) > MOST_ODD:
-                raise RunFailedError(_beyond(longer.skus, longer.pages, len(odd)))
+                raise RunFailedError(_too_long(longer.skus, longer.pages, len(odd)))
         reached("sweep.listed")
         return longer
 
     async def _fail(
         self,
-        listing: Listing,
+        listing: SkuList,
         failure: RunFailedError,
         cause: Exception | None = None,
         letters: Sequence[DeadLetter] = (),
@@ -222,8 +222,8 @@ class Lists:
         raise failure from cause
 
 
-def _listing(row: Row) -> Listing:
-    return Listing(
+def _listing(row: Row) -> SkuList:
+    return SkuList(
         listing_no=row["listing_no"],
         revision=row["revision"],
         started_at=row["started_at"],
@@ -236,6 +236,6 @@ def _listing(row: Row) -> Listing:
     )
 
 
-def _beyond(skus: int, pages: int, odd: int) -> str:
+def _too_long(skus: int, pages: int, odd: int) -> str:
     told = f"{skus:,} skus, {pages:,} pages, {odd:,} of one page that can be no skus"
     return f"The list of skus is longer than it may be: {told}"

@@ -13,7 +13,7 @@ from gateway.sdk.errors import SupplierError
 from gateway.sessions import queries
 from gateway.sessions.desk import Desk
 from gateway.sessions.errors import DECISIVE, foremost
-from gateway.sessions.listing import Lists
+from gateway.sessions.listing import SkuLists
 from gateway.sessions.schedule import after_failure, next_run
 from gateway.sessions.sweep import Sweep
 from gateway.store import Row
@@ -37,7 +37,7 @@ class Pulls:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._lists = Lists(desk)
+        self._lists = SkuLists(desk)
         self._running: dict[Facet, asyncio.Task[None]] = {}
         self._runs: dict[Facet, Run] = {}
 

@@ -23,7 +23,7 @@ from gateway.sessions import queries
 from gateway.sessions.confirming import confirm_absent
 from gateway.sessions.desk import Desk
 from gateway.sessions.errors import foremost
-from gateway.sessions.listing import Lists
+from gateway.sessions.listing import SkuLists
 from gateway.sessions.patience import Patience
 from gateway.sessions.reading import Answers, Lost, letters_of
 from gateway.telemetry.faults import reached
@@ -75,7 +75,7 @@ class Areas:
 class Sweep:
     """One run of one facet."""
 
-    def __init__(self, desk: Desk, lists: Lists, run: Run) -> None:
+    def __init__(self, desk: Desk, lists: SkuLists, run: Run) -> None:
         self._desk = desk
         self._lists = lists
         self._run = run
@@ -93,7 +93,7 @@ class Sweep:
         Raises RunFailedError, and ServiceUnavailableError: go again, it is resumed.
         """
         if not listed:
-            await self._lists.take(self._run)
+            await self._lists.take_list(self._run)
         await confirm_absent(self._desk, self._lists, self._run)
         try:
             async with asyncio.TaskGroup() as group:

@@ -19,7 +19,15 @@ from gateway.suppliers.rows import (
     UnknownSupplierError,
     brakes_of,
 )
-from gateway.suppliers.sealed import SEALED_BY_SUPPLIERS, Reseal, SealedTable, Unreadable, reseal, rotated_at, survey
+from gateway.suppliers.sealed import (
+    SEALED_BY_SUPPLIERS,
+    ResealReport,
+    SealedTable,
+    UnreadableSecret,
+    count_sealed,
+    reseal,
+    rotated_at,
+)
 from gateway.suppliers.secrets import SecretBox, SecretUnreadableError, load_or_create_key
 
 __all__ = [
@@ -36,7 +44,7 @@ __all__ = [
     "Keys",
     "Limits",
     "Live",
-    "Reseal",
+    "ResealReport",
     "Revision",
     "SealedTable",
     "SecretBox",
@@ -52,13 +60,13 @@ __all__ = [
     "TooManyKeysError",
     "UnknownKeyError",
     "UnknownSupplierError",
-    "Unreadable",
+    "UnreadableSecret",
     "WebhookKey",
     "brakes_of",
+    "count_sealed",
     "load_or_create_key",
     "reseal",
     "rotated_at",
     "standing",
-    "survey",
     "watch_suppliers",
 ]

@@ -44,7 +44,7 @@ SEALED_BY_SUPPLIERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableSecret:
     """A sealed value that none of the keys opens. name: of the secret, or the id of the key."""
 
     table: str
@@ -54,45 +54,46 @@ class Unreadable:
 
 
 @dataclass(slots=True)
-class Reseal:
-    """How sealed values stand to a secret key. resealed: sealed anew or, in a survey, yet to be; key: its public name.
+class ResealReport:
+    """How sealed values stand to a secret key.
 
+    key: its public name; resealed: how many were sealed anew or, where they were only counted, have yet to be.
     What cannot be opened and serves nobody any more, a revoked key say, counts nowhere.
     """
 
     key: str
     resealed: int
     current: int
-    unreadable: list[Unreadable]
+    unreadable: list[UnreadableSecret]
 
 
 Move = Callable[[SealedTable, Row], Awaitable[bool]]
 """Takes a value that another key sealed; returns whether it was still so. Raises SecretUnreadableError."""
 
 
-async def survey(pool: Pool, box: SecretBox, tables: Iterable[SealedTable]) -> Reseal:
+async def count_sealed(pool: Pool, box: SecretBox, tables: Iterable[SealedTable]) -> ResealReport:
     """How every sealed value stands to the keys of the box; changes nothing. Raises StoreUnavailableError."""
 
-    async def leave(_: SealedTable, __: Row) -> bool:
+    async def change_nothing(_: SealedTable, __: Row) -> bool:
         return True
 
-    return await _go_through(pool, box, tables, leave)
+    return await _visit_sealed(pool, box, tables, change_nothing)
 
 
-async def reseal(pool: Pool, box: SecretBox, tables: Sequence[SealedTable], actor: str) -> Reseal:
+async def reseal(pool: Pool, box: SecretBox, tables: Sequence[SealedTable], actor: str) -> ResealReport:
     """Seal with the box's first key what another of its keys sealed. Raises StoreUnavailableError: begin again then.
 
     The audit row is written before the first change, so that a run that is cut short has one as well.
     """
-    ahead = await survey(pool, box, tables)
+    ahead = await count_sealed(pool, box, tables)
     detail = {"key": ahead.key, "to_reseal": ahead.resealed, "unreadable": len(ahead.unreadable)}
     async with transaction(pool) as connection:
         await record(connection, actor, ACTION, target="secrets", detail=detail)
 
-    async def seal_anew(table: SealedTable, row: Row) -> bool:
-        return await _seal_anew(pool, box, table, row["supplier"], row["name"])
+    async def reseal_row(table: SealedTable, row: Row) -> bool:
+        return await _reseal_value(pool, box, table, row["supplier"], row["name"])
 
-    return await _go_through(pool, box, tables, seal_anew)
+    return await _visit_sealed(pool, box, tables, reseal_row)
 
 
 async def rotated_at(pool: Pool, box: SecretBox) -> datetime | None:
@@ -102,22 +103,22 @@ async def rotated_at(pool: Pool, box: SecretBox) -> datetime | None:
     return at
 
 
-async def _go_through(pool: Pool, box: SecretBox, tables: Iterable[SealedTable], move: Move) -> Reseal:
-    found = Reseal(box.current_key_id, 0, 0, [])
-    async for table, row in _sealed(pool, tables):
+async def _visit_sealed(pool: Pool, box: SecretBox, tables: Iterable[SealedTable], move: Move) -> ResealReport:
+    found = ResealReport(box.current_key_id, 0, 0, [])
+    async for table, row in _sealed_rows(pool, tables):
         try:
             box.open(row["supplier"], row["name"], row["ciphertext"])
             moved = not box.is_current(row["ciphertext"]) and await move(table, row)
         except SecretUnreadableError as error:
             if row["needed"]:
-                found.unreadable.append(Unreadable(table.name, row["supplier"], row["name"], str(error)))
+                found.unreadable.append(UnreadableSecret(table.name, row["supplier"], row["name"], str(error)))
             continue
         found.resealed += moved
         found.current += not moved
     return found
 
 
-async def _sealed(pool: Pool, tables: Iterable[SealedTable]) -> AsyncIterator[tuple[SealedTable, Row]]:
+async def _sealed_rows(pool: Pool, tables: Iterable[SealedTable]) -> AsyncIterator[tuple[SealedTable, Row]]:
     """Every sealed value, with its table."""
     for table in tables:
         supplier, name = "", ""
@@ -131,7 +132,7 @@ async def _sealed(pool: Pool, tables: Iterable[SealedTable]) -> AsyncIterator[tu
             supplier, name = rows[-1]["supplier"], rows[-1]["name"]
 
 
-async def _seal_anew(pool: Pool, box: SecretBox, table: SealedTable, supplier: str, name: str) -> bool:
+async def _reseal_value(pool: Pool, box: SecretBox, table: SealedTable, supplier: str, name: str) -> bool:
     """Seal one value as it is now; False when somebody did meanwhile, or it is gone.
 
     Raises SecretUnreadableError when a gateway with an unknown key has written it meanwhile.

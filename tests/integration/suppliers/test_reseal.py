@@ -14,14 +14,14 @@ from gateway.suppliers import (
     KeyKind,
     Keyring,
     Keys,
-    Reseal,
+    ResealReport,
     SecretBox,
     SecretUnreadableError,
     SupplierConfig,
     Suppliers,
+    count_sealed,
     reseal,
     rotated_at,
-    survey,
 )
 from tests.eventually import eventually
 
@@ -91,13 +91,13 @@ async def test_after_it_the_new_key_alone_opens_everything_and_a_second_run_find
     before = await filled(pool)
     rotated = SecretBox(NEW, OLD)
     key = rotated.current_key_id
-    assert await survey(pool, rotated, SEALED) == Reseal(key, 8, 0, [])
+    assert await count_sealed(pool, rotated, SEALED) == ResealReport(key, 8, 0, [])
     sealed = await stored(pool)
     assert await opened(pool, SecretBox(OLD)) == before
-    assert await reseal(pool, rotated, SEALED, "cli:ann") == Reseal(key, 8, 0, [])
+    assert await reseal(pool, rotated, SEALED, "cli:ann") == ResealReport(key, 8, 0, [])
     assert await opened(pool, SecretBox(NEW)) == before
     again = await stored(pool)
-    assert await reseal(pool, rotated, SEALED, "cli:ann") == Reseal(key, 0, 8, [])
+    assert await reseal(pool, rotated, SEALED, "cli:ann") == ResealReport(key, 0, 8, [])
     assert await stored(pool) == again != sealed
     assert len(await Keyring(pool, SecretBox(NEW)).webhook_keys("acme")) == 1
 
@@ -185,14 +185,14 @@ async def test_a_run_that_is_cut_short_is_finished_by_the_next(pool: Pool) -> No
         running = asyncio.create_task(reseal(pool, rotated, SEALED, "cli:ann"))
 
         async def a_part_is_done() -> bool:
-            return (await survey(pool, rotated, SEALED)).current == 4
+            return (await count_sealed(pool, rotated, SEALED)).current == 4
 
         await eventually(a_part_is_done)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
     assert await opened(pool, rotated) == before
-    assert await reseal(pool, rotated, SEALED, "cli:ann") == Reseal(rotated.current_key_id, 4, 4, [])
+    assert await reseal(pool, rotated, SEALED, "cli:ann") == ResealReport(rotated.current_key_id, 4, 4, [])
     assert await opened(pool, SecretBox(NEW)) == before
 
 
@@ -209,7 +209,7 @@ async def test_a_secret_that_an_unknown_key_seals_meanwhile_is_named(pool: Pool)
         await opened(pool, SecretBox(NEW))
 
 
-async def resealed_while_a_token_is_exchanged(pool: Pool, writer: bytes) -> Reseal:
+async def resealed_while_a_token_is_exchanged(pool: Pool, writer: bytes) -> ResealReport:
     """What a reseal comes to that waits for a gateway with this key to seal another token of acme's."""
     await filled(pool)
     async with transaction(pool) as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.feeds.findings import Known, Seen
-from gateway.feeds.keeper import sorted_out
+from gateway.feeds.keeper import waiting_and_wrong
 from gateway.feeds.sightings import Sighting
 from schemas.catalog import Facet
 from schemas.envelope import ItemKey
@@ -37,5 +37,5 @@ def test_records_of_a_key(
     """known: version and offset; records: offsets and versions, read just now."""
     own = [Sighting(Facet.PRICE, KEY, Seen(0, offset, version), 1.0) for offset, version in records]
     state = Known(known[0], 0, known[1], b"hash")
-    found = sorted_out(state, own, read_to=read_to, explained_to=0.0)
+    found = waiting_and_wrong(state, own, read_to=read_to, explained_to=0.0)
     assert [[(each.seen.offset, each.seen.version) for each in part] for part in found] == [waiting, wrong]

@@ -152,7 +152,7 @@ class TopicMachine(Machine):
         explained_to = -math.inf if self.waiting() else math.inf
         for key, own in self.watched.items():
             known = self.known_of(key)
-            ahead, wrong = keeper.sorted_out(known, own, read_to=read_to, explained_to=explained_to)
+            ahead, wrong = keeper.waiting_and_wrong(known, own, read_to=read_to, explained_to=explained_to)
             self.watched[key] = list(ahead)
             seen = [each.seen for each in wrong]
             newer = {each.version for each in seen if each.version > known.version}
@@ -249,8 +249,8 @@ def the_topic_is_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def nothing_is_outrun(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(findings, "outrun", lambda known, seen: 0)
-    patch.setattr(keeper, "outrun", lambda known, seen: 0)
+    patch.setattr(findings, "newest_version_before", lambda known, seen: 0)
+    patch.setattr(keeper, "newest_version_before", lambda known, seen: 0)
 
 
 def a_late_append_is_left(patch: pytest.MonkeyPatch) -> None:

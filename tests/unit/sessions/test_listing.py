@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.sessions.listing import Listing, keeps_number, serves
+from gateway.sessions.listing import SkuList, is_usable, keeps_number
 from gateway.sessions.schedule import LIST_LIFE, list_life
 from gateway.suppliers import SupplierConfig
 from schemas.catalog import Facet
 
 NOW = datetime(2026, 5, 1, 4, tzinfo=UTC)
 LIFE = timedelta(hours=2)
-LIST = Listing(
+LIST = SkuList(
     listing_no=15,
     revision=3,
     started_at=NOW - timedelta(hours=1),
@@ -28,7 +28,7 @@ LIST = Listing(
 
 
 def kept(
-    listing: Listing = LIST, facet: Facet = Facet.PRICE, revision: int = 3, wished_at: datetime | None = None
+    listing: SkuList = LIST, facet: Facet = Facet.PRICE, revision: int = 3, wished_at: datetime | None = None
 ) -> bool:
     return keeps_number(listing, facet, revision=revision, wished_at=wished_at, life=LIFE, now=NOW)
 
@@ -54,7 +54,7 @@ def test_an_old_list_is_not_used_be_it_under_way_or_not() -> None:
 
 def test_a_list_of_other_settings_is_not_used() -> None:
     assert not kept(revision=4)
-    assert not serves(LIST, 10, revision=4)
+    assert not is_usable(LIST, 10, revision=4)
 
 
 def test_a_list_that_failed_is_not_used_by_a_sweep_that_begins() -> None:
@@ -68,10 +68,10 @@ def test_a_wish_is_answered_by_a_list_that_began_after_it_alone() -> None:
 
 
 def test_only_a_list_that_began_after_the_sweep_was_numbered_serves_it() -> None:
-    assert serves(LIST, 14, revision=3)
-    assert all(serves(LIST, number, revision=3) for number in LIST.numbers.values())
-    assert not serves(LIST, 15, revision=3)
-    assert not serves(LIST, 16, revision=3)
+    assert is_usable(LIST, 14, revision=3)
+    assert all(is_usable(LIST, number, revision=3) for number in LIST.numbers.values())
+    assert not is_usable(LIST, 15, revision=3)
+    assert not is_usable(LIST, 16, revision=3)
 
 
 @pytest.mark.parametrize(
