@@ -344,8 +344,10 @@ def _decoded(raw: bytes) -> Any:
 
 def _sku_before_the_fault(raw: bytes) -> str | None:
     """The sku in bytes that are no JSON, or too many: where they are JSON up to its end, and say `sku` nowhere else."""
+    if raw.count(b'"sku"') != 1 or _SPELLED_SKU.search(raw):  # asked first: it costs least
+        return None
     member = _SKU_MEMBER.search(raw)
-    if member is None or member.end() > MAX_RECORD or raw.count(b'"sku"') > 1 or _SPELLED_SKU.search(raw):
+    if member is None or member.end() > MAX_RECORD:
         return None
     if may_be_crowded(raw[: member.end()]):
         return None
