@@ -24,7 +24,7 @@ from gateway.feeds import queries, rejections
 from gateway.feeds.apply import Applier, Settled
 from gateway.feeds.chunk import MAX_FEED_RECORDS, ChunkHead, Lane, Mode, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Decisions, Entry, Refused, cancel
-from gateway.feeds.normalise import Rejection, Rules, normalise_all, skus_of
+from gateway.feeds.normalise import Rejection, Rules, normalise_some, skus_of
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
 from gateway.feeds.seal import ChunkSeal
@@ -271,9 +271,13 @@ async def _normalise_in_stretches(
     entries: list[Entry] = []
     stretch = Stretch()
     for batch in batches(raws):
-        for raw, result in zip(batch, normalise_all(profile.adapter, batch, rules), strict=True):
-            entries.append(Entry(first_record + len(entries), raw.line, raw.raw, result))
-        await stretch.rest()
+        left = batch
+        while left:
+            results = normalise_some(profile.adapter, left, rules)
+            for raw, result in zip(left, results, strict=False):
+                entries.append(Entry(first_record + len(entries), raw.line, raw.raw, result))
+            left = left[len(results) :]
+            await stretch.rest()
     return entries
 
 

@@ -23,10 +23,10 @@ from gateway.sdk.wire import MAX_VALUES
 _TOKEN = 16
 
 # Characters of an object or array that is not decoded before its end is known.
-_LONG = 32 * 1024
+_LONG = 16 * 1024
 
-# What opens and closes outside of texts; and from inside one to its end.
-_BRACKET_OR_QUOTE = re.compile(r'[\[\]{}"]')
+# What opens and closes, a whole text, or the quote of one that goes on; and from inside a text to its end.
+_BRACKET_OR_TEXT = re.compile(r'[\[\]{}]|"(?:[^"\\]*+(?:\\.[^"\\]*+)*+")?', re.DOTALL)
 _REST_OF_TEXT = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 _SPACE = re.compile(r"[ \t\n\r]*+")
@@ -84,19 +84,18 @@ class _Extent:
         return at + 1
 
     def _after_brackets(self, text: str, at: int) -> int:
-        """Behind the quote that begins a text, or the bracket that ends it all; else the end of the text."""
-        depth = self._depth
-        for found in _BRACKET_OR_QUOTE.finditer(text, at):
+        """Behind the quote of a text that goes on, or the bracket that ends it all; else the end of the text."""
+        for found in _BRACKET_OR_TEXT.finditer(text, at):
             mark = found[0]
-            if mark == '"':
+            if mark in "[{":
+                self._depth += 1
+            elif mark in "]}":
+                self._depth -= 1
+                self.ended = self._depth == 0
+            elif mark == '"':
                 self._in_text = True
-            else:
-                depth += 1 if mark in "[{" else -1
-                self.ended = depth == 0
             if self._in_text or self.ended:
-                self._depth = depth
                 return found.end()
-        self._depth = depth
         return len(text)
 
 
