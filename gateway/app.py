@@ -162,9 +162,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             list(TOPICS.values()), partitions=settings.partitions, replication=settings.replication_factor
         ):
             log.warning("topic.differs", problem=problem)
-        seal = ChunkSeal(key)
+        former = settings.former_secret_keys_bytes()
+        seal = ChunkSeal(key, *former)
         await raise_feed_no(bus, pool, seal)
-        box, health = SecretBox(key), Health()
+        box, health = SecretBox(key, *former), Health()
         health.add("postgres", partial(_answering, pool))
         health.add("kafka", bus.check)
         yield Services(

@@ -48,7 +48,7 @@ ELSEWHERE = frozenset(
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
-SECRETS = ("database_url", "secret_key", "admin_token", "kafka_sasl_password")
+SECRETS = ("database_url", "secret_key", "former_secret_keys", "admin_token", "kafka_sasl_password")
 """Settings that may stand in a file of their own as well, which `<name>_file` names."""
 
 _KEY_BYTES = 32
@@ -108,6 +108,11 @@ class Settings(BaseSettings):
 
     secret_key: SecretStr | None = Field(None, description="32 bytes in base64; encrypts the suppliers' secrets")
     secret_key_file: Path | None = Field(None, description="file that holds the secret key")
+    former_secret_keys: SecretStr | None = Field(
+        None,
+        description="comma-separated; open too while the secret key is rotated: `mallgate secrets reseal --help`",
+    )
+    former_secret_keys_file: Path | None = Field(None, description="file that holds them, one a line")
     admin_token: SecretStr | None = Field(
         None, min_length=_TOKEN_LENGTH, description="opens /admin/v1; unset closes it"
     )
@@ -139,6 +144,13 @@ class Settings(BaseSettings):
             _decoded_key(key.get_secret_value())
         return key
 
+    @field_validator("former_secret_keys")
+    @classmethod
+    def _each_of_key_size(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys is not None:
+            _decoded_keys(keys.get_secret_value())
+        return keys
+
     @field_validator(*(f"{name}_file" for name in SECRETS))
     @classmethod
     def _holds_a_secret(cls, path: Path | None, info: ValidationInfo) -> Path | None:
@@ -148,6 +160,8 @@ class Settings(BaseSettings):
         secret = read_secret(path)
         if info.field_name == "secret_key_file":
             _decoded_key(secret)
+        if info.field_name == "former_secret_keys_file":
+            _decoded_keys(secret)
         if info.field_name == "admin_token_file" and len(secret) < _TOKEN_LENGTH:
             raise ValueError(f"{path} must hold at least {_TOKEN_LENGTH} characters")
         return path
@@ -161,6 +175,15 @@ class Settings(BaseSettings):
             if getattr(self, name) is not None:
                 raise ValueError(f"{name} and {name}_file exclude each other")
             object.__setattr__(self, name, SecretStr(read_secret(file)))  # the settings are frozen only from now on
+        return self
+
+    @model_validator(mode="after")
+    def _keys_differ(self) -> Settings:
+        present, former = self.secret_key_bytes(), self.former_secret_keys_bytes()
+        if present in former:
+            raise ValueError("former_secret_keys names the secret key itself: nothing would be rotated")
+        if len(set(former)) < len(former):
+            raise ValueError("former_secret_keys names a key twice")
         return self
 
     @model_validator(mode="after")
@@ -186,6 +209,10 @@ class Settings(BaseSettings):
     def secret_key_bytes(self) -> bytes | None:
         """The key of the suppliers' secrets, None when none is set."""
         return _decoded_key(self.secret_key.get_secret_value()) if self.secret_key else None
+
+    def former_secret_keys_bytes(self) -> tuple[bytes, ...]:
+        """The keys that open and verify besides it, and seal nothing."""
+        return _decoded_keys(self.former_secret_keys.get_secret_value()) if self.former_secret_keys else ()
 
     @property
     def bootstrap(self) -> Bootstrap | None:
@@ -314,3 +341,17 @@ def _decoded_key(text: str) -> bytes:
     if len(key) != _KEY_BYTES:
         raise ValueError(f"must be {_KEY_BYTES} bytes, has {len(key)}")
     return key
+
+
+def _decoded_keys(text: str) -> tuple[bytes, ...]:
+    """Keys between commas or white space, neither of which base64 uses."""
+    parts = text.replace(",", " ").split()
+    if not parts:
+        raise ValueError("names no key")
+    keys = []
+    for number, part in enumerate(parts, start=1):
+        try:
+            keys.append(_decoded_key(part))
+        except ValueError as error:
+            raise ValueError(f"key {number}: {error}") from error
+    return tuple(keys)

@@ -16,6 +16,8 @@ from gateway.store import Pool, connect, migrate, open_pool
 
 TEMPLATE = "template_mallgate"
 
+_END_OWN = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = current_user"
+
 PARTITIONS = 3
 """Of every topic in tests: enough to tell partitions apart, few enough to be made quickly."""
 
@@ -61,7 +63,9 @@ async def fresh_database(engines: Engines, template: str) -> AsyncIterator[str]:
         await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield of_database(engines.database_url, name)
     async with connect(engines.database_url, name="tests") as connection:
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        # WITH (FORCE) would end autovacuum's workers, too, which only their owner may: DROP asks them to go.
+        await connection.execute(_END_OWN, name)
+        await connection.execute(f"DROP DATABASE {name}")
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from gateway.store import connect
 
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
+_END_OWN = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = current_user"
+
 
 class NoDiskError(Exception):
     """Every place for temporary files is in memory: name a directory on a disk."""
@@ -54,7 +56,9 @@ class Stage:
             yield Place(bootstrap, urlunsplit(urlsplit(url)._replace(path=f"/{name}")), f"{name}.")
         finally:
             async with connect(url, name="bench") as connection:
-                await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+                # WITH (FORCE) would end autovacuum's workers, too, which only their owner may: DROP asks them to go.
+                await connection.execute(_END_OWN, name)
+                await connection.execute(f"DROP DATABASE {name}")
                 await connection.execute("CHECKPOINT")
             await _delete_topics(bootstrap, f"{name}.")
 

@@ -66,6 +66,7 @@ COMMANDS = (
     ("suppliers", OPERATING, "Declare suppliers, pause them, hand out their keys."),
     ("feeds", OPERATING, "Look at what suppliers fed; decide about held feeds."),
     ("deadletters", OPERATING, "Look at what was rejected; replay or discard it."),
+    ("secrets", OPERATING, "Seal what is kept secret anew, after the secret key was changed."),
     ("audit", OPERATING, "Look at who changed what; check that the record of it is whole."),
     ("topics", OPERATING, "Look at the Kafka topics."),
     ("adapters", DEVELOPING, "Look at the adapters there are, test one, begin one."),

@@ -5,25 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 from gateway.cli.instance import settings
 from gateway.cli.output import Json, emit, table
+from gateway.cli.secrets import SEALED, box_of
 from gateway.config import Bootstrap, Settings
-from gateway.kafka import TOPICS, Bus, open_bus
+from gateway.kafka import BULK, EXPRESS, TOPICS, Bus, open_bus
 from gateway.loopback import is_loopback
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, GatewayError
-from gateway.store import connect
+from gateway.store import connect, open_pool
 from gateway.store.address import VERIFIED, is_here, sslmode_of
 from gateway.store.inspection import outstanding, unfit
+from gateway.suppliers import Reseal, rotated_at, survey
 from gateway.telemetry.logging import configure
 
 PATIENCE = 5.0
 """Seconds for a service to answer: what is away now is said now."""
 
 SAFE_COPIES = 3
+
+CHUNKS_LIVE = timedelta(milliseconds=max(TOPICS[name].keep_ms for name in (EXPRESS, BULK)))
+"""How long a chunk, sealed with the secret key of its day, lies on Kafka and may be read again."""
 
 
 class Verdict(StrEnum):
@@ -174,5 +180,37 @@ async def _postgres(given: Settings) -> AsyncIterator[Finding]:
             todo = await outstanding(connection)
             words = f"{len(todo)} migrations to apply when the gateway starts" if todo else "up to date"
             yield Finding("tables", Verdict.WARNING if todo else Verdict.OK, words)
+        if not todo and given.secret_key is not None:
+            yield await _sealed(given, url)
     except GatewayError as error:
         yield Finding("PostgreSQL", Verdict.PROBLEM, str(error))
+
+
+async def _sealed(given: Settings, url: str) -> Finding:
+    box = box_of(given)
+    async with open_pool(url, name="check", size=1, patience=PATIENCE) as pool:
+        found, since = await survey(pool, box, SEALED), await rotated_at(pool, box)
+    return sealed_finding(found, former=len(given.former_secret_keys_bytes()), since=since, now=datetime.now(UTC))
+
+
+def sealed_finding(found: Reseal, *, former: int, since: datetime | None, now: datetime) -> Finding:
+    """What sealed values and the age of the rotation say. former: keys; since: when values were last resealed."""
+    if found.unreadable:
+        words = f"{len(found.unreadable)} cannot be opened: mallgate secrets reseal --dry-run names them"
+        return Finding("secrets", Verdict.WARNING, words)
+    if found.resealed:
+        words = f"{found.resealed} sealed with a former secret key: mallgate secrets reseal"
+        return Finding("secrets", Verdict.WARNING, words)
+    words = f"{found.current} sealed with the secret key"
+    if not former:
+        return Finding("secrets", Verdict.OK, words)
+    words += ", none needs a former one"
+    if since is None:
+        return Finding(
+            "secrets", Verdict.OK, f"{words}; not noted yet: mallgate secrets reseal once all gateways have it"
+        )
+    if now < since + CHUNKS_LIVE:
+        return Finding(
+            "secrets", Verdict.OK, f"{words}; chunks on Kafka may until {since + CHUNKS_LIVE:%Y-%m-%d %H:%M} UTC"
+        )
+    return Finding("secrets", Verdict.WARNING, f"{words}; nothing does: take MALLGATE_FORMER_SECRET_KEYS(_FILE) away")

@@ -109,7 +109,8 @@ def _sweep(facet: dict[str, Any], now: datetime) -> str:
     progress = facet.get("progress")
     if progress is not None:
         share = f"{progress['read']:,} of {progress['batches']:,} questions"
-        return f"feed {facet['feed']}: {share if progress['listed'] else 'listing'}"
+        listing = f"listing, {progress['skus']:,} skus so far"
+        return f"feed {facet['feed']}: {share if progress['listed'] else listing}"
     last = "" if facet.get("outcome") in (None, "done") else f"failed: {facet['reason']}; "
     due = facet.get("next_at")
     if due is None:

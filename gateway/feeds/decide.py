@@ -33,12 +33,16 @@ OUTCOME_BYTES: Mapping[Outcome, int] = {
 
 @dataclass(slots=True)  # not frozen: that would make each of millions dearer
 class Entry:
-    """One record of the chunk with what normalising made of it. index: from 0 within the feed, or its page."""
+    """One record of the chunk with what normalising made of it.
+
+    index: from 0 within the feed, or its page; patched: an operator wrote it, not the supplier.
+    """
 
     index: int
     line: int
     raw: bytes
     result: Result
+    patched: bool = False
 
 
 class Publication(NamedTuple):
@@ -170,7 +174,7 @@ def _judge_item(
     moved = decisions.states.get(key)
     state = moved[0] if moved else known.get(key, UNKNOWN_KEY)
     judgement = judge(
-        Candidate(version, item.hash, item.observed_at, item.source_version),
+        Candidate(version, item.hash, item.observed_at, item.source_version, entry.patched),
         state,
         bounds.period,
         horizon=bounds.horizon,

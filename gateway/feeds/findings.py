@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -106,6 +106,20 @@ def fate_of(version: int, facts: Facts) -> Fate:
     return Fate.LOST if facts.state in UNFINISHED and not facts.cancelled else Fate.DECIDED
 
 
+def outrun(known: Known, seen: Iterable[Seen]) -> int:
+    """The newest version before the record that the state names, where that record is older; 0 where it is not.
+
+    seen: records of the key in their order. The newer one was published by a transaction that did not commit. When it
+    was repeated, an older feed had published the same content behind it, so that there was nothing to publish any more.
+    """
+    newest = 0
+    for each in seen:
+        if each.position == (known.partition, known.offset):
+            return newest if each.version < newest <= known.version else 0
+        newest = max(newest, each.version)
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Remedy:
     """What has to be done for one key.
@@ -121,14 +135,14 @@ class Remedy:
     orphan: int | None = None
 
 
-def remedy(known: Known, seen: Iterable[Seen], fates: Mapping[int, Fate]) -> Remedy | None:
+def remedy(known: Known, seen: Sequence[Seen], fates: Mapping[int, Fate]) -> Remedy | None:
     """What to do about records of one key, in their order on the topic; None: nothing.
 
     fates: of the versions that are newer than what is known. Whoever has one that is coming waits for that first.
     """
     adopt: Seen | None = None
-    end: Position | None = None
-    resend, orphan = False, 0
+    resend, orphan, passed = False, 0, outrun(known, seen)
+    end = _end(seen[0], known) if passed else None
     for each in seen:
         finding = compare(each, known)
         if finding is Finding.SETTLED:
@@ -137,16 +151,17 @@ def remedy(known: Known, seen: Iterable[Seen], fates: Mapping[int, Fate]) -> Rem
         believed = known.version
         if finding is not Finding.PENDING:
             resend = finding is Finding.REPAIR
+            passed = passed if resend else 0
         elif fates[each.version] is Fate.LOST:
             # What was known may lie behind it: repeats of old chunks in a restored database are published again.
-            adopt, resend, believed = each, end.offset > each.offset, each.version
+            adopt, resend, believed, passed = each, end.offset > each.offset, each.version, 0
         else:
             resend, orphan = True, max(orphan, each.version)
         known = known._replace(version=believed, partition=end.partition, offset=end.offset)
     if end is None:
         return None
-    outranked = orphan > known.version
-    return Remedy(adopt, resend or outranked, end, orphan if outranked else None)
+    outranked = orphan > known.version or passed > 0
+    return Remedy(adopt, resend or outranked, end, max(orphan, passed) if outranked else None)
 
 
 def _end(seen: Seen, known: Known) -> Position:

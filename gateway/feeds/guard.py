@@ -48,12 +48,17 @@ UNKNOWN_KEY = KeyState()
 
 
 class Candidate(NamedTuple):
-    """One item that asks to be the state of its key."""
+    """One item that asks to be the state of its key.
+
+    patched: the content is not what the supplier sent under this version, which may stand on the topic already with
+    that of another patch that was never committed.
+    """
 
     version: int
     hash: bytes
     observed_at: datetime
     source_version: int | None = None
+    patched: bool = False
 
 
 class Judgement(NamedTuple):
@@ -84,14 +89,14 @@ def judge(
     same = candidate.hash == known.hash
     publish = not same or _wants_renewal(candidate, known, period)
     below = candidate.version <= known.version  # on the topic it would count as old
-    raised = publish and below
+    raised = publish and (below or candidate.patched)
     version = fresh if raised else max(candidate.version, known.version)
     state = KeyState(
         version=version,
         source_version=known.source_version if candidate.source_version is None else candidate.source_version,
         hash=candidate.hash,
         published_at=candidate.observed_at if publish else known.published_at,
-        own_version=_newness(candidate, known, same=same) if below else None,
+        own_version=_newness(candidate, known, same=same) if below or raised else None,
     )
     return Judgement(Outcome.UNCHANGED if same else Outcome.NORMALIZED, state, publish, raised=raised)
 

@@ -18,7 +18,7 @@ from itertools import islice
 import structlog
 
 from gateway.feeds import keys
-from gateway.feeds.findings import Finding, compare
+from gateway.feeds.findings import Finding, Known, compare, outrun
 from gateway.feeds.patience import patiently
 from gateway.feeds.repair import Repairs
 from gateway.feeds.sightings import FACET_OF_TOPIC, Sighting, sighted
@@ -160,28 +160,54 @@ class Keeper:
         What goes on waiting is read again after a crash: the stored place stays before it.
         """
         watched = self._watched[partition]
-        waiting = await self._unsettled(watched) if watched else []
+        waiting = await self._unsettled(watched, self._read_to[partition]) if watched else []
         if waiting:
             self._watched[partition] = waiting
         else:
             del self._watched[partition]
         await store_next(self._pool, partition, waiting[0].seen.offset if waiting else self._read_to[partition])
 
-    async def _unsettled(self, watched: Sequence[Sighting]) -> list[Sighting]:
+    async def _unsettled(self, watched: Sequence[Sighting], read_to: int) -> list[Sighting]:
         facet = watched[0].facet
         async with transaction(self._pool) as connection:
             known = await keys.read_known(connection, facet, {each.key for each in watched})
+        own: defaultdict[ItemKey, list[Sighting]] = defaultdict(list)
+        for each in watched:
+            own[each.key].append(each)
         waiting: list[Sighting] = []
         doubtful: list[Sighting] = []
-        for each in watched:
-            finding = compare(each.seen, known[each.key])
-            if finding is Finding.PENDING and each.since > self._explained_to:
-                waiting.append(each)
-            elif finding is not Finding.SETTLED:
-                doubtful.append(each)
+        for key, sightings in own.items():
+            ahead, wrong = sorted_out(known[key], sightings, read_to=read_to, explained_to=self._explained_to)
+            waiting += ahead
+            doubtful += wrong
         for batch in _batches(doubtful):
             waiting += await self._repairs.settle(facet, batch)
         return sorted(waiting, key=lambda each: each.seen.offset)
+
+
+def sorted_out(
+    known: Known, own: Sequence[Sighting], *, read_to: int, explained_to: float
+) -> tuple[Sequence[Sighting], Sequence[Sighting]]:
+    """Records of one key in their order: those that wait, and those that something has to be done about.
+
+    What is settled waits with what is not and lies before it, and so does a repeat before a record that was not read
+    yet: they tell together whether the topic ends on an older version than it had.
+    """
+    place = (known.partition, known.offset)
+    if len(own) == 1 and own[0].seen.position == place and own[0].seen.version <= known.version:
+        return (), ()  # nearly all
+    found = [(each, compare(each.seen, known)) for each in own]
+    ahead = [each for each, finding in found if finding is Finding.PENDING and each.since > explained_to]
+    settled = [each for each, finding in found if finding is Finding.SETTLED]
+    if not ahead and outrun(known, (each.seen for each in own)):
+        return (), own
+    unread = known.offset is not None and known.offset >= read_to
+    waiting = [
+        each
+        for each in settled
+        if (ahead and each.seen.offset > ahead[0].seen.offset) or (unread and each.seen.version == known.version)
+    ]
+    return ahead + waiting, [each for each in own if each not in ahead and each not in settled]
 
 
 def _batches(sightings: Sequence[Sighting]) -> Iterator[list[Sighting]]:

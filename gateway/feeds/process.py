@@ -9,11 +9,13 @@ decide otherwise while the locks are held.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -24,7 +26,7 @@ from gateway.feeds import queries, rejections
 from gateway.feeds.apply import Applier, Settled
 from gateway.feeds.chunk import MAX_FEED_RECORDS, ChunkHead, Lane, Mode, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Decisions, Entry, Refused, cancel
-from gateway.feeds.normalise import Rejection, Rules, normalise_some, skus_of
+from gateway.feeds.normalise import Rejection, Result, Rules, normalise_some, skus_of
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
 from gateway.feeds.seal import ChunkSeal
@@ -42,6 +44,9 @@ log = structlog.get_logger(__name__)
 
 BATCH_RECORDS, BATCH_BYTES = 32, 32 * 1024
 """Records that are normalised together."""
+
+LARGE_BYTES = 64 * 1024
+"""A record of this size is normalised in a thread, so that the event loop has its turns between the passes over it."""
 
 
 MOST_TRIALS = 200
@@ -141,23 +146,11 @@ class ChunkProcessor:
             return await self._transacted(_rejected(chunk, dict.fromkeys(range(len(chunk.entries)), again)))
 
     async def _faults(self, chunk: ReadChunk, *, published: bool) -> dict[int, Exception]:
-        """Entries that cannot take effect, by place, and why: found by halving, in transactions that are undone.
+        """Entries that cannot take effect, by place, and why: found in transactions that are undone.
 
         published: it is Kafka that refuses, so that trying is sending: a repeat stands on the topic under its own id.
         """
-        faults: dict[int, Exception] = {}
-        left, trials = [range(len(chunk.entries))], 0
-        while left:
-            places, trials = left.pop(), trials + 1
-            error = await self._tried(chunk, places, published=published)
-            if error is None:
-                continue
-            if len(places) == 1 or trials > MOST_TRIALS:
-                faults |= dict.fromkeys(places, error)
-            else:
-                middle = len(places) // 2
-                left += (places[middle:], places[:middle])
-        return faults
+        return await found_by_halving(len(chunk.entries), partial(self._tried, chunk, published=published))
 
     async def _tried(self, chunk: ReadChunk, places: range, *, published: bool) -> Exception | None:
         """What ends a transaction of these entries alone, None for nothing."""
@@ -273,12 +266,35 @@ async def _normalise_in_stretches(
     for batch in batches(raws):
         left = batch
         while left:
-            results = normalise_some(profile.adapter, left, rules)
+            results = await _normalised(profile, left, rules)
             for raw, result in zip(left, results, strict=False):
                 entries.append(Entry(first_record + len(entries), raw.line, raw.raw, result))
             left = left[len(results) :]
             await stretch.rest()
     return entries
+
+
+async def _normalised(profile: Profile, batch: Sequence[RawRecord], rules: Rules) -> list[Result]:
+    if all(len(raw.raw) < LARGE_BYTES for raw in batch):
+        return normalise_some(profile.adapter, batch, rules)
+    return await asyncio.to_thread(normalise_some, profile.adapter, batch, rules)
+
+
+async def found_by_halving(size: int, tried: Callable[[range], Awaitable[Exception | None]]) -> dict[int, Exception]:
+    """Places that cannot take effect, and why. tried: what ends a trial of these places alone, None for nothing."""
+    faults: dict[int, Exception] = {}
+    left, trials = [range(size)], 0
+    while left:
+        places, trials = left.pop(), trials + 1
+        error = await tried(places)
+        if error is None:
+            continue
+        if len(places) == 1 or trials > MOST_TRIALS:
+            faults |= dict.fromkeys(places, error)
+        else:
+            middle = len(places) // 2
+            left += (places[middle:], places[:middle])
+    return faults
 
 
 def batches(raws: Sequence[RawRecord]) -> Iterator[Sequence[RawRecord]]:

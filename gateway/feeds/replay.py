@@ -88,7 +88,8 @@ class FeedReplays:
             if verdict.issue is not None:
                 return _refusal(verdict.issue)
             said = verdict.said
-        entry = Entry(head.first_record, raw.line, raw.raw, _asked_for(result, letter))
+        asked_for, patched = _asked_for(result, letter), letter.patched is not None
+        entry = Entry(head.first_record, raw.line, raw.raw, asked_for, patched=patched)
         decisions = await self._applier.apply(connection, head, profile, [entry])
         issues = tuple(issue for refused in decisions.refused for issue in refused.issues)
         return ReplayResult(_outcome(decisions), issues, said)

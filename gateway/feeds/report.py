@@ -51,9 +51,11 @@ PROBLEMS = """
 """
 
 ITEM = """
-    SELECT s.area, s.version, s.source_version, s.seen_outcome::text, s.withdrawn, s.published_at,
+    SELECT s.area, s.version, COALESCE(s.own_version, s.version) AS own_version, s.source_version,
+           s.seen_outcome::text, s.withdrawn, s.published_at,
            s.hash IS NOT NULL AS accepted,
-           (SELECT c.feed_no FROM feed_chunks c WHERE c.page_no = s.version >> $4::integer LIMIT 1) AS run,
+           (SELECT c.feed_no FROM feed_chunks c
+             WHERE c.page_no = COALESCE(s.own_version, s.version) >> $4::integer LIMIT 1) AS run,
            COALESCE((SELECT c.feed_no FROM feed_chunks c WHERE c.page_no = s.seen LIMIT 1), s.seen) AS seen
       FROM feed_state s
      WHERE s.facet = $1::text::"char" AND s.supplier = $2 AND s.sku = $3
@@ -182,8 +184,8 @@ def _key_state(row: Any) -> dict[str, Any]:
         "status": "withdrawn" if row["withdrawn"] else "accepted" if row["accepted"] else "never_accepted",
         "version": row["version"],
         "source_version": row["source_version"],
-        "feed": row["run"] or feed_no_of(row["version"]) or None,
-        "record": record_index_of(row["version"]) if row["version"] else None,
+        "feed": row["run"] or feed_no_of(row["own_version"]) or None,
+        "record": record_index_of(row["own_version"]) if row["version"] else None,
         "last_seen_feed": row["seen"],
         "last_outcome": OUTCOME_OF.get(row["seen_outcome"]),
         "published_at": row["published_at"],

@@ -8,5 +8,6 @@ from gateway.sessions.owner import Sessions
 from gateway.sessions.replay import SessionReplays
 from gateway.sessions.session import Means
 from gateway.sessions.status import NotOwnedError, NotPulledError, PullStatus
+from gateway.sessions.tokens import SEALED_TOKENS
 
-__all__ = ["Means", "NotOwnedError", "NotPulledError", "PullStatus", "SessionReplays", "Sessions"]
+__all__ = ["SEALED_TOKENS", "Means", "NotOwnedError", "NotPulledError", "PullStatus", "SessionReplays", "Sessions"]

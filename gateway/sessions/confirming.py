@@ -1,8 +1,8 @@
 """What a list did not show is asked about before it is withdrawn: a list that moves while it is read misses skus.
 
-A supplier that can be asked about single skus is; of any other the list is read a second time. What is on sale after
-all joins the batches of the run and is read like the rest; what stays absent is withdrawn when the run is whole. All of
-it is done again after a restart: what was added meanwhile is listed by then.
+A supplier that can be asked about single skus is; of any other a second list is read, one for all facets. What is on
+sale after all joins the batches of the run and is read like the rest; what stays absent is withdrawn when the run is
+whole. All of it is done again after a restart: what was added meanwhile is listed by then.
 """
 
 from __future__ import annotations
@@ -18,30 +18,35 @@ from gateway.sdk.adapter import ConfirmsSkus
 from gateway.sdk.errors import ContractError, InvalidMessageError, RejectedError, SupplierError
 from gateway.sessions import queries
 from gateway.sessions.desk import Desk
-from gateway.sessions.listing import keep, read_list
+from gateway.sessions.listing import Lists
 from gateway.sessions.patience import Patience
 from gateway.sessions.reading import letter_of
+from gateway.store import Connection
+
+PORTION = 10_000
+"""Absent skus that are held at once."""
 
 
-async def confirm_absent(desk: Desk, run: Run) -> None:
+async def confirm_absent(desk: Desk, lists: Lists, run: Run) -> None:
     """Ask about everything that the mall has of this facet and the list of this run did not show.
 
     Where the supplier is away it is waited for; what it does not answer is the run's flaw. Raises RunFailedError when
-    the list, read again, is not understood.
+    the second list is not understood.
     """
-    absent = await _absent(desk, run)
-    if not absent:
-        return
-    if desk.manifest.confirms:
+    last = ""
+    while absent := await _absent(desk, run, last):
+        if not desk.manifest.confirms:
+            await lists.take_another(run)
+            return
         for skus in _portions(absent, desk.manifest.confirms):
             await _confirm(desk, run, skus)
-    else:
-        await read_list(desk, run, None)
+        last = absent[-1]
 
 
-async def _absent(desk: Desk, run: Run) -> list[str]:
+async def _absent(desk: Desk, run: Run, last: str) -> list[str]:
+    """Some of the absent skus, those behind `last` in order."""
     async with desk.looking() as connection:
-        rows = await connection.fetch(queries.ABSENT, FACET_CODES[run.facet], run.supplier, run.feed_no)
+        rows = await connection.fetch(queries.ABSENT, FACET_CODES[run.facet], run.supplier, run.feed_no, last, PORTION)
     return [row["sku"] for row in rows]
 
 
@@ -64,8 +69,21 @@ async def _confirm(desk: Desk, run: Run, skus: Sequence[str]) -> None:
             patience.well()
             found = [sku for sku in skus if sku in sold]
             async with desk.transaction() as connection:
-                await keep(connection, run, found, desk.manifest.pulls[run.facet])
+                await _keep(connection, run, found, desk.manifest.pulls[run.facet])
             return
+
+
+async def _keep(connection: Connection, run: Run, skus: list[str], size: int) -> None:
+    """Cut skus into batches; the last one of the run is filled up first, so that no question is wasted."""
+    last = await connection.fetchrow(queries.LAST_BATCH, run.feed_no)
+    number = 0
+    if last is not None:
+        full = len(last["skus"]) >= size or not last["open"]
+        number = last["batch_no"] + full
+        skus = skus if full else [*last["skus"], *skus]
+    for place in range(0, len(skus), size):
+        await connection.execute(queries.ADD_BATCH, run.feed_no, number, skus[place : place + size])
+        number += 1
 
 
 async def _unconfirmed(desk: Desk, run: Run, skus: Sequence[str], error: Exception) -> None:

@@ -1,23 +1,39 @@
-"""Reading the list of everything a supplier sells, page by page to its end, into batches that wait in PostgreSQL."""
+"""The list of everything a supplier sells, read page by page to its end: one list serves the sweeps of all facets.
+
+A list has a number, taken before its first page was asked for. A sweep may use any list whose number is higher than its
+own: whatever came on sale too late to be listed is newer than the sweep, which withdraws none of it. So sweeps that are
+due together wait for one list; for those that are due a little later a list keeps a lower number for each facet. How
+far it was read and what it showed stands in PostgreSQL, so that the next owner goes on there.
+"""
 
 from __future__ import annotations
 
-from itertools import count
-from typing import cast
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NoReturn, cast
 
+import structlog
 from pydantic import JsonValue
 
+from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.feeds.runs import Run
 from gateway.sdk.adapter import PullsFeeds, SkuPage
 from gateway.sdk.errors import ContractError, InvalidMessageError, RejectedError, SupplierError
-from gateway.sessions import queries
+from gateway.sessions import listing_queries as queries
 from gateway.sessions.desk import Desk
+from gateway.sessions.errors import DECISIVE
 from gateway.sessions.patience import Patience
 from gateway.sessions.reading import letter_of
-from gateway.store import Connection
+from gateway.sessions.schedule import list_life
+from gateway.store import Connection, Row
 from gateway.telemetry.faults import reached
 from schemas.base import valid_sku
+from schemas.catalog import Facet
+
+log = structlog.get_logger(__name__)
 
 MOST_ODD = 100
 """Of one page that can be no skus; more, and it is no list of skus."""
@@ -27,66 +43,199 @@ class RunFailedError(SupplierError):
     """The list of skus could not be read to its end."""
 
 
-async def read_list(desk: Desk, run: Run, cursor: JsonValue) -> None:
-    """Go on behind `cursor`, None for the start; afterwards the batches of the run hold every sku once.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One list. numbers: kept for sweeps that begin later, by facet; cursor: of the next page, None for the first.
 
-    Where the supplier is away it is waited for. A sku that can be none is the run's flaw. Raises RunFailedError when an
-    answer is not understood, and when the list is longer than the manifest's `[catalog]` allows.
+    ended: it was read to its end, unless there is a failure.
     """
-    known, limits = await _kept(desk, run), desk.manifest.catalog
-    for pages in count(1):
-        page = await _page(desk, run, cursor)
-        odd = [sku for sku in page.skus if valid_sku(sku) is None]
-        fresh = [sku for sku in dict.fromkeys(page.skus) if sku not in known and sku not in odd[:MOST_ODD]]
-        known.update(fresh)
-        if len(known) > limits.most_skus or pages > limits.most_pages or len(odd) > MOST_ODD:
-            raise RunFailedError(_beyond(len(known), pages, len(odd)))
+
+    listing_no: int
+    revision: int
+    started_at: datetime
+    numbers: Mapping[str, int]
+    cursor: JsonValue
+    pages: int
+    skus: int
+    ended: bool
+    failure: str | None
+
+
+def keeps_number(
+    listing: Listing, facet: Facet, *, revision: int, wished_at: datetime | None, life: timedelta, now: datetime
+) -> bool:
+    """Whether a sweep that begins now may use a list that began before it.
+
+    wished_at: when an operator asked for the sweep, None for one that is due by schedule: what is so by then shows only
+    in a list that began later. life: how old the list may be. A facet uses a list once.
+    """
+    return (
+        facet in listing.numbers
+        and listing.revision == revision
+        and listing.failure is None
+        and listing.started_at >= now - life
+        and (wished_at is None or listing.started_at >= wished_at)
+    )
+
+
+def serves(listing: Listing, number: int, revision: int) -> bool:
+    """Whether a list, be it under way, ended or failed, is one for a sweep, or after a list, of this number."""
+    return listing.listing_no > number and listing.revision == revision
+
+
+class Lists:
+    """The lists of one revision of a supplier, one after the other."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._turn = asyncio.Lock()
+
+    async def number_for(
+        self, connection: Connection, facet: Facet, wished_at: datetime | None
+    ) -> tuple[int, datetime] | None:
+        """The number that the newest list kept for a sweep of this facet, and when that was; from now on it is used.
+
+        None: no list will do that began before now. Within the caller's transaction.
+        """
+        supplier = self._desk.supplier
+        row = await connection.fetchrow(queries.NEWEST_THAT_KEEPS_NUMBERS, supplier.id)
+        if row is None:
+            return None
+        listing, now = _listing(row), row["now"]
+        life = list_life(supplier.config, facet, now)
+        if not keeps_number(listing, facet, revision=supplier.revision, wished_at=wished_at, life=life, now=now):
+            return None
+        await connection.execute(queries.USE_NUMBER, listing.listing_no, facet)
+        return listing.numbers[facet], listing.started_at
+
+    async def take(self, run: Run) -> None:
+        """Have everything that a list shows read by a run that has nothing to read yet.
+
+        Where the supplier is away it is waited for. A sku that can be none is the run's flaw. Raises RunFailedError
+        when an answer is not understood, and when the list is longer than the manifest's `[catalog]` allows.
+        """
+        async with self._turn:
+            listing = await self._read(run, after=run.feed_no)
+            async with self._desk.transaction() as connection:
+                await connection.execute(queries.TAKE, run.supplier, run.facet, listing.listing_no)
+                await connection.execute(queries.TAKE_SKUS, run.feed_no, listing.listing_no, self._size(run))
+                await connection.execute(queries.USE_NUMBER, listing.listing_no, run.facet)
+        reached("sweep.taken")
+
+    async def take_another(self, run: Run) -> None:
+        """Have read as well what a list shows that began after the end of the run's own. Raises as `take`."""
+        async with self._turn:
+            async with self._desk.looking() as connection:
+                taken: int = await connection.fetchval(queries.TAKEN, run.supplier, run.facet)
+            listing = await self._read(run, after=taken)
+            async with self._desk.transaction() as connection:
+                await connection.execute(queries.NOTE_FLAW, run.supplier, run.facet, listing.listing_no)
+                await connection.execute(queries.TAKE_OTHER_SKUS, run.feed_no, listing.listing_no, self._size(run))
+
+    def _size(self, run: Run) -> int:
+        return self._desk.manifest.pulls[run.facet]
+
+    async def _read(self, run: Run, *, after: int) -> Listing:
+        """A list of a number higher than `after`, at its end; the newest if it has one, else a new one."""
+        desk = self._desk
+        async with desk.looking() as connection:
+            row = await connection.fetchrow(queries.NEWEST, desk.supplier.id)
+        listing = None if row is None else _listing(row)
+        if listing is None or not serves(listing, after, desk.supplier.revision):
+            listing = await self._begin()
+        if listing.failure is not None:
+            raise RunFailedError(listing.failure)
+        return await self._to_its_end(listing, run)
+
+    async def _begin(self) -> Listing:
+        desk = self._desk
+        numbers = {facet.value: await desk.numbers.next() for facet in desk.facets}
+        number = await desk.numbers.next()
         async with desk.transaction() as connection:
-            await keep(connection, run, fresh, desk.manifest.pulls[run.facet])
-            if odd:
-                flaw = f"the list names what can be no sku: {odd[0][:64]!r}"
-                await connection.execute(queries.NOTE_FLAW, run.supplier, run.facet, flaw)
-            last = page.cursor is None
-            await connection.execute(queries.MOVE_CURSOR, run.supplier, run.facet, page.cursor, last)
+            await connection.execute(queries.FORGET_SKUS, desk.supplier.id)
+            row = await connection.fetchrow(queries.BEGIN, desk.supplier.id, number, desk.supplier.revision, numbers)
+        return _listing(cast(Row, row))
+
+    async def _to_its_end(self, listing: Listing, run: Run) -> Listing:
+        if listing.ended:
+            return listing
+        try:
+            while not listing.ended:
+                listing = await self._add(listing, await self._page(listing.cursor))
+        except (ContractError, RejectedError, InvalidMessageError) as error:
+            letter = letter_of(error, supplier=run.supplier, facet=run.facet, number=run.feed_no)
+            await self._fail(listing, RunFailedError(f"The list of skus is not understood: {error}"), error, [letter])
+        except RunFailedError as error:
+            await self._fail(listing, error)
+        except DECISIVE:
+            raise
+        except Exception as error:
+            log.exception("list.failed", supplier=run.supplier, listing=listing.listing_no)
+            await self._fail(listing, RunFailedError(f"a fault of the gateway: {type(error).__name__}"), error)
+        log.info(
+            "list.ended", supplier=run.supplier, listing=listing.listing_no, skus=listing.skus, pages=listing.pages
+        )
+        return listing
+
+    async def _page(self, cursor: JsonValue) -> SkuPage:
+        """Raises what says that the answer is not understood."""
+        patience = Patience(self._desk, "list")
+        while True:
+            try:
+                page = await cast(PullsFeeds, self._desk.adapter).list_skus(self._desk.patient, cursor)
+            except (ContractError, RejectedError, InvalidMessageError):
+                raise
+            except SupplierError as error:
+                await patience.wait(error)
+            else:
+                patience.well()
+                return page
+
+    async def _add(self, listing: Listing, page: SkuPage) -> Listing:
+        """The list with one page more. Raises RunFailedError: it is longer than it may be."""
+        limits = self._desk.manifest.catalog
+        odd = [sku for sku in page.skus if valid_sku(sku) is None]
+        skus = [sku for sku in page.skus if valid_sku(sku) is not None] if odd else page.skus
+        flaw = f"the list names what can be no sku: {odd[0][:64]!r}" if odd else None
+        async with self._desk.transaction() as connection:
+            added = await connection.fetchval(queries.ADD_SKUS, listing.listing_no, skus)
+            row = await connection.fetchrow(
+                queries.ADD_PAGE, listing.listing_no, page.cursor, added, flaw, page.cursor is None
+            )
+            longer = _listing(cast(Row, row))
+            if longer.skus > limits.most_skus or longer.pages > limits.most_pages or len(odd) > MOST_ODD:
+                raise RunFailedError(_beyond(longer.skus, longer.pages, len(odd)))
         reached("sweep.listed")
-        if last:
-            return
-        cursor = page.cursor
+        return longer
+
+    async def _fail(
+        self,
+        listing: Listing,
+        failure: RunFailedError,
+        cause: Exception | None = None,
+        letters: Sequence[DeadLetter] = (),
+    ) -> NoReturn:
+        """Have every run that waits for the list fail for the same reason. Raises it."""
+        async with self._desk.transaction() as connection:
+            await connection.execute(queries.FAIL, listing.listing_no, str(failure))
+            await record_letters(connection, letters)
+        raise failure from cause
+
+
+def _listing(row: Row) -> Listing:
+    return Listing(
+        listing_no=row["listing_no"],
+        revision=row["revision"],
+        started_at=row["started_at"],
+        numbers=row["numbers"],
+        cursor=row["cursor"],
+        pages=row["pages"],
+        skus=row["skus"],
+        ended=row["ended"],
+        failure=row["failure"],
+    )
 
 
 def _beyond(skus: int, pages: int, odd: int) -> str:
     told = f"{skus:,} skus, {pages:,} pages, {odd:,} of one page that can be no skus"
     return f"The list of skus is longer than it may be: {told}"
-
-
-async def _kept(desk: Desk, run: Run) -> set[str]:
-    async with desk.transaction() as connection:
-        rows = await connection.fetch(queries.LISTED, run.feed_no)
-    return {sku for row in rows for sku in row["skus"]}
-
-
-async def _page(desk: Desk, run: Run, cursor: JsonValue) -> SkuPage:
-    patience = Patience(desk, f"sweep {run.facet}")
-    while True:
-        try:
-            return await cast(PullsFeeds, desk.adapter).list_skus(desk.patient, cursor)
-        except (ContractError, RejectedError, InvalidMessageError) as error:
-            letter = letter_of(error, supplier=run.supplier, facet=run.facet, number=run.feed_no)
-            async with desk.transaction() as connection:
-                await record_letters(connection, [letter])
-            raise RunFailedError(f"The list of skus is not understood: {error}") from error
-        except SupplierError as error:
-            await patience.wait(error)
-
-
-async def keep(connection: Connection, run: Run, skus: list[str], size: int) -> None:
-    """Cut skus into batches; the last one of the page before is filled up first, so that no question is wasted."""
-    last = await connection.fetchrow(queries.LAST_BATCH, run.feed_no)
-    number = 0
-    if last is not None:
-        full = len(last["skus"]) >= size or not last["open"]
-        number = last["batch_no"] + full
-        skus = skus if full else [*last["skus"], *skus]
-    for place in range(0, len(skus), size):
-        await connection.execute(queries.ADD_BATCH, run.feed_no, number, skus[place : place + size])
-        number += 1

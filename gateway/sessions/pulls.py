@@ -13,6 +13,7 @@ from gateway.sdk.errors import SupplierError
 from gateway.sessions import queries
 from gateway.sessions.desk import Desk
 from gateway.sessions.errors import DECISIVE, foremost
+from gateway.sessions.listing import Lists
 from gateway.sessions.schedule import after_failure, next_run
 from gateway.sessions.sweep import Sweep
 from gateway.store import Row
@@ -36,6 +37,7 @@ class Pulls:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._lists = Lists(desk)
         self._running: dict[Facet, asyncio.Task[None]] = {}
         self._runs: dict[Facet, Run] = {}
 
@@ -46,11 +48,10 @@ class Pulls:
                 await connection.execute(queries.ENSURE_PULL, self._desk.supplier.id, facet)
         async with asyncio.TaskGroup() as group:
             while True:
-                for row in await self._pulls():
-                    facet = Facet(row["facet"])
-                    if (row["due"] or row["feed_no"]) and facet not in self._running:
-                        self._running[facet] = group.create_task(self._pull(facet, row), name=f"pull {facet}")
-                        self._running[facet].add_done_callback(self._forgetting(facet))
+                for run, row in await self._wanted():
+                    task = group.create_task(self._pull(run, row), name=f"pull {run.facet}")
+                    task.add_done_callback(self._forgetting(run.facet))
+                    self._running[run.facet] = task
                 for run in tuple(self._runs.values()):
                     await self._desk.runs.touch(run)  # a supplier that hangs does not make its run a dead one
                 await self._desk.sleep(LOOK_SECONDS)
@@ -62,15 +63,26 @@ class Pulls:
 
         return forget
 
+    async def _wanted(self) -> list[tuple[Run, Row]]:
+        """The runs that have to go on or to begin; all have begun before the first asks anything: one list serves all.
+
+        Each with the facet's row as it was before.
+        """
+        running = frozenset(self._running)  # before the rows: what they tell of a run that ends meanwhile is old
+        return [
+            (self._resumed(row) if row["feed_no"] else await self._begin(row), row)
+            for row in await self._pulls()
+            if (row["due"] or row["feed_no"]) and row["facet"] not in running
+        ]
+
     async def _pulls(self) -> list[Row]:
         async with self._desk.looking() as connection:
             rows = await connection.fetch(queries.PULLS, self._desk.supplier.id, LONGEST.total_seconds())
         return [row for row in rows if row["facet"] in self._desk.facets or row["feed_no"]]
 
-    async def _pull(self, facet: Facet, row: Row) -> None:
+    async def _pull(self, run: Run, row: Row) -> None:
         """One run to its end, a fault of ours included: it fails with a reason and is due again."""
-        run = await self._begin(facet) if row["feed_no"] is None else self._resumed(facet, row)
-        self._runs[facet] = run
+        self._runs[run.facet] = run
         try:
             await self._go(run, row)
         except Exception as errors:  # noqa: BLE001 -- a bug of ours or the adapter's fails this run alone
@@ -86,19 +98,21 @@ class Pulls:
                 log.error("pull.failed", supplier=run.supplier, facet=run.facet, feed=run.feed_no, exc_info=error)
                 await self._fail(run, f"a fault of the gateway: {type(error).__name__}")
 
-    async def _begin(self, facet: Facet) -> Run:
-        desk = self._desk
-        started_at = datetime.now(UTC)
-        run = Run(await desk.numbers.next(), desk.supplier.id, desk.supplier.revision, facet, started_at)
+    async def _begin(self, row: Row) -> Run:
+        desk, facet = self._desk, Facet(row["facet"])
+        new = await desk.numbers.next(), datetime.now(UTC)
         async with desk.transaction() as connection:
+            wished_at = await connection.fetchval(queries.WISHED_AT, desk.supplier.id, facet)
+            number, started_at = await self._lists.number_for(connection, facet, wished_at) or new
+            run = Run(number, desk.supplier.id, desk.supplier.revision, facet, started_at)
             await desk.runs.open(connection, run)
             await connection.execute(queries.BEGIN_PULL, run.supplier, facet, run.feed_no, started_at)
         reached("sweep.begun")
         log.info("pull.begun", supplier=run.supplier, facet=facet, feed=run.feed_no)
         return run
 
-    def _resumed(self, facet: Facet, row: Row) -> Run:
-        desk = self._desk
+    def _resumed(self, row: Row) -> Run:
+        desk, facet = self._desk, Facet(row["facet"])
         log.info("pull.resumed", supplier=desk.supplier.id, facet=facet, feed=row["feed_no"])
         return Run(row["feed_no"], desk.supplier.id, desk.supplier.revision, facet, row["started_at"])
 
@@ -115,7 +129,7 @@ class Pulls:
         left = LONGEST - (datetime.now(UTC) - run.received_at)
         try:
             async with asyncio.timeout(left.total_seconds()):
-                await Sweep(self._desk, run).go(row["cursor"] if resumed else None, listed=resumed and row["listed"])
+                await Sweep(self._desk, self._lists, run).go(listed=resumed and row["listing_no"] is not None)
         except TimeoutError:
             await self._fail(run, "took longer than a day")
             return

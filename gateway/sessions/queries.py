@@ -32,20 +32,20 @@ ENSURE_PULL = """
 """
 
 PULLS = """
-    SELECT p.facet, p.due_at <= now() AS due, p.feed_no, p.cursor, p.listed, p.started_at, f.revision,
+    SELECT p.facet, p.due_at <= now() AS due, p.feed_no, p.listing_no, p.started_at, f.revision,
            p.started_at < now() - make_interval(secs => $2) AS too_old
       FROM pulls p LEFT JOIN feeds f USING (feed_no)
      WHERE p.supplier = $1
 """
 
+WISHED_AT = "SELECT wished_at FROM pulls WHERE supplier = $1 AND facet = $2 FOR UPDATE"
+
 # A wish that comes while the run is under way is about what is so by then: it is due again when the run has ended.
 BEGIN_PULL = """
     UPDATE pulls
-       SET feed_no = $3, cursor = NULL, listed = false, flaw = NULL, started_at = $4, due_at = 'infinity'
+       SET feed_no = $3, listing_no = NULL, flaw = NULL, started_at = $4, due_at = 'infinity', wished_at = NULL
      WHERE supplier = $1 AND facet = $2
 """
-
-MOVE_CURSOR = "UPDATE pulls SET cursor = $3, listed = $4 WHERE supplier = $1 AND facet = $2"
 
 NOTE_FLAW = "UPDATE pulls SET flaw = coalesce(flaw, $3) WHERE supplier = $1 AND facet = $2"
 
@@ -53,14 +53,15 @@ FLAW = "SELECT flaw FROM pulls WHERE supplier = $1 AND facet = $2 FOR UPDATE"
 
 END_PULL = """
     UPDATE pulls
-       SET feed_no = NULL, cursor = NULL, listed = false, ended_at = now(), outcome = $3, reason = $4,
+       SET feed_no = NULL, listing_no = NULL, ended_at = now(), outcome = $3, reason = $4,
            due_at = least(due_at, $5),
            fresh_at = CASE WHEN $3 = 'done' THEN started_at ELSE fresh_at END
      WHERE supplier = $1 AND facet = $2
 """
 
 PULL_NOW = """
-    UPDATE pulls SET due_at = now() WHERE supplier = $1 AND ($2::text[] IS NULL OR facet = ANY($2))
+    UPDATE pulls SET due_at = now(), wished_at = now()
+     WHERE supplier = $1 AND ($2::text[] IS NULL OR facet = ANY($2))
     RETURNING facet
 """
 
@@ -76,13 +77,11 @@ ADD_BATCH = """
 """
 
 ABSENT = """
-    SELECT sku FROM feed_state WHERE facet = $1::text::"char" AND supplier = $2 AND hash IS NOT NULL
+    SELECT sku FROM feed_state WHERE facet = $1::text::"char" AND supplier = $2 AND sku > $4 AND hash IS NOT NULL
     EXCEPT
     SELECT unnest(skus) FROM pull_batches WHERE feed_no = $3
-    ORDER BY sku
+    ORDER BY sku LIMIT $5
 """
-
-LISTED = "SELECT skus FROM pull_batches WHERE feed_no = $1"
 
 UNREAD = """
     SELECT batch_no, skus FROM pull_batches WHERE feed_no = $1 AND records IS NULL AND batch_no > $2
@@ -176,9 +175,10 @@ STATUS = """
 """
 
 STATUS_PULLS = """
-    SELECT p.supplier, p.facet, p.due_at, p.feed_no, p.listed, p.started_at, p.ended_at, p.outcome, p.reason,
-           p.fresh_at, b.batches, b.read
+    SELECT p.supplier, p.facet, p.due_at, p.feed_no, p.listing_no IS NOT NULL AS listed, p.started_at, p.ended_at,
+           p.outcome, p.reason, p.fresh_at, b.batches, b.read, coalesce(l.skus, 0) AS skus
       FROM pulls p
+      LEFT JOIN listings l ON l.supplier = p.supplier AND l.listing_no > p.feed_no
       LEFT JOIN LATERAL (
            SELECT count(*) AS batches, count(records) AS read FROM pull_batches WHERE feed_no = p.feed_no
            ) b ON p.feed_no IS NOT NULL

@@ -23,9 +23,13 @@ RETRY = timedelta(minutes=5)
 """After a run that failed: soon enough to matter, seldom enough to harm nobody. The schedule may say sooner."""
 
 
+LIST_LIFE = timedelta(hours=3)
+"""The oldest list that a run may begin with, however seldom its facet is pulled."""
+
+
 def next_run(config: SupplierConfig, facet: Facet, started_at: datetime, now: datetime) -> datetime:
     """The next time after a run that was done, which began at started_at; what was missed is not made up for."""
-    schedule = config.pulls.get(facet, config.periods.get(facet, DAILY))
+    schedule = _schedule(config, facet)
     if isinstance(schedule, str):
         return next(CronSim(schedule, now.astimezone(CHINA)))
     interval = timedelta(seconds=schedule)
@@ -36,3 +40,18 @@ def next_run(config: SupplierConfig, facet: Facet, started_at: datetime, now: da
 def after_failure(config: SupplierConfig, facet: Facet, started_at: datetime, now: datetime) -> datetime:
     """The next time after a run that failed."""
     return min(now + RETRY, max(next_run(config, facet, started_at, now), now + RETRY / 10))
+
+
+def list_life(config: SupplierConfig, facet: Facet, now: datetime) -> timedelta:
+    """How old the list of skus may be that a run begins with: twice what runs of the same interval are spread by."""
+    schedule = _schedule(config, facet)
+    if isinstance(schedule, str):
+        times = CronSim(schedule, now.astimezone(CHINA))
+        interval = -(next(times) - next(times))
+    else:
+        interval = timedelta(seconds=schedule)
+    return min(2 * JITTER * interval, LIST_LIFE)
+
+
+def _schedule(config: SupplierConfig, facet: Facet) -> str | int:
+    return config.pulls.get(facet, config.periods.get(facet, DAILY))

@@ -123,7 +123,7 @@ def _pull(row: Row) -> dict[str, Any]:
         "fresh_at": row["fresh_at"],
         "next_at": None if running else row["due_at"],
         "feed": str(row["feed_no"]) if running else None,
-        "progress": {"batches": row["batches"], "read": row["read"], "listed": row["listed"]} if running else None,
+        "progress": {name: row[name] for name in ("skus", "batches", "read", "listed")} if running else None,
         "ended_at": row["ended_at"],
         "outcome": row["outcome"],
         "reason": row["reason"],

@@ -1,6 +1,6 @@
 """Sweeps: a facet read as a whole, from the list of everything to the last sku, across restarts and outages.
 
-list ──► absent ones confirmed ──► batches ──► each: number, question, chunks, acks ──► closed: the feed is whole
+a list ──► absent ones confirmed ──► batches ──► each: number, question, chunks, acks ──► closed: the feed is whole
 A run ends as done, is resumed by the next owner where it stood, or fails with a reason. What may be missing because of
 a fault is written down as the run's flaw first: a run with a flaw withdraws nothing.
 """
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from pydantic import JsonValue
 
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
@@ -24,7 +23,7 @@ from gateway.sessions import queries
 from gateway.sessions.confirming import confirm_absent
 from gateway.sessions.desk import Desk
 from gateway.sessions.errors import foremost
-from gateway.sessions.listing import read_list
+from gateway.sessions.listing import Lists
 from gateway.sessions.patience import Patience
 from gateway.sessions.reading import Answers, Lost, letters_of
 from gateway.telemetry.faults import reached
@@ -76,8 +75,9 @@ class Areas:
 class Sweep:
     """One run of one facet."""
 
-    def __init__(self, desk: Desk, run: Run) -> None:
+    def __init__(self, desk: Desk, lists: Lists, run: Run) -> None:
         self._desk = desk
+        self._lists = lists
         self._run = run
         self._batches: deque[Batch] = deque()
         self._turn = asyncio.Lock()
@@ -87,14 +87,14 @@ class Sweep:
         self._reading = desk.reading(run.facet, desk.patient)
         self._areas = Areas()
 
-    async def go(self, cursor: JsonValue, *, listed: bool) -> None:
-        """To the end. cursor, listed: how far the list was read.
+    async def go(self, *, listed: bool) -> None:
+        """To the end. listed: its batches have what a list showed.
 
         Raises RunFailedError, and ServiceUnavailableError: go again, it is resumed.
         """
         if not listed:
-            await read_list(self._desk, self._run, cursor)
-        await confirm_absent(self._desk, self._run)
+            await self._lists.take(self._run)
+        await confirm_absent(self._desk, self._lists, self._run)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self._desk.concurrency, AT_ONCE)):

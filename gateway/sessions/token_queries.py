@@ -14,3 +14,16 @@ SAVE = """
         ON CONFLICT (supplier) DO UPDATE
        SET ciphertext = excluded.ciphertext, expires_at = excluded.expires_at, obtained_at = excluded.obtained_at
 """
+
+# A token is called the same for every supplier: with its supplier behind the page before, so is the whole of it.
+SEALED = """
+    SELECT supplier, '.token' AS name, ciphertext, expires_at > now() AS needed
+      FROM supplier_tokens
+     WHERE (supplier, '.token') > ($1, $2)
+     ORDER BY supplier
+     LIMIT $3
+"""
+
+LOCK = "SELECT ciphertext FROM supplier_tokens WHERE supplier = $1 AND $2 = '.token' FOR UPDATE"
+
+RESEAL = "UPDATE supplier_tokens SET ciphertext = $3 WHERE supplier = $1 AND $2 = '.token'"

@@ -18,7 +18,7 @@ from gateway.sdk.errors import SupplierError, TransientError, UnavailableError
 from gateway.sessions import token_queries as queries
 from gateway.sessions.breakers import BreakerOpenError
 from gateway.store import Connection, Pool, StoreUnavailableError, transaction
-from gateway.suppliers import SecretBox, SecretUnreadableError
+from gateway.suppliers import SealedTable, SecretBox, SecretUnreadableError
 from gateway.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -44,6 +44,8 @@ After a failure to exchange a token that is still good, so much time passes too.
 
 SEALED_AS = ".token"
 """Its name in the box: no secret of a row can be called so."""
+
+SEALED_TOKENS = SealedTable("supplier_tokens", queries.SEALED, queries.LOCK, queries.RESEAL)
 
 _TOKEN = TypeAdapter(Token)
 

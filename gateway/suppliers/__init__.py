@@ -19,10 +19,12 @@ from gateway.suppliers.rows import (
     UnknownSupplierError,
     brakes_of,
 )
+from gateway.suppliers.sealed import SEALED_BY_SUPPLIERS, Reseal, SealedTable, Unreadable, reseal, rotated_at, survey
 from gateway.suppliers.secrets import SecretBox, SecretUnreadableError, load_or_create_key
 
 __all__ = [
     "SCOPES",
+    "SEALED_BY_SUPPLIERS",
     "Applied",
     "Caller",
     "Change",
@@ -34,7 +36,9 @@ __all__ = [
     "Keys",
     "Limits",
     "Live",
+    "Reseal",
     "Revision",
+    "SealedTable",
     "SecretBox",
     "SecretUnreadableError",
     "Standing",
@@ -48,9 +52,13 @@ __all__ = [
     "TooManyKeysError",
     "UnknownKeyError",
     "UnknownSupplierError",
+    "Unreadable",
     "WebhookKey",
     "brakes_of",
     "load_or_create_key",
+    "reseal",
+    "rotated_at",
     "standing",
+    "survey",
     "watch_suppliers",
 ]

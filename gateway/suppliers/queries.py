@@ -79,6 +79,19 @@ DROP_SECRETS = """
     DELETE FROM supplier_secrets WHERE supplier = $1 AND name = ANY($2::text[])
 """
 
+# What is sealed, page by page behind a supplier and a name; needed: somebody is served by it still.
+SEALED = """
+    SELECT supplier, name, ciphertext, true AS needed
+      FROM supplier_secrets
+     WHERE (supplier, name) > ($1, $2)
+     ORDER BY supplier, name
+     LIMIT $3
+"""
+
+LOCK_SEALED = "SELECT ciphertext FROM supplier_secrets WHERE supplier = $1 AND name = $2 FOR UPDATE"
+
+RESEAL = "UPDATE supplier_secrets SET ciphertext = $3 WHERE supplier = $1 AND name = $2"
+
 LIVE_KEYS = """
     SELECT count(*)
       FROM api_keys
@@ -134,4 +147,23 @@ TOUCH_KEYS = """
     UPDATE api_keys k SET last_used_at = greatest(k.last_used_at, used.at)
       FROM unnest($1::text[], $2::timestamptz[]) AS used (key_id, at)
      WHERE k.key_id = used.key_id
+"""
+
+SEALED_KEYS = """
+    SELECT supplier, key_id AS name, ciphertext,
+           revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS needed
+      FROM api_keys
+     WHERE kind = 'webhook' AND (supplier, key_id) > ($1, $2)
+     ORDER BY supplier, key_id
+     LIMIT $3
+"""
+
+LOCK_KEY = "SELECT ciphertext FROM api_keys WHERE supplier = $1 AND key_id = $2 FOR UPDATE"
+
+RESEAL_KEY = "UPDATE api_keys SET ciphertext = $3 WHERE supplier = $1 AND key_id = $2"
+
+ROTATED_AT = """
+    SELECT coalesce(max(at) FILTER (WHERE (detail ->> 'to_reseal')::integer > 0), min(at))
+      FROM audit
+     WHERE action = $1 AND detail ->> 'key' = $2
 """

@@ -33,9 +33,18 @@ class SecretUnreadableError(GatewayError):
 class SecretBox:
     """Seals with the first key, opens with any of them. Keys are 32 bytes."""
 
-    def __init__(self, key: bytes, *retired: bytes) -> None:
-        self._ciphers = {key_id(each): AESGCM(each) for each in (key, *retired)}
+    def __init__(self, key: bytes, *former: bytes) -> None:
+        self._ciphers = {key_id(each): AESGCM(each) for each in (key, *former)}
         self._current = key_id(key)
+
+    @property
+    def current_key_id(self) -> str:
+        """The public name of the key that it seals with, in hexadecimal."""
+        return self._current.hex()
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether it was sealed with the key that this box seals with."""
+        return sealed[1 : 1 + KEY_ID_SIZE] == self._current
 
     def seal(self, supplier: str, name: str, secret: bytes) -> bytes:
         """The secret, readable only with the key and only as this supplier's secret of this name."""

@@ -36,6 +36,7 @@ WithdrawPoint = Literal["withdraw.before", "withdraw.after"]
 SweepPoint = Literal[
     "sweep.begun",
     "sweep.listed",
+    "sweep.taken",
     "sweep.answered",
     "sweep.numbered",
     "sweep.sent",

@@ -37,7 +37,7 @@ SKUS = 230
 DOOMED = {**LEASE, "MALLGATE_ROLES": "sessions,console"}
 """Of programs to be killed or frozen: as members of consumer groups they would only be waited for."""
 
-LATER = {"sweep.listed": 11, "sweep.sent": 6}
+LATER = {"sweep.listed": 5, "sweep.sent": 6}
 """Where it may matter how far the run is."""
 
 

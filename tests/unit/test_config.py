@@ -121,6 +121,51 @@ def test_an_unusable_key_file_is_told(tmp_path: Path, content: str) -> None:
         load_settings(secret_key_file=file)
 
 
+OLD = base64.b64encode(bytes(32)).decode()
+OLDER = base64.b64encode(b"\x01" * 32).decode()
+
+
+@pytest.mark.parametrize("text", [f"{OLD},{OLDER}", f" {OLD} , {OLDER}, ", f"{OLD}\n{OLDER}\n", f"{OLD} {OLDER}"])
+def test_former_keys_stand_in_a_value_or_in_a_file(tmp_path: Path, text: str) -> None:
+    file = secret_file(tmp_path / "former", text)
+    for settings in (load_settings(former_secret_keys=text), load_settings(former_secret_keys_file=file)):
+        assert settings.former_secret_keys_bytes() == (bytes(32), b"\x01" * 32)
+        assert OLD not in repr(settings)
+    assert load_settings(secret_key=KEY).former_secret_keys_bytes() == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "names no key"),
+        (" , ", "names no key"),
+        (f"{OLD},c2hvcnQ=", "key 2: must be 32 bytes"),
+        (f"{OLD};{OLDER}", "key 1: not base64"),
+        ("办公", "key 1"),
+        (f"{OLD},{OLD}", "twice"),
+        (f"{OLD},{KEY}", "the secret key itself"),
+    ],
+)
+def test_former_keys_that_cannot_be_meant_are_refused_and_not_quoted(text: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as caught:
+        load_settings(secret_key=KEY, former_secret_keys=text)
+    assert OLD not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o660])
+def test_a_file_of_former_keys_is_as_secret_as_that_of_the_present_one(tmp_path: Path, mode: int) -> None:
+    file = secret_file(tmp_path / "former", OLD)
+    file.chmod(mode)
+    with pytest.raises(ConfigError, match=f"chmod 600 {file}"):
+        load_settings(former_secret_keys_file=file)
+    file.chmod(0o600)
+    with pytest.raises(ConfigError, match="exclude each other"):
+        load_settings(former_secret_keys=OLD, former_secret_keys_file=file)
+    file.write_text("short")
+    with pytest.raises(ConfigError, match="former_secret_keys_file: key 1"):
+        load_settings(former_secret_keys_file=file)
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o602, 0o610])
 def test_a_secret_that_others_may_use_is_refused_with_the_command_that_mends_it(tmp_path: Path, mode: int) -> None:
     file = secret_file(tmp_path / "key", KEY)

@@ -119,6 +119,32 @@ async def test_records_of_a_chunk_that_has_not_committed_are_left_alone_until_it
     assert await workshop.last("A") == (version, "11.00")
 
 
+async def test_what_was_published_twice_and_committed_behind_an_older_feed_ends_on_no_older_version(
+    workshop: Workshop,
+) -> None:
+    """The newer feed's worker died before it committed, the older one says the same, the newer one comes again."""
+    await workshop.fed(price("A", "10.00"))
+    [entry] = await entries_of(workshop)
+    older = await workshop.push(price("A", "11.00"))
+    newer = await workshop.push(price("A", "11.00"))
+    version = version_of(newer.feed_no, 0)
+    async with workshop.keeping():
+        value = orjson.dumps({**orjson.loads(entry.value or b""), "agreement_price": "11.00", "version": version})
+        await workshop.append(replace(entry, value=value, headers={**entry.headers, GW_VERSION: b"%d" % version}))
+        for record in sorted(await workshop.waiting(), key=lambda each: int(dict(each.headers)["gw-feed"] or b"0")):
+            assert await workshop.processor.process(record) is Step.TAKEN
+
+        async def ends_above() -> bool:
+            return (await workshop.last("A"))[0] > version
+
+        await eventually(ends_above)
+        await settled(workshop)
+    entries = await entries_of(workshop)
+    assert [each.version for each in entries[:3]] == [entry.version, version, version_of(older.feed_no, 0)]
+    assert (await workshop.last("A"))[1] == "11.00"
+    assert (await workshop.state("A"))["version"] == entries[-1].version == max(each.version for each in entries)
+
+
 async def put_back(workshop: Workshop, feed_no: int) -> None:
     """Have the tables lose the feed and all after it, as a copy does that is put back; the keys are the test's."""
     await workshop.execute("DELETE FROM feed_chunks WHERE feed_no >= $1", feed_no)

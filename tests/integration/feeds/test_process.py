@@ -300,6 +300,23 @@ async def test_a_chunk_of_an_adapter_that_is_gone_waits_as_a_dead_letter(worksho
     assert (letter["stage"], letter["code"], letter["original"]) == ("feeds.read", "processing_failed", record.value)
 
 
+async def test_a_chunk_that_waited_while_the_secret_key_was_changed_is_taken_as_long_as_the_former_is_named(
+    workshop: Workshop,
+) -> None:
+    former, present = b"\x01" * 32, b"\x02" * 32
+    waiting = await workshop.chunk(7, price("A-1", "10.00"), seal=ChunkSeal(former))
+    rotated = workshop.processor_with(ChunkSeal(present, former))
+    assert await rotated.process(waiting) is Step.TAKEN
+    assert (await workshop.books()).outcomes(7)["normalized"] == 1
+    # In a rolling restart a process that still seals with the old key reads what one with the new key sealed.
+    ahead = await workshop.chunk(8, price("A-1", "11.00"), seal=ChunkSeal(present))
+    assert await workshop.processor_with(ChunkSeal(former, present)).process(ahead) is Step.TAKEN
+    assert (await workshop.books()).outcomes(8)["normalized"] == 1
+    late = await workshop.chunk(9, price("A-1", "12.00"), seal=ChunkSeal(former))
+    assert await workshop.processor_with(ChunkSeal(present)).process(late) is Step.TAKEN
+    assert [letter["code"] for letter in (await workshop.books()).letters] == ["forged_chunk"]
+
+
 @pytest.mark.parametrize("seal", [None, ChunkSeal(b"\x01" * 32)], ids=["no seal", "another key"])
 async def test_a_chunk_that_somebody_else_wrote_is_kept_and_comes_to_nothing(
     workshop: Workshop, seal: ChunkSeal | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -205,10 +206,40 @@ async def test_a_refused_sku_has_a_dead_letter_and_its_replay_judges_that_sku_al
     mended = Patch(content=original.replace(b'{"A":{"price":"1e3"}', b'{"A":{"price":"100"}'))
     assert (await service.predict(letter.id)).outcome == "rejected"
     assert (await service.replay(letter.id, actor="tests", reason="mended", patch=mended)).outcome == "normalized"
-    assert await pulled.last("A") == (version_of(page.page_no, 0), "100")
+    version, amount = await pulled.last("A")
+    assert (version > version_of(page.page_no, 0), amount) == (True, "100")
     assert (await pulled.last("C"))[1] == "31.00"
     assert (await service.replay(found["B"].id, actor="tests", reason="again")).outcome == "rejected"
     assert {sku: letter.state for sku, letter in (await letters(pulled)).items()} == {"A": "replayed", "B": "open"}
+
+
+async def test_what_another_patch_published_and_never_committed_is_another_version(pulled: Workshop) -> None:
+    run = await pulled.opened()
+    await pulled.runs.send(run, await pulled.next_page(answered(A="1e3")), [0])
+    await pulled.work()
+    letter, service = (await letters(pulled))["A"], replays(pulled)
+    row = await DeadLetters(pulled.pool).show(letter.id)
+    stage = FeedReplays(
+        Applier(dict.fromkeys(Lane, pulled.producer)), pulled.producer, pulled.profiles, SupplierCache(pulled.pool)
+    )
+
+    async def die_before_the_commit() -> None:
+        async with transaction(pulled.pool) as connection:
+            await stage.replay(connection, replace(row, patched=answered(A="12.00")))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await die_before_the_commit()
+    patch = Patch(content=answered(A="13.00"))
+    assert (await service.replay(letter.id, actor="tests", reason="mended", patch=patch)).outcome == "normalized"
+    lost, taken = [entry for entry in await pulled.prices() if b":A:" in (entry.key or b"")]
+    assert lost.version < taken.version
+    assert await pulled.last("A") == (taken.version, "13.00")
+    [key] = (await pulled.reports.item("acme", Facet.PRICE, "A") or {})["keys"]
+    assert (key["feed"], key["version"]) == (run.feed_no, taken.version)
+    await pulled.runs.reread(await pulled.next_run(), [answered(A="14.00")])
+    await pulled.work()
+    assert (await pulled.last("A"))[1] == "14.00"
 
 
 async def test_a_record_that_says_nothing_of_a_letters_sku_any_more_is_rejected_again(pulled: Workshop) -> None:

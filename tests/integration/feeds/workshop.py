@@ -121,8 +121,12 @@ class Workshop:
 
     @property
     def processor(self) -> ChunkProcessor:
+        return self.processor_with(SEAL)
+
+    def processor_with(self, seal: ChunkSeal) -> ChunkProcessor:
+        """One of a process with other secret keys."""
         return ChunkProcessor(
-            self.pool, Applier(self.producers), self.profiles, SEAL, self._touched, rejected_bytes=REJECTED_BYTES
+            self.pool, Applier(self.producers), self.profiles, seal, self._touched, rejected_bytes=REJECTED_BYTES
         )
 
     @property

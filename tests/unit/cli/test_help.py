@@ -26,7 +26,19 @@ def test_help_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "check", "suppliers", "suppliers keys", "feeds", "deadletters", "topics", "adapters", "schemas"],
+    [
+        "",
+        "check",
+        "suppliers",
+        "suppliers keys",
+        "feeds",
+        "deadletters",
+        "secrets",
+        "secrets reseal",
+        "topics",
+        "adapters",
+        "schemas",
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     arguments = [sys.executable, "-m", "gateway", *command.split(), "--help"]

@@ -147,6 +147,20 @@ def test_a_lost_state_below_what_nobody_took_is_believed_and_sent_above_that() -
     assert remedy(Known(9, 0, 4), [Seen(0, 5, 11), Seen(0, 6, 10)], fates) == believed
 
 
+def test_a_newer_version_before_the_one_that_the_state_names_is_answered_above_it() -> None:
+    """It was published and not committed; repeated behind an older feed of the same content it changed nothing."""
+    above = Remedy(None, resend=True, end=Position(0, 5), orphan=11)
+    assert remedy(Known(11, 0, 5), [Seen(0, 4, 11), Seen(0, 5, 9)], {}) == above
+    assert remedy(Known(12, 0, 5), [Seen(0, 4, 11), Seen(0, 5, 9)], {}) == above
+    late = Remedy(None, resend=True, end=Position(0, 6), orphan=11)
+    assert remedy(Known(11, 0, 5), [Seen(0, 4, 11), Seen(0, 5, 9), Seen(0, 6, 9)], {}) == late
+
+
+def test_a_newer_version_that_is_repeated_behind_the_older_one_needs_nothing_but_its_place() -> None:
+    moved = Remedy(None, resend=False, end=Position(0, 6))
+    assert remedy(Known(11, 0, 5), [Seen(0, 4, 11), Seen(0, 5, 9), Seen(0, 6, 11)], {}) == moved
+
+
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=8), st.data())
 def test_whatever_was_appended_the_topic_ends_on_what_is_believed(topic: list[int], data: st.DataObject) -> None:
     """topic: the versions of one key by offset. The state names any of them, its content maybe unchanged since."""
@@ -167,4 +181,5 @@ def test_whatever_was_appended_the_topic_ends_on_what_is_believed(topic: list[in
     assert version >= max(topic[read_from:])
     assert version in (known.version, 9) or fates[version] is Fate.LOST
     assert offset == len(topic) - 1
+    assert topic[-1] >= max(topic[read_from:])
     assert topic[-1] == version or (topic[-1] == topic[known.offset or 0] and version == known.version)

@@ -42,6 +42,16 @@ def test_a_repeat_in_a_newer_feed_is_unchanged_and_moves_the_version() -> None:
     assert (judgement.outcome, judgement.publish, judgement.state.version) == (Outcome.UNCHANGED, False, 6)
 
 
+def test_what_a_patch_says_goes_out_above_everything_and_counts_as_what_it_mends() -> None:
+    judgement = judge(candidate(2, b"B")._replace(patched=True), known(1), None, fresh=9)
+    assert (judgement.publish, judgement.raised) == (True, True)
+    assert (judgement.state.version, judgement.state.newness) == (9, 2)
+    assert judge(candidate(3, b"C"), judgement.state, None, fresh=10).state.newness == 3
+    unchanged = judge(candidate(2)._replace(patched=True), known(1), None, fresh=9)
+    assert (unchanged.publish, unchanged.state.version) == (False, 2)
+    assert judge(candidate(1, b"B")._replace(patched=True), known(2), None, fresh=9).outcome is Outcome.STALE
+
+
 def test_prices_a_b_a_are_three_states() -> None:
     state, outcomes = UNKNOWN_KEY, []
     for version, content in enumerate([b"A", b"B", b"A"], start=1):

@@ -281,17 +281,17 @@ def test_against_the_version_on_the_topic_the_feed_in_between_would_be_lost(monk
         between_a_full_feed_and_what_it_withdraws()
 
 
-def without_horizon(candidate: Candidate, known: KeyState, period: Any, **bounds: int) -> Judgement:
+def without_horizon(candidate: Candidate, known: KeyState, period: Any, **bounds: Any) -> Judgement:
     return judge(candidate, known, period, **{**bounds, "horizon": 0})
 
 
-def with_numbers_first(candidate: Candidate, known: KeyState, period: Any, **bounds: int) -> Judgement:
+def with_numbers_first(candidate: Candidate, known: KeyState, period: Any, **bounds: Any) -> Judgement:
     if candidate.version <= known.version:
         candidate = candidate._replace(source_version=None)
     return judge(candidate, known, period, **bounds)
 
 
-def under_its_own_version(candidate: Candidate, known: KeyState, period: Any, **bounds: int) -> Judgement:
+def under_its_own_version(candidate: Candidate, known: KeyState, period: Any, **bounds: Any) -> Judgement:
     return judge(candidate, known, period, **{**bounds, "fresh": candidate.version})
 
 
