@@ -29,6 +29,9 @@ MAX_MEMBERS = 10_000
 MAX_VALUES = 20_000
 """Values in one record, arrays and objects included: what is read through in one stretch of work."""
 
+MAX_NESTED = 25_000
+"""Arrays and objects in one reply: every one costs a hundred times its bytes to read."""
+
 MAX_ISSUES = 100
 """Issues told of one record: enough to mend it, few enough to read."""
 
@@ -93,7 +96,11 @@ def _values_in(structure: bytes) -> int:
 
 
 def _may_be_deep(raw: bytes) -> bool:
-    return raw.count(b"{") + raw.count(b"[") > MAX_DEPTH
+    return _nested_in(raw) > MAX_DEPTH
+
+
+def _nested_in(structure: bytes) -> int:
+    return structure.count(b"{") + structure.count(b"[")
 
 
 def _check_structure(structure: bytes) -> None:
@@ -122,14 +129,18 @@ def whole_json(body: bytes) -> bool:
 def decode_reply(reply: Reply) -> Any:
     """The one JSON value that a supplier's reply is, as `decode` reads it, however long or crowded.
 
-    Its size was capped on its way in. A whole number of more digits than Python converts is the text of its digits:
-    it must not cost the rest of the reply its reading. Raises ContractError with the body.
+    Its size was capped on its way in; of arrays and objects it may hold MAX_NESTED. A whole number of more digits than
+    Python converts is the text of its digits: it must not cost the rest of the reply its reading. Raises ContractError
+    with the body.
     """
+    structure = _structure(reply.body) if _may_be_deep(reply.body) else b""
+    if _nested_in(structure) > MAX_NESTED:
+        raise _unreadable(reply, f"more than {MAX_NESTED:,} arrays and objects")
     try:
         value = _decode_long(reply.body)
     except ValueError as error:
         raise _unreadable(reply, legible(str(error))) from error
-    if _may_be_deep(reply.body) and _too_deep(_structure(reply.body)):
+    if _too_deep(structure):
         raise _unreadable(reply, f"deeper than {MAX_DEPTH} levels")
     return value
 
