@@ -143,13 +143,13 @@ def assert_pulled(told: dict[str, Any]) -> None:
         **dict.fromkeys(("product", "price", "stock", "listing"), 2_000),
         "list": None,
     }
-    # 20 questions of 100 skus; pictures come by the question, details one by one; the list is 8 pools of one page.
+    # 20 questions of 100 skus; pictures come by the question, details one by one; one list of 8 pools serves all four.
     assert {facet: sweep["calls"] for facet, sweep in sweeps.items()} == {
         "product": 2_020,
         "price": 20,
         "stock": 40,
         "listing": 40,
-        "list": 36,
+        "list": 9,
     }
     change = told["price_change"]
     assert (change["seen_on_topic"], change["before"] != change["after"]) == (True, True)
