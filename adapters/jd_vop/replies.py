@@ -97,6 +97,9 @@ AREA_REFUSED = frozenset({"3009", "3554"})
 TOKENS = frozenset({"access_token", "refresh_token"})
 """Operations that only hand out tokens: whatever they refuse, they refuse our credentials."""
 
+MAX_MESSAGE = 20_000
+"""Characters that are read of the words of an answer: a sentence for each of a hundred skus has a fifth."""
+
 _NAMED = re.compile(r"skuIds?\s*+(?:[:：]\s*+)?+\[([^\[\]]*+)\]", re.IGNORECASE)
 _BARS = re.compile(r"购买权限|不在.{0,12}池|不存在|无此商品|没有该商品|未找到.{0,6}商品")
 """What the words say of goods that are not to be had under this contract; each part of them for itself."""
@@ -199,7 +202,7 @@ def envelope(operation: str, value: Any) -> Answer | None:
     members = _named(value)
     code = told(members.get("resultCode")) or told(members.get("code")) or ""
     success = _TRUTH.get(str(members.get("success")).strip().lower(), False)
-    message = told(members.get("resultMessage", members.get("msg"))) or ""
+    message = (told(members.get("resultMessage", members.get("msg"))) or "")[:MAX_MESSAGE]
     return Answer(operation, success, code, message, members.get("result"))
 
 

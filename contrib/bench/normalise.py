@@ -18,7 +18,7 @@ from contrib.bench import goods
 from contrib.bench.rows import Budget, Plan, Row, paired
 from contrib.bench.stage import Stage
 from gateway.feeds.chunk import RawRecord
-from gateway.feeds.normalise import Rejection, Rules, normalise_all
+from gateway.feeds.normalise import Rejection, Rules, normalise_some
 from gateway.feeds.process import batches
 from gateway.sdk.adapter import Options
 from schemas.catalog import Facet
@@ -64,13 +64,13 @@ def take(facet: Facet, record: Callable[[int], bytes], runs: int) -> list[Pair]:
 
     def ours() -> None:
         for batch in batches(records):  # as a chunk of a feed is normalised
-            normalise_all(adapter, batch, rules)
+            normalise_some(adapter, batch, rules)
 
     def bare() -> None:
         for raw in raws:
             orjson.dumps(orjson.loads(raw))
 
-    _check(normalise_all(adapter, records, rules))
+    _check(normalise_some(adapter, records, rules))
     gc.collect()
     return [(_rate(ours, 5), _rate(bare, 40)) for _ in range(max(runs, LEAST_PAIRS))]
 

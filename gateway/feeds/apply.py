@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +17,9 @@ from gateway.store import Connection
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from gateway.turnstile import Stretch
+
+PART = 100
+"""Entries that are judged in one stretch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,11 @@ class Applier:
         horizon = await horizons.shared(connection, head.supplier, head.facet)
         known = await queries.lock_keys(connection, head, keys_of(entries), rejected_skus(entries))
         stretch, period = Stretch(), profile.period(head.facet)
-        judged = partial(decide, entries, known, feed_no=head.number, period=period, horizon=horizon)
-        decisions = judged()
+        judge = partial(decide, known=known, feed_no=head.number, period=period, horizon=horizon)
+        decisions = await _judged(entries, judge, stretch)
         if decisions.raised:
-            decisions = judged(fresh_no=await connection.fetchval(NEXT))
-        await stretch.rest()
+            fresh_no = await connection.fetchval(NEXT)
+            decisions = await _judged(entries, partial(judge, fresh_no=fresh_no), stretch)
         if head.mode is Mode.VALIDATE:
             return Settled(decisions, [])
         messages = catalog_messages(head, decisions.publications, period)
@@ -83,3 +86,12 @@ class Applier:
             for publication, position in zip(settled.decisions.publications, positions, strict=True)
         }
         await queries.place_keys(connection, head, last)
+
+
+async def _judged(entries: Sequence[Entry], judge: Callable[..., Decisions], stretch: Stretch) -> Decisions:
+    """What is decided of all entries, in parts."""
+    decisions = Decisions()
+    for start in range(0, len(entries), PART):
+        judge(entries[start : start + PART], before=decisions)
+        await stretch.rest()
+    return decisions

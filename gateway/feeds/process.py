@@ -26,7 +26,7 @@ from gateway.feeds import queries, rejections
 from gateway.feeds.apply import Applier, Settled
 from gateway.feeds.chunk import MAX_FEED_RECORDS, ChunkHead, Lane, Mode, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Decisions, Entry, Refused, cancel
-from gateway.feeds.normalise import Rejection, Result, Rules, normalise_all, skus_of
+from gateway.feeds.normalise import Rejection, Result, Rules, normalise_some, skus_of
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
 from gateway.feeds.seal import ChunkSeal
@@ -264,16 +264,20 @@ async def _normalise_in_stretches(
     entries: list[Entry] = []
     stretch = Stretch()
     for batch in batches(raws):
-        for raw, result in zip(batch, await _normalised(profile, batch, rules), strict=True):
-            entries.append(Entry(first_record + len(entries), raw.line, raw.raw, result))
-        await stretch.rest()
+        left = batch
+        while left:
+            results = await _normalised(profile, left, rules)
+            for raw, result in zip(left, results, strict=False):
+                entries.append(Entry(first_record + len(entries), raw.line, raw.raw, result))
+            left = left[len(results) :]
+            await stretch.rest()
     return entries
 
 
 async def _normalised(profile: Profile, batch: Sequence[RawRecord], rules: Rules) -> list[Result]:
     if all(len(raw.raw) < LARGE_BYTES for raw in batch):
-        return normalise_all(profile.adapter, batch, rules)
-    return await asyncio.to_thread(normalise_all, profile.adapter, batch, rules)
+        return normalise_some(profile.adapter, batch, rules)
+    return await asyncio.to_thread(normalise_some, profile.adapter, batch, rules)
 
 
 async def found_by_halving(size: int, tried: Callable[[range], Awaitable[Exception | None]]) -> dict[int, Exception]:

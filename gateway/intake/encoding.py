@@ -8,8 +8,8 @@ from typing import Protocol
 
 from gateway.intake.problems import ProblemError
 
-PIECE = 64 * 1024
-"""Bytes that a decoder hands out at once, at most."""
+PIECE = 16 * 1024
+"""Bytes that a decoder hands out at once, at most: what is made of them is one stretch of work."""
 
 MAX_MEMBERS = 64
 """Members of one gzip file."""

@@ -52,7 +52,7 @@ from gateway.registry import Registry
 from gateway.store import Connection
 from gateway.suppliers import Caller, State, SupplierCache, standing
 from gateway.telemetry.faults import reached
-from gateway.turnstile import urgent
+from gateway.turnstile import Stretch, urgent
 from schemas.catalog import Facet
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -64,6 +64,9 @@ RETRY_AFTER_PAUSE = 60.0
 """Seconds after which the vendor of a paused supplier may try again."""
 
 NOTHING_ACCEPTED = Fate("Of this request nothing was accepted.")
+
+REPORTED = 5
+"""Rows of a report that are written in one stretch: each tells a hundred issues at most, in two languages."""
 
 READ = "read"
 """Scope of everything that only looks."""
@@ -262,9 +265,12 @@ class FeedRoutes:
     async def _report_pieces(self, feed_no: int, *, as_csv: bool) -> AsyncIterator[bytes]:
         if as_csv:
             yield csv_head()
+        stretch = Stretch()
         async for rows in self._reports.rows(feed_no):
-            views = [report_row(row) for row in rows]
-            yield csv_rows(views) if as_csv else json_lines(views)
+            for start in range(0, len(rows), REPORTED):
+                views = [report_row(row) for row in rows[start : start + REPORTED]]
+                yield csv_rows(views) if as_csv else json_lines(views)
+                await stretch.rest()
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Stop what has not taken effect; 409 conflict when all of it has."""

@@ -2,7 +2,8 @@
 
 The standard decoder is the one C parser that says where a value ends, so it runs over a window that slides along the
 text and grows only as far as one record. Its results are thrown away: records are kept as the bytes that were sent, and
-numbers are not even converted, so that their length costs nothing.
+numbers are not even converted, so that their length costs nothing. It cannot rest, though: of a long value the end is
+sought piece by piece, and one that holds more values than a record may is never given to it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,17 @@ from typing import NoReturn, cast
 
 from gateway.feeds.chunk import MAX_CARRIED
 from gateway.intake.problems import ProblemError
+from gateway.sdk.wire import MAX_VALUES
 
 # Where an unfinished token stops the decoder short of the window's end: "-Infinity", a pair of \u escapes.
 _TOKEN = 16
+
+# Characters of an object or array that is not decoded before its end is known.
+_LONG = 16 * 1024
+
+# What opens and closes, a whole text, or the quote of one that goes on; and from inside a text to its end.
+_BRACKET_OR_TEXT = re.compile(r'[\[\]{}]|"(?:[^"\\]*+(?:\\.[^"\\]*+)*+")?', re.DOTALL)
+_REST_OF_TEXT = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 _SPACE = re.compile(r"[ \t\n\r]*+")
 _COMMA = re.compile(r"[ \t\n\r]*+,[ \t\n\r]*+")
@@ -47,6 +56,49 @@ class _NeedMoreError(Exception):
     """The window ends before the value does."""
 
 
+class _Extent:
+    """Seeks the end of one object or array, brackets and texts alone. size: its characters so far."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.ended = False
+        self._depth = 0
+        self._in_text = False
+        self._kept = ""  # a backslash whose character has not come yet
+
+    def add(self, text: str) -> None:
+        """What comes next, until it has ended."""
+        self.size -= len(self._kept)
+        text, at, self._kept = self._kept + text, 0, ""
+        while at < len(text) and not self.ended:
+            at = self._after_text(text, at) if self._in_text else self._after_brackets(text, at)
+        self.size += at
+
+    def _after_text(self, text: str, at: int) -> int:
+        at = cast("re.Match[str]", _REST_OF_TEXT.match(text, at)).end()
+        if text[at : at + 1] == '"':
+            self._in_text = False
+        else:
+            self._kept = text[at:]
+            at = len(text) - 1
+        return at + 1
+
+    def _after_brackets(self, text: str, at: int) -> int:
+        """Behind the quote of a text that goes on, or the bracket that ends it all; else the end of the text."""
+        for found in _BRACKET_OR_TEXT.finditer(text, at):
+            mark = found[0]
+            if mark in "[{":
+                self._depth += 1
+            elif mark in "]}":
+                self._depth -= 1
+                self.ended = self._depth == 0
+            elif mark == '"':
+                self._in_text = True
+            if self._in_text or self.ended:
+                return found.end()
+        return len(text)
+
+
 class JsonFramer:
     """Cuts the elements of a top-level array, or the one top-level object."""
 
@@ -59,21 +111,30 @@ class JsonFramer:
         self._at = 0
         self._line = 1  # at the place `_at` in the window
         self._expect = _Expect.DOCUMENT
+        self._long: _Extent | None = None  # of the value that the window begins with
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Records that `data` completes. Raises ProblemError malformed_json, json_too_deep, line_too_long."""
-        self._append(data)
+        text = self._append(data)
+        if self._long is not None and not self._long.ended:
+            self._long.add(text)
+            if not self._long.ended:
+                self._check_size()
+                return
+            self._enough = 1
         if self._size >= self._enough:
             yield from self._slide(final=False)
 
     def finish(self) -> Iterator[tuple[int, bytes]]:
         """The last records. Raises ProblemError as `feed` does, malformed_json too when the document is not whole."""
         self._append(b"", final=True)
-        yield from self._slide(final=True)
+        if self._long is None or self._long.ended:
+            yield from self._slide(final=True)
         if self._expect is not _Expect.NOTHING:
             raise ProblemError("malformed_json", "The document ends early.", row=self._line)
 
-    def _append(self, data: bytes, *, final: bool = False) -> None:
+    def _append(self, data: bytes, *, final: bool = False) -> str:
+        """Take the next of the body, and what it says as text."""
         try:
             text = self._decode(data, final)
         except UnicodeDecodeError as error:
@@ -81,6 +142,12 @@ class JsonFramer:
             raise ProblemError("malformed_json", "The body is not UTF-8.", row=self._line, actual=actual) from error
         self._parts.append(text)
         self._size += len(text)
+        return text
+
+    def _check_size(self) -> None:
+        """Of the value that the window begins with and that has not ended."""
+        if self._size > MAX_CARRIED:
+            raise ProblemError("line_too_long", row=self._line)
 
     def _slide(self, *, final: bool) -> Iterator[tuple[int, bytes]]:
         """Records as far as the window holds them; what is left of it is the next window's beginning."""
@@ -88,12 +155,27 @@ class JsonFramer:
         try:
             yield from self._records(final)
         except _NeedMoreError:
-            if len(self._window) - self._at > MAX_CARRIED:
-                raise ProblemError("line_too_long", row=self._line) from None
-        self._parts = [self._window[self._at :]]
-        self._size = len(self._parts[0])
+            self._keep()
+            self._check_size()
+            if self._long is None and self._size >= _LONG and self._parts[0][0] in "[{":
+                self._long = _Extent()
+                self._long.add(self._parts[0])
+        else:
+            self._keep()
         # A value is tried again when twice as much of it is there: its length is then walked twice, not squared.
         self._enough = max(1, min(2 * self._size, MAX_CARRIED + 1))
+
+    def _keep(self) -> None:
+        self._parts = [self._window[self._at :]]
+        self._size = len(self._parts[0])
+
+    def _known_end(self) -> int:
+        """The end of a long value at the window's place that is no use to decode: it is crowded. 0: not known."""
+        if self._long is None:
+            return 0
+        end = self._at + self._long.size
+        marks = sum(self._window.count(mark, self._at, end) for mark in ",[{")
+        return end if marks >= MAX_VALUES else 0
 
     def _records(self, final: bool) -> Iterator[tuple[int, bytes]]:
         while char := self._next():
@@ -113,10 +195,10 @@ class JsonFramer:
 
     def _elements(self, final: bool) -> Iterator[tuple[int, bytes]]:
         """Elements as long as a comma follows, then the last one. The hot loop: every element passes here."""
-        window, at, line = self._window, self._at, self._line
+        window, at, line, known = self._window, self._at, self._line, self._known_end()
         while at < len(window):
             try:
-                end = _end_of_value(window, at)[1]
+                end = known or _end_of_value(window, at)[1]
             except (json.JSONDecodeError, RecursionError) as error:
                 raise self._unreadable(error, final) from None
             comma = _COMMA.match(window, end)
@@ -126,7 +208,7 @@ class JsonFramer:
                 return
             yield line, self._raw(at, end, line)
             line += window.count("\n", at, comma.end())
-            at = comma.end()
+            at, known, self._long = comma.end(), 0, None
             self._at, self._line, self._expect = at, line, _Expect.ELEMENT
 
     def _end_array(self, end: int, final: bool) -> None:
@@ -144,7 +226,7 @@ class JsonFramer:
     def _only_record(self, final: bool) -> tuple[int, bytes]:
         start, line = self._at, self._line
         try:
-            end = _end_of_value(self._window, start)[1]
+            end = self._known_end() or _end_of_value(self._window, start)[1]
         except (json.JSONDecodeError, RecursionError) as error:
             raise self._unreadable(error, final) from None
         self._advance(end, _Expect.NOTHING)

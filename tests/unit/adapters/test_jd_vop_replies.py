@@ -196,3 +196,9 @@ async def test_a_refused_batch_of_images_costs_the_others_nothing(no):
     facts = [item.facts for record in records for item in ADAPTER.normalise(record) if isinstance(item, sdk.Item)]
     images = {each.sku: len(each.images) for each in facts if isinstance(each, ProductFacts)}
     assert images == {"31": 1, "32": 0, "33": 1}
+
+
+def test_words_without_end_are_read_no_further_than_an_answer_needs() -> None:
+    found = replies.envelope("get_sell_price", {"success": False, "resultMessage": "skuId[" * 100_000})
+    assert found is not None
+    assert len(found.message) == replies.MAX_MESSAGE

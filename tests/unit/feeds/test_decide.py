@@ -193,3 +193,12 @@ def test_the_last_publication_of_a_key_has_its_highest_version(made: list[Result
     for publication in decided(*entries, known=known).publications:
         assert publication.version > seen.get(publication.key, 0)
         seen[publication.key] = publication.version
+
+
+@given(st.lists(st.sampled_from("ABx"), max_size=8), st.integers(1, 4))
+def test_a_chunk_that_is_judged_in_parts_is_judged_the_same(skus: list[str], part: int) -> None:
+    entries = [refused(place) if sku == "x" else entry(place, item(sku)) for place, sku in enumerate(skus)]
+    decisions = Decisions()
+    for start in range(0, len(entries), part):
+        decide(entries[start : start + part], {}, feed_no=FEED, period=None, before=decisions)
+    assert decisions == decide(entries, {}, feed_no=FEED, period=None)

@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
 from gateway.feeds.contents import facts_hash, stretches
 from gateway.feeds.message import Stamper
-from gateway.feeds.normalise import Mixed, Rejection, Result, Rules, normalise, parts_of, sku_hint
+from gateway.feeds.normalise import (
+    MOST_REJECTED,
+    Mixed,
+    Rejection,
+    Result,
+    Rules,
+    normalise,
+    normalise_some,
+    parts_of,
+    sku_hint,
+)
 from gateway.registry import Registry
 from gateway.sdk.adapter import Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
@@ -299,3 +309,18 @@ def test_markup_that_cannot_be_cleaned_in_time_is_a_fault_of_the_record():
     rejection = of(native(), record, rules(Facet.PRODUCT))
     assert isinstance(rejection, Rejection)
     assert [(each.code, each.path) for each in rejection.issues] == [("markup_too_complex", "/description")]
+
+
+def test_a_few_rejected_records_end_a_stretch_and_none_is_left_out() -> None:
+    raws = [RawRecord(line, b"{}" if line % 3 else b'{"sku":"A","shelf":"on"}') for line in range(1, 20)]
+    found: list[Result] = []
+    while left := raws[len(found) :]:
+        some = normalise_some(native(), left, rules())
+        assert 1 <= sum(isinstance(each, Rejection) for each in some) <= MOST_REJECTED or len(some) == len(left)
+        found += some
+    assert found == [of(native(), raw.raw) for raw in raws]
+
+
+def test_good_records_are_normalised_together() -> None:
+    raws = [RawRecord(line, b'{"sku":"A","shelf":"on"}') for line in range(1, 20)]
+    assert len(normalise_some(native(), raws, rules())) == len(raws)

@@ -13,6 +13,7 @@ from gateway.sdk.wire import (
     MAX_DEPTH,
     MAX_ISSUES,
     MAX_MEMBERS,
+    MAX_NESTED,
     MAX_RECORD,
     decode,
     decode_reply,
@@ -228,6 +229,20 @@ def test_a_reply_that_is_no_json_is_kept_with_the_error(body: bytes):
     with pytest.raises(ContractError) as caught:
         decode_reply(reply(body))
     assert (caught.value.reply, caught.value.operation, caught.value.status) == (body, "list_skus", 200)
+
+
+def test_a_reply_of_too_many_arrays_is_refused_however_few_its_bytes():
+    most = b"[%b1]" % (b"[]," * (MAX_NESTED - 1))
+    assert len(decode_reply(reply(most))) == MAX_NESTED
+    with pytest.raises(ContractError, match="more than 25,000 arrays"):
+        decode_reply(reply(b"[%b1]" % (b"[]," * MAX_NESTED)))
+    assert decode_reply(reply(b'["%b"]' % (b"[" * 2 * MAX_NESTED)))
+
+
+def test_brackets_in_texts_after_any_escapes_are_no_structure():
+    for text in ('"[{', '\\"]', '\\\\"[', '""[', '","'):
+        crowd = [text * 9, text] * 5_000
+        assert decode(json.dumps(crowd).encode()) == crowd
 
 
 @pytest.mark.parametrize("body", [b"{}", b" [1]\r\n", b'{"a" 1,}'])
