@@ -100,12 +100,13 @@ class Operator:
             feeds = (await self.ask("GET", f"feeds?limit=200{of_one}"))["feeds"]
             facets = [each["facets"] for each in suppliers if supplier in (None, each["supplier"])]
             waiting = [facet.get("waiting") for each in facets for facet in each.values()]
-            return not any(waiting) and not any(map(_under_way, feeds))
+            return not any(waiting) and not any(map(under_way, feeds))
 
         await eventually(holds, within=within)
 
 
-def _under_way(feed: Mapping[str, Any]) -> bool:
+def under_way(feed: Mapping[str, Any]) -> bool:
+    """Whether something may still come of a feed."""
     match feed["origin"], feed["state"]:
         case "reread", "admitted" | "incomplete":
             return False

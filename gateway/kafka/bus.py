@@ -137,8 +137,9 @@ async def _ask(client: Supervised[C], question: Callable[[C], Awaitable[T]]) -> 
             asked = await client.get()
             return await question(asked)
     except AWAY as error:
-        if asked is not None:
-            client.condemn(asked, repr(error))
+        if asked is None:
+            raise KafkaUnavailableError(f"Kafka cannot be reached: {client.failure!r}") from error
+        client.condemn(asked, repr(error))
         raise translated(error) from error
 
 

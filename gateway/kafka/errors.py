@@ -50,7 +50,7 @@ def translated(error: Exception) -> GatewayError:
     """The error of ours that says what to do about one of aiokafka's."""
     if isinstance(error, BrokerResponseError) and error.errno in _REFUSALS:
         return KafkaRefusedError(f"Kafka refused: {error}")
-    return KafkaUnavailableError(f"Kafka: {error or type(error).__name__}")
+    return KafkaUnavailableError(f"Kafka: {str(error) or type(error).__name__}")
 
 
 @contextmanager

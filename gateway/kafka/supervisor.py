@@ -61,6 +61,8 @@ class Supervised(Generic[C]):
         self._building: asyncio.Task[C] | None = None
         self._discarding: set[asyncio.Task[None]] = set()
         self._closed = False
+        self.failure: BaseException | None = None
+        """Why the client could not be built at the last attempt; None once it could."""
 
     async def get(self) -> C:
         """The client, once there is one; waits for ever while Kafka is away, so give it a deadline."""
@@ -109,11 +111,14 @@ class Supervised(Generic[C]):
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 return await self._build()
 
-        def tell(state: RetryCallState) -> None:
-            if state.attempt_number == 1 and state.outcome:
-                log.warning("kafka_client.unreachable", client=self._name, error=repr(state.outcome.exception()))
+        def note(state: RetryCallState) -> None:
+            self.failure = state.outcome.exception() if state.outcome else None
+            if state.attempt_number == 1:
+                log.warning("kafka_client.unreachable", client=self._name, error=repr(self.failure))
 
-        return await reconnecting().copy(before_sleep=tell)(attempt)
+        client: C = await reconnecting().copy(before_sleep=note)(attempt)
+        self.failure = None
+        return client
 
     async def _discarded(self, client: C) -> None:
         try:

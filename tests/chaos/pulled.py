@@ -17,7 +17,7 @@ from contrib.simulators.jd_vop.simulator import Simulator
 from gateway.config import Bootstrap
 from tests.chaos.fleet import Fleet
 from tests.chaos.recorder import Recorder
-from tests.pulling import FACETS, Operator, differences, latest, row_of, truths
+from tests.pulling import FACETS, Operator, differences, latest, row_of, truths, under_way
 
 SUPPLIER = "jd"
 
@@ -57,13 +57,18 @@ class Pulled:
                 continue
 
     async def swept(self) -> bool:
-        """Whether every facet was pulled as a whole since the first time that this was asked. Nothing changes now."""
-        facets = (await self._status())["facets"]
+        """Whether every facet was pulled as a whole since this was asked first, and all of it took effect.
+
+        Nothing changes now.
+        """
         if self._asked_at is None:
             await self._ask("POST", f"suppliers/{SUPPLIER}/pull", {})
             self._asked_at = datetime.now(UTC)
+        facets = (await self._status())["facets"]  # first: afterwards none of these feeds begins
+        feeds = (await self._ask("GET", f"feeds?limit=200&supplier={SUPPLIER}"))["feeds"]
         waiting = [facet.get("waiting") for facet in facets.values()]
-        return not any(waiting) and all(self._fresh(facets.get(facet, {})) for facet in FACETS)
+        fresh = all(self._fresh(facets.get(facet, {})) for facet in FACETS)
+        return fresh and not any(waiting) and not any(map(under_way, feeds))
 
     def _fresh(self, facet: dict[str, Any]) -> bool:
         at = facet.get("fresh_at")

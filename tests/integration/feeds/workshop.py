@@ -26,6 +26,7 @@ from gateway.feeds.finish import Finisher
 from gateway.feeds.holds import Holds
 from gateway.feeds.keeper import Keeper
 from gateway.feeds.numbers import FeedNumbers
+from gateway.feeds.patience import patiently
 from gateway.feeds.process import ChunkProcessor, Step
 from gateway.feeds.profile import Profiles
 from gateway.feeds.repair import Repairs
@@ -169,10 +170,12 @@ class Workshop:
         return found
 
     async def work(self) -> None:
-        """Take everything that waits on the feeds topics, then finish what is whole."""
-        for record in await self.waiting():
-            assert await self.processor.process(record) is Step.TAKEN
-        await self.finisher.sweep()
+        """Take everything that waits on the feeds topics, then finish what is whole; as the loops would, patiently."""
+        async for attempt in patiently():
+            with attempt:
+                for record in await self.waiting():
+                    assert await self.processor.process(record) is Step.TAKEN
+                await self.finisher.sweep()
 
     async def withdraw(self) -> None:
         """Withdraw until nothing is left to be."""
