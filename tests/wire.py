@@ -60,6 +60,10 @@ class Wire:
         body = await self._reader.readexactly(int(headers.get("content-length", "0")))
         return Answer(int(head[0].split(" ")[1]), headers, body)
 
+    async def read(self, most: int) -> bytes:
+        """Some of what has come; nothing once the connection is closed."""
+        return await self._reader.read(most)
+
     async def closed(self) -> bytes:
         """What is left until the server closes the connection."""
         try:

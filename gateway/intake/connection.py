@@ -1,14 +1,15 @@
-"""One connection with a vendor: aiohttp's, with deadlines for headers and bodies, and problem+json for refusals.
+"""One connection with a client: aiohttp's, with deadlines for headers, bodies and answers, and problem+json refusals.
 
-aiohttp waits for a request for as long as the sender likes, leaves a handler waiting when a chunked body turns out to
-be malformed, and drops an upload that is under way when the server begins to stop. All three end here.
+aiohttp waits for a request for as long as the sender likes, and for an answer to be taken, leaves a handler waiting
+when a chunked body turns out to be malformed, and drops an upload that is under way when the server begins to stop. All
+four end here.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from aiohttp import web
@@ -18,8 +19,10 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from gateway.intake.answers import respond
 from gateway.intake.limits import MAX_FIELD, MAX_HEADERS, MAX_LINE, problem_of, refusal_of
+from gateway.intake.outflow import Outflow, limit_unsent, untaken_bytes
 from gateway.intake.pace import Pace, PaceRule, TooSlowError
 from gateway.intake.problems import ProblemError
+from gateway.telemetry import metrics
 
 if TYPE_CHECKING:
     from gateway.intake.server import Server
@@ -35,12 +38,14 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class Deadlines:
     """Seconds. header: from the first byte of a request, or from connecting, to the end of its headers.
 
-    idle: between two requests; linger: for reading on after a body was refused, so that the answer arrives.
+    idle: between two requests; linger: for reading on after a body was refused, so that the answer arrives; write:
+    for which a client may take nothing of what it is sent.
     """
 
     header: float = 10.0
     idle: float = 15.0
     linger: float = 2.0
+    write: float = 60.0
     body: PaceRule = field(default_factory=PaceRule)
 
 
@@ -68,8 +73,10 @@ class Connection(RequestHandler):
         "_closing",
         "_deadlines",
         "_header_timer",
+        "_outflow",
         "_partial",
         "_server",
+        "_socket",
         "_upload",
         "_upload_timer",
         "address",
@@ -89,6 +96,8 @@ class Connection(RequestHandler):
         )
         self.address = ""
         self._server = server
+        self._socket: asyncio.Transport | None = None  # aiohttp forgets the transport while it still sends
+        self._outflow = Outflow()
         self._deadlines = deadlines
         self._partial = False  # whether bytes of a request have come whose headers are not complete
         self._header_timer: asyncio.TimerHandle | None = None
@@ -110,10 +119,22 @@ class Connection(RequestHandler):
         else:
             self._closing = True  # close() would drop what is still to come of the body
 
+    def cut_if_stalled(self, now: float) -> None:
+        """End the connection of a client that has taken nothing for too long of what it is sent."""
+        if self._socket is None:
+            return
+        stalled = self._outflow.stalled(untaken_bytes(self._socket), now)
+        if stalled >= self._deadlines.write:
+            log.warning("connection.stalled", peer=self.address, seconds=round(stalled, 1))
+            metrics.http_connections_cut_total.labels("stalled").inc()
+            self._socket.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the clock for the first request, if there is room for the connection."""
         peer = transport.get_extra_info("peername")
         self.address = peer[0] if isinstance(peer, tuple) else ""
+        self._socket = cast("asyncio.Transport", transport)
+        limit_unsent(self._socket)
         super().connection_made(transport)
         if self._server.admit(self):
             self._expect_headers()
@@ -122,6 +143,7 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop every clock."""
+        self._socket = None
         self._server.release(self)
         self._headers_ended()
         self._upload_ended()

@@ -19,6 +19,9 @@ from gateway.sdk.errors import ConfigError
 MAX_PER_ADDRESS = 512
 """Connections of one client address to one process."""
 
+LOOKS_PER_DEADLINE = 8
+"""How often within the deadline of a write it is seen whether the client takes anything."""
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -74,6 +77,15 @@ class Server(web.Server):
         if not self._by_address:
             self._emptied.set()
 
+    async def watch(self) -> None:
+        """Cut off, for ever, who takes nothing of what it is sent; one pass over all, so that none needs a timer."""
+        while True:
+            await asyncio.sleep(self._deadlines.write / LOOKS_PER_DEADLINE)
+            now = self._loop.time()
+            for siblings in list(self._by_address.values()):
+                for connection in list(siblings):
+                    connection.cut_if_stalled(now)
+
     async def drain(self, seconds: float) -> None:
         """Let every request under way end, uploads included; close what is idle at once."""
         open_connections = [each for siblings in self._by_address.values() for each in siblings]
@@ -97,6 +109,11 @@ class Runner(web.AppRunner):
         self._deadlines = deadlines
         self._max_per_address = max_per_address
         self._drain = drain
+
+    async def watch(self) -> None:
+        """Cut off clients that have stopped reading, for ever."""
+        if isinstance(self.server, Server):
+            await self.server.watch()
 
     async def stop(self) -> None:
         """Accept nothing more, let requests end for as long as is allowed, then end them."""
@@ -136,6 +153,10 @@ async def serve(
         except OSError as error:
             raise AddressError(host, port, error) from error
         log.info("server.listening", host=host, port=site.port)
-        yield site.port
+        watching = asyncio.create_task(runner.watch(), name="server.watch")
+        try:
+            yield site.port
+        finally:
+            watching.cancel()
     finally:
         await runner.stop()

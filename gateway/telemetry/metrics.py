@@ -159,6 +159,12 @@ http_request_seconds = _histogram(
     meaning="Time of a request, from its headers to the end of the answer.",
     remedy="Rising with loop_lag_seconds: too much work in this process; alone: slow uploads, Kafka or PostgreSQL.",
 )
+http_connections_cut_total = _counter(
+    "http_connections_cut_total",
+    "reason",
+    meaning="Connections that the gateway ended or refused: stalled (the client took nothing of its answer).",
+    remedy="Rising: connection.stalled in the log names the peer, whose client or network has stopped reading.",
+)
 pulls_total = _counter(
     "pulls_total",
     "supplier",

@@ -30,6 +30,9 @@ CALLER = Caller("acme", "k1", frozenset({"feeds:price"}))
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 SIGNED_AT = 1_760_000_000
 
+PIECE, LONG_PIECES = 64 * 1024, 512
+"""Of a long answer: more of them than the buffers of both kernels hold."""
+
 Serving = Callable[..., AbstractAsyncContextManager["Gate"]]
 
 
@@ -42,6 +45,7 @@ class Desk:
     taken: list[list[bytes]] = field(default_factory=list)
     began: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     used: list[Caller] = field(default_factory=list)
 
     def app(self) -> web.Application:
@@ -52,6 +56,8 @@ class Desk:
         app.router.add_get("/ping", self.ping)
         app.router.add_get("/held", self.held)
         app.router.add_get("/stream", self.stream)
+        app.router.add_get("/long", self.long)
+        app.router.add_get("/large", self.large)
         app.router.add_get("/broken", self.broken)
         app.router.add_get("/moved", self.moved)
         app.router.add_get("/boom", self.boom)
@@ -101,6 +107,19 @@ class Desk:
         await response.prepare(request)
         await response.write(b"pong")
         return response
+
+    async def long(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            for _ in range(LONG_PIECES):
+                await response.write(bytes(PIECE))
+        finally:
+            self.ended.set()
+        return response
+
+    async def large(self, request: web.Request) -> web.Response:
+        return web.Response(body=bytes(LONG_PIECES * PIECE))
 
     async def broken(self, request: web.Request) -> web.StreamResponse:
         await (await self.stream(request)).drain()
