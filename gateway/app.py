@@ -53,6 +53,7 @@ from gateway.intake.docs import DocsRoutes
 from gateway.intake.feeds import FeedRoutes as VendorRoutes
 from gateway.intake.feeds import IntakeLimits
 from gateway.intake.ops import OpsRoutes
+from gateway.intake.reads import ReadRoutes
 from gateway.intake.server import serve
 from gateway.kafka import TOPICS, Bus, Producer, open_bus
 from gateway.outbox import Publisher
@@ -67,6 +68,10 @@ from gateway.telemetry.loop import watch_loop
 log = structlog.get_logger(__name__)
 
 GENERAL_CONNECTIONS = 12
+READ_CONNECTIONS = 6
+READS_PER_SUPPLIER = 2
+"""Connections of a process that the questions of one supplier may have at a time."""
+
 FEED_CONNECTIONS = 18
 SESSION_CONNECTIONS = 12
 
@@ -112,6 +117,7 @@ class Services:
     settings: Settings
     owner: str
     pool: Pool
+    read_pool: Pool
     feed_pool: Pool
     session_pool: Pool
     bus: Bus
@@ -172,6 +178,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings=settings,
             owner=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             pool=pool,
+            read_pool=await enter(open_pool(url, name="reads", size=READ_CONNECTIONS)),
             feed_pool=await enter(open_pool(url, name="feeds", size=FEED_CONNECTIONS, session=queries.SESSION)),
             session_pool=await enter(
                 open_pool(url, name="sessions", size=SESSION_CONNECTIONS, session=_of_owner(settings.lease_seconds))
@@ -230,6 +237,8 @@ def compose(services: Services) -> Stages:
     if "intake" in roles:
         jobs += [Job("waits", waits.run)]
         app.add_routes(_vendor_routes(services, admission, reports, waits).routes())
+        reads = Reports(services.read_pool, share=READS_PER_SUPPLIER)
+        app.add_routes(ReadRoutes(reads, services.live.keys).routes())
         app.add_routes(DocsRoutes().routes())
     if "console" in roles:
         comparisons = Comparisons(services.feed_pool, contents, feed_replays)

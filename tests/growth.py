@@ -31,10 +31,10 @@ from gateway.feeds.decide import Decisions, Entry, decide
 from gateway.feeds.normalise import Result, Rules, normalise, normalise_some, skus_of
 from gateway.feeds.process import batches
 from gateway.intake.encoding import PIECE, Gunzip
-from gateway.intake.feeds import REPORTED
 from gateway.intake.framing.json_document import JsonFramer
 from gateway.intake.framing.ndjson import NdjsonFramer
 from gateway.intake.parameters import KEY
+from gateway.intake.reads import REPORTED
 from gateway.intake.signature import signed_head
 from gateway.intake.tables import csv_rows, json_lines
 from gateway.intake.views import report_row

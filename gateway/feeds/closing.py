@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from gateway.feeds.decide import OUTCOME_BYTES
+from gateway.feeds.decide import OUTCOME_BYTES, SAMPLE_SKUS
 from gateway.feeds.guard import Outcome
 from gateway.kafka import REPORTS
 from gateway.outbox import OutboxMessage, enqueue
@@ -15,11 +17,7 @@ from gateway.telemetry import metrics
 from schemas.catalog import Facet
 from schemas.reports import FeedReport, TopProblem, report_headers
 
-SAMPLE_SKUS = 5
 TOP_PROBLEMS = 20
-
-TROUBLED = frozenset({Outcome.STALE, Outcome.REJECTED, Outcome.HELD})
-"""Outcomes that problems tell of."""
 
 CANCELLED = "it was cancelled"
 """Flaw of a full feed that its supplier cancelled before everything was withdrawn."""
@@ -33,19 +31,25 @@ WARNINGS = """
      GROUP BY 1 ORDER BY 2 DESC, 1
 """
 
-# Items, however many issues of one code each of them has.
+# Of a chunk's counts one row per sku, or one without; the items stand in the first of them.
 TOP = """
-    SELECT issue.code, count(*) AS count, (array_agg(DISTINCT row ->> 'sku'))[1:$2] AS skus
-      FROM feed_chunks, jsonb_array_elements(problems) AS row,
-           LATERAL (SELECT DISTINCT each ->> 'code' AS code FROM jsonb_array_elements(row -> 'issues') AS each) AS issue
-     WHERE feed_no = $1
+    SELECT code, sum(items)::bigint AS count,
+           coalesce((array_agg(DISTINCT sku ORDER BY sku) FILTER (WHERE sku IS NOT NULL))[1:$2], '{}') AS skus
+      FROM (
+           SELECT found.key AS code, sample.sku,
+                  CASE WHEN sample.place > 1 THEN 0 ELSE (found.value -> 'items')::bigint END AS items
+             FROM feed_chunks, jsonb_each(problem_counts) AS found
+             LEFT JOIN LATERAL jsonb_array_elements_text(found.value -> 'skus')
+                  WITH ORDINALITY AS sample (sku, place) ON true
+            WHERE feed_no = $1
+           ) AS counted
      GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $3
 """
 
 # A sweep's owner counts what it sent itself; one that was killed may have sent more.
 CLOSE = """
     UPDATE feeds
-       SET state = $2, counts = $3, finished_at = now(), withdrawn = $4, flaw = $5, warnings = $6,
+       SET state = $2, counts = $3, finished_at = now(), withdrawn = $4, flaw = $5, warnings = $6, top_problems = $7,
            records = CASE WHEN origin <> 'sweep' THEN records
                           ELSE (SELECT coalesce(sum(c.records), 0) FROM feed_chunks c WHERE c.feed_no = $1) END
      WHERE feed_no = $1
@@ -63,8 +67,10 @@ async def close(
     """
     counts = await count_outcomes(connection, feed["feed_no"])
     warnings = await count_warnings(connection, feed["feed_no"])
+    problems = await count_problems(connection, feed["feed_no"])
     state = "cancelled" if Outcome.CANCELLED in counts or flaw == CANCELLED else "done"
-    finished_at: datetime = await connection.fetchval(CLOSE, feed["feed_no"], state, counts, withdrawn, flaw, warnings)
+    told = (state, counts, withdrawn, flaw, warnings, problems)
+    finished_at: datetime = await connection.fetchval(CLOSE, feed["feed_no"], *told)
     report = FeedReport.model_validate(
         {
             "feed": str(feed["feed_no"]),
@@ -77,7 +83,7 @@ async def close(
             "counts": counts,
             "withdrawn": withdrawn,
             "warnings": warnings,
-            "problems": await _top(connection, feed["feed_no"]) if counts.keys() & TROUBLED else (),
+            "problems": tuple(_top_problem(problem) for problem in problems),
         }
     )
     await enqueue(connection, [_report_message(report)])
@@ -98,19 +104,19 @@ async def count_warnings(connection: Connection, feed_no: int) -> dict[str, int]
     return {row["code"]: row["items"] for row in await connection.fetch(WARNINGS, feed_no)}
 
 
-async def _top(connection: Connection, feed_no: int) -> tuple[TopProblem, ...]:
-    rows = await connection.fetch(TOP, feed_no, SAMPLE_SKUS, TOP_PROBLEMS)
-    return tuple(_top_problem(row) for row in rows)
+async def count_problems(connection: Connection, feed_no: int) -> list[dict[str, Any]]:
+    """What was wrong with items of the chunks that took effect so far, the most frequent first: {code, count, skus}."""
+    return [dict(row) for row in await connection.fetch(TOP, feed_no, SAMPLE_SKUS, TOP_PROBLEMS)]
 
 
-def _top_problem(row: Row) -> TopProblem:
+def _top_problem(row: Mapping[str, Any]) -> TopProblem:
     problem = PROBLEMS[row["code"]]
     return TopProblem(
         code=row["code"],
         message_en=problem.en,
         message_zh=problem.zh,
         count=row["count"],
-        skus=tuple(sku for sku in row["skus"] if sku is not None),
+        skus=tuple(row["skus"]),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -16,6 +16,9 @@ from gateway.sdk.errors import Issue
 
 MAX_WARNED = 100
 """Warnings of one chunk after which items get no row of their own any more; they are counted all the same."""
+
+SAMPLE_SKUS = 5
+"""Skus that are named for a problem where it is counted."""
 
 Key = tuple[str, str]
 """sku and area within one supplier and facet."""
@@ -137,6 +140,22 @@ def decide(
         for rejection in rejections:
             _reject(decisions, entry, "normalise", rejection.issues, rejection.skus)
     return decisions
+
+
+def count_problems(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Items by the code of what was wrong with them, of rows of a report, and the first of their skus in order.
+
+    An item counts once for a code, however many issues of that code it has.
+    """
+    items: Counter[str] = Counter()
+    skus: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        codes = {issue["code"] for issue in row["issues"]}
+        items.update(codes)
+        if row["sku"] is not None:
+            for code in codes:
+                skus[code].add(row["sku"])
+    return {code: {"items": count, "skus": sorted(skus[code])[:SAMPLE_SKUS]} for code, count in items.items()}
 
 
 def cancel(entries: Sequence[Entry]) -> Decisions:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.feeds.chunk import ChunkHead, Mode
-from gateway.feeds.decide import OUTCOME_BYTES, Decisions, Key
+from gateway.feeds.decide import OUTCOME_BYTES, Decisions, Key, count_problems
 from gateway.feeds.guard import KeyState, Outcome
 from gateway.kafka import Position
 from gateway.store import Connection, Row
@@ -48,7 +48,7 @@ CLAIM_CHUNK = """
 """
 
 RECORD_CHUNK = """
-    UPDATE feed_chunks SET outcomes = $3, problems = $4, warnings = $5, decided_at = now()
+    UPDATE feed_chunks SET outcomes = $3, problems = $4, problem_counts = $5, warnings = $6, decided_at = now()
      WHERE feed_no = $1 AND chunk_no = $2
 """
 
@@ -167,7 +167,8 @@ async def claim_chunk(connection: Connection, head: ChunkHead, source: Source, r
 
 async def record_chunk(connection: Connection, head: ChunkHead, decisions: Decisions) -> None:
     """Write what became of the chunk's items."""
-    told = (bytes(decisions.outcomes), decisions.problems, decisions.warnings)
+    problems = decisions.problems
+    told = (bytes(decisions.outcomes), problems, count_problems(problems), decisions.warnings)
     await connection.execute(RECORD_CHUNK, head.feed_no, head.chunk_no, *told)
 
 

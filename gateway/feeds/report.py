@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.feeds.closing import SAMPLE_SKUS, TOP, TOP_PROBLEMS, count_outcomes, count_warnings
+from gateway.feeds.closing import count_outcomes, count_problems, count_warnings
 from gateway.feeds.decide import OUTCOME_BYTES
 from gateway.feeds.passes import GRACE, OLDER_OPEN
+from gateway.feeds.patience import patiently_for
 from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.rejections import Spent, spent
 from gateway.feeds.versions import RECORD_BITS, feed_no_of, record_index_of
-from gateway.store import Pool, acquired, transaction
+from gateway.store import Pool, Row, SharedPool
 from schemas.catalog import Facet
 
 _FEED = """
@@ -46,8 +47,12 @@ REQUEST_CANCEL = """
 
 LOCK_FOR_CANCEL = "SELECT state FROM feeds WHERE feed_no = $1 AND supplier = $2 FOR UPDATE"
 
-PROBLEMS = """
-    SELECT problems FROM feed_chunks WHERE feed_no = $1 AND problems <> '[]' ORDER BY chunk_no
+STORED_PROBLEMS = "SELECT top_problems FROM feeds WHERE feed_no = $1"
+
+NEXT_ROWS = """
+    SELECT chunk_no, problems FROM feed_chunks
+     WHERE feed_no = $1 AND chunk_no > $2 AND problems <> '[]'
+     ORDER BY chunk_no LIMIT 1
 """
 
 ITEM = """
@@ -70,6 +75,9 @@ REFUSALS = """
 
 NEWEST = 2**62
 """A cursor before every feed."""
+
+READ_ON_SECONDS = 60.0
+"""For which a report that has begun waits for PostgreSQL, or for its reader's turn there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,59 +114,74 @@ class FeedStatus:
 
 
 class Reports:
-    """Read-only view of feeds and keys; a supplier sees its own, None sees all."""
+    """Read-only view of feeds and keys; a supplier sees its own, None sees all.
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    share: connections of the pool that the questions of one supplier may have at a time; None: as many as there are.
+    """
+
+    def __init__(self, pool: Pool, *, share: int | None = None) -> None:
+        self._pool = SharedPool(pool, share=share)
 
     async def feed(self, feed_no: int, supplier: str | None) -> FeedStatus | None:
         """One feed, with its counts so far."""
-        async with acquired(self._pool) as connection:
+        async with self._pool.acquired(supplier) as connection:
             row = await connection.fetchrow(FEED, feed_no, supplier, GRACE)
             if row is None:
                 return None
-        counts, warnings = row["counts"], row["warnings"]
-        if counts is None:
-            async with transaction(self._pool) as connection:
-                counts = await count_outcomes(connection, feed_no)
-                warnings = await count_warnings(connection, feed_no)
+            counts, warnings = row["counts"], row["warnings"]
+            if counts is None:
+                async with connection.transaction():
+                    counts = await count_outcomes(connection, feed_no)
+                    warnings = await count_warnings(connection, feed_no)
         return _status(row, counts, warnings)
 
     async def feeds(
         self, supplier: str | None, *, facet: str | None, state: str | None, before: int = NEWEST, limit: int = 50
     ) -> list[FeedStatus]:
         """Newest first, below the cursor `before`; counts only of finished feeds."""
-        async with transaction(self._pool) as connection:
+        async with self._pool.acquired(supplier) as connection:
             rows = await connection.fetch(FEEDS, supplier, facet, state, before, limit)
         return [_status(row, row["counts"] or {}, row["warnings"]) for row in rows]
 
     async def rejected_today(self, supplier: str) -> Spent:
         """What a supplier had rejected of its pushes today."""
-        async with acquired(self._pool) as connection:
+        async with self._pool.acquired(supplier) as connection:
             return await spent(connection, supplier)
 
-    async def top_problems(self, feed_no: int) -> list[dict[str, Any]]:
-        """Problem codes of a feed, most frequent first: {code, count, skus}."""
-        async with acquired(self._pool) as connection:
-            rows = await connection.fetch(TOP, feed_no, SAMPLE_SKUS, TOP_PROBLEMS)
-        return [dict(row) for row in rows]
+    async def top_problems(self, feed_no: int, supplier: str | None = None) -> list[dict[str, Any]]:
+        """Problem codes of a feed, most frequent first: {code, count, skus}; counted once, when the feed is closed."""
+        async with self._pool.acquired(supplier) as connection:
+            stored: list[dict[str, Any]] | None = await connection.fetchval(STORED_PROBLEMS, feed_no)
+            return await count_problems(connection, feed_no) if stored is None else stored
 
-    async def rows(self, feed_no: int) -> AsyncIterator[list[dict[str, Any]]]:
-        """The report, chunk by chunk in record order: items that did not simply come through, with their issues."""
-        async with transaction(self._pool) as connection:
-            async for row in connection.cursor(PROBLEMS, feed_no):
-                yield row["problems"]
+    async def rows(self, feed_no: int, supplier: str | None = None) -> AsyncIterator[list[dict[str, Any]]]:
+        """The report, chunk by chunk in record order: items that did not simply come through, with their issues.
+
+        No connection is held while the caller is busy with a chunk, however long it takes over it. Once there was one,
+        PostgreSQL may be away for READ_ON_SECONDS.
+        """
+        row = await self._rows_after(-1, feed_no, supplier)
+        while row is not None:
+            yield row["problems"]
+            chunk_no = row["chunk_no"]
+            async for attempt in patiently_for(READ_ON_SECONDS):
+                with attempt:
+                    row = await self._rows_after(chunk_no, feed_no, supplier)
+
+    async def _rows_after(self, chunk_no: int, feed_no: int, supplier: str | None) -> Row | None:
+        async with self._pool.acquired(supplier) as connection:
+            return await connection.fetchrow(NEXT_ROWS, feed_no, chunk_no)
 
     async def cancel(self, feed_no: int, supplier: str) -> str | None:
         """Ask that what has not taken effect yet never does; the state before, None when there is no such feed."""
-        async with transaction(self._pool) as connection:
+        async with self._pool.acquired(supplier) as connection, connection.transaction():
             state: str | None = await connection.fetchval(LOCK_FOR_CANCEL, feed_no, supplier)
             await connection.execute(REQUEST_CANCEL, feed_no, supplier)
         return state
 
     async def item(self, supplier: str, facet: Facet, sku: str) -> dict[str, Any] | None:
         """What became of one sku: its keys' states and its latest refusals; None when it was never named."""
-        async with transaction(self._pool) as connection:
+        async with self._pool.acquired(supplier) as connection, connection.transaction():
             keys = await connection.fetch(ITEM, FACET_CODES[facet], supplier, sku, RECORD_BITS)
             refusals = await connection.fetch(REFUSALS, supplier, facet, sku)
         if not keys and not refusals:

@@ -16,7 +16,7 @@ import structlog
 
 from gateway.deadletters import issues_json
 from gateway.feeds.chunk import ChunkHead
-from gateway.feeds.decide import OUTCOME_BYTES
+from gateway.feeds.decide import OUTCOME_BYTES, count_problems
 from gateway.feeds.guard import Outcome
 from gateway.feeds.queries import Source
 from gateway.feeds.sources import LANE_TOPIC, ends_of, have_reached
@@ -34,8 +34,8 @@ MISSING = (Issue("poison_pill", actual="the chunk is missing"),)
 
 CLAIM_UNREAD = """
     INSERT INTO feed_chunks (feed_no, chunk_no, topic, partition, "offset", first_record, records, page_no, outcomes,
-                             problems, unread)
-    VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, true)
+                             problems, problem_counts, unread)
+    VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, true)
     ON CONFLICT DO NOTHING
 """
 
@@ -43,8 +43,8 @@ WAITING = "SELECT now() WHERE EXISTS (SELECT FROM feeds WHERE state = 'produced'
 
 # Nobody takes a chunk of these feeds at the same time: all that was ever produced of them has been taken.
 CLAIM_MISSING = """
-    INSERT INTO feed_chunks (feed_no, chunk_no, first_record, records, outcomes, problems, unread)
-    SELECT f.feed_no, n.chunk_no, 0, 0, $2, $3, true
+    INSERT INTO feed_chunks (feed_no, chunk_no, first_record, records, outcomes, problems, problem_counts, unread)
+    SELECT f.feed_no, n.chunk_no, 0, 0, $2, $3, $4, true
       FROM feeds f
      CROSS JOIN LATERAL (
            SELECT chunk_no FROM generate_series(0, f.chunks - 1) AS g (chunk_no)
@@ -63,7 +63,8 @@ async def claim_unread(connection: Connection, head: ChunkHead, source: Source, 
     number, first = head.chunk_no, head.first_record
     where = (source.topic, source.partition, source.offset)
     rows = _rows(issues, record=first)
-    await connection.execute(CLAIM_UNREAD, head.feed_no, number, *where, first, head.page_no, REJECTED, rows)
+    told = (REJECTED, rows, count_problems(rows))
+    await connection.execute(CLAIM_UNREAD, head.feed_no, number, *where, first, head.page_no, *told)
 
 
 def _rows(issues: tuple[Issue, ...], *, record: int) -> list[dict[str, Any]]:
@@ -117,8 +118,9 @@ class MissingChunks:
     async def _claimed(self, before: datetime) -> dict[int, int]:
         """Missing chunks of feeds that were produced before that moment, by feed, counted as taken from now on."""
         claimed: dict[int, int] = {}
+        told = _rows(MISSING, record=0)
         async with transaction(self._pool) as connection:
-            rows = await connection.fetch(CLAIM_MISSING, before, REJECTED, _rows(MISSING, record=0))
+            rows = await connection.fetch(CLAIM_MISSING, before, REJECTED, told, count_problems(told))
         for row in rows:
             claimed[row["feed_no"]] = claimed.get(row["feed_no"], 0) + 1
         return claimed

@@ -1,10 +1,8 @@
-"""/v1: vendors push feeds, follow them, read their reports, and ask what became of a sku."""
+"""/v1: vendors push feeds."""
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,44 +13,32 @@ from aiohttp import hdrs, web
 
 from gateway.feeds.admit import (
     Admission,
-    FeedState,
     IdempotencyInProgressError,
     IdempotencyReusedError,
     Receipt,
     Submission,
 )
 from gateway.feeds.chunk import Mode
-from gateway.feeds.closing import TROUBLED
 from gateway.feeds.rejections import LEAST, quota_of
-from gateway.feeds.report import NEWEST, FeedStatus, Reports
+from gateway.feeds.report import Reports
 from gateway.feeds.waits import Waits
 from gateway.intake.answers import FATE, correlation
-from gateway.intake.auth import Claim, Credentials, authenticate, authenticate_bearer
+from gateway.intake.auth import Claim, Credentials, authenticate
 from gateway.intake.binding import id_prefix, refuse_unbound
 from gateway.intake.body import BodyLimits, content_encoding, receive
 from gateway.intake.encoding import is_compressed
 from gateway.intake.expect import note_expectation
 from gateway.intake.framing import format_of
-from gateway.intake.parameters import (
-    MAX_PAGE,
-    choice_of,
-    facet_of,
-    feed_no_of,
-    idempotency_key_of,
-    number_of,
-    refuse_unknown,
-    wait_of,
-)
+from gateway.intake.parameters import choice_of, facet_of, idempotency_key_of, refuse_unknown, wait_of
 from gateway.intake.problems import Fate, ProblemError
 from gateway.intake.quotas import Allowance, Quotas
-from gateway.intake.tables import csv_head, csv_rows, json_lines
 from gateway.intake.unverified import UnverifiedBytes, UnverifiedLimits
-from gateway.intake.views import FeedList, feed_view, item_view, report_row
+from gateway.intake.views import feed_view
 from gateway.registry import Registry
 from gateway.store import Connection
 from gateway.suppliers import Caller, State, SupplierCache, standing
 from gateway.telemetry.faults import reached
-from gateway.turnstile import Stretch, urgent
+from gateway.turnstile import urgent
 from schemas.catalog import Facet
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -64,12 +50,6 @@ RETRY_AFTER_PAUSE = 60.0
 """Seconds after which the vendor of a paused supplier may try again."""
 
 NOTHING_ACCEPTED = Fate("Of this request nothing was accepted.")
-
-REPORTED = 5
-"""Rows of a report that are written in one stretch: each tells a hundred issues at most, in two languages."""
-
-READ = "read"
-"""Scope of everything that only looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +65,10 @@ class IntakeLimits:
 
 
 class FeedRoutes:
-    """The vendor API over the feeds stage."""
+    """How feeds come in.
+
+    reports: from a pool that vendors' questions do not share, so that those never make a push wait.
+    """
 
     def __init__(
         self,
@@ -108,15 +91,8 @@ class FeedRoutes:
         self._unverified = UnverifiedBytes(limits.unverified)
 
     def routes(self) -> list[web.RouteDef]:
-        """The routes, with their /v1 paths."""
-        return [
-            web.get("/v1/feeds", self.page, allow_head=False),
-            web.post("/v1/feeds/{feed}", self.push, expect_handler=note_expectation),
-            web.get("/v1/feeds/{feed}", self.show),
-            web.get("/v1/feeds/{feed}/report", self.report, allow_head=False),
-            web.post("/v1/feeds/{feed}/cancel", self.cancel),
-            web.get("/v1/items/{facet}/{sku}", self.item, allow_head=False),
-        ]
+        """The route, with its /v1 path."""
+        return [web.post("/v1/feeds/{feed}", self.push, expect_handler=note_expectation)]
 
     async def push(self, request: web.Request) -> web.StreamResponse:
         """Take one feed. 202 once it is durable; 200 for a repeat, or when it was waited for and is finished."""
@@ -209,108 +185,19 @@ class FeedRoutes:
         wait = wait_of(request)
         if wait:
             await self._waits.finished(receipt.feed_no, wait)
-        status = await self._one(receipt.feed_no, caller.supplier)
+        status = await self._reports.feed(receipt.feed_no, caller.supplier)
+        if status is None:
+            raise ProblemError("not_found", "No such feed.")
         finished = status.finished_at is not None
+        problems = await self._reports.top_problems(receipt.feed_no)
         response = web.json_response(
-            text=feed_view(status, await self._problems(status), duplicate=receipt.duplicate).model_dump_json(),
+            text=feed_view(status, problems, duplicate=receipt.duplicate).model_dump_json(),
             status=200 if finished and wait else 202,
             headers={hdrs.LOCATION: f"/v1/feeds/{receipt.feed_no}"},
         )
         if receipt.duplicate:
             response.headers["Idempotent-Replayed"] = "true"
         return response
-
-    async def page(self, request: web.Request) -> web.Response:
-        """The caller's feeds, newest first."""
-        refuse_unknown(request, "facet", "state", "limit", "before")
-        caller = await self._reader(request)
-        facet, state = choice_of(request, "facet", Facet), choice_of(request, "state", FeedState)
-        limit = number_of(request, "limit", 50, most=MAX_PAGE)
-        before = number_of(request, "before", NEWEST, most=NEWEST)
-        found = await self._reports.feeds(caller.supplier, facet=facet, state=state, before=before, limit=limit)
-        following = None
-        if len(found) == limit:
-            query = {**request.query, "before": str(found[-1].feed_no)}
-            following = str(request.rel_url.with_query(query))
-        page = FeedList(feeds=tuple(feed_view(status) for status in found), next=following)
-        return web.json_response(text=page.model_dump_json())
-
-    async def show(self, request: web.Request) -> web.Response:
-        """One feed, with an ETag that changes when anything in it does."""
-        refuse_unknown(request)
-        status = await self._one(feed_no_of(request.match_info["feed"]), (await self._reader(request)).supplier)
-        body = feed_view(status, await self._problems(status)).model_dump_json()
-        etag = hashlib.sha256(body.encode()).hexdigest()[:32]
-        if any(known.value in (etag, "*") for known in request.if_none_match or ()):
-            return web.Response(status=304, headers={hdrs.ETAG: f'"{etag}"'})
-        return web.json_response(text=body, headers={hdrs.ETAG: f'"{etag}"'})
-
-    async def report(self, request: web.Request) -> web.StreamResponse:
-        """Every item that did not simply come through, as JSON lines or CSV."""
-        refuse_unknown(request, "format")
-        caller = await self._reader(request)
-        status = await self._one(feed_no_of(request.match_info["feed"]), caller.supplier)
-        as_csv = _wants_csv(request)
-        response = web.StreamResponse()
-        response.content_type = "text/csv" if as_csv else "application/x-ndjson"
-        response.charset = "utf-8"
-        suffix = "csv" if as_csv else "jsonl"
-        response.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="feed-{status.feed_no}.{suffix}"'
-        await response.prepare(request)
-        async for piece in self._report_pieces(status.feed_no, as_csv=as_csv):
-            await response.write(piece)
-        await response.write_eof()
-        return response
-
-    async def _report_pieces(self, feed_no: int, *, as_csv: bool) -> AsyncIterator[bytes]:
-        if as_csv:
-            yield csv_head()
-        stretch = Stretch()
-        async for rows in self._reports.rows(feed_no):
-            for start in range(0, len(rows), REPORTED):
-                views = [report_row(row) for row in rows[start : start + REPORTED]]
-                yield csv_rows(views) if as_csv else json_lines(views)
-                await stretch.rest()
-
-    async def cancel(self, request: web.Request) -> web.Response:
-        """Stop what has not taken effect; 409 conflict when all of it has."""
-        refuse_unknown(request)
-        caller = await self._reader(request)
-        feed_no = feed_no_of(request.match_info["feed"])
-        status = await self._one(feed_no, caller.supplier)
-        if f"feeds:{status.facet}" not in caller.scopes:
-            raise ProblemError("scope_denied", expected=f"feeds:{status.facet}")
-        if await self._reports.cancel(feed_no, caller.supplier) in ("done", "cancelled"):
-            raise ProblemError("conflict", "The feed is finished.")
-        return web.json_response(
-            text=feed_view(await self._one(feed_no, caller.supplier)).model_dump_json(), status=202
-        )
-
-    async def item(self, request: web.Request) -> web.Response:
-        """What became of one sku."""
-        refuse_unknown(request)
-        caller = await self._reader(request)
-        facet, sku = facet_of(request.match_info["facet"]), request.match_info["sku"]
-        found = None if "\x00" in sku else await self._reports.item(caller.supplier, facet, sku)
-        if found is None:
-            raise ProblemError("not_found", "No feed has named this sku.")
-        return web.json_response(text=item_view(found).model_dump_json())
-
-    async def _reader(self, request: web.Request) -> Caller:
-        """The caller of a request without a body. Raises ProblemError."""
-        caller = await authenticate_bearer(request, self._credentials)
-        if READ not in caller.scopes:
-            raise ProblemError("scope_denied", expected=READ)
-        return caller
-
-    async def _one(self, feed_no: int, supplier: str) -> FeedStatus:
-        status = await self._reports.feed(feed_no, supplier)
-        if status is None:
-            raise ProblemError("not_found", "No such feed.")
-        return status
-
-    async def _problems(self, status: FeedStatus) -> list[dict[str, object]]:
-        return await self._reports.top_problems(status.feed_no) if status.counts.keys() & TROUBLED else []
 
 
 def _id_prefix(request: web.BaseRequest, facet: Facet, mode: Mode) -> str:
@@ -337,11 +224,3 @@ def _perhaps(feed_no: int, what: str, key: str | None) -> Fate:
     """The fate of a push that was under way when something failed."""
     settled = "a repeat under the same key settles it" if key else "a push with an Idempotency-Key can be repeated"
     return Fate(f"Feed {feed_no} may have {what}: look at it; {settled}.", feed_no)
-
-
-def _wants_csv(request: web.Request) -> bool:
-    """CSV by `?format=csv` or the Accept header; JSON lines otherwise. Raises ProblemError bad_parameter."""
-    wanted = request.query.get("format")
-    if wanted not in (None, "csv", "jsonl"):
-        raise ProblemError("bad_parameter", path="format", actual=wanted, expected="csv, jsonl")
-    return wanted == "csv" or (wanted is None and "text/csv" in request.headers.get(hdrs.ACCEPT, ""))

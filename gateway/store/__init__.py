@@ -15,6 +15,7 @@ from gateway.store.pool import (
     transaction,
     translate,
 )
+from gateway.store.shares import ShareBusyError, SharedPool
 
 __all__ = [
     "Connection",
@@ -23,6 +24,8 @@ __all__ = [
     "LeaseLostError",
     "Pool",
     "Row",
+    "ShareBusyError",
+    "SharedPool",
     "StoreUnavailableError",
     "acquired",
     "connect",

@@ -6,9 +6,13 @@ from typing import Any
 
 from gateway.feeds.chunk import Mode
 from gateway.feeds.versions import version_of
+from gateway.store import Pool
 from gateway.telemetry.metrics import REGISTRY
 from schemas.catalog import Facet
 from tests.integration.feeds.workshop import Workshop, price
+
+CONNECTIONS = 20
+"""More than the pool has."""
 
 
 async def rows(workshop: Workshop, feed_no: int) -> list[dict[str, Any]]:
@@ -62,6 +66,40 @@ async def test_a_feed_under_way_is_counted_as_far_as_it_is(workshop: Workshop) -
     assert status is not None
     assert (status.state, status.chunks, status.chunks_done) == ("produced", 2, 1)
     assert sum(status.counts.values()) in (200, 1_000)
+
+
+async def test_a_report_holds_no_connection_while_its_readers_take_their_time(workshop: Workshop, pool: Pool) -> None:
+    feed_no = await workshop.fed(*(b"{oops" for _ in range(1_200)))
+    readers = [workshop.reports.rows(feed_no) for _ in range(CONNECTIONS)]
+    begun = [(await anext(reader))[0]["record"] for reader in readers]
+    status = await workshop.reports.feed(feed_no, "acme")
+    assert status is not None
+    assert pool.get_size() == pool.get_idle_size()
+    left = [row["record"] for reader in readers async for chunk in reader for row in chunk]
+    assert (begun, len(left), left[-1]) == ([0] * CONNECTIONS, 200 * CONNECTIONS, 1_199)
+
+
+async def test_how_a_finished_feed_stands_is_not_counted_anew(workshop: Workshop) -> None:
+    feed_no = await workshop.fed(b"{oops", price("A", "1,0"), price("B", "1,0"), price("C", "10.00"))
+    told = await workshop.reports.top_problems(feed_no)
+    assert [(each["code"], each["count"], each["skus"]) for each in told] == [
+        ("invalid_decimal", 2, ["A", "B"]),
+        ("malformed_json", 1, []),
+    ]
+    await workshop.execute("DELETE FROM feed_chunks WHERE feed_no = $1", feed_no)
+    assert await workshop.reports.top_problems(feed_no) == told
+    assert (await workshop.feed(feed_no)).counts == {"normalized": 1, "rejected": 3}
+
+
+async def test_of_a_feed_under_way_problems_are_added_up_not_counted(workshop: Workshop) -> None:
+    lines = [price(f"A-{number:04}", "1,0" if number % 100 == 0 else "10.00") for number in range(1_200)]
+    receipt = await workshop.push(*lines)
+    for record in await workshop.waiting():
+        await workshop.processor.process(record)
+    await workshop.execute("UPDATE feed_chunks SET problems = '[]' WHERE feed_no = $1", receipt.feed_no)
+    [told] = await workshop.reports.top_problems(receipt.feed_no)
+    assert (told["code"], told["count"]) == ("invalid_decimal", 12)
+    assert told["skus"] == [f"A-{number:04}" for number in (0, 100, 200, 300, 400)]
 
 
 async def test_nobody_sees_a_feed_of_another(workshop: Workshop) -> None:

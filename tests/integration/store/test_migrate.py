@@ -8,6 +8,7 @@ import pytest
 
 from contrib.scratch import of_database
 from gateway.embedded import Engines
+from gateway.feeds.decide import count_problems
 from gateway.store import Connection, connect, migrate
 from gateway.store.migrate import SchemaMismatchError, migrations
 
@@ -50,3 +51,31 @@ async def test_a_migration_that_fails_leaves_nothing_behind(empty: str) -> None:
 
 async def _occupy(connection: Connection, table: str) -> None:
     await connection.execute(f"CREATE TABLE {table} ()")
+
+
+async def test_problems_of_chunks_that_are_there_already_are_counted(empty: str) -> None:
+    rows = [
+        {"sku": sku, "issues": [{"code": code} for code in codes]}
+        for sku, *codes in (("B", "stale"), ("A", "stale", "stale", "bad"), (None, "bad"), ("C",))
+    ]
+    async with connect(empty, name="tests") as connection:
+        await migrate(connection)
+        await _undo_problem_counts(connection)
+        await connection.executemany(
+            """
+            INSERT INTO feed_chunks (feed_no, chunk_no, topic, partition, "offset", first_record, records, outcomes,
+                                     problems)
+            VALUES (1, $1, 't', 0, $1, 0, 4, '', $2)
+            """,
+            [(0, rows), (1, [])],
+        )
+        await migrate(connection)
+        found = await connection.fetch("SELECT problem_counts FROM feed_chunks ORDER BY chunk_no")
+    assert [row["problem_counts"] for row in found] == [count_problems(rows), {}]
+
+
+async def _undo_problem_counts(connection: Connection) -> None:
+    """Have the database be as before the migration that counts."""
+    await connection.execute("ALTER TABLE feed_chunks DROP COLUMN problem_counts")
+    await connection.execute("ALTER TABLE feeds DROP COLUMN top_problems")
+    await connection.execute("DELETE FROM schema_migrations WHERE name LIKE '%problem_counts%'")

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.feeds.decide import OUTCOME_BYTES, Decisions, Entry, Key, cancel, decide, keys_of
+from gateway.feeds.decide import (
+    OUTCOME_BYTES,
+    SAMPLE_SKUS,
+    Decisions,
+    Entry,
+    Key,
+    cancel,
+    count_problems,
+    decide,
+    keys_of,
+)
 from gateway.feeds.guard import KeyState, Outcome
 from gateway.feeds.normalise import Mixed, NormalisedItem, Rejection, Result, parts_of
 from gateway.feeds.versions import version_of
@@ -202,3 +213,26 @@ def test_a_chunk_that_is_judged_in_parts_is_judged_the_same(skus: list[str], par
     for start in range(0, len(entries), part):
         decide(entries[start : start + part], {}, feed_no=FEED, period=None, before=decisions)
     assert decisions == decide(entries, {}, feed_no=FEED, period=None)
+
+
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "sku": st.none() | st.sampled_from([f"A-{number}" for number in range(9)]),
+            "issues": st.lists(st.sampled_from("abc").map(lambda code: {"code": code}), max_size=4),
+        }
+    )
+)
+
+
+@given(st.lists(ROWS, max_size=4))
+def test_problems_counted_per_chunk_add_up_to_those_of_the_feed(chunks: list[list[dict[str, Any]]]) -> None:
+    counted = [count_problems(rows) for rows in chunks]
+    whole = count_problems(row for rows in chunks for row in rows)
+    assert whole.keys() == {code for counts in counted for code in counts}
+    for code, problem in whole.items():
+        parts = [counts[code] for counts in counted if code in counts]
+        assert problem["items"] == sum(part["items"] for part in parts)
+        rows = [row for chunk in chunks for row in chunk]
+        assert problem["items"] == sum(any(each["code"] == code for each in row["issues"]) for row in rows)
+        assert problem["skus"] == sorted({sku for part in parts for sku in part["skus"]})[:SAMPLE_SKUS]
