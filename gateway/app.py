@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from gateway.admin.app import PREFIX as ADMIN_PREFIX
 from gateway.admin.app import Routes, build_admin
 from gateway.admin.audit import AuditRoutes, FailedLogins
 from gateway.admin.deadletters import DeadLetterRoutes
@@ -23,7 +24,7 @@ from gateway.admin.feeds import FeedRoutes
 from gateway.admin.pulls import PullRoutes
 from gateway.admin.replays import ReplayRoutes
 from gateway.admin.suppliers import SupplierRoutes
-from gateway.config import Bootstrap, Settings
+from gateway.config import Address, Bootstrap, Settings
 from gateway.deadletters import DeadLetters, Replays
 from gateway.feeds import queries
 from gateway.feeds.admit import Admission
@@ -74,6 +75,15 @@ READS_PER_SUPPLIER = 2
 
 FEED_CONNECTIONS = 18
 SESSION_CONNECTIONS = 12
+
+
+ADMIN_DRAIN_SECONDS = 3.0
+OPS_DRAIN_SECONDS = 1.0
+"""For requests of operators and of their tools under way at the end, after the vendors'."""
+
+
+class StartingError(ServiceUnavailableError):
+    """The process does not take requests yet."""
 
 
 class StoppingError(ServiceUnavailableError):
@@ -129,25 +139,65 @@ class Services:
     health: Health
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a process listens: for vendors, operators, and what watches over it; None for a role that it has not."""
+
+    vendors: Address | None
+    admin: Address | None
+    ops: Address
+
+    @classmethod
+    def of(cls, settings: Settings) -> Addresses:
+        """As settings with fixed ports have them."""
+        return cls(
+            vendors=settings.address if "intake" in settings.roles else None,
+            admin=settings.admin_address if "console" in settings.roles else None,
+            ops=settings.ops_address,
+        )
+
+
 async def run(
-    settings: Settings, *, stop: asyncio.Event, started: Callable[[str], None], reuse_port: bool = False
+    settings: Settings, *, stop: asyncio.Event, started: Callable[[Addresses], None], reuse_port: bool = False
 ) -> None:
-    """Run one process until `stop` is set. started: told the base URL once requests are taken.
+    """Run one process until `stop` is set. started: told where it listens once requests are taken.
 
     Raises ConfigError when it must not run, and whatever ended one of its tasks: a process that lost one is no use.
     """
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings))
         stages, drain = compose(services), Drain(settings.drain_timeout * DRAINING)
+        accepting = asyncio.Event()
+        services.health.add("accepting", partial(_accepting, accepting, stop))
         async with (
             working(stages.jobs, drain),
-            serve(stages.app, settings.host, settings.port, reuse_port=reuse_port, drain_timeout=drain.seconds) as port,
+            serving(stages, settings, reuse_port=reuse_port, drain_timeout=drain.seconds) as addresses,
         ):
-            services.health.add("accepting", partial(_accepting, stop))
-            started(f"http://{settings.host}:{port}")
+            accepting.set()
+            started(addresses)
             await stop.wait()
             drain.begin()
             log.info("process.stopping")
+
+
+@asynccontextmanager
+async def serving(
+    stages: Stages, settings: Settings, *, reuse_port: bool, drain_timeout: float
+) -> AsyncIterator[Addresses]:
+    """Serve what there is, each on an address of its own; that of vendors opens last and closes first."""
+    async with AsyncExitStack() as stack:
+
+        async def opened(app: web.Application, address: Address, setting: str, drain: float) -> Address:
+            site = serve(app, *address, setting=setting, reuse_port=reuse_port, drain_timeout=drain)
+            return address._replace(port=await stack.enter_async_context(site))
+
+        ops = await opened(stages.ops, settings.ops_address, "MALLGATE_OPS_PORT", OPS_DRAIN_SECONDS)
+        admin = vendors = None
+        if stages.admin is not None:
+            admin = await opened(stages.admin, settings.admin_address, "MALLGATE_ADMIN_PORT", ADMIN_DRAIN_SECONDS)
+        if stages.vendors is not None:
+            vendors = await opened(stages.vendors, settings.address, "--port or MALLGATE_PORT", drain_timeout)
+        yield Addresses(vendors, admin, ops)
 
 
 @asynccontextmanager
@@ -195,9 +245,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What a process does: an HTTP application and its jobs."""
+    """What a process does: its jobs, and an HTTP application for each kind of client that its roles serve."""
 
-    app: web.Application
+    vendors: web.Application | None
+    admin: web.Application | None
+    ops: web.Application
     jobs: Sequence[Job]
 
 
@@ -214,8 +266,7 @@ def compose(services: Services) -> Stages:
     admission = Admission(pool, services.producers, numbers, services.seal, finisher.touched)
     feed_replays = FeedReplays(applier, services.producers[Lane.EXPRESS], profiles, suppliers)
     replays = _replays(services, feed_replays, holds)
-    app = web.Application(middlewares=[answer_problems])
-    app.add_routes(OpsRoutes(services.health).routes())
+    vendors = admin = None
     jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("numbers", numbers.watch)]
     jobs += [Job("finisher", finisher.run)]
     if "feeds" in roles:
@@ -236,14 +287,23 @@ def compose(services: Services) -> Stages:
         jobs += [_session_job(services, numbers, admission, finisher)]
     if "intake" in roles:
         jobs += [Job("waits", waits.run)]
-        app.add_routes(_vendor_routes(services, admission, reports, waits).routes())
         reads = Reports(services.read_pool, share=READS_PER_SUPPLIER)
-        app.add_routes(ReadRoutes(reads, services.live.keys).routes())
-        app.add_routes(DocsRoutes().routes())
+        vendors = _application(
+            _vendor_routes(services, admission, reports, waits), ReadRoutes(reads, services.live.keys), DocsRoutes()
+        )
     if "console" in roles:
         comparisons = Comparisons(services.feed_pool, contents, feed_replays)
-        app.add_subapp("/admin/v1", _admin(services, reports, holds, replays, comparisons))
-    return Stages(app, jobs)
+        admin = _application()
+        admin.add_subapp(ADMIN_PREFIX, _admin(services, reports, holds, replays, comparisons))
+    return Stages(vendors, admin, _application(OpsRoutes(services.health)), jobs)
+
+
+def _application(*parts: Routes) -> web.Application:
+    """An application of its own, which answers problems as every one does."""
+    app = web.Application(middlewares=[answer_problems])
+    for part in parts:
+        app.add_routes(part.routes())
+    return app
 
 
 def _replays(services: Services, feeds: FeedReplays, holds: Holds) -> Replays:
@@ -359,7 +419,9 @@ async def _answering(pool: Pool) -> str:
     return "answers"
 
 
-async def _accepting(stop: asyncio.Event) -> str:
+async def _accepting(accepting: asyncio.Event, stop: asyncio.Event) -> str:
     if stop.is_set():
         raise StoppingError
+    if not accepting.is_set():
+        raise StartingError
     return "accepts requests"

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     AnyHttpUrl,
@@ -51,8 +51,22 @@ Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 SECRETS = ("database_url", "secret_key", "former_secret_keys", "admin_token", "kafka_sasl_password")
 """Settings that may stand in a file of their own as well, which `<name>_file` names."""
 
+_LAST_PORT = 65535
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 -- not listened on here, only recognised
 _KEY_BYTES = 32
 _TOKEN_LENGTH = 16
+
+
+class Address(NamedTuple):
+    """Where one of the gateway's servers listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +112,16 @@ class Settings(BaseSettings):
     partitions: int = Field(12, ge=1, le=1000, description="of topics that the gateway creates")
     replication_factor: int = Field(1, ge=1, le=9, description="of topics that the gateway creates; 3 in production")
 
-    host: str = Field("127.0.0.1", description="address the HTTP APIs listen on")
-    port: int = Field(8080, ge=0, le=65535, description="port the HTTP APIs listen on; 0 takes a free one")
+    host: str = Field("127.0.0.1", description="address the vendors' API listens on")
+    port: int = Field(8080, ge=0, le=65535, description="port the vendors' API listens on; 0 takes a free one")
+    admin_host: str = Field("127.0.0.1", description="address /admin/v1 listens on")
+    admin_port: int | None = Field(
+        None, ge=0, le=65535, description="port /admin/v1 listens on; unset: the one after MALLGATE_PORT"
+    )
+    ops_host: str = Field("127.0.0.1", description="address /healthz, /readyz and /metrics listen on")
+    ops_port: int | None = Field(
+        None, ge=0, le=65535, description="port they listen on; unset: the second after MALLGATE_PORT"
+    )
     roles: Annotated[tuple[Role, ...], NoDecode] = Field(ROLES, min_length=1, description="comma-separated parts")
     workers: int = Field(1, ge=1, le=128, description="processes to run")
 
@@ -178,6 +200,17 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _addresses_differ(self) -> Settings:
+        if self.ops_address.port > _LAST_PORT:
+            raise ValueError(f"port {self.port} has no two ports after it: set admin_port and ops_port")
+        taken: dict[str, Address] = {"port": self.address}
+        for name, address in (("admin_port", self.admin_address), ("ops_port", self.ops_address)):
+            if twin := next((other for other, where in taken.items() if _overlap(where, address)), None):
+                raise ValueError(f"{name} is the same as {twin} ({address.port}): each needs its own")
+            taken[name] = address
+        return self
+
+    @model_validator(mode="after")
     def _keys_differ(self) -> Settings:
         present, former = self.secret_key_bytes(), self.former_secret_keys_bytes()
         if present in former:
@@ -213,6 +246,25 @@ class Settings(BaseSettings):
     def former_secret_keys_bytes(self) -> tuple[bytes, ...]:
         """The keys that open and verify besides it, and seal nothing."""
         return _decoded_keys(self.former_secret_keys.get_secret_value()) if self.former_secret_keys else ()
+
+    @property
+    def address(self) -> Address:
+        """Of the vendors' API."""
+        return Address(self.host, self.port)
+
+    @property
+    def admin_address(self) -> Address:
+        """Of /admin/v1."""
+        return Address(self.admin_host, self._port_after(1) if self.admin_port is None else self.admin_port)
+
+    @property
+    def ops_address(self) -> Address:
+        """Of /healthz, /readyz and /metrics."""
+        return Address(self.ops_host, self._port_after(2) if self.ops_port is None else self.ops_port)
+
+    def _port_after(self, distance: int) -> int:
+        """A free one where the vendors' is a free one."""
+        return self.port + distance if self.port else 0
 
     @property
     def bootstrap(self) -> Bootstrap | None:
@@ -279,6 +331,12 @@ def _kafka_problems(settings: Settings) -> Iterator[str]:
             yield f"kafka_security_protocol is {protocol}: {', '.join(absent)} must be set"
     if (settings.kafka_ssl_cert_file is None) != (settings.kafka_ssl_key_file is None):
         yield "kafka_ssl_cert_file and kafka_ssl_key_file belong together"
+
+
+def _overlap(one: Address, other: Address) -> bool:
+    """Whether both cannot be listened on at once."""
+    hosts = {one.host, other.host}
+    return one.port == other.port != 0 and (len(hosts) == 1 or not hosts.isdisjoint(_EVERYWHERE))
 
 
 def read_secret(path: Path) -> str:

@@ -25,11 +25,16 @@ ADMIN_TOKEN = "admin-token-of-the-tests"
 
 @dataclass
 class Program:
-    """One `mallgate run`. url: once it takes requests; log: every line it has logged."""
+    """One `mallgate run`. log: every line it has logged.
+
+    url: of the vendors' API, once it takes requests, empty where its roles serve none; admin_url, ops_url: the same.
+    """
 
     process: asyncio.subprocess.Process
     log: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
+    admin_url: str = ""
+    ops_url: str = ""
     _started: asyncio.Event = field(default_factory=asyncio.Event)
     _reading: asyncio.Task[None] | None = None
 
@@ -44,7 +49,7 @@ class Program:
                 event = {"event": "unreadable", "line": line.decode(errors="replace")}
             self.log.append(event)
             if event.get("event") == "process.started":
-                self.url = event["url"]
+                self.url, self.admin_url, self.ops_url = (event[name] or "" for name in ("url", "admin", "ops"))
                 self._started.set()
         self._started.set()
 
@@ -52,7 +57,7 @@ class Program:
         """Wait until it takes requests; fails with its log when it ends instead."""
         async with asyncio.timeout(within):
             await self._started.wait()
-        assert self.url, f"the program ended: {self.log[-5:]}"
+        assert self.ops_url, f"the program ended: {self.log[-5:]}"
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

@@ -65,7 +65,7 @@ class Gateway:
 @asynccontextmanager
 async def gateway(place: Place, spool: Path, *, workers: int = 1) -> AsyncIterator[Gateway]:
     """A gateway as its defaults have it, ready. Raises ChildDiedError when it ends, and TimeoutError."""
-    admin_token, port = secrets.token_urlsafe(24), choose_port()
+    admin_token, port, admin_port, ops_port = secrets.token_urlsafe(24), choose_port(), choose_port(), choose_port()
     environment = {
         **kafka_environment(place.bootstrap),
         "DATABASE_URL": place.database,
@@ -74,6 +74,8 @@ async def gateway(place: Place, spool: Path, *, workers: int = 1) -> AsyncIterat
         "MALLGATE_ADMIN_TOKEN": admin_token,
         "MALLGATE_SPOOL_DIR": str(spool),
         "MALLGATE_PORT": str(port),
+        "MALLGATE_ADMIN_PORT": str(admin_port),
+        "MALLGATE_OPS_PORT": str(ops_port),
         "MALLGATE_WORKERS": str(workers),
     }
     url = f"http://127.0.0.1:{port}"
@@ -83,10 +85,11 @@ async def gateway(place: Place, spool: Path, *, workers: int = 1) -> AsyncIterat
         program = running("gateway", "run", sign=b'"process.started"', count=signs, environment=environment)
         child = await stack.enter_async_context(program)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(sock_connect=5)))
-        admin = await stack.enter_async_context(AdminClient(url, admin_token, operator="bench"))
+        admin_url = f"http://127.0.0.1:{admin_port}"
+        admin = await stack.enter_async_context(AdminClient(admin_url, admin_token, operator="bench"))
         tokens = await _declared(admin)
         async with asyncio.timeout(READY_SECONDS):
-            await _ready(session, url)
+            await _ready(session, f"http://127.0.0.1:{ops_port}")
         yield Gateway(url, child.pid, place, tokens, session, admin)
 
 

@@ -20,7 +20,7 @@ def admin() -> AdminClient:
         raise ConfigError(
             ["MALLGATE_ADMIN_TOKEN is not set, and no gateway with embedded engines runs here that could tell it."]
         )
-    url = str(given.admin_url or f"http://{given.host}:{given.port}")
+    url = str(given.admin_url or given.admin_address.url)
     refuse_plain(url)
     return AdminClient(url, given.admin_token.get_secret_value(), operator=operator())
 

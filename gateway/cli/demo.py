@@ -23,9 +23,9 @@ from gateway.cli.instance import Instance, announced
 from gateway.cli.output import Json, emit
 from gateway.cli.signals import stop_on_signals
 from gateway.cli.terminal import Terminal
-from gateway.config import Bootstrap, Settings, load_settings
+from gateway.config import ROLES, Bootstrap, Settings, load_settings
 from gateway.demo.pulled import JD, SLOW, pull, told
-from gateway.demo.show import show, show_next
+from gateway.demo.show import Urls, show, show_next
 from gateway.demo.simulators import Simulated, simulated, simulators_root
 from gateway.demo.story import Account, Act, count_topics, push
 from gateway.kafka import open_bus
@@ -58,11 +58,11 @@ def demo(
     data_dir
         Where the engines keep their data; by default a temporary directory that goes when the demo does.
     port
-        Port to listen on; by default 8080, or a free one when that is taken.
+        Port to listen on, with the two after it; by default 8080, or free ones when one of them is taken.
     """
     configure("console", "error")  # a supplier that hangs is part of the play, and so are the warnings about it
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, _directory(data_dir) as directory:
-        settings = load_settings(data_dir=directory, port=_port() if port is None else port, workers=1)
+        settings = load_settings(data_dir=directory, port=_port() if port is None else port, roles=ROLES, workers=1)
         return runner.run(_demo(settings, Size(articles, skus), once=once, as_json=json))
 
 
@@ -79,14 +79,18 @@ def _directory(given: Path | None) -> Iterator[Path]:
 
 
 def _port() -> int:
-    """8080 where it is free, else 0: any."""
+    """8080 where it is free and the two after it are, else 0: any."""
+    return 8080 if all(map(_is_free, range(8080, 8083))) else 0
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", 8080))
+            probe.bind(("127.0.0.1", port))
         except OSError:
-            return 0
-        return 8080
+            return False
+        return True
 
 
 class Size(NamedTuple):
@@ -110,9 +114,9 @@ async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) ->
     started = time.monotonic()
     async with AsyncExitStack() as stack:
         ready = await stack.enter_async_context(embedded_settings(settings))
-        url = await stack.enter_async_context(_running(ready, stop))
+        urls = await stack.enter_async_context(_running(ready, stop))
         sites = await stack.enter_async_context(_sites(ready.data_dir, size.skus, console))
-        playing = asyncio.create_task(_played(ready, url, size, sites, console))
+        playing = asyncio.create_task(_played(ready, urls, size, sites, console))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([playing, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -125,26 +129,27 @@ async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) ->
             emit(_summary(ready, account, time.monotonic() - started))
             sys.stdout.flush()
         if not once:
-            show_next(console, account, url, ready.data_dir)
+            show_next(console, account, urls, ready.data_dir)
             console.print("[dim]Ctrl-C 结束  ·  ends the demo[/dim]")
             await stop.wait()
     return DONE
 
 
 @asynccontextmanager
-async def _running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[str]:
-    """The gateway beside the block, announced to the commands of this machine; its URL."""
-    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+async def _running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Urls]:
+    """The gateway beside the block, announced to the commands of this machine; where it is found."""
+    started: asyncio.Future[app.Addresses] = asyncio.get_running_loop().create_future()
     ending = asyncio.Event()
-    gateway = asyncio.create_task(app.run(settings, stop=ending, started=url.set_result))
-    gateway.add_done_callback(lambda _: url.cancel())
-    await asyncio.wait([url])
-    if url.cancelled():
+    gateway = asyncio.create_task(app.run(settings, stop=ending, started=started.set_result))
+    gateway.add_done_callback(lambda _: started.cancel())
+    await asyncio.wait([started])
+    if started.cancelled():
         await gateway
     gateway.add_done_callback(lambda _: stop.set())
-    with announced(settings.data_dir, Instance.of(settings, url.result())):
+    addresses = started.result()
+    with announced(settings.data_dir, Instance.of(settings, addresses.admin)):
         try:
-            yield url.result()
+            yield Urls(*(each.url for each in (addresses.vendors, addresses.admin, addresses.ops) if each))
         finally:
             ending.set()
             await gateway
@@ -165,7 +170,7 @@ async def _sites(directory: Path, skus: int, console: Terminal) -> AsyncIterator
         yield Sites(jd, slow)
 
 
-async def _played(settings: Settings, url: str, size: Size, sites: Sites | None, console: Terminal) -> Account:
+async def _played(settings: Settings, urls: Urls, size: Size, sites: Sites | None, console: Terminal) -> Account:
     token = settings.admin_token.get_secret_value() if settings.admin_token else ""
     database = settings.database_url.get_secret_value() if settings.database_url else ""
 
@@ -177,13 +182,13 @@ async def _played(settings: Settings, url: str, size: Size, sites: Sites | None,
     def pulling(zh: str, en: str) -> None:
         console.print(f"[dim]拉取 pulling[/dim] {zh} [dim]· {en}[/dim]")
 
-    console.print(f"[bold]mallgate[/bold] {url}  [dim]Kafka {settings.kafka_bootstrap}[/dim]")
+    console.print(f"[bold]mallgate[/bold] {urls.vendors}  [dim]Kafka {settings.kafka_bootstrap}[/dim]")
     async with (
-        AdminClient(url, token, operator="demo") as admin,
+        AdminClient(urls.admin, token, operator="demo") as admin,
         open_bus(settings.bootstrap or Bootstrap("")) as bus,
         open_pool(database, name="demo", size=1) as pool,
     ):
-        account = await push(admin, url, count=size.articles, told=pushing)
+        account = await push(admin, urls.vendors, count=size.articles, told=pushing)
         if sites is not None:
             account.pulled = await pull(admin, bus, sites.jd, sites.slow, told=pulling)
         account.topics = await count_topics(bus, pool)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
-from gateway.config import Settings, load_settings
+from gateway.config import Address, Settings, load_settings
 from gateway.sdk.errors import ConfigError
 
 NOTE = "instance.json"
@@ -23,11 +23,11 @@ PATIENCE = 5.0
 
 
 class Instance(BaseModel):
-    """A running gateway. url: of its HTTP APIs."""
+    """A running gateway. admin_url: None where another process serves /admin/v1."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    admin_url: str
+    admin_url: str | None
     admin_token: str
     kafka_bootstrap: str
     kafka_security_protocol: str = "PLAINTEXT"
@@ -37,10 +37,10 @@ class Instance(BaseModel):
     database_url: str
 
     @classmethod
-    def of(cls, settings: Settings, url: str) -> Instance:
-        """The gateway that runs on these settings and answers at `url`."""
+    def of(cls, settings: Settings, admin: Address | None) -> Instance:
+        """The gateway that runs on these settings and answers operators there."""
         return cls(
-            admin_url=url,
+            admin_url=admin.url if admin else None,
             admin_token=_revealed(settings.admin_token) or "",
             kafka_bootstrap=settings.kafka_bootstrap or "",
             kafka_security_protocol=settings.kafka_security_protocol,

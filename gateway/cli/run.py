@@ -58,9 +58,9 @@ def run(
     data_dir
         Where the embedded engines keep their data.
     host
-        Address to listen on.
+        Address to listen on for vendors.
     port
-        Port to listen on.
+        Port to listen on for vendors; unless settings say otherwise, /admin/v1 and /readyz are on the two after it.
     roles
         Comma-separated parts to run: intake, feeds, sessions, console; all by default.
     workers
@@ -106,10 +106,10 @@ async def _run(settings: Settings, *, embedded: bool, share_port: bool) -> None:
     async with AsyncExitStack() as stack:
         ready = await stack.enter_async_context(embedded_settings(settings)) if embedded else settings
 
-        def started(url: str) -> None:
+        def started(addresses: app.Addresses) -> None:
             if embedded:
-                stack.enter_context(announced(ready.data_dir, Instance.of(ready, url)))
-            log.info("process.started", url=url, docs=f"{url}/docs")
+                stack.enter_context(announced(ready.data_dir, Instance.of(ready, addresses.admin)))
+            log.info("process.started", **_told(addresses))
 
         if stop.is_set():
             return
@@ -117,8 +117,14 @@ async def _run(settings: Settings, *, embedded: bool, share_port: bool) -> None:
             async with leaving_within(ready.drain_timeout, stop):
                 await app.run(ready, stop=stop, started=started, reuse_port=share_port)
         else:
-            started(f"http://{ready.host}:{ready.port}")
+            started(app.Addresses.of(ready))
             await _supervise(ready, stop)
+
+
+def _told(addresses: app.Addresses) -> dict[str, str | None]:
+    """Where to find what; url: of the vendors' API."""
+    url, admin = (address and address.url for address in (addresses.vendors, addresses.admin))
+    return {"url": url, "docs": url and f"{url}/docs", "admin": admin, "ops": addresses.ops.url}
 
 
 async def _supervise(settings: Settings, stop: asyncio.Event) -> None:
@@ -149,6 +155,10 @@ def _for_workers(settings: Settings) -> dict[str, str]:
     own = {
         "MALLGATE_HOST": settings.host,
         "MALLGATE_PORT": str(settings.port),
+        "MALLGATE_ADMIN_HOST": settings.admin_host,
+        "MALLGATE_ADMIN_PORT": str(settings.admin_address.port),
+        "MALLGATE_OPS_HOST": settings.ops_host,
+        "MALLGATE_OPS_PORT": str(settings.ops_address.port),
         "MALLGATE_ROLES": ",".join(settings.roles),
         "MALLGATE_DATA_DIR": str(settings.data_dir),
         "MALLGATE_WORKERS": "1",

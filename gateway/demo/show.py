@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 from rich.console import Console, RenderableType
@@ -24,6 +25,14 @@ MALLGATE = (
 """How the program was called, so that a pasted line finds it."""
 
 
+class Urls(NamedTuple):
+    """Where the gateway of the demo answers whom."""
+
+    vendors: str
+    admin: str
+    ops: str
+
+
 def show(console: Console, account: Account) -> None:
     """What was pushed and pulled, what became of it and why, and what it made on Kafka."""
     console.print()
@@ -34,11 +43,11 @@ def show(console: Console, account: Account) -> None:
     console.print(_topics(account))
 
 
-def show_next(console: Console, account: Account, url: str, data_dir: Path) -> None:
+def show_next(console: Console, account: Account, urls: Urls, data_dir: Path) -> None:
     """Where to look while the demo is up."""
     console.print(Text("接下来  ·  where to look next", style="italic"))
-    console.print(Text(f"\n  {url}/docs   {url}/metrics   {url}/readyz"), soft_wrap=True)
-    for words, command in _next(account, url, data_dir):
+    console.print(Text(f"\n  {urls.vendors}/docs   {urls.ops}/metrics   {urls.ops}/readyz"), soft_wrap=True)
+    for words, command in _next(account, urls.vendors, data_dir):
         # Lines to paste: never wrapped, never framed.
         console.print(Text(f"\n  # {words}", style="dim"))
         console.print(Text(f"  {command}", style="cyan"), soft_wrap=True)

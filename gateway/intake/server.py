@@ -28,11 +28,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class AddressError(ConfigError):
     """The address cannot be listened on; stop the program that holds it or choose another port."""
 
-    def __init__(self, host: str, port: int, error: OSError) -> None:
+    def __init__(self, host: str, port: int, error: OSError, setting: str) -> None:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        super().__init__(
-            [f"{host}:{port} cannot be listened on ({reason}); choose another with --port or MALLGATE_PORT"]
-        )
+        super().__init__([f"{host}:{port} cannot be listened on ({reason}); choose another with {setting}"])
 
 
 class Server(web.Server):
@@ -134,6 +132,7 @@ async def serve(
     host: str,
     port: int,
     *,
+    setting: str = "--port or MALLGATE_PORT",
     reuse_port: bool = False,
     deadlines: Deadlines | None = None,
     max_per_address: int = MAX_PER_ADDRESS,
@@ -141,8 +140,9 @@ async def serve(
 ) -> AsyncIterator[int]:
     """Serve `app` while the block runs; the port it listens on (a free one for port 0).
 
-    reuse_port: several processes listen on one port and the kernel spreads connections over them. drain_timeout:
-    seconds for requests under way at the end. Raises AddressError when the address cannot be had.
+    setting: what chooses the port; reuse_port: several processes listen on one port and the kernel spreads connections
+    over them. drain_timeout: seconds for requests under way at the end. Raises AddressError when the address cannot be
+    had.
     """
     runner = Runner(app, deadlines=deadlines or Deadlines(), max_per_address=max_per_address, drain=drain_timeout)
     await runner.setup()
@@ -151,7 +151,7 @@ async def serve(
         try:
             await site.start()
         except OSError as error:
-            raise AddressError(host, port, error) from error
+            raise AddressError(host, port, error, setting) from error
         log.info("server.listening", host=host, port=site.port)
         watching = asyncio.create_task(runner.watch(), name="server.watch")
         try:

@@ -64,7 +64,7 @@ async def visit(engines: Engines, database: str, topic_prefix: str) -> AsyncIter
         pytest.skip("the browser tests drive the system's Chromium; Debian: apt-get install chromium")
     async with running(engines.kafka_bootstrap, database, topic_prefix) as program, async_playwright() as browsers:
         await program.started()
-        keys = await declared(program.url, "shop")
+        keys = await declared(program.admin_url, "shop")
         browser = await browsers.chromium.launch(executable_path=chromium, args=[*FLAGS])
         visit = Visit(program.url, keys, await browser.new_page())
         visit.watch()

@@ -67,9 +67,16 @@ class Fleet:
             await seat.stack.aclose()
 
     def urls(self) -> list[str]:
-        """Of the programs that took requests and were not ended since."""
+        """The vendors' API of the programs that took requests and were not ended since."""
+        return [each.url for each in self._serving()]
+
+    def admin_urls(self) -> list[str]:
+        """/admin/v1 of the same."""
+        return [each.admin_url for each in self._serving()]
+
+    def _serving(self) -> list[Program]:
         programs = [seat.program for seat in self.seats if not seat.frozen]
-        return [each.url for each in programs if each and each.url and each.process.returncode is None]
+        return [each for each in programs if each and each.url and each.process.returncode is None]
 
     async def _start(self, seat: Seat, arming: Mapping[str, str]) -> None:
         stack = AsyncExitStack()

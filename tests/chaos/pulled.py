@@ -44,7 +44,7 @@ class Pulled:
     async def declare(self) -> None:
         """Have it pulled from now on."""
         row = row_of(self._simulator, pulls=dict.fromkeys(FACETS, SWEEP), brakes={"withdraw": 1.0})
-        await Operator(self._fleet.urls()[0]).declare(**{SUPPLIER: row})
+        await Operator(self._fleet.admin_urls()[0]).declare(**{SUPPLIER: row})
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Change something every now and then until told to stop."""
@@ -85,7 +85,7 @@ class Pulled:
 
     async def _ask(self, method: str, path: str, body: object = None) -> Any:
         """Raises OSError while nobody answers."""
-        urls = self._fleet.urls()
+        urls = self._fleet.admin_urls()
         if not urls:
             raise OSError("no program")
         try:

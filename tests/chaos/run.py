@@ -101,7 +101,7 @@ async def run(order: Order, directory: Path) -> Result:
 async def _live(order: Order, engines: Engines, fleet: Fleet, recorder: Recorder) -> None:
     streams, followers = await _vendors(order, fleet, recorder)
     goods = {(stream.keys.supplier, stream.goods.facet): stream.goods for stream in streams}
-    operator = Operator(fleet.urls, goods, recorder, Random(f"operator {order.seed}"))
+    operator = Operator(fleet.admin_urls, goods, recorder, Random(f"operator {order.seed}"))
     pushing, looking = asyncio.Event(), asyncio.Event()
     rng = Random(f"pulled {order.seed}")
     async with open_pulled(fleet, engines.kafka_bootstrap, recorder, rng) as pulled, asyncio.TaskGroup() as group:
@@ -123,7 +123,7 @@ async def _vendors(order: Order, fleet: Fleet, recorder: Recorder) -> tuple[list
     streams: list[Stream] = []
     followers: list[Follower] = []
     for supplier in SUPPLIERS:
-        keys = await declared(fleet.urls()[0], supplier, limits={"feeds_per_minute": 60_000})
+        keys = await declared(fleet.admin_urls()[0], supplier, limits={"feeds_per_minute": 60_000})
         followers.append(Follower(keys, fleet.urls, recorder, Random(f"{supplier} {order.seed}")))
         for facet in FACETS:
             rng = Random(f"{supplier} {facet} {order.seed}")

@@ -53,7 +53,7 @@ class Site:
 
 async def readiness(program: Program) -> bool:
     """What /readyz says."""
-    async with aiohttp.ClientSession() as session, session.get(f"{program.url}/readyz") as response:
+    async with aiohttp.ClientSession() as session, session.get(f"{program.ops_url}/readyz") as response:
         return response.status == 200
 
 
@@ -68,7 +68,7 @@ async def until_ready(program: Program, *, ready: bool = True) -> None:
 
 async def measured(program: Program, name: str) -> float:
     """A number of /metrics, of all its labels together; 0 where there is none."""
-    async with aiohttp.ClientSession() as session, session.get(f"{program.url}/metrics") as response:
+    async with aiohttp.ClientSession() as session, session.get(f"{program.ops_url}/metrics") as response:
         lines = (await response.text()).splitlines()
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"mallgate_{name}"))
 

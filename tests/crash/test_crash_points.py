@@ -33,7 +33,7 @@ async def test_a_program_killed_here_leaves_no_trace_in_the_history(
     second = prices(RECORDS, price="11.00")
     async with running(engines.kafka_bootstrap, database, topic_prefix) as program:
         await program.started()
-        keys = await declared(program.url, "acme")
+        keys = await declared(program.admin_url, "acme")
         vendor = Vendor(program.url, keys)
         pushes = [await vendor.push(first, key="first", wait=30)]
     async with running(
@@ -61,7 +61,7 @@ async def test_a_frozen_worker_that_wakes_after_its_successor_overwrites_nothing
         engines.kafka_bootstrap, database, topic_prefix, environment=fault(point, "stop", mark)
     ) as zombie:
         await zombie.started()
-        keys = await declared(zombie.url, "acme")
+        keys = await declared(zombie.admin_url, "acme")
         pushes = [await Vendor(zombie.url, keys, patience=10).push(old, key="old", wait=0)]
         await eventually(lambda: asyncio.to_thread(mark.exists), within=60)
         async with running(engines.kafka_bootstrap, database, topic_prefix) as successor:
@@ -83,7 +83,7 @@ async def test_sigterm_under_load_loses_nothing_and_ends_with_status_0(
     lines = prices(20_000, price="10.00")
     async with running(engines.kafka_bootstrap, database, topic_prefix) as program:
         await program.started()
-        keys = await declared(program.url, "acme")
+        keys = await declared(program.admin_url, "acme")
         push = await Vendor(program.url, keys).push(lines, key="big", wait=0)
         program.signal(signal.SIGTERM)
         assert await program.ended() == 0

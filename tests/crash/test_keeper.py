@@ -36,7 +36,7 @@ async def appended(site: Site, entries: list[Entry]) -> None:
 async def test_a_broker_frozen_past_every_deadline_under_load_ends_on_the_newest(site: Site) -> None:
     async with site.running() as program:
         await program.started()
-        vendor = Vendor(program.url, await declared(program.url, "acme"))
+        vendor = Vendor(program.url, await declared(program.admin_url, "acme"))
         load = Load([vendor], pushers=8, records=500)
         async with load.running():
             await load.taken(12)
@@ -61,7 +61,7 @@ async def test_a_broker_that_freezes_between_two_values_of_the_same_keys_ends_on
     old, new = prices(1_000, price="10.00"), prices(1_000, price="20.00")
     async with site.running(environment=fault("publish.before", "stop", mark)) as first:
         await first.started()
-        keys = await declared(first.url, "acme")
+        keys = await declared(first.admin_url, "acme")
         pushes = [await Vendor(first.url, keys).push(old, key="old", wait=0)]
 
         async def at_the_point() -> bool:
@@ -90,7 +90,7 @@ async def test_a_broker_that_freezes_between_two_values_of_the_same_keys_ends_on
 async def test_old_batches_appended_behind_newer_values_are_answered_by_the_program(site: Site) -> None:
     async with site.running() as program:
         await program.started()
-        vendor = Vendor(program.url, await declared(program.url, "acme"))
+        vendor = Vendor(program.url, await declared(program.admin_url, "acme"))
         pushes = [await vendor.push(prices(1_000, price="10.00"), key="old", wait=30)]
         stale = await site.prices()
         pushes.append(await vendor.push(prices(1_000, price="20.00"), key="new", wait=30))

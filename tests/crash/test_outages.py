@@ -18,7 +18,7 @@ async def test_an_engine_that_goes_and_comes_back_under_load_loses_nothing(site:
     engine = getattr(site.engines, name)
     async with site.running() as program:
         await program.started()
-        vendor = Vendor(program.url, await declared(program.url, "acme"))
+        vendor = Vendor(program.url, await declared(program.admin_url, "acme"))
         load = Load([vendor])
         async with load.running():
             await load.taken(8)
@@ -42,7 +42,7 @@ async def test_a_program_told_to_end_while_an_engine_is_away_ends_well(
     engine = getattr(site.engines, name)
     async with site.running(environment={"MALLGATE_DRAIN_TIMEOUT": "3"}) as program:
         await program.started()
-        keys = await declared(program.url, "acme")
+        keys = await declared(program.admin_url, "acme")
         load = Load([Vendor(program.url, keys)])
         async with load.running():
             await load.taken(3)
@@ -67,7 +67,7 @@ async def test_a_program_killed_and_another_started_under_load_share_the_work(si
     async with site.running() as first, site.running() as second:
         await first.started()
         await second.started()
-        keys = await declared(first.url, "acme")
+        keys = await declared(first.admin_url, "acme")
         vendors = [Vendor(second.url, keys), Vendor(first.url, keys)]
         load = Load(vendors)
         async with load.running():

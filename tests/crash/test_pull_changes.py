@@ -37,7 +37,7 @@ SLOW = Rule("latency", "product/getDetail", {"ms": 30})
 async def under_way(ground: Ground, simulator: Simulator) -> AsyncIterator[tuple[Operator, list[str]]]:
     """A program whose second sweep of all facets is under way; goods that the supplier stopped offering before."""
     async with ground.program(**LEASE) as program:
-        operator = Operator(program.url)
+        operator = Operator(program.admin_url)
         await operator.declare(jd=slow_row(simulator))
         await operator.until_swept("jd")
         await operator.until_finished()
@@ -139,7 +139,7 @@ async def test_the_run_of_a_facet_that_is_fed_no_more_is_given_up_with_a_reason(
 
 async def test_new_secrets_are_used_without_a_restart(ground: Ground) -> None:
     async with ground.simulator(skus=50) as simulator, ground.program(**LEASE) as program:
-        operator = Operator(program.url)
+        operator = Operator(program.admin_url)
         row = slow_row(simulator)
         await operator.declare(jd={**row, "secrets": {**row["secrets"], "password": "not this one"}})
 

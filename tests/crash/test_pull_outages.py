@@ -30,7 +30,7 @@ async def test_an_engine_that_goes_and_comes_back_delays_a_sweep_and_costs_nothi
 ) -> None:
     ground, engine = frail_ground, getattr(frail_ground.engines, name)
     async with ground.simulator(skus=230) as simulator, ground.program(**LEASE) as program:
-        operator = Operator(program.url)
+        operator = Operator(program.admin_url)
         slow = simulator.faults.add(Rule("latency", "product/getDetail", {"ms": 30}))
         await operator.declare(jd=slow_row(simulator))
         await until_calls(simulator, 60)
@@ -54,7 +54,7 @@ async def test_an_engine_that_goes_and_comes_back_delays_a_sweep_and_costs_nothi
 @pytest.mark.parametrize("answer", ["429", "3021", "3041"])
 async def test_a_supplier_that_stands_half_the_rate_is_hardly_ever_called_in_vain(ground: Ground, answer: str) -> None:
     async with ground.simulator(skus=900, rate=50.0, rate_answer=answer) as simulator, ground.program() as program:
-        operator = Operator(program.url)
+        operator = Operator(program.admin_url)
         row = row_of(simulator, facets=["product"], pulls={"product": "1d"})
         await operator.declare(jd={**row, "http": {**row["http"], "rate_per_second": 100}})
         await operator.until_swept("jd", "product", within=120)
@@ -69,7 +69,7 @@ async def test_a_supplier_that_hangs_keeps_no_other_waiting(ground: Ground) -> N
         ground.program() as program,
     ):
         hanging.faults.add(Rule("hang"))
-        operator = Operator(program.url)
+        operator = Operator(program.admin_url)
         await operator.declare(a_hanging=row_of(hanging), jd=row_of(simulator))
         await operator.until_swept("jd")
         simulator.changes.several(50, ["price", "shelf", "detail"])

@@ -41,7 +41,7 @@ async def test_programs_share_suppliers_and_no_supplier_has_two_owners(ground: G
         }
         first = await stack.enter_async_context(ground.program(**LEASE))
         await stack.enter_async_context(ground.program(**LEASE))
-        operator = Operator(first.url)
+        operator = Operator(first.admin_url)
         await operator.declare(**{name: slow_row(each) for name, each in simulators.items()})
         await until_shared(ground, 3, 2)
         for supplier in simulators:

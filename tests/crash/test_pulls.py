@@ -48,12 +48,12 @@ async def test_a_sweep_whose_program_is_killed_is_brought_to_its_end_by_the_next
     mark = tmp_path / "mark"
     async with ground.simulator(skus=SKUS) as simulator:
         async with ground.program(**DOOMED, **fault(point, "kill", mark, nth=nth)) as program:
-            await Operator(program.url).declare(jd=slow_row(simulator))
+            await Operator(program.admin_url).declare(jd=slow_row(simulator))
             assert await program.ended() == -signal.SIGKILL
         begun = await runs(ground)
         had_token = any(call["token"] for call in calls(simulator))
         async with ground.program(**LEASE) as program:
-            operator = Operator(program.url)
+            operator = Operator(program.admin_url)
             await operator.until_swept("jd")
             await operator.until_finished()
             ended = await runs(ground)
@@ -79,7 +79,7 @@ async def test_what_messages_said_is_on_the_topics_although_the_program_was_kill
     mark = tmp_path / "mark"
     async with ground.simulator(skus=SKUS) as simulator:
         async with ground.program(**DOOMED, **fault(point, "kill", mark, nth=2)) as program:
-            operator = Operator(program.url)
+            operator = Operator(program.admin_url)
             await operator.declare(jd=slow_row(simulator))
             await operator.until_swept("jd")
             ended = asyncio.ensure_future(program.ended())
@@ -89,7 +89,7 @@ async def test_what_messages_said_is_on_the_topics_although_the_program_was_kill
             assert await ended == -signal.SIGKILL
         simulator.changes.several(30, None)
         async with ground.program(**LEASE) as program:
-            operator = Operator(program.url)
+            operator = Operator(program.admin_url)
             await messages_taken(simulator, operator)
             assert simulator.messages.deleted == simulator.messages.written
             assert await wrong_for_buyers(ground, simulator) == []
@@ -107,11 +107,11 @@ async def test_a_frozen_owner_is_replaced_and_does_nothing_more_when_it_wakes(
         ground.simulator(skus=SKUS) as simulator,
         ground.program(**DOOMED, **fault(point, "stop", mark, nth=2)) as zombie,
     ):
-        await Operator(zombie.url).declare(jd=slow_row(simulator, messages="1h"))
+        await Operator(zombie.admin_url).declare(jd=slow_row(simulator, messages="1h"))
         await eventually(lambda: asyncio.to_thread(mark.exists), within=60)
         begun = await runs(ground)
         async with ground.program(**LEASE) as successor:
-            operator = Operator(successor.url)
+            operator = Operator(successor.admin_url)
             # Far sooner than the server ends transactions that others are frozen in.
             await until_owner(successor, within=20)
             await operator.until_swept("jd")

@@ -80,7 +80,7 @@ async def test_after_a_restore_new_feeds_win_and_what_was_lost_is_taken_from_the
     copy = tmp_path / "copy"
     async with site.running() as program:
         await program.started()
-        keys = await declared(program.url, "acme")
+        keys = await declared(program.admin_url, "acme")
         pushes = [await Vendor(program.url, keys).push(prices(ALL, price="10.00"), key="1", wait=30)]
         await ended(program)
     async with stopped(site.engines) as data:
@@ -128,7 +128,7 @@ async def test_after_a_restore_the_same_prices_again_are_recognised(site: Site, 
     copy = tmp_path / "copy"
     async with site.running() as program:
         await program.started()
-        keys = await declared(program.url, "acme")
+        keys = await declared(program.admin_url, "acme")
         await ended(program)
     async with stopped(site.engines) as data:
         await copied(data, copy)
@@ -155,7 +155,7 @@ async def test_a_program_under_which_the_database_is_put_back_ends_and_starts_an
     copy = tmp_path / "copy"
     async with site.running() as program:
         await program.started()
-        keys = await declared(program.url, "acme")
+        keys = await declared(program.admin_url, "acme")
         vendor = Vendor(program.url, keys)
         pushes = [await vendor.push(prices(SOME, price="10.00"), key="1", wait=30)]
         async with stopped(site.engines) as data:

@@ -26,7 +26,7 @@ async def stocked(site: Site) -> tuple[Keys, Pushed]:
     """A supplier with ALL prices in the mall, whose full feeds nothing holds."""
     async with site.running() as program:
         await program.started()
-        keys = await declared(program.url, "acme", brakes={"withdraw": 1.0})
+        keys = await declared(program.admin_url, "acme", brakes={"withdraw": 1.0})
         return keys, await Vendor(program.url, keys).push(prices(ALL, price="10.00"), key="all", wait=60)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import orjson
@@ -16,8 +17,9 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PORT = "8080"
+SETTINGS = {"MALLGATE_PORT": "8080", "MALLGATE_ADMIN_PORT": "8081", "MALLGATE_OPS_PORT": "8082"}
 SIMULATOR_PORT = "8900"
+README_PORTS = (*SETTINGS.values(), SIMULATOR_PORT)
 
 MISSING = [tool for tool in ("bash", "curl", "git") if shutil.which(tool) is None]
 
@@ -46,10 +48,11 @@ def clone(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ports() -> tuple[str, str]:
-    """README's ports, of the gateway and of the simulator, may be taken here; these are not."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return str(one.getsockname()[1]), str(other.getsockname()[1])
+def ports() -> dict[str, str]:
+    """README's ports, of the gateway's servers and of the simulator, may be taken here; these are not."""
+    with ExitStack() as stack:
+        free = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in README_PORTS]
+        return {name: str(each.getsockname()[1]) for name, each in zip(README_PORTS, free, strict=True)}
 
 
 def pasted(lines: str, directory: Path, environment: dict[str, str]) -> tuple[int, str]:
@@ -80,14 +83,14 @@ def nothing_remains(clone: Path) -> Iterator[None]:
 
 @pytest.mark.skipif(bool(MISSING), reason=f"README's lines need {MISSING}")
 @pytest.mark.usefixtures("nothing_remains")
-def test_the_quick_start_can_be_pasted(clone: Path, ports: tuple[str, str]) -> None:
-    port, simulator_port = ports
+def test_the_quick_start_can_be_pasted(clone: Path, ports: dict[str, str]) -> None:
     lines = quick_start((clone / "README.md").read_text(encoding="utf-8"))
     assert lines.rstrip().endswith("kill %1 %2")
     row = clone / "contrib" / "examples" / "pulled.toml"
-    row.write_text(row.read_text(encoding="utf-8").replace(SIMULATOR_PORT, simulator_port), encoding="utf-8")
-    lines = lines.replace(f"127.0.0.1:{PORT}", f"127.0.0.1:{port}").replace(SIMULATOR_PORT, simulator_port)
-    status, printed = pasted(lines + "wait %2 && wait %1\n", clone, {"MALLGATE_PORT": port})
+    row.write_text(row.read_text(encoding="utf-8").replace(SIMULATOR_PORT, ports[SIMULATOR_PORT]), encoding="utf-8")
+    lines = re.sub("|".join(ports), lambda found: ports[found[0]], lines)
+    environment = {setting: ports[port] for setting, port in SETTINGS.items()}
+    status, printed = pasted(lines + "wait %2 && wait %1\n", clone, environment)
     story = printed + (clone / "mallgate.log").read_text(encoding="utf-8")
     assert status == 0, story
     answers = [orjson.loads(line) for line in printed.splitlines() if line.startswith("{")]

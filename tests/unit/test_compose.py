@@ -64,3 +64,12 @@ def test_the_image_is_made_of_what_the_tree_has() -> None:
     ]
     assert [source for source in sources if not (ROOT / source).exists()] == []
     assert {"gateway", "adapters", "schemas", "requirements.lock"} <= set(sources)
+
+
+def test_probes_and_operators_have_ports_of_their_own(services: dict[str, dict[str, Any]]) -> None:
+    told = dict(re.findall(r"\b(MALLGATE_[A-Z_]+)=(\S+)", DOCKERFILE))
+    own = {told[name] for name in ("MALLGATE_PORT", "MALLGATE_ADMIN_PORT", "MALLGATE_OPS_PORT")}
+    assert {port.split(":")[-1] for port in services["mallgate"]["ports"]} == own
+    assert set(re.findall(r"^EXPOSE (.+)$", DOCKERFILE, re.MULTILINE)[0].split()) == own
+    assert re.findall(r"http://127\.0\.0\.1:(\d+)/readyz", DOCKERFILE) == [told["MALLGATE_OPS_PORT"]]
+    assert not {"MALLGATE_ADMIN_HOST", "MALLGATE_OPS_HOST"} & told.keys()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -240,3 +241,51 @@ def test_secrets_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(secret_key="hush")
     assert "hush" not in str(caught.value)
+
+
+def test_each_kind_of_client_has_an_address_of_its_own() -> None:
+    settings = load_settings()
+    found = [settings.address, settings.admin_address, settings.ops_address]
+    assert [address.url for address in found] == [f"http://127.0.0.1:{port}" for port in (8080, 8081, 8082)]
+
+
+@pytest.mark.parametrize(
+    ("given", "admin", "ops"),
+    [
+        ({"port": 9000}, ("127.0.0.1", 9001), ("127.0.0.1", 9002)),
+        ({"port": 0}, ("127.0.0.1", 0), ("127.0.0.1", 0)),
+        ({"port": 0, "ops_port": 9100}, ("127.0.0.1", 0), ("127.0.0.1", 9100)),
+        ({"host": "0.0.0.0"}, ("127.0.0.1", 8081), ("127.0.0.1", 8082)),
+        (
+            {"admin_host": "10.0.0.1", "ops_host": "10.0.0.2", "admin_port": 80, "ops_port": 80},
+            ("10.0.0.1", 80),
+            ("10.0.0.2", 80),
+        ),
+        ({"port": 65535, "admin_port": 0, "ops_port": 0}, ("127.0.0.1", 0), ("127.0.0.1", 0)),
+    ],
+)
+def test_what_is_not_said_of_them_follows_the_port_and_stays_on_loopback(
+    given: dict[str, Any], admin: tuple[str, int], ops: tuple[str, int]
+) -> None:
+    settings = load_settings(**given)
+    assert (settings.admin_address, settings.ops_address) == (admin, ops)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"ops_port": 8080},
+        {"admin_port": 8080, "host": "0.0.0.0"},
+        {"ops_port": 8081},
+        {"port": 80, "ops_port": 80, "ops_host": "::"},
+        {"port": 65534},
+        {"port": 8080, "admin_host": "0.0.0.0", "admin_port": 9, "ops_host": "10.0.0.2", "ops_port": 9},
+    ],
+)
+def test_two_of_them_on_one_port_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="port"):
+        load_settings(**given)
+
+
+def test_an_ipv6_address_is_a_url() -> None:
+    assert load_settings(ops_host="::1").ops_address.url == "http://[::1]:8082"

@@ -110,7 +110,7 @@ class House:
 
     async def shop(self, **declaration: Any) -> Shop:
         """A new supplier with its keys."""
-        return Shop(self, await declared(self.program.url, next(_suppliers), **declaration))
+        return Shop(self, await declared(self.program.admin_url, next(_suppliers), **declaration))
 
 
 @dataclass(frozen=True)

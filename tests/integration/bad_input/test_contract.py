@@ -57,8 +57,11 @@ async def test_the_document_names_exactly_what_is_served(
         partitions=1,
     )
     async with open_services(settings) as services:
-        routes = compose(services).app.router.routes()
-        served = {(route.method, route.resource.canonical) for route in routes if route.resource is not None}
+        vendors = compose(services).vendors
+        assert vendors is not None
+        served = {
+            (each.method, each.resource.canonical) for each in vendors.router.routes() if each.resource is not None
+        }
     document = (await house.get("/openapi.json")).json
     told = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert told == {(method, path) for method, path in served if path.startswith("/v1/") and method not in HIDDEN}

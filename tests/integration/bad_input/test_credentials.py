@@ -188,7 +188,7 @@ async def test_a_second_request_does_not_overtake_the_first(
     environment = fault("produce.before", "stop", mark)
     async with running(*services, environment=environment) as frozen, running(*services) as other:
         await asyncio.gather(frozen.started(), other.started())
-        keys = await declared(other.url, "acme")
+        keys = await declared(other.admin_url, "acme")
         lines = [f"Authorization: Bearer {keys.bearer}", f"Content-Type: {NDJSON}", "Idempotency-Key: k-1"]
         sent = request("POST", PATH, lines, BODY)
         first = asyncio.create_task(send(frozen.url, sent))

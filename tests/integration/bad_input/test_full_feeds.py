@@ -48,7 +48,7 @@ async def became(shop: Shop, feed: str, state: str) -> dict[str, Any]:
 
 async def decide(shop: Shop, feed: str, verb: str, **sent: Any) -> tuple[int, dict[str, Any]]:
     """What an operator's decision is answered with."""
-    url = f"{shop.house.program.url}/admin/v1/feeds/{feed}/{verb}"
+    url = f"{shop.house.program.admin_url}/admin/v1/feeds/{feed}/{verb}"
     headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
     async with aiohttp.ClientSession(headers=headers) as session, session.post(url, json=sent) as response:
         return response.status, await response.json()

@@ -19,7 +19,7 @@ from tests.wire import Wire
 @pytest.fixture
 async def operator(house: House) -> AsyncIterator[aiohttp.ClientSession]:
     headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-    async with aiohttp.ClientSession(f"{house.program.url}/admin/v1/", headers=headers) as session:
+    async with aiohttp.ClientSession(f"{house.program.admin_url}/admin/v1/", headers=headers) as session:
         yield session
 
 

@@ -119,7 +119,7 @@ async def test_while_the_disk_is_full_nothing_is_promised(
         wrapper=on_a_disk_of("16m", tmp_path),
     ) as program:
         await program.started()
-        keys = await declared(program.url, "acme")
+        keys = await declared(program.admin_url, "acme")
         ballast = Path(f"/proc/{program.process.pid}/root{tmp_path}/ballast")
         await asyncio.to_thread(ballast.write_bytes, bytes(14 * MIB))
         refused(await push(program.url, keys, LARGE, "product"), "store_unavailable")

@@ -112,7 +112,7 @@ async def test_a_record_that_nobody_can_read_stops_no_partition(
     services = (engines.kafka_bootstrap, database, topic_prefix)
     async with running(*services) as program:
         await program.started()
-        keys = await declared(program.url, "acme")
+        keys = await declared(program.admin_url, "acme")
         program.signal(signal.SIGTERM)  # so that its partitions are free at once
         await program.ended()
     places = await swallow(engines.kafka_bootstrap, topic_prefix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from tests.integration.bad_input.conftest import NOTHING, House, Shop, request
+from tests.integration.bad_input.conftest import NOTHING, House, Shop, request, send
 from tests.program import ADMIN_TOKEN
 from tests.vendor import NDJSON
 
@@ -88,7 +88,7 @@ async def test_another_suppliers_feed_does_not_exist(house: House, shop: Shop, o
 async def test_a_key_for_stocks_feeds_no_prices(house: House, shop: Shop) -> None:
     operator = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
     async with (
-        aiohttp.ClientSession(f"{house.program.url}/admin/v1/", headers=operator) as session,
+        aiohttp.ClientSession(f"{house.program.admin_url}/admin/v1/", headers=operator) as session,
         session.post(f"suppliers/{shop.name}/keys", json={"kind": "bearer", "scopes": ["feeds:stock"]}) as response,
     ):
         narrow = (await response.json())["secret"]
@@ -134,3 +134,28 @@ async def test_a_supplier_with_too_much_rejected_is_told_its_quota_and_refused(h
     assert refused.json["expected"] == "at most 3,072"
     assert int(refused.headers["retry-after"]) <= 86_400
     assert (await shop.push(BODY)).status == 202
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/readyz", "/healthz", "/admin/v1/suppliers", "/admin/v1/feeds"])
+@pytest.mark.parametrize("prefix", ["", "/", "/.", "/v1/.."])
+async def test_nothing_of_operators_is_on_the_vendors_port(house: House, shop: Shop, path: str, prefix: str) -> None:
+    for headers in ((), (shop.bearer.strip(),), (f"Authorization: Bearer {ADMIN_TOKEN}",)):
+        answer = await house.send(request("GET", prefix + path, headers))
+        assert answer.problem == (404, "not_found")
+
+
+async def test_each_address_has_its_own_and_nothing_of_the_others(house: House) -> None:
+    program = house.program
+    statuses = {
+        (name, path): (await send(url, request("GET", path, ()))).status
+        for name, url in (("vendors", program.url), ("admin", program.admin_url), ("ops", program.ops_url))
+        for path in ("/docs", "/v1/feeds", "/admin/v1/feeds", "/metrics", "/readyz", "/healthz")
+    }
+    assert {place: status for place, status in statuses.items() if status != 404} == {
+        ("vendors", "/docs"): 200,
+        ("vendors", "/v1/feeds"): 401,
+        ("admin", "/admin/v1/feeds"): 401,
+        ("ops", "/metrics"): 200,
+        ("ops", "/readyz"): 200,
+        ("ops", "/healthz"): 200,
+    }

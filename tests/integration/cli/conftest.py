@@ -14,10 +14,9 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.app import Drain, compose, open_services, working
+from gateway.app import Drain, compose, open_services, serving, working
 from gateway.config import Bootstrap, kafka_environment, kafka_settings, load_settings
 from gateway.embedded import Engines
-from gateway.intake.server import serve
 
 TOKEN = "a-token-of-the-tests"
 SECRET_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -38,9 +37,10 @@ class Ended:
 
 @dataclass(frozen=True)
 class Shell:
-    """Runs `mallgate` with nothing in its environment but what is said. url: of the gateway."""
+    """Runs `mallgate` with nothing in its environment but what is said. url, admin_url: of the gateway."""
 
     url: str
+    admin_url: str
     environment: Mapping[str, str]
     folder: Path
 
@@ -77,13 +77,19 @@ async def mallgate(engines: Engines, database: str, topic_prefix: str, tmp_path:
         partitions=1,
         secret_key=SECRET_KEY,
         admin_token=TOKEN,
+        port=0,
     )
     async with open_services(settings) as services:
         stages = compose(services)
-        async with working(stages.jobs, Drain(1.0)), serve(stages.app, "127.0.0.1", 0, drain_timeout=1.0) as port:
-            url = f"http://127.0.0.1:{port}"
-            environment = _environment(engines.kafka_bootstrap, database, topic_prefix, url, tmp_path)
-            yield Shell(url, environment, tmp_path)
+        async with (
+            working(stages.jobs, Drain(1.0)),
+            serving(stages, settings, reuse_port=False, drain_timeout=1.0) as addresses,
+        ):
+            assert addresses.vendors is not None
+            assert addresses.admin is not None
+            url, admin_url = addresses.vendors.url, addresses.admin.url
+            environment = _environment(engines.kafka_bootstrap, database, topic_prefix, admin_url, tmp_path)
+            yield Shell(url, admin_url, environment, tmp_path)
 
 
 def _environment(bootstrap: Bootstrap, database: str, prefix: str, url: str, folder: Path) -> dict[str, str]:

@@ -87,7 +87,7 @@ async def test_no_input_is_answered_as_a_fault_of_ours(mallgate: Shell) -> None:
     faults, answered = [], set()
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as session:
         for method, path, body in questions():
-            url = URL(f"{mallgate.url}/admin/v1/{path}", encoded=True)
+            url = URL(f"{mallgate.admin_url}/admin/v1/{path}", encoded=True)
             async with session.request(method, url, json=body) as response:
                 answered.add(response.status)
                 if response.status >= 500:

@@ -49,7 +49,7 @@ class Ground:
     async def swept(self, simulator: Simulator, **changes: Any) -> AsyncIterator[Operator]:
         """A gateway that has pulled supplier `jd` as a whole."""
         async with self.program() as program:
-            operator = Operator(program.url)
+            operator = Operator(program.admin_url)
             await operator.declare(jd=row_of(simulator, **changes))
             await operator.until_swept("jd")
             await operator.until_finished()
@@ -85,4 +85,4 @@ async def shared(engines: Engines, template: str, tmp_path_factory: pytest.TempP
 async def operator(shared: Ground) -> AsyncIterator[Operator]:
     """The operator of one program for a whole module."""
     async with shared.program() as program:
-        yield Operator(program.url)
+        yield Operator(program.admin_url)

@@ -48,7 +48,7 @@ async def test_goods_that_are_always_busy_keep_no_others_from_their_prices(groun
         bad = sorted(truths(simulator))[7]
         busy = {"code": "5001", "message": "服务异常，请稍后重试"}
         simulator.faults.add(Rule("refused", "price/*", busy, skus=[bad]))
-        operator = Operator(program.url)
+        operator = Operator(program.admin_url)
         await operator.declare(jd=row_of(simulator, facets=["price"], pulls={"price": "1d"}))
         await _ended(operator, "price")
         prices = (await ground.latest())["price"]
@@ -60,7 +60,7 @@ async def test_goods_that_are_named_one_at_a_time_cost_one_question_each(ground:
         bad = sorted(truths(simulator))[3:8]
         words = {"code": "0010", "names": "{sku}不在您的商品池中", "each": 1}
         simulator.faults.add(Rule("refused", "price/*", words, skus=bad))
-        operator = Operator(program.url)
+        operator = Operator(program.admin_url)
         await operator.declare(jd=row_of(simulator, facets=["price"], pulls={"price": "1d"}))
         await operator.until_swept("jd", "price")
         await operator.until_finished()
@@ -94,7 +94,7 @@ async def test_an_area_that_is_refused_leaves_stock_of_the_others(ground: Ground
     async with ground.simulator(skus=60) as simulator, ground.program() as program:
         refused = {"code": "3009", "message": "区域限制校验没通过"}
         simulator.faults.add(Rule("refused", "stock/*", refused, area=OTHER))
-        operator = Operator(program.url)
+        operator = Operator(program.admin_url)
         options = {"areas": [AREA, OTHER]}
         await operator.declare(jd=row_of(simulator, facets=["stock"], pulls={"stock": "1d"}, options=options))
         await _ended(operator, "stock")

@@ -55,7 +55,7 @@ async def test_a_list_that_is_not_understood_fails_every_sweep_that_waits_for_it
     ground: Ground,
 ) -> None:
     async with ground.simulator() as simulator, ground.program() as program:
-        operator = Operator(program.url)
+        operator = Operator(program.admin_url)
         row = row_of(simulator, messages="1h")
         await operator.declare(jd=row)
         await operator.until_swept("jd")
@@ -103,7 +103,7 @@ async def test_a_facet_that_is_due_later_uses_the_same_list_and_withdraws_nothin
 
 async def test_a_list_of_other_settings_is_not_used(ground: Ground) -> None:
     async with ground.simulator() as simulator, ground.program() as program:
-        operator = Operator(program.url)
+        operator = Operator(program.admin_url)
         await operator.declare(jd=row_of(simulator))
         await operator.until_swept("jd")
         await operator.until_finished()
