@@ -50,12 +50,14 @@ from gateway.feeds.withdraw import Withdrawer
 from gateway.feeds.worker import LaneWorker
 from gateway.intake.answers import answer_problems
 from gateway.intake.body import BodyLimits
+from gateway.intake.clients import TrustedProxies
 from gateway.intake.docs import DocsRoutes
 from gateway.intake.feeds import FeedRoutes as VendorRoutes
 from gateway.intake.feeds import IntakeLimits
 from gateway.intake.ops import OpsRoutes
 from gateway.intake.reads import ReadRoutes
-from gateway.intake.server import serve
+from gateway.intake.server import ConnectionLimits, serve
+from gateway.intake.under_way import UnderWay
 from gateway.kafka import TOPICS, Bus, Producer, open_bus
 from gateway.outbox import Publisher
 from gateway.registry import Registry
@@ -185,10 +187,11 @@ async def serving(
     stages: Stages, settings: Settings, *, reuse_port: bool, drain_timeout: float
 ) -> AsyncIterator[Addresses]:
     """Serve what there is, each on an address of its own; that of vendors opens last and closes first."""
+    limits = ConnectionLimits(proxies=TrustedProxies(settings.trusted_proxies))
     async with AsyncExitStack() as stack:
 
         async def opened(app: web.Application, address: Address, setting: str, drain: float) -> Address:
-            site = serve(app, *address, setting=setting, reuse_port=reuse_port, drain_timeout=drain)
+            site = serve(app, *address, setting=setting, reuse_port=reuse_port, connections=limits, drain_timeout=drain)
             return address._replace(port=await stack.enter_async_context(site))
 
         ops = await opened(stages.ops, settings.ops_address, "MALLGATE_OPS_PORT", OPS_DRAIN_SECONDS)
@@ -291,6 +294,7 @@ def compose(services: Services) -> Stages:
         vendors = _application(
             _vendor_routes(services, admission, reports, waits), ReadRoutes(reads, services.live.keys), DocsRoutes()
         )
+        vendors.middlewares.append(UnderWay().count)
     if "console" in roles:
         comparisons = Comparisons(services.feed_pool, contents, feed_replays)
         admin = _application()

@@ -12,6 +12,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -122,6 +123,9 @@ class Settings(BaseSettings):
     ops_port: int | None = Field(
         None, ge=0, le=65535, description="port they listen on; unset: the second after MALLGATE_PORT"
     )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="comma-separated addresses and networks whose X-Forwarded-For names the client"
+    )
     roles: Annotated[tuple[Role, ...], NoDecode] = Field(ROLES, min_length=1, description="comma-separated parts")
     workers: int = Field(1, ge=1, le=128, description="processes to run")
 
@@ -152,7 +156,7 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(15.0, ge=1, le=300, description="seconds of silence that cost an owner its supplier")
     drain_timeout: float = Field(30.0, gt=0, le=3600, description="seconds to end in when told to stop")
 
-    _split = field_validator("roles", mode="before")(_comma_separated)
+    _split = field_validator("roles", "trusted_proxies", mode="before")(_comma_separated)
 
     @field_validator("data_dir", "spool_dir", "kafka_ssl_ca_file", "kafka_ssl_cert_file", "kafka_ssl_key_file")
     @classmethod

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gateway.deadletters import DeadLetterError
 from gateway.feeds.holds import NotHeldError, UnknownFeedError
 from gateway.intake.answers import PROBLEM_JSON, correlation
+from gateway.intake.clients import client_of
 from gateway.intake.problems import ProblemError, document
 from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.sdk.wire import shown
@@ -70,7 +71,7 @@ def authenticate(token: str | None, refused: Callable[[str], Awaitable[None]]) -
         scheme, _, sent = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         digest = hashlib.sha256(sent.strip().encode("utf-8", "surrogateescape")).digest()
         if expected is None or scheme.lower() != "bearer" or not hmac.compare_digest(digest, expected):
-            await refused(request.remote or "unknown")
+            await refused(client_of(request) or "unknown")
             raise ProblemError("admin_auth_invalid")
         said = request.headers.get(OPERATOR_HEADER, "")
         request[ACTOR] = f"bootstrap:{said}" if re.fullmatch(r"[\w.@-]{1,64}", said) else "bootstrap"

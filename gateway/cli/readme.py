@@ -59,7 +59,7 @@ def _variable(name: str, field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     match field.default:
-        case None | "":
+        case None | "" | ():
             return "–"
         case tuple() as several:
             return f"`{','.join(several)}`"

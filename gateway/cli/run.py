@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import resource
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -71,6 +72,7 @@ def run(
     configure(settings.log_format, settings.log_level)
     _collect_less_often()
     _give_memory_back()
+    _allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, embedded=embedded, share_port=share_port))
 
@@ -92,6 +94,13 @@ def _give_memory_back() -> None:
     """
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
+
+
+def _allow_many_connections() -> None:
+    """Each is an open file, of which systems often allow a thousand until they are asked for more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _roles(text: str | None) -> tuple[Role, ...] | None:
@@ -159,6 +168,7 @@ def _for_workers(settings: Settings) -> dict[str, str]:
         "MALLGATE_ADMIN_PORT": str(settings.admin_address.port),
         "MALLGATE_OPS_HOST": settings.ops_host,
         "MALLGATE_OPS_PORT": str(settings.ops_address.port),
+        "MALLGATE_TRUSTED_PROXIES": ",".join(map(str, settings.trusted_proxies)),
         "MALLGATE_ROLES": ",".join(settings.roles),
         "MALLGATE_DATA_DIR": str(settings.data_dir),
         "MALLGATE_WORKERS": "1",

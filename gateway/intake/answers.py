@@ -14,6 +14,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestPayloadError
 
+from gateway.intake.clients import client_of
 from gateway.intake.correlation import Correlation, correlate
 from gateway.intake.pace import TooSlowError
 from gateway.intake.problems import Fate, ProblemError, document, retry_after, try_again_later
@@ -87,7 +88,7 @@ def respond(request: web.BaseRequest, error: ProblemError) -> web.Response:
 async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer what is raised: a ProblemError as it says, "try again later" as 429 or 503, anything else as our fault."""
     ids = correlation(request)
-    told = {"request_id": ids.request_id, "trace_id": ids.trace_id, "peer": request.remote}
+    told = {"request_id": ids.request_id, "trace_id": ids.trace_id, "peer": client_of(request)}
     with structlog.contextvars.bound_contextvars(**told):
         try:
             return await handler(request)

@@ -15,8 +15,10 @@ from typing import Protocol
 
 from aiohttp import hdrs, web
 
+from gateway.intake.clients import client_of, site_of
 from gateway.intake.problems import ProblemError
 from gateway.intake.signature import Signature, SignedHead, secret_bytes, signed_head
+from gateway.intake.under_way import count_credential
 from gateway.suppliers import Caller, InvalidCredentialError, WebhookKey
 
 SUPPLIER_HEADER = "webhook-supplier"
@@ -73,7 +75,7 @@ async def authenticate(
     """The caller, or its claim. clock: seconds since 1970.
 
     Raises ProblemError (auth_missing, auth_invalid, signature_invalid, tenant_mismatch, bad_header,
-    timestamp_out_of_window) and ServiceUnavailableError.
+    timestamp_out_of_window, requests_limit) and ServiceUnavailableError.
     """
     for name in _ONCE:
         if len(request.headers.getall(name, [])) > 1:
@@ -83,6 +85,7 @@ async def authenticate(
         caller = await _bearer(authorization, credentials)
         if request.headers.get(SUPPLIER_HEADER, caller.supplier) != caller.supplier:
             raise ProblemError("tenant_mismatch", path=SUPPLIER_HEADER)
+        count_credential(request, caller.key_id)
         return caller
     if "webhook-signature" in request.headers and SUPPLIER_HEADER in request.headers:
         return await _claim(request, credentials, clock())
@@ -116,4 +119,6 @@ async def _claim(request: web.BaseRequest, credentials: Credentials, now: float)
     keys = await credentials.webhook_keys(supplier)
     if not keys:
         raise ProblemError("signature_invalid", subcode="no_key")
+    # For whom claims it and from where: nobody is kept out by others that sign in his name.
+    count_credential(request, f"claimed of {supplier} by {site_of(client_of(request))}")
     return Claim(head, keys, credentials.used)

@@ -17,6 +17,7 @@ from aiohttp import hdrs, web
 
 from gateway.feeds.chunk import MAX_FEED_RECORDS, Chunker, ChunkSpan
 from gateway.intake.auth import Claim
+from gateway.intake.clients import client_of, site_of
 from gateway.intake.encoding import PIECE, Decoder, decoder_for
 from gateway.intake.expect import tell_to_go_on
 from gateway.intake.framing import Framed, Framer, framer_for
@@ -167,7 +168,7 @@ async def _verify(request: web.BaseRequest, claim: Claim, spool: Spool, unverifi
     """Spool the body, and who signed it. Raises ProblemError when there is no room, time or signature for it."""
     limits = unverified.limits
     advice = "Signed bodies are smaller; send larger ones with Authorization: Bearer."
-    with unverified.share(request.remote or "") as share:
+    with unverified.share(site_of(client_of(request))) as share:
         share.cover(min(request.content_length or 0, limits.body))
         try:
             async with asyncio.timeout(limits.seconds):

@@ -75,6 +75,7 @@ class Connection(RequestHandler):
         "_header_timer",
         "_outflow",
         "_partial",
+        "_refusal",
         "_server",
         "_socket",
         "_upload",
@@ -99,6 +100,7 @@ class Connection(RequestHandler):
         self._socket: asyncio.Transport | None = None  # aiohttp forgets the transport while it still sends
         self._outflow = Outflow()
         self._deadlines = deadlines
+        self._refusal: ProblemError | None = None  # there is no room: what the first request is told
         self._partial = False  # whether bytes of a request have come whose headers are not complete
         self._header_timer: asyncio.TimerHandle | None = None
         self._upload: _Upload | None = None
@@ -136,10 +138,8 @@ class Connection(RequestHandler):
         self._socket = cast("asyncio.Transport", transport)
         limit_unsent(self._socket)
         super().connection_made(transport)
-        if self._server.admit(self):
-            self._expect_headers()
-        else:
-            self.force_close()
+        self._refusal = self._server.admit(self)
+        self._expect_headers()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop every clock."""
@@ -207,7 +207,8 @@ class Connection(RequestHandler):
             log.error("connection.failed", reason=str(args[0]) if args else "", exc_info=kwargs.get("exc_info"))
 
     def _expect_headers(self) -> None:
-        self._header_timer = self._loop.call_later(self._deadlines.header, self._headers_overdue)
+        patience = self._deadlines.header if self._refusal is None else self._deadlines.linger
+        self._header_timer = self._loop.call_later(patience, self._headers_overdue)
 
     def _headers_ended(self) -> None:
         self._partial = False
@@ -227,10 +228,13 @@ class Connection(RequestHandler):
 
     def _refuse_heads(self) -> None:
         """Put an error in the place of each request that is not to reach the application; the connection ends there."""
-        for index, (head, _) in enumerate(self._messages):
-            problem = refusal_of(head) if isinstance(head, RawRequestMessage) else None
-            if problem is not None:
+        for index, (head, body) in enumerate(self._messages):
+            if not isinstance(head, RawRequestMessage):
+                continue
+            if problem := refusal_of(head):
                 self._messages[index] = _refused(problem)
+            elif self._refusal is not None:  # its body is read on for a while, as of any request that is refused
+                self._messages[index] = (_refused(self._refusal)[0], body)
 
     def _request_began(self, message: RawRequestMessage | _ErrInfo, body: StreamReader) -> None:
         """Watch the body of the newest request, if it is still to come."""

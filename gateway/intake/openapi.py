@@ -69,8 +69,8 @@ LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}
 SIGNED: Sequence[Mapping[str, Sequence[str]]] = ({"webhookSupplier": [], "webhookSignature": []},)
 """How a push may say who it is from, beside an API key."""
 
-LOOKED = ("bearer_required",)
-"""What all but a push can be refused with as well: no signature covers them."""
+LOOKED = ("bearer_required", "rate_limited")
+"""What all but a push can be refused with as well: no signature covers them; each has a share."""
 
 ALWAYS = (
     "auth_missing",
@@ -81,6 +81,9 @@ ALWAYS = (
     "bad_parameter",
     "scope_denied",
     "tenant_mismatch",
+    "connections_limit",
+    "requests_limit",
+    "server_full",
     "store_unavailable",
 )
 

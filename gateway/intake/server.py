@@ -1,4 +1,4 @@
-"""The HTTP server of every role: deadlines, caps per client address, problem+json everywhere, an orderly end."""
+"""The HTTP server of every role: deadlines, caps on connections, problem+json everywhere, an orderly end."""
 
 from __future__ import annotations
 
@@ -7,17 +7,35 @@ import os
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
 from aiohttp import web
 
 from gateway.intake.answers import answer_problems, measure, stamp
+from gateway.intake.clients import TrustedProxies, note_client, site_of
 from gateway.intake.connection import Connection, Deadlines
+from gateway.intake.problems import ProblemError
 from gateway.sdk.errors import ConfigError
+from gateway.telemetry import metrics
 
-MAX_PER_ADDRESS = 512
-"""Connections of one client address to one process."""
+RETRY_AFTER = 1.0
+"""Seconds after which who found no room may try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Connections to one process: of one client, of all clients, and those that wait to be told that there is no room.
+
+    proxies: whose connections are many clients' and have no bound of their own.
+    """
+
+    per_client: int = 512
+    in_all: int = 4096
+    refused: int = 512
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
+
 
 LOOKS_PER_DEADLINE = 8
 """How often within the deadline of a write it is seen whether the client takes anything."""
@@ -34,45 +52,68 @@ class AddressError(ConfigError):
 
 
 class Server(web.Server):
-    """Makes connections, and knows how many each client address has."""
+    """Makes connections, and knows how many each client has: behind a proxy of ours that is for requests to tell."""
 
-    def __init__(self, app: web.Application, deadlines: Deadlines, max_per_address: int) -> None:
+    def __init__(self, app: web.Application, deadlines: Deadlines, limits: ConnectionLimits) -> None:
         # The whole application is inside: what its router or its middlewares raise is answered alike.
-        handler = partial(measure, handler=partial(answer_problems, handler=app._handle))  # noqa: SLF001 - as AppRunner does
+        answering = partial(measure, handler=partial(answer_problems, handler=app._handle))  # noqa: SLF001 - as AppRunner does
+        handler = partial(note_client, proxies=limits.proxies, handler=answering)
         super().__init__(handler, request_factory=app._make_request)  # noqa: SLF001
         self._deadlines = deadlines
-        self._max_per_address = max_per_address
-        # By age: a dict, because the oldest idle one has to make room.
-        self._by_address: defaultdict[str, dict[Connection, None]] = defaultdict(dict)
+        self._limits = limits
+        # By age: dicts, because the oldest has to make room.
+        self._open: dict[Connection, None] = {}
+        self._by_client: defaultdict[str, dict[Connection, None]] = defaultdict(dict)
+        self._refused: dict[Connection, None] = {}
         self._emptied = asyncio.Event()
 
     def __call__(self) -> Connection:
         """A connection for the transport that asyncio has accepted."""
         return Connection(self, loop=self._loop, deadlines=self._deadlines)
 
-    def admit(self, connection: Connection) -> bool:
-        """Count the connection; False when its address has no room.
+    def admit(self, connection: Connection) -> ProblemError | None:
+        """Count the connection; what its first request is to be answered with when there is no room for it.
 
-        A full address loses its oldest idle connection first, so that idle ones never keep a request out.
+        A client that has all of its own loses its oldest idle one first, so that idle ones never keep a request out.
         """
-        siblings = self._by_address[connection.address]
-        if len(siblings) >= self._max_per_address:
+        self._open[connection] = None
+        refusal = self._refusal(connection)
+        if refusal is None:
+            self._by_client[site_of(connection.address)][connection] = None
+            return None
+        metrics.http_connections_cut_total.labels("refused").inc()
+        log.warning("connection.refused", peer=connection.address, code=refusal.code, open=len(self._open))
+        if len(self._refused) >= self._limits.refused:
+            oldest = next(iter(self._refused))
+            del self._refused[oldest]
+            oldest.force_close()
+        self._refused[connection] = None
+        return refusal
+
+    def _refusal(self, connection: Connection) -> ProblemError | None:
+        limits, proxied = self._limits, connection.address in self._limits.proxies
+        siblings = self._by_client.get(site_of(connection.address), {})
+        if not proxied and len(siblings) >= limits.per_client:
             idle = next((each for each in siblings if each.idle), None)
             if idle is None:
-                log.warning("connection.refused", address=connection.address, open=len(siblings))
-                return False
+                expected = f"at most {limits.per_client}"
+                return ProblemError("connections_limit", expected=expected, retry_after=RETRY_AFTER)
             del siblings[idle]
             idle.force_close()
-        siblings[connection] = None
-        return True
+        if len(self._open) - len(self._refused) > limits.in_all:
+            return ProblemError("server_full", retry_after=RETRY_AFTER)
+        return None
 
     def release(self, connection: Connection) -> None:
         """The connection is gone."""
-        siblings = self._by_address[connection.address]
+        self._open.pop(connection, None)
+        self._refused.pop(connection, None)
+        site = site_of(connection.address)
+        siblings = self._by_client.get(site, {})
         siblings.pop(connection, None)
         if not siblings:
-            del self._by_address[connection.address]
-        if not self._by_address:
+            self._by_client.pop(site, None)
+        if not self._open:
             self._emptied.set()
 
     async def watch(self) -> None:
@@ -80,17 +121,16 @@ class Server(web.Server):
         while True:
             await asyncio.sleep(self._deadlines.write / LOOKS_PER_DEADLINE)
             now = self._loop.time()
-            for siblings in list(self._by_address.values()):
-                for connection in list(siblings):
-                    connection.cut_if_stalled(now)
+            for connection in list(self._open):
+                connection.cut_if_stalled(now)
 
     async def drain(self, seconds: float) -> None:
         """Let every request under way end, uploads included; close what is idle at once."""
-        open_connections = [each for siblings in self._by_address.values() for each in siblings]
+        connections = list(self._open)
         self._emptied.clear()
-        for connection in open_connections:
+        for connection in connections:
             connection.retire()
-        if open_connections:
+        if connections:
             try:
                 await asyncio.wait_for(self._emptied.wait(), seconds)
             except TimeoutError:
@@ -100,12 +140,12 @@ class Server(web.Server):
 class Runner(web.AppRunner):
     """aiohttp's runner, with our server in it."""
 
-    def __init__(self, app: web.Application, *, deadlines: Deadlines, max_per_address: int, drain: float) -> None:
+    def __init__(self, app: web.Application, *, deadlines: Deadlines, limits: ConnectionLimits, drain: float) -> None:
         # What is left after draining has had its time: it is cancelled at once.
         super().__init__(app, shutdown_timeout=0.1)
         app.on_response_prepare.append(stamp)
         self._deadlines = deadlines
-        self._max_per_address = max_per_address
+        self._limits = limits
         self._drain = drain
 
     async def watch(self) -> None:
@@ -123,7 +163,7 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> Server:
         await super()._make_server()
-        return Server(self.app, self._deadlines, self._max_per_address)
+        return Server(self.app, self._deadlines, self._limits)
 
 
 @asynccontextmanager
@@ -135,16 +175,18 @@ async def serve(
     setting: str = "--port or MALLGATE_PORT",
     reuse_port: bool = False,
     deadlines: Deadlines | None = None,
-    max_per_address: int = MAX_PER_ADDRESS,
+    connections: ConnectionLimits | None = None,
     drain_timeout: float = 30.0,
 ) -> AsyncIterator[int]:
     """Serve `app` while the block runs; the port it listens on (a free one for port 0).
 
     setting: what chooses the port; reuse_port: several processes listen on one port and the kernel spreads connections
-    over them. drain_timeout: seconds for requests under way at the end. Raises AddressError when the address cannot be
-    had.
+    over them; connections: how many there may be; drain_timeout: seconds for requests under way at the end. Raises
+    AddressError when the address cannot be had.
     """
-    runner = Runner(app, deadlines=deadlines or Deadlines(), max_per_address=max_per_address, drain=drain_timeout)
+    runner = Runner(
+        app, deadlines=deadlines or Deadlines(), limits=connections or ConnectionLimits(), drain=drain_timeout
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, reuse_port=reuse_port, backlog=1024)

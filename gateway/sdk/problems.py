@@ -89,6 +89,21 @@ PROBLEMS: Mapping[str, Problem] = _table(
         "来自该地址的未验证签名内容过多。",
         retryable=True,
     ),
+    Problem(
+        "connections_limit",
+        429,
+        "Too many connections of this client are open.",
+        "该客户端的连接过多。",
+        retryable=True,
+    ),
+    Problem(
+        "requests_limit",
+        429,
+        "Too many requests of this client or credential are under way.",
+        "该客户端或凭证正在处理的请求过多。",
+        retryable=True,
+    ),
+    Problem("server_full", 503, "Too many connections are open.", "连接总数过多。", retryable=True),
     Problem("unverified_full", 503, "Too many signed bodies are under way.", "未验证的签名内容过多。", retryable=True),
     Problem(
         "supplier_paused",

@@ -162,8 +162,8 @@ http_request_seconds = _histogram(
 http_connections_cut_total = _counter(
     "http_connections_cut_total",
     "reason",
-    meaning="Connections that the gateway ended or refused: stalled (the client took nothing of its answer).",
-    remedy="Rising: connection.stalled in the log names the peer, whose client or network has stopped reading.",
+    meaning="Connections cut off: stalled (its client took nothing of its answer), refused (there was no room for it).",
+    remedy="The log names the peers: connection.stalled, connection.refused. Behind a proxy: MALLGATE_TRUSTED_PROXIES.",
 )
 pulls_total = _counter(
     "pulls_total",

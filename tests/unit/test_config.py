@@ -289,3 +289,15 @@ def test_two_of_them_on_one_port_are_refused(given: dict[str, Any]) -> None:
 
 def test_an_ipv6_address_is_a_url() -> None:
     assert load_settings(ops_host="::1").ops_address.url == "http://[::1]:8082"
+
+
+def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().trusted_proxies == ()
+    monkeypatch.setenv("MALLGATE_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,fd00::/8")
+    assert list(map(str, load_settings().trusted_proxies)) == ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"]
+
+
+@pytest.mark.parametrize("text", ["proxy.example", "10.0.0.0/33", "10.0.0.1/8", "*"])
+def test_what_is_no_address_is_no_trusted_proxy(text: str) -> None:
+    with pytest.raises(ConfigError, match="trusted_proxies"):
+        load_settings(trusted_proxies=text)

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.intake.connection import Deadlines
 from gateway.intake.pace import PaceRule
+from gateway.intake.server import ConnectionLimits
 from tests.integration.intake.conftest import Gate, Serving, head
 
 SOON = Deadlines(header=0.2, idle=60, linger=0.2, body=PaceRule(grace=0.2, min_rate=1_000_000, absolute=60))
@@ -110,7 +111,7 @@ async def test_a_connection_without_a_request_is_closed(serving: Serving, asked_
 
 
 async def test_two_thousand_idle_connections_keep_nobody_out(serving: Serving) -> None:
-    async with serving(max_per_address=64, deadlines=PATIENT) as gate:
+    async with serving(connections=ConnectionLimits(per_client=64), deadlines=PATIENT) as gate:
         idle = []
         for _ in range(40):
             idle += await asyncio.gather(*(gate.connect() for _ in range(50)))
@@ -122,14 +123,19 @@ async def test_two_thousand_idle_connections_keep_nobody_out(serving: Serving) -
         assert (await elsewhere.answer()).status == 200
 
 
-async def test_an_address_whose_connections_are_all_busy_gets_no_more_and_others_do(serving: Serving) -> None:
-    async with serving(max_per_address=2, deadlines=PATIENT) as gate:
+async def test_an_address_whose_connections_are_all_busy_is_told_so_and_others_are_served(serving: Serving) -> None:
+    async with serving(connections=ConnectionLimits(per_client=2), deadlines=PATIENT) as gate:
         busy = [await gate.connect() for _ in range(2)]
         for wire in busy:
             await wire.send("GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
             await gate.desk.began.wait()
             gate.desk.began.clear()
-        assert await (await gate.connect()).closed() == b""
+        silent = await gate.connect()
+        for body in (b"{}", b"{}\n" * 500_000):
+            answer = await gate.push(body)
+            assert answer.problem == (429, "connections_limit")
+            assert answer.headers["retry-after"] == "1"
+        assert await silent.closed() == b""
         elsewhere = await gate.connect("127.0.0.2")
         await elsewhere.send("GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await elsewhere.answer()).status == 200
