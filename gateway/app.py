@@ -48,16 +48,16 @@ from gateway.feeds.unread import MissingChunks
 from gateway.feeds.waits import Waits
 from gateway.feeds.withdraw import Withdrawer
 from gateway.feeds.worker import LaneWorker
-from gateway.intake.answers import answer_problems
+from gateway.http.answers import answer_problems
+from gateway.http.clients import TrustedProxies
+from gateway.http.ops import OpsRoutes
+from gateway.http.server import ConnectionLimits, serve
+from gateway.http.under_way import UnderWay
 from gateway.intake.body import BodyLimits
-from gateway.intake.clients import TrustedProxies
 from gateway.intake.docs import DocsRoutes
 from gateway.intake.feeds import FeedRoutes as VendorRoutes
 from gateway.intake.feeds import IntakeLimits
-from gateway.intake.ops import OpsRoutes
 from gateway.intake.reads import ReadRoutes
-from gateway.intake.server import ConnectionLimits, serve
-from gateway.intake.under_way import UnderWay
 from gateway.kafka import TOPICS, Bus, Producer, open_bus
 from gateway.outbox import Publisher
 from gateway.registry import Registry

@@ -12,7 +12,7 @@ from gateway.admin.http import ACTOR, Sent, answer, asked, sent
 from gateway.feeds.admit import FeedState
 from gateway.feeds.holds import Holds
 from gateway.feeds.report import NEWEST, FeedStatus, Reports
-from gateway.intake.problems import ProblemError
+from gateway.http.problems import ProblemError
 from gateway.sdk.problems import PROBLEMS
 from schemas.catalog import Facet
 

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.deadletters import DeadLetterError
 from gateway.feeds.holds import NotHeldError, UnknownFeedError
-from gateway.intake.answers import PROBLEM_JSON, correlation
-from gateway.intake.clients import client_of
-from gateway.intake.problems import ProblemError, document
+from gateway.http.answers import PROBLEM_JSON, correlation
+from gateway.http.clients import client_of
+from gateway.http.problems import ProblemError, document
 from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.sdk.wire import shown
 from gateway.sessions import NotOwnedError, NotPulledError

@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from gateway.admin.http import ACTOR, Sent, answer, asked, sent, sent_json
-from gateway.intake.problems import ProblemError
+from gateway.http.problems import ProblemError
 from gateway.registry import Registry
 from gateway.suppliers import SCOPES, KeyKind, Keys, Supplier, Suppliers
 from gateway.suppliers.declarations import parse

@@ -15,10 +15,10 @@ from typing import Protocol
 
 from aiohttp import hdrs, web
 
-from gateway.intake.clients import client_of, site_of
-from gateway.intake.problems import ProblemError
+from gateway.http.clients import client_of, site_of
+from gateway.http.problems import ProblemError
+from gateway.http.under_way import count_credential
 from gateway.intake.signature import Signature, SignedHead, secret_bytes, signed_head
-from gateway.intake.under_way import count_credential
 from gateway.suppliers import Caller, InvalidCredentialError, WebhookKey
 
 SUPPLIER_HEADER = "webhook-supplier"

@@ -9,7 +9,7 @@ what its id names is refused. Any library signs such an id: it takes whatever id
 from __future__ import annotations
 
 from gateway.feeds.chunk import Mode
-from gateway.intake.problems import ProblemError
+from gateway.http.problems import ProblemError
 from schemas.catalog import Facet
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 from gateway.feeds.chunk import MAX_FEED_RECORDS, Chunker, ChunkSpan
+from gateway.http.clients import client_of, site_of
+from gateway.http.problems import ProblemError
 from gateway.intake.auth import Claim
-from gateway.intake.clients import client_of, site_of
 from gateway.intake.encoding import PIECE, Decoder, decoder_for
 from gateway.intake.expect import tell_to_go_on
 from gateway.intake.framing import Framed, Framer, framer_for
-from gateway.intake.problems import ProblemError
 from gateway.intake.spool import Spool
 from gateway.intake.unverified import UnverifiedBytes
 from gateway.suppliers import Caller

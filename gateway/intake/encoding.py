@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from gateway.intake.problems import ProblemError
+from gateway.http.problems import ProblemError
 
 PIECE = 16 * 1024
 """Bytes that a decoder hands out at once, at most: what is made of them is one stretch of work."""

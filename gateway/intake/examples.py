@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.intake.problems import Document, ProblemError, document
+from gateway.http.problems import Document, ProblemError, document
 from schemas.catalog import Facet
 
 RECORDS: Mapping[Facet, dict[str, Any]] = {

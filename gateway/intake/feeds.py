@@ -22,7 +22,8 @@ from gateway.feeds.chunk import Mode
 from gateway.feeds.rejections import LEAST, quota_of
 from gateway.feeds.report import Reports
 from gateway.feeds.waits import Waits
-from gateway.intake.answers import FATE, correlation
+from gateway.http.answers import FATE, correlation
+from gateway.http.problems import Fate, ProblemError
 from gateway.intake.auth import Claim, Credentials, authenticate
 from gateway.intake.binding import id_prefix, refuse_unbound
 from gateway.intake.body import BodyLimits, content_encoding, receive
@@ -30,7 +31,6 @@ from gateway.intake.encoding import is_compressed
 from gateway.intake.expect import note_expectation
 from gateway.intake.framing import format_of
 from gateway.intake.parameters import choice_of, facet_of, idempotency_key_of, refuse_unknown, wait_of
-from gateway.intake.problems import Fate, ProblemError
 from gateway.intake.quotas import Allowance, Quotas
 from gateway.intake.unverified import UnverifiedBytes, UnverifiedLimits
 from gateway.intake.views import feed_view

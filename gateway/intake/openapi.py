@@ -16,9 +16,9 @@ from pydantic.json_schema import models_json_schema
 from gateway.feeds.admit import FeedState
 from gateway.feeds.chunk import Mode
 from gateway.feeds.report import NEWEST
+from gateway.http.problems import Document
 from gateway.intake.examples import FEED_ANSWER, RECORDS, refusal
 from gateway.intake.parameters import KEY, MAX_PAGE, MAX_WAIT
-from gateway.intake.problems import Document
 from gateway.intake.views import FeedList, FeedView, ItemView, ReportRow
 from gateway.sdk.problems import PROBLEMS
 from schemas.catalog import Facet

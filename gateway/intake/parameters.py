@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from gateway.intake.problems import ProblemError
+from gateway.http.problems import ProblemError
 from schemas.catalog import Facet
 
 Choice = TypeVar("Choice", bound=StrEnum)

@@ -12,9 +12,9 @@ from aiohttp import hdrs, web
 
 from gateway.feeds.admit import FeedState
 from gateway.feeds.report import NEWEST, FeedStatus, Reports
+from gateway.http.problems import ProblemError
 from gateway.intake.auth import Credentials, authenticate_bearer
 from gateway.intake.parameters import MAX_PAGE, choice_of, facet_of, feed_no_of, number_of, refuse_unknown
-from gateway.intake.problems import ProblemError
 from gateway.intake.tables import csv_head, csv_rows, json_lines
 from gateway.intake.views import FeedList, feed_view, item_view, report_row
 from gateway.suppliers import Caller

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.intake.problems import ProblemError
+from gateway.http.problems import ProblemError
 
 TOLERANCE = 300
 """Seconds that a signature's time may be off, either way."""

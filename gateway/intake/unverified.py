@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from gateway.intake.problems import ProblemError
+from gateway.http.problems import ProblemError
 
 MIB = 1024 * 1024
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
+from gateway.http.problems import ProblemError
 from gateway.intake.framing.json_document import JsonFramer
 from gateway.intake.framing.ndjson import NdjsonFramer
-from gateway.intake.problems import ProblemError
 
 Framed = tuple[int, bytes]
 """One record: the line of the body that it begins in, from 1, and its bytes as sent."""

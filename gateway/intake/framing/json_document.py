@@ -16,7 +16,7 @@ from enum import Enum, auto
 from typing import NoReturn, cast
 
 from gateway.feeds.chunk import MAX_CARRIED
-from gateway.intake.problems import ProblemError
+from gateway.http.problems import ProblemError
 from gateway.sdk.wire import MAX_VALUES
 
 # Where an unfinished token stops the decoder short of the window's end: "-Infinity", a pair of \u escapes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.feeds.chunk import MAX_CARRIED
-from gateway.intake.problems import ProblemError
+from gateway.http.problems import ProblemError
 
 _BLANK = b" \t\r"
 

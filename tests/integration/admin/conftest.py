@@ -12,7 +12,7 @@ from gateway.admin.audit import AuditRoutes, FailedLogins
 from gateway.admin.deadletters import DeadLetterRoutes
 from gateway.admin.suppliers import SupplierRoutes
 from gateway.deadletters import DeadLetters
-from gateway.intake.server import serve
+from gateway.http.server import serve
 from gateway.outbound import AdminClient
 from gateway.registry import Registry
 from gateway.store import Pool

@@ -15,10 +15,10 @@ import pytest
 from aiohttp import web
 
 from gateway.feeds.chunk import decode
+from gateway.http.server import serve
 from gateway.intake.auth import Claim
 from gateway.intake.body import BodyLimits, receive
 from gateway.intake.expect import note_expectation
-from gateway.intake.server import serve
 from gateway.intake.signature import signed_head
 from gateway.intake.unverified import UnverifiedBytes, UnverifiedLimits
 from gateway.kafka import KafkaUnavailableError

@@ -15,10 +15,10 @@ import orjson
 import pytest
 from aiohttp import web
 
+from gateway.http.server import serve
 from gateway.intake.auth import authenticate
 from gateway.intake.body import BodyLimits
 from gateway.intake.expect import note_expectation
-from gateway.intake.server import serve
 from gateway.store import Pool
 from gateway.suppliers import Caller, IssuedKey, KeyKind, Keyring, Keys, SecretBox, SupplierConfig, Suppliers
 from tests.integration.intake.conftest import Desk, Gate, head

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from gateway.feeds.chunk import MAX_CARRIED, MAX_CHUNK, MAX_RECORD
+from gateway.http.connection import Deadlines
 from gateway.intake.body import BodyLimits
-from gateway.intake.connection import Deadlines
 from gateway.intake.unverified import UnverifiedLimits
 from tests.integration.intake.conftest import SECRET, SIGNED_AT, Gate, Serving, head
 

@@ -9,12 +9,12 @@ from ipaddress import ip_network
 
 from aiohttp import web
 
-from gateway.intake.answers import answer_problems
+from gateway.http.answers import answer_problems
+from gateway.http.clients import TrustedProxies, client_of
+from gateway.http.connection import Deadlines
+from gateway.http.server import ConnectionLimits, serve
+from gateway.http.under_way import RequestLimits, UnderWay, count_credential
 from gateway.intake.body import BodyLimits
-from gateway.intake.clients import TrustedProxies, client_of
-from gateway.intake.connection import Deadlines
-from gateway.intake.server import ConnectionLimits, serve
-from gateway.intake.under_way import RequestLimits, UnderWay, count_credential
 from tests.integration.intake.conftest import Desk, Gate, Serving
 from tests.wire import Answer, Wire
 

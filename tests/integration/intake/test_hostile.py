@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.intake.connection import Deadlines
-from gateway.intake.pace import PaceRule
-from gateway.intake.server import ConnectionLimits
+from gateway.http.connection import Deadlines
+from gateway.http.pace import PaceRule
+from gateway.http.server import ConnectionLimits
 from tests.integration.intake.conftest import Gate, Serving, head
 
 SOON = Deadlines(header=0.2, idle=60, linger=0.2, body=PaceRule(grace=0.2, min_rate=1_000_000, absolute=60))

@@ -15,10 +15,10 @@ from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.report import Reports
 from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.waits import Waits
-from gateway.intake.answers import answer_problems
+from gateway.http.answers import answer_problems
+from gateway.http.server import serve
 from gateway.intake.body import BodyLimits
 from gateway.intake.feeds import FeedRoutes, IntakeLimits
-from gateway.intake.server import serve
 from gateway.kafka import Bus
 from gateway.registry import Registry
 from gateway.store import Pool

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.intake.server import AddressError
+from gateway.http.server import AddressError
 from gateway.telemetry import metrics
 from tests.integration.intake.conftest import Gate, Serving, head
 

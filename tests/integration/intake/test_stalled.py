@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.intake.connection import Deadlines
+from gateway.http.connection import Deadlines
 from gateway.telemetry.metrics import REGISTRY
 from tests.eventually import eventually
 from tests.integration.intake.conftest import LONG_PIECES, PIECE, Serving

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.feeds.chunk import Mode
+from gateway.http.problems import ProblemError
 from gateway.intake.binding import id_prefix, refuse_unbound
 from gateway.intake.framing import FRAMERS
-from gateway.intake.problems import ProblemError
 from gateway.intake.signature import signed_head
 from schemas.catalog import Facet
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.http.problems import ProblemError
 from gateway.intake.encoding import MAX_MEMBERS, PIECE, decoder_for
-from gateway.intake.problems import ProblemError
 
 LIMIT = 64 * 1024 * 1024
 CUTS = st.lists(st.integers(0, 10_000), max_size=8)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.feeds.chunk import MAX_CARRIED
+from gateway.http.problems import ProblemError
 from gateway.intake.framing.json_document import JsonFramer
-from gateway.intake.problems import ProblemError
 
 SPACE = st.sampled_from(["", " ", "\n", "\r\n", "\t  ", "\n\n"])
 NUMBERS = st.sampled_from(["0", "-1", "12.50", "1e400", "-0.0E+7", "9" * 60])

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.feeds.chunk import MAX_CARRIED
+from gateway.http.problems import ProblemError
 from gateway.intake.framing.json_document import _LONG, JsonFramer, _Extent
-from gateway.intake.problems import ProblemError
 
 CROWD = b'{"a":[' + b'[],"]",' * 40_000 + b"1]}"
 TEXTS = json.dumps({"a": ['"]}\\' * 30_000]}).encode()

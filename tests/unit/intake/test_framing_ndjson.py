@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.feeds.chunk import MAX_CARRIED
+from gateway.http.problems import ProblemError
 from gateway.intake.framing.ndjson import NdjsonFramer
-from gateway.intake.problems import ProblemError
 
 LINES = st.lists(
     st.one_of(

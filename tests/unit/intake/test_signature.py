@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from standardwebhooks.webhooks import Webhook
 
-from gateway.intake.problems import ProblemError
+from gateway.http.problems import ProblemError
 from gateway.intake.signature import Signature, secret_bytes, signed_head
 
 NOW = 1_760_000_000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.intake.problems import ProblemError
+from gateway.http.problems import ProblemError
 from gateway.intake.unverified import UnverifiedBytes, UnverifiedLimits
 
 LIMITS = UnverifiedLimits(body=40, per_address=50, in_all=100)

@@ -6,7 +6,7 @@ from aiohttp import HttpVersion10, HttpVersion11, hdrs
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
-from gateway.intake.problems import ProblemError
+from gateway.http.problems import ProblemError
 
 MAX_LINE = 8192
 """Bytes of the request line's address."""

@@ -13,10 +13,10 @@ from functools import partial
 import structlog
 from aiohttp import web
 
-from gateway.intake.answers import answer_problems, measure, stamp
-from gateway.intake.clients import TrustedProxies, note_client, site_of
-from gateway.intake.connection import Connection, Deadlines
-from gateway.intake.problems import ProblemError
+from gateway.http.answers import answer_problems, measure, stamp
+from gateway.http.clients import TrustedProxies, note_client, site_of
+from gateway.http.connection import Connection, Deadlines
+from gateway.http.problems import ProblemError
 from gateway.sdk.errors import ConfigError
 from gateway.telemetry import metrics
 

@@ -14,10 +14,10 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestPayloadError
 
-from gateway.intake.clients import client_of
-from gateway.intake.correlation import Correlation, correlate
-from gateway.intake.pace import TooSlowError
-from gateway.intake.problems import Fate, ProblemError, document, retry_after, try_again_later
+from gateway.http.clients import client_of
+from gateway.http.correlation import Correlation, correlate
+from gateway.http.pace import TooSlowError
+from gateway.http.problems import Fate, ProblemError, document, retry_after, try_again_later
 from gateway.sdk.errors import OverloadedError, ServiceUnavailableError
 from gateway.telemetry import metrics
 

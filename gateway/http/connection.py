@@ -17,15 +17,15 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
-from gateway.intake.answers import respond
-from gateway.intake.limits import MAX_FIELD, MAX_HEADERS, MAX_LINE, problem_of, refusal_of
-from gateway.intake.outflow import Outflow, limit_unsent, untaken_bytes
-from gateway.intake.pace import Pace, PaceRule, TooSlowError
-from gateway.intake.problems import ProblemError
+from gateway.http.answers import respond
+from gateway.http.limits import MAX_FIELD, MAX_HEADERS, MAX_LINE, problem_of, refusal_of
+from gateway.http.outflow import Outflow, limit_unsent, untaken_bytes
+from gateway.http.pace import Pace, PaceRule, TooSlowError
+from gateway.http.problems import ProblemError
 from gateway.telemetry import metrics
 
 if TYPE_CHECKING:
-    from gateway.intake.server import Server
+    from gateway.http.server import Server
 
 # Bytes that chunked encoding may add: chunks of a few bytes are only unwise, extensions of a megabyte are an attack.
 _OVERHEAD_FREE = 512 * 1024

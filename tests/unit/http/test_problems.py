@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.intake.problems import MAX_TEXT, Fate, ProblemError, document, retry_after, try_again_later
+from gateway.http.problems import MAX_TEXT, Fate, ProblemError, document, retry_after, try_again_later
 from gateway.intake.quotas import QuotaExceededError
 from gateway.intake.spool import SpoolFailedError
 from gateway.kafka import KafkaUnavailableError

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.intake.answers import Handler
-from gateway.intake.clients import client_of, site_of
-from gateway.intake.problems import ProblemError
+from gateway.http.answers import Handler
+from gateway.http.clients import client_of, site_of
+from gateway.http.problems import ProblemError
 
 RETRY_AFTER = 1.0
 """Seconds after which who had too many under way may try again."""

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.intake.outflow import Outflow
+from gateway.http.outflow import Outflow
 
 
 def test_who_takes_nothing_is_stalled_from_the_first_look_on() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.intake.correlation import correlate
+from gateway.http.correlation import correlate
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.intake.clients import TrustedProxies, site_of
+from gateway.http.clients import TrustedProxies, site_of
 
 PROXIES = TrustedProxies(map(ip_network, ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8")))
 

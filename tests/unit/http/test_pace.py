@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.intake.pace import Pace, PaceRule
+from gateway.http.pace import Pace, PaceRule
 
 RULE = PaceRule(grace=5.0, min_rate=1024.0, absolute=3600.0)
 
