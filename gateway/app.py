@@ -78,7 +78,6 @@ READS_PER_SUPPLIER = 2
 FEED_CONNECTIONS = 18
 SESSION_CONNECTIONS = 12
 
-
 ADMIN_DRAIN_SECONDS = 3.0
 OPS_DRAIN_SECONDS = 1.0
 """For requests of operators and of their tools under way at the end, after the vendors'."""

@@ -16,7 +16,10 @@ from pydantic.json_schema import models_json_schema
 from gateway.feeds.admit import FeedState
 from gateway.feeds.chunk import Mode
 from gateway.feeds.report import NEWEST
+from gateway.http.connection import Deadlines
 from gateway.http.problems import Document
+from gateway.http.server import ConnectionLimits
+from gateway.http.under_way import RequestLimits
 from gateway.intake.examples import FEED_ANSWER, RECORDS, refusal
 from gateway.intake.parameters import KEY, MAX_PAGE, MAX_WAIT
 from gateway.intake.views import FeedList, FeedView, ItemView, ReportRow
@@ -96,6 +99,13 @@ ENCODED = (
     "json: an array of records, or one record. ndjson: one record a line. Content-Encoding: gzip or none. A file that "
     "cannot be read is refused whole; a record that cannot be taken is rejected with its line, and the rest goes on. A "
     "202 means durable: every record then ends as normalized, unchanged, stale, rejected, held or cancelled."
+)
+
+BOUNDS = (
+    f"\n\nBounds of each process of the gateway: {ConnectionLimits().per_client} connections of a client, "
+    f"{ConnectionLimits().in_all:,} of all clients, {RequestLimits().per_credential} requests under way with one "
+    "credential. Who finds no room is answered with 429 or 503 and Retry-After. The bytes of an answer may be read as "
+    f"slowly as you like; after {Deadlines().write:g} s in which none was read the connection is closed."
 )
 
 FEED_BODY: Mapping[str, Any] = {
@@ -313,7 +323,11 @@ def openapi() -> bytes:
         paths.setdefault(call.path, {})[call.method] = _operation(call)
     document = {
         "openapi": "3.1.1",
-        "info": {"title": "mallgate vendor API", "version": version("mallgate"), "description": WELCOME + ENCODED},
+        "info": {
+            "title": "mallgate vendor API",
+            "version": version("mallgate"),
+            "description": WELCOME + ENCODED + BOUNDS,
+        },
         "tags": [{"name": "feeds", "description": "推送与查询 · push, follow, look up"}],
         "paths": paths,
         "components": {
