@@ -65,7 +65,7 @@ async def test_problems_of_chunks_that_are_there_already_are_counted(empty: str)
             """
             INSERT INTO feed_chunks (feed_no, chunk_no, topic, partition, "offset", first_record, records, outcomes,
                                      problems)
-            VALUES (1, $1, 't', 0, $1, 0, 4, '', $2)
+            VALUES (1, $1, 't', 0, 0, 0, 4, '', $2)
             """,
             [(0, rows), (1, [])],
         )
