@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from gateway.intake.openapi import openapi
 
@@ -15,6 +16,9 @@ ASSETS = {
     "start.js": "text/javascript",
     "page.css": "text/css",
 }
+
+PIECE = 64 * 1024
+"""Bytes that are written before it is seen whether the client takes them."""
 
 VENDORED = files("gateway.intake").joinpath("static", "swagger")
 
@@ -84,10 +88,21 @@ class DocsRoutes:
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
         return web.Response(text=PAGE, content_type="text/html", headers=headers)
 
-    async def asset(self, request: web.Request) -> web.Response:
-        """One of the page's files, and no other."""
+    async def asset(self, request: web.Request) -> web.StreamResponse:
+        """One of the page's files, and no other; piece by piece, for anybody may ask for it and not take it."""
         name = request.match_info["name"]
         if name not in ASSETS:
             raise web.HTTPNotFound
-        body = OURS[name].encode() if name in OURS else VENDORED.joinpath(name).read_bytes()
-        return web.Response(body=body, content_type=ASSETS[name], headers={"Cache-Control": "public, max-age=86400"})
+        body = _content(name)
+        response = web.StreamResponse(headers={"Cache-Control": "public, max-age=86400"})
+        response.content_type, response.content_length = ASSETS[name], len(body)
+        await response.prepare(request)
+        for start in range(0, 0 if request.method == hdrs.METH_HEAD else len(body), PIECE):
+            await response.write(body[start : start + PIECE])
+        await response.write_eof()
+        return response
+
+
+@cache
+def _content(name: str) -> bytes:
+    return OURS[name].encode() if name in OURS else VENDORED.joinpath(name).read_bytes()
