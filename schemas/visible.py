@@ -21,8 +21,8 @@ _IGNORABLE = frozenset(
         ),
     )
 )
-"""Fillers, selectors of variants, an empty pattern, a note without a head: letters, marks and symbols by category, drawn
-as nothing."""
+"""Fillers, selectors of variants, an empty pattern, a note without a head: letters, marks and symbols by category, all
+drawn as nothing."""
 
 _UNKNOWN = frozenset({"Co", "Cn"})
 """Private and unassigned: every font draws them as it likes, most as nothing."""
