@@ -238,6 +238,20 @@ token_refreshes_total = _counter(
     meaning="Times a supplier was asked for a token: obtained or failed.",
     remedy="failed: the log says why. Far more than its life asks for: somebody else uses the same credentials.",
 )
+unit_failures_total = _counter(
+    "unit_failures_total",
+    "loop",
+    "error",
+    meaning="Tries of a feed, topic, partition, job or item that ended by an error and had it set aside for a while; "
+    "its neighbours went on.",
+    remedy="The log names the unit once, with the traceback; it is tried again, ever less often, until it goes well.",
+)
+units_set_aside = _gauge(
+    "units_set_aside",
+    "loop",
+    meaning="Feeds, topics, partitions, jobs and items that are set aside now.",
+    remedy="Above 0 for minutes: /readyz names them under `set_aside`, the log says why.",
+)
 loop_lag_seconds = _histogram(
     "loop_lag_seconds",
     meaning="How late the event loop ran what was due.",

@@ -1,0 +1,204 @@
+"""Keeps the units of a loop apart: one that fails is set aside and tried again later, while its neighbours go on.
+
+A unit is what a loop works on again and again: a feed, a topic, a partition, a job, an item of a job. Whatever ends the
+work on one of them says something of that unit alone. Only what the loop names as its own end, as the loss of its
+lease, passes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+import structlog
+
+from gateway.sdk.errors import ServiceUnavailableError
+from gateway.telemetry import metrics
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+OUTAGE = 3
+"""So many units in a row that find a service away tell of the service, not of themselves."""
+
+SHOWN = 10
+"""Units that a readiness check names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds before the next try: they double from `first` to `longest`."""
+
+    first: float
+    longest: float
+
+    def delay(self, failures: int, chance: float) -> float:
+        """After so many failures in a row. chance: 0 to 1; with it half of the time varies, so that tries spread."""
+        doubled = self.first * 2.0 ** min(failures - 1, 32)
+        return min(doubled, self.longest) * (1 + chance) / 2
+
+
+FAULT = Backoff(1.0, 600.0)
+"""After a fault of the unit or of ours: it rarely goes away by itself."""
+
+AWAY = Backoff(0.2, 2.0)
+"""While Kafka or PostgreSQL is away, or too busy for this unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A unit that is not worked on for now.
+
+    reasons: classes of what ended its tries, the last one last; away: that was a service, not a fault; faults: how many
+    of its failures were; since, due: seconds of the loop's clock.
+    """
+
+    unit: str
+    reasons: tuple[str, ...]
+    away: bool
+    failures: int
+    faults: int
+    since: float
+    due: float
+
+
+class Supervisor(Generic[U]):
+    """Runs the units of one loop.
+
+    loop: its name, a noun, in logs, metrics and checks; kind: what a unit is, in one word; passes: errors that are no
+    unit's own and end the loop.
+    """
+
+    def __init__(
+        self,
+        loop: str,
+        kind: str,
+        *,
+        passes: tuple[type[Exception], ...] = (),
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.loop = loop
+        self._kind = kind
+        self._passes = passes
+        self._clock = clock
+        self._chance = chance
+        self._aside: dict[U, SetAside] = {}
+
+    def due(self, unit: U) -> bool:
+        """Whether the unit may be worked on now."""
+        aside = self._aside.get(unit)
+        return aside is None or aside.due <= self._clock()
+
+    def not_due(self) -> list[U]:
+        """The units that may not be worked on yet."""
+        self._forget()
+        return [unit for unit in self._aside if not self.due(unit)]
+
+    def set_aside(self) -> Sequence[SetAside]:
+        """What is set aside, the longest first; a unit that nobody asks for any more is forgotten in time."""
+        self._forget()
+        return sorted(self._aside.values(), key=lambda aside: aside.since)
+
+    async def run(self, unit: U, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Work on a unit if it is due; None when it is not, or when that failed and it is set aside from now on.
+
+        Raises only what the loop names as its own end.
+        """
+        results, _ = await self._tried(unit, work)
+        return results[0] if results else None
+
+    async def each(self, units: Iterable[U], work: Callable[[U], Awaitable[T]]) -> list[T]:
+        """Work on every unit that is due, one after the other; what came of those that went well.
+
+        Raises ServiceUnavailableError when several in a row find a service away: the others would too.
+        """
+        found: list[T] = []
+        away = 0
+        for unit in units:
+            if not self.due(unit):
+                continue
+            results, error = await self._tried(unit, partial(work, unit))
+            found += results
+            away = away + 1 if isinstance(error, ServiceUnavailableError) else 0
+            if away == OUTAGE and error is not None:
+                raise error
+        return found
+
+    async def _tried(self, unit: U, work: Callable[[], Awaitable[T]]) -> tuple[Sequence[T], Exception | None]:
+        """What came of the work, or what ended it; neither when the unit is not due."""
+        if not self.due(unit):
+            return (), None
+        try:
+            result = await work()
+        except self._passes:
+            raise
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is this unit's, and must not reach another
+            self._failed(unit, error)
+            return (), error
+        self._went_well(unit)
+        return (result,), None
+
+    async def rest(self, unit: U) -> None:
+        """Wait until the unit is due."""
+        aside = self._aside.get(unit)
+        if aside is not None:
+            await asyncio.sleep(max(0.0, aside.due - self._clock()))
+
+    def _failed(self, unit: U, error: Exception) -> None:
+        before = self._aside.get(unit)
+        aside = self._aside[unit] = self._next(before, f"{self._kind} {unit}", error)
+        metrics.unit_failures_total.labels(loop=self.loop, error=aside.reasons[-1]).inc()
+        self._count()
+        if before is not None and aside.reasons[-1] in before.reasons:
+            return
+        if aside.away:
+            log.warning(f"{self.loop}.waiting", unit=aside.unit, error=str(error))
+        else:
+            log.error(f"{self.loop}.set_aside", unit=aside.unit, exc_info=error)
+
+    def _next(self, before: SetAside | None, unit: str, error: Exception) -> SetAside:
+        now, reason, away = self._clock(), type(error).__name__, isinstance(error, ServiceUnavailableError)
+        reasons, failures, faults, since = (
+            ((), 0, 0, now) if before is None else (before.reasons, before.failures, before.faults, before.since)
+        )
+        failures, faults = failures + 1, faults + (not away)
+        wait = (AWAY.delay(failures, self._chance()) if away else FAULT.delay(faults, self._chance()))
+        others = tuple(each for each in reasons if each != reason)
+        return SetAside(unit, (*others, reason), away, failures, faults, since, now + wait)
+
+    def _went_well(self, unit: U) -> None:
+        aside = self._aside.pop(unit, None)
+        if aside is None:
+            return
+        self._count()
+        if aside.faults:
+            log.info(f"{self.loop}.recovered", unit=aside.unit, failures=aside.failures)
+
+    def _forget(self) -> None:
+        """Who has been due for long and was not tried is gone: closed, cancelled, or another process's."""
+        oldest = self._clock() - FAULT.longest
+        gone = [unit for unit, aside in self._aside.items() if aside.due < oldest]
+        for unit in gone:
+            del self._aside[unit]
+        if gone:
+            self._count()
+
+    def _count(self) -> None:
+        metrics.units_set_aside.labels(loop=self.loop).set(len(self._aside))
+
+
+def described(aside: Sequence[SetAside], now: float) -> str:
+    """One line on what is set aside in a process, for its readiness."""
+    if not aside:
+        return "nothing"
+    named = (f"{each.unit}: {each.reasons[-1]}, {each.failures}x in {now - each.since:.0f} s" for each in aside[:SHOWN])
+    more = len(aside) - SHOWN
+    return "; ".join(named) + (f"; and {more} more" if more > 0 else "")
