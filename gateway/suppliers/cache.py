@@ -8,13 +8,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
-from pydantic import ValidationError
 
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Pool, Row, acquired, translate
 from gateway.suppliers import queries
 from gateway.suppliers.keyring import Keyring
-from gateway.suppliers.rows import State, Supplier, UnknownSupplierError, supplier_of
+from gateway.suppliers.rows import Supplier, UnknownSupplierError, supplier_of
 from gateway.suppliers.secrets import SecretBox
 
 POLL = 2.0
@@ -32,6 +31,7 @@ class SupplierCache:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._suppliers: dict[str, Supplier] = {}
+        self._unreadable: dict[str, tuple[int, str]] = {}
 
     async def get(self, supplier: str) -> Supplier:
         """A supplier; one not seen yet is looked up. Raises UnknownSupplierError, StoreUnavailableError."""
@@ -48,11 +48,17 @@ class SupplierCache:
         moved = [each for each, row in stamps.items() if not _same(self._suppliers.get(each), row)]
         rows = await connection.fetch(queries.SEVERAL, moved) if moved else []
         for row in rows:
-            try:
-                self._suppliers[row["supplier"]] = supplier_of(row)
-            except ValidationError:
-                # A newer gateway wrote it; the others must not suffer, and what was known of this one still holds.
-                log.exception("supplier.unreadable", supplier=row["supplier"], revision=row["revision"])
+            self._take(row)
+
+    def _take(self, row: Row) -> None:
+        """A row of another release is said once; the others must not suffer, and what was known of it still holds."""
+        supplier, stamp = row["supplier"], _stamp(row)
+        try:
+            self._suppliers[supplier] = supplier_of(row)
+        except ValueError:
+            if self._unreadable.get(supplier) != stamp:
+                log.exception("supplier.unreadable", supplier=supplier, revision=row["revision"])
+            self._unreadable[supplier] = stamp
 
     async def _find(self, supplier: str) -> Supplier:
         async with acquired(self._pool) as connection:
@@ -63,7 +69,11 @@ class SupplierCache:
 
 
 def _same(known: Supplier | None, row: Row) -> bool:
-    return known is not None and (known.revision, known.state) == (row["revision"], State(row["state"]))
+    return known is not None and (known.revision, known.state.value) == _stamp(row)
+
+
+def _stamp(row: Row) -> tuple[int, str]:
+    return row["revision"], row["state"]
 
 
 @dataclass(frozen=True, slots=True)
