@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 OUTAGE = 3
-"""So many units in a row that find a service away tell of the service, not of themselves."""
+"""So many units in a row that newly find a service away tell of the service, not of themselves."""
 
 SHOWN = 10
 """Units that a readiness check names."""
@@ -57,9 +57,10 @@ class SetAside:
     """A unit that is not worked on for now.
 
     reasons: classes of what ended its tries, the last one last; away: that was a service, not a fault; faults: how many
-    of its failures were; since, due: seconds of the loop's clock.
+    of its failures were; since, due: when the first was, and when it is tried again, by the loop's clock.
     """
 
+    loop: str
     unit: str
     reasons: tuple[str, ...]
     away: bool
@@ -67,6 +68,14 @@ class SetAside:
     faults: int
     since: float
     due: float
+
+    @property
+    def seconds(self) -> float:
+        """From its first failure to its next try."""
+        return self.due - self.since
+
+    def __str__(self) -> str:
+        return f"{self.loop}: {self.unit}: {self.reasons[-1]}, {self.failures}x in {self.seconds:.0f} s"
 
 
 class Supervisor(Generic[U]):
@@ -87,15 +96,21 @@ class Supervisor(Generic[U]):
     ) -> None:
         self.loop = loop
         self._kind = kind
+        self._events = {what: f"{loop}.{what}" for what in ("waiting", "set_aside", "recovered")}
         self._passes = passes
         self._clock = clock
         self._chance = chance
         self._aside: dict[U, SetAside] = {}
+        self._newly_away = 0
 
     def due(self, unit: U) -> bool:
         """Whether the unit may be worked on now."""
         aside = self._aside.get(unit)
         return aside is None or aside.due <= self._clock()
+
+    def failing(self, unit: U) -> bool:
+        """Whether the unit's last try failed."""
+        return unit in self._aside
 
     def not_due(self) -> list[U]:
         """The units that may not be worked on yet."""
@@ -103,48 +118,51 @@ class Supervisor(Generic[U]):
         return [unit for unit in self._aside if not self.due(unit)]
 
     def set_aside(self) -> Sequence[SetAside]:
-        """What is set aside, the longest first; a unit that nobody asks for any more is forgotten in time."""
+        """What is set aside; a unit that nobody asks for any more is forgotten in time."""
         self._forget()
-        return sorted(self._aside.values(), key=lambda aside: aside.since)
+        return list(self._aside.values())
 
     async def run(self, unit: U, work: Callable[[], Awaitable[T]]) -> T | None:
         """Work on a unit if it is due; None when it is not, or when that failed and it is set aside from now on.
 
         Raises only what the loop names as its own end.
         """
-        results, _ = await self._tried(unit, work)
+        results = await self._tried(unit, work)
         return results[0] if results else None
 
     async def each(self, units: Iterable[U], work: Callable[[U], Awaitable[T]]) -> list[T]:
         """Work on every unit that is due, one after the other; what came of those that went well.
 
-        Raises ServiceUnavailableError when several in a row find a service away: the others would too.
+        Raises as `raise_outage` does: the units that are left would fail as well.
         """
         found: list[T] = []
-        away = 0
         for unit in units:
-            if not self.due(unit):
-                continue
-            results, error = await self._tried(unit, partial(work, unit))
-            found += results
-            away = away + 1 if isinstance(error, ServiceUnavailableError) else 0
-            if away == OUTAGE and error is not None:
-                raise error
+            found += await self._tried(unit, partial(work, unit))
+            self.raise_outage()
         return found
 
-    async def _tried(self, unit: U, work: Callable[[], Awaitable[T]]) -> tuple[Sequence[T], Exception | None]:
-        """What came of the work, or what ended it; neither when the unit is not due."""
+    def raise_outage(self) -> None:
+        """Raises ServiceUnavailableError when units in a row found a service away, and all of them for the first time.
+
+        Those that found it so before may be stuck, behind a lock say, and tell nothing of the others.
+        """
+        if self._newly_away >= OUTAGE:
+            self._newly_away = 0
+            raise ServiceUnavailableError
+
+    async def _tried(self, unit: U, work: Callable[[], Awaitable[T]]) -> Sequence[T]:
+        """What came of the work; nothing when the unit was not due, or when that failed."""
         if not self.due(unit):
-            return (), None
+            return ()
         try:
             result = await work()
         except self._passes:
             raise
         except Exception as error:  # noqa: BLE001 -- whatever it is, it is this unit's, and must not reach another
             self._failed(unit, error)
-            return (), error
+            return ()
         self._went_well(unit)
-        return (result,), None
+        return (result,)
 
     async def rest(self, unit: U) -> None:
         """Wait until the unit is due."""
@@ -157,12 +175,14 @@ class Supervisor(Generic[U]):
         aside = self._aside[unit] = self._next(before, f"{self._kind} {unit}", error)
         metrics.unit_failures_total.labels(loop=self.loop, error=aside.reasons[-1]).inc()
         self._count()
-        if before is not None and aside.reasons[-1] in before.reasons:
+        if before is None:
+            self._newly_away = self._newly_away + 1 if aside.away else 0
+        elif aside.reasons[-1] in before.reasons:
             return
         if aside.away:
-            log.warning(f"{self.loop}.waiting", unit=aside.unit, error=str(error))
+            log.warning(self._events["waiting"], unit=aside.unit, error=str(error))
         else:
-            log.error(f"{self.loop}.set_aside", unit=aside.unit, exc_info=error)
+            log.error(self._events["set_aside"], unit=aside.unit, exc_info=error)
 
     def _next(self, before: SetAside | None, unit: str, error: Exception) -> SetAside:
         now, reason, away = self._clock(), type(error).__name__, isinstance(error, ServiceUnavailableError)
@@ -170,17 +190,18 @@ class Supervisor(Generic[U]):
             ((), 0, 0, now) if before is None else (before.reasons, before.failures, before.faults, before.since)
         )
         failures, faults = failures + 1, faults + (not away)
-        wait = (AWAY.delay(failures, self._chance()) if away else FAULT.delay(faults, self._chance()))
+        wait = AWAY.delay(failures, self._chance()) if away else FAULT.delay(faults, self._chance())
         others = tuple(each for each in reasons if each != reason)
-        return SetAside(unit, (*others, reason), away, failures, faults, since, now + wait)
+        return SetAside(self.loop, unit, (*others, reason), away, failures, faults, since, now + wait)
 
     def _went_well(self, unit: U) -> None:
+        self._newly_away = 0
         aside = self._aside.pop(unit, None)
         if aside is None:
             return
         self._count()
         if aside.faults:
-            log.info(f"{self.loop}.recovered", unit=aside.unit, failures=aside.failures)
+            log.info(self._events["recovered"], unit=aside.unit, failures=aside.failures)
 
     def _forget(self) -> None:
         """Who has been due for long and was not tried is gone: closed, cancelled, or another process's."""
@@ -195,10 +216,9 @@ class Supervisor(Generic[U]):
         metrics.units_set_aside.labels(loop=self.loop).set(len(self._aside))
 
 
-def described(aside: Sequence[SetAside], now: float) -> str:
-    """One line on what is set aside in a process, for its readiness."""
-    if not aside:
-        return "nothing"
-    named = (f"{each.unit}: {each.reasons[-1]}, {each.failures}x in {now - each.since:.0f} s" for each in aside[:SHOWN])
-    more = len(aside) - SHOWN
-    return "; ".join(named) + (f"; and {more} more" if more > 0 else "")
+def described(supervisors: Iterable[Supervisor[Any]]) -> str:
+    """What is set aside in a process, the longest first, in one line for its readiness."""
+    aside = sorted((each for one in supervisors for each in one.set_aside()), key=lambda each: -each.seconds)
+    named = [str(each) for each in aside]
+    more = len(named) - SHOWN
+    return "; ".join([*named[:SHOWN], *([f"and {more} more"] if more > 0 else [])]) or "nothing"

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from gateway.sdk.errors import GatewayError, ServiceUnavailableError
 from gateway.telemetry import metrics
-from gateway.telemetry.supervise import AWAY, FAULT, OUTAGE, SHOWN, Backoff, SetAside, Supervisor, described
+from gateway.telemetry.supervise import AWAY, FAULT, OUTAGE, SHOWN, Backoff, Supervisor, described
 
 
 class LostError(GatewayError):
@@ -61,7 +61,9 @@ def failures(loop: str, error: str) -> float:
     return metrics.REGISTRY.get_sample_value("mallgate_unit_failures_total", labels) or 0.0
 
 
-@pytest.mark.parametrize("error", [KeyError("a_newer_code"), ValueError("no such facet"), ExceptionGroup("", [OSError()])])
+@pytest.mark.parametrize(
+    "error", [KeyError("a_newer_code"), ValueError("no such facet"), ExceptionGroup("", [OSError()])]
+)
 async def test_a_unit_that_fails_keeps_no_neighbour_from_its_turn(clock: Clock, error: Exception) -> None:
     units = Units({"b": error})
     assert await supervisor(clock).each(["a", "b", "c"], units.work) == ["A", "C"]
@@ -153,7 +155,7 @@ async def test_units_that_a_service_is_away_for_hold_up_no_other_however_many_th
         try:
             done += await loop.each(everyone, units.work)
         except ServiceUnavailableError:
-            continue
+            clock.now += AWAY.longest
     assert "LAST" in done
 
 
@@ -211,8 +213,15 @@ def test_waits_grow_to_their_bound_and_never_vanish(failed: int, chance: float, 
     assert backoff.delay(failed + 1, chance) >= wait
 
 
-def test_operators_are_told_what_is_set_aside_but_not_of_thousands() -> None:
-    aside = [SetAside(f"feed {number}", ("OSError", "KeyError"), False, 3, 2, 10.0, 99.0) for number in range(SHOWN + 2)]
-    assert described([], 15.0) == "nothing"
-    assert described(aside[:1], 15.0) == "feed 0: KeyError, 3x in 5 s"
-    assert described(aside, 15.0).endswith("; and 2 more")
+async def test_operators_are_told_what_is_set_aside_but_not_of_thousands(clock: Clock) -> None:
+    first, second = supervisor(clock, "first"), supervisor(clock, "second")
+    assert described([first, second]) == "nothing"
+    units = Units({f"{number}": KeyError() for number in range(SHOWN + 1)})
+    await first.run("old", lambda: units.work("0"))
+    clock.now += FAULT.first
+    await first.run("old", lambda: units.work("0"))
+    assert described([second, first]) == "first: unit old: KeyError, 2x in 3 s"
+    await second.each(units.faults, units.work)
+    told = described([second, first]).split("; ")
+    assert told[0].startswith("first: unit old")
+    assert (len(told), told[-1]) == (SHOWN + 1, "and 2 more")
