@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from gateway.sdk.errors import ServiceUnavailableError
-from gateway.store import Connection, Pool, Row, acquired, translate
+from gateway.sdk.errors import ConfigError, ServiceUnavailableError
+from gateway.store import Connection, Pool, Row, acquired, listening
 from gateway.suppliers import queries
 from gateway.suppliers.keyring import Keyring
 from gateway.suppliers.rows import Supplier, UnknownSupplierError, supplier_of
@@ -34,7 +34,10 @@ class SupplierCache:
         self._unreadable: dict[str, tuple[int, str]] = {}
 
     async def get(self, supplier: str) -> Supplier:
-        """A supplier; one not seen yet is looked up. Raises UnknownSupplierError, StoreUnavailableError."""
+        """A supplier; one not seen yet is looked up.
+
+        Raises UnknownSupplierError, StoreUnavailableError, and ConfigError for one of another release.
+        """
         known = self._suppliers.get(supplier)
         return known if known is not None else await self._find(supplier)
 
@@ -55,7 +58,7 @@ class SupplierCache:
         supplier, stamp = row["supplier"], _stamp(row)
         try:
             self._suppliers[supplier] = supplier_of(row)
-        except ValueError:
+        except ConfigError:
             if self._unreadable.get(supplier) != stamp:
                 log.exception("supplier.unreadable", supplier=supplier, revision=row["revision"])
             self._unreadable[supplier] = stamp
@@ -106,10 +109,10 @@ async def watch_suppliers(pool: Pool, box: SecretBox) -> AsyncIterator[Live]:
 
 
 async def _watch(pool: Pool, live: Live) -> None:
-    away = False
+    away, changed = False, asyncio.Event()
     while True:
         try:
-            async with _listening(pool) as (connection, changed):
+            async with listening(pool, queries.CHANNEL, changed) as connection:
                 away = False
                 await _follow(connection, live, changed)
         except ServiceUnavailableError as error:
@@ -120,23 +123,6 @@ async def _watch(pool: Pool, live: Live) -> None:
             # A bug here must not leave the process with what it knew an hour ago.
             log.exception("suppliers.watch_failed")
         await asyncio.sleep(POLL)
-
-
-@asynccontextmanager
-async def _listening(pool: Pool) -> AsyncIterator[tuple[Connection, asyncio.Event]]:
-    changed = asyncio.Event()
-
-    def notice(*_: object) -> None:
-        changed.set()
-
-    async with acquired(pool) as connection:
-        await connection.add_listener(queries.CHANNEL, notice)
-        try:
-            yield connection, changed
-        finally:
-            # With the connection broken it must not take the place of what ended the block, a cancellation say.
-            with suppress(ServiceUnavailableError), translate():
-                await connection.remove_listener(queries.CHANNEL, notice)
 
 
 async def _follow(connection: Connection, live: Live, changed: asyncio.Event) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gateway.sdk.errors import GatewayError
+from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.store import Connection, Pool, Row, acquired, transaction
 from gateway.store.audit import record
 from gateway.suppliers import queries
@@ -139,10 +139,13 @@ class Suppliers:
         )
 
     async def revision(self, supplier: str, revision: int) -> SupplierConfig | None:
-        """The configuration of one revision, which never changes; None when there is no such supplier or revision."""
+        """The configuration of one revision, which never changes; None when there is no such supplier or revision.
+
+        Raises ConfigError for one of another release.
+        """
         async with acquired(self._pool) as connection:
             config = await connection.fetchval(queries.REVISION, supplier, revision)
-        return None if config is None else SupplierConfig.model_validate(config)
+        return None if config is None else _config_of(supplier, revision, config)
 
     async def shown_revision(self, supplier: str, revision: int) -> SupplierConfig | Mapping[str, Any] | None:
         """The same for whoever only shows it: one of another release as it stands in the row."""
@@ -240,6 +243,21 @@ def _shown_config(config: Any) -> Any:
 
 
 def supplier_of(row: Row) -> Supplier:
-    """A supplier from a row with supplier, revision, state and config. Raises ValueError for one of another release."""
-    config = SupplierConfig.model_validate(row["config"])
-    return Supplier(row["supplier"], row["revision"], State(row["state"]), config)
+    """A supplier from a row with supplier, revision, state and config.
+
+    Raises ConfigError for one of another release.
+    """
+    supplier, revision = row["supplier"], row["revision"]
+    config = _config_of(supplier, revision, row["config"])
+    if row["state"] not in set(State):
+        raise ConfigError([f"supplier {supplier}: no such state: {row['state']}"])
+    return Supplier(supplier, revision, State(row["state"]), config)
+
+
+def _config_of(supplier: str, revision: int, config: Any) -> SupplierConfig:
+    try:
+        return SupplierConfig.model_validate(config)
+    except ValidationError as error:
+        where = f"supplier {supplier}, revision {revision}, which another release wrote"
+        found = error.errors(include_url=False, include_input=False)
+        raise ConfigError([f"{where}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found]) from error

@@ -133,12 +133,17 @@ class Supervisor(Generic[U]):
     async def each(self, units: Iterable[U], work: Callable[[U], Awaitable[T]]) -> list[T]:
         """Work on every unit that is due, one after the other; what came of those that went well.
 
-        Raises as `raise_outage` does: the units that are left would fail as well.
+        Raises ServiceUnavailableError when a service was away for some, once the others had their turn; at once as
+        `raise_outage` does, for then the others would fail as well.
         """
         found: list[T] = []
-        for unit in units:
+        tried: set[U] = set()
+        for unit in filter(self.due, units):
             found += await self._tried(unit, partial(work, unit))
             self.raise_outage()
+            tried.add(unit)
+        if any(self._aside[unit].away for unit in tried & self._aside.keys()):
+            raise ServiceUnavailableError
         return found
 
     def raise_outage(self) -> None:
