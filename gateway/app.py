@@ -121,6 +121,7 @@ class Services:
     session_pool: Pool
     bus: Bus
     producers: Mapping[Lane, Producer]
+    outbox: Producer
     box: SecretBox
     seal: ChunkSeal
     live: Live
@@ -183,6 +184,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ),
             bus=bus,
             producers={lane: await enter(bus.producer(lane)) for lane in Lane},
+            outbox=await enter(bus.producer("outbox")),
             box=box,
             seal=seal,
             live=await enter(watch_suppliers(pool, box)),
@@ -229,7 +231,8 @@ def compose(services: Services) -> Stages:
         jobs += [Job("withdrawer", withdrawer.run, supervisors=[withdrawer.supervisor])]
         missing = MissingChunks(pool, services.bus, finisher.touched)
         jobs += [Job("missing chunks", missing.run, supervisors=[missing.supervisor])]
-        jobs += [Job("outbox", Publisher(pool, services.producers[Lane.EXPRESS], owner=services.owner).run)]
+        publisher = Publisher(pool, services.outbox, owner=services.owner)
+        jobs += [Job("outbox", publisher.run, supervisors=[publisher.supervisor])]
         jobs += [Job("replays", replays.run, supervisors=replays.supervisors)]
     if "sessions" in roles:
         jobs += [_session_job(services, numbers, admission, finisher)]
