@@ -10,7 +10,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from gateway.config import Bootstrap
 from gateway.kafka import client_options
+from gateway.kafka.supervisor import reconnecting
 from gateway.store import connect
+
+PATIENCE = 60.0
+"""Seconds that a broker has to come back."""
 
 _END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = current_user"
 
@@ -35,10 +39,15 @@ def of_database(url: str, name: str) -> str:
 
 
 async def delete_topics(bootstrap: Bootstrap, prefix: str) -> None:
-    """Delete every topic whose name begins so."""
-    admin = AIOKafkaAdminClient(**client_options(bootstrap))
-    await admin.start()
-    try:
-        await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])
-    finally:
-        await admin.close()
+    """Delete every topic whose name begins so.
+
+    A broker that was frozen is held for dead for some seconds after it goes on: until then it is asked again.
+    """
+    async for attempt in reconnecting(PATIENCE):
+        with attempt:
+            admin = AIOKafkaAdminClient(**client_options(bootstrap))
+            try:
+                await admin.start()
+                await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])
+            finally:
+                await admin.close()

@@ -212,7 +212,7 @@ def compose(services: Services) -> Stages:
     finisher = Finisher(pool, withdrawer.wake, waits.end)
     holds = Holds(pool, contents, withdrawer.wake)
     admission = Admission(pool, services.producers, numbers, services.seal, finisher.touched)
-    feed_replays = FeedReplays(applier, services.producers[Lane.EXPRESS], profiles, suppliers)
+    feed_replays = FeedReplays(applier, services.producers[Lane.EXPRESS], profiles, suppliers, services.seal)
     replays = _replays(services, feed_replays, holds)
     app = web.Application(middlewares=[answer_problems])
     app.add_routes(OpsRoutes(services.health).routes())

@@ -14,14 +14,15 @@ _IGNORABLE = frozenset(
     map(
         chr,
         (
-            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, 0x16FE4, 0x1D159),
             *range(0x180B, 0x1810),
             *range(0xFE00, 0xFE10),
             *range(0xE0100, 0xE01F0),
         ),
     )
 )
-"""Fillers, selectors of variants and an empty pattern: letters, marks and symbols by category, drawn as nothing."""
+"""Fillers, selectors of variants, an empty pattern, a note without a head: letters, marks and symbols by category, all
+drawn as nothing."""
 
 _UNKNOWN = frozenset({"Co", "Cn"})
 """Private and unassigned: every font draws them as it likes, most as nothing."""

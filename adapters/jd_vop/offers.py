@@ -57,15 +57,15 @@ def prices(exchange: sdk.Exchange, basis: PriceBasis) -> Iterator[sdk.Item | sdk
 def _price(sku: str, row: Row, basis: PriceBasis) -> PriceFacts:
     price, gross = row.amount("price"), basis is PriceBasis.GROSS
     quoted = price or None  # 0 is no price
-    net, tax_rate = row.amount("nakedPrice"), row.percent("tax")
-    _contradict(row, quoted, net, tax_rate, basis)
+    net, tax_rate, tax = row.amount("nakedPrice"), row.percent("tax"), row.amount("taxPrice")
+    _contradict(row, quoted, net, basis, tax=tax if net is None or tax_rate is None else net * tax_rate / 100)
     return PriceFacts(
         sku=sku,
         quote=Quote.QUOTED if quoted else Quote.NO_QUOTE,
         agreement_price=quoted if gross else None,
         net_price=net if gross else quoted,
         tax_rate=tax_rate,
-        tax_amount=row.amount("taxPrice"),
+        tax_amount=tax,
         market_price=row.amount("marketPrice"),
         public_price=row.amount("jdPrice"),
         basis=basis,
@@ -73,10 +73,13 @@ def _price(sku: str, row: Row, basis: PriceBasis) -> PriceFacts:
 
 
 def _contradict(
-    row: Row, price: Decimal | None, net: Decimal | None, tax_rate: Decimal | None, basis: PriceBasis
+    row: Row, price: Decimal | None, net: Decimal | None, basis: PriceBasis, *, tax: Decimal | None
 ) -> None:
-    """Refuse numbers that say that the contract's price is of the other basis than the supplier's row has it."""
-    if not price or not net or not tax_rate or (tax := net * tax_rate / 100) <= ROUNDING:
+    """Refuse numbers that say that the contract's price is of the other basis than the supplier's row has it.
+
+    tax: by its rate, else as it was told.
+    """
+    if not price or not net or not tax or tax <= ROUNDING:
         return
     if (abs(price - net) < abs(price - net - tax)) is (basis is PriceBasis.GROSS):
         other = PriceBasis.NET if basis is PriceBasis.GROSS else PriceBasis.GROSS

@@ -10,7 +10,7 @@ from adapters.jd_vop.areas import bare
 from gateway import sdk
 from schemas.catalog import PriceBasis, WebAddress
 
-AreaPath = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,9}(_\d{1,10}){2,3}$")]
+AreaPath = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,9}(_[0-9]{1,10}){2,3}$")]
 """Province, city, county and perhaps town of the supplier's tree, such as `7_412_3545`; 0 where it goes no deeper."""
 
 

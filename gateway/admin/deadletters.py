@@ -14,6 +14,7 @@ from gateway.admin.http import ACTOR, Sent, answer, asked, sent
 from gateway.deadletters import DeadLetterRow, DeadLetters, Filter, LetterSummary, Selection, diff
 from gateway.feeds.comparison import text_of
 from gateway.intake.views import issue_views
+from schemas.base import valid_sku
 from schemas.catalog import Facet
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -40,7 +41,7 @@ class Matching(Sent):
             stage=self.stage,
             code=self.code,
             facet=self.facet,
-            sku=self.sku,
+            sku=self.sku and (valid_sku(self.sku) or self.sku),  # letters have it in NFC
             feed_no=self.feed,
             state=state,
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 
 from gateway.feeds import horizons, queries
 from gateway.feeds.chunk import ChunkHead, Lane, Mode
-from gateway.feeds.decide import Decisions, Entry, decide, keys_of, rejected_skus
+from gateway.feeds.decide import Decisions, Entry, Key, decide, keys_of, rejected_skus
+from gateway.feeds.guard import KeyState
 from gateway.feeds.message import catalog_messages
 from gateway.feeds.numbers import NEXT
 from gateway.feeds.profile import Profile
@@ -56,19 +57,15 @@ class Applier:
     ) -> Settled:
         """Lock the keys, judge, move the states and write what is to be sent; a validating head only judges."""
         horizon = await horizons.shared(connection, head.supplier, head.facet)
-        known = await queries.lock_keys(connection, head, keys_of(entries), rejected_skus(entries))
-        stretch, period = Stretch(), profile.period(head.facet)
-        judge = partial(decide, known=known, feed_no=head.number, period=period, horizon=horizon)
-        decisions = await _judged(entries, judge, stretch)
-        if decisions.raised:
-            fresh_no = await connection.fetchval(NEXT)
-            decisions = await _judged(entries, partial(judge, fresh_no=fresh_no), stretch)
+        period = profile.period(head.facet)
+        rules = partial(decide, feed_no=head.number, period=period, horizon=horizon)
+        judge = _Judging(connection, entries, rules).judge
+        keys = {*keys_of(entries), *await queries.keys_of_skus(connection, head, rejected_skus(entries))}
+        found = await queries.peek_keys(connection, head, keys)
         if head.mode is Mode.VALIDATE:
-            return Settled(decisions, [])
-        messages = catalog_messages(head, decisions.publications, period)
-        await stretch.rest()
-        await queries.update_keys(connection, head, decisions, {*known, *decisions.states})
-        return Settled(decisions, messages)
+            return Settled(await judge(found), [])
+        decisions = await _moved(connection, head, judge, keys, found.keys())
+        return Settled(decisions, catalog_messages(head, decisions.publications, period))
 
     async def publish(self, connection: Connection, head: ChunkHead, settled: Settled) -> None:
         """Send what changed, await its acks, and write down where it stands.
@@ -88,10 +85,54 @@ class Applier:
         await queries.place_keys(connection, head, last)
 
 
-async def _judged(entries: Sequence[Entry], judge: Callable[..., Decisions], stretch: Stretch) -> Decisions:
-    """What is decided of all entries, in parts."""
-    decisions = Decisions()
-    for start in range(0, len(entries), PART):
-        judge(entries[start : start + PART], before=decisions)
-        await stretch.rest()
+class _Judging:
+    """Judges entries against what is known of their keys; a fresh number that was needed stays the same."""
+
+    def __init__(self, connection: Connection, entries: Sequence[Entry], rules: Callable[..., Decisions]) -> None:
+        self._connection = connection
+        self._entries = entries
+        self._rules = rules
+        self._fresh_no = 0
+        self._stretch = Stretch()
+
+    async def judge(self, known: Mapping[Key, KeyState]) -> Decisions:
+        """What is decided of all entries, in parts."""
+        decisions = await self._decided(known)
+        if decisions.raised and not self._fresh_no:
+            self._fresh_no = await self._connection.fetchval(NEXT)
+            decisions = await self._decided(known)
+        return decisions
+
+    async def _decided(self, known: Mapping[Key, KeyState]) -> Decisions:
+        decisions = Decisions()
+        for start in range(0, len(self._entries), PART):
+            part = self._entries[start : start + PART]
+            self._rules(part, known, fresh_no=self._fresh_no, before=decisions)
+            await self._stretch.rest()
+        return decisions
+
+
+async def _moved(
+    connection: Connection,
+    head: ChunkHead,
+    judge: Callable[[Mapping[Key, KeyState]], Awaitable[Decisions]],
+    keys: Set[Key],
+    found: Set[Key],
+) -> Decisions:
+    """What is decided with all keys locked; they have their new states then. found: keys that there are already.
+
+    Others are created in the states that they are to have: one version of a row, not two. Keys that are created come
+    first, in their order, and then all that were there in theirs: so do all who lock keys.
+    """
+    decisions, created = None, set[Key]()
+    if unknown := keys - found:
+        decisions = await judge({})
+        states = queries.states_of(decisions)
+        created = await queries.create_keys(connection, head, [states[key] for key in unknown])
+    others = keys - created
+    if others or decisions is None:
+        decisions = await judge(await queries.lock_keys(connection, head, others) if others else {})
+        states = queries.states_of(decisions)
+        await queries.update_keys(connection, head, [state for key, state in states.items() if key not in created])
+    await queries.keep_rejected(connection, head, decisions, keys)
     return decisions

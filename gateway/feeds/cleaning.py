@@ -12,10 +12,11 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
+from gateway.feeds.elements import ELEMENTS, WITHOUT_A_VALUE
 from gateway.feeds.markup import MAX_STEPS, MarkupTooComplexError, sanitised
 from gateway.sdk.errors import InvalidMessageError, Issue
-from gateway.sdk.markup import read_markup
-from gateway.sdk.wire import SHOWN
+from gateway.sdk.markup import Tag, read_markup
+from gateway.sdk.wire import legible
 from schemas.base import MayHoldMarkup, Model
 from schemas.catalog import Facts
 
@@ -28,10 +29,26 @@ _MARKUP = re.compile(r"<[A-Za-z/!?]")
 _CDATA = ("<![CDATA[", "]]>")
 """Around a text taken out of XML; to HTML it is a comment, and everything in it would be lost."""
 
-_ACTIVE = frozenset(
-    {"applet", "base", "embed", "form", "frame", "iframe", "link", "math", "meta", "object", "script", "svg"}
+_TOLD = frozenset(
+    {
+        *("applet", "base", "embed", "form", "frame", "iframe", "link", "math", "meta", "object", "script", "svg"),
+        *("audio", "image", "input", "video"),
+    }
 )
-_HANDLER = re.compile(r"(?<![^ \t\n\f\r/\"'])(on[a-z]+)[ \t\n\f\r]*=|(javascript):", re.IGNORECASE)
+"""Elements that act or show something, so that they are missed; of all others the content stays."""
+
+_HANDLER = re.compile(
+    r"(?<![^ \t\n\f\r/\"'])(on[a-z]+)[ \t\n\f\r]*=|(javascript):|=[ \t\n\f\r]*[\"']?[ \t\n\f\r]*(data):",
+    re.IGNORECASE,
+)
+
+_OF_A_NAMESPACE = re.compile(r"[a-z][a-z0-9]*:[a-z][a-z0-9]*")
+"""Elements that word processors leave behind, such as `o:p`."""
+
+_DECLARATION = re.compile(r"<!doctype\s+html\s*(?:(?:public|system)\b[^<]*)?>|<\?xml\s[^<]*\?>", re.IGNORECASE)
+
+MOST_TOLD = 20
+"""Pieces of a text that a warning repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +101,7 @@ def _clean(text: str, path: str, longest: int, warnings: list[Issue]) -> str:
         expected = f"at most {longest:,} characters once sanitised"
         raise InvalidMessageError(Issue("validation_failed", path, f"{len(clean):,} characters", expected))
     if clean != text and (lost := _lost(html) + (["CDATA"] if html is not text else [])):
-        warnings.append(Issue("markup_removed", path, ", ".join(lost)[:SHOWN]))
+        warnings.append(Issue("markup_removed", path, legible(", ".join(lost))))
     return clean
 
 
@@ -95,22 +112,39 @@ def _unwrapped(text: str) -> str:
 
 def _lost(html: str) -> list[str]:
     """What a reader would miss, in words; nothing where only layout is gone."""
-    active: set[str] = set()
+    named: set[str] = set()
+    words: dict[str, None] = {}
     swallowed = 0
     for token in read_markup(html):
         if isinstance(token, str):
             continue
-        if token.name in _ACTIVE:
-            active.add(token.name)
-        active.update(next(filter(None, found)).lower() for found in _HANDLER.findall(token.attributes))
-        if not token.whole and not _is_silent(token.written):
-            swallowed += len("".join(token.written.split()))
-    return sorted(active) + ([f"{swallowed:,} characters of text"] if swallowed else [])
+        if token.name in _TOLD:
+            named.add(token.name)
+        named.update(next(filter(None, found)).lower() for found in _HANDLER.findall(token.attributes))
+        if not token.whole:
+            swallowed += 0 if _is_silent(token.written) else len("".join(token.written.split()))
+        elif len(words) < MOST_TOLD and _is_a_word(token):
+            words[token.written] = None
+    return [*sorted(named), *words, *([f"{swallowed:,} characters of text"] if swallowed else [])]
+
+
+def _is_a_word(tag: Tag) -> bool:
+    """Whether what reads as a tag was none: an address in brackets, or the middle of `5<T and T>40`."""
+    if tag.name not in ELEMENTS:
+        return not _OF_A_NAMESPACE.fullmatch(tag.name)
+    if tag.end:
+        return any(map(str.isalnum, tag.attributes))
+    alone = (each.lower() for each in tag.each_attribute() if "=" not in each)
+    return any(
+        each not in WITHOUT_A_VALUE and not each.startswith("data-") and any(map(str.isalnum, each)) for each in alone
+    )
 
 
 def _is_silent(written: str) -> bool:
     """Whether what is no tag was never meant to be seen: a comment that ends, a declaration of the document."""
-    return (written.startswith("<!--") and written.endswith("-->")) or written[:9].lower() == "<!doctype"
+    if written.startswith("<!--"):
+        return written.endswith(("-->", "--!>"))
+    return _DECLARATION.fullmatch(written) is not None
 
 
 def _fields_of(model: type[Facts]) -> tuple[_Field, ...]:

@@ -122,10 +122,9 @@ def decide(
 ) -> Decisions:
     """Judge the items of a chunk in record order, each against the state its forerunners left.
 
-    before: what was decided of the entries before these; it is added to.
-
     feed_no: what their versions carry, of the feed or of the page; horizon: number of the last full feed that was
-    whole; fresh_no: given out just now, for items that win over one with a higher number.
+    whole; fresh_no: given out just now, for items that win over one with a higher number; before: what was decided of
+    the entries before these, it is added to.
     """
     decisions = Decisions() if before is None else before
     bounds = Bounds(period, version_of(horizon, 0), fresh_no)

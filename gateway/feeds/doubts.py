@@ -22,19 +22,18 @@ TOLERANCE = Decimal("0.02")
 
 def price_doubts(facts: PriceFacts) -> tuple[Issue, ...]:
     """What is odd about a price. Raises InvalidMessageError for a rate that is a fraction: percent was meant."""
-    rate, net, gross = facts.tax_rate, facts.net_price, facts.agreement_price
+    rate, net, gross, tax = facts.tax_rate, facts.net_price, facts.agreement_price, facts.tax_amount
     if facts.quote is Quote.NO_QUOTE:
         return (Issue("no_price", "/price"), *_rate_doubts(rate))
     if rate is None and net is None:
         return ()
     found = _rate_doubts(rate)
-    if net is None or gross is None:
-        return found
-    expected = _gross(net, rate, facts.tax_amount)
-    if net > gross + TOLERANCE or (expected is not None and abs(expected - gross) > TOLERANCE):
-        words = f"a net price of at most {gross}" if expected is None else f"about {expected.normalize():f}"
-        return (*found, Issue("price_mismatch", "/price", f"{gross} gross, {net} net", words))
-    return found
+    if net is not None and gross is not None:
+        expected = _gross(net, rate, tax)
+        if net > gross + TOLERANCE or (expected is not None and abs(expected - gross) > TOLERANCE):
+            words = f"a net price of at most {gross}" if expected is None else f"about {expected.normalize():f}"
+            return (*found, Issue("price_mismatch", "/price", f"{gross} gross, {net} net", words))
+    return found if tax is None or rate is None else (*found, *_tax_doubts(tax, rate, net=net, gross=gross))
 
 
 def _rate_doubts(rate: Decimal | None) -> tuple[Issue, ...]:
@@ -51,6 +50,19 @@ def _gross(net: Decimal, rate: Decimal | None, tax: Decimal | None) -> Decimal |
     if rate is not None:
         return net * (RATES.get(rate) or 1 + rate / 100)
     return None if tax is None else net + tax
+
+
+def _tax_doubts(tax: Decimal, rate: Decimal, *, net: Decimal | None, gross: Decimal | None) -> tuple[Issue, ...]:
+    """Whether the tax is what the price holds at its rate."""
+    if net is not None:
+        expected = net * rate / 100
+    elif gross is not None:
+        expected = gross * rate / (100 + rate)
+    else:
+        return ()
+    if abs(expected - tax) <= TOLERANCE:
+        return ()
+    return (Issue("price_mismatch", "/tax_amount", f"{tax:f}", f"about {expected:.2f} at {rate:f} %"),)
 
 
 def product_doubts(barcode: str | None, check: BarcodeCheck, no_directory_reason: str | None) -> tuple[Issue, ...]:

@@ -31,7 +31,7 @@ from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
 from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.unread import claim_unread
-from gateway.kafka import KafkaRefusedError, Record
+from gateway.kafka import Headers, KafkaRefusedError, Record
 from gateway.sdk.errors import InvalidMessageError, Issue, ServiceUnavailableError
 from gateway.sdk.wire import shown
 from gateway.store import Connection, Pool, transaction
@@ -181,13 +181,7 @@ class ChunkProcessor:
 
     async def _read(self, record: Record, source: Source) -> ReadChunk:
         self._seal.verify(record.headers, record.value or b"")
-        head = head_from_headers(record.headers)
-        if record.key is not None:
-            raise InvalidMessageError(Issue("poison_pill", "/key", shown(record.key), "no key"))
-        raws = list(decode(record.value or b""))
-        fewest = 1 if head.page_no is None else 0
-        if not fewest <= len(raws) <= MAX_FEED_RECORDS - head.first_record:
-            raise InvalidMessageError(Issue("poison_pill", actual=f"chunk of {len(raws)} records"))
+        head, raws = read_chunk(record.key, record.headers, record.value or b"")
         profile = await self._profiles.get(head.supplier, head.revision)
         rules = profile.rules(head.facet, head.received_at)
         async with self._turnstile if head.lane is Lane.BULK else nullcontext():
@@ -250,6 +244,18 @@ class ChunkProcessor:
             return
         for outcome, count in decisions.counts().items():
             metrics.feed_items_total.labels(supplier=head.supplier, facet=head.facet, outcome=outcome).inc(count)
+
+
+def read_chunk(key: bytes | None, headers: Headers, value: bytes) -> tuple[ChunkHead, Sequence[RawRecord]]:
+    """What a record of the feeds topics holds, its seal apart. Raises InvalidMessageError where it is no chunk."""
+    head = head_from_headers(headers)
+    if key is not None:
+        raise InvalidMessageError(Issue("poison_pill", "/key", shown(key), "no key"))
+    raws = list(decode(value))
+    fewest = 1 if head.page_no is None else 0
+    if not fewest <= len(raws) <= MAX_FEED_RECORDS - head.first_record:
+        raise InvalidMessageError(Issue("poison_pill", actual=f"chunk of {len(raws)} records"))
+    return head, raws
 
 
 async def _elsewhere(connection: Connection, source: Source) -> Step:

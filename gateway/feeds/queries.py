@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.feeds.chunk import ChunkHead, Mode
+from gateway.feeds.chunk import ChunkHead
 from gateway.feeds.decide import OUTCOME_BYTES, Decisions, Key
 from gateway.feeds.guard import KeyState, Outcome
 from gateway.kafka import Position
@@ -65,12 +65,17 @@ RESTORE_FEED = """
 
 # The keys come sorted, as JSON: arrays of their columns cost us six times as much to encode. None of these statements
 # leaves the planner a choice of join: one made while feed_state was small would be kept long after it has grown.
-INSERT_MISSING_KEYS = """
-    INSERT INTO feed_state (facet, supplier, sku, area, version, seen)
-    SELECT $1::text::"char", $2, k.sku, k.area, 0, 0 FROM json_to_recordset($3::json) AS k (sku text, area text)
-    ON CONFLICT DO NOTHING
-    RETURNING sku, area
+_MOVE_KEYS = """
+    INSERT INTO feed_state AS s (facet, supplier, sku, area, version, source_version, hash, published_at, own_version,
+                                 seen_outcome, seen)
+    SELECT $1::text::"char", $2, k.*, $3
+      FROM json_to_recordset($4::json)
+        AS k (sku text, area text, version bigint, source_version bigint, hash bytea, published_at timestamptz,
+              own_version bigint, outcome "char")
+    ON CONFLICT {conflict}
 """
+
+CREATE_KEYS = _MOVE_KEYS.format(conflict="DO NOTHING RETURNING sku, area")
 
 READ_KEYS = """
     SELECT s.sku, s.area, s.version, s.source_version, s.hash, s.published_at, s.own_version
@@ -85,20 +90,15 @@ READ_KEYS = """
 LOCK_KEYS = READ_KEYS.format(lock="FOR UPDATE")
 PEEK_KEYS = READ_KEYS.format(lock="OFFSET 0")
 
-UPDATE_KEYS = """
-    INSERT INTO feed_state AS s (facet, supplier, sku, area, version, source_version, hash, published_at, own_version,
-                                 seen_outcome, seen)
-    SELECT $1::text::"char", $2, k.*, $3
-      FROM json_to_recordset($4::json)
-        AS k (sku text, area text, version bigint, source_version bigint, hash bytea, published_at timestamptz,
-              own_version bigint, outcome "char")
-    ON CONFLICT (facet, supplier, sku, area) DO UPDATE
+UPDATE_KEYS = _MOVE_KEYS.format(
+    conflict="""(facet, supplier, sku, area) DO UPDATE
        SET version = EXCLUDED.version, own_version = EXCLUDED.own_version,
            source_version = EXCLUDED.source_version, hash = EXCLUDED.hash,
            published_at = EXCLUDED.published_at, withdrawn = EXCLUDED.hash IS NULL AND s.withdrawn,
            seen = GREATEST(s.seen, EXCLUDED.seen),
            seen_outcome = CASE WHEN EXCLUDED.seen >= s.seen THEN EXCLUDED.seen_outcome ELSE s.seen_outcome END
-"""
+    """
+)
 
 PLACE_KEYS = """
     INSERT INTO feed_state (facet, supplier, version, seen, sku, area, partition, "offset")
@@ -181,22 +181,47 @@ async def share_feed(connection: Connection, head: ChunkHead) -> bool:
     return bool(cancelled)
 
 
-async def lock_keys(
-    connection: Connection, head: ChunkHead, keys: Collection[Key], rejected: Collection[str] = ()
-) -> dict[Key, KeyState]:
-    """The states of `keys`, and of every known key of the skus `rejected`, locked in one go in key order.
+async def keys_of_skus(connection: Connection, head: ChunkHead, skus: Collection[str]) -> list[Key]:
+    """Every key that is known of these skus."""
+    if not skus:
+        return []
+    found = await connection.fetch(KEYS_OF_SKUS, FACET_CODES[head.facet], head.supplier, list(skus))
+    return list(map(_key, found))
 
-    Those that were missing have none yet: they are created, which locks them too. A validating feed only reads.
+
+async def peek_keys(connection: Connection, head: ChunkHead, keys: Collection[Key]) -> dict[Key, KeyState]:
+    """The states of those of the keys that there are, without locks."""
+    return _states(await connection.fetch(PEEK_KEYS, FACET_CODES[head.facet], head.supplier, _named(keys)))
+
+
+async def lock_keys(connection: Connection, head: ChunkHead, keys: Collection[Key]) -> dict[Key, KeyState]:
+    """The states of those of the keys that there are, locked in key order until the transaction ends."""
+    return _states(await connection.fetch(LOCK_KEYS, FACET_CODES[head.facet], head.supplier, _named(keys)))
+
+
+async def create_keys(connection: Connection, head: ChunkHead, states: Iterable[dict[str, Any]]) -> set[Key]:
+    """Create keys in these states, in key order; which were created, and so are locked: somebody else made the others.
+
+    states: as `states_of` has them.
     """
+    in_order = sorted(states, key=lambda state: (state["sku"], state["area"]))
     whose = (FACET_CODES[head.facet], head.supplier)
-    if head.mode is Mode.VALIDATE:
-        return _states(await connection.fetch(PEEK_KEYS, *whose, _named(keys)))
-    if rejected:
-        keys = {*keys, *map(_key, await connection.fetch(KEYS_OF_SKUS, *whose, list(rejected)))}
-    named = _named(keys)
-    made = set(map(_key, await connection.fetch(INSERT_MISSING_KEYS, *whose, named)))
-    others = [each for each in named if (each["sku"], each["area"]) not in made]
-    return _states(await connection.fetch(LOCK_KEYS, *whose, others)) if others else {}
+    return set(map(_key, await connection.fetch(CREATE_KEYS, *whose, head.number, in_order)))
+
+
+async def update_keys(connection: Connection, head: ChunkHead, states: Collection[dict[str, Any]]) -> None:
+    """Move locked keys to these states. states: as `states_of` has them."""
+    if states:
+        await connection.execute(UPDATE_KEYS, FACET_CODES[head.facet], head.supplier, head.number, list(states))
+
+
+async def keep_rejected(connection: Connection, head: ChunkHead, decisions: Decisions, known: Collection[Key]) -> None:
+    """Have full feeds keep all keys of the skus whose records were rejected. known: the keys that are locked."""
+    whose = (FACET_CODES[head.facet], head.supplier)
+    if skus := _rejected_skus(decisions):
+        named = [key for key in known if key[0] in skus and key not in decisions.states]
+        await connection.execute(SEE_KEYS, *whose, head.number, _named(named))
+        await connection.execute(MARK_SKUS, *whose, head.number, sorted(skus))
 
 
 def _named(keys: Collection[Key]) -> list[dict[str, str]]:
@@ -212,23 +237,20 @@ def _states(rows: Iterable[Row]) -> dict[Key, KeyState]:
     return {(row[0], row[1]): KeyState(row[2], row[3], row[4], row[5], row[6]) for row in rows}
 
 
-async def update_keys(connection: Connection, head: ChunkHead, decisions: Decisions, known: Collection[Key]) -> None:
-    """Move the states of every key the chunk named, and have full feeds keep all keys of rejected skus.
-
-    known: the keys that are locked.
-    """
-    whose = (FACET_CODES[head.facet], head.supplier)
-    if decisions.states:
-        moved = [_moved(key, state, outcome) for key, (state, outcome) in decisions.states.items()]
-        await connection.execute(UPDATE_KEYS, *whose, head.number, moved)
-    skus = {sku for refused in decisions.refused for sku in refused.skus}
-    if skus:
-        await connection.execute(SEE_KEYS, *whose, head.number, _named([key for key in known if key[0] in skus]))
-        await connection.execute(MARK_SKUS, *whose, head.number, sorted(skus))
+def states_of(decisions: Decisions) -> dict[Key, dict[str, Any]]:
+    """The new states of keys, as statements read them; of a sku that was rejected as well, that is what is told."""
+    skus = _rejected_skus(decisions)
+    return {
+        key: _state(key, state, Outcome.REJECTED if key[0] in skus else outcome)
+        for key, (state, outcome) in decisions.states.items()
+    }
 
 
-def _moved(key: Key, state: KeyState, outcome: Outcome) -> dict[str, Any]:
-    """A key's new state, as UPDATE_KEYS reads it."""
+def _rejected_skus(decisions: Decisions) -> set[str]:
+    return {sku for refused in decisions.refused for sku in refused.skus}
+
+
+def _state(key: Key, state: KeyState, outcome: Outcome) -> dict[str, Any]:
     version, source_version, content_hash, published_at, own_version = state
     return {
         "sku": key[0],

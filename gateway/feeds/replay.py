@@ -15,7 +15,9 @@ from gateway.feeds.decide import Decisions, Entry
 from gateway.feeds.guard import Outcome
 from gateway.feeds.named import Named, compare, named_by, named_by_chunk
 from gateway.feeds.normalise import Mixed, Rejection, Result, Rules, normalise, parts_of, skus_of
+from gateway.feeds.process import read_chunk
 from gateway.feeds.profile import Profile, Profiles
+from gateway.feeds.seal import ChunkSeal
 from gateway.kafka import Message, Producer
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.exchange import asked_skus
@@ -34,11 +36,14 @@ JUDGED = frozenset({"normalise", "guard"})
 class FeedReplays:
     """Takes dead letters of the stages `feeds.read`, `normalise` and `guard` back."""
 
-    def __init__(self, applier: Applier, producer: Producer, profiles: Profiles, suppliers: SupplierCache) -> None:
+    def __init__(
+        self, applier: Applier, producer: Producer, profiles: Profiles, suppliers: SupplierCache, seal: ChunkSeal
+    ) -> None:
         self._applier = applier
         self._producer = producer
         self._profiles = profiles
         self._suppliers = suppliers
+        self._seal = seal
 
     def handlers(self) -> dict[str, Handler]:
         """What replays, by stage."""
@@ -60,15 +65,31 @@ class FeedReplays:
         """Put an unreadable record on its topic again; read now, it takes effect like any other."""
         foretold = await self.predict_requeue(connection, letter)
         if not foretold.issues:
-            await self._producer.send([Message(letter.topic or "", letter.key, letter.content, letter.headers or ())])
+            headers = letter.headers or ()
+            if letter.patched is not None:
+                headers = self._seal.resealed(headers, letter.patched)
+            await self._producer.send([Message(letter.topic or "", letter.key, letter.content, headers)])
         return foretold
 
     async def predict_requeue(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
-        """It goes back to the topic, unless a patch names others."""
-        if letter.patched is None:
-            return ReplayResult(REQUEUED)
-        verdict = compare(named_by_chunk(letter.original), named_by_chunk(letter.patched))
-        return _refusal(verdict.issue) if verdict.issue else ReplayResult(REQUEUED, detail=verdict.said)
+        """It goes back to the topic, unless it would only be dead-lettered again, or a patch names others.
+
+        What the gateway did not write stays out, patched or not: a patch mends a chunk, it never makes one. Raises what
+        reading the supplier's settings raises.
+        """
+        said = ""
+        try:
+            self._seal.verify(letter.headers or (), letter.original)
+            if letter.patched is not None:
+                verdict = compare(named_by_chunk(letter.original), named_by_chunk(letter.patched))
+                if verdict.issue is not None:
+                    return _refusal(verdict.issue)
+                said = verdict.said
+            head, _ = read_chunk(letter.key, letter.headers or (), letter.content)
+            await self._profiles.get(head.supplier, head.revision)
+        except InvalidMessageError as error:
+            return _refusal(*error.issues)
+        return ReplayResult(REQUEUED, detail=said)
 
     async def named(self, letter: DeadLetterRow) -> list[Named]:
         """Whom the record names, and whom its patch does where there is one; nothing of letters that are no record."""
@@ -130,8 +151,8 @@ def _named(profile: Profile, rules: Rules, letter: DeadLetterRow, content: bytes
     return named_by(content, result, letter.sku if content is letter.original else None)
 
 
-def _refusal(issue: Issue) -> ReplayResult:
-    return ReplayResult(Outcome.REJECTED.value, (issue,))
+def _refusal(*issues: Issue) -> ReplayResult:
+    return ReplayResult(Outcome.REJECTED.value, issues)
 
 
 def _asked_for(result: Result, letter: DeadLetterRow) -> Result:

@@ -53,6 +53,7 @@ from gateway.store import Connection
 from gateway.suppliers import Caller, State, SupplierCache, standing
 from gateway.telemetry.faults import reached
 from gateway.turnstile import Stretch, urgent
+from schemas.base import valid_sku
 from schemas.catalog import Facet
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -290,10 +291,10 @@ class FeedRoutes:
         """What became of one sku."""
         refuse_unknown(request)
         caller = await self._reader(request)
-        facet, sku = facet_of(request.match_info["facet"]), request.match_info["sku"]
-        found = None if "\x00" in sku else await self._reports.item(caller.supplier, facet, sku)
+        facet, sku = facet_of(request.match_info["facet"]), valid_sku(request.match_info["sku"])
+        found = None if sku is None else await self._reports.item(caller.supplier, facet, sku)
         if found is None:
-            raise ProblemError("not_found", "No feed has named this sku.")
+            raise ProblemError("not_found", f"No {facet} feed has named this sku so that it could be read.")
         return web.json_response(text=item_view(found).model_dump_json())
 
     async def _reader(self, request: web.Request) -> Caller:

@@ -61,10 +61,11 @@ def decode_exchange(raw: bytes) -> Exchange:
 def asked_skus(raw: bytes) -> tuple[str, ...]:
     """The skus of a record that begins as an exchange does, even where its replies were cut off; () of other records.
 
-    Cheap to ask of any record.
+    Cheap to ask of any record. Nothing that was pushed is one, whatever members it has: a JSON value has no line feed
+    behind its end, and a line of NDJSON has none at all.
     """
-    line, _, _ = raw.partition(b"\n")
-    if b'"replies"' not in line:
+    line, line_feed, _ = raw.partition(b"\n")
+    if not line_feed or b'"replies"' not in line:
         return ()
     try:
         return _HEAD.validate_json(line)["skus"]

@@ -30,7 +30,8 @@ _CLOSING = {name: re.compile(rf"</{name}(?=[ \t\n\f\r/>])", re.IGNORECASE) for n
 
 
 class Tag(NamedTuple):
-    """A tag. name: in lower case, "" of a comment or a declaration; written: as it stands in the text.
+    """A tag. name: in lower case, "" of a comment, a declaration, or the text behind a script or style sheet that never
+    ends; written: as it stands in the text.
 
     whole: False where the text ends before it does.
     """
@@ -43,7 +44,11 @@ class Tag(NamedTuple):
 
     def count_attributes(self) -> int:
         """How many attributes it has, those that a parser would drop included."""
-        return len(_ATTRIBUTE.findall(self.attributes)) if self.attributes else 0
+        return len(self.each_attribute())
+
+    def each_attribute(self) -> list[str]:
+        """Its attributes as they are written, name and value."""
+        return _ATTRIBUTE.findall(self.attributes) if self.attributes else []
 
 
 def read_markup(html: str) -> Iterator[str | Tag]:
@@ -58,6 +63,8 @@ def read_markup(html: str) -> Iterator[str | Tag]:
         yield tag
         if name in WITHOUT_MARKUP and not tag.end:
             closing = _CLOSING[name].search(html, at)
+            if closing is None and at < length:
+                yield Tag("", end=False, attributes="", written=html[at:], whole=False)
             at = closing.start() if closing else length
     if at < length:
         yield html[at:]

@@ -188,3 +188,11 @@ async def test_a_sku_is_one_sku_however_it_is_composed(shop: Shop) -> None:
     left = await shop.left()
     assert {item["sku"] for item in left.items} == {unicodedata.normalize("NFC", text) for text in texts}
     assert len(left.letters) == len(short) - len(texts) > 0
+
+
+async def test_a_sku_is_found_however_it_is_composed(shop: Shop) -> None:
+    await shop.done(await shop.push(orjson.dumps({"sku": "e\u0301-1", "shelf": "on"}), facet="listing"))
+    for spelling in ("e%CC%81-1", "%C3%A9-1"):
+        assert (await shop.get(f"/v1/items/listing/{spelling}")).json["keys"][0]["status"] == "accepted"
+    absent = await shop.get("/v1/items/listing/%C3%A9-1%E2%80%8B")
+    assert absent.json["detail"] == "No listing feed has named this sku so that it could be read."

@@ -46,7 +46,7 @@ async def letters(workshop: Workshop) -> dict[str | None, LetterSummary]:
 
 def replays(workshop: Workshop) -> Replays:
     applier = Applier(dict.fromkeys(Lane, workshop.producer))
-    stage = FeedReplays(applier, workshop.producer, workshop.profiles, SupplierCache(workshop.pool))
+    stage = FeedReplays(applier, workshop.producer, workshop.profiles, SupplierCache(workshop.pool), SEAL)
     return Replays(workshop.pool, stage.handlers(), stage.predictors(), owner="tests")
 
 
@@ -219,9 +219,8 @@ async def test_what_another_patch_published_and_never_committed_is_another_versi
     await pulled.work()
     letter, service = (await letters(pulled))["A"], replays(pulled)
     row = await DeadLetters(pulled.pool).show(letter.id)
-    stage = FeedReplays(
-        Applier(dict.fromkeys(Lane, pulled.producer)), pulled.producer, pulled.profiles, SupplierCache(pulled.pool)
-    )
+    applier = Applier(dict.fromkeys(Lane, pulled.producer))
+    stage = FeedReplays(applier, pulled.producer, pulled.profiles, SupplierCache(pulled.pool), SEAL)
 
     async def die_before_the_commit() -> None:
         async with transaction(pulled.pool) as connection:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.deadletters import DeadLetters, LetterSummary, Patch, Replays
+from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import Mode
 from gateway.feeds.process import Step
-from gateway.feeds.seal import GW_SEAL, seal_of
+from gateway.feeds.replay import FeedReplays
+from gateway.feeds.seal import GW_SEAL, ChunkSeal, seal_of
 from gateway.feeds.unread import MissingChunks
 from gateway.kafka import EXPRESS, Headers, Message
-from tests.integration.feeds.workshop import Workshop, price
+from gateway.suppliers import SupplierCache
+from tests.integration.feeds.workshop import SEAL, Workshop, price
 
 GARBAGE = b"\x00garbage"
 
@@ -76,6 +80,66 @@ async def test_a_chunk_that_comes_again_and_can_be_read_takes_its_place(workshop
     assert (await workshop.books()).outcomes(receipt.feed_no) == {"normalized": 1}
     assert await workshop.on_sale() == {"A": "11.00"}
     await workshop.producer.send([Message(EXPRESS, None, GARBAGE, sealed(record.headers))])
+    await workshop.work()
+    assert (await workshop.books()).outcomes(receipt.feed_no) == {"normalized": 1}
+
+
+def replays(workshop: Workshop) -> Replays:
+    applier = Applier(workshop.producers)
+    stage = FeedReplays(applier, workshop.producer, workshop.profiles, SupplierCache(workshop.pool), SEAL)
+    return Replays(workshop.pool, stage.handlers(), stage.predictors(), owner="tests")
+
+
+async def letter_of(workshop: Workshop) -> LetterSummary:
+    [letter] = (await DeadLetters(workshop.pool).list()).rows
+    return letter
+
+
+async def test_a_chunk_that_an_operator_mended_takes_effect_and_one_that_nobody_can_read_stays(
+    workshop: Workshop,
+) -> None:
+    receipt = await workshop.push(price("A", "11.00"))
+    [record] = await workshop.waiting()
+    await damaged(workshop, headers=True)
+    service, letter = replays(workshop), await letter_of(workshop)
+    for patch in (None, Patch(GARBAGE), Patch(b"")):
+        foretold = await service.predict(letter.id, patch)
+        replayed = await service.replay(letter.id, actor="tests", reason="again", patch=patch)
+        assert foretold == replayed
+        assert (replayed.outcome, [each.code for each in replayed.issues]) == ("rejected", ["poison_pill"])
+    assert (await letter_of(workshop)).state == "open"
+    assert await workshop.waiting() == []
+    mended = Patch(record.value or b"")
+    assert (await service.predict(letter.id, mended)).outcome == "requeued"
+    assert (await service.replay(letter.id, actor="tests", reason="mended", patch=mended)).outcome == "requeued"
+    await workshop.work()
+    assert (await workshop.books()).outcomes(receipt.feed_no) == {"normalized": 1}
+    assert await workshop.on_sale() == {"A": "11.00"}
+    assert (await letter_of(workshop)).state == "replayed"
+
+
+@pytest.mark.parametrize("patched", [False, True])
+async def test_a_chunk_that_somebody_else_wrote_is_not_let_in_by_a_replay(workshop: Workshop, *, patched: bool) -> None:
+    forged = await workshop.chunk(2**38, price("A", "0.01"), seal=ChunkSeal(b"\x01" * 32))
+    assert await workshop.processor.process(forged) is Step.TAKEN
+    letter = await letter_of(workshop)
+    patch = Patch(forged.value or b"") if patched else None
+    result = await replays(workshop).replay(letter.id, actor="tests", reason="oops", patch=patch)
+    assert (result.outcome, [each.code for each in result.issues]) == ("rejected", ["forged_chunk"])
+    assert (await letter_of(workshop)).state == "open"
+    assert await workshop.waiting() == []
+    assert await workshop.on_sale() == {}
+
+
+async def test_a_chunk_of_an_adapter_that_is_still_gone_is_not_called_replayed(workshop: Workshop) -> None:
+    receipt = await workshop.push(price("A", "10.00"))
+    await workshop.execute("""UPDATE supplier_revisions SET config = config || '{"adapter": "gone"}'""")
+    await workshop.work()
+    service, letter = replays(workshop), await letter_of(workshop)
+    assert (await service.replay(letter.id, actor="tests", reason="again")).outcome in ("failed", "rejected")
+    assert (await letter_of(workshop)).state == "open"
+    await workshop.execute("""UPDATE supplier_revisions SET config = config || '{"adapter": "native"}'""")
+    assert (await service.replay(letter.id, actor="tests", reason="it is back")).outcome == "requeued"
     await workshop.work()
     assert (await workshop.books()).outcomes(receipt.feed_no) == {"normalized": 1}
 

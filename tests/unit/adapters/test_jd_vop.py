@@ -3,7 +3,9 @@
 import asyncio
 
 import pytest
+from pydantic import ValidationError
 
+from adapters.jd_vop.options import Options
 from adapters.jd_vop.pulls import together
 from adapters.jd_vop.tokens import sign
 from gateway import sdk
@@ -32,3 +34,9 @@ async def test_the_first_error_ends_the_questions_beside_it():
         await together(endless(), refused())
     assert caught.value.retry_after == 3
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("area", ["7_４１２_3545", "7_412_3545\u200b", "7_٤١٢_3545", "7_412", "07_412_3545"])
+def test_an_area_of_the_contract_is_written_in_ascii_digits(area: str) -> None:
+    with pytest.raises(ValidationError):
+        Options(areas=(area,))

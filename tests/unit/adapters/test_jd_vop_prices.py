@@ -14,8 +14,11 @@ from schemas.catalog import Facet, PriceBasis
 CENT = Decimal("0.01")
 
 
-def read(basis: PriceBasis, price: Decimal, net: Decimal, tax: int) -> sdk.Item | sdk.Refusal:
-    row = f'{{"skuId":31,"price":{price},"nakedPrice":{net},"tax":{tax}}}'
+def read(
+    basis: PriceBasis, price: Decimal, net: Decimal, tax: int | None, told: Decimal | None = None
+) -> sdk.Item | sdk.Refusal:
+    rate, amount = ("null" if each is None else each for each in (tax, told))
+    row = f'{{"skuId":31,"price":{price},"nakedPrice":{net},"tax":{rate},"taxPrice":{amount}}}'
     body = f'{{"success":true,"resultCode":"0000","result":[{row}]}}'.encode()
     exchange = sdk.Exchange(("31",), {"get_sell_price": body})
     record = sdk.Record(Facet.PRICE, exchange.encode(), datetime(2026, 5, 1, tzinfo=UTC))
@@ -38,3 +41,13 @@ def test_the_numbers_have_to_be_of_the_basis_beyond_rounding(net, tax, off):
             assert isinstance(found, sdk.Refusal)
             assert found.issues[0].code == "contract_error"
             assert "price_basis" in found.issues[0].expected
+
+
+def test_where_no_rate_is_told_the_tax_itself_tells_the_basis() -> None:
+    net, tax = Decimal("100.00"), Decimal("13.00")
+    for basis, right, wrong in ((PriceBasis.GROSS, net + tax, net), (PriceBasis.NET, net, net + tax)):
+        assert isinstance(read(basis, right, net, None, tax), sdk.Item)
+        found = read(basis, wrong, net, None, tax)
+        assert isinstance(found, sdk.Refusal)
+        assert "price_basis" in found.issues[0].expected
+    assert isinstance(read(PriceBasis.GROSS, net, net, None, Decimal(0)), sdk.Item)

@@ -63,7 +63,13 @@ def test_a_text_without_markup_stays_as_it_is(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["<p>好 <b>纸</b></p>", "<ul><li>1</li></ul>", '<img src="https://x.example/1.jpg">', "a<br>b", "<!-- x -->好"],
+    [
+        *("<p>好 <b>纸</b></p>", "<ul><li>1</li></ul>", '<img src="https://x.example/1.jpg">', "a<br>b"),
+        *("<!DOCTYPE html>好", '<!doctype HTML PUBLIC "-//W3C//DTD HTML 4.01//EN">好'),
+        *("<!-- x -->好", "<?xml version='1.0'?><p>好</p>", "<p>好<!-- x --!></p>"),
+        *("<style>p {color: red}</style>好", "<o:p>好</o:p>", "<font color=red>好</font>", "<td nowrap>好</td>"),
+        *('<center data-x class="a">好</center >', "<hr noshade/>好"),
+    ],
 )
 def test_layout_is_kept_without_a_word(text: str) -> None:
     assert cleaned(product("description", text))[1] == ()
@@ -77,10 +83,60 @@ def test_a_text_taken_out_of_xml_loses_its_wrapping_alone_and_that_is_told(insid
     assert "CDATA" in warning.actual
 
 
-@pytest.mark.parametrize("text", ["<!-- 好纸", "<p title='好纸", "<?php 好纸 ?>x", "<!好纸 y>"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("<!-- 好纸", "<p title='好纸", "<?php 好纸 ?>x", "<!好纸 y>"),
+        *("<style>p{}<p>好纸</p>", "<style/>好纸", "<script/>好纸", "<p>甲</p><STYLE x=1>好纸"),
+        *("<!doctype html 好纸", "<!DOCTYPE html 好纸 <b>x</b>", "<!doctype 好纸>", "<?xml 好纸"),
+    ],
+)
 def test_text_that_is_swallowed_is_told(text: str) -> None:
     [warning] = cleaned(product("description", text))[1]
     assert "characters of text" in warning.actual
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("联系 <sales@example.com> 订购", "<sales@example.com>"),
+        ("见 <https://example.com/a b>", "<https://example.com/a b>"),
+        ("适用范围 5<Temp and Temp>40", "<Temp and Temp>"),
+        ("<p>10<b and c>5</p>", "<b and c>"),
+        ("配<Model X-200>使用", "<Model X-200>"),
+        ("a</b or c>d", "</b or c>"),
+        ("a<i\u200bx>d", "<i[U+200B]x>"),
+    ],
+)
+@pytest.mark.parametrize("field", FIELDS)
+def test_words_in_brackets_that_are_no_element_are_told_as_they_were_written(field: str, text: str, lost: str) -> None:
+    [warning] = cleaned(product(field, text))[1]
+    assert (warning.code, warning.actual) == ("markup_removed", lost)
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ('<img src="data:image/png;base64,AA==">好', "data"),
+        ("<video src=x.mp4></video>好", "video"),
+        ("<audio src=x.mp3></audio>好", "audio"),
+        ("<input value='好'>", "input"),
+    ],
+)
+def test_what_showed_something_is_told(text: str, lost: str) -> None:
+    [warning] = cleaned(product("description", text))[1]
+    assert warning.actual == lost
+
+
+PIECES = ["甲乙", " ", "5<Temp", " and ", "Temp>40", "<b", "</b", ">", "<p>", "<style>", "<!doctype ", "<?xml "]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_no_word_goes_without_a_word(text: str) -> None:
+    changed, warnings = cleaned(product("description", text))
+    published = changed.get("description", text)
+    for word in ("甲乙", "Temp", "and"):
+        assert warnings or published.count(word) == text.count(word)
 
 
 @given(st.text(st.sampled_from("<>/!-?[]&;=\"' abscript"), max_size=60))

@@ -141,6 +141,26 @@ def test_an_exchange_that_is_rejected_as_a_whole_concerns_every_sku_that_was_ask
     assert (rejection.skus, rejection.sku) == (("A", "B", "C"), None)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"sku":"A","price":"x","skus":["B"],"asked":{},"replies":{}}',
+        b'{"sku":"A","price":"x","skus":["B"],"asked":{},"replies":{"list":3}}',
+        b'{\n"sku":"A","price":"x","skus":["B"],"asked":{},"replies":{}\n}',
+    ],
+)
+def test_a_pushed_record_with_the_members_of_an_exchange_names_its_own_sku(raw: bytes) -> None:
+    rejection = of(native(), raw, rules(Facet.PRICE))
+    assert isinstance(rejection, Rejection)
+    assert rejection.skus == ("A",)
+
+
+def test_a_pushed_record_that_has_nothing_but_the_members_of_an_exchange_names_nobody() -> None:
+    rejection = of(native(), b'{"skus":["B"],"asked":{},"replies":{}}', rules(Facet.PRICE))
+    assert isinstance(rejection, Rejection)
+    assert rejection.skus == ()
+
+
 def test_an_exchange_about_one_sku_names_it_and_skus_that_no_column_holds_are_left_out() -> None:
     raw = Exchange(("A", "A", "", "B\x00", "x" * 129), {"odd": b""}).encode()
     rejection = of(raising(ContractError()), raw)
@@ -227,6 +247,11 @@ def test_the_facts_of_a_message_read_back_have_the_hash_they_were_published_with
         (b'{"name":"say "sku":"A", twice","id":"B"}', None),
         (b'{"name":"x","sku":"A"', None),
         (b'[{"sku":"A"},oops]', None),
+        (b'{"sku":"A","price":NaN,"skus":1,"sku_name":"x"}', "A"),
+        (b"""{"sku":"A","price":NaN,'sku':'B'}""", None),
+        (b"""{"sku":"A","price":1}{'sku' : 'B'}""", None),
+        (b'{"sku":"A","price":NaN,sku:"B"}', None),
+        (b'{"sku":"A","price":NaN,\tsku\t:"B"}', None),
     ],
 )
 def test_a_rejected_record_still_names_its_sku_where_its_bytes_do(raw: bytes, sku: str | None) -> None:

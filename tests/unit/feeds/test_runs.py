@@ -54,7 +54,11 @@ def test_chunks_without_numbers_of_their_own_are_never_dropped() -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"{oops", b'{"sku":"A","replies":1}', b'{"skus":["A"],"asked":{}}', b"[1]", b'{"skus":[1],"replies":{}}'],
+    [
+        b"",
+        *(b"{oops\n", b'{"sku":"A","replies":1}\n', b'{"skus":["A"],"asked":{}}\n', b"[1]\n"),
+        *(b'{"skus":[1],"replies":{}}\n', b'{"skus":["A"],"asked":{},"replies":{}}'),
+    ],
 )
 def test_what_is_no_exchange_asked_about_nobody(raw: bytes) -> None:
     assert asked_skus(raw) == ()

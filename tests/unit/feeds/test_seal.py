@@ -83,6 +83,14 @@ def test_headers_that_others_add_on_the_way_do_not_matter() -> None:
     ChunkSeal(KEY).verify((*SEALED, ("mirrored-from", b"elsewhere")), VALUE)
 
 
+@given(st.binary(max_size=64))
+def test_another_value_can_be_sealed_under_the_same_head_by_who_has_the_key(value: bytes) -> None:
+    resealed = ChunkSeal(OTHER, KEY).resealed(SEALED, value)
+    ChunkSeal(OTHER).verify(resealed, value)
+    assert head_from_headers(resealed) == HEAD
+    assert refused(resealed, value)
+
+
 def test_a_former_key_is_believed_while_it_is_given_and_seals_no_more() -> None:
     rotated = ChunkSeal(OTHER, KEY)
     rotated.verify(SEALED, VALUE)

@@ -28,6 +28,7 @@ from schemas.text import folded
         "Lenovo (联想)",
         "联想 Lenovo",
         "联想Lenovo",
+        *("Lenovo\u200b", "\ufeff联想", "联\u00ad想", "\u202eLENOVO\u202c", "\u200b / Lenovo", "Len\U0001d159ovo"),
     ],
 )
 def test_every_spelling_of_a_known_brand_folds_to_one(raw: str) -> None:
@@ -41,6 +42,8 @@ def test_every_spelling_of_a_known_brand_folds_to_one(raw: str) -> None:
         ("", None),
         ("/", None),
         ("( )", None),
+        ("\u200b", None),
+        ("\u3164/\ufeff", None),
         ("史泰博（Staples）", "史泰博"),
         ("Staples(史泰博)", "史泰博"),
         ("ＡＢＣ  Pro", "abc pro"),

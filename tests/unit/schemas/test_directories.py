@@ -151,6 +151,15 @@ def test_the_map_of_a_supplier_decides_first(entries: dict[str, str], row: int) 
     assert item.row == row
 
 
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u00ad"])
+def test_what_cannot_be_seen_hides_no_category(unseen: str) -> None:
+    seen = match_directory(("耗材",), "x", CategoryMap({"耗材": "硒鼓"}), TODAY).item
+    assert seen is not None
+    assert match_directory((f"耗{unseen}材",), "x", CategoryMap({"耗材": "硒鼓"}), TODAY).item == seen
+    assert match_directory(("耗材",), "x", CategoryMap({f"耗材{unseen}": f"{unseen}硒鼓"}), TODAY).item == seen
+    assert match_directory((f"{unseen}硒鼓",), "x", UNMAPPED, TODAY).item == seen
+
+
 def test_a_wrong_entry_of_the_map_is_no_match_and_can_be_found_before() -> None:
     categories = CategoryMap({"外设": "无此品目", "耗材": "硒鼓"})
     assert match_directory(("外设",), "鼠标", categories, TODAY).reason is NoDirectoryReason.NO_MATCH

@@ -1,5 +1,6 @@
 """Characters that nobody can see, in identifiers and where they are shown."""
 
+import sys
 import unicodedata
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.base import Sku
-from schemas.visible import is_deceptive, visible
+from schemas.text import folded
+from schemas.visible import is_deceptive, is_unseen, visible
 
 SKU = TypeAdapter(Sku)
 
@@ -23,6 +25,7 @@ UNSEEN = [
         "TAG LATIN SMALL LETTER A",
     ),
     *("NO-BREAK SPACE", "IDEOGRAPHIC SPACE", "THIN SPACE", "LINE SEPARATOR", "PARAGRAPH SEPARATOR"),
+    *("MUSICAL SYMBOL NULL NOTEHEAD", "KHITAN SMALL SCRIPT FILLER"),
     *("HANGUL FILLER", "HALFWIDTH HANGUL FILLER", "BRAILLE PATTERN BLANK", "COMBINING GRAPHEME JOINER"),
     *(
         "VARIATION SELECTOR-16",
@@ -60,6 +63,21 @@ def test_what_is_written_out_can_be_seen_and_stays_so(text: str) -> None:
     shown = visible(text)
     assert visible(shown) == shown
     assert visible("A" + text) == "A" + shown
+
+
+def test_names_that_differ_in_what_cannot_be_seen_compare_equal() -> None:
+    """Of every character: the expression that names are read with knows what the tables know."""
+    told_apart = [
+        f"U+{code:04X}"
+        for code in range(sys.maxunicode + 1)
+        if is_unseen(chr(code)) and not chr(code).isspace() and folded(f"甲{chr(code)}乙") != "甲乙"
+    ]
+    assert told_apart == []
+
+
+def test_names_that_differ_in_what_can_be_seen_do_not() -> None:
+    assert folded("ا\u0301") != folded("ا")
+    assert folded("甲\u2028乙") == "甲 乙"
 
 
 def test_a_character_is_shown_by_its_number() -> None:
