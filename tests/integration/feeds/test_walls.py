@@ -21,6 +21,7 @@ from gateway.feeds.withdraw import Withdrawer
 from gateway.feeds.worker import LaneWorker
 from gateway.kafka import REPORTS
 from gateway.sdk.errors import ServiceUnavailableError
+from gateway.sdk.problems import PROBLEMS
 from gateway.store import transaction
 from schemas.envelope import key_of
 from tests.eventually import eventually
@@ -67,19 +68,21 @@ async def alive(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
             await task
 
 
-async def test_a_feed_with_a_code_of_another_release_is_closed_reported_and_shown(workshop: Workshop) -> None:
+async def test_a_feed_with_a_code_of_another_release_is_closed_reported_and_shown(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     receipt = await workshop.push(price("A", "10.00"), BAD)
     await taken(workshop)
-    newer = [{"record": 1, "line": 2, "sku": "B", "outcome": "rejected", "issues": [{"code": "of_a_newer_release"}]}]
     warnings = {"warning_of_a_newer_release": 1}
-    await workshop.execute("UPDATE feed_chunks SET problems = $1, outcomes = 'nrz', warnings = $2", newer, warnings)
+    await workshop.execute("UPDATE feed_chunks SET outcomes = 'nrz', warnings = $1", warnings)
+    monkeypatch.delitem(PROBLEMS, "invalid_decimal")  # type: ignore[arg-type]  # only the newer release has it
     await workshop.finisher.sweep()
     feed = await workshop.feed(receipt.feed_no)
     assert (feed.state, feed.counts) == ("done", {"normalized": 1, "rejected": 1, "z": 1})
-    assert feed.warnings == {"warning_of_a_newer_release": 1}
+    assert feed.warnings == warnings
     async with transaction(workshop.pool) as connection:
         report = orjson.loads(await connection.fetchval("SELECT value FROM outbox WHERE topic = $1", REPORTS))
-    assert [problem["code"] for problem in report["problems"]] == ["of_a_newer_release"]
+    assert [problem["code"] for problem in report["problems"]] == ["invalid_decimal"]
     assert report["counts"] == {"normalized": 1, "rejected": 1}
 
 
