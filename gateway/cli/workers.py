@@ -112,21 +112,24 @@ async def _end(workers: Sequence[Worker], ends: Sequence[asyncio.Task[int]]) -> 
 
 @contextlib.contextmanager
 def _port_of(settings: Settings) -> Iterator[int]:
-    """The port of all workers; where any will do, one that is free and stays ours.
-
-    Raises ConfigError when nobody can listen there.
-    """
+    """The port of all workers; where any will do, one that is free and stays ours. Raises ConfigError."""
     if settings.port != 0:
         yield settings.port
         return
-    family, kind, _, _, address = socket.getaddrinfo(settings.host, 0, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind) as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        try:
-            holder.bind(address)
-        except OSError as error:
-            raise ConfigError([f"host: {settings.host} cannot be listened on: {error}"]) from error
+    with _free_port(settings.host) as holder:
         yield holder.getsockname()[1]
+
+
+def _free_port(host: str) -> socket.socket:
+    """A socket that keeps a port without listening there. Raises ConfigError when nobody can."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        holder = socket.socket(family)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(address)
+    except OSError as error:
+        raise ConfigError([f"host: {host} cannot be listened on: {error}"]) from error
+    return holder
 
 
 def worker_environment(settings: Settings, environ: Mapping[str, str], metrics: Path) -> dict[str, str]:
