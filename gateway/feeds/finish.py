@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
 import structlog
@@ -150,11 +150,13 @@ class Finisher:
             await connection.execute(MARK_INCOMPLETE, GRACE)
             await connection.execute(FORGET_KEYS)
             whole = [row["feed_no"] for row in await connection.fetch(WHOLE_FEEDS, GRACE, None, aside)]
-            overdue = dict(await holds.overdue(connection))
-        await self.supervisor.each(whole, self.finish)
-        await self.supervisor.each(overdue, lambda feed_no: self._give_up(feed_no, overdue[feed_no]))
-        async with transaction(self._pool) as connection:
+            overdue = await holds.overdue(connection)
             metrics.feeds_held.set(await holds.count(connection))
+        steps: dict[int, Callable[[], Awaitable[object]]] = {
+            **{feed_no: partial(self.finish, feed_no) for feed_no in whole},
+            **{feed_no: partial(self._give_up, feed_no, flaw) for feed_no, flaw in overdue},
+        }
+        await self.supervisor.each(steps, lambda feed_no: steps[feed_no]())
 
     async def _give_up(self, feed_no: int, flaw: str) -> None:
         async with transaction(self._pool) as connection:

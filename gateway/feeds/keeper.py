@@ -24,6 +24,7 @@ from gateway.feeds.repair import Repairs
 from gateway.feeds.sightings import FACET_OF_TOPIC, Sighting, sighted
 from gateway.feeds.sources import LANE_TOPIC, ends_of, have_reached, places, store_next
 from gateway.kafka import Bus, Consumer, Partition, Record
+from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Pool, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.supervise import Supervisor
@@ -138,7 +139,8 @@ class Keeper:
         async for attempt in patiently():
             with attempt:
                 await self._survey(started)
-                await self.supervisor.each(list(self._watched), self._look)
+        with suppress(ServiceUnavailableError):  # what could not be looked at now is looked at again once it is due
+            await self.supervisor.each(list(self._watched), self._look)
         metrics.keeper_pending.set(self._count())
         self._fresh, self._looked_at = 0, time.monotonic()
         if self._busy():

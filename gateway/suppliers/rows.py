@@ -232,7 +232,8 @@ async def brakes_of(connection: Connection, supplier: str) -> Brakes:
 
 def _shown(row: Row) -> Supplier:
     """A supplier for whoever only shows it: state and configuration of another release as they stand in the row."""
-    return Supplier(row["supplier"], row["revision"], row["state"], _shown_config(row["config"]))
+    state = State(row["state"]) if row["state"] in set(State) else row["state"]
+    return Supplier(row["supplier"], row["revision"], state, _shown_config(row["config"]))
 
 
 def _shown_config(config: Any) -> Any:
