@@ -211,7 +211,8 @@ def issue_views(issues: Sequence[Mapping[str, str]]) -> tuple[IssueView, ...]:
 
 def _issue_view(issue: Mapping[str, str]) -> IssueView:
     words = words_of(issue["code"])
-    return IssueView(**{**issue, "message_zh": words.zh, "message_en": words.en})
+    usual = {"path": "", "actual": "", "expected": ""}
+    return IssueView(**{**usual, **issue, "message_zh": words.zh, "message_en": words.en})
 
 
 def item_view(found: Mapping[str, Any]) -> ItemView:
