@@ -73,7 +73,14 @@ def test_problems_of_another_release_are_shown_under_their_code() -> None:
 def test_a_row_of_a_report_is_shown_whatever_its_codes_and_outcome() -> None:
     issue = {"code": NEWER, "path": "/a", "actual": "1", "expected": "2", "severity": "of a newer release"}
     row = report_row(
-        {"record": 0, "line": 1, "sku": "S-1", "outcome": "merged", "issues": [issue], "warnings": [issue]}
+        {
+            "record": 0,
+            "line": 1,
+            "sku": "S-1",
+            "outcome": "merged",
+            "issues": [issue, {"code": NEWER}],
+            "warnings": [issue],
+        }
     )
     assert (row.outcome, row.issues[0].code, row.warnings[0].code) == ("merged", NEWER, NEWER)
 
