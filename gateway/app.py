@@ -67,6 +67,7 @@ from gateway.store import Pool, connect, migrate, open_pool, pin_cluster, ping
 from gateway.suppliers import Keys, Live, SecretBox, Suppliers, watch_suppliers
 from gateway.telemetry.health import Health
 from gateway.telemetry.loop import watch_loop
+from gateway.telemetry.supervise import Supervisor, described
 
 log = structlog.get_logger(__name__)
 
@@ -114,11 +115,15 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A background task with an owner. stop: asks it to end by itself; without it the task is simply cancelled."""
+    """A background task with an owner. stop: asks it to end by itself; without it the task is simply cancelled.
+
+    supervisors: of the units that it works on.
+    """
 
     name: str
     run: Callable[[], Coroutine[Any, Any, None]]
     stop: Callable[[], None] | None = None
+    supervisors: Sequence[Supervisor[Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,7 @@ class Services:
     session_pool: Pool
     bus: Bus
     producers: Mapping[Lane, Producer]
+    outbox: Producer
     box: SecretBox
     seal: ChunkSeal
     live: Live
@@ -237,6 +243,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ),
             bus=bus,
             producers={lane: await enter(bus.producer(lane)) for lane in Lane},
+            outbox=await enter(bus.producer("outbox")),
             box=box,
             seal=seal,
             live=await enter(watch_suppliers(pool, box)),
@@ -270,7 +277,7 @@ def compose(services: Services) -> Stages:
     replays = _replays(services, feed_replays, holds)
     vendors = admin = None
     jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("numbers", numbers.watch)]
-    jobs += [Job("finisher", finisher.run)]
+    jobs += [Job("finisher", finisher.run, supervisors=[finisher.supervisor])]
     if "feeds" in roles:
         processor = ChunkProcessor(
             services.feed_pool,
@@ -281,10 +288,12 @@ def compose(services: Services) -> Stages:
             rejected_bytes=services.settings.rejected_bytes_per_day,
         )
         jobs += _feed_jobs(services, processor, contents)
-        jobs += [Job("withdrawer", withdrawer.run)]
-        jobs += [Job("missing chunks", MissingChunks(pool, services.bus, finisher.touched).run)]
-        jobs += [Job("outbox", Publisher(pool, services.producers[Lane.EXPRESS], owner=services.owner).run)]
-        jobs += [Job("replays", replays.run)]
+        jobs += [Job("withdrawer", withdrawer.run, supervisors=[withdrawer.supervisor])]
+        missing = MissingChunks(pool, services.bus, finisher.touched)
+        jobs += [Job("missing chunks", missing.run, supervisors=[missing.supervisor])]
+        publisher = Publisher(pool, services.outbox, owner=services.owner)
+        jobs += [Job("outbox", publisher.run, supervisors=[publisher.supervisor])]
+        jobs += [Job("replays", replays.run, supervisors=replays.supervisors)]
     if "sessions" in roles:
         jobs += [_session_job(services, numbers, admission, finisher)]
     if "intake" in roles:
@@ -298,6 +307,7 @@ def compose(services: Services) -> Stages:
         comparisons = Comparisons(services.feed_pool, contents, feed_replays)
         admin = _application()
         admin.add_subapp(ADMIN_PREFIX, _admin(services, reports, holds, replays, comparisons))
+    services.health.add("set_aside", partial(_set_aside, [each for job in jobs for each in job.supervisors]))
     return Stages(vendors, admin, _application(OpsRoutes(services.health)), jobs)
 
 
@@ -338,8 +348,8 @@ def _feed_jobs(services: Services, processor: ChunkProcessor, contents: Contents
     for lane in lanes:
         services.health.add(lane.name, lane.check)
     return [
-        *(Job(lane.name, lane.run, lane.stop) for lane in lanes),
-        Job("keeper", keeper.run, keeper.stop),
+        *(Job(lane.name, lane.run, lane.stop, [lane.supervisor]) for lane in lanes),
+        Job("keeper", keeper.run, keeper.stop, [keeper.supervisor]),
     ]
 
 
@@ -420,6 +430,11 @@ def _of_owner(lease_seconds: float) -> Mapping[str, str]:
 async def _answering(pool: Pool) -> str:
     await ping(pool)
     return "answers"
+
+
+async def _set_aside(supervisors: Sequence[Supervisor[Any]]) -> str:
+    """What is set aside does not make the process unready: everything else goes on."""
+    return described(supervisors)
 
 
 async def _accepting(accepting: asyncio.Event, stop: asyncio.Event) -> str:

@@ -87,10 +87,24 @@ async def running(
     database: str,
     prefix: str,
     *,
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str | None] | None = None,
     wrapper: Sequence[str] = (),
 ) -> AsyncIterator[Program]:
-    """A program on these services until the block ends, however it ends. wrapper: a command that becomes it."""
+    """A program on these services until the block ends, however it ends.
+
+    environment: beside the usual one, None for what is not to be set; wrapper: a command that becomes the program.
+    """
+    usual: dict[str, str | None] = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("MALLGATE_")},
+        **kafka_environment(bootstrap),
+        "DATABASE_URL": database,
+        "MALLGATE_TOPIC_PREFIX": prefix,
+        "MALLGATE_PARTITIONS": "3",
+        "MALLGATE_SECRET_KEY": KEY,
+        "MALLGATE_ADMIN_TOKEN": ADMIN_TOKEN,
+        "MALLGATE_DRAIN_TIMEOUT": "10",
+        **(environment or {}),
+    }
     process = await asyncio.create_subprocess_exec(
         *wrapper,
         sys.executable,
@@ -99,17 +113,7 @@ async def running(
         "run",
         "--port",
         "0",
-        env={
-            **{name: value for name, value in os.environ.items() if not name.startswith("MALLGATE_")},
-            **kafka_environment(bootstrap),
-            "DATABASE_URL": database,
-            "MALLGATE_TOPIC_PREFIX": prefix,
-            "MALLGATE_PARTITIONS": "3",
-            "MALLGATE_SECRET_KEY": KEY,
-            "MALLGATE_ADMIN_TOKEN": ADMIN_TOKEN,
-            "MALLGATE_DRAIN_TIMEOUT": "10",
-            **(environment or {}),
-        },
+        env={name: value for name, value in usual.items() if value is not None},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

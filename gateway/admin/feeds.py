@@ -13,7 +13,7 @@ from gateway.feeds.admit import FeedState
 from gateway.feeds.holds import Holds
 from gateway.feeds.report import NEWEST, FeedStatus, Reports
 from gateway.http.problems import ProblemError
-from gateway.sdk.problems import PROBLEMS
+from gateway.sdk.problems import words_of
 from schemas.catalog import Facet
 
 FEED = "{feed:[1-9][0-9]{0,17}}"
@@ -96,5 +96,5 @@ def shown(feed: FeedStatus) -> dict[str, object]:
 
 
 def _worded(problem: dict[str, object]) -> dict[str, object]:
-    words = PROBLEMS[str(problem["code"])]
+    words = words_of(str(problem["code"]))
     return {**problem, "message_zh": words.zh, "message_en": words.en}

@@ -108,7 +108,7 @@ class SupplierRoutes:
     async def revision(self, request: web.Request) -> web.Response:
         """The configuration of one revision."""
         supplier, revision = request.match_info["supplier"], int(request.match_info["revision"])
-        config = await self._suppliers.revision(supplier, revision)
+        config = await self._suppliers.shown_revision(supplier, revision)
         if config is None:
             raise ProblemError("not_found", f"There is no revision {revision} of a supplier {supplier!r}.")
         return answer({"supplier": supplier, "revision": revision, "config": config})

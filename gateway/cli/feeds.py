@@ -142,9 +142,9 @@ def _row(feed: dict[str, Any]) -> list[object]:
 
 
 def outcomes(feed: dict[str, Any]) -> dict[str, int]:
-    """What became of the items, the best first; outcomes that none has are left out."""
+    """What became of the items, the best first, those of another release last; what none has is left out."""
     counts = feed["counts"]
-    return {outcome: counts[outcome] for outcome in OUTCOMES if counts.get(outcome)}
+    return {outcome: counts[outcome] for outcome in dict.fromkeys((*OUTCOMES, *counts)) if counts.get(outcome)}
 
 
 def _show(feed: dict[str, Any]) -> None:

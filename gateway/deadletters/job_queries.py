@@ -50,7 +50,7 @@ ITEMS = """
 NEXT_JOB = """
     SELECT id, rate
       FROM replay_jobs
-     WHERE state = $1
+     WHERE state = $1 AND id <> ALL($2::uuid[])
      ORDER BY created_at, id
      LIMIT 1
 """

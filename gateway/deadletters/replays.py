@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -33,6 +33,7 @@ from gateway.deadletters.selection import Page, Selection, cursor, page_size, pa
 from gateway.deadletters.service import reasoned, settle
 from gateway.store import Connection, Lease, Pool, acquired, audit, transaction
 from gateway.telemetry import metrics
+from gateway.telemetry.supervise import Supervisor
 
 JobState = Literal["planning", "planned", "running", "done", "cancelled"]
 
@@ -111,6 +112,11 @@ class Replays:
         self._handlers = handlers
         self._predictors = predictors
         self._runner = Runner(pool, Lease(pool, "replay", owner, term=lease_term), handlers, predictors)
+
+    @property
+    def supervisors(self) -> Sequence[Supervisor[UUID]]:
+        """Of its jobs and of their letters."""
+        return self._runner.supervisors
 
     async def run(self) -> None:
         """Run the jobs, for ever, while the lease is this process's."""

@@ -11,7 +11,7 @@ from gateway.feeds.decide import OUTCOME_BYTES, SAMPLE_SKUS
 from gateway.feeds.guard import Outcome
 from gateway.kafka import REPORTS
 from gateway.outbox import OutboxMessage, enqueue
-from gateway.sdk.problems import PROBLEMS
+from gateway.sdk.problems import words_of
 from gateway.store import Connection, Row
 from gateway.telemetry import metrics
 from schemas.catalog import Facet
@@ -80,7 +80,7 @@ async def close(
             "state": state,
             "received_at": feed["received_at"],
             "finished_at": finished_at,
-            "counts": counts,
+            "counts": {outcome.value: counts[outcome] for outcome in Outcome if outcome in counts},
             "withdrawn": withdrawn,
             "warnings": warnings,
             "problems": tuple(_top_problem(problem) for problem in problems),
@@ -92,11 +92,12 @@ async def close(
 
 
 async def count_outcomes(connection: Connection, feed_no: int) -> dict[str, int]:
-    """Items per outcome of the chunks that took effect so far."""
+    """Items per outcome of the chunks that took effect so far; one of another release under the byte that it has."""
     total: Counter[int] = Counter()
     async for row in connection.cursor(OUTCOMES, feed_no):
         total.update(row["outcomes"])
-    return {outcome.value: total[byte] for outcome, byte in OUTCOME_BYTES.items() if total[byte]}
+    known = {outcome.value: total.pop(byte) for outcome, byte in OUTCOME_BYTES.items() if total[byte]}
+    return known | {chr(byte): count for byte, count in sorted(total.items()) if count}
 
 
 async def count_warnings(connection: Connection, feed_no: int) -> dict[str, int]:
@@ -110,7 +111,7 @@ async def count_problems(connection: Connection, feed_no: int) -> list[dict[str,
 
 
 def _top_problem(row: Mapping[str, Any]) -> TopProblem:
-    problem = PROBLEMS[row["code"]]
+    problem = words_of(row["code"])
     return TopProblem(
         code=row["code"],
         message_en=problem.en,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
 import structlog
 
@@ -15,6 +16,7 @@ from gateway.feeds.passes import GRACE, Verdict
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Pool, Row, acquired, transaction
 from gateway.telemetry import metrics
+from gateway.telemetry.supervise import Supervisor
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,7 @@ WHOLE_FEEDS = """
        AND f.chunks = (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no)
        AND (f.mode <> 'full' OR f.state = 'produced' OR f.touched_at < now() - $1::interval)
        AND ($2::bigint[] IS NULL OR f.feed_no = ANY($2))
+       AND f.feed_no <> ALL($3::bigint[])
      ORDER BY f.feed_no LIMIT 1000
 """
 
@@ -50,11 +53,18 @@ LATER_FULL = """
 
 SETTLE = "UPDATE feeds SET state = $2, hold = $3, withdrawn = 0 WHERE feed_no = $1"
 
+# A row that somebody holds waits for the next sweep: it must not keep the others from it.
 MARK_INCOMPLETE = """
-    UPDATE feeds SET state = 'incomplete' WHERE state = 'admitted' AND touched_at < now() - $1::interval
+    UPDATE feeds SET state = 'incomplete'
+     WHERE feed_no IN (SELECT feed_no FROM feeds WHERE state = 'admitted' AND touched_at < now() - $1::interval
+                          FOR NO KEY UPDATE SKIP LOCKED)
 """
 
-FORGET_KEYS = "DELETE FROM idempotency_keys WHERE expires_at < now()"
+FORGET_KEYS = """
+    DELETE FROM idempotency_keys
+     WHERE (supplier, key) IN (SELECT supplier, key FROM idempotency_keys WHERE expires_at < now()
+                                  FOR UPDATE SKIP LOCKED)
+"""
 
 
 class Finisher:
@@ -76,6 +86,7 @@ class Finisher:
         self._partial: set[int] = set()
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(FINISHING)
+        self.supervisor = Supervisor[int]("finish", "feed")
 
     async def touched(self, feed_no: int) -> None:
         """A chunk of the feed took effect, or the feed became durable."""
@@ -83,7 +94,7 @@ class Finisher:
         self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled. What fails because PostgreSQL is away is swept up later."""
+        """Until cancelled. A feed that cannot be finished now is swept up later, and keeps no other from it."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(group), name="finisher.follow")
             group.create_task(self._sweep(), name="finisher.sweep")
@@ -109,7 +120,7 @@ class Finisher:
         if not touched:
             return ()
         async with acquired(self._pool) as connection:
-            whole = {row["feed_no"] for row in await connection.fetch(WHOLE_FEEDS, GRACE, list(touched))}
+            whole = {row["feed_no"] for row in await connection.fetch(WHOLE_FEEDS, GRACE, list(touched), [])}
         partial = set(touched) - whole
         self._partial |= partial
         asyncio.get_running_loop().call_later(COALESCE_SECONDS, self._look_again, partial)
@@ -121,11 +132,8 @@ class Finisher:
             self._wake.set()
 
     async def _tried(self, feed_no: int) -> None:
-        try:
-            async with self._slots:
-                await self.finish(feed_no)
-        except ServiceUnavailableError:
-            log.info("feed.finish_postponed", feed=feed_no)
+        async with self._slots:
+            await self.supervisor.run(feed_no, partial(self.finish, feed_no))
 
     async def _sweep(self) -> None:
         while True:
@@ -137,24 +145,28 @@ class Finisher:
 
     async def sweep(self) -> None:
         """Finish every feed that is whole, call incomplete what was never completed, end holds that are overdue."""
+        aside = self.supervisor.not_due()
         async with transaction(self._pool) as connection:
             await connection.execute(MARK_INCOMPLETE, GRACE)
             await connection.execute(FORGET_KEYS)
-            whole = [row["feed_no"] for row in await connection.fetch(WHOLE_FEEDS, GRACE, None)]
+            whole = [row["feed_no"] for row in await connection.fetch(WHOLE_FEEDS, GRACE, None, aside)]
             overdue = await holds.overdue(connection)
-        for feed_no in whole:
-            await self.finish(feed_no)
-        for feed_no, flaw in overdue:
-            async with transaction(self._pool) as connection:
-                await holds.give_up(connection, feed_no, flaw=flaw, reason=flaw)
-            log.info("feed.hold_ended", feed=feed_no, flaw=flaw)
-        async with transaction(self._pool) as connection:
             metrics.feeds_held.set(await holds.count(connection))
+        steps: dict[int, Callable[[], Awaitable[object]]] = {
+            **{feed_no: partial(self.finish, feed_no) for feed_no in whole},
+            **{feed_no: partial(self._give_up, feed_no, flaw) for feed_no, flaw in overdue},
+        }
+        await self.supervisor.each(steps, lambda feed_no: steps[feed_no]())
+
+    async def _give_up(self, feed_no: int, flaw: str) -> None:
+        async with transaction(self._pool) as connection:
+            await holds.give_up(connection, feed_no, flaw=flaw, reason=flaw)
+        log.info("feed.hold_ended", feed=feed_no, flaw=flaw)
 
     async def finish(self, feed_no: int) -> bool:
         """Go on with the feed if it is whole: close it, or have it withdraw or held; whether this call did it."""
         async with transaction(self._pool) as connection:
-            found = await connection.fetchrow(WHOLE_FEEDS, GRACE, [feed_no])
+            found = await connection.fetchrow(WHOLE_FEEDS, GRACE, [feed_no], [])
             if found is None:
                 return False
             if found["mode"] == Mode.FULL:

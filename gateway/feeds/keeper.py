@@ -24,8 +24,10 @@ from gateway.feeds.repair import Repairs
 from gateway.feeds.sightings import FACET_OF_TOPIC, Sighting, sighted
 from gateway.feeds.sources import LANE_TOPIC, ends_of, have_reached, places, store_next
 from gateway.kafka import Bus, Consumer, Partition, Record
+from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Pool, transaction
 from gateway.telemetry import metrics
+from gateway.telemetry.supervise import Supervisor
 from gateway.turnstile import Stretch
 from schemas.envelope import ItemKey
 
@@ -78,13 +80,14 @@ class Keeper:
         self._horizon: Horizon | None = None
         self._explained_to = float("-inf")
         self._stopping = asyncio.Event()
+        self.supervisor = Supervisor[Partition]("keeper", "partition")
 
     def stop(self) -> None:
         """Read nothing more; `run` returns after the batch at hand."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Until stopped; waits while Kafka or PostgreSQL is away."""
+        """Until stopped; waits while Kafka or PostgreSQL is away. A partition at fault keeps no other from its turn."""
         async with self._bus.consumer(list(FACET_OF_TOPIC), "gateway.keeper", assigned=self._begin) as consumer:
             while not self._stopping.is_set():
                 await self._note(await consumer.poll(POLL_SECONDS))
@@ -119,12 +122,14 @@ class Keeper:
         )
 
     def _throttle(self, consumer: Consumer) -> None:
-        if self._count() >= MOST_WATCHED:
-            self._paused |= consumer.assignment()
-            consumer.pause(self._paused)
-        elif self._paused:
-            consumer.resume(self._paused)
-            self._paused = frozenset()
+        """Read no more of what cannot be settled now; a partition that fails counts for itself alone."""
+        failing = frozenset(filter(self.supervisor.failing, self._watched))
+        waiting = sum(len(watched) for partition, watched in self._watched.items() if partition not in failing)
+        pausing = frozenset(consumer.assignment()) if waiting >= MOST_WATCHED else failing
+        if pausing != self._paused:
+            consumer.resume(self._paused - pausing)
+            consumer.pause(pausing)
+            self._paused = pausing
 
     def _count(self) -> int:
         return sum(map(len, self._watched.values()))
@@ -134,8 +139,8 @@ class Keeper:
         async for attempt in patiently():
             with attempt:
                 await self._survey(started)
-                for partition in list(self._watched):
-                    await self._look(partition)
+        with suppress(ServiceUnavailableError):  # what could not be looked at now is looked at again once it is due
+            await self.supervisor.each(list(self._watched), self._look)
         metrics.keeper_pending.set(self._count())
         self._fresh, self._looked_at = 0, time.monotonic()
         if self._busy():

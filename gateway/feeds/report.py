@@ -210,6 +210,6 @@ def _key_state(row: Any) -> dict[str, Any]:
         "feed": row["run"] or feed_no_of(row["own_version"]) or None,
         "record": record_index_of(row["own_version"]) if row["version"] else None,
         "last_seen_feed": row["seen"],
-        "last_outcome": OUTCOME_OF.get(row["seen_outcome"]),
+        "last_outcome": OUTCOME_OF.get(row["seen_outcome"], row["seen_outcome"]),
         "published_at": row["published_at"],
     }

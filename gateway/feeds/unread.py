@@ -23,6 +23,7 @@ from gateway.feeds.sources import LANE_TOPIC, ends_of, have_reached
 from gateway.kafka import Bus, Partition
 from gateway.sdk.errors import Issue, ServiceUnavailableError
 from gateway.store import Connection, Pool, acquired, transaction
+from gateway.telemetry.supervise import Supervisor
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +43,13 @@ CLAIM_UNREAD = """
 WAITING = "SELECT now() WHERE EXISTS (SELECT FROM feeds WHERE state = 'produced')"
 
 # Nobody takes a chunk of these feeds at the same time: all that was ever produced of them has been taken.
+LACKING = """
+    SELECT feed_no FROM feeds f
+     WHERE state = 'produced' AND produced_at < $1
+       AND chunks > (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no)
+     ORDER BY feed_no
+"""
+
 CLAIM_MISSING = """
     INSERT INTO feed_chunks (feed_no, chunk_no, first_record, records, outcomes, problems, problem_counts, unread)
     SELECT f.feed_no, n.chunk_no, 0, 0, $2, $3, $4, true
@@ -51,8 +59,7 @@ CLAIM_MISSING = """
             WHERE NOT EXISTS (SELECT FROM feed_chunks c WHERE c.feed_no = f.feed_no AND c.chunk_no = g.chunk_no)
             LIMIT f.chunks - (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no)
            ) n
-     WHERE f.state = 'produced' AND f.produced_at < $1
-       AND f.chunks > (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no)
+     WHERE f.state = 'produced' AND f.feed_no = $1
     ON CONFLICT DO NOTHING
     RETURNING feed_no
 """
@@ -89,9 +96,10 @@ class MissingChunks:
         self._bus = bus
         self._touched = touched
         self._horizon: Horizon | None = None
+        self.supervisor = Supervisor[int]("missing_chunks", "feed")
 
     async def run(self) -> None:
-        """For ever; Kafka or PostgreSQL being away only delays it."""
+        """For ever; Kafka or PostgreSQL being away only delays it, and a feed at fault keeps no other from its end."""
         while True:
             try:
                 await self.round()
@@ -105,9 +113,9 @@ class MissingChunks:
             self._horizon = await self._ahead()
         elif await have_reached(self._pool, self._horizon.ends):
             at, self._horizon = self._horizon.at, None
-            for feed_no, chunks in (await self._claimed(at)).items():
-                log.error("feed.chunks_missing", feed=feed_no, chunks=chunks)
-                await self._touched(feed_no)
+            async with acquired(self._pool) as connection:
+                lacking = [row["feed_no"] for row in await connection.fetch(LACKING, at)]
+            await self.supervisor.each(lacking, self._claim)
 
     async def _ahead(self) -> Horizon | None:
         """All that lies on the feeds topics now, None while no feed waits for chunks."""
@@ -115,12 +123,11 @@ class MissingChunks:
             at = await connection.fetchval(WAITING)
         return None if at is None else Horizon(at, await ends_of(self._bus, LANE_TOPIC.values()))
 
-    async def _claimed(self, before: datetime) -> dict[int, int]:
-        """Missing chunks of feeds that were produced before that moment, by feed, counted as taken from now on."""
-        claimed: dict[int, int] = {}
+    async def _claim(self, feed_no: int) -> None:
+        """Count every chunk of the feed that has not come as taken from now on."""
         told = _rows(MISSING, record=0)
         async with transaction(self._pool) as connection:
-            rows = await connection.fetch(CLAIM_MISSING, before, REJECTED, told, count_problems(told))
-        for row in rows:
-            claimed[row["feed_no"]] = claimed.get(row["feed_no"], 0) + 1
-        return claimed
+            rows = await connection.fetch(CLAIM_MISSING, feed_no, REJECTED, told, count_problems(told))
+        if rows:
+            log.error("feed.chunks_missing", feed=feed_no, chunks=len(rows))
+            await self._touched(feed_no)

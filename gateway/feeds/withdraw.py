@@ -24,6 +24,7 @@ from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Pool, Row, acquired, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
+from gateway.telemetry.supervise import Supervisor
 from schemas.catalog import Facet
 from schemas.envelope import ItemHeaders
 
@@ -103,13 +104,14 @@ class Withdrawer:
         self._producer = producer
         self._walked: dict[int, Key] = {}
         self._wake = asyncio.Event()
+        self.supervisor = Supervisor[int]("withdrawal", "feed")
 
     def wake(self) -> None:
         """There may be something to withdraw."""
         self._wake.set()
 
     async def run(self) -> None:
-        """For ever; Kafka or PostgreSQL being away only delays it."""
+        """For ever; Kafka or PostgreSQL being away only delays it, and a feed at fault keeps no other from its turn."""
         while True:
             self._wake.clear()
             try:
@@ -127,7 +129,7 @@ class Withdrawer:
         async with acquired(self._pool) as connection:
             due = [row["feed_no"] for row in await connection.fetch(DUE)]
         self._walked = {feed_no: self._walked.get(feed_no, START) for feed_no in due}
-        return any([await self._batch(feed_no) for feed_no in due])
+        return any(await self.supervisor.each(due, self._batch))
 
     async def _batch(self, feed_no: int) -> bool:
         """The next keys of a feed, or its end; False when another process is at it."""

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
+from functools import partial
 
 import structlog
 
@@ -20,6 +21,7 @@ from gateway.feeds.sources import LANE_TOPIC, places
 from gateway.kafka import Bus, Consumer, KafkaUnavailableError, Partition, Record
 from gateway.store import Pool
 from gateway.telemetry import metrics
+from gateway.telemetry.supervise import Supervisor
 from gateway.turnstile import urgent
 
 log = structlog.get_logger(__name__)
@@ -66,6 +68,7 @@ class LaneWorker:
         self._queues: dict[Partition, PartitionQueue] = {}
         self._slots = asyncio.Semaphore(CONCURRENCY[lane])
         self._member: Consumer | None = None
+        self.supervisor = Supervisor[Partition](f"feeds_{lane}", "partition")
         self._stopping = asyncio.Event()
 
     @property
@@ -128,8 +131,7 @@ class LaneWorker:
     async def _drain(self, partition: Partition, queue: PartitionQueue, consumer: Consumer) -> None:
         while queue.records:
             record = queue.records[0]
-            async with self._slots:
-                step = await self._patiently_process(record)
+            step = await self._processed(partition, record)
             if step is Step.MISPLACED:
                 queue.records.clear()
                 consumer.seek(partition, (await self._places_of([partition]))[partition])
@@ -139,11 +141,15 @@ class LaneWorker:
             if not queue.full:
                 consumer.resume([partition])
 
-    async def _patiently_process(self, record: Record) -> Step:
-        async for attempt in patiently():
-            with attempt, urgent() if self._lane is Lane.EXPRESS else nullcontext():
-                return await self._processor.process(record)
-        raise AssertionError("patience has no end")
+    async def _processed(self, partition: Partition, record: Record) -> Step:
+        """Take a record, as often as it needs. One that fails stops its partition; the slot is left to the others."""
+        while True:
+            async with self._slots:
+                with urgent() if self._lane is Lane.EXPRESS else nullcontext():
+                    step = await self.supervisor.run(partition, partial(self._processor.process, record))
+            if step is not None:
+                return step
+            await self.supervisor.rest(partition)
 
     async def _places_of(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
         async for attempt in patiently():

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from gateway.feeds.report import FeedStatus
-from gateway.sdk.problems import PROBLEMS
+from gateway.sdk.problems import words_of
 
-OutcomeName = Literal["normalized", "unchanged", "stale", "rejected", "held", "cancelled"]
-StateName = Literal["admitted", "produced", "incomplete", "withdrawing", "held", "done", "cancelled"]
+
+def _words(*known: str) -> WithJsonSchema:
+    """The words of this release, for the document; a row of another release is shown with its own."""
+    return WithJsonSchema({"enum": list(known), "type": "string"})
+
+
+OutcomeName = Annotated[str, _words("normalized", "unchanged", "stale", "rejected", "held", "cancelled")]
+StateName = Annotated[str, _words("admitted", "produced", "incomplete", "withdrawing", "held", "done", "cancelled")]
+FacetName = Annotated[str, _words("product", "price", "stock", "listing")]
+ModeName = Annotated[str, _words("upsert", "full", "validate")]
+OriginName = Annotated[str, _words("push", "sweep", "reread")]
+LetterState = Annotated[str, _words("open", "replayed", "discarded")]
 
 
 class View(BaseModel):
@@ -44,9 +54,9 @@ class FeedView(View):
     """One feed as it stands."""
 
     feed: str = Field(description="Identity of the feed; feeds of one supplier rise with it.")
-    facet: Literal["product", "price", "stock", "listing"] = Field(description="What it is about.")
-    mode: Literal["upsert", "full", "validate"] = Field(description="What it was sent for.")
-    origin: Literal["push", "sweep", "reread"] = Field(
+    facet: FacetName = Field(description="What it is about.")
+    mode: ModeName = Field(description="What it was sent for.")
+    origin: OriginName = Field(
         description="push: the supplier sent it; sweep: the gateway fetched the whole facet; reread: it fetched what a "
         "message of the supplier named."
     )
@@ -130,7 +140,7 @@ class RefusalView(View):
     dead_letter: str = Field(description="Identity for operators.")
     feed: str | None
     line: int | None
-    state: Literal["open", "replayed", "discarded"]
+    state: LetterState
     at: datetime
     issues: tuple[IssueView, ...] = Field(description="What is wrong with the record as it was sent.")
 
@@ -139,7 +149,7 @@ class ItemView(View):
     """What became of one sku."""
 
     sku: str
-    facet: Literal["product", "price", "stock", "listing"]
+    facet: FacetName
     keys: tuple[KeyView, ...]
     refusals: tuple[RefusalView, ...] = Field(description="The latest ten, newest first.")
 
@@ -178,13 +188,13 @@ def _share(done: int, of: int | None) -> float:
 
 
 def _problem_count(row: Mapping[str, Any]) -> ProblemCount:
-    problem = PROBLEMS[row["code"]]
+    problem = words_of(row["code"])
     skus = tuple(sku for sku in row["skus"] if sku is not None)
     return ProblemCount(code=problem.code, message_zh=problem.zh, message_en=problem.en, count=row["count"], skus=skus)
 
 
 def _warning_count(code: str, count: int) -> WarningCount:
-    problem = PROBLEMS[code]
+    problem = words_of(code)
     return WarningCount(code=code, message_zh=problem.zh, message_en=problem.en, count=count)
 
 
@@ -196,10 +206,13 @@ def report_row(row: Mapping[str, Any]) -> ReportRow:
 
 def issue_views(issues: Sequence[Mapping[str, str]]) -> tuple[IssueView, ...]:
     """Stored issues with the words for their codes."""
-    return tuple(
-        IssueView(**issue, message_zh=PROBLEMS[issue["code"]].zh, message_en=PROBLEMS[issue["code"]].en)
-        for issue in issues
-    )
+    return tuple(_issue_view(issue) for issue in issues)
+
+
+def _issue_view(issue: Mapping[str, str]) -> IssueView:
+    words = words_of(issue["code"])
+    usual = {"path": "", "actual": "", "expected": ""}
+    return IssueView(**{**usual, **issue, "message_zh": words.zh, "message_en": words.en})
 
 
 def item_view(found: Mapping[str, Any]) -> ItemView:

@@ -7,6 +7,7 @@ from gateway.kafka.errors import (
     KafkaRefusedError,
     KafkaUnavailableError,
     OffsetBeyondEndError,
+    TopicRefusedError,
 )
 from gateway.kafka.partitioner import partition_of
 from gateway.kafka.producer import Producer
@@ -58,6 +59,7 @@ __all__ = [
     "Position",
     "Producer",
     "Record",
+    "TopicRefusedError",
     "TopicSpec",
     "client_options",
     "open_bus",

@@ -18,6 +18,10 @@ class KafkaRefusedError(GatewayError):
     """Kafka refused what was sent, and would refuse it again."""
 
 
+class TopicRefusedError(KafkaRefusedError):
+    """Kafka takes nothing for this topic as things are, whatever it is."""
+
+
 class ClusterChangedError(ConfigError):
     """Another Kafka cluster answers at the address of the one this process began with."""
 
@@ -42,6 +46,9 @@ _REFUSALS = frozenset(
     }
 )
 
+_OF_THE_TOPIC = frozenset({17, 29, 31})
+"""Refusals that no record brought about."""
+
 AWAY: tuple[type[Exception], ...] = (KafkaError, OSError)
 """What aiokafka raises when a broker is away; TimeoutError is an OSError."""
 
@@ -49,7 +56,8 @@ AWAY: tuple[type[Exception], ...] = (KafkaError, OSError)
 def translated(error: Exception) -> GatewayError:
     """The error of ours that says what to do about one of aiokafka's."""
     if isinstance(error, BrokerResponseError) and error.errno in _REFUSALS:
-        return KafkaRefusedError(f"Kafka refused: {error}")
+        refusal = TopicRefusedError if error.errno in _OF_THE_TOPIC else KafkaRefusedError
+        return refusal(f"Kafka refused: {error}")
     return KafkaUnavailableError(f"Kafka: {str(error) or type(error).__name__}")
 
 

@@ -17,6 +17,9 @@ class Partition(NamedTuple):
     topic: str
     partition: int
 
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}"
+
 
 class Position(NamedTuple):
     """Where a message stands in its topic."""

@@ -1,7 +1,7 @@
 """Every problem code of the gateway, declared once: status, words in Chinese and English, what to do.
 
 Answers of the HTTP APIs, rows of feed reports, dead letters, the generated documentation and the tests all read this
-table; a code that is not here cannot be used.
+table; a code that is not here cannot be used. Rows of another release may hold others: `words_of` reads those too.
 """
 
 from __future__ import annotations
@@ -220,3 +220,10 @@ PROBLEMS: Mapping[str, Problem] = _table(
     ),
     Problem("config_invalid", 422, "The configuration cannot be used.", "配置无效。"),
 )
+
+
+def words_of(code: str) -> Problem:
+    """The words for a code that was stored; one of another release is carried as it is."""
+    return PROBLEMS.get(code) or Problem(
+        code, 422, "Another release of the gateway wrote this code.", "该代码由其他版本的网关写入。"
+    )

@@ -19,7 +19,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
@@ -243,6 +243,26 @@ async def acquired(pool: Pool) -> AsyncIterator[Connection]:
             yield connection
         finally:
             await pool.release(connection, timeout=_RELEASE_SECONDS)
+
+
+@asynccontextmanager
+async def listening(pool: Pool, channel: str, told: asyncio.Event) -> AsyncIterator[Connection]:
+    """A connection of the pool that sets `told` whenever the channel is notified, from before the block begins.
+
+    A notice may be lost with its connection, so whoever listens looks by himself as well, from time to time.
+    """
+
+    def notice(*_: object) -> None:
+        told.set()
+
+    async with acquired(pool) as connection:
+        await connection.add_listener(channel, notice)
+        try:
+            yield connection
+        finally:
+            # With the connection broken it must not take the place of what ended the block, a cancellation say.
+            with suppress(StoreUnavailableError), translate():
+                await connection.remove_listener(channel, notice)
 
 
 @asynccontextmanager

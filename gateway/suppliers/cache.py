@@ -8,13 +8,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
-from pydantic import ValidationError
 
-from gateway.sdk.errors import ServiceUnavailableError
-from gateway.store import Connection, Pool, Row, acquired, translate
+from gateway.sdk.errors import ConfigError, ServiceUnavailableError
+from gateway.store import Connection, Pool, Row, acquired, listening
 from gateway.suppliers import queries
 from gateway.suppliers.keyring import Keyring
-from gateway.suppliers.rows import State, Supplier, UnknownSupplierError, supplier_of
+from gateway.suppliers.rows import Supplier, UnknownSupplierError, supplier_of
 from gateway.suppliers.secrets import SecretBox
 
 POLL = 2.0
@@ -32,9 +31,13 @@ class SupplierCache:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._suppliers: dict[str, Supplier] = {}
+        self._unreadable: dict[str, tuple[int, str]] = {}
 
     async def get(self, supplier: str) -> Supplier:
-        """A supplier; one not seen yet is looked up. Raises UnknownSupplierError, StoreUnavailableError."""
+        """A supplier; one not seen yet is looked up.
+
+        Raises UnknownSupplierError, StoreUnavailableError, and ConfigError for one of another release.
+        """
         known = self._suppliers.get(supplier)
         return known if known is not None else await self._find(supplier)
 
@@ -48,11 +51,17 @@ class SupplierCache:
         moved = [each for each, row in stamps.items() if not _same(self._suppliers.get(each), row)]
         rows = await connection.fetch(queries.SEVERAL, moved) if moved else []
         for row in rows:
-            try:
-                self._suppliers[row["supplier"]] = supplier_of(row)
-            except ValidationError:
-                # A newer gateway wrote it; the others must not suffer, and what was known of this one still holds.
-                log.exception("supplier.unreadable", supplier=row["supplier"], revision=row["revision"])
+            self._take(row)
+
+    def _take(self, row: Row) -> None:
+        """A row of another release is said once; the others must not suffer, and what was known of it still holds."""
+        supplier, stamp = row["supplier"], _stamp(row)
+        try:
+            self._suppliers[supplier] = supplier_of(row)
+        except ConfigError:
+            if self._unreadable.get(supplier) != stamp:
+                log.exception("supplier.unreadable", supplier=supplier, revision=row["revision"])
+            self._unreadable[supplier] = stamp
 
     async def _find(self, supplier: str) -> Supplier:
         async with acquired(self._pool) as connection:
@@ -63,7 +72,11 @@ class SupplierCache:
 
 
 def _same(known: Supplier | None, row: Row) -> bool:
-    return known is not None and (known.revision, known.state) == (row["revision"], State(row["state"]))
+    return known is not None and (known.revision, known.state.value) == _stamp(row)
+
+
+def _stamp(row: Row) -> tuple[int, str]:
+    return row["revision"], row["state"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +109,10 @@ async def watch_suppliers(pool: Pool, box: SecretBox) -> AsyncIterator[Live]:
 
 
 async def _watch(pool: Pool, live: Live) -> None:
-    away = False
+    away, changed = False, asyncio.Event()
     while True:
         try:
-            async with _listening(pool) as (connection, changed):
+            async with listening(pool, queries.CHANNEL, changed) as connection:
                 away = False
                 await _follow(connection, live, changed)
         except ServiceUnavailableError as error:
@@ -110,23 +123,6 @@ async def _watch(pool: Pool, live: Live) -> None:
             # A bug here must not leave the process with what it knew an hour ago.
             log.exception("suppliers.watch_failed")
         await asyncio.sleep(POLL)
-
-
-@asynccontextmanager
-async def _listening(pool: Pool) -> AsyncIterator[tuple[Connection, asyncio.Event]]:
-    changed = asyncio.Event()
-
-    def notice(*_: object) -> None:
-        changed.set()
-
-    async with acquired(pool) as connection:
-        await connection.add_listener(queries.CHANNEL, notice)
-        try:
-            yield connection, changed
-        finally:
-            # With the connection broken it must not take the place of what ended the block, a cancellation say.
-            with suppress(ServiceUnavailableError), translate():
-                await connection.remove_listener(queries.CHANNEL, notice)
 
 
 async def _follow(connection: Connection, live: Live, changed: asyncio.Event) -> None:

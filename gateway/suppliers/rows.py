@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from gateway.sdk.errors import GatewayError
+from pydantic import ValidationError
+
+from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.store import Connection, Pool, Row, acquired, transaction
 from gateway.store.audit import record
 from gateway.suppliers import queries
@@ -113,7 +116,7 @@ class Suppliers:
     async def list(self) -> list[Supplier]:
         """Every supplier, by id."""
         async with acquired(self._pool) as connection:
-            return [supplier_of(row) for row in await connection.fetch(queries.OVERVIEW)]
+            return [_shown(row) for row in await connection.fetch(queries.OVERVIEW)]
 
     async def get(self, supplier: str) -> SupplierDetail:
         """One supplier with its history. Raises UnknownSupplierError."""
@@ -123,7 +126,7 @@ class Suppliers:
                 raise UnknownSupplierError(f"There is no supplier {supplier!r}.")
             secrets = await connection.fetch(queries.SECRETS, supplier)
             revisions = await connection.fetch(queries.REVISIONS, supplier)
-        found = supplier_of(row)
+        found = _shown(row)
         return SupplierDetail(
             id=found.id,
             revision=found.revision,
@@ -136,10 +139,19 @@ class Suppliers:
         )
 
     async def revision(self, supplier: str, revision: int) -> SupplierConfig | None:
-        """The configuration of one revision, which never changes; None when there is no such supplier or revision."""
+        """The configuration of one revision, which never changes; None when there is no such supplier or revision.
+
+        Raises ConfigError for one of another release.
+        """
         async with acquired(self._pool) as connection:
             config = await connection.fetchval(queries.REVISION, supplier, revision)
-        return None if config is None else SupplierConfig.model_validate(config)
+        return None if config is None else _config_of(supplier, revision, config)
+
+    async def shown_revision(self, supplier: str, revision: int) -> SupplierConfig | Mapping[str, Any] | None:
+        """The same for whoever only shows it: one of another release as it stands in the row."""
+        async with acquired(self._pool) as connection:
+            config = await connection.fetchval(queries.REVISION, supplier, revision)
+        return None if config is None else _shown_config(config)
 
     async def pause(self, supplier: str, actor: str, reason: str) -> None:
         """Stop working for a supplier; no effect when paused already. Raises UnknownSupplierError."""
@@ -218,7 +230,35 @@ async def brakes_of(connection: Connection, supplier: str) -> Brakes:
     return Brakes() if config is None else SupplierConfig.model_validate(config).brakes
 
 
+def _shown(row: Row) -> Supplier:
+    """A supplier for whoever only shows it: state and configuration of another release as they stand in the row."""
+    state = State(row["state"]) if row["state"] in set(State) else row["state"]
+    return Supplier(row["supplier"], row["revision"], state, _shown_config(row["config"]))
+
+
+def _shown_config(config: Any) -> Any:
+    try:
+        return SupplierConfig.model_validate(config)
+    except ValidationError:
+        return config
+
+
 def supplier_of(row: Row) -> Supplier:
-    """A supplier from a row with supplier, revision, state and config."""
-    config = SupplierConfig.model_validate(row["config"])
-    return Supplier(row["supplier"], row["revision"], State(row["state"]), config)
+    """A supplier from a row with supplier, revision, state and config.
+
+    Raises ConfigError for one of another release.
+    """
+    supplier, revision = row["supplier"], row["revision"]
+    config = _config_of(supplier, revision, row["config"])
+    if row["state"] not in set(State):
+        raise ConfigError([f"supplier {supplier}: no such state: {row['state']}"])
+    return Supplier(supplier, revision, State(row["state"]), config)
+
+
+def _config_of(supplier: str, revision: int, config: Any) -> SupplierConfig:
+    try:
+        return SupplierConfig.model_validate(config)
+    except ValidationError as error:
+        where = f"supplier {supplier}, revision {revision}, which another release wrote"
+        found = error.errors(include_url=False, include_input=False)
+        raise ConfigError([f"{where}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found]) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,6 +18,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+
+from gateway.telemetry.shared import REMOVED, SharedExposition, shared_folder
 
 # Times at which series were made: twice the series, and nothing reads them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -53,8 +56,21 @@ def _counter(name: str, *labels: str, meaning: str, remedy: str) -> Counter:
     return Counter(_noted("counter", name, labels, meaning, remedy), meaning, labels, registry=REGISTRY)
 
 
-def _gauge(name: str, *labels: str, meaning: str, remedy: str) -> Gauge:
-    return Gauge(_noted("gauge", name, labels, meaning, remedy), meaning, labels, registry=REGISTRY)
+class _Gauge(Gauge):
+    """A gauge whose series can be removed where several processes count together, too."""
+
+    def remove(self, *labelvalues: Any) -> None:
+        if shared_folder() is None:
+            super().remove(*labelvalues)
+        else:
+            self.labels(*labelvalues).set(REMOVED)
+
+
+def _gauge(name: str, *labels: str, meaning: str, remedy: str, each: bool = False) -> Gauge:
+    """each: every process has a share of its own, so that several have the sum; else all look at the same."""
+    full = _noted("gauge", name, labels, meaning, remedy)
+    mode: Literal["livesum", "livemostrecent"] = "livesum" if each else "livemostrecent"
+    return _Gauge(full, meaning, labels, registry=REGISTRY, multiprocess_mode=mode)
 
 
 def _histogram(name: str, *labels: str, meaning: str, remedy: str) -> Histogram:
@@ -105,6 +121,7 @@ backlog_chunks = _gauge(
     "lane",
     meaning="Chunks on the feeds topics that are not taken yet.",
     remedy="Growing: start more processes with the role feeds, up to the number of partitions.",
+    each=True,
 )
 catalog_repairs_total = _counter(
     "catalog_repairs_total",
@@ -121,6 +138,7 @@ keeper_pending = _gauge(
     "keeper_pending",
     meaning="Records on the catalog topics whose version the state has not reached yet.",
     remedy="Above 0 for minutes: the database was restored, or a feeds worker hangs in its transaction.",
+    each=True,
 )
 dead_letters_total = _counter(
     "dead_letters_total",
@@ -139,12 +157,19 @@ replays_total = _counter(
 outbox_pending = _gauge(
     "outbox_pending",
     meaning="Decided outcomes that are not on Kafka yet.",
-    remedy="Growing: nobody holds the lease `outbox`, or Kafka refuses the oldest; the log says which.",
+    remedy="Growing: nobody holds the lease `outbox`, or a topic cannot be written; see outbox_oldest_seconds.",
 )
 outbox_refused = _gauge(
     "outbox_refused",
-    meaning="Decided outcomes that Kafka will never take as they are.",
+    meaning="Decided outcomes that Kafka will never take as they are; later ones of the same key wait behind them.",
     remedy="Above 0: column `refused` of table outbox says why; mend the topic's limits, then set it to null.",
+)
+outbox_oldest_seconds = _gauge(
+    "outbox_oldest_seconds",
+    "topic",
+    meaning="Age of the oldest decided outcome that is not on its topic yet and is not refused; 0 for none.",
+    remedy="One topic rises: it is missing or may not be written, or a key waits behind a refused one. "
+    "All rise: nobody holds the lease `outbox`.",
 )
 http_requests_total = _counter(
     "http_requests_total",
@@ -191,6 +216,7 @@ suppliers_owned = _gauge(
     "suppliers_owned",
     meaning="Suppliers whose sessions run in this process.",
     remedy="0 everywhere: no process has the role sessions. Uneven for minutes: processes do not see each other.",
+    each=True,
 )
 auth_failures_total = _counter(
     "auth_failures_total",
@@ -244,6 +270,21 @@ token_refreshes_total = _counter(
     meaning="Times a supplier was asked for a token: obtained or failed.",
     remedy="failed: the log says why. Far more than its life asks for: somebody else uses the same credentials.",
 )
+unit_failures_total = _counter(
+    "unit_failures_total",
+    "loop",
+    "error",
+    meaning="Tries of a feed, topic, partition, job or item that ended by an error and had it set aside for a while; "
+    "its neighbours went on.",
+    remedy="The log names the unit once, with the traceback; it is tried again, ever less often, until it goes well.",
+)
+units_set_aside = _gauge(
+    "units_set_aside",
+    "loop",
+    meaning="Feeds, topics, partitions, jobs and items that are set aside now.",
+    remedy="Above 0 for minutes: /readyz names them under `set_aside`, the log says why.",
+    each=True,
+)
 loop_lag_seconds = _histogram(
     "loop_lag_seconds",
     meaning="How late the event loop ran what was due.",
@@ -263,9 +304,13 @@ class Exposition:
         self._clock = clock
         self._until = float("-inf")
         self._rendered = b""
+        folder = shared_folder()
+        self._shared = None if folder is None else SharedExposition(folder)
 
     def body(self) -> bytes:
-        """The metrics as they were within the last second."""
+        """The metrics as they were within the last second; of a worker process those of all workers together."""
+        if self._shared is not None:
+            return self._shared.body()
         if (now := self._clock()) >= self._until:
             self._rendered, self._until = exposition(), now + 1.0
         return self._rendered

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from gateway.deadletters import (
+    DeadLetterRow,
     DeadLetters,
     Filter,
     InvalidParameterError,
@@ -18,7 +19,7 @@ from gateway.deadletters import (
     UnknownLetterError,
 )
 from gateway.sdk.errors import ServiceUnavailableError
-from gateway.store import Pool, transaction
+from gateway.store import Connection, Pool, transaction
 from tests.eventually import eventually
 from tests.integration.deadletters.stage import TOO_LONG, Stage, letter, recorded, running
 
@@ -261,3 +262,88 @@ async def test_items_and_jobs_are_read_on_page_by_page(pool: Pool, stage: Stage,
     rest = await replays.items(jobs[0], after=items[-1].position)
     assert [item.position for item in (*items, *rest)] == [1, 2, 3, 4, 5]
     assert await replays.items(jobs[0], outcome="failed") == ()
+
+
+class Stuck(Stage):
+    """A stage that cannot take some skus now, however often it is asked."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self.stuck: set[str] = set()
+
+    async def replay(self, connection: Connection, found: DeadLetterRow) -> ReplayResult:
+        if found.sku in self.stuck:
+            raise ServiceUnavailableError("its feed is locked")
+        return await super().replay(connection, found)
+
+
+async def test_a_letter_that_cannot_be_replayed_now_keeps_neither_its_job_nor_another_from_the_others(
+    pool: Pool, stage: Stage
+) -> None:
+    stuck = Stuck(pool)
+    stuck.stuck = {"A-0", "A-1", "A-2", "A-3"}
+    ids = await recorded(pool, [letter(number) for number in range(8)])
+    other = await recorded(pool, [letter(number, supplier="bolt", feed_no=8) for number in range(10, 12)])
+    replays = stuck.replays()
+    jobs = [await planned(replays), await planned(replays, Selection(matching=Filter(supplier="bolt")))]
+    for job in jobs:
+        await replays.start(job, actor="ann")
+
+    async def others() -> bool:
+        return set(await stage.ledger()) >= {*ids[4:], *other}
+
+    async with running(replays.run):
+        await eventually(others)
+        await reached(replays, jobs[1], "done")
+        assert (await replays.progress(jobs[0])).job.state == "running"
+        assert {aside.unit for aside in replays.supervisors[-1].set_aside()} <= {f"letter {one}" for one in ids[:4]}
+        stuck.stuck.clear()
+        progress = await reached(replays, jobs[0], "done")
+    assert (progress.left, progress.outcomes) == (0, {"normalized": 8})
+    assert sorted(await stage.ledger()) == sorted([*ids, *other])
+
+
+async def test_a_dry_run_foretells_what_it_can_and_the_rest_later(pool: Pool, stage: Stage) -> None:
+    stuck = Stuck(pool)
+    stuck.stuck = {"A-1"}
+    await recorded(pool, [letter(number) for number in range(4)])
+    replays = stuck.replays()
+    job = await planned(replays)
+
+    async def foretold() -> bool:
+        return (await replays.progress(job)).predicted == {"normalized": 3}
+
+    async with running(replays.run):
+        await eventually(foretold)
+        assert (await replays.progress(job)).job.state == "planning"
+        stuck.stuck.clear()
+        progress = await reached(replays, job, "planned")
+    assert progress.predicted == {"normalized": 4}
+
+
+async def test_a_job_at_fault_ends_no_process_and_stops_no_other_job(pool: Pool, stage: Stage) -> None:
+    first = await recorded(pool, [letter(number) for number in range(3)])
+    second = await recorded(pool, [letter(9, supplier="bolt", feed_no=8)])
+    replays = stage.replays()
+    jobs = [await planned(replays), await planned(replays, Selection(matching=Filter(supplier="bolt")))]
+    async with transaction(pool) as connection:
+        await connection.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "IF NEW.position = 2 OR NEW.outcome IS NULL THEN RAISE EXCEPTION 'poison'; END IF; RETURN NEW; END $$;"
+            f"CREATE TRIGGER poison BEFORE UPDATE ON replay_items FOR EACH ROW WHEN (NEW.job = '{jobs[0]}')"
+            "EXECUTE FUNCTION refuse()"
+        )
+    for job in jobs:
+        await replays.start(job, actor="ann")
+    async with running(replays.run) as running_:
+        await reached(replays, jobs[1], "done")
+
+        async def all_but_one() -> bool:
+            return (await replays.progress(jobs[0])).outcomes == {"normalized": 2}
+
+        await eventually(all_but_one)
+        assert not running_.done()
+        async with transaction(pool) as connection:
+            await connection.execute("DROP TRIGGER poison ON replay_items")
+        await reached(replays, jobs[0], "done")
+    assert sorted(await stage.ledger()) == sorted([*first, *second])

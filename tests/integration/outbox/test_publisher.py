@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 from gateway.deadletters import DeadLetter, record
 from gateway.embedded import Engines
 from gateway.kafka import DEADLETTERS, ORDER_EVENTS, REPORTS, Bus, Record
-from gateway.outbox import OutboxMessage, Publisher, enqueue
+from gateway.outbox import OutboxMessage, Publisher, enqueue, publisher
 from gateway.sdk.errors import Issue
-from gateway.store import Pool, transaction
+from gateway.store import Pool, Row, transaction
 from gateway.telemetry import metrics
 from tests.eventually import eventually
 
@@ -130,16 +130,165 @@ async def test_more_than_a_batch_of_large_messages_arrives(pool: Pool, bus: Bus)
     assert sorted(one.value[0] for one in await records(bus, DEADLETTERS) if one.value) == list(range(12))
 
 
-async def test_a_message_that_kafka_refuses_stops_no_other(pool: Pool, bus: Bus) -> None:
-    others = [message(b"before"), message(b"after"), message(b"an order", topic=ORDER_EVENTS, key=b"o-1")]
-    await decided(pool, [others[0], message(random.Random(1).randbytes(3 * MIB)), *others[1:]])
-    async with publishing(pool, bus):
-        await drained(pool)
-    assert {one.value for one in await records(bus)} >= {b"before", b"after"}
+def too_large(key: bytes = b"acme", seed: int = 1) -> OutboxMessage:
+    return message(random.Random(seed).randbytes(3 * MIB), key=key, id_="large")
+
+
+async def stopped_behind(pool: Pool, key: bytes) -> int:
     async with transaction(pool) as connection:
-        (kept,) = await connection.fetch("SELECT octet_length(value) AS size, refused FROM outbox")
+        return int(
+            await connection.fetchval("SELECT count(*) FROM outbox WHERE refused IS NULL AND key = $1", key) or 0
+        )
+
+
+async def refused(pool: Pool) -> list[Row]:
+    async with transaction(pool) as connection:
+        return await connection.fetch(
+            "SELECT id, octet_length(value) AS size, refused FROM outbox WHERE refused IS NOT NULL ORDER BY id"
+        )
+
+
+async def refusals(pool: Pool, count: int) -> None:
+    async def noted() -> bool:
+        return len(await refused(pool)) == count
+
+    await eventually(noted)
+
+
+async def values_of(bus: Bus, topic: str = REPORTS) -> list[bytes | None]:
+    return [one.value for one in await records(bus, topic)]
+
+
+async def arrived(bus: Bus, *values: bytes, topic: str = REPORTS) -> None:
+    async def there() -> bool:
+        return set(values) <= set(await values_of(bus, topic))
+
+    await eventually(there)
+
+
+async def test_a_message_that_kafka_refuses_stops_its_key_and_no_other(pool: Pool, bus: Bus) -> None:
+    order = message(b"an order", topic=ORDER_EVENTS, key=b"acme")
+    others = [message(b"other", key=b"bolt"), message(b"no key", key=None), order]
+    with capture_logs() as logs:
+        async with publishing(pool, bus):
+            await decided(pool, [message(b"before"), too_large(), message(b"after"), *others])
+            await arrived(bus, b"before", b"other", b"no key")
+            await arrived(bus, b"an order", topic=ORDER_EVENTS)
+            await decided(pool, [message(b"later"), message(b"bolt's", key=b"bolt")])
+            await arrived(bus, b"bolt's")
+    assert await stopped_behind(pool, b"acme") == 2
+    assert {b"after", b"later"}.isdisjoint(await values_of(bus))
+    (kept,) = await refused(pool)
     assert kept["size"] == 3 * MIB
     assert "MessageSizeTooLarge" in kept["refused"]
+    said = [log for log in logs if log["event"] == "outbox.refused"]
+    assert [(log["id"], log["topic"]) for log in said] == [(kept["id"], REPORTS)]
+
+
+async def test_a_key_goes_on_in_order_once_its_refused_message_is_gone(pool: Pool, bus: Bus) -> None:
+    async with publishing(pool, bus):
+        await decided(pool, [too_large(), message(b"1"), message(b"2"), message(b"other", key=b"bolt")])
+        await arrived(bus, b"other")
+        await refusals(pool, 1)
+        async with transaction(pool) as connection:
+            await connection.execute("DELETE FROM outbox WHERE refused IS NOT NULL")
+        await drained(pool)
+    assert [value for value in await values_of(bus) if value in (b"1", b"2")] == [b"1", b"2"]
+
+
+async def test_a_refusal_that_is_taken_back_is_tried_again_before_what_waits_behind_it(pool: Pool, bus: Bus) -> None:
+    async with publishing(pool, bus):
+        await decided(pool, [too_large(), message(b"behind"), message(b"other", key=b"bolt")])
+        await arrived(bus, b"other")
+        await refusals(pool, 1)
+        async with transaction(pool) as connection:  # as if the topic's limit had been raised
+            await connection.execute("UPDATE outbox SET refused = NULL, value = 'mended' WHERE refused IS NOT NULL")
+        await drained(pool)
+    assert [value for value in await values_of(bus) if value in (b"mended", b"behind")] == [b"mended", b"behind"]
+
+
+async def test_several_refused_among_many_cost_the_others_nothing(pool: Pool, bus: Bus) -> None:
+    many = [message(b"%d" % number, key=b"k%d" % number) for number in range(60)]
+    for place in (10, 30, 31):
+        many[place] = too_large(b"k%d" % place, seed=place)
+    await decided(pool, many)
+    async with publishing(pool, bus):
+        await drained(pool)
+    assert len(await refused(pool)) == 3
+    assert len(set(await values_of(bus))) == 57
+
+
+async def test_a_row_that_is_no_message_stops_its_key_and_no_other(pool: Pool, bus: Bus) -> None:
+    async with transaction(pool) as connection:
+        for key, headers in ((b"acme", {"ce_id": 5}), (b"bolt", ["no", "names"])):
+            await connection.execute(
+                "INSERT INTO outbox (topic, key, value, headers) VALUES ($1, $2, 'x', $3)", REPORTS, key, headers
+            )
+    await decided(pool, [message(b"after"), message(b"other", key=b"core")])
+    async with publishing(pool, bus):
+        await arrived(bus, b"other")
+        await refusals(pool, 2)
+    assert [row["refused"].partition(":")[0] for row in await refused(pool)] == ["headers are no texts"] * 2
+    assert await values_of(bus) == [b"other"]
+
+
+async def test_a_topic_that_is_not_there_waits_alone(pool: Pool, bus: Bus) -> None:
+    """Of a newer release, or deleted by mistake: its messages wait, all others leave."""
+    with capture_logs() as logs:
+        async with publishing(pool, bus):
+            await decided(pool, [message(b"nowhere", topic="mall.of-another-release.v1"), message(b"report")])
+            await arrived(bus, b"report")
+
+            async def said() -> bool:
+                return any(log["event"] == "outbox.waiting" and "another-release" in log["unit"] for log in logs)
+
+            await eventually(said, within=60.0)
+            await decided(pool, [message(b"an order", topic=ORDER_EVENTS), message(b"next")])
+            await arrived(bus, b"next")
+            await arrived(bus, b"an order", topic=ORDER_EVENTS)
+    assert await remaining(pool) == 1
+
+
+async def test_what_is_decided_is_published_without_waiting_for_the_next_look(
+    pool: Pool, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "POLL_SECONDS", 3600.0)
+    async with publishing(pool, bus):
+        for number in range(5):
+            await decided(pool, [message(b"%d" % number)])
+            await drained(pool)
+    assert await values_of(bus) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+async def test_what_no_notice_told_of_is_found_all_the_same(pool: Pool, bus: Bus) -> None:
+    async with publishing(pool, bus):
+        await decided(pool, [message(b"first")])
+        await drained(pool)
+        async with transaction(pool) as connection:
+            await connection.execute("ALTER TABLE outbox DISABLE TRIGGER outbox_written")
+        await decided(pool, [message(b"silent")])
+        await drained(pool)
+    assert await values_of(bus) == [b"first", b"silent"]
+
+
+async def test_the_age_of_what_waits_is_told_by_topic(pool: Pool, bus: Bus) -> None:
+    async with transaction(pool) as connection:
+        await connection.execute(
+            "INSERT INTO leases (name, owner, epoch, until) VALUES ('outbox', 'stuck', 1, 'infinity')"
+        )
+    await decided(pool, [message(), message(b"an order", topic=ORDER_EVENTS)])
+    async with transaction(pool) as connection:
+        await connection.execute("UPDATE outbox SET created_at = now() - interval '1 hour' WHERE topic = $1", REPORTS)
+
+    async def told() -> bool:
+        ages = [
+            metrics.REGISTRY.get_sample_value("mallgate_outbox_oldest_seconds", {"topic": topic}) or 0.0
+            for topic in (REPORTS, ORDER_EVENTS)
+        ]
+        return ages[0] >= 3600 > ages[1]
+
+    async with publishing(pool, bus):
+        await eventually(told)
 
 
 async def test_what_nobody_publishes_is_counted_all_the_same(pool: Pool, bus: Bus) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
+from gateway.sdk.errors import ConfigError
 from gateway.store import Pool, acquired
-from gateway.suppliers import Change, SecretBox, State, Suppliers, UnknownSupplierError
+from gateway.suppliers import Change, SecretBox, State, Suppliers, UnknownSupplierError, watch_suppliers
+from tests.eventually import eventually
 from tests.integration.suppliers.conftest import KEY, declared
 
 pytestmark = pytest.mark.engines
@@ -122,3 +125,51 @@ async def test_a_secret_sealed_under_a_lost_key_is_mended_by_declaring_it_again(
     assert applied.change is Change.UPDATED
     sealed = (await stored_secrets(pool))["api_password"]
     assert SecretBox(KEY).open("acme", "api_password", sealed) == b"hunter2"
+
+
+async def of_a_newer_release(pool: Pool, supplier: str = "acme") -> None:
+    """Have a row say what only a newer release understands."""
+    async with acquired(pool) as connection:
+        await connection.execute("ALTER TABLE suppliers DROP CONSTRAINT suppliers_state_check")
+        newer = """config = config || '{"a_newer_member": {"of": 1}}', revision = 7"""
+        await connection.execute(f"UPDATE suppliers SET {newer}, state = 'retiring' WHERE supplier = $1", supplier)
+        copied = "SELECT supplier, 7, config, 'ann' FROM suppliers WHERE supplier = $1"
+        await connection.execute(
+            f"INSERT INTO supplier_revisions (supplier, revision, config, actor) {copied}", supplier
+        )
+
+
+async def test_a_row_of_a_newer_release_is_shown_as_it_stands_beside_the_others(
+    suppliers: Suppliers, pool: Pool
+) -> None:
+    await suppliers.apply([declared(), declared("bolt")], "ann")
+    await of_a_newer_release(pool)
+    newer, other = await suppliers.list()
+    assert (newer.id, newer.revision, newer.state) == ("acme", 7, "retiring")
+    assert dict(newer.config)["a_newer_member"] == {"of": 1}
+    assert (other.id, other.config.name) == ("bolt", declared("bolt").name)
+    detail = await suppliers.get("acme")
+    assert (detail.state, len(detail.revisions)) == ("retiring", 2)
+    shown = await suppliers.shown_revision("acme", 7)
+    assert shown is not None
+    assert "a_newer_member" in dict(shown)
+    with pytest.raises(ConfigError, match=r"acme, revision 7, which another release wrote: a_newer_member"):
+        await suppliers.revision("acme", 7)
+
+
+async def test_a_row_of_a_newer_release_keeps_no_other_from_being_followed(
+    suppliers: Suppliers, pool: Pool, box: SecretBox
+) -> None:
+    await suppliers.apply([declared(), declared("bolt")], "ann")
+    with capture_logs() as logs:
+        async with watch_suppliers(pool, box) as live:
+            await of_a_newer_release(pool)
+            for number in range(3):
+                await suppliers.apply([declared("bolt", name=f"Name {number}")], "ann")
+
+                async def followed(name: str = f"Name {number}") -> bool:
+                    return (await live.suppliers.get("bolt")).config.name == name
+
+                await eventually(followed)
+            assert (await live.suppliers.get("acme")).revision == 1  # what was known of it still holds
+    assert [log["supplier"] for log in logs if log["event"] == "supplier.unreadable"] == ["acme"]

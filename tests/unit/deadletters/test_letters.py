@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.deadletters.export import exported
-from gateway.deadletters.letters import DeadLetter, DeadLetterRow, storable
+from gateway.deadletters.letters import DeadLetter, DeadLetterRow, issue_of, storable
 from gateway.sdk.errors import Issue
 from schemas.deadletters import DLQ_HEADERS
 from schemas.envelope import decode
@@ -157,3 +157,8 @@ def test_a_replay_judges_the_patch_where_there_is_one() -> None:
     row = DeadLetterRow(**{**known, "original": b"old"})  # type: ignore[arg-type]
     assert row.content == b"old"
     assert replace(row, patched=b"").content == b""
+
+
+def test_an_issue_of_another_release_is_read_as_far_as_it_is_known() -> None:
+    stored = {"code": "of_a_newer_release", "path": "/a", "severity": "high"}
+    assert issue_of(stored) == Issue("of_a_newer_release", "/a")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiokafka import errors as kafka
 
-from gateway.kafka import KafkaRefusedError, KafkaUnavailableError
+from gateway.kafka import KafkaRefusedError, KafkaUnavailableError, TopicRefusedError
 from gateway.kafka.errors import translate
 
 
@@ -22,6 +22,21 @@ def test_what_would_be_refused_again_is_refused(error: Exception) -> None:
     with pytest.raises(KafkaRefusedError) as caught, translate():
         raise error
     assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    ("error", "of_the_topic"),
+    [
+        (kafka.TopicAuthorizationFailedError("t"), True),
+        (kafka.InvalidTopicError(), True),
+        (kafka.MessageSizeTooLargeError(), False),
+        (kafka.PolicyViolationError(), False),
+    ],
+)
+def test_what_no_record_brought_about_is_told_apart(error: Exception, *, of_the_topic: bool) -> None:
+    with pytest.raises(KafkaRefusedError) as caught, translate():
+        raise error
+    assert isinstance(caught.value, TopicRefusedError) is of_the_topic
 
 
 @pytest.mark.parametrize(

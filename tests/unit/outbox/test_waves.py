@@ -7,7 +7,7 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.outbox.publisher import waves
+from gateway.outbox.publisher import going, waves
 from gateway.store import Row
 
 KEYS = st.none() | st.sampled_from([b"a", b"b", b"c"])
@@ -43,3 +43,11 @@ def test_no_wave_is_empty_and_there_are_no_more_than_needed(rows: list[Row]) -> 
     most = max((keyed.count(place) for place in keyed), default=1 if rows else 0)
     assert all(found)
     assert len(found) == most
+
+
+@given(ROWS, st.frozensets(st.sampled_from([b"a", b"b"])))
+def test_a_stopped_key_stops_its_rows_and_no_others(rows: list[Row], stopped: frozenset[bytes]) -> None:
+    for wave in waves(rows):
+        left = going(wave, stopped)
+        assert [row for row in wave if row not in left] == [row for row in wave if row["key"] in stopped]
+        assert all(row["key"] is None or row["key"] not in stopped for row in left)
