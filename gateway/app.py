@@ -253,6 +253,7 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
         numbers=numbers,
         runs=Runs(services.session_pool, services.producers[Lane.BULK], admission, services.seal, finisher.touched),
         owner=services.owner,
+        drain_seconds=services.settings.drain_timeout * DRAINING / 2,
     )
     sessions = Sessions(means, term=services.settings.lease_seconds)
     return Job("sessions", sessions.run, sessions.stop)

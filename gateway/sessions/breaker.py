@@ -61,6 +61,7 @@ class Breaker:
         self._openings = 0
         self._until = 0.0
         self._probing = False
+        self._tripped = False
 
     @property
     def state(self) -> State:
@@ -105,6 +106,12 @@ class Breaker:
         """Open at once: the supplier will not let us in before somebody does something about it."""
         if self._state is not State.OPEN:
             self._open(now)
+        self._tripped = True
+
+    def probe_soon(self, now: float) -> None:
+        """Somebody did something about it: one that was tripped probes with its next call."""
+        if self._state is State.OPEN and self._tripped:
+            self._until = now
 
     def _answered(self, now: float) -> None:
         self._row = 0
@@ -125,6 +132,7 @@ class Breaker:
         longest = min(LAST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._openings, 30))
         self._until = now + max(LEAST_SECONDS, longest * self._dice())
         self._openings += 1
+        self._tripped = False
         self._row = 0
         self._verdicts.clear()
         self._move(State.OPEN)

@@ -86,8 +86,20 @@ class Breakers:
         self._look(operation)
         self._tell(operation)
 
-    def close(self) -> None:
-        """The supplier is another process's now: this one says no more of it."""
+    def probe_soon(self) -> None:
+        """The credentials are others now: what was refused for the sake of the old ones is tried again at once."""
+        now = time.monotonic()
+        for breaker in self._breakers.values():
+            breaker.probe_soon(now)
+
+    def show(self) -> None:
+        """Say in the metrics which of them are open, after `hide`."""
+        for name, each in self._breakers.items():
+            if each.state is State.OPEN:
+                metrics.breaker_open.labels(supplier=self._supplier, operation=name).set(True)
+
+    def hide(self) -> None:
+        """The supplier may be another process's now: this one says no more of it."""
         metrics.breaker_open.remove_by_labels({"supplier": self._supplier})
 
     def _look(self, operation: str) -> None:

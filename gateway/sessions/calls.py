@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,19 +22,17 @@ from gateway.sdk import adapter as sdk
 from gateway.sdk.errors import AuthError, ConfigError, TransientError
 from gateway.sdk.http import Http, Reply, Request
 from gateway.sdk.manifest import Auth, Manifest
-from gateway.sessions.attempts import Attempts
-from gateway.sessions.breakers import BreakerOpenError, Breakers, BreakerStatus
+from gateway.sessions.attempts import Attempts, CallsEndedError
+from gateway.sessions.breakers import BreakerOpenError, BreakerStatus
 from gateway.sessions.budget import RetryBudget
-from gateway.sessions.limiter import Limiter, Priority, Rate
+from gateway.sessions.limiter import Priority
+from gateway.sessions.state import DICE, CallState
 from gateway.sessions.tokens import NoTokenError, Obtain, Tokens, TokenStore
 from gateway.suppliers.config import Calls as Declared
 
 ATTEMPTS = 4
 BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 15.0
-
-_DICE = random.SystemRandom().random
-"""Processes that were started together must not roll the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +98,21 @@ class Calls:
         limiter = self._attempts.limiter
         return CallStatus(limiter.rate.current, limiter.rate.maximum, limiter.waiting, self._attempts.breakers.status())
 
+    def configure(self, limits: HttpLimits) -> None:
+        """Take other limits over in place; the address to call stays."""
+        self._attempts.configure(limits)
+
+    def use_secrets(self, secrets: Mapping[str, str]) -> None:
+        """Have calls carry a token of these secrets from now on; what refused the former ones is tried again."""
+        obtain = obtaining(self._attempts.adapter, TokenHttp(self._attempts), secrets)
+        if self._tokens is not None and obtain is not None:
+            self._tokens.use(obtain)
+        self._attempts.breakers.probe_soon()
+
+    async def end(self) -> None:
+        """Send nothing more, and return once no call is under way; see `Attempts.end`."""
+        await self._attempts.end()
+
     async def token(self) -> sdk.Token:
         """The token that calls carry now, obtained if need be. Raises as `call`, and ValueError without tokens."""
         if self._tokens is None:
@@ -110,7 +122,10 @@ class Calls:
     # The order of it, outermost first: retries, of reads alone; the token, renewed once when it is refused; the
     # attempt. A retry therefore takes the token that is current by then, and waits for a new turn like any other call.
     async def call(self, request: Request) -> Reply:
-        """As `Http.call` says. Raises LeaseLostError too, once the supplier is another process's."""
+        """As `Http.call` says. Raises LeaseLostError too, once the supplier is another process's.
+
+        While nobody can tell whose it is, it waits.
+        """
         self._budget.call(time.monotonic())
         if self._suspect or not self._attempts.operation(request.operation).reads:
             return await self._authorised(request)
@@ -196,55 +211,34 @@ def limits_of(manifest: Manifest, declared: Declared) -> HttpLimits:
 
 @asynccontextmanager
 async def open_calls(
-    supplier: str,
+    state: CallState,
     manifest: Manifest,
     adapter: sdk.Adapter,
-    declared: Declared,
+    limits: HttpLimits,
     *,
     secrets: Mapping[str, str],
     store: TokenStore,
-    owned: Callable[[], bool],
+    owned: Callable[[], Awaitable[None]],
     backoff: float = BACKOFF_SECONDS,
 ) -> AsyncIterator[Calls]:
     """Calls to a supplier for as long as this process owns it.
 
-    secrets: of its row; store: where its token is kept; owned: asked before each attempt. Raises ConfigError, and
-    StoreUnavailableError when the token cannot be loaded.
+    state: what is known of the supplier already; secrets: of its row; store: where its token is kept; owned: awaited
+    before each attempt. Raises StoreUnavailableError when the token cannot be loaded.
     """
-    limits = limits_of(manifest, declared)
-    async with SupplierClient(supplier, limits) as client:
-        attempts = _attempts(supplier, manifest, adapter, client, limits, owned)
+    async with SupplierClient(state.supplier, limits) as client:
+        attempts = Attempts(state, adapter, manifest.operations, client, base_url=limits.base_url, owned=owned)
         obtain = obtaining(adapter, TokenHttp(attempts), secrets)
-        tokens = obtain and Tokens(supplier, obtain, store, clock=_now, dice=_DICE, backoff=backoff)
+        tokens = obtain and Tokens(state.supplier, obtain, store, clock=_now, dice=DICE, backoff=backoff)
         try:
+            state.show()
             if tokens is not None:
                 await tokens.load()
-            yield Calls(attempts, manifest.auth, tokens, budget=RetryBudget(), backoff=backoff)
+            yield Calls(attempts, manifest.auth, tokens, budget=state.budget, backoff=backoff)
         finally:
             if tokens is not None:
                 await tokens.close()
-            attempts.close()
-
-
-def _attempts(
-    supplier: str,
-    manifest: Manifest,
-    adapter: sdk.Adapter,
-    client: SupplierClient,
-    limits: HttpLimits,
-    owned: Callable[[], bool],
-) -> Attempts:
-    rate = Rate(limits.rate_per_second, limits.timeout_seconds, time.monotonic(), _DICE)
-    return Attempts(
-        supplier,
-        adapter,
-        manifest.operations,
-        client,
-        base_url=limits.base_url,
-        limiter=Limiter(rate, limits.concurrency, time.monotonic),
-        breakers=Breakers(supplier, manifest.operations, _DICE),
-        owned=owned,
-    )
+            state.hide()
 
 
 def obtaining(adapter: sdk.Adapter, http: Http, secrets: Mapping[str, str]) -> Obtain | None:
@@ -261,7 +255,7 @@ def obtaining(adapter: sdk.Adapter, http: Http, secrets: Mapping[str, str]) -> O
 
 def _worth_repeating(error: BaseException) -> bool:
     # An open breaker stays open meanwhile, a token was asked for several times, a name leads inside on purpose.
-    pointless = isinstance(error, BreakerOpenError | NoTokenError | AddressBlockedError)
+    pointless = isinstance(error, BreakerOpenError | CallsEndedError | NoTokenError | AddressBlockedError)
     return isinstance(error, TransientError) and not pointless
 
 

@@ -22,6 +22,7 @@ from gateway.sessions.listing import SkuLists
 from gateway.sessions.patience import Patience
 from gateway.sessions.reading import letter_of
 from gateway.store import Connection
+from gateway.store.outage import retry_while_unavailable
 
 PORTION = 10_000
 """Absent skus that are held at once."""
@@ -31,7 +32,7 @@ async def confirm_absent(desk: Desk, lists: SkuLists, run: Run) -> None:
     """Ask about everything that the mall has of this facet and the list of this run did not show.
 
     Where the supplier is away it is waited for; what it does not answer is the run's flaw. Raises RunFailedError when
-    the second list is not understood.
+    the second list is not understood, and DrainingError between two questions.
     """
     last = ""
     while absent := await _absent(desk, run, last):
@@ -39,6 +40,7 @@ async def confirm_absent(desk: Desk, lists: SkuLists, run: Run) -> None:
             await lists.take_second_list(run)
             return
         for skus in _portions(absent, desk.manifest.confirms):
+            desk.drain.check()
             await _confirm(desk, run, skus)
         last = absent[-1]
 
@@ -61,16 +63,19 @@ async def _confirm(desk: Desk, run: Run, skus: Sequence[str]) -> None:
         try:
             sold = await cast(ConfirmsSkus, desk.adapter).still_sold(desk.patient, skus)
         except (ContractError, RejectedError, InvalidMessageError) as error:
-            await _unconfirmed(desk, run, skus, error)
+            await retry_while_unavailable(_unconfirmed, desk, run, skus, error)
             return
         except SupplierError as error:
             await patience.wait(error)
         else:
             patience.well()
-            found = [sku for sku in skus if sku in sold]
-            async with desk.transaction() as connection:
-                await _keep(connection, run, found, desk.manifest.pulls[run.facet])
+            await retry_while_unavailable(_keep_sold, desk, run, [sku for sku in skus if sku in sold])
             return
+
+
+async def _keep_sold(desk: Desk, run: Run, skus: list[str]) -> None:
+    async with desk.transaction() as connection:
+        await _keep(connection, run, skus, desk.manifest.pulls[run.facet])
 
 
 async def _keep(connection: Connection, run: Run, skus: list[str], size: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import cast
@@ -12,7 +12,8 @@ from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.runs import Runs
 from gateway.sdk.adapter import Adapter, PullsFeeds
 from gateway.sdk.manifest import Manifest
-from gateway.sessions.calls import Calls
+from gateway.sessions.calls import Calls, limits_of
+from gateway.sessions.drain import Drain
 from gateway.sessions.reading import Reading, Witness
 from gateway.store import Connection, Lease, Pool, acquired, transaction
 from gateway.suppliers import Supplier
@@ -70,20 +71,21 @@ class InFlight:
                 self._moved.notify_all()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Desk:
-    """One revision of one supplier, ready to be worked for.
+    """One supplier, ready to be worked for.
 
-    urgent: for what messages ask; patient: for sweeps, which wait for the former; told: says to operators how a task
-    of the session fares, None for well.
+    supplier: its row, replaced in place by revisions that change no question and no reading of an answer; same_since:
+    the first revision whose questions and readings are those of today; urgent: for what messages ask; patient: for
+    sweeps, which wait for the former; told: says to operators how a task of the session fares, None for well.
     """
 
     supplier: Supplier
+    same_since: int
     adapter: Adapter
     manifest: Manifest
     urgent: Calls
     patient: Calls
-    concurrency: int
     lease: Lease
     pool: Pool
     numbers: FeedNumbers
@@ -91,8 +93,19 @@ class Desk:
     in_flight: InFlight
     wanted: Mapping[str, Wanted]
     told: Callable[[str, str | None], None]
+    drain: Drain = field(default_factory=Drain)
     witnesses: dict[Facet, Witness] = field(default_factory=dict)
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def concurrency(self) -> int:
+        """Calls that may be under way at once."""
+        return limits_of(self.manifest, self.supplier.config.http).concurrency
+
+    def begin_drain(self) -> None:
+        """Have all tasks end after the unit of work that they are at."""
+        self.drain.begin()
+        for each in self.wanted.values():
+            each.set()
 
     @property
     def facets(self) -> tuple[Facet, ...]:

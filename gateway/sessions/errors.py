@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from gateway.feeds.numbers import DatabaseWentBackError
-from gateway.sdk.errors import ServiceUnavailableError
+from gateway.sdk.errors import GatewayError, ServiceUnavailableError
 from gateway.store import LeaseLostError
 
-DECISIVE = (LeaseLostError, DatabaseWentBackError, ServiceUnavailableError)
+
+class DrainingError(GatewayError):
+    """The work for the supplier comes to its end; nothing more is begun."""
+
+
+DECISIVE = (LeaseLostError, DatabaseWentBackError, ServiceUnavailableError, DrainingError)
 """What ends the session, or has its work begun again, before all others; in that order."""
 
 

@@ -79,6 +79,14 @@ class Rate:
         """A token that nobody used."""
         self._tokens += 1.0
 
+    def configure(self, maximum: float, timeout: float, now: float) -> None:
+        """Take another maximum and time-out over. What the supplier has asked for meanwhile still holds."""
+        self._fill(now)
+        lowered = self.current < self.maximum
+        self.current = min(maximum, max(self.current, maximum * SLOWEST)) if lowered else maximum
+        self.maximum = maximum
+        self._timeout = timeout
+
     def answered(self, now: float, seconds: float) -> None:
         """A call came back as it should, after so many seconds."""
         self._refusals = 0
@@ -162,6 +170,7 @@ class Limiter:
 
     def __init__(self, rate: Rate, concurrency: int, clock: Callable[[], float]) -> None:
         self.rate = rate
+        self._concurrency = concurrency
         self._free = concurrency
         self._clock = clock
         self._waiting: dict[Priority, Queue] = {each: Queue() for each in Priority}
@@ -172,6 +181,13 @@ class Limiter:
     def waiting(self) -> int:
         """Calls that wait for their turn."""
         return sum(map(len, self._waiting.values()))
+
+    def configure(self, *, maximum: float, timeout: float, concurrency: int) -> None:
+        """Take other limits over, at once: calls under way beyond a lower concurrency come to their end first."""
+        self.rate.configure(maximum, timeout, self._clock())
+        self._free += concurrency - self._concurrency
+        self._concurrency = concurrency
+        self.grant()
 
     @asynccontextmanager
     async def turn(self, priority: Priority, operation: str = "") -> AsyncIterator[None]:
@@ -203,7 +219,7 @@ class Limiter:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._free and self.waiting:
+        while self._free > 0 and self.waiting:
             wait = self.rate.wait(self._clock())
             if wait > 0:
                 self._timer = asyncio.get_running_loop().call_later(wait, self.grant)

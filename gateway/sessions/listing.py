@@ -29,6 +29,7 @@ from gateway.sessions.patience import Patience
 from gateway.sessions.reading import letter_of
 from gateway.sessions.schedule import list_life
 from gateway.store import Connection, Row
+from gateway.store.outage import retry_while_unavailable
 from gateway.telemetry.faults import reached
 from schemas.base import valid_sku
 from schemas.catalog import Facet
@@ -62,29 +63,30 @@ class SkuList:
 
 
 def keeps_number(
-    listing: SkuList, facet: Facet, *, revision: int, wished_at: datetime | None, life: timedelta, now: datetime
+    listing: SkuList, facet: Facet, *, same_since: int, wished_at: datetime | None, life: timedelta, now: datetime
 ) -> bool:
     """Whether a sweep that begins now may use a list that began before it.
 
-    wished_at: when an operator asked for the sweep, None for one that is due by schedule: what is so by then shows only
-    in a list that began later. life: how old the list may be. A facet uses a list once.
+    same_since: the first revision of the supplier that a list may be of; wished_at: when an operator asked for the
+    sweep, None for one that is due by schedule: what is so by then shows only in a list that began later. life: how old
+    the list may be. A facet uses a list once.
     """
     return (
         facet in listing.numbers
-        and listing.revision == revision
+        and listing.revision >= same_since
         and listing.failure is None
         and listing.started_at >= now - life
         and (wished_at is None or listing.started_at >= wished_at)
     )
 
 
-def is_usable(listing: SkuList, number: int, revision: int) -> bool:
+def is_usable(listing: SkuList, number: int, same_since: int) -> bool:
     """Whether a list, be it under way, ended or failed, is one for a sweep, or after a list, of this number."""
-    return listing.listing_no > number and listing.revision == revision
+    return listing.listing_no > number and listing.revision >= same_since
 
 
 class SkuLists:
-    """The lists of one revision of a supplier, one after the other."""
+    """The lists of one supplier, one after the other."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -103,7 +105,7 @@ class SkuLists:
             return None
         listing, now = _listing(row), row["now"]
         life = list_life(supplier.config, facet, now)
-        if not keeps_number(listing, facet, revision=supplier.revision, wished_at=wished_at, life=life, now=now):
+        if not keeps_number(listing, facet, same_since=self._desk.same_since, wished_at=wished_at, life=life, now=now):
             return None
         await connection.execute(queries.USE_NUMBER, listing.listing_no, facet)
         return listing.numbers[facet], listing.started_at
@@ -112,7 +114,8 @@ class SkuLists:
         """Have everything that a list shows read by a run that has nothing to read yet.
 
         Where the supplier is away it is waited for. A sku that can be none is the run's flaw. Raises RunFailedError
-        when an answer is not understood, and when the list is longer than the manifest's `[catalog]` allows.
+        when an answer is not understood, and when the list is longer than the manifest's `[catalog]` allows; and
+        DrainingError between two pages.
         """
         async with self._turn:
             listing = await self._usable_list(run, after=run.feed_no)
@@ -140,8 +143,9 @@ class SkuLists:
         desk = self._desk
         async with desk.looking() as connection:
             row = await connection.fetchrow(queries.NEWEST, desk.supplier.id)
+        desk.drain.check()
         listing = None if row is None else _listing(row)
-        if listing is None or not is_usable(listing, after, desk.supplier.revision):
+        if listing is None or not is_usable(listing, after, desk.same_since):
             listing = await self._begin()
         if listing.failure is not None:
             raise RunFailedError(listing.failure)
@@ -161,7 +165,8 @@ class SkuLists:
             return listing
         try:
             while not listing.ended:
-                listing = await self._add_page(listing, await self._next_page(listing.cursor))
+                self._desk.drain.check()
+                listing = await retry_while_unavailable(self._add_page, listing, await self._next_page(listing.cursor))
         except (ContractError, RejectedError, InvalidMessageError) as error:
             letter = letter_of(error, supplier=run.supplier, facet=run.facet, number=run.feed_no)
             await self._fail(listing, RunFailedError(f"The list of skus is not understood: {error}"), error, [letter])

@@ -21,10 +21,10 @@ class Patience:
         self._ceiling = FIRST
 
     async def wait(self, error: SupplierError) -> None:
-        """After a try that came to this."""
+        """After a try that came to this. Raises DrainingError once there is to be no other."""
         self._desk.told(self._task, f"{type(error).__name__}: {error}")
         asked = error.retry_after or 0.0 if isinstance(error, RateLimitError) else 0.0
-        await self._desk.sleep(max(min(asked, LONGEST), self._ceiling * random.uniform(0.5, 1)))  # noqa: S311 -- no secret
+        await self._desk.drain.rest(max(min(asked, LONGEST), self._ceiling * random.uniform(0.5, 1)))  # noqa: S311 -- no secret
         self._ceiling = min(2 * self._ceiling, LONGEST)
 
     def well(self) -> None:

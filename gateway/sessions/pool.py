@@ -31,6 +31,7 @@ from gateway.sessions import queries
 from gateway.sessions.desk import AREAS, Desk
 from gateway.sessions.patience import Patience
 from gateway.store import Connection, Row
+from gateway.store.outage import retry_while_unavailable
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from schemas.base import valid_sku
@@ -72,9 +73,10 @@ class Pool:
         self._read = {AREAS, *desk.facets}
 
     async def run(self) -> None:
-        """Look, as often as the supplier's row says, for ever."""
+        """Look, as often as the supplier's row says. Raises DrainingError between two looks."""
         patience, forgot_at = Patience(self._desk, f"pool {self._name}"), float("-inf")
         while True:
+            self._desk.drain.check()
             if time.monotonic() - forgot_at >= FORGET_SECONDS:
                 forgot_at = time.monotonic()
                 async with self._desk.transaction() as connection:
@@ -82,11 +84,12 @@ class Pool:
             try:
                 while await self.cycle():
                     patience.well()
+                    self._desk.drain.check()
             except SupplierError as error:
                 await patience.wait(error)
             else:
                 patience.well()
-                await self._desk.sleep(self._desk.supplier.config.messages)
+                await self._desk.drain.rest(self._desk.supplier.config.messages)
 
     async def cycle(self) -> bool:
         """Take what waits; False when nothing does that was not taken before. Raises SupplierError."""
@@ -94,7 +97,7 @@ class Pool:
         if not messages:
             return False
         reached("pool.fetched")
-        news, settled = await self._remember(messages)
+        news, settled = await retry_while_unavailable(self._remember, messages)
         reached("pool.remembered")
         if settled:
             await self._delete(settled)

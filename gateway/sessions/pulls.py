@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from gateway.feeds.numbers import DatabaseWentBackError
 from gateway.feeds.runs import Run
-from gateway.sdk.errors import SupplierError
+from gateway.sdk.errors import ServiceUnavailableError, SupplierError
 from gateway.sessions import queries
 from gateway.sessions.desk import Desk
-from gateway.sessions.errors import DECISIVE, foremost
+from gateway.sessions.errors import DrainingError, foremost
 from gateway.sessions.listing import SkuLists
 from gateway.sessions.schedule import after_failure, next_run
 from gateway.sessions.sweep import Sweep
-from gateway.store import Row
+from gateway.store import LeaseLostError, Row
+from gateway.store.outage import retry_while_unavailable
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from schemas.catalog import Facet
@@ -42,19 +45,29 @@ class Pulls:
         self._runs: dict[Facet, Run] = {}
 
     async def run(self) -> None:
-        """For ever, while the session lasts."""
+        """Until drained: what is due begins, and a run that an outage has ended is resumed."""
         async with self._desk.transaction() as connection:
             for facet in self._desk.facets:
                 await connection.execute(queries.ENSURE_PULL, self._desk.supplier.id, facet)
         async with asyncio.TaskGroup() as group:
-            while True:
-                for run, row in await self._wanted():
-                    task = group.create_task(self._pull(run, row), name=f"pull {run.facet}")
-                    task.add_done_callback(self._forgetting(run.facet))
-                    self._running[run.facet] = task
-                for run in tuple(self._runs.values()):
-                    await self._desk.runs.touch(run)  # a supplier that hangs does not make its run a dead one
-                await self._desk.sleep(LOOK_SECONDS)
+            with suppress(DrainingError):  # what is raised here would cut the runs' calls off
+                while not self._desk.drain.begun:
+                    await self._look(group)
+                    await self._desk.drain.rest(LOOK_SECONDS)
+
+    async def _look(self, group: asyncio.TaskGroup) -> None:
+        """Have what is due go on or begin. While PostgreSQL is away the runs under way go on."""
+        try:
+            for run, row in await self._wanted():
+                task = group.create_task(self._pull(run, row), name=f"pull {run.facet}")
+                task.add_done_callback(self._forgetting(run.facet))
+                self._running[run.facet] = task
+            for run in tuple(self._runs.values()):
+                await self._desk.runs.touch(run)  # a supplier that hangs does not make its run a dead one
+        except ServiceUnavailableError as error:
+            self._desk.told("sweeps", str(error))
+        else:
+            self._desk.told("sweeps", None)
 
     def _forgetting(self, facet: Facet) -> Callable[[asyncio.Task[None]], None]:
         def forget(_: asyncio.Task[None]) -> None:
@@ -90,13 +103,15 @@ class Pulls:
 
     async def _failed(self, run: Run, error: Exception) -> None:
         match error:
-            case _ if isinstance(error, DECISIVE):
+            case LeaseLostError() | DatabaseWentBackError():
                 raise error
+            case DrainingError() | ServiceUnavailableError():
+                log.info("pull.left", supplier=run.supplier, facet=run.facet, feed=run.feed_no, reason=str(error))
             case SupplierError():
-                await self._fail(run, str(error))
+                await retry_while_unavailable(self._fail, run, str(error))
             case _:
                 log.error("pull.failed", supplier=run.supplier, facet=run.facet, feed=run.feed_no, exc_info=error)
-                await self._fail(run, f"a fault of the gateway: {type(error).__name__}")
+                await retry_while_unavailable(self._fail, run, f"a fault of the gateway: {type(error).__name__}")
 
     async def _begin(self, row: Row) -> Run:
         desk, facet = self._desk, Facet(row["facet"])
@@ -124,7 +139,7 @@ class Pulls:
         if resumed:
             async with self._desk.transaction() as connection:
                 await self._desk.runs.open(connection, run)
-                if row["revision"] != run.revision:
+                if (row["revision"] or 0) < self._desk.same_since:
                     await connection.execute(queries.NOTE_FLAW, run.supplier, run.facet, SETTINGS_CHANGED)
         left = LONGEST - (datetime.now(UTC) - run.received_at)
         try:
@@ -136,6 +151,14 @@ class Pulls:
         await self._close(run)
 
     async def _close(self, run: Run) -> None:
+        outcome, flaw = await retry_while_unavailable(self._record_end, run)
+        reached("sweep.closed")
+        await self._desk.runs.closed(run)
+        metrics.pulls_total.labels(supplier=run.supplier, facet=run.facet, outcome=outcome).inc()
+        log.info("pull.ended", supplier=run.supplier, facet=run.facet, feed=run.feed_no, outcome=outcome, flaw=flaw)
+
+    async def _record_end(self, run: Run) -> tuple[str, str | None]:
+        """Write down that the run is whole; its outcome, and its flaw."""
         desk = self._desk
         async with desk.transaction() as connection:
             [totals] = await connection.fetch(queries.TOTALS, run.feed_no)
@@ -146,10 +169,7 @@ class Pulls:
             outcome = "done" if flaw is None else "failed"
             await connection.execute(queries.END_PULL, run.supplier, run.facet, outcome, flaw, due)
             reached("sweep.closing")
-        reached("sweep.closed")
-        await desk.runs.closed(run)
-        metrics.pulls_total.labels(supplier=run.supplier, facet=run.facet, outcome=outcome).inc()
-        log.info("pull.ended", supplier=run.supplier, facet=run.facet, feed=run.feed_no, outcome=outcome, flaw=flaw)
+        return outcome, flaw
 
     async def _fail(self, run: Run, reason: str) -> None:
         desk = self._desk

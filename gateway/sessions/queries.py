@@ -25,6 +25,21 @@ SECRETS = "SELECT name, ciphertext FROM supplier_secrets WHERE supplier = $1"
 
 STAMP_OF_SECRETS = "SELECT (count(*), max(created_at))::text FROM supplier_secrets WHERE supplier = $1"
 
+# What decides which questions are asked and how their answers are read; a name, a limit or a schedule does not.
+SAME_SINCE = """
+    WITH asked AS (
+         SELECT revision, config -> 'adapter' AS adapter, config -> 'options' AS options,
+                config -> 'category_map' AS category_map, config -> 'price_mismatch' AS price_mismatch,
+                config #> '{http,base_url}' AS base_url
+           FROM supplier_revisions WHERE supplier = $1 AND revision <= $2)
+    SELECT coalesce(max(a.revision), 0) + 1
+      FROM asked a, asked today
+     WHERE today.revision = $2
+       AND (a.adapter, a.options, a.category_map, a.price_mismatch, a.base_url)
+           IS DISTINCT FROM
+           (today.adapter, today.options, today.category_map, today.price_mismatch, today.base_url)
+"""
+
 # Sweeps
 
 ENSURE_PULL = """

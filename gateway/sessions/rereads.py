@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import cast
 
@@ -19,8 +19,10 @@ from gateway.sdk.adapter import ReadsAreas
 from gateway.sdk.errors import SupplierError
 from gateway.sessions import queries
 from gateway.sessions.desk import AREAS, Desk
+from gateway.sessions.errors import DrainingError
 from gateway.sessions.patience import Patience
 from gateway.sessions.reading import Answers, letters_of
+from gateway.store.outage import retry_while_unavailable
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from schemas.catalog import Facet
@@ -49,31 +51,35 @@ class Rereads:
         self._closed: dict[str, float] = {}
 
     async def run(self) -> None:
-        """For ever; a question leaves as soon as there is one to ask and room for it."""
+        """Until drained; a question leaves as soon as there is one to ask and room for it."""
         async with asyncio.TaskGroup() as group:
             for number in range(AT_ONCE):
                 group.create_task(self._work(), name=f"reread {self._facet} {number}")
 
     async def _work(self) -> None:
-        """One question after the other; while the supplier is away this one waits, so that few are asked in vain."""
+        """One question after the other; while the supplier is away this one waits, so that few are asked in vain.
+
+        While PostgreSQL is away it waits too: what raises here cuts the others' calls off.
+        """
         patience = Patience(self._desk, f"reread {self._facet}")
-        while True:
-            async with self._next() as waiting:
-                if not waiting:
-                    continue
-                try:
-                    await self._take(waiting)
-                    patience.well()
-                except SupplierError as error:
-                    self._unanswered |= waiting.keys()
-                    await patience.wait(error)
+        with suppress(DrainingError):
+            while not self._desk.drain.begun:
+                async with self._next() as waiting:
+                    if not waiting:
+                        continue
+                    try:
+                        await self._take(waiting)
+                        patience.well()
+                    except SupplierError as error:
+                        self._unanswered |= waiting.keys()
+                        await patience.wait(error)
 
     @asynccontextmanager
     async def _next(self) -> AsyncIterator[Mapping[str, int]]:
         """Skus of one question, this one's until the block ends; none once there was none for a while."""
         async with self._looking:
-            waiting = await self._waiting()
-            if not waiting:
+            waiting = {} if self._desk.drain.begun else await retry_while_unavailable(self._waiting)
+            if not waiting and not self._desk.drain.begun:
                 await self._desk.wanted[self._facet].wait(LOOK_SECONDS)
         try:
             yield waiting
@@ -94,7 +100,7 @@ class Rereads:
         """Ask, bring the answers in, and only then forget that they were wanted. Raises SupplierError."""
         desk, skus = self._desk, list(waiting)
         async with desk.in_flight.asking(self._facet, skus):
-            number, received_at = await desk.numbers.next(), datetime.now(UTC)
+            number, received_at = await retry_while_unavailable(desk.numbers.next), datetime.now(UTC)
             suspect = not self._unanswered.isdisjoint(skus)
             answers = await self._reading.ask(skus, closed=self._closed_areas(), suspect=suspect)
         self._unanswered.difference_update(skus)
@@ -103,7 +109,7 @@ class Rereads:
         reached("reread.answered")
         await self._bring_in(answers, number, received_at)
         reached("reread.sent")
-        await self._settle(answers, number, waiting)
+        await retry_while_unavailable(self._settle, answers, number, waiting)
 
     def _closed_areas(self) -> list[str]:
         now = time.monotonic()
@@ -134,9 +140,9 @@ class AreaRereads:
         self._desk = desk
 
     async def run(self) -> None:
-        """For ever, one part of the tree at a time: areas seldom change."""
+        """Until drained, one part of the tree at a time: areas seldom change."""
         patience = Patience(self._desk, "reread areas")
-        while True:
+        while not self._desk.drain.begun:
             async with self._desk.looking() as connection:
                 row = await connection.fetchrow(queries.WAITING_REREADS, self._desk.supplier.id, AREAS, 1, [])
             if row is None:
@@ -149,7 +155,6 @@ class AreaRereads:
                 await patience.wait(error)
 
     async def _take(self, parent: str, seq: int) -> None:
-        supplier = self._desk.supplier.id
         areas = await cast(ReadsAreas, self._desk.adapter).read_areas(self._desk.urgent, parent)
         columns: Sequence[list[str] | list[int]] = (
             [area.id for area in areas],
@@ -157,6 +162,10 @@ class AreaRereads:
             [area.parent for area in areas],
             [area.level for area in areas],
         )
+        await retry_while_unavailable(self._keep, parent, seq, columns)
+
+    async def _keep(self, parent: str, seq: int, columns: Sequence[list[str] | list[int]]) -> None:
+        supplier = self._desk.supplier.id
         async with self._desk.transaction() as connection:
             await connection.execute(queries.FORGET_AREAS, supplier, parent)
             await connection.execute(queries.KEEP_AREAS, supplier, *columns)

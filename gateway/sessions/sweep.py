@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,16 +17,16 @@ import structlog
 
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
-from gateway.feeds.patience import patiently
 from gateway.feeds.runs import Page, Run, pack
 from gateway.sdk.errors import SupplierError, UnavailableError
 from gateway.sessions import queries
 from gateway.sessions.confirming import confirm_absent
 from gateway.sessions.desk import Desk
-from gateway.sessions.errors import foremost
+from gateway.sessions.errors import DrainingError, foremost
 from gateway.sessions.listing import SkuLists
 from gateway.sessions.patience import Patience
 from gateway.sessions.reading import Answers, Lost, letters_of
+from gateway.store.outage import retry_while_unavailable
 from gateway.telemetry.faults import reached
 
 log = structlog.get_logger(__name__)
@@ -90,7 +91,7 @@ class Sweep:
     async def go(self, *, listed: bool) -> None:
         """To the end. listed: its batches have what a list showed.
 
-        Raises RunFailedError, and ServiceUnavailableError: go again, it is resumed.
+        Raises RunFailedError; ServiceUnavailableError and DrainingError: go again, it is resumed.
         """
         if not listed:
             await self._lists.take_list(self._run)
@@ -101,20 +102,29 @@ class Sweep:
                     group.create_task(self._work(), name=f"sweep {self._run.facet}")
         except ExceptionGroup as errors:
             raise foremost(errors) from errors
+        if self._batches or not self._all_loaded:
+            raise DrainingError
 
     async def _work(self) -> None:
+        """One batch after the other. While PostgreSQL is away it waits: what raises here cuts the others' calls off."""
         patience = Patience(self._desk, f"sweep {self._run.facet}")
-        while (batch := await self._next()) is not None:
-            try:
-                await self._take(batch)
-                patience.well()
-            except SupplierError as error:
-                await self._put_back(batch, error)
-                await patience.wait(error)
+        with suppress(DrainingError):
+            while (batch := await retry_while_unavailable(self._next)) is not None:
+                try:
+                    await self._take(batch)
+                    patience.well()
+                except SupplierError as error:
+                    await self._put_back(batch, error)
+                    await patience.wait(error)
 
     async def _next(self) -> Batch | None:
-        """A batch that nobody works on: one not asked yet, else one that went unanswered; None when there is none."""
+        """A batch that nobody works on: one not asked yet, else one that went unanswered; None when there is none.
+
+        None too while the work is drained.
+        """
         async with self._turn:
+            if self._desk.drain.begun:
+                return None
             if not self._batches and not self._all_loaded:
                 async with self._desk.looking() as connection:
                     rows = await connection.fetch(queries.UNREAD, self._run.feed_no, self._loaded)
@@ -127,7 +137,7 @@ class Sweep:
         """Ask about a batch and have what was answered go its way. Raises SupplierError: it was not answered."""
         desk, run = self._desk, self._run
         async with desk.in_flight.asking(run.facet, batch.skus):
-            page_no, received_at = await desk.numbers.next(), datetime.now(UTC)
+            page_no, received_at = await retry_while_unavailable(desk.numbers.next), datetime.now(UTC)
             answers = await self._reading.ask(batch.skus, closed=self._areas.closed, suspect=batch.unanswered > 0)
         self._answered += 1
         self._areas.heed(answers)
@@ -138,13 +148,11 @@ class Sweep:
     async def _bring_in(self, batch: Batch, answers: Answers, page_no: int, received_at: datetime) -> None:
         """The answers as chunks of the run, and the batch as read."""
         page = Page(page_no, received_at, pack([exchange.encode() for exchange in answers.exchanges]))
-        numbers = await self._numbers(batch, len(page.chunks))
+        numbers = await retry_while_unavailable(self._numbers, batch, len(page.chunks))
         reached("sweep.numbered")
-        async for attempt in patiently():
-            with attempt:
-                await self._desk.runs.send(self._run, page, numbers)
+        await retry_while_unavailable(self._desk.runs.send, self._run, page, numbers)
         reached("sweep.sent")
-        await self._settle(batch, answers, page_no)
+        await retry_while_unavailable(self._settle, batch, answers, page_no)
 
     async def _numbers(self, batch: Batch, count: int) -> list[int]:
         """Every number that was ever given out for the batch, at last as many new ones as it has chunks now."""
@@ -173,7 +181,7 @@ class Sweep:
             return
         lost = UnavailableError(f"unanswered {ROUNDS} times: {error}", operation=error.operation)
         answers = Answers(lost=[Lost(sku, lost) for sku in batch.skus])
-        await self._bring_in(batch, answers, await self._desk.numbers.next(), datetime.now(UTC))
+        await self._bring_in(batch, answers, await retry_while_unavailable(self._desk.numbers.next), datetime.now(UTC))
 
 
 def _what(letter: DeadLetter, answers: Answers) -> str:

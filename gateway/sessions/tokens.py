@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 import orjson
 import structlog
@@ -16,10 +17,14 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from gateway.sdk.adapter import Token
 from gateway.sdk.errors import SupplierError, TransientError, UnavailableError
 from gateway.sessions import token_queries as queries
+from gateway.sessions.attempts import CallsEndedError
 from gateway.sessions.breakers import BreakerOpenError
-from gateway.store import Connection, Pool, StoreUnavailableError, transaction
+from gateway.store import Connection, LeaseLostError, Pool, StoreUnavailableError, transaction
+from gateway.store.outage import retry_while_unavailable
 from gateway.suppliers import SealedTable, SecretBox, SecretUnreadableError
 from gateway.telemetry import metrics
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -129,6 +134,7 @@ class Tokens:
         self._held: Held | None = None
         self._due_at = clock()
         self._exchanging: asyncio.Task[Token] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def load(self) -> None:
         """Take over what the owner before has left. Raises StoreUnavailableError."""
@@ -137,14 +143,21 @@ class Tokens:
 
     async def close(self) -> None:
         """End what is under way."""
-        if self._exchanging is not None:
-            self._exchanging.cancel()
-            await asyncio.gather(self._exchanging, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def use(self, obtain: Obtain) -> None:
+        """The secrets are others now: a token that was given for the former ones is used and kept no more."""
+        self._obtain = obtain
+        self._held = None
+        self._exchanging = None
 
     async def current(self) -> Token:
         """A token that can be used now; one that ends soon is exchanged meanwhile.
 
-        Raises the SupplierError that kept us from having one, LeaseLostError, and StoreUnavailableError.
+        While PostgreSQL is away, none is exchanged. Raises the SupplierError that kept us from having one, and
+        LeaseLostError.
         """
         now = self._clock()
         if self._held is None or now >= self._held.ends_at:
@@ -162,24 +175,42 @@ class Tokens:
     def _exchange(self) -> asyncio.Future[Token]:
         """The one exchange under way. It is a task: a call that is cancelled must not end what others wait for."""
         if self._exchanging is None or self._exchanging.done():
-            self._exchanging = asyncio.create_task(self._exchanged(), name=f"token of {self._supplier}")
+            self._exchanging = self._begin(self._exchanged(), "exchange token")
             self._exchanging.add_done_callback(_retrieved)
         return self._exchanging
 
+    def _begin(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        task = asyncio.create_task(work, name=f"{name} of {self._supplier}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     async def _exchanged(self) -> Token:
+        obtain = self._obtain
         # An owner that was frozen past its lease finds out here, before it spends the token of the next one.
-        await self._store.confirm()
+        await retry_while_unavailable(self._store.confirm)
         self._due_at = self._clock() + LEAST_LIFE
-        held = Held(await self._obtained(self._held.token if self._held else None), self._clock())
+        held = Held(await self._obtained(obtain, self._held.token if self._held else None), self._clock())
+        if obtain is not self._obtain:  # the secrets changed meanwhile: whoever waited finds out whether it still does
+            return held.token
         self._hold(held)
-        # It is good without being kept: whoever comes next would only have to ask once more.
-        with suppress(StoreUnavailableError):
+        try:
             await self._store.save(held)
+        except StoreUnavailableError:  # it is good without being kept, and is kept as soon as it can be
+            _ = self._begin(self._save(held), "save token")
         return held.token
 
-    async def _obtained(self, before: Token | None) -> Token:
+    async def _save(self, held: Held) -> None:
+        async def save() -> None:
+            if held is self._held:
+                await self._store.save(held)
+
+        with suppress(LeaseLostError):
+            await retry_while_unavailable(save)
+
+    async def _obtained(self, obtain: Obtain, before: Token | None) -> Token:
         async def ask() -> Token:  # tenacity awaits only what is declared async
-            return await self._obtain(before)
+            return await obtain(before)
 
         refreshes = metrics.token_refreshes_total
         try:
@@ -209,7 +240,7 @@ def asking(backoff: float) -> AsyncRetrying:
 
 
 def _pointless(error: BaseException) -> bool:
-    return isinstance(error, BreakerOpenError)
+    return isinstance(error, BreakerOpenError | CallsEndedError)
 
 
 def _retrieved(task: asyncio.Task[Token]) -> None:

@@ -1,10 +1,16 @@
-"""How the feeds stage waits while Kafka or PostgreSQL is away: the one retry policy of its loops."""
+"""How work waits while Kafka or PostgreSQL is away: the one retry policy of loops that give nothing up."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from gateway.sdk.errors import ServiceUnavailableError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def patiently() -> AsyncRetrying:
@@ -12,3 +18,9 @@ def patiently() -> AsyncRetrying:
     return AsyncRetrying(
         retry=retry_if_exception_type(ServiceUnavailableError), wait=wait_random_exponential(multiplier=0.1, max=2)
     )
+
+
+async def retry_while_unavailable(act: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
+    """What a coroutine function comes to, called again while Kafka or PostgreSQL is away. Raises all else it raises."""
+    result: T = await patiently()(act, *arguments, **named)
+    return result

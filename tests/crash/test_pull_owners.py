@@ -60,6 +60,19 @@ async def test_programs_share_suppliers_and_no_supplier_has_two_owners(ground: G
             assert unsound(await runs(ground, supplier)) == []
             assert await ground.wrong(simulator, supplier) == []
             assert tokens(simulator) == 1
+            assert simulator.stats.gone == 0
+
+
+async def test_a_supplier_that_pushes_from_now_on_takes_no_place_of_one_that_is_pulled(ground: Ground) -> None:
+    async with ground.simulator(skus=30) as simulator, ground.program(**LEASE) as program:
+        operator = Operator(program.url)
+        await operator.declare(before=slow_row(simulator))
+        await operator.until_swept("before")
+        pushed = {"name": "Pushed", "adapter": "native", "facets": ["price"]}
+        await operator.declare(before=pushed, jd=slow_row(simulator))
+        await operator.until_swept("jd")
+        await until_shared(ground, 1)
+        assert simulator.stats.gone == 0
 
 
 async def _pulled_once(ground: Ground, simulators: dict[str, Simulator]) -> None:

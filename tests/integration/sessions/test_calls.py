@@ -12,11 +12,13 @@ import orjson
 import pytest
 from aiohttp import web
 
+from gateway.outbound import HttpLimits
 from gateway.sdk.adapter import Adapter, Options, Token
 from gateway.sdk.errors import (
     AuthError,
     ConfigError,
     ContractError,
+    OutcomeUnknownError,
     RateLimitError,
     RejectedError,
     SupplierError,
@@ -25,10 +27,12 @@ from gateway.sdk.errors import (
 from gateway.sdk.http import Http, Reply, Request
 from gateway.sdk.manifest import Manifest
 from gateway.sessions import breaker
+from gateway.sessions.attempts import CallsEndedError
 from gateway.sessions.breaker import State
 from gateway.sessions.breakers import BreakerOpenError
 from gateway.sessions.calls import Calls, limits_of, open_calls
 from gateway.sessions.limiter import Priority
+from gateway.sessions.state import CallState, new_state
 from gateway.sessions.tokens import TokenStore
 from gateway.store import LeaseLostError
 from gateway.suppliers.config import Calls as Declared
@@ -107,13 +111,25 @@ async def calls(shop: Shop, store: TokenStore) -> AsyncIterator[Calls]:
 
 
 @asynccontextmanager
-async def opened(shop: Shop, store: TokenStore, **changes: Any) -> AsyncIterator[Calls]:
+async def opened(
+    shop: Shop, store: TokenStore, *, state: CallState | None = None, **changes: Any
+) -> AsyncIterator[Calls]:
     """Calls of supplier `acme`, but for the changes."""
-    arguments: dict[str, Any] = {"secrets": {"password": "hunter2"}, "owned": lambda: True} | changes
-    declared = Declared(base_url=f"http://127.0.0.1:{shop.site.port}", allow_private=True)
-    manifest = Manifest.model_validate(MANIFEST)
-    async with open_calls("acme", manifest, Judging(Options()), declared, store=store, backoff=0, **arguments) as calls:
+    arguments: dict[str, Any] = {"secrets": {"password": "hunter2"}, "owned": ours} | changes
+    manifest, limits = Manifest.model_validate(MANIFEST), limits_at(shop)
+    state = state or new_state("acme", manifest, limits)
+    async with open_calls(state, manifest, Judging(Options()), limits, store=store, backoff=0, **arguments) as calls:
         yield calls
+
+
+def limits_at(shop: Shop, **changes: Any) -> HttpLimits:
+    """Limits of a row whose supplier is the shop."""
+    declared = Declared(base_url=f"http://127.0.0.1:{shop.site.port}", allow_private=True, **changes)
+    return limits_of(Manifest.model_validate(MANIFEST), declared)
+
+
+async def ours() -> None:
+    """The supplier is this process's."""
 
 
 def says(code: int) -> web.Response:
@@ -279,11 +295,15 @@ async def outcome(calls: Calls) -> type[Exception] | None:
 
 
 async def test_an_owner_that_has_lost_the_supplier_sends_nothing(shop: Shop, store: TokenStore) -> None:
-    owned = [True]
-    async with opened(shop, store, owned=lambda: owned[0]) as calls:
+    lost = asyncio.Event()
+
+    async def owned() -> None:
+        if lost.is_set():
+            raise LeaseLostError
+
+    async with opened(shop, store, owned=owned) as calls:
         await calls.call(READ)
-        owned.clear()
-        owned.append(False)
+        lost.set()
         with pytest.raises(LeaseLostError):
             await calls.call(READ)
     assert shop.calls["read"] == 1
@@ -318,6 +338,170 @@ async def test_what_is_told_of_a_supplier_ends_with_owning_it(shop: Shop, store:
         await calls.call(READ)
         assert gauge("supplier_rate") == 1000
     assert gauge("supplier_rate") is None
+
+
+async def test_calls_under_way_outlive_other_limits_and_secrets(shop: Shop, calls: Calls) -> None:
+    await calls.call(READ)
+    leave, answer = asyncio.Event(), shop.site.answer
+
+    async def held(request: web.BaseRequest) -> web.StreamResponse:
+        await leave.wait()
+        return await answer(request)
+
+    shop.site.answer = held
+    waiting = [asyncio.create_task(calls.call(READ)) for _ in range(8)]
+
+    async def all_asked() -> bool:
+        return len(shop.site.requests) == 2 + 8
+
+    await eventually(all_asked)
+    calls.configure(limits_at(shop, rate_per_second=500, concurrency=1, timeout_seconds=1))
+    calls.use_secrets({"password": "hunter2"})
+    leave.set()
+    assert {(await each).status for each in waiting} == {200}
+    assert shop.seen == ["t1"] * 9
+    await calls.call(READ)
+    assert shop.seen[9:] == ["t2"]
+    assert calls.status().maximum == 500
+
+
+async def test_what_was_learnt_of_a_supplier_outlives_the_calls_that_taught_it(shop: Shop, store: TokenStore) -> None:
+    state = new_state("acme", Manifest.model_validate(MANIFEST), limits_at(shop))
+    async with opened(shop, store, state=state) as calls:
+        shop.answers = [web.Response(status=429, headers={"Retry-After": "0"})] + [says(503) for _ in range(9)]
+        for _ in range(2):
+            with pytest.raises(UnavailableError):
+                await calls.call(READ)
+        asked, rate = shop.calls["read"], calls.status().rate
+    assert gauge("breaker_open", operation="read") is None
+    async with opened(shop, store, state=state) as calls:
+        assert gauge("breaker_open", operation="read") == 1
+        assert calls.status().rate == rate < calls.status().maximum
+        with pytest.raises(BreakerOpenError):
+            await calls.call(READ)
+    assert shop.calls["read"] == asked
+
+
+async def test_right_secrets_are_tried_at_once_however_often_wrong_ones_were_refused(
+    shop: Shop, store: TokenStore
+) -> None:
+    async with opened(shop, store, secrets={"password": "wrong"}) as calls:
+        with pytest.raises(AuthError):
+            await calls.call(READ)
+        with pytest.raises(UnavailableError):
+            await calls.call(READ)
+        calls.use_secrets({"password": "hunter2"})
+        assert (await calls.call(READ)).status == 200
+        shop.answers = [says(401), says(401)]
+        with pytest.raises(AuthError):
+            await calls.call(READ)
+
+
+async def test_a_token_of_former_secrets_that_comes_late_is_used_by_nobody_else(shop: Shop, calls: Calls) -> None:
+    leave, answer = asyncio.Event(), shop.site.answer
+
+    async def late(request: web.BaseRequest) -> web.StreamResponse:
+        response = await answer(request)
+        if request.path == "/token" and shop.calls["token"] == 1:
+            await leave.wait()
+        return response
+
+    shop.site.answer = late
+    waiting = asyncio.create_task(calls.call(READ))
+
+    async def asked() -> bool:
+        return shop.calls["token"] == 1
+
+    await eventually(asked)
+    calls.use_secrets({"password": "hunter2"})
+    await calls.call(READ)
+    leave.set()
+    await waiting
+    await calls.call(READ)
+    assert shop.seen[0] == shop.seen[-1] == "t2"
+
+
+async def test_calls_that_end_are_answered_and_no_other_is_sent(shop: Shop, calls: Calls) -> None:
+    await calls.call(READ)
+    leave, answer = asyncio.Event(), shop.site.answer
+
+    async def held(request: web.BaseRequest) -> web.StreamResponse:
+        await leave.wait()
+        return await answer(request)
+
+    shop.site.answer = held
+    waiting = [asyncio.create_task(calls.call(READ)) for _ in range(11)]
+
+    async def places_taken() -> bool:
+        return len(shop.site.requests) == 2 + 8
+
+    await eventually(places_taken)
+    ending = asyncio.create_task(calls.end())
+    await asyncio.sleep(0)
+    assert not ending.done()
+    leave.set()
+    await ending
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(each) for each in results] == [Reply] * 8 + [CallsEndedError] * 3
+    assert len(shop.site.requests) == 2 + 8
+
+
+async def test_while_nobody_can_tell_whose_the_supplier_is_calls_wait(shop: Shop, store: TokenStore) -> None:
+    told = asyncio.Event()
+
+    async def owned() -> None:
+        await told.wait()
+
+    async with opened(shop, store, owned=owned) as calls:
+        waiting = [asyncio.create_task(calls.call(READ)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        assert not shop.site.requests
+        told.set()
+        assert {(await each).status for each in waiting} == {200}
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        (web.Response(status=503), UnavailableError),
+        (web.Response(status=408), UnavailableError),
+        (web.Response(status=429), RateLimitError),
+        (says(503), UnavailableError),
+        (says(409), RejectedError),
+        (web.Response(status=500), OutcomeUnknownError),
+        (web.Response(status=502), OutcomeUnknownError),
+        (web.Response(status=504), OutcomeUnknownError),
+        (None, OutcomeUnknownError),
+    ],
+)
+async def test_a_change_that_may_have_been_made_is_said_to_be_unknown_and_never_repeated(
+    shop: Shop, calls: Calls, answer: web.Response | None, fault: type[SupplierError]
+) -> None:
+    good = shop.site.answer
+
+    async def answered(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/token":
+            return await good(request)
+        shop.calls["delete"] += 1
+        if answer is None:
+            assert request.transport is not None
+            request.transport.abort()
+        return answer or web.Response()
+
+    shop.site.answer = answered
+    with pytest.raises(fault) as caught:
+        await calls.call(Request("delete"))
+    assert type(caught.value) is fault
+    assert shop.calls["delete"] == 1
+
+
+async def test_outages_that_changes_meet_open_the_breaker_too(shop: Shop, calls: Calls) -> None:
+    shop.answers = [web.Response(status=502) for _ in range(5)]
+    for _ in range(5):
+        with pytest.raises(OutcomeUnknownError):
+            await calls.call(Request("delete"))
+    with pytest.raises(BreakerOpenError):
+        await calls.call(Request("delete"))
 
 
 def gauge(name: str, **labels: str) -> float | None:

@@ -119,6 +119,21 @@ def test_a_refused_credential_opens_it_at_once(breaker: Breaker) -> None:
 steps = st.lists(st.tuples(st.sampled_from(Verdict), st.floats(0, 400), st.integers(0, 3)), max_size=200)
 
 
+def test_one_that_a_refused_credential_opened_probes_at_once_when_there_is_another(breaker: Breaker) -> None:
+    breaker.trip(0.0)
+    breaker.probe_soon(0.5)
+    assert breaker.remaining(0.5) == 0
+    assert call(breaker, Verdict.AWAY, 0.5)
+    assert breaker.remaining(0.5) > 0
+    breaker.probe_soon(0.6)  # by now it is the supplier that is away
+    assert not call(breaker, Verdict.ANSWERED, 0.6)
+
+
+def test_an_outage_is_not_over_because_credentials_are_others(breaker: Breaker) -> None:
+    opened(breaker).probe_soon(0.1)
+    assert not call(breaker, Verdict.ANSWERED, 0.1)
+
+
 @given(steps, st.floats(0, 1, exclude_max=True))
 def test_however_calls_go_it_never_stays_open_for_good_and_probes_one_at_a_time(
     steps: list[tuple[Verdict, float, int]], roll: float

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.sessions.desk import InFlight, Wanted
-from gateway.sessions.owner import share
+from gateway.sessions.owner import given_up, share
 from schemas.catalog import Facet
 
 
@@ -56,3 +56,18 @@ async def test_who_waits_for_something_to_read_is_woken():
 )
 def test_suppliers_are_shared_out_evenly(suppliers: int, processes: int, most: int):
     assert share(suppliers, processes) == most
+
+
+@pytest.mark.parametrize(
+    ("owned", "most", "ended"),
+    [
+        (["a", "b"], 2, []),
+        (["a", "b", "c"], 2, ["c"]),
+        (["pushed", "a"], 1, ["pushed"]),
+        (["pushed", "a", "b"], 1, ["pushed", "b"]),
+        (["pushed", "gone"], 2, ["pushed", "gone"]),
+        ([], 2, []),
+    ],
+)
+def test_a_supplier_that_is_pulled_no_more_takes_nobodys_place(owned: list[str], most: int, ended: list[str]):
+    assert given_up(owned, ["a", "b", "c"], most) == ended

@@ -137,6 +137,25 @@ def test_the_rate_never_falls_below_a_sixtieth_and_comes_back_within_a_minute_of
     assert rate.current == 60
 
 
+@pytest.mark.parametrize(("maximum", "current"), [(40, 10), (8, 8), (1200, 20)])
+def test_other_limits_keep_what_the_supplier_has_asked_for(maximum: float, current: float) -> None:
+    rate = Rate(20, TIMEOUT, 0.0, middle)
+    rate.refused(1.0, 1.0, retry_after=30.0)
+    assert rate.current == 10
+    rate.configure(maximum, TIMEOUT, 2.0)
+    assert rate.current == current
+    assert rate.wait(2.0) >= 29.0
+    rate.configure(20, TIMEOUT, 3.0)
+    assert rate.current <= 20
+
+
+@pytest.mark.parametrize("maximum", [5, 80])
+def test_a_supplier_that_asked_for_nothing_is_called_as_often_as_its_new_limit_says(maximum: float) -> None:
+    rate = Rate(20, TIMEOUT, 0.0, middle)
+    rate.configure(maximum, TIMEOUT, 1.0)
+    assert rate.current == maximum
+
+
 def test_a_supplier_that_becomes_slow_is_called_less() -> None:
     rate = Rate(20, TIMEOUT, 0.0, middle)
     for _ in range(20):
@@ -243,6 +262,42 @@ async def test_a_call_that_is_cancelled_leaves_no_place_taken() -> None:
     free.set()
     await asyncio.gather(call(free), call(free))
     assert limiter.waiting == 0
+
+
+async def test_calls_under_way_outlive_a_lower_concurrency_and_a_higher_one_lets_more_through_at_once() -> None:
+    limiter, leave = unhurried(places=3), asyncio.Event()
+
+    async def call() -> None:
+        async with limiter.turn(Priority.SWEEP):
+            await leave.wait()
+
+    async with asyncio.TaskGroup() as calls:
+        for _ in range(3):
+            calls.create_task(call())
+        await asyncio.sleep(0)
+        limiter.configure(maximum=10_000, timeout=TIMEOUT, concurrency=1)
+        for _ in range(4):
+            calls.create_task(call())
+        await until_waiting(limiter, 4)
+        limiter.configure(maximum=10_000, timeout=TIMEOUT, concurrency=5)
+        await until_waiting(limiter, 2)
+        leave.set()
+    async with limiter.turn(Priority.SWEEP), limiter.turn(Priority.SWEEP):
+        assert limiter.waiting == 0
+
+
+async def test_a_call_that_waits_for_a_slow_rate_goes_as_soon_as_the_rate_is_a_quick_one() -> None:
+    limiter = Limiter(Rate(1 / 3600, TIMEOUT, time.monotonic(), middle), 2, time.monotonic)
+
+    async def call() -> None:
+        async with limiter.turn(Priority.SWEEP):
+            pass
+
+    await call()
+    waiting = asyncio.create_task(call())
+    await until_waiting(limiter, 1)
+    limiter.configure(maximum=10_000, timeout=TIMEOUT, concurrency=2)
+    await asyncio.wait_for(waiting, 5)
 
 
 async def test_a_turn_given_to_a_call_that_is_just_cancelled_goes_to_the_next(limiter: Limiter) -> None:

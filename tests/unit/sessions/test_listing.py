@@ -28,9 +28,9 @@ LIST = SkuList(
 
 
 def kept(
-    listing: SkuList = LIST, facet: Facet = Facet.PRICE, revision: int = 3, wished_at: datetime | None = None
+    listing: SkuList = LIST, facet: Facet = Facet.PRICE, same_since: int = 3, wished_at: datetime | None = None
 ) -> bool:
-    return keeps_number(listing, facet, revision=revision, wished_at=wished_at, life=LIFE, now=NOW)
+    return keeps_number(listing, facet, same_since=same_since, wished_at=wished_at, life=LIFE, now=NOW)
 
 
 def test_a_sweep_that_is_due_soon_after_a_list_began_uses_it() -> None:
@@ -53,8 +53,13 @@ def test_an_old_list_is_not_used_be_it_under_way_or_not() -> None:
 
 
 def test_a_list_of_other_settings_is_not_used() -> None:
-    assert not kept(revision=4)
-    assert not is_usable(LIST, 10, revision=4)
+    assert not kept(same_since=4)
+    assert not is_usable(LIST, 10, same_since=4)
+
+
+def test_a_list_of_a_revision_that_asks_the_same_is_used() -> None:
+    assert kept(same_since=2)
+    assert is_usable(LIST, 10, same_since=1)
 
 
 def test_a_list_that_failed_is_not_used_by_a_sweep_that_begins() -> None:
@@ -68,10 +73,10 @@ def test_a_wish_is_answered_by_a_list_that_began_after_it_alone() -> None:
 
 
 def test_only_a_list_that_began_after_the_sweep_was_numbered_serves_it() -> None:
-    assert is_usable(LIST, 14, revision=3)
-    assert all(is_usable(LIST, number, revision=3) for number in LIST.numbers.values())
-    assert not is_usable(LIST, 15, revision=3)
-    assert not is_usable(LIST, 16, revision=3)
+    assert is_usable(LIST, 14, same_since=3)
+    assert all(is_usable(LIST, number, same_since=3) for number in LIST.numbers.values())
+    assert not is_usable(LIST, 15, same_since=3)
+    assert not is_usable(LIST, 16, same_since=3)
 
 
 @pytest.mark.parametrize(
