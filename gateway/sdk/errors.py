@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 
 class GatewayError(Exception):
@@ -73,6 +74,9 @@ class OverloadedError(GatewayError):
 
 class ServiceUnavailableError(GatewayError):
     """A service the gateway stands on is away; nothing was decided, try again."""
+
+    passes: ClassVar[bool] = True
+    """Whether it passes while the process waits; else only a start of the process mends it."""
 
 
 class Sent(StrEnum):

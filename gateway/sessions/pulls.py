@@ -18,7 +18,7 @@ from gateway.sessions.errors import DrainingError, foremost
 from gateway.sessions.listing import SkuLists
 from gateway.sessions.schedule import after_failure, next_run
 from gateway.sessions.sweep import Sweep
-from gateway.store import LeaseLostError, Row
+from gateway.store import LeaseLostError, Row, StoreUnavailableError
 from gateway.store.outage import retry_while_unavailable
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
@@ -64,7 +64,7 @@ class Pulls:
                 self._running[run.facet] = task
             for run in tuple(self._runs.values()):
                 await self._desk.runs.touch(run)  # a supplier that hangs does not make its run a dead one
-        except ServiceUnavailableError as error:
+        except StoreUnavailableError as error:
             self._desk.told("sweeps", str(error))
         else:
             self._desk.told("sweeps", None)

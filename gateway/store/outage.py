@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential
 
 from gateway.sdk.errors import ServiceUnavailableError
 
@@ -15,9 +15,11 @@ T = TypeVar("T")
 
 def patiently() -> AsyncRetrying:
     """Try again until both are back, full jitter up to 2 s. Nothing is skipped and nothing is given up meanwhile."""
-    return AsyncRetrying(
-        retry=retry_if_exception_type(ServiceUnavailableError), wait=wait_random_exponential(multiplier=0.1, max=2)
-    )
+    return AsyncRetrying(retry=retry_if_exception(_passes), wait=wait_random_exponential(multiplier=0.1, max=2))
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, ServiceUnavailableError) and error.passes
 
 
 async def retry_while_unavailable(act: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
