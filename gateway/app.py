@@ -56,9 +56,10 @@ from gateway.intake.ops import OpsRoutes
 from gateway.intake.server import serve
 from gateway.kafka import TOPICS, Bus, Producer, open_bus
 from gateway.outbox import Publisher
+from gateway.pulls import PullReplays
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
-from gateway.sessions import Means, PullStatus, SessionReplays, Sessions
+from gateway.sessions import Means, PullStatus, Sessions
 from gateway.store import Pool, connect, migrate, open_pool, pin_cluster, ping
 from gateway.suppliers import Keys, Live, SecretBox, Suppliers, watch_suppliers
 from gateway.telemetry.health import Health
@@ -238,7 +239,7 @@ def compose(services: Services) -> Stages:
 
 
 def _replays(services: Services, feeds: FeedReplays, holds: Holds) -> Replays:
-    sessions = SessionReplays(services.live.suppliers, services.registry)
+    sessions = PullReplays(services.live.suppliers, services.registry)
     handlers = feeds.handlers() | holds.handlers() | sessions.handlers()
     predictors = feeds.predictors() | holds.predictors() | sessions.predictors()
     return Replays(services.pool, handlers, predictors, owner=services.owner)

@@ -15,10 +15,10 @@ from math import ceil
 
 import structlog
 
+from gateway.calls.state import CallStates
 from gateway.sdk.errors import ConfigError
 from gateway.sessions import queries
 from gateway.sessions.session import Means, Session
-from gateway.sessions.state import CallStates
 from gateway.store import Lease, StoreUnavailableError, acquired
 from gateway.telemetry import metrics
 

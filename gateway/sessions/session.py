@@ -17,22 +17,22 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from gateway.calls.breaker import State
+from gateway.calls.calls import Calls, CallStatus, limits_of, open_calls
+from gateway.calls.limiter import Priority
+from gateway.calls.state import CallStates
+from gateway.calls.tokens import TokenStore
 from gateway.feeds.numbers import DatabaseWentBackError, FeedNumbers
 from gateway.feeds.runs import Runs
+from gateway.pulls.context import AREAS, InFlight, SupplierContext, signals_by_subject
+from gateway.pulls.errors import DrainingError, foremost
+from gateway.pulls.pool import Pool as MessagePool
+from gateway.pulls.pulls import Pulls
+from gateway.pulls.rereads import AreaRereads, Rereads
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import queries
-from gateway.sessions.breaker import State
-from gateway.sessions.calls import Calls, CallStatus, limits_of, open_calls
 from gateway.sessions.check import check
-from gateway.sessions.desk import AREAS, Desk, InFlight, wanted_by_subject
-from gateway.sessions.errors import DrainingError, foremost
-from gateway.sessions.limiter import Priority
-from gateway.sessions.pool import Pool as MessagePool
-from gateway.sessions.pulls import Pulls
-from gateway.sessions.rereads import AreaRereads, Rereads
-from gateway.sessions.state import CallStates
-from gateway.sessions.tokens import TokenStore
 from gateway.store import Lease, LeaseLostError, Pool, StoreUnavailableError, acquired, transaction
 from gateway.suppliers import SecretBox, SecretUnreadableError, Supplier, SupplierCache, UnknownSupplierError
 from gateway.suppliers import State as SupplierState
@@ -131,14 +131,14 @@ class Session:
         """Everything there is to do, until it has to end or be begun anew, and is drained; or by what it raises."""
         self._faults.clear()
         try:
-            async with self._opened(seen.supplier) as (desk, calls), asyncio.TaskGroup() as group:
-                telling = group.create_task(self._tell(desk, calls), name=f"{self._supplier} tell")
+            async with self._opened(seen.supplier) as (context, calls), asyncio.TaskGroup() as group:
+                telling = group.create_task(self._tell(context, calls), name=f"{self._supplier} tell")
                 working = [
-                    group.create_task(self._keep_running(desk, name, run), name=f"{self._supplier} {name}")
-                    for name, run in _tasks(desk)
+                    group.create_task(self._keep_running(context, name, run), name=f"{self._supplier} {name}")
+                    for name, run in _tasks(context)
                 ]
-                await self._follow(desk, calls, seen)
-                await self._drain(desk, calls, working)
+                await self._follow(context, calls, seen)
+                await self._drain(context, calls, working)
                 telling.cancel()
         except ExceptionGroup as errors:
             raise foremost(errors) from errors
@@ -149,7 +149,7 @@ class Session:
             while await self._look(seen) == seen and not self.stopping:
                 await self._rest()
 
-    async def _follow(self, desk: Desk, calls: Calls, seen: Seen) -> None:
+    async def _follow(self, context: SupplierContext, calls: Calls, seen: Seen) -> None:
         """Take what changes over in place; return once the work has to end or to begin anew."""
         while not self.stopping:
             await self._rest()
@@ -160,7 +160,7 @@ class Session:
                 log.info("session.changed", supplier=self._supplier, in_place=False)
                 return
             try:
-                await self._adopt(desk, calls, seen, now)
+                await self._adopt(context, calls, seen, now)
             except StoreUnavailableError:
                 continue
             except ConfigError:  # opened anew, it is told
@@ -182,21 +182,21 @@ class Session:
         except StoreUnavailableError:
             return seen
 
-    async def _adopt(self, desk: Desk, calls: Calls, seen: Seen, now: Seen) -> None:
+    async def _adopt(self, context: SupplierContext, calls: Calls, seen: Seen, now: Seen) -> None:
         """Go on under another row. Raises ConfigError, StoreUnavailableError: nothing has changed."""
         secrets = None if now.secrets == seen.secrets else await self._secrets()
         if now.supplier.config.http != seen.supplier.config.http:
-            calls.configure(limits_of(desk.manifest, now.supplier.config.http))
-            desk.drain.wake()
+            calls.configure(limits_of(context.manifest, now.supplier.config.http))
+            context.drain.wake()
         if secrets is not None:
             calls.use_secrets(secrets)
-            desk.drain.wake()
-        desk.supplier = now.supplier
+            context.drain.wake()
+        context.supplier = now.supplier
         log.info("session.changed", supplier=self._supplier, in_place=True, revision=now.supplier.revision)
 
-    async def _drain(self, desk: Desk, calls: Calls, working: Collection[asyncio.Task[None]]) -> None:
+    async def _drain(self, context: SupplierContext, calls: Calls, working: Collection[asyncio.Task[None]]) -> None:
         """Have each task finish what it is at; one that takes too long ends after the call that it is at."""
-        desk.begin_drain()
+        context.begin_drain()
         await _finished(working, self._means.drain_seconds)
         await calls.end()
         await _finished(working, SETTLE_SECONDS)
@@ -209,7 +209,7 @@ class Session:
         return stamp
 
     @asynccontextmanager
-    async def _opened(self, supplier: Supplier) -> AsyncIterator[tuple[Desk, Calls]]:
+    async def _opened(self, supplier: Supplier) -> AsyncIterator[tuple[SupplierContext, Calls]]:
         """Everything that the tasks need. Raises ConfigError for a row that cannot be worked by."""
         means, config = self._means, supplier.config
         manifest = means.registry.load(config.adapter).manifest
@@ -228,7 +228,7 @@ class Session:
             owned=self._lease.until_held,
         ) as calls:
             yield (
-                Desk(
+                SupplierContext(
                     supplier=supplier,
                     same_since=same_since,
                     adapter=adapter,
@@ -240,7 +240,7 @@ class Session:
                     numbers=means.numbers,
                     runs=means.runs,
                     in_flight=self._in_flight,
-                    wanted=wanted_by_subject(),
+                    signals=signals_by_subject(),
                     told=self._told,
                 ),
                 calls,
@@ -264,38 +264,38 @@ class Session:
         else:
             self._faults[task] = words
 
-    async def _keep_running(self, desk: Desk, name: str, run: Callable[[], Awaitable[None]]) -> None:
+    async def _keep_running(self, context: SupplierContext, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Run a task until drained, again whenever it failed."""
         with suppress(DrainingError):
             while True:
-                desk.drain.check()
+                context.drain.check()
                 try:
                     await run()
                 except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the other tasks
-                    await self._handle_task_error(desk, name, foremost(error))
+                    await self._handle_task_error(context, name, foremost(error))
                     self._told(name, None)
 
-    async def _handle_task_error(self, desk: Desk, name: str, error: Exception) -> None:
+    async def _handle_task_error(self, context: SupplierContext, name: str, error: Exception) -> None:
         """After a task ended by an error: pass on what ends the session, wait out the rest."""
         match error:
             case LeaseLostError() | DatabaseWentBackError() | DrainingError():
                 raise error
             case ServiceUnavailableError():
                 self._told(name, str(error))
-                await desk.drain.rest(AWAY_SECONDS)
+                await context.drain.rest(AWAY_SECONDS)
             case _:
                 log.error("session.task_failed", supplier=self._supplier, task=name, exc_info=error)
                 self._told(name, f"a fault of the gateway: {type(error).__name__}")
-                await desk.drain.rest(AGAIN_SECONDS)
+                await context.drain.rest(AGAIN_SECONDS)
 
-    async def _tell(self, desk: Desk, calls: Calls) -> None:
+    async def _tell(self, context: SupplierContext, calls: Calls) -> None:
         """Say how the session fares, and answer who asks for a check."""
         while True:
             try:
                 asked = await self._say(_health(calls.status()))
                 if asked is not None:
-                    steps = await check(desk, calls)
-                    async with desk.transaction() as connection:
+                    steps = await check(context, calls)
+                    async with context.transaction() as connection:
                         await connection.execute(queries.ANSWER_CHECK, self._supplier, asked, steps)
             except StoreUnavailableError:
                 log.info("session.silent", supplier=self._supplier)
@@ -322,17 +322,17 @@ async def _finished(tasks: Collection[asyncio.Task[None]], seconds: float) -> No
         await asyncio.wait(tasks, timeout=seconds)
 
 
-def _tasks(desk: Desk) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+def _tasks(context: SupplierContext) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
     """What a session does, by name; nothing for a supplier that is paused."""
-    if desk.supplier.state is SupplierState.PAUSED:
+    if context.supplier.state is SupplierState.PAUSED:
         return
-    capabilities = desk.manifest.capabilities
+    capabilities = context.manifest.capabilities
     if "pulls_feeds" in capabilities:
-        yield "sweeps", Pulls(desk).run
-        for facet in desk.facets:
-            yield f"reread {facet}", Rereads(desk, facet).run
+        yield "sweeps", Pulls(context).run
+        for facet in context.facets:
+            yield f"reread {facet}", Rereads(context, facet).run
     if "polls_messages" in capabilities:
-        for pool in desk.manifest.pools:
-            yield f"pool {pool}", MessagePool(desk, pool).run
+        for pool in context.manifest.pools:
+            yield f"pool {pool}", MessagePool(context, pool).run
     if "reads_areas" in capabilities:
-        yield f"reread {AREAS}", AreaRereads(desk).run
+        yield f"reread {AREAS}", AreaRereads(context).run
