@@ -14,6 +14,7 @@ from typing import NamedTuple, cast
 
 import structlog
 
+from gateway.calls.attempts import CallsEndedError
 from gateway.calls.breakers import BreakerOpenError
 from gateway.calls.tokens import NoTokenError
 from gateway.deadletters import DeadLetter
@@ -256,7 +257,7 @@ class _Question:
 def may_be_of_a_sku(error: SupplierError, *, suspect: bool) -> bool:
     """Whether an outage may be only that of a sku: the supplier itself answered, or it is suspected already."""
     if not isinstance(error, UnavailableError) or isinstance(
-        error, BreakerOpenError | NoTokenError | AddressBlockedError
+        error, BreakerOpenError | CallsEndedError | NoTokenError | AddressBlockedError
     ):
         return False
     return suspect or (error.status is not None and error.status not in OF_THE_WAY)

@@ -173,8 +173,11 @@ class Sweep:
                 await record_letters(connection, letters)
 
     async def _put_back(self, batch: Batch, error: SupplierError) -> None:
-        """It waits behind the others; one that goes unanswered while they are answered is given up in the end."""
-        if self._answered > batch.seen:
+        """It waits behind the others; one that goes unanswered while they are answered is given up in the end.
+
+        While the work is drained, that it goes unanswered is our doing.
+        """
+        if self._answered > batch.seen and not self._context.drain.begun:
             batch.unanswered, batch.seen = batch.unanswered + 1, self._answered
         if batch.unanswered < ROUNDS:
             self._batches.append(batch)
