@@ -2,7 +2,8 @@
 
 The owner counts its term by its own clock from before the statement left, so it always ends for the owner before it
 ends for the others. A process that was frozen meanwhile is stopped by `fence`: every write takes the lease's row
-`FOR KEY SHARE` under its epoch, and a takeover takes it `FOR UPDATE`.
+`FOR KEY SHARE` under its epoch, and a takeover takes it `FOR UPDATE`. The epoch also tells an owner whose term ran out,
+because PostgreSQL was away, that nobody has taken the lease over: it may begin the term anew.
 """
 
 from __future__ import annotations
