@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.pulls.reading import Reading, letter_of
+from gateway.calls.attempts import CallsEndedError
+from gateway.calls.breakers import BreakerOpenError
+from gateway.calls.tokens import NoTokenError
+from gateway.outbound import AddressBlockedError
+from gateway.pulls.reading import Reading, letter_of, may_be_of_a_sku
 from gateway.sdk import (
     AreaRefusedError,
     ContractError,
@@ -193,3 +197,10 @@ def test_two_failures_of_one_sku_are_two_letters():
         letter_of(ContractError(), supplier="acme", facet=Facet.PRICE, number=number, sku="S1").id for number in (7, 8)
     }
     assert len(letters) == 2
+
+
+@pytest.mark.parametrize(
+    "error", [CallsEndedError(), BreakerOpenError("read", 1.0, ""), NoTokenError(), AddressBlockedError()]
+)
+def test_what_we_did_not_send_is_no_fault_of_a_sku(error: UnavailableError) -> None:
+    assert not may_be_of_a_sku(error, suspect=True)
