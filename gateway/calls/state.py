@@ -20,10 +20,11 @@ DICE: Callable[[], float] = random.SystemRandom().random
 
 @dataclass(frozen=True, slots=True)
 class CallState:
-    """How one supplier is to be called by one adapter: pace, places, breakers and retries left."""
+    """How one supplier is to be called by one adapter at one address: pace, places, breakers and retries left."""
 
     supplier: str
     adapter: str
+    base_url: str
     limiter: Limiter
     breakers: Breakers
     budget: RetryBudget
@@ -52,9 +53,9 @@ class CallStates:
         self._states: dict[str, CallState] = {}
 
     def of(self, supplier: str, manifest: Manifest, limits: HttpLimits) -> CallState:
-        """What is known of a supplier under these limits; nothing yet where it has another adapter than before."""
+        """What is known of a supplier under these limits; nothing yet behind another adapter or address than before."""
         known = self._states.get(supplier)
-        if known is not None and known.adapter == manifest.id:
+        if known is not None and (known.adapter, known.base_url) == (manifest.id, limits.base_url):
             known.configure(limits)
             return known
         self._states[supplier] = new_state(supplier, manifest, limits)
@@ -67,6 +68,7 @@ def new_state(supplier: str, manifest: Manifest, limits: HttpLimits) -> CallStat
     return CallState(
         supplier,
         manifest.id,
+        limits.base_url,
         Limiter(rate, limits.concurrency, time.monotonic),
         Breakers(supplier, manifest.operations, DICE),
         RetryBudget(),
