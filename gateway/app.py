@@ -60,9 +60,10 @@ from gateway.intake.feeds import IntakeLimits
 from gateway.intake.reads import ReadRoutes
 from gateway.kafka import TOPICS, Bus, Producer, open_bus
 from gateway.outbox import Publisher
+from gateway.pulls import PullReplays
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
-from gateway.sessions import Means, PullStatus, SessionReplays, Sessions
+from gateway.sessions import Means, PullStatus, Sessions
 from gateway.store import Pool, connect, migrate, open_pool, pin_cluster, ping
 from gateway.suppliers import Keys, Live, SecretBox, Suppliers, watch_suppliers
 from gateway.telemetry.health import Health
@@ -320,7 +321,7 @@ def _application(*parts: Routes) -> web.Application:
 
 
 def _replays(services: Services, feeds: FeedReplays, holds: Holds) -> Replays:
-    sessions = SessionReplays(services.live.suppliers, services.registry)
+    sessions = PullReplays(services.live.suppliers, services.registry)
     handlers = feeds.handlers() | holds.handlers() | sessions.handlers()
     predictors = feeds.predictors() | holds.predictors() | sessions.predictors()
     return Replays(services.pool, handlers, predictors, owner=services.owner)
@@ -335,6 +336,7 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
         numbers=numbers,
         runs=Runs(services.session_pool, services.producers[Lane.BULK], admission, services.seal, finisher.touched),
         owner=services.owner,
+        drain_seconds=services.settings.drain_timeout * DRAINING / 2,
     )
     sessions = Sessions(means, term=services.settings.lease_seconds)
     return Job("sessions", sessions.run, sessions.stop)

@@ -9,12 +9,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from gateway.calls import SEALED_TOKENS
 from gateway.cli.connection import operator
 from gateway.cli.instance import PATIENCE, settings
 from gateway.cli.output import Json, console, emit, facts, table
 from gateway.config import Settings
 from gateway.sdk.errors import ConfigError, GatewayError
-from gateway.sessions import SEALED_TOKENS
 from gateway.store import Pool, connect, open_pool
 from gateway.store.inspection import outstanding
 from gateway.suppliers import SEALED_BY_SUPPLIERS, ResealReport, SecretBox, UnreadableSecret, count_sealed, reseal

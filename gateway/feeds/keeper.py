@@ -19,13 +19,13 @@ import structlog
 
 from gateway.feeds import keys
 from gateway.feeds.findings import Finding, Known, compare, newest_version_before
-from gateway.feeds.patience import patiently
 from gateway.feeds.repair import Repairs
 from gateway.feeds.sightings import FACET_OF_TOPIC, Sighting, sighted
 from gateway.feeds.sources import LANE_TOPIC, ends_of, have_reached, places, store_next
 from gateway.kafka import Bus, Consumer, Partition, Record
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Pool, transaction
+from gateway.store.outage import patiently
 from gateway.telemetry import metrics
 from gateway.telemetry.supervise import Supervisor
 from gateway.turnstile import Stretch

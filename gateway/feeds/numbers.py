@@ -18,6 +18,8 @@ LAST = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM feed_no"
 class DatabaseWentBackError(ServiceUnavailableError):
     """PostgreSQL is older than this process has seen it: a copy was put back, and the gateway has to start again."""
 
+    passes = False
+
 
 class FeedNumbers:
     """The one source of feed numbers in a process.

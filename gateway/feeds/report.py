@@ -10,11 +10,11 @@ from typing import Any
 from gateway.feeds.closing import count_outcomes, count_problems, count_warnings
 from gateway.feeds.decide import OUTCOME_BYTES
 from gateway.feeds.passes import GRACE, OLDER_OPEN
-from gateway.feeds.patience import patiently_for
 from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.rejections import Spent, spent
 from gateway.feeds.versions import RECORD_BITS, feed_no_of, record_index_of
 from gateway.store import Pool, Row, SharedPool
+from gateway.store.outage import patiently_for
 from schemas.catalog import Facet
 
 _FEED = """

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from gateway.feeds.admit import Admission, Submission
+from gateway.feeds.admit import Admission, IdempotencyInProgressError, Submission
 from gateway.feeds.chunk import MAX_CARRIED, Chunker, ChunkHead, ChunkSpan, Lane, Mode, Origin
 from gateway.feeds.produce import SignOfLife, produce
 from gateway.feeds.seal import ChunkSeal
 from gateway.kafka import Producer
 from gateway.store import Connection, Pool
+from gateway.store.outage import patiently
 from gateway.telemetry import metrics
 from schemas.catalog import Facet
 
@@ -178,11 +179,11 @@ class Runs:
     async def reread(self, run: Run, exchanges: Sequence[bytes]) -> None:
         """Bring in what was read anew of some skus: an express feed of its own, durable on return.
 
-        run: its feed_no was taken before the question left. Raises ServiceUnavailableError: read again, under another
-        number.
+        run: its feed_no was taken before the question left. While Kafka or PostgreSQL is away it goes on trying, under
+        the same number: an answer that is in hand is not asked for again.
         """
         chunks = pack(exchanges)
-        await self._admission.admit(
+        await self._admit(
             Submission(
                 feed_no=run.feed_no,
                 supplier=run.supplier,
@@ -200,6 +201,16 @@ class Runs:
                 origin=Origin.REREAD,
             )
         )
+
+    async def _admit(self, submission: Submission) -> None:
+        async for attempt in patiently():
+            with attempt:
+                try:
+                    await self._admission.admit(submission)
+                except IdempotencyInProgressError:
+                    if attempt.retry_state.attempt_number == 1:
+                        raise
+                    await self._admission.produce(submission)  # an earlier try has recorded the feed
 
     def _life(self, run: Run) -> SignOfLife:
         return self._lives.setdefault(run.feed_no, SignOfLife(self._pool, run.feed_no))

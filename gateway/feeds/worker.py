@@ -15,11 +15,11 @@ from functools import partial
 import structlog
 
 from gateway.feeds.chunk import Lane
-from gateway.feeds.patience import patiently
 from gateway.feeds.process import ChunkProcessor, Step
 from gateway.feeds.sources import LANE_TOPIC, places
 from gateway.kafka import Bus, Consumer, KafkaUnavailableError, Partition, Record
 from gateway.store import Pool
+from gateway.store.outage import patiently
 from gateway.telemetry import metrics
 from gateway.telemetry.supervise import Supervisor
 from gateway.turnstile import urgent

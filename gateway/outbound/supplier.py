@@ -11,7 +11,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import cast
 
 import aiohttp
@@ -22,6 +22,7 @@ from gateway.outbound.address import forbidden_address
 from gateway.outbound.body import read_body
 from gateway.outbound.faults import RefusedToDialError, fault_of
 from gateway.outbound.prepare import Prepared
+from gateway.sdk.errors import Sent, SupplierError
 from gateway.sdk.http import Reply
 from gateway.telemetry import metrics
 
@@ -54,17 +55,39 @@ class _Response(ClientResponse):
     decoded: bytes = b""
 
 
+@dataclass(slots=True)
+class _Departure:
+    """What of one request has left. begun: its first byte is about to."""
+
+    body: aiohttp.UploadTracker
+    begun: bool = False
+
+    @property
+    def sent(self) -> Sent:
+        """As far as this process can know: what the kernel has not sent yet counts as sent."""
+        if not self.begun:
+            return Sent.NOTHING
+        whole = self.body.upload_complete
+        return Sent.ALL if whole.done() and whole.exception() is None else Sent.SOME
+
+
+async def _note_departure(_: object, context: SimpleNamespace, __: object) -> None:
+    context.trace_request_ctx.begun = True
+
+
 class SupplierClient:
-    """Connections to one supplier, as many as its calls under way."""
+    """Connections to one supplier, as many as its calls under way. limits: may be replaced, for calls that follow."""
 
     def __init__(self, supplier: str, limits: HttpLimits, *, dns_seconds: int = DNS_SECONDS) -> None:
+        self.limits = limits
         self._supplier = supplier
-        self._limits = limits
         self._dns_seconds = dns_seconds
 
     async def __aenter__(self) -> SupplierClient:
+        tracing = aiohttp.TraceConfig()
+        tracing.on_request_headers_sent.append(_note_departure)
         connector = aiohttp.TCPConnector(
-            limit=self._limits.concurrency,
+            limit=0,  # how many calls may be under way is the limiter's to say, and changes
             keepalive_timeout=KEEPALIVE_SECONDS,
             ttl_dns_cache=self._dns_seconds,
             socket_factory=self._socket,
@@ -78,6 +101,7 @@ class SupplierClient:
             # field of the form, is part of what was prepared; the address is judged as it is dialled, in `_socket`.
             middlewares=(self._traced, self._translated, self._timed, self._measured, self._read),
             response_class=_Response,
+            trace_configs=[tracing],
             headers=HEADERS,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -95,15 +119,22 @@ class SupplierClient:
         """Send once; the reply whatever its status, save that its body is within the caps.
 
         Raises UnavailableError when there is no whole reply, AddressBlockedError before anything was sent, and
-        ContractError for a body beyond the caps.
+        ContractError for a body beyond the caps; each with how much of the request had been sent.
         """
-        response = await self._session.request(
-            prepared.method,
-            prepared.url,
-            headers=prepared.headers,
-            data=prepared.body,
-            allow_redirects=False,
-        )
+        departure = _Departure(aiohttp.UploadTracker())
+        try:
+            response = await self._session.request(
+                prepared.method,
+                prepared.url,
+                headers=prepared.headers,
+                data=prepared.body,
+                allow_redirects=False,
+                upload_tracker=departure.body,
+                trace_request_ctx=departure,
+            )
+        except SupplierError as error:
+            error.sent = departure.sent
+            raise
         return Reply(prepared.operation, response.status, _headers(response), cast(_Response, response).decoded)
 
     async def _traced(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -118,7 +149,7 @@ class SupplierClient:
             raise fault_of(error) from None  # its text holds the URL, and with it perhaps the credential
 
     async def _timed(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        async with asyncio.timeout(self._limits.timeout_seconds):
+        async with asyncio.timeout(self.limits.timeout_seconds):
             return await handler(request)
 
     async def _measured(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -128,7 +159,7 @@ class SupplierClient:
     async def _read(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         response = cast(_Response, await handler(request))
         try:
-            response.decoded = await read_body(response, self._limits.max_reply_bytes)
+            response.decoded = await read_body(response, self.limits.max_reply_bytes)
         except BaseException:
             response.close()  # what is left of the body must not be taken for the next reply
             raise
@@ -137,7 +168,7 @@ class SupplierClient:
     def _socket(self, info: AddrInfoType) -> socket.socket:
         """The socket to an address that is about to be dialled."""
         family, kind, protocol, _, address = info
-        reason = forbidden_address(ip_address(address[0]), allow_private=self._limits.allow_private)
+        reason = forbidden_address(ip_address(address[0]), allow_private=self.limits.allow_private)
         if reason is not None:
             raise RefusedToDialError(reason)
         return socket.socket(family, kind, protocol)

@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
 
 
 class GatewayError(Exception):
@@ -73,6 +75,20 @@ class OverloadedError(GatewayError):
 class ServiceUnavailableError(GatewayError):
     """A service the gateway stands on is away; nothing was decided, try again."""
 
+    passes: ClassVar[bool] = True
+    """Whether it passes while the process waits; else only a start of the process mends it."""
+
+
+class Sent(StrEnum):
+    """How much of a request had left this machine when its call failed.
+
+    nothing: no byte; some: the first may have left, and not all; all: the last was handed over to be sent.
+    """
+
+    NOTHING = "nothing"
+    SOME = "some"
+    ALL = "all"
+
 
 class SupplierError(GatewayError):
     """A call to a supplier did not go well."""
@@ -84,6 +100,8 @@ class SupplierError(GatewayError):
         self.operation = operation
         self.supplier_code = supplier_code
         self.status = status
+        self.sent: Sent | None = None
+        """Set by the client of the call that failed; None where no call was made."""
 
 
 class TransientError(SupplierError):

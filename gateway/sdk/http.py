@@ -43,6 +43,7 @@ class Http(Protocol):
         """Ask, and return a reply whose status is 2xx and in which the adapter's `judge` found no fault.
 
         Operations that only read are repeated while the fault is transient; a refused credential is renewed once.
-        Raises the SupplierError that is left in the end.
+        Raises the SupplierError that is left in the end; OutcomeUnknownError for an operation that changes something,
+        once some of it was sent and nothing that can be trusted came back.
         """
         ...

@@ -13,6 +13,9 @@ from email.utils import parsedate_to_datetime
 from gateway.sdk.errors import AuthError, ContractError, RateLimitError, SupplierError, UnavailableError
 from gateway.sdk.http import Reply
 
+REFUSED_UNDONE = frozenset({501, 503, 505})
+"""5xx of operations that were not begun; any other may come of one that broke off in its middle."""
+
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
+from gateway.calls.calls import Calls
+from gateway.pulls.context import SupplierContext
 from gateway.sdk.adapter import PollsMessages, PullsFeeds
 from gateway.sdk.errors import ConfigError, GatewayError, SupplierError
-from gateway.sessions.calls import Calls
-from gateway.sessions.desk import Desk
 from gateway.store import LeaseLostError
 
 
@@ -24,60 +24,60 @@ class Step:
     milliseconds: int
 
 
-async def check(desk: Desk, calls: Calls) -> list[dict[str, Any]]:
+async def check(context: SupplierContext, calls: Calls) -> list[dict[str, Any]]:
     """Every step with what came of it; none follows one that the others need."""
-    return [asdict(step) async for step in _steps(desk, calls)]
+    return [asdict(step) async for step in _steps(context, calls)]
 
 
-async def _steps(desk: Desk, calls: Calls) -> AsyncIterator[Step]:
+async def _steps(context: SupplierContext, calls: Calls) -> AsyncIterator[Step]:
     found: list[str] = []
 
     async def token() -> str:
         return f"good until {(await calls.token()).expires_at.astimezone():%Y-%m-%d %H:%M:%S}"
 
     async def listed() -> str:
-        page = await cast(PullsFeeds, desk.adapter).list_skus(desk.urgent, None)
+        page = await cast(PullsFeeds, context.adapter).list_skus(context.urgent, None)
         found.extend(page.skus)
         return f"{len(page.skus):,} skus on the first page, {'more follow' if page.cursor is not None else 'no more'}"
 
     tries: list[tuple[str, Callable[[], Awaitable[str]]]] = []
-    if desk.manifest.auth.scheme == "token":
+    if context.manifest.auth.scheme == "token":
         tries.append(("token", token))
-    if "pulls_feeds" in desk.manifest.capabilities:
+    if "pulls_feeds" in context.manifest.capabilities:
         tries.append(("list", listed))
     for name, attempt in tries:
         step = await _tried(name, attempt)
         yield step
         if not step.ok:
             return
-    for name, attempt in _readings(desk, found):
+    for name, attempt in _readings(context, found):
         yield await _tried(name, attempt)
 
 
-def _readings(desk: Desk, skus: list[str]) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
+def _readings(context: SupplierContext, skus: list[str]) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
     """What is read once there is a list: one sku of each facet, and what waits in the pools, which stays there."""
 
     def of_facet(facet: Any) -> Callable[[], Awaitable[str]]:
         async def read() -> str:
-            adapter = cast(PullsFeeds, desk.adapter)
+            adapter = cast(PullsFeeds, context.adapter)
             if not (areas := adapter.areas(facet)):
                 raise ConfigError(["the supplier's row names no area to ask in"])
-            exchanges = await adapter.read(desk.urgent, facet, skus[:1], areas[0])
+            exchanges = await adapter.read(context.urgent, facet, skus[:1], areas[0])
             return f"{sum(len(body) for each in exchanges for body in each.replies.values()):,} bytes about {skus[0]}"
 
         return read
 
     def of_pool(pool: str) -> Callable[[], Awaitable[str]]:
         async def look() -> str:
-            waiting = await cast(PollsMessages, desk.adapter).fetch(desk.urgent, pool)
+            waiting = await cast(PollsMessages, context.adapter).fetch(context.urgent, pool)
             return f"{len(waiting):,} messages wait"
 
         return look
 
-    facets = desk.facets if skus else ()
+    facets = context.facets if skus else ()
     return [
         *((f"read {facet}", of_facet(facet)) for facet in facets),
-        *((f"pool {pool}", of_pool(pool)) for pool in desk.manifest.pools),
+        *((f"pool {pool}", of_pool(pool)) for pool in context.manifest.pools),
     ]
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from math import ceil
 
 import structlog
 
+from gateway.calls.state import CallStates
 from gateway.sdk.errors import ConfigError
 from gateway.sessions import queries
 from gateway.sessions.session import Means, Session
@@ -31,6 +33,14 @@ def share(suppliers: int, processes: int) -> int:
     return ceil(suppliers / max(1, processes))
 
 
+def given_up(owned: Sequence[str], wanted: Collection[str], most: int) -> list[str]:
+    """Which of the suppliers that are ours we own no more: those that are not pulled any more take nobody's place, and
+    of the others the last beyond our share.
+    """
+    pulled = [supplier for supplier in owned if supplier in wanted]
+    return [supplier for supplier in owned if supplier not in wanted] + pulled[most:]
+
+
 class Sessions:
     """The sessions of this process.
 
@@ -41,11 +51,12 @@ class Sessions:
     def __init__(self, means: Means, *, term: float) -> None:
         self._means = means
         self._term = term
-        self._owned: dict[str, asyncio.Task[None]] = {}
+        self._owned: dict[str, Session] = {}
+        self._states = CallStates()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Own nothing more; `run` returns when every lease is given back."""
+        """Own nothing more; `run` returns when all work is drained and every lease is given back."""
         self._stopping.set()
 
     async def run(self) -> None:
@@ -56,8 +67,8 @@ class Sessions:
                     with suppress(StoreUnavailableError):
                         await self._round(group)
                     await self._rest()
-                for task in self._owned.values():
-                    task.cancel()
+                for session in self._owned.values():
+                    session.stop()
         finally:
             with suppress(StoreUnavailableError):
                 async with acquired(self._means.pool) as connection:
@@ -79,15 +90,19 @@ class Sessions:
             await connection.execute(queries.GONE)
         wanted = self._pulled()
         most = share(len(wanted), live)
-        for supplier in [*self._owned][most:]:
+        for supplier in given_up(self._working(), wanted, most):
             log.info("session.handed_over", supplier=supplier)
-            self._owned[supplier].cancel()
+            self._owned[supplier].stop()
         free = [supplier for supplier in wanted if supplier not in self._owned]
         random.shuffle(free)  # two processes that start together do not all want the same
         for supplier in free:
-            if len(self._owned) < most:
+            if len(self._working()) < most:
                 await self._take(supplier, group)
         metrics.suppliers_owned.set(len(self._owned))
+
+    def _working(self) -> list[str]:
+        """Suppliers that are ours, but for those whose work is coming to its end: these take no place."""
+        return [supplier for supplier, session in self._owned.items() if not session.stopping]
 
     def _pulled(self) -> list[str]:
         """Suppliers whose adapter speaks to them; one that cannot be loaded is told of by the others' ways."""
@@ -102,17 +117,18 @@ class Sessions:
         lease = Lease(self._means.pool, lease_of(supplier), self._means.owner, term=self._term)
         if not await lease.take():
             return
-        task = group.create_task(self._keep(supplier, lease), name=f"session {supplier}")
-        self._owned[supplier] = task
-        task.add_done_callback(lambda _: self._owned.pop(supplier, None))
+        session = Session(self._means, supplier, lease, self._states)
+        self._owned[supplier] = session
+        group.create_task(self._keep(supplier, session, lease), name=f"session {supplier}")
 
-    async def _keep(self, supplier: str, lease: Lease) -> None:
-        session = Session(self._means, supplier, lease)
+    async def _keep(self, supplier: str, session: Session, lease: Lease) -> None:
         try:
-            await lease.keep(session.run)
+            await lease.keep(session.run, outlasts_outages=True)
         except Exception:
             # Whatever it was, it was this supplier's; the lease is free, and the next round takes it again.
             log.exception("session.failed", supplier=supplier)
+        finally:
+            del self._owned[supplier]
 
 
 def lease_of(supplier: str) -> str:

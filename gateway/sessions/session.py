@@ -1,4 +1,8 @@
-"""One supplier, owned by this process: its sweeps, pools and re-reads side by side, begun anew when its row changes.
+"""One supplier, owned by this process: its sweeps, pools and re-reads side by side.
+
+A revision of its row is taken in place: limits, secrets and schedules change under what is going on, and what was
+learnt of the supplier stays. Only where the questions or the reading of answers change, or the work has to stop, is it
+drained: each task finishes what it is at, nothing is cut off in mid-call, and the work begins anew under the new row.
 
 A task that fails by a fault of ours is begun again after a while and said to operators; it takes no other with it.
 """
@@ -6,30 +10,31 @@ A task that fails by a fault of ours is begun again after a while and said to op
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
+from gateway.calls.breaker import State
+from gateway.calls.calls import Calls, CallStatus, limits_of, open_calls
+from gateway.calls.limiter import Priority
+from gateway.calls.state import CallStates
+from gateway.calls.tokens import TokenStore
 from gateway.feeds.numbers import DatabaseWentBackError, FeedNumbers
 from gateway.feeds.runs import Runs
+from gateway.pulls.context import AREAS, InFlight, SupplierContext, signals_by_subject
+from gateway.pulls.errors import DrainingError, foremost
+from gateway.pulls.pool import Pool as MessagePool
+from gateway.pulls.pulls import Pulls
+from gateway.pulls.rereads import AreaRereads, Rereads
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import queries
-from gateway.sessions.breaker import State
-from gateway.sessions.calls import Calls, CallStatus, limits_of, open_calls
 from gateway.sessions.check import check
-from gateway.sessions.desk import AREAS, Desk, InFlight, wanted_by_subject
-from gateway.sessions.errors import foremost
-from gateway.sessions.limiter import Priority
-from gateway.sessions.pool import Pool as MessagePool
-from gateway.sessions.pulls import Pulls
-from gateway.sessions.rereads import AreaRereads, Rereads
-from gateway.sessions.tokens import TokenStore
 from gateway.store import Lease, LeaseLostError, Pool, StoreUnavailableError, acquired, transaction
-from gateway.suppliers import SecretBox, SecretUnreadableError, Supplier, SupplierCache
+from gateway.suppliers import SecretBox, SecretUnreadableError, Supplier, SupplierCache, UnknownSupplierError
 from gateway.suppliers import State as SupplierState
 
 log = structlog.get_logger(__name__)
@@ -46,10 +51,13 @@ SAY_SECONDS = 2.0
 AGAIN_SECONDS = 30.0
 """After a fault of ours, before the task is begun again."""
 
+SETTLE_SECONDS = 5.0
+"""For what has its answer, to be written down, once no call of a session that drains too slowly is under way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What sessions stand on in one process."""
+    """What sessions stand on in one process. drain_seconds: how long work that has to end may go on unhindered."""
 
     pool: Pool
     suppliers: SupplierCache
@@ -58,89 +66,181 @@ class Means:
     numbers: FeedNumbers
     runs: Runs
     owner: str
+    drain_seconds: float
+
+
+class Seen(NamedTuple):
+    """A supplier's row and the time of its secrets, as last seen."""
+
+    supplier: Supplier
+    secrets: str
+
+
+def changes_in_place(old: Supplier, new: Supplier) -> bool:
+    """Whether the work that goes on under one row may go on under the other: it asks the same, and reads it alike."""
+    return _asked_and_read(old) == _asked_and_read(new)
+
+
+def _asked_and_read(supplier: Supplier) -> tuple[object, ...]:
+    config = supplier.config
+    return (
+        supplier.state,
+        config.adapter,
+        config.options,
+        config.facets,
+        config.category_map,
+        config.price_mismatch,
+        config.http.base_url,
+        config.http.allow_private,  # it is judged as connections are made, and those that are open stay
+    )
 
 
 class Session:
-    """The work for one supplier while its lease is ours."""
+    """The work for one supplier while its lease is ours. states: what the process knows of suppliers it has called."""
 
-    def __init__(self, means: Means, supplier: str, lease: Lease) -> None:
+    def __init__(self, means: Means, supplier: str, lease: Lease, states: CallStates) -> None:
         self._means = means
         self._supplier = supplier
         self._lease = lease
+        self._states = states
         self._in_flight = InFlight()
         self._faults: dict[str, str] = {}
+        self._stopping = asyncio.Event()
+
+    @property
+    def stopping(self) -> bool:
+        """It is coming to its end."""
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
+        """Have the work drained; `run` returns then."""
+        self._stopping.set()
 
     async def run(self) -> None:
-        """For ever; the supplier's row says what there is to do. Raises LeaseLostError, StoreUnavailableError."""
-        while True:
-            supplier = await self._means.suppliers.get(self._supplier)
-            working = asyncio.ensure_future(self._work(supplier))
-            changing = asyncio.ensure_future(self._changed(supplier))
+        """Until stopped; the supplier's row says what there is to do. Raises LeaseLostError, StoreUnavailableError."""
+        while not self.stopping:
             try:
-                await asyncio.wait([working, changing], return_when=asyncio.FIRST_COMPLETED)
-                if working.done():
-                    working.result()
-            finally:
-                for task in (working, changing):
-                    task.cancel()
-                await asyncio.gather(working, changing, return_exceptions=True)
-
-    async def _changed(self, supplier: Supplier) -> None:
-        """Wait until the row says something else, or the secrets are others."""
-        secrets = await self._stamp_of_secrets()
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            now = await self._means.suppliers.get(self._supplier)
-            moved = (now.revision, now.state) != (supplier.revision, supplier.state)
-            if moved or await self._stamp_of_secrets() != secrets:
-                log.info("session.changed", supplier=supplier.id, revision=now.revision, state=now.state)
+                supplier = await self._means.suppliers.get(self._supplier)
+            except UnknownSupplierError:
                 return
+            seen = Seen(supplier, await self._stamp_of_secrets())
+            log.info("session.begun", supplier=supplier.id, revision=supplier.revision, state=supplier.state)
+            await self._work(seen)
 
-    async def _stamp_of_secrets(self) -> Any:
-        async with acquired(self._means.pool) as connection:
-            return await connection.fetchval(queries.STAMP_OF_SECRETS, self._supplier)
-
-    async def _work(self, supplier: Supplier) -> None:
-        """Everything there is to do under one revision. Ends only by being cancelled, or by what it raises."""
+    async def _work(self, seen: Seen) -> None:
+        """Everything there is to do, until it has to end or be begun anew, and is drained; or by what it raises."""
         self._faults.clear()
         try:
-            async with self._opened(supplier) as (desk, calls), asyncio.TaskGroup() as group:
-                group.create_task(self._tell(desk, calls), name=f"{supplier.id} tell")
-                for name, run in _tasks(desk):
-                    group.create_task(self._again_and_again(name, run), name=f"{supplier.id} {name}")
+            async with self._opened(seen.supplier) as (context, calls), asyncio.TaskGroup() as group:
+                telling = group.create_task(self._tell(context, calls), name=f"{self._supplier} tell")
+                working = [
+                    group.create_task(self._keep_running(context, name, run), name=f"{self._supplier} {name}")
+                    for name, run in _tasks(context)
+                ]
+                await self._follow(context, calls, seen)
+                await self._drain(context, calls, working)
+                telling.cancel()
         except ExceptionGroup as errors:
             raise foremost(errors) from errors
         except ConfigError as error:
             self._faults["settings"] = str(error)
-            log.warning("session.unusable", supplier=supplier.id, problem=str(error))
+            log.warning("session.unusable", supplier=self._supplier, problem=str(error))
             await self._say({})
-            await asyncio.Event().wait()
+            while await self._look(seen) == seen and not self.stopping:
+                await self._rest()
+
+    async def _follow(self, context: SupplierContext, calls: Calls, seen: Seen) -> None:
+        """Take what changes over in place; return once the work has to end or to begin anew."""
+        while not self.stopping:
+            await self._rest()
+            now = await self._look(seen)
+            if now == seen:
+                continue
+            if now is None or not changes_in_place(seen.supplier, now.supplier):
+                log.info("session.changed", supplier=self._supplier, in_place=False)
+                return
+            try:
+                await self._adopt(context, calls, seen, now)
+            except StoreUnavailableError:
+                continue
+            except ConfigError:  # opened anew, it is told
+                return
+            seen = now
+
+    async def _rest(self) -> None:
+        """Until the next look at the row, or until stopped."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._stopping.wait()
+
+    async def _look(self, seen: Seen) -> Seen | None:
+        """What the row says by now, what was seen where nobody can tell; None once there is no such supplier."""
+        try:
+            return Seen(await self._means.suppliers.get(self._supplier), await self._stamp_of_secrets())
+        except UnknownSupplierError:
+            return None
+        except StoreUnavailableError:
+            return seen
+
+    async def _adopt(self, context: SupplierContext, calls: Calls, seen: Seen, now: Seen) -> None:
+        """Go on under another row. Raises ConfigError, StoreUnavailableError: nothing has changed."""
+        secrets = None if now.secrets == seen.secrets else await self._secrets()
+        if now.supplier.config.http != seen.supplier.config.http:
+            calls.configure(limits_of(context.manifest, now.supplier.config.http))
+            context.drain.wake()
+        if secrets is not None:
+            calls.use_secrets(secrets)
+            context.drain.wake()
+        context.supplier = now.supplier
+        log.info("session.changed", supplier=self._supplier, in_place=True, revision=now.supplier.revision)
+
+    async def _drain(self, context: SupplierContext, calls: Calls, working: Collection[asyncio.Task[None]]) -> None:
+        """Have each task finish what it is at; one that takes too long ends after the call that it is at."""
+        context.begin_drain()
+        await _finished(working, self._means.drain_seconds)
+        await calls.end()
+        await _finished(working, SETTLE_SECONDS)
+        for task in working:
+            task.cancel()
+
+    async def _stamp_of_secrets(self) -> str:
+        async with acquired(self._means.pool) as connection:
+            stamp: str = await connection.fetchval(queries.STAMP_OF_SECRETS, self._supplier)
+        return stamp
 
     @asynccontextmanager
-    async def _opened(self, supplier: Supplier) -> AsyncIterator[tuple[Desk, Calls]]:
+    async def _opened(self, supplier: Supplier) -> AsyncIterator[tuple[SupplierContext, Calls]]:
         """Everything that the tasks need. Raises ConfigError for a row that cannot be worked by."""
         means, config = self._means, supplier.config
         manifest = means.registry.load(config.adapter).manifest
         adapter = means.registry.adapter(config.adapter, config.options)
         store = TokenStore(means.pool, means.box, supplier.id, self._lease.fence)
-        secrets, owned = await self._secrets(), lambda: self._lease.held
+        async with acquired(means.pool) as connection:
+            same_since = await connection.fetchval(queries.SAME_SINCE, supplier.id, supplier.revision)
+        limits = limits_of(manifest, config.http)
         async with open_calls(
-            supplier.id, manifest, adapter, config.http, secrets=secrets, store=store, owned=owned
+            self._states.of(supplier.id, manifest, limits),
+            manifest,
+            adapter,
+            limits,
+            secrets=await self._secrets(),
+            store=store,
+            owned=self._lease.until_held,
         ) as calls:
             yield (
-                Desk(
+                SupplierContext(
                     supplier=supplier,
+                    same_since=same_since,
                     adapter=adapter,
                     manifest=manifest,
                     urgent=calls.at(Priority.DELTA),
                     patient=calls.at(Priority.SWEEP),
-                    concurrency=limits_of(manifest, config.http).concurrency,
                     lease=self._lease,
                     pool=means.pool,
                     numbers=means.numbers,
                     runs=means.runs,
                     in_flight=self._in_flight,
-                    wanted=wanted_by_subject(),
+                    signals=signals_by_subject(),
                     told=self._told,
                 ),
                 calls,
@@ -164,34 +264,38 @@ class Session:
         else:
             self._faults[task] = words
 
-    async def _again_and_again(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await run()
-            except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the other tasks
-                await self._mourn(name, foremost(error))
+    async def _keep_running(self, context: SupplierContext, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run a task until drained, again whenever it failed."""
+        with suppress(DrainingError):
+            while True:
+                context.drain.check()
+                try:
+                    await run()
+                except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the other tasks
+                    await self._handle_task_error(context, name, foremost(error))
+                    self._told(name, None)
 
-    async def _mourn(self, name: str, error: Exception) -> None:
+    async def _handle_task_error(self, context: SupplierContext, name: str, error: Exception) -> None:
         """After a task ended by an error: pass on what ends the session, wait out the rest."""
         match error:
-            case LeaseLostError() | DatabaseWentBackError():
+            case LeaseLostError() | DatabaseWentBackError() | DrainingError():
                 raise error
             case ServiceUnavailableError():
                 self._told(name, str(error))
-                await asyncio.sleep(AWAY_SECONDS)
+                await context.drain.rest(AWAY_SECONDS)
             case _:
                 log.error("session.task_failed", supplier=self._supplier, task=name, exc_info=error)
                 self._told(name, f"a fault of the gateway: {type(error).__name__}")
-                await asyncio.sleep(AGAIN_SECONDS)
+                await context.drain.rest(AGAIN_SECONDS)
 
-    async def _tell(self, desk: Desk, calls: Calls) -> None:
+    async def _tell(self, context: SupplierContext, calls: Calls) -> None:
         """Say how the session fares, and answer who asks for a check."""
         while True:
             try:
                 asked = await self._say(_health(calls.status()))
                 if asked is not None:
-                    steps = await check(desk, calls)
-                    async with desk.transaction() as connection:
+                    steps = await check(context, calls)
+                    async with context.transaction() as connection:
                         await connection.execute(queries.ANSWER_CHECK, self._supplier, asked, steps)
             except StoreUnavailableError:
                 log.info("session.silent", supplier=self._supplier)
@@ -212,17 +316,23 @@ def _health(status: CallStatus) -> dict[str, Any]:
     return {"rate": status.rate, "rate_limit": status.maximum, "waiting": status.waiting, "breakers": breakers}
 
 
-def _tasks(desk: Desk) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+async def _finished(tasks: Collection[asyncio.Task[None]], seconds: float) -> None:
+    """Wait so long for all of them."""
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)
+
+
+def _tasks(context: SupplierContext) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
     """What a session does, by name; nothing for a supplier that is paused."""
-    if desk.supplier.state is SupplierState.PAUSED:
+    if context.supplier.state is SupplierState.PAUSED:
         return
-    capabilities = desk.manifest.capabilities
+    capabilities = context.manifest.capabilities
     if "pulls_feeds" in capabilities:
-        yield "sweeps", Pulls(desk).run
-        for facet in desk.facets:
-            yield f"reread {facet}", Rereads(desk, facet).run
+        yield "sweeps", Pulls(context).run
+        for facet in context.facets:
+            yield f"reread {facet}", Rereads(context, facet).run
     if "polls_messages" in capabilities:
-        for pool in desk.manifest.pools:
-            yield f"pool {pool}", MessagePool(desk, pool).run
+        for pool in context.manifest.pools:
+            yield f"pool {pool}", MessagePool(context, pool).run
     if "reads_areas" in capabilities:
-        yield f"reread {AREAS}", AreaRereads(desk).run
+        yield f"reread {AREAS}", AreaRereads(context).run

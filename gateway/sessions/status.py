@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
+from gateway.pulls.queries import PULL_NOW
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.sessions import queries
@@ -63,7 +64,7 @@ class PullStatus:
         """
         await self._of_pulled(supplier)
         async with transaction(self._pool) as connection:
-            rows = await connection.fetch(queries.PULL_NOW, supplier, None if facets is None else list(facets))
+            rows = await connection.fetch(PULL_NOW, supplier, None if facets is None else list(facets))
             await record(connection, actor, "supplier.pull_now", target=supplier, detail={"facets": facets})
         return sorted(row["facet"] for row in rows)
 

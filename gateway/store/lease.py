@@ -2,7 +2,8 @@
 
 The owner counts its term by its own clock from before the statement left, so it always ends for the owner before it
 ends for the others. A process that was frozen meanwhile is stopped by `fence`: every write takes the lease's row
-`FOR KEY SHARE` under its epoch, and a takeover takes it `FOR UPDATE`.
+`FOR KEY SHARE` under its epoch, and a takeover takes it `FOR UPDATE`. The epoch also tells an owner whose term ran out,
+because PostgreSQL was away, that nobody has taken the lease over: it may begin the term anew.
 """
 
 from __future__ import annotations
@@ -29,8 +30,17 @@ RENEW = """
     UPDATE leases SET until = clock_timestamp() + make_interval(secs => $3)
      WHERE name = $1 AND epoch = $2 AND until > clock_timestamp() RETURNING true
 """
+# A term that ran out is begun anew as long as nobody has taken the lease over: the epoch tells.
+REGAIN = """
+    UPDATE leases SET until = clock_timestamp() + make_interval(secs => $3)
+     WHERE name = $1 AND epoch = $2 RETURNING true
+"""
 RELEASE = "UPDATE leases SET until = '-infinity' WHERE name = $1 AND epoch = $2"
 FENCE = "SELECT true FROM leases WHERE name = $1 AND epoch = $2 FOR KEY SHARE"
+
+
+AWAY_SECONDS = 1.0
+"""Of one try to begin a term anew that ran out, and between two of them."""
 
 
 class LeaseLostError(GatewayError):
@@ -47,6 +57,8 @@ class Lease:
         self._term = term
         self._epoch = 0
         self._until = float("-inf")
+        self._taken_over = False
+        self._moved = asyncio.Event()
 
     @property
     def held(self) -> bool:
@@ -62,18 +74,44 @@ class Lease:
             if not await connection.fetchval(LOCK, self.name):
                 return False
             self._epoch = await connection.fetchval(TAKE, self.name, self._owner, self._term)
+        self._taken_over = False
         self._until = asked + self._term
         return True
 
     async def renew(self) -> None:
         """Begin the term anew. Raises LeaseLostError, and StoreUnavailableError when it is not known."""
+        await self._begin_anew(RENEW)
+
+    async def regain(self) -> None:
+        """Begin the term anew though it may be over, unless another has taken the lease over. Raises as `renew`."""
+        await self._begin_anew(REGAIN)
+
+    async def _begin_anew(self, statement: str) -> None:
         asked = time.monotonic()
         async with transaction(self._pool) as connection:
-            renewed = await connection.fetchval(RENEW, self.name, self._epoch, self._term)
+            renewed = await connection.fetchval(statement, self.name, self._epoch, self._term)
         if not renewed:
-            self._until = float("-inf")
-            raise LeaseLostError(f"lease {self.name} was lost")
+            raise self._lost()
         self._until = asked + self._term
+        self._moved.set()
+
+    async def until_held(self) -> None:
+        """Return once the lease is ours for certain: while PostgreSQL is away nobody can tell.
+
+        Raises LeaseLostError once it is another's.
+        """
+        while not self.held:
+            if self._taken_over:
+                raise LeaseLostError(f"lease {self.name} was lost")
+            self._moved.clear()
+            await self._moved.wait()
+
+    def _lost(self) -> LeaseLostError:
+        """Note that the lease is another's; the error that says so."""
+        self._until = float("-inf")
+        self._taken_over = True
+        self._moved.set()
+        return LeaseLostError(f"lease {self.name} was lost")
 
     async def release(self) -> None:
         """Give the lease back, so that the next owner need not wait for the term to end."""
@@ -84,8 +122,7 @@ class Lease:
     async def fence(self, connection: Connection) -> None:
         """Hold the lease for the transaction of `connection`. Raises LeaseLostError: roll back, stop."""
         if not await connection.fetchval(FENCE, self.name, self._epoch):
-            self._until = float("-inf")
-            raise LeaseLostError(f"lease {self.name} was lost")
+            raise self._lost()
 
     async def hold(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` whenever the lease is ours, for ever; it is cancelled when the lease may be another's.
@@ -97,15 +134,16 @@ class Lease:
                 return
             await asyncio.sleep(self._term / 3)
 
-    async def keep(self, work: Callable[[], Awaitable[None]]) -> bool:
+    async def keep(self, work: Callable[[], Awaitable[None]], *, outlasts_outages: bool = False) -> bool:
         """Run `work` under a lease just taken; it is cancelled when the lease may be another's. Gives the lease back.
 
-        True when the work came to its end, False when the lease did. What `work` raises passes, save LeaseLostError
-        and StoreUnavailableError.
+        outlasts_outages: it is cancelled when the lease is another's for certain. For work that awaits `until_held`
+        before anything leaves this process, and writes fenced alone. True when the work came to its end, False when
+        the lease did. What `work` raises passes, save LeaseLostError and StoreUnavailableError.
         """
         log.info("lease.taken", lease=self.name, epoch=self._epoch)
         try:
-            ended = await self._work_while_held(work)
+            ended = await self._work_while_held(work, outlasts_outages=outlasts_outages)
         finally:
             if self.held:
                 with suppress(StoreUnavailableError):
@@ -119,25 +157,27 @@ class Lease:
             return await self.take()
         return False
 
-    async def _work_while_held(self, work: Callable[[], Awaitable[None]]) -> bool:
+    async def _work_while_held(self, work: Callable[[], Awaitable[None]], *, outlasts_outages: bool) -> bool:
         """True when the work came to its end, False when the lease did."""
         working = asyncio.ensure_future(work())
+        renew, least = (self.regain, AWAY_SECONDS) if outlasts_outages else (self.renew, 0.0)
         try:
-            while self.held:
-                await asyncio.wait([working], timeout=min(self._term / 3, max(0.0, self._until - time.monotonic())))
+            while self.held or (outlasts_outages and not self._taken_over):
+                left = max(least, self._until - time.monotonic())
+                await asyncio.wait([working], timeout=min(self._term / 3, left))
                 if working.done():
                     return _ended_well(working)
-                await self._renewed()
+                await self._renewed(renew, within=max(least, self._until - time.monotonic()))
             return False
         finally:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
 
-    async def _renewed(self) -> None:
+    async def _renewed(self, renew: Callable[[], Awaitable[None]], *, within: float) -> None:
         """Renew; while PostgreSQL is away the term runs on, and out."""
         with suppress(LeaseLostError, StoreUnavailableError, TimeoutError):
-            async with asyncio.timeout(max(0.0, self._until - time.monotonic())):
-                await self.renew()
+            async with asyncio.timeout(within):
+                await renew()
 
 
 def _ended_well(working: asyncio.Future[None]) -> bool:

@@ -48,6 +48,8 @@ class SupplierCache:
     async def refresh(self, connection: Connection) -> None:
         """See what is new. Configurations are read where the revision moved, so that looking costs little."""
         stamps = {row["supplier"]: row for row in await connection.fetch(queries.STAMPS)}
+        for gone in self._suppliers.keys() - stamps.keys():
+            del self._suppliers[gone]
         moved = [each for each, row in stamps.items() if not _same(self._suppliers.get(each), row)]
         rows = await connection.fetch(queries.SEVERAL, moved) if moved else []
         for row in rows:

@@ -64,10 +64,10 @@ async def until_ended(ground: Ground, *facets: str, count: int = 2) -> None:
     "change",
     [
         {"category_map": {"办公设备/打印机": "激光式打印机"}},
-        {"http": {"rate_per_second": 400}},
+        {"price_mismatch": "reject"},
         {"options": {"areas": [AREA, "7_412_3546"]}},
     ],
-    ids=["category-map", "rate", "areas"],
+    ids=["category-map", "price-mismatch", "areas"],
 )
 async def test_a_run_whose_settings_changed_withdraws_nothing_and_the_next_is_clean(
     ground: Ground, change: Mapping[str, Any]
@@ -89,6 +89,31 @@ async def test_a_run_whose_settings_changed_withdraws_nothing_and_the_next_is_cl
             assert await withdrawn(ground) == dict.fromkeys(FACETS, gone)
             found = await runs(ground)
             assert [found[facet][-1]["flaw"] for facet in FACETS] == [None] * 4
+            assert simulator.stats.gone == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "京东（改名）"}, {"http": {"rate_per_second": 400, "concurrency": 3}}, {"pulls": {"price": "2d"}}],
+)
+async def test_a_run_during_which_a_name_a_limit_or_a_schedule_changed_is_whole(
+    ground: Ground, change: Mapping[str, Any]
+) -> None:
+    async with ground.simulator(skus=230) as simulator:
+        row = slow_row(simulator)
+        async with under_way(ground, simulator) as (operator, gone):
+            changed = {
+                name: {**row[name], **value} if name in row and name != "name" else value
+                for name, value in change.items()
+            }
+            await operator.declare(jd={**row, **changed})
+            await until_ended(ground, *FACETS)
+            await operator.until_finished()
+            assert await withdrawn(ground) == dict.fromkeys(FACETS, gone)
+            assert await judged(ground, simulator) == []
+            assert simulator.stats.gone == 0
+            assert tokens(simulator) == 1
+            assert max(questions(simulator).values()) == 2  # once for each of the two sweeps
 
 
 async def until_quiet(simulator: Simulator) -> None:
@@ -118,6 +143,7 @@ async def test_a_paused_supplier_is_not_called_and_goes_on_where_it_stood(ground
         assert await withdrawn(ground) == dict.fromkeys(FACETS, gone)
         assert await judged(ground, simulator) == []
         assert tokens(simulator) == 1
+        assert simulator.stats.gone == 0
 
 
 async def test_the_run_of_a_facet_that_is_fed_no_more_is_given_up_with_a_reason(ground: Ground) -> None:

@@ -15,7 +15,7 @@ from contrib.simulators.jd_vop.changes import Changes
 from contrib.simulators.jd_vop.clock import Clock, local
 from contrib.simulators.jd_vop.config import Config
 from contrib.simulators.jd_vop.control import PREFIX, Control
-from contrib.simulators.jd_vop.delivery import Delivery, deliver
+from contrib.simulators.jd_vop.delivery import Delivery, Manner, deliver
 from contrib.simulators.jd_vop.effects import INSTEAD, RESULT, WIRE, Before, encoded
 from contrib.simulators.jd_vop.envelopes import RefusedError
 from contrib.simulators.jd_vop.faults import Faults, Rule
@@ -83,7 +83,10 @@ class Simulator:
         self.stats.statuses[str(delivery.status)] += 1
         self.stats.faults.update(rule.kind for rule in struck)
         await self._journal.record(_entry(call, token, delivery, struck, self.clock()))
-        return await deliver(request, delivery, self.closing)
+        response = await deliver(request, delivery, self.closing)
+        if delivery.manner is Manner.WHOLE and (request.transport is None or request.transport.is_closing()):
+            self.stats.gone += 1
+        return response
 
     def _answer(self, call: Call, struck: list[Rule]) -> Delivery:
         if not self._routes.known(call.operation):

@@ -14,14 +14,14 @@ class Stats:
         self.statuses: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.seconds: Counter[str] = Counter()
-        self.limited = 0
+        self.limited = self.gone = 0
         self.running = self.most_running = 0
 
     def clear(self) -> None:
         """Count anew; calls that are running stay counted as running."""
         for counter in (self.calls, self.statuses, self.faults, self.seconds):
             counter.clear()
-        self.limited, self.most_running = 0, self.running
+        self.limited, self.gone, self.most_running = 0, 0, self.running
 
     def begin(self, operation: str, at: float) -> None:
         """A call has come in."""
@@ -35,13 +35,15 @@ class Stats:
         self.running -= 1
 
     def told(self) -> dict[str, Any]:
-        """As JSON: limited counts the calls beyond the rate, per_second the calls of each second since 1970."""
+        """As JSON: limited counts the calls beyond the rate, gone those whose caller did not wait for the answer,
+        per_second the calls of each second since 1970."""
         return {
             "calls": dict(self.calls),
             "total": self.calls.total(),
             "statuses": dict(self.statuses),
             "faults": dict(self.faults),
             "limited": self.limited,
+            "gone": self.gone,
             "running": self.running,
             "most_running": self.most_running,
             "per_second": dict(self.seconds),

@@ -26,7 +26,6 @@ from gateway.feeds.finish import Finisher
 from gateway.feeds.holds import Holds
 from gateway.feeds.keeper import Keeper
 from gateway.feeds.numbers import FeedNumbers
-from gateway.feeds.patience import patiently
 from gateway.feeds.process import ChunkProcessor, Step
 from gateway.feeds.profile import Profiles
 from gateway.feeds.repair import Repairs
@@ -39,6 +38,7 @@ from gateway.kafka import EXPRESS, PRICES, TOPICS, Bus, Message, Partition, Posi
 from gateway.registry import Registry
 from gateway.sdk.exchange import Exchange
 from gateway.store import Pool, transaction
+from gateway.store.outage import patiently
 from gateway.suppliers import SecretBox, SupplierConfig, Suppliers
 from gateway.suppliers.config import Brakes
 from schemas.bootstrap import TableBootstrap

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.embedded import Engines
 from gateway.store import Lease, LeaseLostError, Pool, StoreUnavailableError, acquired, transaction
+from tests.eventually import eventually
 
 LONG = 3600.0
 EXPIRE = "UPDATE leases SET until = '-infinity' WHERE name = 'outbox'"
@@ -176,3 +177,48 @@ async def _waits_for_a_lock(pool: Pool) -> None:
     async with acquired(pool) as connection:
         while not await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
             pass
+
+
+STANDS = "SELECT until > clock_timestamp() FROM leases WHERE name = 'outbox'"
+
+
+async def test_work_that_outlasts_outages_goes_on_under_a_term_begun_anew_while_nobody_took_over(pool: Pool) -> None:
+    lease, rounds = lease_of(pool, "first", term=1.0), []
+    await lease.take()
+
+    async def work() -> None:
+        for number in range(3):
+            await expire(pool)
+            await eventually(stands)
+            await lease.until_held()
+            await fence(pool, lease)
+            rounds.append(number)
+
+    async def stands() -> bool:
+        async with acquired(pool) as connection:
+            return bool(await connection.fetchval(STANDS))
+
+    assert await lease.keep(work, outlasts_outages=True)
+    assert rounds == [0, 1, 2]
+
+
+async def test_work_that_outlasts_outages_ends_once_another_has_the_lease(pool: Pool) -> None:
+    lease, second = lease_of(pool, "first", term=1.0), lease_of(pool, "second")
+    await lease.take()
+    ended: list[type[BaseException]] = []
+
+    async def work() -> None:
+        await expire(pool)
+        assert await second.take()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as error:
+            ended.append(type(error))
+            raise
+
+    assert not await lease.keep(work, outlasts_outages=True)
+    assert ended == [asyncio.CancelledError]
+    with pytest.raises(LeaseLostError):
+        await lease.until_held()
+    assert await second.take() is False
+    assert second.held

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.sessions import SEALED_TOKENS
+from gateway.calls import SEALED_TOKENS
 from gateway.store import Pool, acquired, transaction
 from gateway.suppliers import (
     SEALED_BY_SUPPLIERS,

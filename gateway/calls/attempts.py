@@ -1,0 +1,208 @@
+"""One attempt at a call to a supplier: let through, sent, judged, and accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from gateway.calls.breaker import Permit, Verdict
+from gateway.calls.limiter import Priority
+from gateway.calls.state import CallState
+from gateway.outbound import AddressBlockedError, Credential, HttpLimits, Prepared, SupplierClient, prepare
+from gateway.sdk.adapter import Adapter
+from gateway.sdk.errors import (
+    AuthError,
+    ContractError,
+    OutcomeUnknownError,
+    RateLimitError,
+    RejectedError,
+    Sent,
+    SupplierError,
+    UnavailableError,
+)
+from gateway.sdk.http import Reply, Request
+from gateway.sdk.manifest import Operation
+from gateway.sdk.status import REFUSED_UNDONE, raise_for_fault
+from gateway.telemetry import metrics
+
+
+class CallsEndedError(UnavailableError):
+    """The supplier is called no more for now: its settings changed, or it is paused or handed over."""
+
+
+FAULTS: Sequence[tuple[type[BaseException], str, Verdict]] = (
+    (AddressBlockedError, "blocked", Verdict.AWAY),
+    (UnavailableError, "unavailable", Verdict.AWAY),
+    (RateLimitError, "rate_limited", Verdict.UNKNOWN),
+    (RejectedError, "rejected", Verdict.ANSWERED),
+    (AuthError, "auth", Verdict.UNKNOWN),  # a new token may do; where it does not, the breaker is tripped
+    (ContractError, "contract", Verdict.ANSWERED),
+    (OutcomeUnknownError, "unknown", Verdict.ANSWERED),
+    (SupplierError, "failed", Verdict.UNKNOWN),
+    (Exception, "bug", Verdict.UNKNOWN),
+    (BaseException, "cancelled", Verdict.UNKNOWN),
+)
+"""What an attempt that raised is counted as, and what it says to the breaker; the first that fits."""
+
+
+class Attempts:
+    """Attempts at calls to one supplier.
+
+    base_url: its operations stand below it; owned: returns once the supplier is this process's, and raises
+    LeaseLostError once it is another's.
+    """
+
+    def __init__(
+        self,
+        state: CallState,
+        adapter: Adapter,
+        operations: Mapping[str, Operation],
+        client: SupplierClient,
+        *,
+        base_url: str,
+        owned: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.adapter = adapter
+        self.limiter = state.limiter
+        self.breakers = state.breakers
+        self._state = state
+        self._supplier = state.supplier
+        self._operations = operations
+        self._client = client
+        self._base_url = base_url
+        self._owned = owned
+        self._ending = False
+        self._under_way = 0
+        self._none_under_way = asyncio.Event()
+        self._none_under_way.set()
+
+    def operation(self, name: str) -> Operation:
+        """What an operation is. Raises ValueError for one that the manifest does not name."""
+        if name not in self._operations:
+            raise ValueError(f"{name} is not among the operations of the manifest")
+        return self._operations[name]
+
+    def configure(self, limits: HttpLimits) -> None:
+        """Take other limits over; calls under way keep the time-out that they began with."""
+        self._client.limits = limits
+        self._state.configure(limits)
+        self._tell_rate()
+
+    async def end(self) -> None:
+        """Send nothing more, and return once what was sent is answered or timed out: no call is cut off.
+
+        Whoever waits for a turn goes on waiting; it may be cancelled then.
+        """
+        self._ending = True
+        await self._none_under_way.wait()
+
+    # The order of it: what cannot be sent is refused first, and an open breaker costs no wait. A turn is a place among
+    # the calls under way and a token of the rate, had together, urgent calls first. However long that took, lease and
+    # breaker have the last word. The status, then the adapter say what a reply is; breaker, rate and metrics are told.
+    # Credentials and retries are the caller's, see `calls`: one that is repeated comes here as often.
+    async def ask(
+        self, request: Request, priority: Priority, credential: Credential | None = None, *, suspect: bool = False
+    ) -> Reply:
+        """Ask once. suspect: that it finds the supplier away may be the fault of what it asks about alone.
+
+        Raises the SupplierError that it came to, OutcomeUnknownError where a change may have been made; LeaseLostError
+        and CallsEndedError before anything is sent.
+        """
+        name = request.operation
+        prepared = prepare(request, self.operation(name), self._base_url, credential)
+        while True:
+            self._refuse_when_ending(name)
+            await self.breakers.ready(name)
+            async with self.limiter.turn(priority, name):
+                await self._owned()
+                self._refuse_when_ending(name)
+                permit = self.breakers.admit(name)
+                if permit is not None:
+                    try:
+                        return await self._settled(prepared, permit, suspect=suspect)
+                    except UnavailableError as error:
+                        if self.operation(name).reads or not may_have_happened(error):
+                            raise
+                        raise _unknown(error) from error
+                self.limiter.rate.give_back()  # another call probes: it is waited for without a place
+
+    def _refuse_when_ending(self, operation: str) -> None:
+        if self._ending:
+            raise CallsEndedError(operation=operation)
+
+    async def _settled(self, prepared: Prepared, permit: Permit, *, suspect: bool) -> Reply:
+        verdict, reason = Verdict.ANSWERED, ""
+        self._under_way += 1
+        self._none_under_way.clear()
+        try:
+            return await self._counted(prepared)
+        except BaseException as error:
+            verdict, reason = _row(error)[2], str(error)
+            if suspect and verdict is Verdict.AWAY:
+                verdict = Verdict.UNKNOWN
+            raise
+        finally:
+            self.breakers.settle(prepared.operation, permit, verdict, reason)
+            self._under_way -= 1
+            if not self._under_way:
+                self._none_under_way.set()
+
+    async def _counted(self, prepared: Prepared) -> Reply:
+        sent_at, outcome = time.monotonic(), "answered"
+        try:
+            reply = await self._client.send(prepared)
+            self._judge(reply)
+        except BaseException as error:
+            outcome = _row(error)[1]
+            if isinstance(error, SupplierError):
+                error.operation = error.operation or prepared.operation
+            if isinstance(error, RateLimitError):
+                self.limiter.rate.refused(time.monotonic(), sent_at, error.retry_after)
+            raise
+        else:
+            now = time.monotonic()
+            self.limiter.rate.answered(now, now - sent_at)
+            return reply
+        finally:
+            self._tell_rate()
+            labels = {"supplier": self._supplier, "operation": prepared.operation, "outcome": outcome}
+            metrics.supplier_calls_total.labels(**labels).inc()
+
+    def _judge(self, reply: Reply) -> None:
+        try:
+            raise_for_fault(reply, self.adapter.judge, datetime.now(UTC))
+        except SupplierError as error:
+            error.status = error.status or reply.status
+            if isinstance(error, ContractError):
+                error.reply = error.reply or reply.body
+            raise
+
+    def _tell_rate(self) -> None:
+        metrics.supplier_rate.labels(supplier=self._supplier).set(self.limiter.rate.current)
+
+
+def may_have_happened(error: UnavailableError) -> bool:
+    """Whether an attempt may have taken effect though it came to this: some of it was sent, and nothing says no.
+
+    What the adapter itself reads out of a reply as an outage was not done: it knows its supplier.
+    """
+    if error.status is not None:
+        return 500 <= error.status <= 599 and error.status not in REFUSED_UNDONE
+    return error.sent is not Sent.NOTHING
+
+
+def _unknown(error: UnavailableError) -> OutcomeUnknownError:
+    unknown = OutcomeUnknownError(
+        f"{OutcomeUnknownError()} ({error})",
+        operation=error.operation,
+        supplier_code=error.supplier_code,
+        status=error.status,
+    )
+    unknown.sent = error.sent
+    return unknown
+
+
+def _row(error: BaseException) -> tuple[type[BaseException], str, Verdict]:
+    return next(row for row in FAULTS if isinstance(error, row[0]))

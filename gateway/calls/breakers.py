@@ -1,0 +1,130 @@
+"""The breakers of one supplier's operations, and who is told when one moves."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.calls.breaker import Breaker, Permit, State, Verdict
+from gateway.sdk.errors import UnavailableError
+from gateway.telemetry import metrics
+
+log = structlog.get_logger(__name__)
+
+
+class BreakerOpenError(UnavailableError):
+    """The operation failed too often and is not called for now."""
+
+    def __init__(self, operation: str, seconds: float, reason: str) -> None:
+        super().__init__(f"{self.__doc__} The next try is in {seconds:.0f} s. ({reason})", operation=operation)
+        self.seconds = seconds
+        """Until the next try."""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerStatus:
+    """A breaker as operators see it. seconds: until the next try; reason: the last fault, "" when there was none."""
+
+    state: State
+    seconds: float
+    reason: str
+
+
+class Breakers:
+    """One breaker for each operation of a supplier."""
+
+    def __init__(self, supplier: str, operations: Iterable[str], dice: Callable[[], float]) -> None:
+        self._supplier = supplier
+        self._breakers = {name: Breaker(dice) for name in operations}
+        self._reasons = dict.fromkeys(self._breakers, "")
+        self._decided = {name: asyncio.Event() for name in self._breakers}
+        for name in self._breakers:
+            self._look(name)
+
+    def status(self) -> Mapping[str, BreakerStatus]:
+        """All of them, by operation."""
+        now = time.monotonic()
+        return {
+            name: BreakerStatus(each.state, each.remaining(now), self._reasons[name])
+            for name, each in self._breakers.items()
+        }
+
+    async def ready(self, operation: str) -> None:
+        """Wait for a call that probes: adapters ask several questions at once, and the first that is refused ends the
+        others, the probe too. Raises BreakerOpenError while there is no use in waiting for a turn.
+        """
+        await self._decided[operation].wait()
+        if self._breakers[operation].remaining(time.monotonic()) > 0:
+            raise self._refusal(operation)
+
+    def admit(self, operation: str) -> Permit | None:
+        """The right to one call, to be settled; None while another one probes. Raises BreakerOpenError."""
+        permit = self._breakers[operation].admit(time.monotonic())
+        self._look(operation)
+        if permit is None and not self._breakers[operation].probing:
+            raise self._refusal(operation)
+        return permit
+
+    def settle(self, operation: str, permit: Permit, verdict: Verdict, reason: str) -> None:
+        """What came of it."""
+        breaker = self._breakers[operation]
+        self._reasons[operation] = reason or self._reasons[operation]
+        before = breaker.state
+        breaker.settle(permit, verdict, time.monotonic())
+        self._look(operation)
+        if breaker.state is not before:
+            self._tell(operation)
+
+    def trip(self, operation: str, reason: str) -> None:
+        """Open one at once."""
+        self._reasons[operation] = reason
+        self._breakers[operation].trip(time.monotonic())
+        self._look(operation)
+        self._tell(operation)
+
+    def probe_soon(self) -> None:
+        """The credentials are others now: what was refused for the sake of the old ones is tried again at once."""
+        now = time.monotonic()
+        for breaker in self._breakers.values():
+            breaker.probe_soon(now)
+
+    def show(self) -> None:
+        """Say in the metrics which of them are open, after `hide`."""
+        for name, each in self._breakers.items():
+            if each.state is State.OPEN:
+                metrics.breaker_open.labels(supplier=self._supplier, operation=name).set(True)
+
+    def hide(self) -> None:
+        """The supplier may be another process's now: this one says no more of it."""
+        metrics.breaker_open.remove_by_labels({"supplier": self._supplier})
+
+    def _look(self, operation: str) -> None:
+        """Let go who waits for a probe, or have them wait."""
+        if self._breakers[operation].probing:
+            self._decided[operation].clear()
+        else:
+            self._decided[operation].set()
+
+    def _refusal(self, operation: str) -> BreakerOpenError:
+        seconds = self._breakers[operation].remaining(time.monotonic())
+        return BreakerOpenError(operation, seconds, self._reasons[operation])
+
+    def _tell(self, operation: str) -> None:
+        status = self.status()[operation]
+        is_open = status.state is State.OPEN
+        metrics.breaker_open.labels(supplier=self._supplier, operation=operation).set(is_open)
+        if is_open:
+            log.warning(
+                "breaker.opened",
+                supplier=self._supplier,
+                operation=operation,
+                seconds=round(status.seconds, 1),
+                reason=status.reason,
+            )
+        else:
+            self._reasons[operation] = ""
+            log.info("breaker.closed", supplier=self._supplier, operation=operation)

@@ -1,0 +1,263 @@
+"""`Http` for one supplier, as its adapter is given it: tokens and retries around single attempts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+from tenacity.stop import stop_base
+
+from gateway.calls.attempts import Attempts, CallsEndedError
+from gateway.calls.breakers import BreakerOpenError, BreakerStatus
+from gateway.calls.budget import RetryBudget
+from gateway.calls.limiter import Priority
+from gateway.calls.state import DICE, CallState
+from gateway.calls.tokens import NoTokenError, Obtain, Tokens, TokenStore
+from gateway.outbound import AddressBlockedError, Credential, HttpLimits, SupplierClient
+from gateway.sdk import adapter as sdk
+from gateway.sdk.errors import AuthError, ConfigError, TransientError
+from gateway.sdk.http import Http, Reply, Request
+from gateway.sdk.manifest import Auth, Manifest
+from gateway.suppliers.config import Calls as Declared
+
+ATTEMPTS = 4
+BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallStatus:
+    """How a supplier is called at this moment. rate, maximum: calls a second; waiting: calls without a turn yet."""
+
+    rate: float
+    maximum: float
+    waiting: int
+    breakers: Mapping[str, BreakerStatus]
+
+
+class Calls:
+    """Calls to one supplier, at one priority. tokens: None where calls carry no token."""
+
+    def __init__(
+        self,
+        attempts: Attempts,
+        auth: Auth,
+        tokens: Tokens | None,
+        *,
+        budget: RetryBudget,
+        priority: Priority = Priority.SWEEP,
+        backoff: float = BACKOFF_SECONDS,
+        suspect: bool = False,
+    ) -> None:
+        self._suspect = suspect
+        self._attempts = attempts
+        self._auth = auth
+        self._tokens = tokens
+        self._budget = budget
+        self._priority = priority
+        self._backoff = backoff
+
+    def at(self, priority: Priority) -> Calls:
+        """The same calls, limits and budget, at another priority."""
+        return Calls(
+            self._attempts,
+            self._auth,
+            self._tokens,
+            budget=self._budget,
+            priority=priority,
+            backoff=self._backoff,
+        )
+
+    def suspecting(self) -> Calls:
+        """The same calls, for questions that may go unanswered because of what they are about.
+
+        Nothing is repeated, and that the supplier seems away is not held against the operation: breakers stay shut.
+        """
+        return Calls(
+            self._attempts,
+            self._auth,
+            self._tokens,
+            budget=self._budget,
+            priority=self._priority,
+            backoff=self._backoff,
+            suspect=True,
+        )
+
+    def status(self) -> CallStatus:
+        """For operators."""
+        limiter = self._attempts.limiter
+        return CallStatus(limiter.rate.current, limiter.rate.maximum, limiter.waiting, self._attempts.breakers.status())
+
+    def configure(self, limits: HttpLimits) -> None:
+        """Take other limits over in place; the address to call stays."""
+        self._attempts.configure(limits)
+
+    def use_secrets(self, secrets: Mapping[str, str]) -> None:
+        """Have calls carry a token of these secrets from now on; what refused the former ones is tried again."""
+        obtain = obtaining(self._attempts.adapter, TokenHttp(self._attempts), secrets)
+        if self._tokens is not None and obtain is not None:
+            self._tokens.use(obtain)
+        self._attempts.breakers.probe_soon()
+
+    async def end(self) -> None:
+        """Send nothing more, and return once no call is under way; see `Attempts.end`."""
+        await self._attempts.end()
+
+    async def token(self) -> sdk.Token:
+        """The token that calls carry now, obtained if need be. Raises as `call`, and ValueError without tokens."""
+        if self._tokens is None:
+            raise ValueError("calls carry no token")
+        return await self._tokens.current()
+
+    # The order of it, outermost first: retries, of reads alone; the token, renewed once when it is refused; the
+    # attempt. A retry therefore takes the token that is current by then, and waits for a new turn like any other call.
+    async def call(self, request: Request) -> Reply:
+        """As `Http.call` says. Raises LeaseLostError too, once the supplier is another process's.
+
+        While nobody can tell whose it is, it waits.
+        """
+        self._budget.call(time.monotonic())
+        if self._suspect or not self._attempts.operation(request.operation).reads:
+            return await self._authorised(request)
+        return await self._reading()(self._authorised, request)
+
+    async def _authorised(self, request: Request) -> Reply:
+        if self._tokens is None or not self._attempts.operation(request.operation).authorised:
+            return await for_good(self._attempts, request, self._priority, suspect=self._suspect)
+        token = await self._tokens.current()
+        try:
+            return await self._attempts.ask(request, self._priority, self._credential(token), suspect=self._suspect)
+        except AuthError:
+            token = await self._tokens.renew(token)
+        credential = self._credential(token)
+        return await for_good(self._attempts, request, self._priority, credential, suspect=self._suspect)
+
+    def _credential(self, token: sdk.Token) -> Credential:
+        return Credential(self._auth.carried, self._auth.name, self._auth.prefix + token.value)
+
+    def _reading(self) -> AsyncRetrying:
+        """The one policy of reads: full jitter; the limiter sees to it that a retry waits as the supplier asked."""
+        return AsyncRetrying(
+            retry=retry_if_exception(_worth_repeating),
+            wait=wait_random_exponential(multiplier=self._backoff, max=LONGEST_BACKOFF_SECONDS),
+            # Asked last: the budget is spent by retries that take place.
+            stop=stop_after_attempt(ATTEMPTS) | _Spent(self._budget),
+            reraise=True,
+        )
+
+
+class _Spent(stop_base):
+    """Stops when the budget has no retry left."""
+
+    def __init__(self, budget: RetryBudget) -> None:
+        self._budget = budget
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return not self._budget.spend(time.monotonic())
+
+
+class TokenHttp:
+    """The `Http` that obtains tokens: it carries none itself, repeats nothing, and goes before everything else."""
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+
+    async def call(self, request: Request) -> Reply:
+        """Ask once."""
+        return await for_good(self._attempts, request, Priority.DELTA)
+
+
+async def for_good(
+    attempts: Attempts,
+    request: Request,
+    priority: Priority,
+    credential: Credential | None = None,
+    *,
+    suspect: bool = False,
+) -> Reply:
+    """Ask with the best credential that there is: where that is refused, the operation is not called for a while."""
+    try:
+        return await attempts.ask(request, priority, credential, suspect=suspect)
+    except AuthError as error:
+        attempts.breakers.trip(request.operation, str(error))
+        raise
+
+
+def limits_of(manifest: Manifest, declared: Declared) -> HttpLimits:
+    """The adapter's facts, narrowed by the supplier's row. Raises ConfigError where they name no address."""
+    facts = manifest.http
+    base_url = declared.base_url or (facts.base_url if facts else None)
+    if facts is None or base_url is None:
+        raise ConfigError([f"adapter {manifest.id}: there is no address to call"])
+    return HttpLimits(
+        base_url=base_url,
+        timeout_seconds=min(facts.timeout_seconds, declared.timeout_seconds or facts.timeout_seconds),
+        rate_per_second=min(facts.rate_per_second, declared.rate_per_second or facts.rate_per_second),
+        concurrency=min(facts.concurrency, declared.concurrency or facts.concurrency),
+        max_reply_bytes=facts.max_reply_bytes,
+        allow_private=declared.allow_private,
+    )
+
+
+@asynccontextmanager
+async def open_calls(
+    state: CallState,
+    manifest: Manifest,
+    adapter: sdk.Adapter,
+    limits: HttpLimits,
+    *,
+    secrets: Mapping[str, str],
+    store: TokenStore,
+    owned: Callable[[], Awaitable[None]],
+    backoff: float = BACKOFF_SECONDS,
+) -> AsyncIterator[Calls]:
+    """Calls to a supplier for as long as this process owns it.
+
+    state: what is known of the supplier already; secrets: of its row; store: where its token is kept; owned: awaited
+    before each attempt. Raises StoreUnavailableError when the token cannot be loaded.
+    """
+    async with SupplierClient(state.supplier, limits) as client:
+        attempts = Attempts(state, adapter, manifest.operations, client, base_url=limits.base_url, owned=owned)
+        obtain = obtaining(adapter, TokenHttp(attempts), secrets)
+        tokens = obtain and Tokens(state.supplier, obtain, store, clock=_now, dice=DICE, backoff=backoff)
+        try:
+            state.show()
+            if tokens is not None:
+                await tokens.load()
+            yield Calls(attempts, manifest.auth, tokens, budget=state.budget, backoff=backoff)
+        finally:
+            if tokens is not None:
+                await tokens.close()
+            state.hide()
+
+
+def obtaining(adapter: sdk.Adapter, http: Http, secrets: Mapping[str, str]) -> Obtain | None:
+    """How an adapter obtains tokens; None for one that needs none."""
+    if not isinstance(adapter, sdk.ObtainsTokens):
+        return None
+    obtain_token = adapter.obtain_token
+
+    async def obtain(held: sdk.Token | None) -> sdk.Token:
+        return await obtain_token(http, secrets, held, _now())
+
+    return obtain
+
+
+def _worth_repeating(error: BaseException) -> bool:
+    # An open breaker stays open meanwhile, a token was asked for several times, a name leads inside on purpose.
+    pointless = isinstance(error, BreakerOpenError | CallsEndedError | NoTokenError | AddressBlockedError)
+    return isinstance(error, TransientError) and not pointless
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,160 @@
+"""A breaker opens on what it should, stays shut for what it should not, and finds back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.calls.breaker import FIRST_SECONDS, LAST_SECONDS, LEAST_SECONDS, Breaker, State, Verdict
+
+
+def always_most() -> float:
+    return 1.0
+
+
+@pytest.fixture
+def breaker() -> Breaker:
+    """One whose waits are as long as they can be."""
+    return Breaker(always_most)
+
+
+def call(breaker: Breaker, verdict: Verdict, now: float) -> bool:
+    """Whether a call was let through; it is settled at once."""
+    permit = breaker.admit(now)
+    if permit is not None:
+        breaker.settle(permit, verdict, now)
+    return permit is not None
+
+
+def state_of(breaker: Breaker) -> State:
+    return breaker.state
+
+
+def opened(breaker: Breaker, now: float = 0.0) -> Breaker:
+    for _ in range(5):
+        assert call(breaker, Verdict.AWAY, now)
+    assert state_of(breaker) is State.OPEN
+    return breaker
+
+
+def test_five_failures_in_a_row_open_it(breaker: Breaker) -> None:
+    for now in range(4):
+        call(breaker, Verdict.AWAY, now)
+    call(breaker, Verdict.ANSWERED, 4)
+    for now in range(5, 9):
+        call(breaker, Verdict.AWAY, now)
+    assert state_of(breaker) is State.CLOSED
+    call(breaker, Verdict.AWAY, 9)
+    assert state_of(breaker) is State.OPEN
+    assert not call(breaker, Verdict.ANSWERED, 10)
+    assert breaker.remaining(10) == 4.0
+
+
+def test_half_of_twenty_calls_within_thirty_seconds_open_it(breaker: Breaker) -> None:
+    for now in range(19):
+        call(breaker, Verdict.AWAY if now % 2 else Verdict.ANSWERED, now)
+    assert state_of(breaker) is State.CLOSED
+    call(breaker, Verdict.AWAY, 19)
+    assert state_of(breaker) is State.OPEN
+
+
+def test_failures_that_are_long_ago_do_not_count(breaker: Breaker) -> None:
+    for step in range(200):
+        call(breaker, Verdict.AWAY if step % 2 else Verdict.ANSWERED, step * 2.0)
+    assert state_of(breaker) is State.CLOSED
+
+
+def test_one_probe_decides(breaker: Breaker) -> None:
+    opened(breaker)
+    assert breaker.admit(4.9) is None
+    probe = breaker.admit(5.0)
+    assert probe is not None
+    assert probe.probe
+    assert breaker.admit(5.0) is None
+    breaker.settle(probe, Verdict.ANSWERED, 5.5)
+    assert state_of(breaker) is State.CLOSED
+    assert breaker.admit(5.5) is not None
+
+
+def test_a_probe_that_fails_doubles_the_wait_up_to_five_minutes(breaker: Breaker) -> None:
+    opened(breaker)
+    now, waits = 0.0, []
+    for _ in range(8):
+        waits.append(breaker.remaining(now))
+        now += waits[-1]
+        call(breaker, Verdict.AWAY, now)
+    assert waits == [5, 10, 20, 40, 80, 160, 300, 300]
+    now += 300
+    call(breaker, Verdict.ANSWERED, now)
+    assert opened(breaker, now).remaining(now) == 5
+
+
+def test_a_probe_that_was_cancelled_leaves_the_place_to_the_next(breaker: Breaker) -> None:
+    opened(breaker)
+    assert call(breaker, Verdict.UNKNOWN, 5.0)
+    assert state_of(breaker) is State.HALF_OPEN
+    assert call(breaker, Verdict.ANSWERED, 5.0)
+    assert state_of(breaker) is State.CLOSED
+
+
+def test_answers_to_questions_from_before_it_opened_change_nothing(breaker: Breaker) -> None:
+    late = [breaker.admit(0.0) for _ in range(3)]
+    opened(breaker)
+    for permit, verdict in zip(late, (Verdict.ANSWERED, Verdict.AWAY, Verdict.UNKNOWN), strict=True):
+        assert permit is not None
+        breaker.settle(permit, verdict, 1.0)
+    assert state_of(breaker) is State.OPEN
+    assert breaker.remaining(1.0) == 4.0
+
+
+def test_a_refused_credential_opens_it_at_once(breaker: Breaker) -> None:
+    call(breaker, Verdict.ANSWERED, 0.0)
+    breaker.trip(1.0)
+    assert state_of(breaker) is State.OPEN
+    breaker.trip(2.0)
+    assert breaker.remaining(2.0) == 4.0
+
+
+steps = st.lists(st.tuples(st.sampled_from(Verdict), st.floats(0, 400), st.integers(0, 3)), max_size=200)
+
+
+def test_one_that_a_refused_credential_opened_probes_at_once_when_there_is_another(breaker: Breaker) -> None:
+    breaker.trip(0.0)
+    breaker.probe_soon(0.5)
+    assert breaker.remaining(0.5) == 0
+    assert call(breaker, Verdict.AWAY, 0.5)
+    assert breaker.remaining(0.5) > 0
+    breaker.probe_soon(0.6)  # by now it is the supplier that is away
+    assert not call(breaker, Verdict.ANSWERED, 0.6)
+
+
+def test_an_outage_is_not_over_because_credentials_are_others(breaker: Breaker) -> None:
+    opened(breaker).probe_soon(0.1)
+    assert not call(breaker, Verdict.ANSWERED, 0.1)
+
+
+@given(steps, st.floats(0, 1, exclude_max=True))
+def test_however_calls_go_it_never_stays_open_for_good_and_probes_one_at_a_time(
+    steps: list[tuple[Verdict, float, int]], roll: float
+) -> None:
+    breaker, now, under_way = Breaker(lambda: roll), 0.0, []
+    for verdict, pause, place in steps:
+        now += pause
+        if permit := breaker.admit(now):
+            under_way.append(permit)
+        assert breaker.remaining(now) <= LAST_SECONDS
+        assert state_of(breaker) is not State.OPEN or breaker.remaining(now) > 0
+        if state_of(breaker) is State.HALF_OPEN:
+            assert breaker.admit(now) is None
+        if place < len(under_way):
+            breaker.settle(under_way.pop(place), verdict, now)
+    for permit in under_way:
+        breaker.settle(permit, Verdict.UNKNOWN, now)
+    assert breaker.admit(now + LAST_SECONDS) is not None
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_waits_are_jittered_in_full(roll: float) -> None:
+    breaker = Breaker(lambda: roll)
+    assert opened(breaker).remaining(0.0) == max(LEAST_SECONDS, FIRST_SECONDS * roll)
