@@ -49,9 +49,15 @@ LOCK_FOR_CANCEL = "SELECT state FROM feeds WHERE feed_no = $1 AND supplier = $2 
 
 STORED_PROBLEMS = "SELECT top_problems FROM feeds WHERE feed_no = $1"
 
+# A chunk holds a thousand rows, each of which may tell a hundred issues: of those a reader has in its hands at a time
+# there are fewer. first: of the rows to come in the chunk that the last page ended in.
 NEXT_ROWS = """
-    SELECT chunk_no, problems FROM feed_chunks
-     WHERE feed_no = $1 AND chunk_no > $2 AND problems <> '[]'
+    SELECT chunk_no, first, jsonb_path_query_array(
+               problems, '$[$low to $high]', jsonb_build_object('low', first, 'high', first + $4::integer - 1)
+           ) AS rows
+      FROM feed_chunks
+     CROSS JOIN LATERAL (SELECT CASE WHEN chunk_no = $2 THEN $3::integer ELSE 0 END) AS rest (first)
+     WHERE feed_no = $1 AND chunk_no >= $2 AND jsonb_array_length(problems) > first
      ORDER BY chunk_no LIMIT 1
 """
 
@@ -75,6 +81,9 @@ REFUSALS = """
 
 NEWEST = 2**62
 """A cursor before every feed."""
+
+ROWS = 100
+"""Rows of a report that are read at once."""
 
 READ_ON_SECONDS = 60.0
 """For which a report that has begun waits for PostgreSQL, or for its reader's turn there."""
@@ -155,22 +164,22 @@ class Reports:
             return await count_problems(connection, feed_no) if stored is None else stored
 
     async def rows(self, feed_no: int, supplier: str | None = None) -> AsyncIterator[list[dict[str, Any]]]:
-        """The report, chunk by chunk in record order: items that did not simply come through, with their issues.
+        """The report, some rows at a time in record order: items that did not simply come through, with their issues.
 
-        No connection is held while the caller is busy with a chunk, however long it takes over it. Once there was one,
+        No connection is held while the caller is busy with them, however long it takes. Once there were some,
         PostgreSQL may be away for READ_ON_SECONDS.
         """
-        row = await self._rows_after(-1, feed_no, supplier)
-        while row is not None:
-            yield row["problems"]
-            chunk_no = row["chunk_no"]
+        page = await self._rows_from(0, 0, feed_no, supplier)
+        while page is not None:
+            yield page["rows"]
+            chunk_no, first = page["chunk_no"], page["first"] + len(page["rows"])
             async for attempt in patiently_for(READ_ON_SECONDS):
                 with attempt:
-                    row = await self._rows_after(chunk_no, feed_no, supplier)
+                    page = await self._rows_from(chunk_no, first, feed_no, supplier)
 
-    async def _rows_after(self, chunk_no: int, feed_no: int, supplier: str | None) -> Row | None:
+    async def _rows_from(self, chunk_no: int, first: int, feed_no: int, supplier: str | None) -> Row | None:
         async with self._pool.acquired(supplier) as connection:
-            return await connection.fetchrow(NEXT_ROWS, feed_no, chunk_no)
+            return await connection.fetchrow(NEXT_ROWS, feed_no, chunk_no, first, ROWS)
 
     async def cancel(self, feed_no: int, supplier: str) -> str | None:
         """Ask that what has not taken effect yet never does; the state before, None when there is no such feed."""

@@ -39,6 +39,7 @@ class Counting:
         app = web.Application(middlewares=[answer_problems, UnderWay(limits).count])
         app.router.add_get("/held", self.held)
         app.router.add_get("/client", self.client)
+        app.router.add_get("/broken", self.broken)
         return app
 
     async def held(self, request: web.Request) -> web.StreamResponse:
@@ -52,6 +53,10 @@ class Counting:
         finally:
             self.under_way -= 1
         return response
+
+    async def broken(self, request: web.Request) -> web.Response:
+        count_credential(request, "key")
+        raise RuntimeError
 
     async def client(self, request: web.Request) -> web.Response:
         return web.Response(text=client_of(request))
@@ -123,6 +128,8 @@ async def test_what_has_ended_counts_no_more() -> None:
         assert (await asked(gate, "198.51.100.1", "key")).problem == (429, "requests_limit")
         app.go_on.set()
         assert await first.read(100)  # the end of its answer
+        for path in ("/broken", "/nowhere") * 2:
+            assert (await asked(gate, "198.51.100.1", path=path)).status in (404, 500)
         for _ in range(3):
             wire = await held(gate, "198.51.100.1", "key")
             await wire.close()
