@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.deadletters import (
     DeadLetterRow,
@@ -335,6 +337,12 @@ async def test_a_job_at_fault_ends_no_process_and_stops_no_other_job(pool: Pool,
         )
     for job in jobs:
         await replays.start(job, actor="ann")
+    with capture_logs():  # tracebacks drawn for a person would keep the loop from renewing the lease
+        await mended_beside_a_fault(pool, replays, jobs)
+    assert sorted(await stage.ledger()) == sorted([*first, *second])
+
+
+async def mended_beside_a_fault(pool: Pool, replays: Replays, jobs: Sequence[UUID]) -> None:
     async with running(replays.run) as running_:
         await reached(replays, jobs[1], "done")
 
@@ -346,4 +354,3 @@ async def test_a_job_at_fault_ends_no_process_and_stops_no_other_job(pool: Pool,
         async with transaction(pool) as connection:
             await connection.execute("DROP TRIGGER poison ON replay_items")
         await reached(replays, jobs[0], "done")
-    assert sorted(await stage.ledger()) == sorted([*first, *second])
