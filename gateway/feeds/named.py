@@ -112,7 +112,7 @@ def named_by(raw: bytes, result: Result, sku: str | None = None) -> Named:
     members = _Members.of(raw)
     area = None if asked else members.area()
     others = {*asked, *(each for rejection in rejections for each in rejection.skus), *([sku] if sku else [])}
-    if not items and not asked:
+    if not items and not others:  # nobody is surely named
         others |= set(members.skus)
     for other in _valid(valid_sku, others):
         areas.setdefault(other, {area} if area else None)

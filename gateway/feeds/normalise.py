@@ -51,7 +51,7 @@ MOST_REJECTED = 3
 
 _SKU_MEMBER = re.compile(rb'"sku"[ \t\r\n]*+:[ \t\r\n]*+("[^"\\]*+")[ \t\r\n]*+[,}]')
 _ANY_SKU = re.compile(rb"""sku(?<![0-9A-Za-z_]sku)["']?[ \t\r\n]*+:""")
-"""What may be meant as the name `sku` in bytes that are no JSON, however it is quoted."""
+"""What may be meant as the name `sku` where bytes are no JSON, however it is quoted."""
 _SPELLED_SKU = re.compile(rb"\\u00(?:73|6[bB]|75)")
 """A letter of `sku` as an escape: in a name it may be another sku."""
 _MINUTE = timedelta(minutes=1)
@@ -359,10 +359,8 @@ def _sku_before_the_fault(raw: bytes) -> str | None:
     """The sku in bytes that are no JSON, or too many: where they are JSON up to its end, and say `sku` nowhere else."""
     if raw.count(b'"sku"') != 1 or _SPELLED_SKU.search(raw):  # asked first: it costs least
         return None
-    if len(_ANY_SKU.findall(raw)) != 1:
-        return None
     member = _SKU_MEMBER.search(raw)
-    if member is None or member.end() > MAX_RECORD:
+    if member is None or member.end() > MAX_RECORD or _ANY_SKU.search(raw, member.end()):
         return None
     if may_be_crowded(raw[: member.end()]):
         return None

@@ -118,7 +118,10 @@ class KeyView(View):
         description="Version of the state accepted last, 0 for none. The record on the mall's topic has the same "
         "content, and a lower version where later feeds only repeated it."
     )
-    source_version: int | None = Field(description="The supplier's own version, where one was given.")
+    source_version: int | None = Field(
+        description="The supplier's own version that was accepted last; a lower one is stale, also where the accepted "
+        "state came without one. Null: none was given since the key was last withdrawn."
+    )
     feed: str | None = Field(description="Feed that gave the accepted state.")
     last_seen_feed: str = Field(description="Latest feed that named the sku, whatever became of it.")
     last_outcome: OutcomeName | None = Field(description="What became of it there.")

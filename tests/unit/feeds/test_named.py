@@ -78,6 +78,12 @@ def test_the_nested_article_of_a_part_is_not_the_records() -> None:
     assert compare(original, named(OTHER)).issue is not None
 
 
+@pytest.mark.parametrize("quoted", [b"'sku': 'S-011'", b'sku:\\"S-011\\"', b"'sku':'S-011', 'sku':'S-012'"])
+def test_an_article_that_a_text_speaks_of_is_not_the_records(quoted: bytes) -> None:
+    original = named(b'{"reason": "see %s", "sku": "S-010", "price": 1.5.0}' % quoted.split(b",")[0])
+    assert compare(original, named(OTHER)).issue is not None
+
+
 @pytest.mark.parametrize(
     ("original", "patch", "kept"),
     [
