@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
-from gateway.feeds.markup import MAX_STEPS, MarkupTooComplexError, sanitised
+from gateway.feeds.markup import MAX_STEPS, Effort, MarkupTooComplexError, sanitised
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.markup import read_markup
 from gateway.sdk.wire import SHOWN
@@ -50,35 +50,36 @@ def cleaned(facts: Facts) -> tuple[dict[str, Any], tuple[Issue, ...]]:
     """
     changed: dict[str, Any] = {}
     warnings: list[Issue] = []
+    effort = Effort()
     values = facts.__dict__
     for field in _FIELDS.get(type(facts)) or _fields_of(type(facts)):
         value = values[field.name]
         if not value:
             continue
         if field.member is None:
-            text = _clean(value, f"/{field.name}", field.longest, warnings)
+            text = _clean(value, f"/{field.name}", field.longest, warnings, effort)
             if text is not value:
                 changed[field.name] = text
         elif any(map(_MARKUP.search, [getattr(each, field.member) for each in value])):
-            changed[field.name] = tuple(_clean_member(value, field, warnings))
+            changed[field.name] = tuple(_clean_member(value, field, warnings, effort))
     return changed, tuple(warnings)
 
 
-def _clean_member(models: tuple[Model, ...], field: _Field, warnings: list[Issue]) -> Iterator[Model]:
+def _clean_member(models: tuple[Model, ...], field: _Field, warnings: list[Issue], effort: Effort) -> Iterator[Model]:
     for place, model in enumerate(models):
         member = str(field.member)
-        text = _clean(getattr(model, member), f"/{field.name}/{place}/{member}", field.longest, warnings)
+        text = _clean(getattr(model, member), f"/{field.name}/{place}/{member}", field.longest, warnings, effort)
         yield model.model_copy(update={member: text})
 
 
-def _clean(text: str, path: str, longest: int, warnings: list[Issue]) -> str:
+def _clean(text: str, path: str, longest: int, warnings: list[Issue], effort: Effort) -> str:
     if _MARKUP.search(text) is None:
         return text
     html = _unwrapped(text)
     try:
-        clean = sanitised(html)
+        clean = sanitised(html, effort)
     except MarkupTooComplexError as error:
-        expected = f"fewer than {MAX_STEPS:,} tags, each closed, of few attributes"
+        expected = f"fewer than {MAX_STEPS:,} tags in all texts of the record, each closed, of few attributes"
         raise InvalidMessageError(Issue("markup_too_complex", path, str(error), expected)) from error
     if len(clean) > longest:
         expected = f"at most {longest:,} characters once sanitised"

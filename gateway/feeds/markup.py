@@ -16,7 +16,7 @@ from gateway.sdk.errors import GatewayError
 from gateway.sdk.markup import Tag, read_markup
 
 MAX_STEPS = 4_000
-"""Steps of the longest cleaning, about 5 µs each: see `_Cost`."""
+"""Steps that cleaning the texts of one record may take, about 5 µs each: see `_Cost`."""
 
 MAX_ATTRIBUTES = 100
 """Attributes of one tag."""
@@ -36,6 +36,10 @@ _LEVELS_PER_STEP = 64
 # Of formatting elements alike in name and attributes, no more are built anew ("Noah's Ark", WHATWG 13.2.4.3).
 _BUILT_ANEW = 3
 
+# Quarters of a step that every text takes, however short, and characters of a tag that is left out that take one.
+_PER_TEXT = 8
+_HIDDEN_PER_QUARTER = 8
+
 _CLEANER = nh3.Cleaner()
 
 
@@ -43,17 +47,31 @@ class MarkupTooComplexError(GatewayError):
     """The markup holds too many tags, or too many that are never closed, to be cleaned."""
 
 
-def sanitised(html: str) -> str:
+class Effort:
+    """What cleaning may take of one record: all its texts share it, else many would cost many times as much."""
+
+    def __init__(self) -> None:
+        self._quarters = 4 * MAX_STEPS
+
+    def spend(self, quarters: int) -> None:
+        """Take quarters of a step. Raises MarkupTooComplexError when there are no more."""
+        self._quarters -= quarters
+        if self._quarters < 0:
+            raise MarkupTooComplexError
+
+
+def sanitised(html: str, effort: Effort) -> str:
     """The text without anything active, its allowed markup kept and well formed.
 
     Raises MarkupTooComplexError.
     """
-    return _CLEANER.clean("".join(_pieces(html)) if "<" in html else _counted(html))
+    effort.spend(_PER_TEXT)
+    return _CLEANER.clean("".join(_pieces(html, effort)) if "<" in html else _counted(html, effort))
 
 
-def _counted(text: str) -> str:
+def _counted(text: str, effort: Effort) -> str:
     """Text without a tag. Raises MarkupTooComplexError for too many references."""
-    _Cost().text(text)
+    _Cost(effort).text(text)
     return text
 
 
@@ -65,25 +83,25 @@ class _Cost:
     opened last: whatever a parser makes of tags that cross, it has no more open than are counted here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, effort: Effort) -> None:
         self._open: list[tuple[str, str]] = []
         self._alike: Counter[tuple[str, str]] = Counter()
         self._formatting = 0
-        self._quarters = 0
+        self._spend = effort.spend
 
     def text(self, text: str) -> None:
         """Count a run of text."""
         self._spend(2 * text.count("&") + text.count("<") + text.count(">"))
 
-    def hidden(self) -> None:
+    def hidden(self, tag: Tag) -> None:
         """Count what never reaches the cleaner."""
-        self._spend(4)
+        self._spend(4 + len(tag.attributes) // _HIDDEN_PER_QUARTER)
 
     def tag(self, tag: Tag) -> None:
         """Count a tag."""
-        given = tag.count_attributes()
+        given = tag.count_attributes(MAX_ATTRIBUTES + 1)
         if given > MAX_ATTRIBUTES:
-            raise MarkupTooComplexError(f"a tag of {given:,} attributes")
+            raise MarkupTooComplexError(f"a tag of more than {MAX_ATTRIBUTES} attributes")
         if tag.end:
             self._close(tag.name)
         elif tag.name not in _NO_LEVEL:
@@ -104,15 +122,10 @@ class _Cost:
                 self._formatting -= self._alike[tag] <= _BUILT_ANEW
                 self._alike[tag] -= 1
 
-    def _spend(self, quarters: int) -> None:
-        self._quarters += quarters
-        if self._quarters > 4 * MAX_STEPS:
-            raise MarkupTooComplexError
 
-
-def _pieces(html: str) -> Iterator[str]:
+def _pieces(html: str, effort: Effort) -> Iterator[str]:
     """Text and the tags that are kept; a bracket that begins no tag is written as text."""
-    cost = _Cost()
+    cost = _Cost(effort)
     for token in read_markup(html):
         if isinstance(token, str):
             cost.text(token)
@@ -122,4 +135,4 @@ def _pieces(html: str) -> Iterator[str]:
             if token.whole:
                 yield token.written
         else:
-            cost.hidden()
+            cost.hidden(token)

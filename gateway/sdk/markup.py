@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 WITHOUT_MARKUP = frozenset({"script", "style"})
@@ -19,11 +20,13 @@ _SPACE = r"[ \t\n\f\r]"
 _VALUE = r"""(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^ \t\n\f\r>"'][^ \t\n\f\r>]*+)"""
 _ONE_ATTRIBUTE = rf"[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+(?:{_SPACE}*+={_SPACE}*+{_VALUE}?+)?+"
 _ATTRIBUTE = re.compile(_ONE_ATTRIBUTE)
+# Attributes and blanks of one tag that are told apart; of what comes behind them, only where it ends is sought.
+_READ = 512
 _TOKEN = re.compile(
     r"<!--(?:-?>|.*?(?:--!?>|\Z))"
     r"|<(?:[!?]|/(?![A-Za-z]|\Z))[^>]*+>?+"
     r"|<(?P<end>/?)(?P<name>[A-Za-z][^ \t\n\f\r/>]*+)"
-    rf"(?P<attributes>(?:[ \t\n\f\r/]++|{_ONE_ATTRIBUTE})*+)(?P<closed>>?+)",
+    rf"(?P<attributes>(?:[ \t\n\f\r/]++|{_ONE_ATTRIBUTE}){{0,{_READ}}}+[^>]*+)(?P<closed>>?+)",
     re.DOTALL,
 )
 _CLOSING = {name: re.compile(rf"</{name}(?=[ \t\n\f\r/>])", re.IGNORECASE) for name in WITHOUT_MARKUP}
@@ -41,9 +44,9 @@ class Tag(NamedTuple):
     written: str
     whole: bool
 
-    def count_attributes(self) -> int:
-        """How many attributes it has, those that a parser would drop included."""
-        return len(_ATTRIBUTE.findall(self.attributes)) if self.attributes else 0
+    def count_attributes(self, most: int) -> int:
+        """How many attributes it has, those that a parser would drop included; counted no further than `most`."""
+        return sum(1 for _ in islice(_ATTRIBUTE.finditer(self.attributes), most)) if self.attributes else 0
 
 
 def read_markup(html: str) -> Iterator[str | Tag]:

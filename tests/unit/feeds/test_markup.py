@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import nh3
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.feeds.markup import MAX_ATTRIBUTES, MAX_STEPS, MarkupTooComplexError, sanitised
+from gateway.feeds.markup import MAX_ATTRIBUTES, MAX_STEPS, Effort, MarkupTooComplexError
+from gateway.feeds.markup import sanitised as sanitised_within
 
 MOST = 200_000
 """Characters of the longest description."""
+
+
+def sanitised(html: str) -> str:
+    """The one text of a record."""
+    return sanitised_within(html, Effort())
+
 
 ORDINARY = [
     "",
@@ -46,6 +55,7 @@ HOSTILE = {
     "references": lambda n: "&notin" * n,
     "references in values": lambda n: '<a title="' + "&notin" * n + '">',
     "unknown tags": lambda n: "<x>" * n,
+    "unknown tags of many attributes": lambda n: ("<x " + "a " * 500 + ">") * (n // 10),
 }
 
 
@@ -82,6 +92,28 @@ def test_attributes_are_counted_tag_by_tag():
     assert sanitised(most * 3) == "<b>x</b>" * 3
     with pytest.raises(MarkupTooComplexError, match="attributes"):
         sanitised(most.replace("a0=1", "a0=1 more"))
+
+
+def test_what_stands_behind_many_attributes_is_skipped_to_the_end_of_their_tag():
+    many = " ".join(f"a{i}" for i in range(2_000))
+    assert sanitised(f"<x {many} b=1>kept</x>") == "kept"
+    assert sanitised(f"<x {many}") == ""
+
+
+def test_the_texts_of_a_record_share_what_cleaning_may_take():
+    effort, text = Effort(), "<p>x</p>" * (MAX_STEPS // 5)
+    sanitised_within(text, effort)
+    sanitised_within(text, effort)
+    with pytest.raises(MarkupTooComplexError):
+        sanitised_within(text, effort)
+
+
+def test_short_texts_cost_too():
+    effort, cleaned = Effort(), 0
+    with suppress(MarkupTooComplexError):
+        while sanitised_within("<i>", effort):
+            cleaned += 1
+    assert cleaned < MAX_STEPS // 2
 
 
 NAMES = ("p", "b", "i", "div", "a", "li", "ul", "td", "table", "svg", "title")

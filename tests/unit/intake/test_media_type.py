@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
@@ -64,7 +66,5 @@ def test_two_types_are_none() -> None:
 
 @given(st.text(st.sampled_from("a/;= \t\"\\'*%"), max_size=MAX_LENGTH))
 def test_nothing_else_is_raised(text: str) -> None:
-    try:
-        read(text)
-    except ProblemError as error:
-        assert error.code == "unsupported_media_type"
+    with suppress(ProblemError):
+        assert "/" in read(text)[0]
