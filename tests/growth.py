@@ -219,7 +219,9 @@ def _records() -> Iterable[Dimension]:
         too_long = lambda n, piece=piece: b'{"a":[%b1]}' % (piece * n)  # noqa: E731
         yield Dimension("too long", name, too_long, kept, MAX_CARRIED // len(piece) // 8)
     yield Dimension("record", "brand", lambda n: "a/\u0323\u0301\ufdfa" * n, _whole(fold_brand), 60)
-    yield Dimension("record", "skus", lambda n: b'{"a":[%b1]}' % (b"1," * n), _whole(skus_of), 60_000)
+    yield Dimension(
+        "record", "skus", lambda n: b'{"a":[%b1]}' % (b"1," * n), _whole(partial(skus_of, pulled=False)), 60_000
+    )
     yield Dimension("record", "amount", lambda n: "1" * n, _whole(lambda text: parse_decimal(text, places=2)), 120_000)
 
 

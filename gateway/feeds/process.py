@@ -324,10 +324,14 @@ def _weight_of_product(raw: bytes) -> int:
 def _rejected(chunk: ReadChunk, faults: Mapping[int, Exception]) -> ReadChunk:
     """The chunk with the records at these places rejected, as faults of ours."""
     entries = [
-        replace(each, result=Rejection((_fault(faults[place]),), skus_of(each.raw))) if place in faults else each
+        replace(each, result=_failed(each.raw, faults[place], chunk.profile)) if place in faults else each
         for place, each in enumerate(chunk.entries)
     ]
     return replace(chunk, entries=entries)
+
+
+def _failed(raw: bytes, error: Exception, profile: Profile) -> Rejection:
+    return Rejection((_fault(error),), skus_of(raw, pulled=profile.pulled))
 
 
 def _fault(error: Exception) -> Issue:

@@ -23,7 +23,7 @@ RULES = Rules(Facet.PRICE, NOON, CategoryMap({}))
 
 def named(raw: bytes) -> Named:
     """What a native price record names."""
-    return named_by(raw, normalise(NATIVE, RawRecord(1, raw), RULES), *skus_of(raw)[:1])  # type: ignore[arg-type]
+    return named_by(raw, normalise(NATIVE, RawRecord(1, raw), RULES), *skus_of(raw, pulled=False)[:1])  # type: ignore[arg-type]
 
 
 def asked(skus: tuple[str, ...], rows: bytes = b"<html>", **context: str) -> Named:

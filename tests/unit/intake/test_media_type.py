@@ -16,7 +16,8 @@ from gateway.intake.problems import ProblemError
 
 def read(*given: str) -> tuple[str, str | None]:
     headers = CIMultiDict([("Content-Type", each) for each in given])
-    return tuple(media_type_of(make_mocked_request("POST", "/", headers=headers)))
+    name, charset = media_type_of(make_mocked_request("POST", "/", headers=headers))
+    return name, charset
 
 
 @pytest.mark.parametrize(
