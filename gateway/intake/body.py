@@ -125,6 +125,7 @@ async def pack(source: AsyncIterator[bytes], decoder: Decoder, framer: Framer, s
             size += len(piece)
             await packer.take(framer.feed(piece), stretch)
             await stretch.rest()
+        await stretch.rest()  # what is compressed may be long and hold nothing
     decoder.finish()
     await packer.take(framer.finish(), stretch)
     await packer.finish()
