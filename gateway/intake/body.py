@@ -169,7 +169,7 @@ async def _verify(request: web.BaseRequest, claim: Claim, spool: Spool, unverifi
     """Spool the body, and who signed it. Raises ProblemError when there is no room, time or signature for it."""
     limits = unverified.limits
     advice = "Signed bodies are smaller; send larger ones with Authorization: Bearer."
-    with unverified.share(request.remote or "") as share:
+    with unverified.share(request.remote or "", claim.supplier) as share:
         share.cover(min(request.content_length or 0, limits.body))
         try:
             async with asyncio.timeout(limits.seconds):

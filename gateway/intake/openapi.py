@@ -168,6 +168,7 @@ CALLS: Sequence[Call] = (
             "rate_limited",
             "rejections_quota",
             "unverified_address_full",
+            "unverified_supplier_full",
             "unverified_full",
             "supplier_paused",
             "kafka_unavailable",
