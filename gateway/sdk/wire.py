@@ -100,6 +100,12 @@ def may_be_crowded(raw: bytes) -> bool:
     return len(raw) >= MAX_VALUES and _values_in(raw) >= MAX_VALUES
 
 
+def count_values(raw: bytes, most: int) -> int:
+    """How many values a document holds, arrays and objects included; of no more than `most`, perhaps a few more."""
+    marks = _values_in(raw)
+    return 1 + (marks if marks < most else _values_in(_structure(raw)))
+
+
 def _values_in(structure: bytes) -> int:
     return sum(map(structure.count, _MARKS))
 
