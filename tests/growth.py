@@ -329,9 +329,9 @@ def _others() -> Iterable[Dimension]:
     for distinct in (1, 101, 1_000):
         turned = lambda n, distinct=distinct: b",".join(b"%d" % (k % distinct) for k in range(n))  # noqa: E731
         yield Dimension("letter", f"patch of {distinct}", turned, _whole(lambda raw: diff(raw, raw[::-1])), 2_000)
-    for name, piece in {"no name": b"\xff", "name": b"sku", "open name": b'sku:"\\', "blanks": b"sku "}.items():
-        unread = lambda n, piece=piece: piece * n  # noqa: E731
-        yield Dimension("letter", name, unread, _whole(_Members.of), MAX_RECORD // len(piece) // 9)
+    for name, filling in {"no name": b"\xff", "name": b"sku", "open name": b'sku:"\\', "blanks": b"sku "}.items():
+        nameless = lambda n, filling=filling: filling * n  # noqa: E731
+        yield Dimension("letter", name, nameless, _whole(_Members.of), MAX_RECORD // len(filling) // 9)
     skus = lambda n: sdk.Exchange(tuple(map(str, range(n))), {"a": b"{}"}).encode()  # noqa: E731
     yield Dimension("exchange", "skus", skus, _whole(decode_exchange), 120)
     told = lambda text: {"success": False, "resultMessage": text}  # noqa: E731

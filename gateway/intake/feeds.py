@@ -36,6 +36,7 @@ from gateway.intake.framing import format_of
 from gateway.intake.media_type import media_type_of
 from gateway.intake.parameters import (
     MAX_PAGE,
+    area_of,
     choice_of,
     facet_of,
     feed_no_of,
@@ -289,13 +290,14 @@ class FeedRoutes:
 
     async def item(self, request: web.Request) -> web.Response:
         """What became of one sku."""
-        refuse_unknown(request)
+        refuse_unknown(request, "after")
         caller = await self._reader(request)
-        facet, sku = facet_of(request.match_info["facet"]), request.match_info["sku"]
-        found = None if "\x00" in sku else await self._reports.item(caller.supplier, facet, sku)
+        facet, sku, after = facet_of(request.match_info["facet"]), request.match_info["sku"], area_of(request, "after")
+        found = None if "\x00" in sku else await self._reports.item(caller.supplier, facet, sku, after=after)
         if found is None:
             raise ProblemError("not_found", "No feed has named this sku.")
-        return web.json_response(text=item_view(found).model_dump_json())
+        following = str(request.rel_url.with_query(after=found["keys"][-1]["area"])) if found["more"] else None
+        return web.json_response(text=item_view(found, following).model_dump_json())
 
     async def _reader(self, request: web.Request) -> Caller:
         """The caller of a request without a body. Raises ProblemError."""
