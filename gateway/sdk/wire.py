@@ -44,8 +44,8 @@ MAX_REPLY_NAMES = 20_000
 MAX_ISSUES = 100
 """Issues told of one record: enough to mend it, few enough to read."""
 
-MIN_ROOM = 1024
-"""Characters that the issues of any record may have, its own length apart."""
+MIN_ROOM, MAX_ROOM = 1024, 16 * 1024
+"""Characters that the issues of any record may have, its own length apart; and of no record more than the second."""
 
 _ISSUE_FRAME = 70
 """Characters of an issue besides its path, `actual` and `expected`."""
@@ -260,8 +260,8 @@ def told(issues: Iterable[Issue], *, room: int | None = None) -> tuple[Issue, ..
 
 
 def room_of(raw: bytes) -> int:
-    """Characters that the issues of a record may have: about as many as its own."""
-    return MIN_ROOM + len(raw)
+    """Characters that the issues of a record may have: about as many as its own, of a long one fewer."""
+    return min(MIN_ROOM + len(raw), MAX_ROOM)
 
 
 def _fault(message: str) -> Issue:

@@ -30,7 +30,7 @@ from gateway.registry import Registry
 from gateway.sdk.adapter import Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.exchange import MAX_SKUS, Exchange, asked_skus
-from gateway.sdk.wire import MAX_VALUES
+from gateway.sdk.wire import MAX_ROOM, MAX_VALUES
 from schemas.catalog import Facet, ListingFacts, Shelf
 from schemas.directories import CategoryMap
 from schemas.visible import is_deceptive
@@ -157,6 +157,13 @@ def test_an_exchange_too_large_to_be_carried_is_rejected_as_such_for_its_skus() 
     rejection = of(raising(InvalidMessageError(Issue("validation_failed"))), raw, PULLED)
     assert isinstance(rejection, Rejection)
     assert ([issue.code for issue in rejection.issues], rejection.skus) == (["line_too_long"], ("A", "B"))
+
+
+def test_the_issues_of_a_long_record_take_no_more_room_than_those_of_a_short_one() -> None:
+    deep = b'{"%b":' % (b"x" * 190) * 60 + b"[%b0]" % (b'"\\u0001",' * 100) + b"}" * 60
+    rejection = of(native(), b'{"sku":"A","price":"1.00","a":"%b","b":%b}' % (b"x" * 900_000, deep), rules(Facet.PRICE))
+    assert isinstance(rejection, Rejection)
+    assert sum(len(issue.path) for issue in rejection.issues) <= MAX_ROOM
 
 
 @pytest.mark.parametrize("error", [ContractError("no list"), InvalidMessageError(Issue("malformed_json")), KeyError()])
