@@ -86,12 +86,16 @@ MODEL = "型号"
 
 MAX_ATTRIBUTES, MAX_VALUE, MAX_MODEL, MAX_IMAGES = 500, 2000, 500, 100
 MAX_DESCRIPTION = 200_000
+MAX_ADDRESS = 2000
+
+MAX_TOKENS = 5_000
+"""Tags and texts that are read of a table of parameters: five hundred rows of two cells, each closed, have as many."""
 
 _ADDRESS = TypeAdapter(WebAddress)
 _BARCODE = re.compile(r"(?<![0-9A-Za-z])[0-9]{8,14}(?![0-9A-Za-z])")
 _CONTROLS = re.compile(f"[{CONTROLS}]")
 _TAX_CODE = re.compile(r"[0-9]{1,19}")
-_ABSOLUTE = re.compile(r"https?://[^/\s]+\.[^\s]+", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"https?://[^/\s][^/\s.]*+\.\S++", re.IGNORECASE)
 _PICTURE = re.compile(r"/?[\w./!~%+-]+\.(?:jpe?g|png|gif|webp|bmp|avif|dpg)", re.ASCII | re.IGNORECASE)
 
 
@@ -199,7 +203,7 @@ def _rows(table: str) -> Iterator[list[str]]:
     """The cells of every row; headings are no cells."""
     cells: list[list[str]] = []
     inside = False
-    for token in sdk.read_markup(table):
+    for token in islice(sdk.read_markup(table), MAX_TOKENS):
         if isinstance(token, str):
             if inside:
                 cells[-1].append(token)
@@ -232,7 +236,9 @@ def _order(image: Mapping[str, Any]) -> tuple[bool, int]:
 
 
 def _address(path: str, host: str) -> str | None:
-    """The address of a picture; None for a text that is none, such as a word."""
+    """The address of a picture; None for a text that is none, such as a word, or too long for one."""
+    if len(path) > MAX_ADDRESS:
+        return None
     if path.startswith("//"):
         path = f"https:{path}"
     if not _ABSOLUTE.fullmatch(path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from gateway import sdk
@@ -116,9 +117,12 @@ _NESTED = frozenset({dict, list})
 """What decoded JSON is nested of; its leaves are many, and none is looked at twice."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
-    """An envelope, opened. success: None where it does not say, False for all but a yes; code: "" for none."""
+    """An envelope, opened. success: None where it does not say, False for all but a yes; code: "" for none.
+
+    Its words are read once, however many skus are looked for in them.
+    """
 
     operation: str
     success: bool | None
@@ -136,7 +140,7 @@ class Answer:
         """Whether it says that there is nothing to tell of what was asked, of all or of goods that it names."""
         return self.empty and self.success is not None and (self._no or (self.code in DONE and bool(self.barred)))
 
-    @property
+    @cached_property
     def barred(self) -> frozenset[str]:
         """Numbers that its words name as not to be had under this contract; those that are skus count."""
         if self.operation not in OF_GOODS:
@@ -153,7 +157,7 @@ class Answer:
         """Whether it says that a sku of those asked about is not to be had: by its name, or alone and without names."""
         return sku in self.barred or (len(skus) == 1 and self.nothing and self._no and not self.names(skus))
 
-    @property
+    @cached_property
     def words(self) -> str:
         """Why, in the supplier's words on one line, whichever goods were asked about beside; else its code."""
         message = _NAMED.sub("", self.message)

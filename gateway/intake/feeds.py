@@ -33,8 +33,10 @@ from gateway.intake.body import BodyLimits, content_encoding, receive
 from gateway.intake.encoding import is_compressed
 from gateway.intake.expect import note_expectation
 from gateway.intake.framing import format_of
+from gateway.intake.media_type import media_type_of
 from gateway.intake.parameters import (
     MAX_PAGE,
+    area_of,
     choice_of,
     facet_of,
     feed_no_of,
@@ -289,13 +291,15 @@ class FeedRoutes:
 
     async def item(self, request: web.Request) -> web.Response:
         """What became of one sku."""
-        refuse_unknown(request)
+        refuse_unknown(request, "after")
         caller = await self._reader(request)
         facet, sku = facet_of(request.match_info["facet"]), valid_sku(request.match_info["sku"])
-        found = None if sku is None else await self._reports.item(caller.supplier, facet, sku)
+        after = area_of(request, "after")
+        found = None if sku is None else await self._reports.item(caller.supplier, facet, sku, after=after)
         if found is None:
             raise ProblemError("not_found", f"No {facet} feed has named this sku so that it could be read.")
-        return web.json_response(text=item_view(found).model_dump_json())
+        following = str(request.rel_url.with_query(after=found["keys"][-1]["area"])) if found["more"] else None
+        return web.json_response(text=item_view(found, following).model_dump_json())
 
     async def _reader(self, request: web.Request) -> Caller:
         """The caller of a request without a body. Raises ProblemError."""
@@ -316,7 +320,7 @@ class FeedRoutes:
 
 def _id_prefix(request: web.BaseRequest, facet: Facet, mode: Mode) -> str:
     compressed = is_compressed(content_encoding(request))
-    return id_prefix(facet, mode, format_of(request.content_type), compressed=compressed)
+    return id_prefix(facet, mode, format_of(media_type_of(request).name), compressed=compressed)
 
 
 def _paused() -> ProblemError:

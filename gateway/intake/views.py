@@ -143,8 +143,9 @@ class ItemView(View):
 
     sku: str
     facet: Literal["product", "price", "stock", "listing"]
-    keys: tuple[KeyView, ...]
+    keys: tuple[KeyView, ...] = Field(description="By area, some of them where there are many.")
     refusals: tuple[RefusalView, ...] = Field(description="The latest ten, newest first.")
+    next: str | None = Field(description="Address of the next keys, null on the last.")
 
 
 def feed_view(status: FeedStatus, problems: Iterable[Mapping[str, Any]] = (), *, duplicate: bool = False) -> FeedView:
@@ -205,13 +206,14 @@ def issue_views(issues: Sequence[Mapping[str, str]]) -> tuple[IssueView, ...]:
     )
 
 
-def item_view(found: Mapping[str, Any]) -> ItemView:
-    """The answer about one sku."""
+def item_view(found: Mapping[str, Any], following: str | None = None) -> ItemView:
+    """The answer about one sku. following: address of the next keys."""
     return ItemView(
         sku=found["sku"],
         facet=found["facet"],
         keys=tuple(_key_view(key) for key in found["keys"]),
         refusals=tuple(_refusal_view(refusal) for refusal in found["refusals"]),
+        next=following,
     )
 
 

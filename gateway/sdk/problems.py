@@ -89,6 +89,13 @@ PROBLEMS: Mapping[str, Problem] = _table(
         "来自该地址的未验证签名内容过多。",
         retryable=True,
     ),
+    Problem(
+        "unverified_supplier_full",
+        429,
+        "Too many signed bodies of this supplier are under way.",
+        "该供应商的未验证签名内容过多。",
+        retryable=True,
+    ),
     Problem("unverified_full", 503, "Too many signed bodies are under way.", "未验证的签名内容过多。", retryable=True),
     Problem(
         "supplier_paused",
