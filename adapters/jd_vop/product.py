@@ -91,6 +91,9 @@ MAX_ADDRESS = 2000
 MAX_TOKENS = 5_000
 """Tags and texts that are read of a table of parameters: five hundred rows of two cells, each closed, have as many."""
 
+MAX_CELL = 4_000
+"""Characters that are read of a cell, twice as many as are kept. No reference in it has more digits than can be read."""
+
 _ADDRESS = TypeAdapter(WebAddress)
 _BARCODE = re.compile(r"(?<![0-9A-Za-z])[0-9]{8,14}(?![0-9A-Za-z])")
 _CONTROLS = re.compile(f"[{CONTROLS}]")
@@ -194,7 +197,9 @@ def _attributes(row: Row, spelt: Callable[[str], str]) -> tuple[Attribute, ...]:
 
 def _parameters(table: str) -> Sequence[tuple[str, str]]:
     """Name and value of every row of a table that has both, however badly it is closed."""
-    rows = (tuple(" ".join(_CONTROLS.sub(" ", unescape(cell)).split()) for cell in row) for row in _rows(table))
+    rows = (
+        tuple(" ".join(_CONTROLS.sub(" ", unescape(cell[:MAX_CELL])).split()) for cell in row) for row in _rows(table)
+    )
     pairs = ((row[0].rstrip(":： ")[:200], row[1]) for row in rows if len(row) >= 2)
     return list(islice(((name, value) for name, value in pairs if name and value), MAX_ATTRIBUTES))
 

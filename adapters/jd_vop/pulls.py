@@ -29,6 +29,8 @@ _OK = 200
 SKU = re.compile(r"[0-9]{1,20}")
 """How skus look here."""
 
+_SKUS = re.compile(r"\s*+[0-9]{1,20}\s*+(?:,\s*+[0-9]{1,20}\s*+)*+")
+
 
 class Place(BaseModel):
     """Where in the list of all skus the next page stands: the cursor.
@@ -116,12 +118,13 @@ def _pages(reply: sdk.Reply, count: Any, *, empty: bool) -> int:
 
 
 def _skus(reply: sdk.Reply, listed: Any) -> list[str]:
-    """Skus of a list, or of a text that joins them by commas."""
+    """Skus of a list, or of a text that joins them by commas. One look at all: there are tens of thousands."""
     if listed is None or listed in ("", [], {}):
         return []
-    given = listed.split(",") if isinstance(listed, str) else listed
-    skus = [replies.told(each) or "" for each in given] if isinstance(given, list) else [""]
-    if not all(map(SKU.fullmatch, skus)):
+    given = listed if isinstance(listed, list) and {int, str}.issuperset(map(type, listed)) else []
+    text = listed if isinstance(listed, str) else ",".join(map(str, given))
+    skus = [sku.strip() for sku in text.split(",")] if _SKUS.fullmatch(text) else []
+    if not skus or (given and len(skus) != len(given)):
         raise replies.unpromised(reply, "a sku that is no number")
     return skus
 

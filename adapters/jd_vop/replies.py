@@ -205,7 +205,8 @@ def envelope(operation: str, value: Any) -> Answer | None:
         return None
     members = _named(value)
     code = told(members.get("resultCode")) or told(members.get("code")) or ""
-    success = _TRUTH.get(str(members.get("success")).strip().lower(), False)
+    said = members.get("success")
+    success = said.__class__ not in _NESTED and _TRUTH.get(str(said).strip().lower(), False)
     message = (told(members.get("resultMessage", members.get("msg"))) or "")[:MAX_MESSAGE]
     return Answer(operation, success, code, message, members.get("result"))
 

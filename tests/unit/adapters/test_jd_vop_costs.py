@@ -8,10 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.jd_vop import areas, product, replies
+from adapters.jd_vop import areas, product, pulls, replies
+from gateway import sdk
 
 _SEVERAL_DOTS = re.compile(r"https?://[^/\s]+\.[^\s]+", re.IGNORECASE)
 """What an absolute address is, in words that take the square of what they refuse."""
+
+
+REPLY = sdk.Reply("get_sku", 200, {}, b"")
 
 
 @given(st.text("a./ :", max_size=12))
@@ -47,3 +51,33 @@ def test_a_table_is_read_no_further_than_parameters_fill_it() -> None:
     row = "<tr><td>a</td><td>b</td></tr>"
     assert len(product._parameters(row * product.MAX_ATTRIBUTES)) == product.MAX_ATTRIBUTES
     assert ("a", "b") not in product._parameters("<td>x" * 40_000 + row)
+
+
+def test_a_reference_of_thousands_of_digits_is_no_fault_of_ours() -> None:
+    [(name, value)] = product._parameters(f"<tr><td>a</td><td>&#{'9' * 9_000};</td></tr>")
+    assert (name, len(value)) == ("a", 1)
+
+
+@pytest.mark.parametrize("success", [[[]], {"a": "true"}, [], {}])
+def test_a_success_that_is_no_word_is_none(success: object) -> None:
+    answer = replies.envelope("check", {"success": success, "result": [1]})
+    assert answer is not None
+    assert answer.success is False
+
+
+@pytest.mark.parametrize("listed", [[1, "2", " 3 "], "1,2 , 3", ["1", 2, 3]])
+def test_skus_are_a_list_or_a_text(listed: object) -> None:
+    assert pulls._skus(REPLY, listed) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "listed", [[1, "2,3"], [True], [1.5], [None], ["", 1], "1,,2", "1;2", ["1", [2]], 5, [-1], "x", ","]
+)
+def test_what_is_no_list_of_skus_is_refused(listed: object) -> None:
+    with pytest.raises(sdk.ContractError):
+        pulls._skus(REPLY, listed)
+
+
+@pytest.mark.parametrize("listed", [None, "", [], {}])
+def test_nothing_is_no_sku(listed: object) -> None:
+    assert pulls._skus(REPLY, listed) == []
