@@ -153,7 +153,7 @@ def test_facets_without_such_texts_cost_nothing() -> None:
     assert cleaned(ListingFacts(sku="A", shelf=Shelf.ON, reason="<b>x</b>")) == ({}, ())
 
 
-PIECES = st.sampled_from(
+PARTS = st.sampled_from(
     [
         *(
             "<p>",
@@ -181,7 +181,7 @@ PIECES = st.sampled_from(
 )
 
 
-@given(st.lists(PIECES, max_size=20).map("".join))
+@given(st.lists(PARTS, max_size=20).map("".join))
 @settings(max_examples=500)
 def test_passing_over_what_is_plain_misses_nothing(html: str) -> None:
     found = cleaning._lost(html, names_in(html))
