@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.jd_vop import areas, replies
-from adapters.jd_vop.pulls import together
+from adapters.jd_vop.pulls import SKU, together
+from adapters.jd_vop.rows import Row
 from gateway import sdk
 from schemas.catalog import Facet
 
@@ -61,6 +62,8 @@ def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp
         raise _unknown(message, "a type that is not known", sdk.UnknownMessageError)
     try:
         content = replies.stripped(sdk.members(message.raw)).get("result")
+        if isinstance(content, str) and sdk.whole_json(content.encode()):
+            content = replies.stripped(sdk.decode(content.encode()))
     except (sdk.InvalidMessageError, ValueError) as error:
         raise _unknown(message, str(error)) from error
     if not isinstance(content, dict):
@@ -68,8 +71,8 @@ def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp
     if message.type == AREA_CHANGE:
         parent = _changed(message, content, known)
         return () if parent is None else (sdk.RereadAreas(parent),)
-    sku = replies.told(content.get("skuId"))
-    if sku is None or not sku.isdecimal():
+    sku = Row(content, ()).sku
+    if not SKU.fullmatch(sku):
         raise _unknown(message, f"{WIDER[message.type]}: sweep" if message.type in WIDER else "no sku")
     return (sdk.Reread(sku, REREADS[message.type]),)
 

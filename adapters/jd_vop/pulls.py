@@ -116,10 +116,11 @@ def _pages(reply: sdk.Reply, count: Any, *, empty: bool) -> int:
 
 
 def _skus(reply: sdk.Reply, listed: Any) -> list[str]:
-    """Skus of a list, or of a text that joins them by commas."""
+    """Skus of a list, or of a text that joins them by commas; one alone may be a number."""
     if listed is None or listed in ("", [], {}):
         return []
-    given = listed.split(",") if isinstance(listed, str) else listed
+    joined = replies.told(listed)
+    given = listed if joined is None else [each for each in joined.split(",") if each.strip()]
     skus = [replies.told(each) or "" for each in given] if isinstance(given, list) else [""]
     if not all(map(SKU.fullmatch, skus)):
         raise replies.unpromised(reply, "a sku that is no number")
