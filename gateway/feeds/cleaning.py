@@ -83,8 +83,9 @@ def _clean(text: str, path: str, longest: int, warnings: list[Issue]) -> str:
     if len(clean) > longest:
         expected = f"at most {longest:,} characters once sanitised"
         raise InvalidMessageError(Issue("validation_failed", path, f"{len(clean):,} characters", expected))
-    if clean != text and (lost := _lost(html) + (["CDATA"] if html is not text else [])):
-        warnings.append(Issue("markup_removed", path, ", ".join(lost)[:SHOWN]))
+    lost = _lost(html) + (["CDATA"] if html is not text else []) if clean != text else []
+    if lost or not clean.strip():
+        warnings.append(Issue("markup_removed", path, (", ".join(lost) or "everything")[:SHOWN]))
     return clean
 
 
