@@ -102,3 +102,16 @@ async def test_an_area_that_is_refused_leaves_stock_of_the_others(ground: Ground
         assert {*stock} == {*truths(simulator)}
         asked = Counter(call["form"].get("area") for call in calls(simulator))
         assert asked[OTHER] <= 2 * asked[AREA]
+
+
+async def test_an_area_that_goes_unanswered_leaves_stock_of_the_others(ground: Ground) -> None:
+    async with ground.simulator(skus=60) as simulator, ground.program() as program:
+        simulator.faults.add(Rule("status", "stock/*", {"status": 503}, area=OTHER))
+        operator = Operator(program.url)
+        options = {"areas": [OTHER, AREA]}
+        await operator.declare(jd=row_of(simulator, facets=["stock"], pulls={"stock": "1d"}, options=options))
+        await _ended(operator, "stock")
+        assert {*(await ground.latest())["stock"]} == {*truths(simulator)}
+        letters = await operator.letters("jd")
+        assert {letter["stage"] for letter in letters} == {"pull"}
+        assert len(letters) == 1
