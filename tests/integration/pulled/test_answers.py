@@ -16,11 +16,11 @@ OTHER = "7_420_9720"
 pytestmark = pytest.mark.timeout(200)
 
 
-async def _ended(operator: Operator, facet: str) -> None:
+async def _ended(operator: Operator, facet: str, *, within: float = 90) -> None:
     async def holds() -> bool:
         return bool((await operator.status("jd"))["facets"].get(facet, {}).get("ended_at"))
 
-    await eventually(holds, within=90)
+    await eventually(holds, within=within)
     await operator.until_finished(within=90)
 
 
@@ -104,13 +104,14 @@ async def test_an_area_that_is_refused_leaves_stock_of_the_others(ground: Ground
         assert asked[OTHER] <= 2 * asked[AREA]
 
 
+@pytest.mark.timeout(300)
 async def test_an_area_that_goes_unanswered_leaves_stock_of_the_others(ground: Ground) -> None:
     async with ground.simulator(skus=60) as simulator, ground.program() as program:
         simulator.faults.add(Rule("status", "stock/*", {"status": 503}, area=OTHER))
         operator = Operator(program.url)
         options = {"areas": [OTHER, AREA]}
         await operator.declare(jd=row_of(simulator, facets=["stock"], pulls={"stock": "1d"}, options=options))
-        await _ended(operator, "stock")
+        await _ended(operator, "stock", within=150)
         assert {*(await ground.latest())["stock"]} == {*truths(simulator)}
         letters = await operator.letters("jd")
         assert {letter["stage"] for letter in letters} == {"pull"}
