@@ -60,7 +60,7 @@ EMPTY: Mapping[str, frozenset[str]] = {
     "get_sku": QUIET,
     "get_sku_by_page": QUIET,
     "sku_image": QUIET,
-    "message_get": QUIET,
+    "message_get": QUIET | {""},  # what waits is told again
     "message_del": DONE,  # it tells nothing
     "get_city": QUIET,
     "get_county": QUIET,
@@ -170,16 +170,17 @@ class Answer:
     def fault(self) -> type[sdk.SupplierError] | None:
         """The class of what went wrong; None where it is an answer. What no table lists is a ContractError."""
         gateway = self.success is None or "token" in self.message.lower()
-        if fault := (GATEWAY if gateway else BUSINESS).get(self.code):
+        fault = (GATEWAY if gateway else BUSINESS).get(self.code)
+        if self._of_area and (fault is None or (fault is sdk.AuthError and not gateway)):
+            return sdk.AreaRefusedError  # whatever else the code says of goods, or of our rights
+        if fault:
             return fault
-        if self.nothing or self._yes:
-            return None
-        return sdk.AreaRefusedError if self._of_area else sdk.ContractError
+        return None if self.nothing or self._yes else sdk.ContractError
 
     @property
     def _of_area(self) -> bool:
         """Whether what it refuses is the area, whichever goods are asked about."""
-        if self.operation not in PLACED or not self.empty or re.search(r"(?<!\d)\d{6,}", self.message):
+        if self.operation not in PLACED or not self.empty or self.barred or re.search(r"\d{6,}", self.message):
             return False
         words = self.success is False and _PLACE.search(self.message) and not _GOODS.search(self.message)
         return self.code in AREA_REFUSED or bool(words)
@@ -206,7 +207,7 @@ def envelope(operation: str, value: Any) -> Answer | None:
     members = _named(value)
     code = told(members.get("resultCode")) or told(members.get("code")) or ""
     said = members.get("success")
-    success = said.__class__ not in _NESTED and _TRUTH.get(str(said).strip().lower(), False)
+    success = False if isinstance(said, dict | list) else _TRUTH.get(str(said).strip().lower(), False)
     message = (told(members.get("resultMessage", members.get("msg"))) or "")[:MAX_MESSAGE]
     return Answer(operation, success, code, message, members.get("result"))
 

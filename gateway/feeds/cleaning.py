@@ -111,8 +111,9 @@ def _clean(text: str, path: str, longest: int, warnings: list[Issue], effort: Ef
     if len(clean) > longest:
         expected = f"at most {longest:,} characters once sanitised"
         raise InvalidMessageError(Issue("validation_failed", path, f"{len(clean):,} characters", expected))
-    if clean != text and (lost := _lost(html, names) + (["CDATA"] if html is not text else [])):
-        warnings.append(Issue("markup_removed", path, legible(", ".join(lost))))
+    lost = _lost(html, names) + (["CDATA"] if html is not text else []) if clean != text else []
+    if lost or not clean.strip():
+        warnings.append(Issue("markup_removed", path, legible(", ".join(lost) or "everything")))
     return clean
 
 

@@ -25,7 +25,7 @@ from gateway.sessions.desk import Desk
 from gateway.sessions.errors import foremost
 from gateway.sessions.listing import SkuLists
 from gateway.sessions.patience import Patience
-from gateway.sessions.reading import Answers, Lost, letters_of
+from gateway.sessions.reading import Answers, AreaUnansweredError, Lost, letters_of
 from gateway.telemetry.faults import reached
 
 log = structlog.get_logger(__name__)
@@ -38,6 +38,9 @@ CHUNKS_OF_BATCH = 4096
 
 REFUSALS = 3
 """Questions in an area of which nothing was answered, before it is asked about no more where it never answered."""
+
+IN_PART = 4
+"""Questions of late that some areas answered and others did not, before those that did not are suspected."""
 
 ROUNDS = 5
 """How often a batch may go unanswered while others are answered, before the run goes on without it."""
@@ -54,15 +57,21 @@ class Batch:
 
 
 class Areas:
-    """The areas of one run. closed: asked about no more, since nothing is answered there whatever is asked."""
+    """The areas of one run. closed: asked about no more, since nothing is answered there whatever is asked.
+
+    in_part: questions of late that only some areas answered.
+    """
 
     def __init__(self) -> None:
         self.closed: set[str] = set()
+        self.in_part = 0
         self._answered: set[str] = set()
         self._refused: Counter[str] = Counter()
 
     def heed(self, answers: Answers) -> None:
         """What a question came to; takes out of it what was said of its areas before."""
+        if not answers.refused:
+            self.in_part = 0
         self._answered |= answers.answered
         self._refused.update(each.area for each in answers.refused)
         answers.refused = [each for each in answers.refused if each.area not in self.closed]
@@ -128,7 +137,8 @@ class Sweep:
         desk, run = self._desk, self._run
         async with desk.in_flight.asking(run.facet, batch.skus):
             page_no, received_at = await desk.numbers.next(), datetime.now(UTC)
-            answers = await self._reading.ask(batch.skus, closed=self._areas.closed, suspect=batch.unanswered > 0)
+            suspect = batch.unanswered > 0 or self._areas.in_part >= IN_PART
+            answers = await self._reading.ask(batch.skus, closed=self._areas.closed, suspect=suspect)
         self._answered += 1
         self._areas.heed(answers)
         reached("sweep.answered")
@@ -166,6 +176,8 @@ class Sweep:
 
     async def _put_back(self, batch: Batch, error: SupplierError) -> None:
         """It waits behind the others; one that goes unanswered while they are answered is given up in the end."""
+        if isinstance(error, AreaUnansweredError):
+            self._areas.in_part += 1
         if self._answered > batch.seen:
             batch.unanswered, batch.seen = batch.unanswered + 1, self._answered
         if batch.unanswered < ROUNDS:
