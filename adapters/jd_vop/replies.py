@@ -206,7 +206,7 @@ def envelope(operation: str, value: Any) -> Answer | None:
     members = _named(value)
     code = told(members.get("resultCode")) or told(members.get("code")) or ""
     said = members.get("success")
-    success = said.__class__ not in _NESTED and _TRUTH.get(str(said).strip().lower(), False)
+    success = False if isinstance(said, dict | list) else _TRUTH.get(str(said).strip().lower(), False)
     message = (told(members.get("resultMessage", members.get("msg"))) or "")[:MAX_MESSAGE]
     return Answer(operation, success, code, message, members.get("result"))
 
