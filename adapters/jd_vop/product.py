@@ -101,7 +101,7 @@ MAX_TOKENS = 5_000
 """Tags and texts that are read of a table of parameters: five hundred rows of two cells, each closed, have as many."""
 
 MAX_CELL = 4_000
-"""Characters that are read of a cell, twice as many as are kept; no reference has more digits than can be read."""
+"""Characters that are read of a cell, twice as many as are kept; no number in it is longer than Python reads."""
 
 _ADDRESS = TypeAdapter(WebAddress)
 _BARCODE = re.compile(r"(?<![0-9A-Za-z])[0-9]{8,14}(?![0-9A-Za-z])")
