@@ -20,8 +20,8 @@ T = TypeVar("T")
 PLACES = 6
 """Decimals of the finest amount that messages carry."""
 
-OF_ONE_VALUE = frozenset({"invalid_text", "number_out_of_range"})
-"""Faults of JSON that leave everything but the values they stand in as it is: control characters, endless numbers."""
+OF_ONE_VALUE = frozenset({"invalid_text", "number_out_of_range", "more_issues"})
+"""Faults of JSON that leave all but the values they stand in as it is: control characters, endless numbers, many."""
 
 _LINE, _LABEL, _TEXT = TypeAdapter(Line), TypeAdapter(Label), TypeAdapter(Text)
 

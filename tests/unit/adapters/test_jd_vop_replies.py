@@ -221,6 +221,12 @@ def test_what_is_odd_about_one_row_costs_no_other_row(operation, facet, name, od
     assert {each.sku for each in taken[1:]} | {each.sku for each in found if isinstance(each, sdk.Refusal)} == {"32"}
 
 
+def test_control_characters_beyond_counting_cost_nobody():
+    rows = [{"skuId": sku, "price": 5, **{f"note{each}": "a\x01" for each in range(300)}} for sku in (31, 32)]
+    found = normalised(Facet.PRICE, {"get_sell_price": reply("get_sell_price", True, "0000", rows).body})
+    assert all(isinstance(each, sdk.Item) for each in found)
+
+
 @given(st.lists(st.sampled_from([31, 32, "32", "032", 33, "J32", None, 3.2]), min_size=1, unique_by=str))
 def test_a_row_of_other_goods_never_says_that_goods_have_no_price(skus):
     rows = [{"skuId": sku, "price": 5} for sku in skus]
