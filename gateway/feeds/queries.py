@@ -112,13 +112,14 @@ KEYS_OF_SKUS = """
     SELECT sku, area FROM feed_state WHERE facet = $1::text::"char" AND supplier = $2 AND sku = ANY($3::text[])
 """
 
-# Every row is locked: what a feed that is older creates afterwards is kept by the mark of its sku.
+# Every row is locked: what a feed that is older creates afterwards is kept by the mark of its sku. A key that the feed
+# named itself keeps what became of it: which area a rejected record means is not known.
 SEE_KEYS = """
     INSERT INTO feed_state AS s (facet, supplier, version, seen, sku, area)
     SELECT $1::text::"char", $2, 0, $3, k.* FROM json_to_recordset($4::json) AS k (sku text, area text)
     ON CONFLICT (facet, supplier, sku, area) DO UPDATE
        SET seen = EXCLUDED.seen, seen_outcome = 'r'
-     WHERE s.seen <= EXCLUDED.seen
+     WHERE s.seen < EXCLUDED.seen
 """
 
 MARK_SKUS = """

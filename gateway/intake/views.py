@@ -124,7 +124,9 @@ class KeyView(View):
     )
     feed: str | None = Field(description="Feed that gave the accepted state.")
     last_seen_feed: str = Field(description="Latest feed that named the sku, whatever became of it.")
-    last_outcome: OutcomeName | None = Field(description="What became of it there.")
+    last_outcome: OutcomeName | None = Field(
+        description="What became of it there; where that feed named the sku, but not this area, what became of the sku."
+    )
 
 
 class RefusalView(View):
