@@ -219,7 +219,7 @@ async def update_keys(connection: Connection, head: ChunkHead, states: Collectio
 async def keep_rejected(connection: Connection, head: ChunkHead, decisions: Decisions, known: Collection[Key]) -> None:
     """Have full feeds keep all keys of the skus whose records were rejected. known: the keys that are locked."""
     whose = (FACET_CODES[head.facet], head.supplier)
-    if skus := _rejected_skus(decisions):
+    if skus := {sku for refused in decisions.refused for sku in refused.skus}:
         named = [key for key in known if key[0] in skus and key not in decisions.states]
         await connection.execute(SEE_KEYS, *whose, head.number, _named(named))
         await connection.execute(MARK_SKUS, *whose, head.number, sorted(skus))
@@ -239,16 +239,8 @@ def _states(rows: Iterable[Row]) -> dict[Key, KeyState]:
 
 
 def states_of(decisions: Decisions) -> dict[Key, dict[str, Any]]:
-    """The new states of keys, as statements read them; of a sku that was rejected as well, that is what is told."""
-    skus = _rejected_skus(decisions)
-    return {
-        key: _state(key, state, Outcome.REJECTED if key[0] in skus else outcome)
-        for key, (state, outcome) in decisions.states.items()
-    }
-
-
-def _rejected_skus(decisions: Decisions) -> set[str]:
-    return {sku for refused in decisions.refused for sku in refused.skus}
+    """The new states of keys, as statements read them."""
+    return {key: _state(key, state, outcome) for key, (state, outcome) in decisions.states.items()}
 
 
 def _state(key: Key, state: KeyState, outcome: Outcome) -> dict[str, Any]:
