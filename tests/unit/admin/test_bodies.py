@@ -12,6 +12,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from gateway.admin.http import MAX_BODY, MAX_VALUES, sent_json
 from gateway.intake.problems import ProblemError
+from tests.turns import turns_of_others
 
 
 class Connection:
@@ -31,18 +32,9 @@ async def read(body: bytes) -> Any:
 
 
 async def test_others_have_their_turns_while_a_long_body_is_read() -> None:
-    turns = 0
-
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    waiting = asyncio.create_task(others())
-    await read(orjson.dumps(["x"] * (MAX_VALUES - 1)))
-    waiting.cancel()
-    assert turns > 1
+    async with turns_of_others() as turns:
+        await read(orjson.dumps(["x"] * (MAX_VALUES - 1)))
+    assert turns.count > 1
 
 
 async def test_as_many_values_are_taken_as_long_category_maps_have() -> None:

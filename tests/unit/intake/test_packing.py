@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +11,7 @@ from gateway.intake.encoding import PIECE, Gunzip
 from gateway.intake.framing import framer_for
 from gateway.intake.problems import ProblemError
 from gateway.intake.spool import Spool
+from tests.turns import turns_of_others
 
 HEAD = b"\x1f\x8b\x08\x00" + bytes(6)
 EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"
@@ -27,17 +27,7 @@ async def stored(start: bytes, filling: bytes) -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize(("start", "filling"), [(HEAD, EMPTY_BLOCK), (NAMED, b"x")], ids=["empty blocks", "a name"])
 async def test_a_compressed_body_that_holds_nothing_leaves_others_their_turns(start: bytes, filling: bytes) -> None:
-    turns = 0
-
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    waiting = asyncio.create_task(others())
-    async with Spool(None) as spool:
+    async with Spool(None) as spool, turns_of_others() as turns:
         with pytest.raises(ProblemError, match="malformed_encoding"):
             await pack(stored(start, filling), Gunzip(2**31), framer_for("application/json", None), spool)
-    waiting.cancel()
-    assert turns > 1
+    assert turns.count > 1
