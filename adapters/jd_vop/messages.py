@@ -34,6 +34,9 @@ TYPES = ",".join(sorted((*REREADS, AREA_CHANGE), key=int))
 LONGEST_LOOSE, LONGEST_WHOLE = 1024 * 1024, 1000
 """Bytes of an answer, and digits of a number in it, that are read though it is not JSON to the letter."""
 
+MOST_LOOSE = 20_000
+"""Brackets and commas of such an answer, those in texts included: every value stands behind one of them."""
+
 GONE = ("不存在", "已删除", "已被删除", "已经删除")
 """Words of a refusal to delete a message because it is deleted."""
 
@@ -61,7 +64,7 @@ def _read_loosely(reply: sdk.Reply) -> list[sdk.Message]:
     characters and halves of characters stay in it, for `follow_ups` to refuse it alone; of names given twice the last
     counts.
     """
-    if len(reply.body) > LONGEST_LOOSE:
+    if len(reply.body) > LONGEST_LOOSE or sum(map(reply.body.count, (b",", b"[", b"{"))) > MOST_LOOSE:
         return []
     try:
         value = json.loads(reply.body.decode(errors="replace"), strict=False, parse_int=_whole)

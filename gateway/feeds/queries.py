@@ -1,6 +1,7 @@
 """SQL of the chunk transaction.
 
-Lock order: partition's offset, chunk, feed (key share), horizon (shared), keys by (sku, area), marks by sku.
+Lock order: partition's offset, chunk, feed (key share), horizon (shared), keys that it creates by (sku, area), keys
+that there were by (sku, area), marks by sku.
 
 Every statement names its locks. A failed or repeated transaction repeats the whole chunk.
 """
@@ -113,13 +114,13 @@ KEYS_OF_SKUS = """
 """
 
 # Every row is locked: what a feed that is older creates afterwards is kept by the mark of its sku. A key that the feed
-# named itself keeps what became of it: which area a rejected record means is not known.
+# named itself keeps what became of it, where there are areas: which of them a rejected record means is not known.
 SEE_KEYS = """
     INSERT INTO feed_state AS s (facet, supplier, version, seen, sku, area)
     SELECT $1::text::"char", $2, 0, $3, k.* FROM json_to_recordset($4::json) AS k (sku text, area text)
     ON CONFLICT (facet, supplier, sku, area) DO UPDATE
        SET seen = EXCLUDED.seen, seen_outcome = 'r'
-     WHERE s.seen < EXCLUDED.seen
+     WHERE s.seen < EXCLUDED.seen OR (s.seen = EXCLUDED.seen AND s.area = '')
 """
 
 MARK_SKUS = """

@@ -154,7 +154,7 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem(
         "markup_too_complex",
         422,
-        "A text holds more HTML than can be cleaned, or leaves too much of it open.",
+        "The texts hold more HTML than can be cleaned, or leave too much of it open.",
         "文本中的 HTML 标签过多或未闭合，无法清洗。",
     ),
     Problem(

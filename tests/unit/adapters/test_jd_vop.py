@@ -79,7 +79,7 @@ async def test_a_message_that_is_no_json_is_refused_alone(odd):
         adapter.follow_ups(refused)
 
 
-@pytest.mark.parametrize("odd", [b'{"id":1,"ty', b"[" * 9000 + b"]" * 9000])
+@pytest.mark.parametrize("odd", [b'{"id":1,"ty', b"[" * 9000 + b"]" * 9000, b"0," * 60_000 + b"0"])
 async def test_a_pool_that_cannot_be_read_is_no_empty_pool(odd):
     with pytest.raises(sdk.ContractError):
         await Adapter(Options()).fetch(Pool(odd, SOUND), "feeds")
