@@ -76,9 +76,7 @@ def test_what_is_no_list_of_skus_is_refused(listed: object) -> None:
         pulls._skus(REPLY, listed)
 
 
-@pytest.mark.parametrize(
-    ("listed", "odd"), [([1, "2,3"], "2,3"), (["", 1], '""'), (["1", [2]], "[2]"), ([1, None], "null"), ("1,x", "x")]
-)
+@pytest.mark.parametrize(("listed", "odd"), [([1, "2,3"], "2,3"), (["", 1], '""'), ([1, None], "null"), ("1,x", "x")])
 def test_among_skus_what_is_none_is_handed_on_in_words(listed: object, odd: str) -> None:
     assert sorted(pulls._skus(REPLY, listed)) == sorted(["1", odd])
 
