@@ -45,6 +45,7 @@ _HIDDEN_PER_QUARTER = 8
 
 # A text that is no longer, with no more brackets, takes a millisecond at the worst, whatever it is made of.
 _SHORT, _FEW = 8_192, 64
+
 _CLEANER = nh3.Cleaner()
 
 

@@ -182,14 +182,12 @@ def _rejected(error: Exception, record: RawRecord, rules: Rules) -> Rejection:
     match error:
         case InvalidMessageError() if _declared(error.issues):
             issues = (rules.pulled and _cut_off(record)) or _told(error.issues, record)
-            return Rejection(issues, skus_of(record.raw, pulled=rules.pulled))
         case ContractError():
-            issue = Issue("contract_error", actual=str(error)[:200])
-            return Rejection((issue,), skus_of(record.raw, pulled=rules.pulled))
+            issues = (Issue("contract_error", actual=str(error)[:200]),)
         case _:
             log.error("record.failed", facet=rules.facet, line=record.line, exc_info=error)
-            issue = Issue("processing_failed", actual=type(error).__name__)
-            return Rejection((issue,), skus_of(record.raw, pulled=rules.pulled))
+            issues = (Issue("processing_failed", actual=type(error).__name__),)
+    return Rejection(issues, skus_of(record.raw, pulled=rules.pulled))
 
 
 def _without(

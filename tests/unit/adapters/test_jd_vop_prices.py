@@ -56,13 +56,18 @@ def test_where_no_rate_is_told_the_tax_itself_tells_the_basis() -> None:
     assert isinstance(read(PriceBasis.GROSS, net, net, None, Decimal(0)), sdk.Item)
 
 
+def taxed(net: Decimal, rate: int) -> tuple[Decimal, tuple[tuple[Decimal, PriceBasis, PriceBasis], ...]]:
+    """The tax on a net price, and what each kind of contract fixes: the price, its basis, and the other one."""
+    tax = (net * rate / 100).quantize(CENT, ROUND_HALF_UP)
+    return tax, ((net, PriceBasis.NET, PriceBasis.GROSS), (net + tax, PriceBasis.GROSS, PriceBasis.NET))
+
+
 @given(net=st.decimals("0.01", "99999", places=2), rate=st.sampled_from([1, 3, 6, 9, 13, 16, 17]))
 def test_without_a_net_price_the_tax_tells_the_basis(net, rate):
-    tax = (net * rate / 100).quantize(CENT, ROUND_HALF_UP)
-    for price, basis in ((net, PriceBasis.NET), (net + tax, PriceBasis.GROSS)):
+    tax, contracts = taxed(net, rate)
+    for price, basis, other in contracts:
         told = f'"price":{price},"tax":{rate},"taxPrice":{tax}'
         assert isinstance(read_row(basis, told), sdk.Item)
-        other = PriceBasis.GROSS if basis is PriceBasis.NET else PriceBasis.NET
         if rate * tax > 1 and tax > 4 * CENT:
             found = read_row(other, told)
             assert isinstance(found, sdk.Refusal)
@@ -71,9 +76,8 @@ def test_without_a_net_price_the_tax_tells_the_basis(net, rate):
 
 @given(net=st.decimals("0.01", "99999", places=2), rate=st.sampled_from([0, 1, 3, 6, 9, 13, 16, 17]))
 def test_without_a_rate_the_net_price_and_the_tax_tell_the_basis(net, rate):
-    tax = (net * rate / 100).quantize(CENT, ROUND_HALF_UP)
-    for price, basis in ((net, PriceBasis.NET), (net + tax, PriceBasis.GROSS)):
+    tax, contracts = taxed(net, rate)
+    for price, basis, other in contracts:
         told = f'"price":{price},"nakedPrice":{net},"taxPrice":{tax}'
         assert isinstance(read_row(basis, told), sdk.Item)
-        other = PriceBasis.GROSS if basis is PriceBasis.NET else PriceBasis.NET
         assert isinstance(read_row(other, told), sdk.Item if tax <= 2 * CENT else sdk.Refusal)
