@@ -9,6 +9,7 @@ chunk in parts, of one part. Times are of the thread: a machine that is not alon
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import math
 import time
@@ -20,19 +21,23 @@ from functools import partial
 from typing import Any
 
 import orjson
+from aiohttp.test_utils import make_mocked_request
 
-from adapters.jd_vop import product, replies
+from adapters.jd_vop import areas, product, replies
 from adapters.native import Adapter
 from gateway import sdk
 from gateway.deadletters.fingerprint import kind_of
+from gateway.deadletters.patch import diff
 from gateway.feeds.apply import PART
 from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
 from gateway.feeds.decide import Decisions, Entry, decide
+from gateway.feeds.named import _Members
 from gateway.feeds.normalise import Result, Rules, normalise, normalise_some, skus_of
 from gateway.feeds.process import batches
 from gateway.intake.encoding import PIECE, Gunzip
 from gateway.intake.framing.json_document import JsonFramer
 from gateway.intake.framing.ndjson import NdjsonFramer
+from gateway.intake.media_type import media_type_of
 from gateway.intake.parameters import KEY
 from gateway.intake.reads import REPORTED
 from gateway.intake.signature import signed_head
@@ -190,6 +195,11 @@ def _markup() -> Iterable[Dimension]:
     yield Dimension("markup", "formatting × blocks", many, run, 2_000)
     attributes = lambda n: _product(description="<a " + " ".join(f"a{k}" for k in range(n)) + ">")  # noqa: E731
     yield Dimension("markup", "attributes", attributes, run, 3_000)
+    hidden = "<x " + "a " * 250 + ">"
+    yield Dimension("markup", "attributes left out", _of("description", hidden), run, 200_000 // len(hidden) // 8)
+    for name, piece in {"many texts": "<p>x</p>", "many open texts": "<i>", "many references": "<b>&a</b>"}.items():
+        texts = lambda n, piece=piece: _product(attributes={f"a{k}": (piece * 300)[:2_000] for k in range(n)})  # noqa: E731
+        yield Dimension("markup", name, texts, run, 60)
 
 
 def _records() -> Iterable[Dimension]:
@@ -219,7 +229,13 @@ def _records() -> Iterable[Dimension]:
         too_long = lambda n, piece=piece: b'{"a":[%b1]}' % (piece * n)  # noqa: E731
         yield Dimension("too long", name, too_long, kept, MAX_CARRIED // len(piece) // 8)
     yield Dimension("record", "brand", lambda n: "a/\u0323\u0301\ufdfa" * n, _whole(fold_brand), 60)
-    yield Dimension("record", "skus", lambda n: b'{"a":[%b1]}' % (b"1," * n), _whole(skus_of), 60_000)
+    yield Dimension(
+        "record", "skus", lambda n: b'{"a":[%b1]}' % (b"1," * n), _whole(partial(skus_of, pulled=False)), 60_000
+    )
+    asked = lambda n: sdk.Exchange(tuple(map(str, range(n))), {}).encode()  # noqa: E731
+    yield Dimension("record", "like an exchange", asked, price, 12_000)
+    lists = lambda n: sdk.Exchange((), {}, {"a": [[]] * n}).encode()  # noqa: E731
+    yield Dimension("record", "like a question", lists, kept, 100_000)
     yield Dimension("record", "amount", lambda n: "1" * n, _whole(lambda text: parse_decimal(text, places=2)), 120_000)
 
 
@@ -233,6 +249,9 @@ def _bodies() -> Iterable[Dimension]:
     for name, piece in {"one of lists": b"[],", "one of texts": b'"a","",', "one of rows": b'{"a":"b"},'}.items():
         long = lambda n, piece=piece: b'[{"a":[%b1]}]' % (piece * n)  # noqa: E731
         yield Dimension("body", name, long, _framed(JsonFramer), MAX_CARRIED // len(piece) // 9)
+    for name, one in {"one text": b'"%b"', "one of escapes": b'{"a":"%b"}', "one name": b'{"%b":1}'}.items():
+        escapes = lambda n, one=one: b"[%b]" % (one % (b"\\n" * n))  # noqa: E731
+        yield Dimension("body", name, escapes, _framed(JsonFramer), MAX_CARRIED // 2 // 9)
     yield Dimension("body", "lines", lambda n: b"\n" * n + b"1", _framed(NdjsonFramer), 60_000)
     yield Dimension("body", "one line", lambda n: b"x" * n, _framed(NdjsonFramer, 16), 60_000)
     yield Dimension("body", "gzip in bits", _gzip, _gunzipped, 20_000)
@@ -250,6 +269,10 @@ def _chunks() -> Iterable[Dimension]:
     for name, raw in {"unknown members": crowded, "nothing": b"{}", "no JSON": b'{"sku":"A","price":x}'}.items():
         chunk = lambda n, raw=raw: [RawRecord(line, raw) for line in range(n)]  # noqa: E731
         yield Dimension("normalise", name, chunk, _normalised, 125)
+    for size, piece in itertools.product((400, 2_000), ("<p>x</p>", "<i>")):
+        marked = lambda n, one=(piece * size)[:size]: [RawRecord(line, _product(description=one)) for line in range(n)]  # noqa: E731
+        run = partial(_normalised, facet=Facet.PRODUCT)
+        yield Dimension("normalise", f"{size} characters of {piece}", marked, run, 16)
     refused = lambda n: [  # noqa: E731
         Entry(line, line, crowded, normalise(NATIVE, RawRecord(line, crowded), _rules(Facet.PRICE)))
         for line in range(n)
@@ -259,9 +282,9 @@ def _chunks() -> Iterable[Dimension]:
     yield Dimension("report", "CSV", lambda n: _told(refused(n)), _reported(csv_rows), 125)
 
 
-def _normalised(raws: list[RawRecord]) -> Iterator[Callable[[], object]]:
-    rules = _rules(Facet.PRICE)
-    for batch in batches(raws):
+def _normalised(raws: list[RawRecord], facet: Facet = Facet.PRICE) -> Iterator[Callable[[], object]]:
+    rules = _rules(facet)
+    for batch in batches(raws, products=facet is Facet.PRODUCT):
         left = batch
         while left:
             found: list[Result] = []
@@ -295,26 +318,51 @@ def _others() -> Iterable[Dimension]:
     }
     yield Dimension("header", "signatures", signature, _whole(lambda given: signed_head(given, now=0.0)), 1_000)
     yield Dimension("header", "idempotency key", lambda n: "k" * n, _whole(KEY.fullmatch), 1_000)
+    for name, piece in {"quotes": ';"', "parameters": ";a=b", "continued": ';x*0="a;"'}.items():
+        written = lambda n, piece=piece: make_mocked_request("POST", "/", {"Content-Type": "a/b" + piece * n})  # noqa: E731
+        yield Dimension("header", f"content type {name}", written, _whole(media_type_of), 4)
+        yield Dimension("header", f"long content type {name}", written, _whole(media_type_of), 1_000)
     words = lambda n: "“'\"`「" * n + "a-1" * n  # noqa: E731
     kind = partial(kind_of.__wrapped__, stage="s", code="c")
     yield Dimension("letter", "words", words, _whole(lambda text: kind(path="/1" * 9, message=text)), 5_000)
     yield Dimension("letter", "path", lambda n: "/1" * n, _whole(lambda path: kind(path=path, message="")), 5_000)
+    for distinct in (1, 101, 1_000):
+        turned = lambda n, distinct=distinct: b",".join(b"%d" % (k % distinct) for k in range(n))  # noqa: E731
+        yield Dimension("letter", f"patch of {distinct}", turned, _whole(lambda raw: diff(raw, raw[::-1])), 2_000)
+    for name, filling in {"no name": b"\xff", "name": b"sku", "open name": b'sku:"\\', "blanks": b"sku "}.items():
+        nameless = lambda n, filling=filling: filling * n  # noqa: E731
+        yield Dimension("letter", name, nameless, _whole(_Members.of), MAX_RECORD // len(filling) // 9)
     skus = lambda n: sdk.Exchange(tuple(map(str, range(n))), {"a": b"{}"}).encode()  # noqa: E731
-    yield Dimension("exchange", "skus", skus, _whole(decode_exchange), 2_000)
+    yield Dimension("exchange", "skus", skus, _whole(decode_exchange), 120)
     told = lambda text: {"success": False, "resultMessage": text}  # noqa: E731
     said = lambda text: replies.envelope("get_sell_price", told(text))  # noqa: E731
     words_of = _whole(lambda answer: (answer.barred, answer.words))
     yield Dimension("jd_vop", "blanks", lambda n: said("skuId" + " " * n), words_of, 10_000)
     yield Dimension("jd_vop", "lists", lambda n: said("skuId[" * n), words_of, 10_000)
-    for piece in ("<a ", "<!--", "<td><a b='", "<tr><td>a<td>b", "&#", "</a ", "<![CDATA[", "<a b=c d"):
+    for name, text in {"dots": ".", "names": "a."}.items():
+        path = lambda n, text=text: f"http://{text * n} x"  # noqa: E731
+        yield Dimension("jd_vop", f"address of {name}", path, _whole(lambda path: product._address(path, "h")), 2_000)
+    yield Dimension("jd_vop", "zeros of an area", lambda n: "_0" * n + "x", _whole(areas.bare), 2_000)
+    barred = lambda n: replies.envelope("check", {"resultMessage": "不存在12 " * n})  # noqa: E731
+    each = lambda answer: [(answer.bars(str(sku), "ab"), answer.words) for sku in range(100)]  # noqa: E731
+    yield Dimension("jd_vop", "words for each sku", barred, _whole(each), 400)
+    for piece in ("<td>x", "<a ", "<!--", "<td><a b='", "<tr><td>a<td>b", "&#", "</a ", "<![CDATA[", "<a b=c d"):
         table = lambda n, piece=piece: (piece * n)[:200_000]  # noqa: E731
         yield Dimension("jd_vop", f"parameters {piece}", table, _whole(product._parameters), 200_000 // len(piece) // 8)
     decoded = _whole(sdk.decode_reply)
     long_number = lambda n: sdk.Reply("x", 200, {}, b'{"a":%b}' % (b"9" * n))  # noqa: E731
     yield Dimension("reply", "digits", long_number, decoded, 20_000)
-    for name, row in {"lists": b"[],", "texts": b'"[",', "rows": b'{"sku":"1","price":1.50},'}.items():
+    for name, row in {
+        "lists": b"[],",
+        "texts": b'"[",',
+        "rows": b'{"sku":"1","price":1.50},',
+        "decimals": b"1.5,",
+    }.items():
         said_at_once = lambda n, row=row: sdk.Reply("x", 200, {}, b'{"a":[%b1]}' % (row * n))  # noqa: E731
         yield Dimension("reply", name, said_at_once, decoded, 2**20 // len(row) // 8)
+
+    names = lambda n: sdk.Reply("x", 200, {}, b"{%b}" % b",".join(b'"%d":1' % k for k in range(n)))  # noqa: E731
+    yield Dimension("reply", "names", names, decoded, 10_000)
 
 
 DIMENSIONS = (*_markup(), *_records(), *_bodies(), *_chunks(), *_others())

@@ -19,12 +19,14 @@ BELOW: Mapping[int, str] = {0: "get_province", 1: "get_city", 2: "get_county", 3
 LEVELS = len(BELOW)
 
 _NUMBER = re.compile(r"[0-9]{1,10}")
+_ZEROS = re.compile(r"(?:0_)++")
 _ID = re.compile(rf"{_NUMBER.pattern}(?:_{_NUMBER.pattern}){{0,{LEVELS - 1}}}")
 
 
 def bare(area: str) -> str:
     """An area without the zeros that stand for levels it does not have: VOP appends one to what was asked."""
-    return re.sub(r"(_0)+$", "", area)
+    zeros = _ZEROS.match(area[::-1])  # sought from the start, each zero would be one more place to begin at
+    return area[: len(area) - zeros.end()] if zeros else area
 
 
 def way_to(level: int, number: str, known: Sequence[str]) -> str | None:

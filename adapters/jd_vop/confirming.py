@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from adapters.jd_vop import replies
 from adapters.jd_vop.pulls import together
+from adapters.jd_vop.rows import Row
 from gateway import sdk
 
 SOLD = {"1": True, "0": False}
@@ -35,9 +36,9 @@ async def still_sold(http: sdk.Http, skus: Sequence[str]) -> frozenset[str]:
 def _states(reply: sdk.Reply, answer: replies.Answer) -> dict[str, bool]:
     """Whether each sku is sold; one that is told in two ways, or not in the words of the interface, is left out."""
     told: dict[str, set[bool | None]] = {}
-    for row in answer.result if isinstance(answer.result, list) else [None]:
-        if not isinstance(row, dict):
+    for members in answer.result if isinstance(answer.result, list) else [answer.result]:
+        if not isinstance(members, dict):
             raise replies.unpromised(reply, "no list of states")
-        state = SOLD.get(replies.told(row.get("saleState")) or "")
-        told.setdefault(replies.told(row.get("skuId")) or "", set()).add(state)
+        row = Row(members, ())
+        told.setdefault(row.sku, set()).add(SOLD.get(replies.told(row.get("saleState")) or ""))
     return {sku: True in states for sku, states in told.items() if len(states) == 1 and None not in states}

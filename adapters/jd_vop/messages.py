@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json  # noqa: TID251 - reads what the decoder refuses: one message must not hold up the others
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.jd_vop import areas, replies
-from adapters.jd_vop.pulls import together
+from adapters.jd_vop.pulls import SKU, together
+from adapters.jd_vop.rows import Row
 from gateway import sdk
 from schemas.catalog import Facet
 
@@ -29,6 +31,12 @@ AREA_CHANGE = "50"
 TYPES = ",".join(sorted((*REREADS, AREA_CHANGE), key=int))
 """Types that are fetched; messages about orders stay for those who wait for them."""
 
+LONGEST_LOOSE, LONGEST_WHOLE = 1024 * 1024, 1000
+"""Bytes of an answer, and digits of a number in it, that are read though it is not JSON to the letter."""
+
+MOST_LOOSE = 20_000
+"""Brackets and commas of such an answer, those in texts included: every value stands behind one of them."""
+
 GONE = ("不存在", "已删除", "已被删除", "已经删除")
 """Words of a refusal to delete a message because it is deleted."""
 
@@ -36,19 +44,49 @@ GONE = ("不存在", "已删除", "已被删除", "已经删除")
 async def fetch(http: sdk.Http) -> list[sdk.Message]:
     """What waits. An element that is no message has the id and type "" and is left to `follow_ups` to refuse."""
     reply = await http.call(sdk.Request("message_get", form={"type": TYPES}))
-    answer = replies.read(reply)
+    try:
+        answer = replies.read(reply)
+    except sdk.ContractError:
+        if found := _read_loosely(reply):
+            return found
+        raise
     if answer.empty:
         return []
     if not isinstance(answer.result, list):
         raise replies.unpromised(reply, "no list of messages")
-    return [_message(each) for each in answer.result]
+    return [_message(each, sdk.encode(each)) for each in answer.result]
 
 
-def _message(element: Any) -> sdk.Message:
-    members = element if isinstance(element, dict) else {}
-    return sdk.Message(
-        replies.told(members.get("id")) or "", replies.told(members.get("type")) or "", sdk.encode(element)
-    )
+def _read_loosely(reply: sdk.Reply) -> list[sdk.Message]:
+    """Messages of an answer that is JSON but for what single ones hold; none where it is not.
+
+    A pool brings a message again until it is deleted, so one that is no JSON would hold up all others. Control
+    characters and halves of characters stay in it, for `follow_ups` to refuse it alone; of names given twice the last
+    counts.
+    """
+    if len(reply.body) > LONGEST_LOOSE or sum(map(reply.body.count, (b",", b"[", b"{"))) > MOST_LOOSE:
+        return []
+    try:
+        value = json.loads(reply.body.decode(errors="replace"), strict=False, parse_int=_whole)
+        answer = replies.envelope(reply.operation, value)
+    except (ValueError, RecursionError):
+        return []
+    if answer is None or answer.fault or not isinstance(answer.result, list):
+        return []
+    return [_message(each, json.dumps(each).encode()) for each in answer.result]
+
+
+def _whole(digits: str) -> int | str:
+    return int(digits) if len(digits) < LONGEST_WHOLE else digits
+
+
+def _message(element: Any, raw: bytes) -> sdk.Message:
+    members = {name.strip(): told for name, told in element.items()} if isinstance(element, dict) else {}
+    return sdk.Message(_word(members.get("id")), _word(members.get("type")), raw)
+
+
+def _word(given: Any) -> str:
+    return (replies.told(given) or "").encode(errors="replace").decode()
 
 
 def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp, ...]:
@@ -61,6 +99,8 @@ def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp
         raise _unknown(message, "a type that is not known", sdk.UnknownMessageError)
     try:
         content = replies.stripped(sdk.members(message.raw)).get("result")
+        if isinstance(content, str) and sdk.whole_json(content.encode()):
+            content = replies.stripped(sdk.decode(content.encode()))
     except (sdk.InvalidMessageError, ValueError) as error:
         raise _unknown(message, str(error)) from error
     if not isinstance(content, dict):
@@ -68,8 +108,8 @@ def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp
     if message.type == AREA_CHANGE:
         parent = _changed(message, content, known)
         return () if parent is None else (sdk.RereadAreas(parent),)
-    sku = replies.told(content.get("skuId"))
-    if sku is None or not sku.isdecimal():
+    sku = Row(content, ()).sku
+    if not SKU.fullmatch(sku):
         raise _unknown(message, f"{WIDER[message.type]}: sweep" if message.type in WIDER else "no sku")
     return (sdk.Reread(sku, REREADS[message.type]),)
 

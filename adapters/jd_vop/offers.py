@@ -35,6 +35,9 @@ TRUSTED, ECHOED = 50, 100
 ROUNDING = Decimal("0.02")
 """What two amounts of one price may differ by, each rounded for itself."""
 
+ROUNDED_TAX = 1
+"""Rate times tax up to which a tax, rounded to 0.01, does not tell of which of the two prices it is."""
+
 UNSALEABLE, NOT_OFFERED = "不可售", "无购买权限"
 
 _DAYS = re.compile(r"([0-9]{1,3})\s*天?")
@@ -44,9 +47,9 @@ def prices(exchange: sdk.Exchange, basis: PriceBasis) -> Iterator[sdk.Item | sdk
     """What each sku costs; one without a row has no price."""
     answer = answer_of(exchange, "get_sell_price")
     rows = rows_of(exchange, "get_sell_price", answer)
+    strange = not rows.keys() <= set(exchange.skus)  # a row of goods that nobody asked about may be anybody's
     for sku in exchange.skus:
-        unnamed = sku not in rows and "" in rows  # a row of an unknown sku may be its own
-        if unnamed or (answer.nothing and not answer.bars(sku, exchange.skus)):
+        if (sku not in rows and strange) or (answer.nothing and not answer.bars(sku, exchange.skus)):
             yield not_answered(sku, "get_sell_price")
             continue
         row = rows.get(sku) or Row({}, ("replies", "get_sell_price"))
@@ -57,33 +60,35 @@ def prices(exchange: sdk.Exchange, basis: PriceBasis) -> Iterator[sdk.Item | sdk
 def _price(sku: str, row: Row, basis: PriceBasis) -> PriceFacts:
     price, gross = row.amount("price"), basis is PriceBasis.GROSS
     quoted = price or None  # 0 is no price
-    net, tax_rate, tax = row.amount("nakedPrice"), row.percent("tax"), row.amount("taxPrice")
-    _contradict(row, quoted, net, basis, tax=tax if net is None or tax_rate is None else net * tax_rate / 100)
+    net, tax_rate, tax_amount = row.amount("nakedPrice"), row.percent("tax"), row.amount("taxPrice")
+    told = _basis(quoted, net=net, rate=tax_rate, tax=tax_amount)
+    if told not in (None, basis):
+        expected = f"as options.price_basis {basis} has it; it looks {told}"
+        row.refuse("contract_error", "price" if net is None else "nakedPrice", expected)
     return PriceFacts(
         sku=sku,
         quote=Quote.QUOTED if quoted else Quote.NO_QUOTE,
         agreement_price=quoted if gross else None,
         net_price=net if gross else quoted,
         tax_rate=tax_rate,
-        tax_amount=tax,
+        tax_amount=tax_amount,
         market_price=row.amount("marketPrice"),
         public_price=row.amount("jdPrice"),
         basis=basis,
     )
 
 
-def _contradict(
-    row: Row, price: Decimal | None, net: Decimal | None, basis: PriceBasis, *, tax: Decimal | None
-) -> None:
-    """Refuse numbers that say that the contract's price is of the other basis than the supplier's row has it.
-
-    tax: by its rate, else as it was told.
-    """
+def _basis(
+    price: Decimal | None, *, net: Decimal | None, rate: Decimal | None, tax: Decimal | None
+) -> PriceBasis | None:
+    """Which price the contract fixes, as the other numbers have it; None where they leave it open."""
+    if net and rate:
+        tax = net * rate / 100
+    elif rate and tax and rate * tax > ROUNDED_TAX:
+        net = tax * 100 / rate
     if not price or not net or not tax or tax <= ROUNDING:
-        return
-    if (abs(price - net) < abs(price - net - tax)) is (basis is PriceBasis.GROSS):
-        other = PriceBasis.NET if basis is PriceBasis.GROSS else PriceBasis.GROSS
-        row.refuse("contract_error", "nakedPrice", f"as options.price_basis {basis} has it; it looks {other}")
+        return None
+    return PriceBasis.NET if abs(price - net) < abs(price - net - tax) else PriceBasis.GROSS
 
 
 def stock(exchange: sdk.Exchange) -> Iterator[sdk.Item | sdk.Refusal]:
@@ -123,8 +128,8 @@ def _counted(row: Row, num: int, skus: int) -> Decimal | None:
 def _stock(sku: str, row: Row, limit: Row, *, area: str, num: int, counted: Decimal | None) -> sdk.Item | sdk.Refusal:
     state = row.word("stockStateId", STATES)
     restricted = limit.word("isAreaRestrict", RESTRICTED)
-    told = row.members.get("areaId")
-    if told is not None and (not isinstance(told, str) or areas.bare(told.strip()) != area):
+    told = row.get("areaId")
+    if told not in (None, "") and (not isinstance(told, str) or areas.bare(told.strip()) != area):
         row.refuse("contract_error", "areaId", area)
     if row.issues or limit.issues or state is None:
         return sdk.Refusal(sku, (*row.issues, *limit.issues))
@@ -141,7 +146,7 @@ def _stock(sku: str, row: Row, limit: Row, *, area: str, num: int, counted: Deci
 
 def _days(row: Row) -> int | None:
     """Days until goods that are bookable arrive: their description is that number."""
-    found = _DAYS.fullmatch(str(row.members.get("stockStateDesc")).strip())
+    found = _DAYS.fullmatch(str(row.get("stockStateDesc")).strip())
     return int(found[1]) if found else None
 
 

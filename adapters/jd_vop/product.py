@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from html import unescape
 from itertools import islice
@@ -84,14 +84,30 @@ SECTIONS: Mapping[str, str] = {
 MODEL = "型号"
 """The parameter that is the model."""
 
+PARAMETERS = "规格参数"
+"""The name of parameters that are told without names."""
+
+CELLS, BREAKS = frozenset({"td", "th", "dt", "dd"}), frozenset({"br", "p", "div", "li"})
+"""Tags that begin a cell, and that keep two words of one apart."""
+
+BOUNDS = frozenset({("tr", False), ("tr", True), ("table", True), ("dl", False), ("dl", True), ("dt", False)})
+"""Tags between two rows, of a table or of a list of terms; True for those that end something."""
+
 MAX_ATTRIBUTES, MAX_VALUE, MAX_MODEL, MAX_IMAGES = 500, 2000, 500, 100
 MAX_DESCRIPTION = 200_000
+MAX_ADDRESS = 2000
+
+MAX_TOKENS = 5_000
+"""Tags and texts that are read of a table of parameters: five hundred rows of two cells, each closed, have as many."""
+
+MAX_CELL = 4_000
+"""Characters that are read of a cell, twice as many as are kept; no number in it is longer than Python reads."""
 
 _ADDRESS = TypeAdapter(WebAddress)
 _BARCODE = re.compile(r"(?<![0-9A-Za-z])[0-9]{8,14}(?![0-9A-Za-z])")
 _CONTROLS = re.compile(f"[{CONTROLS}]")
 _TAX_CODE = re.compile(r"[0-9]{1,19}")
-_ABSOLUTE = re.compile(r"https?://[^/\s]+\.[^\s]+", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"https?://[^/\s][^/\s.]*+\.\S++", re.IGNORECASE)
 _PICTURE = re.compile(r"/?[\w./!~%+-]+\.(?:jpe?g|png|gif|webp|bmp|avif|dpg)", re.ASCII | re.IGNORECASE)
 
 
@@ -105,16 +121,15 @@ def products(exchange: sdk.Exchange, image_host: str) -> Iterator[sdk.Item | sdk
             yield not_answered(sku, "detail", answer.message)
             continue
         row = Row(answer.result if isinstance(answer.result, dict) else {}, ("replies", "detail", "result"))
-        if replies.told(row.members.get("sku", row.members.get("skuId"))) != sku:
+        if row.sku != sku:
             row.refuse("contract_error", "sku", sku)
         facts = _product(sku, row, _images(exchange, row, image_host))
         yield sdk.Item(facts) if facts and not row.issues else sdk.Refusal(sku, tuple(row.issues))
 
 
 def _product(sku: str, row: Row, images: tuple[str, ...]) -> ProductFacts | None:
-    spelt = _spelling(row)
-    attributes, description = _attributes(row, spelt), _description(row, spelt)
-    name, least = row.line("name"), row.count(spelt("LowestBuy"))
+    attributes, description = _attributes(row), _description(row)
+    name, least = row.line("name"), row.count("LowestBuy")
     tax_code = row.line("taxCode")
     if name is None and not row.issues:
         row.refuse("validation_failed", "name", "a name")
@@ -125,8 +140,8 @@ def _product(sku: str, row: Row, images: tuple[str, ...]) -> ProductFacts | None
     return ProductFacts(
         sku=sku,
         name=name,
-        brand_raw=row.line("brandName") or row.line(spelt("Brand")),
-        model=next((each.value[:MAX_MODEL] for each in attributes if each.name == MODEL), None),
+        brand_raw=row.line("brandName") or row.line("Brand"),
+        model=next(filter(None, (_bare(each.value)[:MAX_MODEL] for each in attributes if each.name == MODEL)), None),
         unit=row.label("saleUnit"),
         category_path=_category(row),
         attributes=attributes,
@@ -136,25 +151,15 @@ def _product(sku: str, row: Row, images: tuple[str, ...]) -> ProductFacts | None
         tax_code=tax_code,
         origin=row.line("productArea"),
         warranty=row.text("shouhou"),
-        packing_list=row.text("wareQD") or row.text(spelt("box_Contents")),
+        packing_list=row.text("wareQD") or row.text("box_Contents"),
         minimum_order_quantity=least or Decimal(1),
     )
 
 
-def _spelling(row: Row) -> Callable[[str], str]:
-    """How this answer spells a member of the documents, whose editions differ in case and underscores."""
-    spelt = {_plain(name): name for name in row.members}
-    return lambda name: name if name in row.members else spelt.get(_plain(name), name)
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", "").lower()
-
-
-def _description(row: Row, spelt: Callable[[str], str]) -> str | None:
+def _description(row: Row) -> str | None:
     """The introduction alone as it came, or followed by the long texts, each below its heading."""
     introduction = row.text("introduction")
-    sections = [(title, row.text(spelt(member))) for member, title in SECTIONS.items()]
+    sections = [(title, row.text(member)) for member, title in SECTIONS.items()]
     told = [f"<h3>{title}</h3>\n{_as_markup(text)}" for title, text in sections if text]
     if not told:
         return introduction
@@ -181,47 +186,70 @@ def _barcode(row: Row) -> str | None:
     return found[0] if found else None
 
 
-def _attributes(row: Row, spelt: Callable[[str], str]) -> tuple[Attribute, ...]:
-    told = [(name, row.text(spelt(member))) for member, name in DETAILS.items()]
+def _attributes(row: Row) -> tuple[Attribute, ...]:
+    told = [(name, row.text(member)) for member, name in DETAILS.items()]
     named = [(name, " ".join(value.split())) for name, value in told if value]
     pairs = [*_parameters(row.text("param") or ""), *((name, value) for name, value in named if value)]
     return tuple(Attribute(name=name, value=value[:MAX_VALUE]) for name, value in pairs)[:MAX_ATTRIBUTES]
 
 
 def _parameters(table: str) -> Sequence[tuple[str, str]]:
-    """Name and value of every row of a table that has both, however badly it is closed."""
-    rows = (tuple(" ".join(_CONTROLS.sub(" ", unescape(cell)).split()) for cell in row) for row in _rows(table))
-    pairs = ((row[0].rstrip(":： ")[:200], row[1]) for row in rows if len(row) >= 2)
-    return list(islice(((name, value) for name, value in pairs if name and value), MAX_ATTRIBUTES))
+    """Name and value of every row of a table that has both, however badly it is closed; a text without any as it is."""
+    told = [(_bare(name).rstrip(":： ")[:200], value) for row in _rows(table) for name, value in _pairs(row)]
+    named = list(islice(((name, value) for name, value in told if name and value), MAX_ATTRIBUTES))
+    text = "" if named else _bare(_legible(table[:MAX_CELL]))
+    return [(PARAMETERS, text)] if text else named
 
 
-def _rows(table: str) -> Iterator[list[str]]:
-    """The cells of every row; headings are no cells."""
-    cells: list[list[str]] = []
+def _pairs(row: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Names and values of a row of cells, each with the tag that began it: two or more pairs may stand in one row."""
+    cells = [text for tag, text in row if tag != "th"]
+    if len(cells) == 1:  # its name may be a heading
+        cells = [text for _, text in row]
+    if len(cells) % 2:
+        cells = [*cells[:1], " ".join(cells[1:])]
+    yield from zip(cells[::2], cells[1::2], strict=True)
+
+
+def _rows(table: str) -> Iterator[list[tuple[str, str]]]:
+    """The cells of every row, of a table or of a list of terms, each with the tag that began it."""
+    cells: list[tuple[str, list[str]]] = []
     inside = False
-    for token in sdk.read_markup(table):
+    for token in islice(sdk.read_markup(table), MAX_TOKENS):
         if isinstance(token, str):
             if inside:
-                cells[-1].append(token)
+                cells[-1][1].append(token)
             continue
-        if token.name == "tr" or (token.end and token.name == "table"):
-            yield ["".join(cell) for cell in cells]
+        if (token.name, token.end) in BOUNDS:
+            yield [(tag, _legible("".join(cell)[:MAX_CELL])) for tag, cell in cells]
             cells = []
-        elif token.name == "td" and not token.end:
-            cells.append([])
-        if token.name in ("td", "th", "tr", "table"):
-            inside = token.name == "td" and not token.end
-    yield ["".join(cell) for cell in cells]
+        if token.name in CELLS and not token.end:
+            cells.append((token.name, []))
+        if token.name in CELLS or token.name in ("tr", "table", "dl"):
+            inside = token.name in CELLS and not token.end
+        elif inside and token.name in BREAKS:
+            cells[-1][1].append(" ")
+    yield [(tag, _legible("".join(cell)[:MAX_CELL])) for tag, cell in cells]
+
+
+def _legible(text: str) -> str:
+    """A text of HTML on one line, as it is shown but for its markup."""
+    return " ".join(_CONTROLS.sub(" ", unescape(text)).split())
+
+
+def _bare(html: str) -> str:
+    """What a text says without its markup, for where none may stand."""
+    return " ".join("".join(token for token in sdk.read_markup(html) if isinstance(token, str)).split())
 
 
 def _images(exchange: sdk.Exchange, row: Row, image_host: str) -> tuple[str, ...]:
     """Absolute addresses, the main image first; those that are no addresses are left out."""
     listed = read("images", exchange.replies.get("images", b"null"))
-    images = [] if listed is None or listed in ("", {}) else listed
-    if not isinstance(images, list) or not all(isinstance(each, dict) for each in images):
+    images = [] if listed is None or listed in ("", {}) else [listed] if isinstance(listed, dict) else listed
+    if not isinstance(images, list):
         raise sdk.ContractError("images: expected a list", operation="sku_image", reply=exchange.replies["images"])
-    shown = sorted((each for each in images if replies.told(each.get("yn")) != "0"), key=_order)
-    paths = [row.members.get("imagePath"), row.members.get("image"), *(each.get("path") for each in shown)]
+    usable = (each for each in images if isinstance(each, dict) and replies.told(each.get("yn")) != "0")
+    paths = [row.get("imagePath"), row.get("image"), *(each.get("path") for each in sorted(usable, key=_order))]
     addresses = [_address(path.strip(), image_host) for path in paths if isinstance(path, str) and path.strip()]
     return tuple(dict.fromkeys(address for address in addresses if address))[:MAX_IMAGES]
 
@@ -232,7 +260,9 @@ def _order(image: Mapping[str, Any]) -> tuple[bool, int]:
 
 
 def _address(path: str, host: str) -> str | None:
-    """The address of a picture; None for a text that is none, such as a word."""
+    """The address of a picture; None for a text that is none, such as a word, or too long for one."""
+    if len(path) > MAX_ADDRESS:
+        return None
     if path.startswith("//"):
         path = f"https:{path}"
     if not _ABSOLUTE.fullmatch(path):

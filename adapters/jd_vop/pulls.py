@@ -29,6 +29,8 @@ _OK = 200
 SKU = re.compile(r"[0-9]{1,20}")
 """How skus look here."""
 
+_SKUS = re.compile(r"\s*+[0-9]{1,20}\s*+(?:,\s*+[0-9]{1,20}\s*+)*+")
+
 
 class Place(BaseModel):
     """Where in the list of all skus the next page stands: the cursor.
@@ -116,13 +118,23 @@ def _pages(reply: sdk.Reply, count: Any, *, empty: bool) -> int:
 
 
 def _skus(reply: sdk.Reply, listed: Any) -> list[str]:
-    """Skus of a list, or of a text that joins them by commas."""
+    """Skus of a list, or of a text that joins them by commas; one alone may be a number.
+
+    Among them, what is no sku is handed on in words: `read` refuses it alone, and the run says so.
+    """
     if listed is None or listed in ("", [], {}):
         return []
-    given = listed.split(",") if isinstance(listed, str) else listed
-    skus = [replies.told(each) or "" for each in given] if isinstance(given, list) else [""]
-    if not all(map(SKU.fullmatch, skus)):
-        raise replies.unpromised(reply, "a sku that is no number")
+    joined = replies.told(listed)
+    given = listed if joined is None else [each for each in joined.split(",") if each.strip()]
+    if not isinstance(given, list):
+        raise replies.unpromised(reply, "no list of skus")
+    if {int, str}.issuperset(map(type, given)):  # one look at all: there are tens of thousands
+        text = ",".join(map(str, given))
+        if _SKUS.fullmatch(text) and text.count(",") == len(given) - 1:
+            return [sku.strip() for sku in text.split(",")]
+    skus = [replies.told(each) or sdk.shown(each).strip() or '""' for each in given]
+    if not any(map(SKU.fullmatch, skus)):
+        raise replies.unpromised(reply, "no sku that is a number")
     return skus
 
 
@@ -131,7 +143,9 @@ def _digest(skus: Sequence[str]) -> str:
 
 
 async def read(http: sdk.Http, facet: Facet, skus: Sequence[str], area: str) -> list[sdk.Exchange]:
-    """Exchanges about all of these skus. Raises as `Http.call`."""
+    """Exchanges about all of these skus. Raises as `Http.call`, and ContractError for a sku that VOP cannot have."""
+    if odd := [sku for sku in skus if not SKU.fullmatch(sku)]:
+        raise sdk.ContractError(f"{sdk.shown(odd[0])} is no number, as skus are here.")
     match facet:
         case Facet.PRODUCT:
             return await _products(http, skus)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from gateway import sdk
@@ -59,7 +60,7 @@ EMPTY: Mapping[str, frozenset[str]] = {
     "get_sku": QUIET,
     "get_sku_by_page": QUIET,
     "sku_image": QUIET,
-    "message_get": QUIET,
+    "message_get": QUIET | {""},  # what waits is told again
     "message_del": DONE,  # it tells nothing
     "get_city": QUIET,
     "get_county": QUIET,
@@ -116,9 +117,12 @@ _NESTED = frozenset({dict, list})
 """What decoded JSON is nested of; its leaves are many, and none is looked at twice."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
-    """An envelope, opened. success: None where it does not say, False for all but a yes; code: "" for none."""
+    """An envelope, opened. success: None where it does not say, False for all but a yes; code: "" for none.
+
+    Its words are read once, however many skus are looked for in them.
+    """
 
     operation: str
     success: bool | None
@@ -136,7 +140,7 @@ class Answer:
         """Whether it says that there is nothing to tell of what was asked, of all or of goods that it names."""
         return self.empty and self.success is not None and (self._no or (self.code in DONE and bool(self.barred)))
 
-    @property
+    @cached_property
     def barred(self) -> frozenset[str]:
         """Numbers that its words name as not to be had under this contract; those that are skus count."""
         if self.operation not in OF_GOODS:
@@ -153,7 +157,7 @@ class Answer:
         """Whether it says that a sku of those asked about is not to be had: by its name, or alone and without names."""
         return sku in self.barred or (len(skus) == 1 and self.nothing and self._no and not self.names(skus))
 
-    @property
+    @cached_property
     def words(self) -> str:
         """Why, in the supplier's words on one line, whichever goods were asked about beside; else its code."""
         message = _NAMED.sub("", self.message)
@@ -166,16 +170,17 @@ class Answer:
     def fault(self) -> type[sdk.SupplierError] | None:
         """The class of what went wrong; None where it is an answer. What no table lists is a ContractError."""
         gateway = self.success is None or "token" in self.message.lower()
-        if fault := (GATEWAY if gateway else BUSINESS).get(self.code):
+        fault = (GATEWAY if gateway else BUSINESS).get(self.code)
+        if self._of_area and (fault is None or (fault is sdk.AuthError and not gateway)):
+            return sdk.AreaRefusedError  # whatever else the code says of goods, or of our rights
+        if fault:
             return fault
-        if self.nothing or self._yes:
-            return None
-        return sdk.AreaRefusedError if self._of_area else sdk.ContractError
+        return None if self.nothing or self._yes else sdk.ContractError
 
     @property
     def _of_area(self) -> bool:
         """Whether what it refuses is the area, whichever goods are asked about."""
-        if self.operation not in PLACED or not self.empty or re.search(r"(?<!\d)\d{6,}", self.message):
+        if self.operation not in PLACED or not self.empty or self.barred or re.search(r"\d{6,}", self.message):
             return False
         words = self.success is False and _PLACE.search(self.message) and not _GOODS.search(self.message)
         return self.code in AREA_REFUSED or bool(words)
@@ -201,7 +206,8 @@ def envelope(operation: str, value: Any) -> Answer | None:
         return None
     members = _named(value)
     code = told(members.get("resultCode")) or told(members.get("code")) or ""
-    success = _TRUTH.get(str(members.get("success")).strip().lower(), False)
+    said = members.get("success")
+    success = False if isinstance(said, dict | list) else _TRUTH.get(str(said).strip().lower(), False)
     message = (told(members.get("resultMessage", members.get("msg"))) or "")[:MAX_MESSAGE]
     return Answer(operation, success, code, message, members.get("result"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -20,16 +20,32 @@ T = TypeVar("T")
 PLACES = 6
 """Decimals of the finest amount that messages carry."""
 
+OF_ONE_VALUE = frozenset({"invalid_text", "number_out_of_range", "more_issues"})
+"""Faults of JSON that leave all but the values they stand in as it is: control characters, endless numbers, many."""
+
 _LINE, _LABEL, _TEXT = TypeAdapter(Line), TypeAdapter(Label), TypeAdapter(Text)
 
 
 @dataclass(slots=True)
 class Row:
-    """What a reply says of one sku. path: where it stands in the record; issues: what is wrong with what was read."""
+    """What a reply says of one sku. path: where it stands in the record; issues: what is wrong with what was read.
+
+    Members are found by the documents' names, whose editions differ in case and underscores.
+    """
 
     members: Mapping[str, Any]
     path: tuple[str | int, ...]
     issues: list[sdk.Issue] = field(default_factory=list)
+    _spelt: dict[str, str] = field(default_factory=dict)
+
+    def get(self, name: str) -> Any:
+        """A member as it came; None where there is none."""
+        return self.members.get(self._name(name))
+
+    @property
+    def sku(self) -> str:
+        """Whom it is about, `skuId` here and `sku` there; "" where it does not say."""
+        return replies.told(self.get("skuId")) or replies.told(self.get("sku")) or ""
 
     def amount(self, name: str) -> Decimal | None:
         """An amount in yuan; None where there is none: null, "", missing and everything below 0."""
@@ -49,8 +65,8 @@ class Row:
 
     def word(self, name: str, vocabulary: Mapping[str, T]) -> T | None:
         """What a code means. One that is not promised is an issue, never a guess."""
-        given = self.members.get(name)
-        code = str(given).lower() if isinstance(given, bool) else replies.told(given) or ""
+        given = self.get(name)
+        code = (str(given) if isinstance(given, bool) else replies.told(given) or "").lower()
         if code in vocabulary:
             return vocabulary[code]
         self.refuse("contract_error", name, f"one of {', '.join(vocabulary)}")
@@ -70,12 +86,21 @@ class Row:
 
     def refuse(self, code: str, name: str, expected: str) -> None:
         """Note that a member cannot be taken."""
+        name = self._name(name)
         actual = sdk.shown(self.members[name]) if name in self.members else ""
         self.issues.append(sdk.Issue(code, sdk.pointer(*self.path, name), actual, expected))
 
+    def _name(self, name: str) -> str:
+        """How this row spells a member; as the documents do where it has none such."""
+        if name in self.members:
+            return name
+        if not self._spelt:
+            self._spelt = {_plain(each): each for each in self.members}
+        return self._spelt.get(_plain(name), name)
+
     def _told(self, name: str) -> str | None:
         """Text of a member, also where it is a number or a list of them."""
-        given = self.members.get(name)
+        given = self.get(name)
         if isinstance(given, str):
             return given.strip()
         if given is None or given in ([], {}):
@@ -91,11 +116,15 @@ class Row:
         try:
             return model.validate_python(text, strict=True)
         except ValidationError as error:
-            self.refuse("validation_failed", name, error.errors(include_url=False)[0]["msg"][:200])
+            found = error.errors(include_url=False)[0]
+            if found["type"] == "string_pattern_mismatch":
+                self.refuse("invalid_text", name, "no control characters")
+            else:
+                self.refuse("validation_failed", name, found["msg"][:200])
             return None
 
     def _decimal(self, name: str, places: int) -> Decimal | None:
-        given = self.members.get(name)
+        given = self.get(name)
         text = "" if given is None else "?" if isinstance(given, (bool, list, dict)) else str(given).strip()
         try:
             amount = parse_decimal(text.removeprefix("-"), places=places) if text else None
@@ -106,6 +135,10 @@ class Row:
         else:
             return None if text.startswith("-") else amount
         return None
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def answer_of(exchange: sdk.Exchange, name: str, operation: str = "") -> replies.Answer:
@@ -129,7 +162,7 @@ def read(name: str, body: bytes, *steps: str) -> Any:
     """The JSON of a recorded reply, names without blanks at their ends. Raises InvalidMessageError, places included."""
     here = sdk.pointer("replies", name, *steps)
     try:
-        return replies.stripped(sdk.decode(body))
+        return replies.stripped(_decoded(name, body))
     except sdk.InvalidMessageError as error:
         issues = (sdk.Issue(each.code, here + each.path, each.actual, each.expected) for each in error.issues)
         raise sdk.InvalidMessageError(*issues) from error
@@ -137,23 +170,40 @@ def read(name: str, body: bytes, *steps: str) -> Any:
         raise sdk.InvalidMessageError(sdk.Issue("duplicate_key", here, expected=str(error))) from error
 
 
+def _decoded(name: str, body: bytes) -> Any:
+    """The JSON of a reply. What spoils single values alone is left to whoever reads them: it costs their rows."""
+    try:
+        return sdk.decode(body)
+    except sdk.InvalidMessageError as error:
+        if not {issue.code for issue in error.issues} <= OF_ONE_VALUE:
+            raise
+        return sdk.decode_reply(sdk.Reply(name, 200, {}, body))
+
+
 def rows_of(exchange: sdk.Exchange, name: str, answer: replies.Answer) -> dict[str, Row]:
-    """What an answer says of each sku, `skuId` here and `sku` there; "" has a row that names none, where there is one.
+    """What an answer says of each sku; "" has a row that names none, where there is one.
 
     A sku that is told of in two ways is refused. Raises ContractError for another shape.
     """
     if answer.empty:
         return {}
     rows: dict[str, Row] = {}
-    for index, element in enumerate(answer.result if isinstance(answer.result, list) else ()):
-        members = element if isinstance(element, dict) else {}
-        sku = replies.told(members.get("skuId", members.get("sku"))) or ""
-        row = rows.setdefault(sku, Row(members, ("replies", name, "result", index)))
-        if sku and row.members != members and not row.issues:
-            row.refuse("contract_error", "skuId" if "skuId" in members else "sku", "every sku once")
+    for place, element in _elements(answer.result):
+        found = Row(element if isinstance(element, dict) else {}, ("replies", name, "result", *place))
+        row = rows.setdefault(found.sku, found)
+        if found.sku and row.members != found.members and not row.issues:
+            row.refuse("contract_error", "skuId" if found.get("skuId") is not None else "sku", "every sku once")
     if not any(rows):
         raise _unpromised(name, exchange.replies[name], "every sku by its number")
     return rows
+
+
+def _elements(result: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """What a result lists, each with its place in it; one may stand there without a list."""
+    if isinstance(result, list):
+        yield from (((index,), each) for index, each in enumerate(result))
+    else:
+        yield (), result
 
 
 def _unpromised(name: str, body: bytes, what: str) -> sdk.ContractError:

@@ -8,7 +8,7 @@ from pathlib import Path
 LINES_AT_ONCE = 5_000
 
 _PRICE = (
-    '{"sku":"B%09d","area":"*","price":"%d.%02d","net_price":"%d.%02d","tax_rate":"13","tax_amount":"%d.07",'
+    '{"sku":"B%09d","area":"*","price":"%d.%02d","net_price":"%d.%02d","tax_rate":"13","tax_amount":"%d.%02d",'
     '"market_price":"%d.50","public_price":"%d.00","basis":"gross","version":%d}'
 )
 
@@ -27,12 +27,18 @@ _PRODUCT = (
 
 
 def price(index: int) -> bytes:
-    """One price row, some 210 bytes."""
+    """One price row, some 210 bytes; gross, net and tax fit each other."""
     gross = 100 + index * 7919 % 899_900
-    yuan, fen = divmod(gross, 100)
-    net, tax = yuan * 100 // 113, yuan * 13 // 113
-    row = (index, yuan, fen, net, fen, tax, yuan + 20, yuan + 10, 1 + index)
-    return (_PRICE % row).encode()
+    net = (200 * gross + 113) // 226  # fen, rounded
+    row = (
+        index,
+        *divmod(gross, 100),
+        *divmod(net, 100),
+        *divmod(gross - net, 100),
+        gross // 100 + 20,
+        gross // 100 + 10,
+    )
+    return (_PRICE % (*row, 1 + index)).encode()
 
 
 def product(index: int) -> bytes:

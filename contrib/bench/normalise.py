@@ -63,7 +63,7 @@ def take(facet: Facet, record: Callable[[int], bytes], runs: int) -> list[Pair]:
     records = [RawRecord(line, raw) for line, raw in enumerate(raws, 1)]
 
     def ours() -> None:
-        for batch in batches(records):  # as a chunk of a feed is normalised
+        for batch in batches(records, products=facet is Facet.PRODUCT):  # as a chunk of a feed is normalised
             normalise_some(adapter, batch, rules)
 
     def bare() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -20,7 +21,7 @@ from gateway.http.answers import PROBLEM_JSON, correlation
 from gateway.http.clients import client_of
 from gateway.http.problems import ProblemError, document
 from gateway.sdk.errors import ConfigError, GatewayError
-from gateway.sdk.wire import shown
+from gateway.sdk.wire import count_values, shown
 from gateway.sessions import NotOwnedError, NotPulledError
 from gateway.suppliers import TooManyKeysError, UnknownKeyError, UnknownSupplierError
 
@@ -33,6 +34,9 @@ OPERATOR_HEADER = "Mallgate-Operator"
 """Who holds the token, by their own word."""
 
 MAX_BODY = 16 * 1024 * 1024
+
+MAX_VALUES = 100_000
+"""Values in a body: ten category maps that are as long as may be."""
 
 MAX_PARAMETER = 1_000
 """Characters of a value in a path or a query: every identifier is shorter."""
@@ -110,8 +114,16 @@ async def refuse_unusable_text(request: web.Request, handler: Handler) -> web.St
 
 
 async def sent_json(request: web.Request) -> Any:
-    """The body as JSON. Raises ProblemError: malformed_json, or validation_failed for a control character in a text."""
-    body = await request.clone(client_max_size=MAX_BODY).read()
+    """The body as JSON, read in a thread: it may be long.
+
+    Raises ProblemError: malformed_json, or validation_failed for a control character in a text or too many values.
+    """
+    return await asyncio.to_thread(_decoded, await request.clone(client_max_size=MAX_BODY).read())
+
+
+def _decoded(body: bytes) -> Any:
+    if count_values(body, MAX_VALUES) > MAX_VALUES:
+        raise ProblemError("validation_failed", "The body holds too many values.", expected=f"at most {MAX_VALUES:,}")
     try:
         value = orjson.loads(body or b"{}")
     except orjson.JSONDecodeError as error:

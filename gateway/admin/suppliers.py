@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -93,7 +94,8 @@ class SupplierRoutes:
 
     async def apply(self, request: web.Request) -> web.Response:
         """Declare suppliers: all of the document or, when anything in it is wrong, none."""
-        declarations = parse(await sent_json(request), self._registry, datetime.now(CHINA).date())
+        document, today = await sent_json(request), datetime.now(CHINA).date()
+        declarations = await asyncio.to_thread(parse, document, self._registry, today)
         secrets = {
             each.config.supplier: {name: secret.get_secret_value() for name, secret in each.secrets.items()}
             for each in declarations

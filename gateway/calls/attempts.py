@@ -154,6 +154,7 @@ class Attempts:
         try:
             reply = await self._client.send(prepared)
             self._judge(reply)
+            await asyncio.sleep(0)  # whoever asked reads it once more: a long one in a turn of the loop of its own
         except BaseException as error:
             outcome = _row(error)[1]
             if isinstance(error, SupplierError):

@@ -44,7 +44,7 @@ async def reseal_(*, dry_run: Annotated[bool, Parameter(negative="")] = False, j
     3. Run this with the settings of step 2.
 
     4. Take the old key away once `mallgate check` says that nothing needs it: what was fed before may be read again
-    from Kafka, sealed with the old key, for 7 days.
+    from Kafka, sealed with the old key, for 7 days. Dead letters of stage feeds.read are replayed before, or never.
 
     It reads the database itself, with the keys of its own settings, whether gateways run or not. It can be stopped at
     any time and called again. What cannot be opened is named and stays as it is; the command ends with 1 then.

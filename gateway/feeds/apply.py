@@ -64,7 +64,7 @@ class Applier:
         found = await queries.peek_keys(connection, head, keys)
         if head.mode is Mode.VALIDATE:
             return Settled(await judge(found), [])
-        decisions = await _moved(connection, head, judge, keys, found.keys())
+        decisions = await _judge_and_move(connection, head, judge, keys, found.keys())
         return Settled(decisions, catalog_messages(head, decisions.publications, period))
 
     async def publish(self, connection: Connection, head: ChunkHead, settled: Settled) -> None:
@@ -112,7 +112,7 @@ class _Judging:
         return decisions
 
 
-async def _moved(
+async def _judge_and_move(
     connection: Connection,
     head: ChunkHead,
     judge: Callable[[Mapping[Key, KeyState]], Awaitable[Decisions]],

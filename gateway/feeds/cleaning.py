@@ -6,16 +6,16 @@ Which texts those are, the types of the schemas say (`schemas.base.Markup`); no 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
 from gateway.feeds.elements import ELEMENTS, WITHOUT_A_VALUE
-from gateway.feeds.markup import MAX_STEPS, MarkupTooComplexError, sanitised
+from gateway.feeds.markup import MAX_ATTRIBUTES, MAX_STEPS, Effort, MarkupTooComplexError, sanitised
 from gateway.sdk.errors import InvalidMessageError, Issue
-from gateway.sdk.markup import Tag, read_markup
+from gateway.sdk.markup import WITHOUT_MARKUP, Tag, names_in, read_markup
 from gateway.sdk.wire import legible
 from schemas.base import MayHoldMarkup, Model
 from schemas.catalog import Facts
@@ -42,6 +42,15 @@ _HANDLER = re.compile(
     re.IGNORECASE,
 )
 
+_PLAIN = re.compile(
+    rf"""(?:[^<]++|</?(?!(?:{"|".join(sorted(_TOLD | WITHOUT_MARKUP))})[ />])[a-z][a-z0-9]*+"""
+    r"""(?:[ ](?!on)[a-z][a-z-]*+="[^"<>]*+")*+[ ]?/?>)*+"""
+)
+"""Texts and tags as nearly all are written: where names are HTML's and no address acts, nothing of them is missed."""
+
+_ACTING = re.compile(r"[tTaA]:(?!//)")
+"""What `javascript:` and `data:` end in."""
+
 _OF_A_NAMESPACE = re.compile(r"[a-z][a-z0-9]*:[a-z][a-z0-9]*")
 """Elements that word processors leave behind, such as `o:p`."""
 
@@ -67,41 +76,44 @@ def cleaned(facts: Facts) -> tuple[dict[str, Any], tuple[Issue, ...]]:
     """
     changed: dict[str, Any] = {}
     warnings: list[Issue] = []
+    effort = Effort()
     values = facts.__dict__
     for field in _FIELDS.get(type(facts)) or _fields_of(type(facts)):
         value = values[field.name]
         if not value:
             continue
         if field.member is None:
-            text = _clean(value, f"/{field.name}", field.longest, warnings)
+            text = _clean(value, f"/{field.name}", field.longest, warnings, effort)
             if text is not value:
                 changed[field.name] = text
         elif any(map(_MARKUP.search, [getattr(each, field.member) for each in value])):
-            changed[field.name] = tuple(_clean_member(value, field, warnings))
+            changed[field.name] = tuple(_clean_member(value, field, warnings, effort))
     return changed, tuple(warnings)
 
 
-def _clean_member(models: tuple[Model, ...], field: _Field, warnings: list[Issue]) -> Iterator[Model]:
+def _clean_member(models: tuple[Model, ...], field: _Field, warnings: list[Issue], effort: Effort) -> Iterator[Model]:
     for place, model in enumerate(models):
         member = str(field.member)
-        text = _clean(getattr(model, member), f"/{field.name}/{place}/{member}", field.longest, warnings)
+        text = _clean(getattr(model, member), f"/{field.name}/{place}/{member}", field.longest, warnings, effort)
         yield model.model_copy(update={member: text})
 
 
-def _clean(text: str, path: str, longest: int, warnings: list[Issue]) -> str:
+def _clean(text: str, path: str, longest: int, warnings: list[Issue], effort: Effort) -> str:
     if _MARKUP.search(text) is None:
         return text
     html = _unwrapped(text)
+    names = names_in(html)
     try:
-        clean = sanitised(html)
+        clean = sanitised(html, names, effort)
     except MarkupTooComplexError as error:
-        expected = f"fewer than {MAX_STEPS:,} tags, each closed, of few attributes"
+        expected = f"fewer than {MAX_STEPS:,} tags in all texts of the record, each closed, of few attributes"
         raise InvalidMessageError(Issue("markup_too_complex", path, str(error), expected)) from error
     if len(clean) > longest:
         expected = f"at most {longest:,} characters once sanitised"
         raise InvalidMessageError(Issue("validation_failed", path, f"{len(clean):,} characters", expected))
-    if clean != text and (lost := _lost(html) + (["CDATA"] if html is not text else [])):
-        warnings.append(Issue("markup_removed", path, legible(", ".join(lost))))
+    lost = _lost(html, names) + (["CDATA"] if html is not text else []) if clean != text else []
+    if lost or not clean.strip():
+        warnings.append(Issue("markup_removed", path, legible(", ".join(lost) or "everything")))
     return clean
 
 
@@ -110,17 +122,18 @@ def _unwrapped(text: str) -> str:
     return text.replace(begin, "").replace(end, "") if begin in text else text
 
 
-def _lost(html: str) -> list[str]:
+def _lost(html: str, names: Collection[str]) -> list[str]:
     """What a reader would miss, in words; nothing where only layout is gone."""
     named: set[str] = set()
     words: dict[str, None] = {}
     swallowed = 0
-    for token in read_markup(html):
+    for token in _odd_tokens(html, names):
         if isinstance(token, str):
             continue
         if token.name in _TOLD:
             named.add(token.name)
-        named.update(next(filter(None, found)).lower() for found in _HANDLER.findall(token.attributes))
+        if token.attributes:
+            named.update(next(filter(None, found)).lower() for found in _HANDLER.findall(token.attributes))
         if not token.whole:
             swallowed += 0 if _is_silent(token.written) else len("".join(token.written.split()))
         elif len(words) < MOST_TOLD and _is_a_word(token):
@@ -128,13 +141,22 @@ def _lost(html: str) -> list[str]:
     return [*sorted(named), *words, *([f"{swallowed:,} characters of text"] if swallowed else [])]
 
 
+def _odd_tokens(html: str, names: Collection[str]) -> Iterator[str | Tag]:
+    """The texts and tags of which a reader may miss something; others are left out, as far as that is cheap to see."""
+    if _ACTING.search(html) or not ELEMENTS.issuperset(names):
+        return read_markup(html)
+    return read_markup(html, _PLAIN)
+
+
 def _is_a_word(tag: Tag) -> bool:
     """Whether what reads as a tag was none: an address in brackets, or the middle of `5<T and T>40`."""
     if tag.name not in ELEMENTS:
         return not _OF_A_NAMESPACE.fullmatch(tag.name)
+    if not tag.attributes:
+        return False
     if tag.end:
         return any(map(str.isalnum, tag.attributes))
-    alone = (each.lower() for each in tag.each_attribute() if "=" not in each)
+    alone = (each.lower() for each in tag.each_attribute(MAX_ATTRIBUTES) if "=" not in each)
     return any(
         each not in WITHOUT_A_VALUE and not each.startswith("data-") and any(map(str.isalnum, each)) for each in alone
     )

@@ -229,6 +229,9 @@ def _reject(decisions: Decisions, entry: Entry, stage: str, issues: tuple[Issue,
     refused = Refused(entry, stage, issues, skus)
     decisions.add(Outcome.REJECTED)
     decisions.refused.append(refused)
+    for key in ((sku, "") for sku in skus):  # where a facet knows no areas the sku is the key
+        if key in decisions.states:
+            decisions.states[key] = (decisions.states[key][0], Outcome.REJECTED)
     row = _row(entry, refused.sku, Outcome.REJECTED, issues)
     # Of several, so that a full feed need not take it for a record of which nobody knows whom it concerns.
     decisions.problems.append(row if len(skus) < 2 else {**row, "skus": list(skus)})

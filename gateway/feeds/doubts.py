@@ -23,6 +23,8 @@ TOLERANCE = Decimal("0.02")
 def price_doubts(facts: PriceFacts) -> tuple[Issue, ...]:
     """What is odd about a price. Raises InvalidMessageError for a rate that is a fraction: percent was meant."""
     rate, net, gross, tax = facts.tax_rate, facts.net_price, facts.agreement_price, facts.tax_amount
+    if _is_consistent(rate, net, gross, tax):  # nearly always
+        return ()
     if facts.quote is Quote.NO_QUOTE:
         return (Issue("no_price", "/price"), *_rate_doubts(rate))
     if rate is None and net is None:
@@ -34,6 +36,17 @@ def price_doubts(facts: PriceFacts) -> tuple[Issue, ...]:
             words = f"a net price of at most {gross}" if expected is None else f"about {expected.normalize():f}"
             return (*found, Issue("price_mismatch", "/price", f"{gross} gross, {net} net", words))
     return found if tax is None or rate is None else (*found, *_tax_doubts(tax, rate, net=net, gross=gross))
+
+
+def _is_consistent(rate: Decimal | None, net: Decimal | None, gross: Decimal | None, tax: Decimal | None) -> bool:
+    """Whether all that a price needs is told and fits; False says nothing."""
+    if rate is None or net is None or gross is None:
+        return False
+    factor = RATES.get(rate)
+    if factor is None:
+        return False
+    expected = net * factor
+    return abs(expected - gross) <= TOLERANCE and (tax is None or abs(expected - net - tax) <= TOLERANCE)
 
 
 def _rate_doubts(rate: Decimal | None) -> tuple[Issue, ...]:

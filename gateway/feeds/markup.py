@@ -2,27 +2,30 @@
 
 The cleaner is a full HTML parser. Its time grows with the square of what stays open: each tag walks the elements around
 it, and each block of text has the formatting that was never closed built anew. So the text is read first for its tags
-alone; only tags that the cleaner keeps reach it, and no more of them than it parses in a few milliseconds.
+alone; only tags that the cleaner keeps reach it, and no more of them than it parses in a few milliseconds. A short text
+of few tags, all of them such, is not read first: its square is small.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import nh3
 
 from gateway.sdk.errors import GatewayError
-from gateway.sdk.markup import Tag, read_markup
+from gateway.sdk.markup import WITHOUT_MARKUP, Tag, read_markup
 
 MAX_STEPS = 4_000
-"""Steps of the longest cleaning, about 5 µs each: see `_Cost`."""
+"""Steps that cleaning the texts of one record may take, about 5 µs each: see `_Cost`."""
 
 MAX_ATTRIBUTES = 100
 """Attributes of one tag."""
 
 KEPT = frozenset(nh3.ALLOWED_TAGS)
 """Tags that stay; of others only the content does."""
+
+_SIMPLE = KEPT | WITHOUT_MARKUP
 
 _FORMATTING = frozenset({"a", "b", "code", "em", "i", "s", "small", "strike", "strong", "tt", "u"})
 _VOID = frozenset({"area", "br", "col", "hr", "img", "wbr"})
@@ -36,6 +39,13 @@ _LEVELS_PER_STEP = 64
 # Of formatting elements alike in name and attributes, no more are built anew ("Noah's Ark", WHATWG 13.2.4.3).
 _BUILT_ANEW = 3
 
+# Quarters of a step that every text takes, however short, and characters of a tag that is left out that take one.
+_PER_TEXT = 8
+_HIDDEN_PER_QUARTER = 8
+
+# A text that is no longer, with no more brackets, takes a millisecond at the worst, whatever it is made of.
+_SHORT, _FEW = 8_192, 64
+
 _CLEANER = nh3.Cleaner()
 
 
@@ -43,17 +53,51 @@ class MarkupTooComplexError(GatewayError):
     """The markup holds too many tags, or too many that are never closed, to be cleaned."""
 
 
-def sanitised(html: str) -> str:
+class Effort:
+    """What cleaning may take of one record: all its texts share it, else many would cost many times as much."""
+
+    def __init__(self) -> None:
+        self._quarters = 4 * MAX_STEPS
+
+    def covers(self, quarters: int) -> bool:
+        """Whether so many are left."""
+        return quarters <= self._quarters
+
+    def spend(self, quarters: int) -> None:
+        """Take quarters of a step. Raises MarkupTooComplexError when there are no more."""
+        self._quarters -= quarters
+        if self._quarters < 0:
+            raise MarkupTooComplexError
+
+
+def sanitised(html: str, names: Collection[str], effort: Effort) -> str:
     """The text without anything active, its allowed markup kept and well formed.
 
-    Raises MarkupTooComplexError.
+    names: of its tags, in lower case, and maybe of more. Raises MarkupTooComplexError.
     """
-    return _CLEANER.clean("".join(_pieces(html)) if "<" in html else _counted(html))
+    effort.spend(_PER_TEXT)
+    if _is_small(html, names) and effort.covers(worst := _worst_of(html)):
+        effort.spend(worst)
+        return _CLEANER.clean(html)
+    return _CLEANER.clean("".join(_pieces(html, effort)) if "<" in html else _counted(html, effort))
 
 
-def _counted(text: str) -> str:
+def _is_small(html: str, names: Collection[str]) -> bool:
+    """Whether a text has few tags, and none but those that the cleaner keeps or drops with all that is in them."""
+    if len(html) > _SHORT or html.count("<") > _FEW or "<!" in html or "<?" in html:
+        return False
+    return _SIMPLE.issuperset(names)
+
+
+def _worst_of(html: str) -> int:
+    """Quarters of a step that a small text takes at most: each tag walks all before it, attributes are compared."""
+    tags = html.count("<")
+    return tags * (tags + 16) // 4 + len(html) // 8 + 2 * html.count("&")
+
+
+def _counted(text: str, effort: Effort) -> str:
     """Text without a tag. Raises MarkupTooComplexError for too many references."""
-    _Cost().text(text)
+    _Cost(effort).text(text)
     return text
 
 
@@ -65,25 +109,25 @@ class _Cost:
     opened last: whatever a parser makes of tags that cross, it has no more open than are counted here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, effort: Effort) -> None:
         self._open: list[tuple[str, str]] = []
         self._alike: Counter[tuple[str, str]] = Counter()
         self._formatting = 0
-        self._quarters = 0
+        self._spend = effort.spend
 
     def text(self, text: str) -> None:
         """Count a run of text."""
         self._spend(2 * text.count("&") + text.count("<") + text.count(">"))
 
-    def hidden(self) -> None:
+    def hidden(self, tag: Tag) -> None:
         """Count what never reaches the cleaner."""
-        self._spend(4)
+        self._spend(4 + len(tag.attributes) // _HIDDEN_PER_QUARTER)
 
     def tag(self, tag: Tag) -> None:
         """Count a tag."""
-        given = tag.count_attributes()
+        given = len(tag.each_attribute(MAX_ATTRIBUTES + 1))
         if given > MAX_ATTRIBUTES:
-            raise MarkupTooComplexError(f"a tag of {given:,} attributes")
+            raise MarkupTooComplexError(f"a tag of more than {MAX_ATTRIBUTES} attributes")
         if tag.end:
             self._close(tag.name)
         elif tag.name not in _NO_LEVEL:
@@ -104,15 +148,10 @@ class _Cost:
                 self._formatting -= self._alike[tag] <= _BUILT_ANEW
                 self._alike[tag] -= 1
 
-    def _spend(self, quarters: int) -> None:
-        self._quarters += quarters
-        if self._quarters > 4 * MAX_STEPS:
-            raise MarkupTooComplexError
 
-
-def _pieces(html: str) -> Iterator[str]:
+def _pieces(html: str, effort: Effort) -> Iterator[str]:
     """Text and the tags that are kept; a bracket that begins no tag is written as text."""
-    cost = _Cost()
+    cost = _Cost(effort)
     for token in read_markup(html):
         if isinstance(token, str):
             cost.text(token)
@@ -122,4 +161,4 @@ def _pieces(html: str) -> Iterator[str]:
             if token.whole:
                 yield token.written
         else:
-            cost.hidden()
+            cost.hidden(token)

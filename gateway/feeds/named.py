@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import jiter
@@ -18,7 +19,7 @@ from gateway.feeds.chunk import decode
 from gateway.feeds.normalise import Result, parts_of
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.exchange import asked_skus
-from gateway.sdk.wire import shown
+from gateway.sdk.wire import MAX_RECORD, MAX_VALUES, count_values, shown
 from schemas.base import valid_area, valid_sku
 
 CODE = "patch_other_key"
@@ -26,10 +27,14 @@ CODE = "patch_other_key"
 LISTED = 5
 """Names that an answer repeats; beyond them it tells how many more there are."""
 
-# A member of what is no JSON, however it is quoted and spaced. Possessive, so that no open quote costs more than once.
-_MEMBER = r"""(?:(?<![\w])|["']){name}["']?\s*+:\s*+(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|'([^']*+)')"""
-_SKU_MEMBER = re.compile(_MEMBER.format(name="sku"))
-_AREA_MEMBER = re.compile(_MEMBER.format(name="area"))
+PROBED = 100
+"""Values that are read of a member that a record has many times."""
+
+# A member of what is no JSON, however it is quoted and spaced: its name first, which is found fast, then what may not
+# stand before it. Possessive, so that no open quote costs more than once.
+_MEMBER = rb"""%b(?<![\w\x80-\xff]%b)["']?\s*+:\s*+(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|'([^']*+)')"""
+_SKU_MEMBER = re.compile(_MEMBER % (b"sku", b"sku"), re.DOTALL)
+_AREA_MEMBER = re.compile(_MEMBER % (b"area", b"area"), re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ def named_by(raw: bytes, result: Result, sku: str | None = None) -> Named:
     members = _Members.of(raw)
     area = None if asked else members.area()
     others = {*asked, *(each for rejection in rejections for each in rejection.skus), *([sku] if sku else [])}
-    if not items and not asked:
+    if not items and not others:  # nobody is surely named
         others |= set(members.skus)
     for other in _valid(valid_sku, others):
         areas.setdefault(other, {area} if area else None)
@@ -144,11 +149,16 @@ class _Members:
 
     @classmethod
     def of(cls, raw: bytes) -> _Members:
-        """Read them as leniently as can be: a doubled member gives every value, what is no JSON gives the first."""
+        """Read them as leniently as can be: a doubled member gives every value, what is no JSON gives the first.
+
+        Of what is too long or too full for a record nothing is read.
+        """
+        if len(raw) > MAX_RECORD or count_values(raw, MAX_VALUES) > MAX_VALUES:
+            return cls((), None)
         try:
             found = jiter.from_json(raw, float_mode="lossless-float")
         except ValueError:
-            skus, areas = _probed(_SKU_MEMBER, raw)[:1], _probed(_AREA_MEMBER, raw)[:1]
+            skus, areas = _probed(_SKU_MEMBER, raw, most=1), _probed(_AREA_MEMBER, raw, most=1)
             return cls(skus, areas or None)
         if not isinstance(found, dict):
             return cls((), None)
@@ -173,10 +183,10 @@ def _doubled(raw: bytes) -> bool:
     return False
 
 
-def _probed(member: re.Pattern[str], raw: bytes) -> tuple[str, ...]:
-    """The values of a member, wherever it stands in the bytes."""
-    found = member.finditer(raw.decode(errors="replace"))
-    return tuple(_unescaped(each[1] if each[1] is not None else each[2]) for each in found)
+def _probed(member: re.Pattern[bytes], raw: bytes, *, most: int = PROBED) -> tuple[str, ...]:
+    """The values of a member, wherever it stands in the bytes; the first of them."""
+    found = (each[1] if each[1] is not None else each[2] for each in islice(member.finditer(raw), most))
+    return tuple(_unescaped(each.decode(errors="replace")) for each in found)
 
 
 def _unescaped(written: str) -> str:

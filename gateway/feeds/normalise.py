@@ -51,7 +51,7 @@ MOST_REJECTED = 3
 
 _SKU_MEMBER = re.compile(rb'"sku"[ \t\r\n]*+:[ \t\r\n]*+("[^"\\]*+")[ \t\r\n]*+[,}]')
 _ANY_SKU = re.compile(rb"""sku(?<![0-9A-Za-z_]sku)["']?[ \t\r\n]*+:""")
-"""What may be meant as the name `sku` in bytes that are no JSON, however it is quoted."""
+"""What may be meant as the name `sku` where bytes are no JSON, however it is quoted."""
 _SPELLED_SKU = re.compile(rb"\\u00(?:73|6[bB]|75)")
 """A letter of `sku` as an escape: in a name it may be another sku."""
 _MINUTE = timedelta(minutes=1)
@@ -116,12 +116,15 @@ def parts_of(result: Result) -> tuple[list[NormalisedItem], tuple[Rejection, ...
 class Rules:
     """What of the supplier's settings bears on normalising: category map, what prices that contradict themselves come
     to, and the date that chooses the directory.
+
+    pulled: records are exchanges; what a supplier pushes is none, whatever it looks like.
     """
 
     facet: Facet
     received_at: datetime
     categories: CategoryMap
     price_mismatch: PriceMismatch = "warn"
+    pulled: bool = False
     on: date = field(init=False)
     """The day in China whose directory version applies."""
 
@@ -169,7 +172,7 @@ def _written(record: RawRecord, found: Sequence[Item | Refusal], rules: Rules) -
     try:
         refusals: list[Refusal] = []
         items = _finished(found, rules, refusals)
-        return items if items and not refusals else _without(items, refusals, record)
+        return items if items and not refusals else _without(items, refusals, record, rules)
     except Exception as error:  # noqa: BLE001 -- as above
         return _rejected(error, record, rules)
 
@@ -178,21 +181,24 @@ def _rejected(error: Exception, record: RawRecord, rules: Rules) -> Rejection:
     """The record by the error that it met."""
     match error:
         case InvalidMessageError() if _declared(error.issues):
-            return Rejection(_cut_off(record) or _told(error.issues, record), skus_of(record.raw))
+            issues = (rules.pulled and _cut_off(record)) or _told(error.issues, record)
         case ContractError():
-            return Rejection((Issue("contract_error", actual=str(error)[:200]),), skus_of(record.raw))
+            issues = (Issue("contract_error", actual=str(error)[:200]),)
         case _:
             log.error("record.failed", facet=rules.facet, line=record.line, exc_info=error)
-            return Rejection((Issue("processing_failed", actual=type(error).__name__),), skus_of(record.raw))
+            issues = (Issue("processing_failed", actual=type(error).__name__),)
+    return Rejection(issues, skus_of(record.raw, pulled=rules.pulled))
 
 
-def _without(items: list[NormalisedItem], refusals: list[Refusal], record: RawRecord) -> list[NormalisedItem] | Mixed:
+def _without(
+    items: list[NormalisedItem], refusals: list[Refusal], record: RawRecord, rules: Rules
+) -> list[NormalisedItem] | Mixed:
     """What a record comes to that holds refusals, or nothing.
 
     Raises TypeError for what an adapter must not say: a refusal without a sku or a reason, or nothing at all of a
     record that was pushed.
     """
-    if not refusals and not asked_skus(record.raw):
+    if not refusals and not (rules.pulled and asked_skus(record.raw)):
         raise TypeError("neither items nor issues")
     issues: dict[str, list[Issue]] = {}
     for refusal in refusals:
@@ -307,12 +313,12 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, Decimal) else vars(value)
 
 
-def skus_of(raw: bytes) -> tuple[str, ...]:
+def skus_of(raw: bytes, *, pulled: bool) -> tuple[str, ...]:
     """Whom a record that was rejected concerns, if its bytes surely say so: full feeds keep the keys of these skus.
 
-    () for nobody knows whom, as where one of several that were asked about is no sku.
+    () for nobody knows whom, as where one of several that were asked about is no sku. pulled: as `Rules` has it.
     """
-    if asked := asked_skus(raw):
+    if pulled and (asked := asked_skus(raw)):
         named = [valid_sku(sku) for sku in dict.fromkeys(asked) if is_sku(sku)]
         return () if None in named else tuple(sku for sku in dict.fromkeys(named) if sku is not None)
     hint = sku_hint(raw)
@@ -359,10 +365,8 @@ def _sku_before_the_fault(raw: bytes) -> str | None:
     """The sku in bytes that are no JSON, or too many: where they are JSON up to its end, and say `sku` nowhere else."""
     if raw.count(b'"sku"') != 1 or _SPELLED_SKU.search(raw):  # asked first: it costs least
         return None
-    if len(_ANY_SKU.findall(raw)) != 1:
-        return None
     member = _SKU_MEMBER.search(raw)
-    if member is None or member.end() > MAX_RECORD:
+    if member is None or member.end() > MAX_RECORD or _ANY_SKU.search(raw, member.end()):
         return None
     if may_be_crowded(raw[: member.end()]):
         return None

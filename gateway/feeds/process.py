@@ -38,12 +38,16 @@ from gateway.store import Connection, Pool, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from gateway.turnstile import Stretch, Turnstile
+from schemas.catalog import Facet
 
 log = structlog.get_logger(__name__)
 
 
-BATCH_RECORDS, BATCH_BYTES = 32, 32 * 1024
-"""Records that are normalised together."""
+BATCH_RECORDS, BATCH_WEIGHT = 32, 32 * 1024
+"""Records that are normalised together; they weigh their bytes, and more where they hold markup."""
+
+MARK_WEIGHT = 24
+"""Bytes that a bracket or a reference of markup weighs: cleaning it takes longer than reading so many."""
 
 LARGE_BYTES = 64 * 1024
 """A record of this size is normalised in a thread, so that the event loop has its turns between the passes over it."""
@@ -269,7 +273,7 @@ async def _normalise_in_stretches(
 ) -> list[Entry]:
     entries: list[Entry] = []
     stretch = Stretch()
-    for batch in batches(raws):
+    for batch in batches(raws, products=rules.facet is Facet.PRODUCT):
         left = batch
         while left:
             results = await _normalised(profile, left, rules)
@@ -303,24 +307,37 @@ async def found_by_halving(size: int, tried: Callable[[range], Awaitable[Excepti
     return faults
 
 
-def batches(raws: Sequence[RawRecord]) -> Iterator[Sequence[RawRecord]]:
-    """Records to normalise together: few and small enough to make no stretch too long, a large one alone."""
+def batches(raws: Sequence[RawRecord], *, products: bool = False) -> Iterator[Sequence[RawRecord]]:
+    """Records to normalise together: few and light enough to make no stretch too long, a large one alone.
+
+    products: they may hold markup.
+    """
     start = size = 0
     for place, raw in enumerate(raws):
-        if place > start and (place - start == BATCH_RECORDS or size + len(raw.raw) > BATCH_BYTES):
+        weight = _weight_of_product(raw.raw) if products else len(raw.raw)
+        if place > start and (place - start == BATCH_RECORDS or size + weight > BATCH_WEIGHT):
             yield raws[start:place]
             start, size = place, 0
-        size += len(raw.raw)
+        size += weight
     yield raws[start:]
+
+
+def _weight_of_product(raw: bytes) -> int:
+    """What a record that may hold markup weighs. Its brackets and ampersands count as escapes of JSON, too."""
+    return len(raw) + MARK_WEIGHT * (raw.count(b"<") + raw.count(b"&") + raw.count(b"\\u00"))
 
 
 def _rejected(chunk: ReadChunk, faults: Mapping[int, Exception]) -> ReadChunk:
     """The chunk with the records at these places rejected, as faults of ours."""
     entries = [
-        replace(each, result=Rejection((_fault(faults[place]),), skus_of(each.raw))) if place in faults else each
+        replace(each, result=_failed(each.raw, faults[place], chunk.profile)) if place in faults else each
         for place, each in enumerate(chunk.entries)
     ]
     return replace(chunk, entries=entries)
+
+
+def _failed(raw: bytes, error: Exception, profile: Profile) -> Rejection:
+    return Rejection((_fault(error),), skus_of(raw, pulled=profile.pulled))
 
 
 def _fault(error: Exception) -> Issue:

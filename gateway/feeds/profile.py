@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from gateway.feeds.normalise import Rules
 from gateway.registry import Registry
-from gateway.sdk.adapter import NormalisesFeeds
+from gateway.sdk.adapter import NormalisesFeeds, PullsFeeds
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.suppliers import SupplierConfig, Suppliers
 from schemas.catalog import Facet
@@ -28,7 +28,12 @@ class Profile:
 
     def rules(self, facet: Facet, received_at: datetime) -> Rules:
         """What records of a facet, received then, are normalised by."""
-        return Rules(facet, received_at, self.categories, self.config.price_mismatch)
+        return Rules(facet, received_at, self.categories, self.config.price_mismatch, self.pulled)
+
+    @property
+    def pulled(self) -> bool:
+        """Whether records are exchanges; nobody pushes to a supplier that is pulled."""
+        return isinstance(self.adapter, PullsFeeds)
 
     def period(self, facet: Facet) -> timedelta | None:
         """How long the supplier says a fact of this facet holds; None: for ever."""

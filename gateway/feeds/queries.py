@@ -1,6 +1,7 @@
 """SQL of the chunk transaction.
 
-Lock order: partition's offset, chunk, feed (key share), horizon (shared), keys by (sku, area), marks by sku.
+Lock order: partition's offset, chunk, feed (key share), horizon (shared), keys that it creates by (sku, area), keys
+that there were by (sku, area), marks by sku.
 
 Every statement names its locks. A failed or repeated transaction repeats the whole chunk.
 """
@@ -112,13 +113,14 @@ KEYS_OF_SKUS = """
     SELECT sku, area FROM feed_state WHERE facet = $1::text::"char" AND supplier = $2 AND sku = ANY($3::text[])
 """
 
-# Every row is locked: what a feed that is older creates afterwards is kept by the mark of its sku.
+# Every row is locked: what a feed that is older creates afterwards is kept by the mark of its sku. A key that the feed
+# named itself keeps what became of it, where there are areas: which of them a rejected record means is not known.
 SEE_KEYS = """
     INSERT INTO feed_state AS s (facet, supplier, version, seen, sku, area)
     SELECT $1::text::"char", $2, 0, $3, k.* FROM json_to_recordset($4::json) AS k (sku text, area text)
     ON CONFLICT (facet, supplier, sku, area) DO UPDATE
        SET seen = EXCLUDED.seen, seen_outcome = 'r'
-     WHERE s.seen <= EXCLUDED.seen
+     WHERE s.seen < EXCLUDED.seen OR (s.seen = EXCLUDED.seen AND s.area = '')
 """
 
 MARK_SKUS = """
@@ -219,7 +221,7 @@ async def update_keys(connection: Connection, head: ChunkHead, states: Collectio
 async def keep_rejected(connection: Connection, head: ChunkHead, decisions: Decisions, known: Collection[Key]) -> None:
     """Have full feeds keep all keys of the skus whose records were rejected. known: the keys that are locked."""
     whose = (FACET_CODES[head.facet], head.supplier)
-    if skus := _rejected_skus(decisions):
+    if skus := {sku for refused in decisions.refused for sku in refused.skus}:
         named = [key for key in known if key[0] in skus and key not in decisions.states]
         await connection.execute(SEE_KEYS, *whose, head.number, _named(named))
         await connection.execute(MARK_SKUS, *whose, head.number, sorted(skus))
@@ -239,16 +241,8 @@ def _states(rows: Iterable[Row]) -> dict[Key, KeyState]:
 
 
 def states_of(decisions: Decisions) -> dict[Key, dict[str, Any]]:
-    """The new states of keys, as statements read them; of a sku that was rejected as well, that is what is told."""
-    skus = _rejected_skus(decisions)
-    return {
-        key: _state(key, state, Outcome.REJECTED if key[0] in skus else outcome)
-        for key, (state, outcome) in decisions.states.items()
-    }
-
-
-def _rejected_skus(decisions: Decisions) -> set[str]:
-    return {sku for refused in decisions.refused for sku in refused.skus}
+    """The new states of keys, as statements read them."""
+    return {key: _state(key, state, outcome) for key, (state, outcome) in decisions.states.items()}
 
 
 def _state(key: Key, state: KeyState, outcome: Outcome) -> dict[str, Any]:

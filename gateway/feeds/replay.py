@@ -109,7 +109,7 @@ class FeedReplays:
             if verdict.issue is not None:
                 return _refusal(verdict.issue)
             said = verdict.said
-        asked_for, patched = _asked_for(result, letter), letter.patched is not None
+        asked_for, patched = _asked_for(result, letter, rules), letter.patched is not None
         entry = Entry(head.first_record, raw.line, raw.raw, asked_for, patched=patched)
         decisions = await self._applier.apply(connection, head, profile, [entry])
         issues = tuple(issue for refused in decisions.refused for issue in refused.issues)
@@ -155,13 +155,14 @@ def _refusal(*issues: Issue) -> ReplayResult:
     return ReplayResult(Outcome.REJECTED.value, issues)
 
 
-def _asked_for(result: Result, letter: DeadLetterRow) -> Result:
+def _asked_for(result: Result, letter: DeadLetterRow, rules: Rules) -> Result:
     """What the record says of the letter's sku alone, where it holds several: the others are none of the letter's."""
     (items, rejections), sku = parts_of(result), letter.sku
     named = {item.sku for item in items} | {each for rejection in rejections for each in rejection.skus}
     asked = set(asked_skus(letter.content))
     if sku is None or max(len(named), len(asked)) < 2 or sku not in named | asked:
-        return result if items or rejections else Rejection((Issue("not_answered"),), skus_of(letter.content))
+        skus = skus_of(letter.content, pulled=rules.pulled)
+        return result if items or rejections else Rejection((Issue("not_answered"),), skus)
     items = [item for item in items if item.sku == sku]
     own = tuple(Rejection(each.issues, (sku,)) for each in rejections if sku in each.skus)
     return Mixed(items, own) if items or own else Rejection((Issue("not_answered"),), (sku,))

@@ -69,8 +69,8 @@ ITEM = """
              WHERE c.page_no = COALESCE(s.own_version, s.version) >> $4::integer LIMIT 1) AS run,
            COALESCE((SELECT c.feed_no FROM feed_chunks c WHERE c.page_no = s.seen LIMIT 1), s.seen) AS seen
       FROM feed_state s
-     WHERE s.facet = $1::text::"char" AND s.supplier = $2 AND s.sku = $3
-     ORDER BY s.area
+     WHERE s.facet = $1::text::"char" AND s.supplier = $2 AND s.sku = $3 AND ($5::text IS NULL OR s.area > $5)
+     ORDER BY s.area LIMIT $6
 """
 
 REFUSALS = """
@@ -78,6 +78,9 @@ REFUSALS = """
      WHERE supplier = $1 AND facet = $2 AND sku = $3
      ORDER BY created_at DESC LIMIT 10
 """
+
+MOST_KEYS = 200
+"""Keys of a sku that are told at once: it may have one for every area that its supplier names."""
 
 NEWEST = 2**62
 """A cursor before every feed."""
@@ -188,17 +191,24 @@ class Reports:
             await connection.execute(REQUEST_CANCEL, feed_no, supplier)
         return state
 
-    async def item(self, supplier: str, facet: Facet, sku: str) -> dict[str, Any] | None:
-        """What became of one sku: its keys' states and its latest refusals; None when it was never named."""
+    async def item(
+        self, supplier: str, facet: Facet, sku: str, *, after: str | None = None, most: int = MOST_KEYS
+    ) -> dict[str, Any] | None:
+        """What became of one sku: its keys' states and its latest refusals; None when it was never named.
+
+        after: area of the last key that is known; more: whether there are keys beyond these.
+        """
+        whose = (FACET_CODES[facet], supplier, sku)
         async with self._pool.acquired(supplier) as connection, connection.transaction():
-            keys = await connection.fetch(ITEM, FACET_CODES[facet], supplier, sku, RECORD_BITS)
+            keys = await connection.fetch(ITEM, *whose, RECORD_BITS, after, most + 1)
             refusals = await connection.fetch(REFUSALS, supplier, facet, sku)
         if not keys and not refusals:
             return None
         return {
             "sku": sku,
             "facet": facet.value,
-            "keys": [_key_state(row) for row in keys],
+            "keys": [_key_state(row) for row in keys[:most]],
+            "more": len(keys) > most,
             "refusals": [dict(row) for row in refusals],
         }
 

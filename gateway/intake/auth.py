@@ -47,10 +47,14 @@ class Credentials(Protocol):
 
 
 class Claim:
-    """A signed request whose signature is not checked yet: feed it the body, then `settle`. keys: at least one."""
+    """A signed request whose signature is not checked yet: feed it the body, then `settle`.
+
+    supplier: that it claims to come from; keys: at least one.
+    """
 
     def __init__(self, head: SignedHead, keys: Sequence[WebhookKey], used: Callable[[Caller], None]) -> None:
         self.webhook_id = head.id
+        self.supplier = keys[0].caller.supplier
         self._keys = keys
         self._used = used
         self._signature = Signature(head, [secret_bytes(key.secret) for key in keys])

@@ -22,6 +22,7 @@ from gateway.intake.auth import Claim
 from gateway.intake.encoding import PIECE, Decoder, decoder_for
 from gateway.intake.expect import tell_to_go_on
 from gateway.intake.framing import Framed, Framer, framer_for
+from gateway.intake.media_type import media_type_of
 from gateway.intake.spool import Spool
 from gateway.intake.unverified import UnverifiedBytes
 from gateway.suppliers import Caller
@@ -77,7 +78,7 @@ async def receive(
     is still a claim. Raises ProblemError for a body that cannot be taken, SpoolFailedError, and what `wire` does for
     one that does not arrive.
     """
-    framer = framer_for(request.content_type, request.charset)
+    framer = framer_for(*media_type_of(request))
     decoder = decoder_for(content_encoding(request), max_bytes=limits.max_bytes)
     async with Spool(limits.spool_dir) as spool:
         if isinstance(who, Caller):
@@ -125,6 +126,7 @@ async def pack(source: AsyncIterator[bytes], decoder: Decoder, framer: Framer, s
             size += len(piece)
             await packer.take(framer.feed(piece), stretch)
             await stretch.rest()
+        await stretch.rest()  # what is compressed may be long and hold nothing
     decoder.finish()
     await packer.take(framer.finish(), stretch)
     await packer.finish()
@@ -168,7 +170,7 @@ async def _verify(request: web.BaseRequest, claim: Claim, spool: Spool, unverifi
     """Spool the body, and who signed it. Raises ProblemError when there is no room, time or signature for it."""
     limits = unverified.limits
     advice = "Signed bodies are smaller; send larger ones with Authorization: Bearer."
-    with unverified.share(site_of(client_of(request))) as share:
+    with unverified.share(site_of(client_of(request)), claim.supplier) as share:
         share.cover(min(request.content_length or 0, limits.body))
         try:
             async with asyncio.timeout(limits.seconds):

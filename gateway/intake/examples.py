@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.http.problems import Document, ProblemError, document
+from gateway.sdk.problems import PROBLEMS
 from schemas.catalog import Facet
 
 RECORDS: Mapping[Facet, dict[str, Any]] = {
@@ -42,8 +43,8 @@ FEED_ANSWER: Mapping[str, Any] = {
     "problems": [
         {
             "code": "invalid_decimal",
-            "message_zh": "金额格式错误，应为最多两位小数的普通数字。",
-            "message_en": "An amount is not a plain decimal with at most two places.",
+            "message_zh": PROBLEMS["invalid_decimal"].zh,
+            "message_en": PROBLEMS["invalid_decimal"].en,
             "count": 1,
             "skus": ["A-2"],
         }
@@ -51,8 +52,8 @@ FEED_ANSWER: Mapping[str, Any] = {
     "warnings": [
         {
             "code": "no_price",
-            "message_zh": "没有价格，商品不可售。",
-            "message_en": "There is no price: the article cannot be sold.",
+            "message_zh": PROBLEMS["no_price"].zh,
+            "message_en": PROBLEMS["no_price"].en,
             "count": 2,
         }
     ],

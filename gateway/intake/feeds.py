@@ -30,6 +30,7 @@ from gateway.intake.body import BodyLimits, content_encoding, receive
 from gateway.intake.encoding import is_compressed
 from gateway.intake.expect import note_expectation
 from gateway.intake.framing import format_of
+from gateway.intake.media_type import media_type_of
 from gateway.intake.parameters import choice_of, facet_of, idempotency_key_of, refuse_unknown, wait_of
 from gateway.intake.quotas import Allowance, Quotas
 from gateway.intake.unverified import UnverifiedBytes, UnverifiedLimits
@@ -202,7 +203,7 @@ class FeedRoutes:
 
 def _id_prefix(request: web.BaseRequest, facet: Facet, mode: Mode) -> str:
     compressed = is_compressed(content_encoding(request))
-    return id_prefix(facet, mode, format_of(request.content_type), compressed=compressed)
+    return id_prefix(facet, mode, format_of(media_type_of(request).name), compressed=compressed)
 
 
 def _paused() -> ProblemError:

@@ -15,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 
 from gateway.feeds.admit import FeedState
 from gateway.feeds.chunk import Mode
-from gateway.feeds.report import NEWEST
+from gateway.feeds.report import MOST_KEYS, NEWEST
 from gateway.http.connection import Deadlines
 from gateway.http.problems import Document
 from gateway.http.server import ConnectionLimits
@@ -24,6 +24,7 @@ from gateway.intake.examples import FEED_ANSWER, RECORDS, refusal
 from gateway.intake.parameters import KEY, MAX_PAGE, MAX_WAIT
 from gateway.intake.views import FeedList, FeedView, ItemView, ReportRow
 from gateway.sdk.problems import PROBLEMS
+from schemas.base import AREA_PATTERN
 from schemas.catalog import Facet
 
 REF = "#/components/schemas/{model}"
@@ -181,6 +182,7 @@ CALLS: Sequence[Call] = (
             "rate_limited",
             "rejections_quota",
             "unverified_address_full",
+            "unverified_supplier_full",
             "unverified_full",
             "supplier_paused",
             "kafka_unavailable",
@@ -253,9 +255,17 @@ CALLS: Sequence[Call] = (
         "/v1/items/{facet}/{sku}",
         "getItem",
         "What became of a sku · 商品去向",
-        "The accepted state of each of its keys, and its latest rejections.",
+        f"The accepted state of each of its keys, {MOST_KEYS} at a time, and its latest rejections.",
         "read",
-        (FACET, _path("sku", "Your article number, percent-encoded.", {"type": "string"})),
+        (
+            FACET,
+            _path("sku", "Your article number, percent-encoded.", {"type": "string"}),
+            _query(
+                "after",
+                "Only keys of areas behind this one; `next` carries it.",
+                {"type": "string", "pattern": AREA_PATTERN},
+            ),
+        ),
         {200: ("What is known.", ItemView, JSON)},
         ("not_found",),
     ),

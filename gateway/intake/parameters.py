@@ -9,6 +9,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from gateway.http.problems import ProblemError
+from schemas.base import valid_area
 from schemas.catalog import Facet
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -58,6 +59,14 @@ def number_of(request: web.BaseRequest, name: str, default: int, *, most: int) -
     if not re.fullmatch(r"[0-9]{1,19}", text, re.ASCII) or not 1 <= int(text) <= most:
         raise ProblemError("bad_parameter", path=name, actual=text, expected=f"1 to {most}")
     return int(text)
+
+
+def area_of(request: web.BaseRequest, name: str) -> str | None:
+    """A query parameter that is an area, None when it is absent. Raises ProblemError bad_parameter."""
+    text = request.query.get(name)
+    if text is not None and valid_area(text) is None:
+        raise ProblemError("bad_parameter", path=name, actual=text, expected="an area")
+    return text
 
 
 def refuse_unknown(request: web.BaseRequest, *known: str) -> None:

@@ -14,7 +14,7 @@ from gateway.feeds.admit import FeedState
 from gateway.feeds.report import NEWEST, FeedStatus, Reports
 from gateway.http.problems import ProblemError
 from gateway.intake.auth import Credentials, authenticate_bearer
-from gateway.intake.parameters import MAX_PAGE, choice_of, facet_of, feed_no_of, number_of, refuse_unknown
+from gateway.intake.parameters import MAX_PAGE, area_of, choice_of, facet_of, feed_no_of, number_of, refuse_unknown
 from gateway.intake.tables import csv_head, csv_rows, json_lines
 from gateway.intake.views import FeedList, feed_view, item_view, report_row
 from gateway.suppliers import Caller
@@ -115,13 +115,15 @@ class ReadRoutes:
 
     async def item(self, request: web.Request) -> web.Response:
         """What became of one sku."""
-        refuse_unknown(request)
+        refuse_unknown(request, "after")
         caller = await self._reader(request)
         facet, sku = facet_of(request.match_info["facet"]), valid_sku(request.match_info["sku"])
-        found = None if sku is None else await self._reports.item(caller.supplier, facet, sku)
+        after = area_of(request, "after")
+        found = None if sku is None else await self._reports.item(caller.supplier, facet, sku, after=after)
         if found is None:
             raise ProblemError("not_found", f"No {facet} feed has named this sku so that it could be read.")
-        return web.json_response(text=item_view(found).model_dump_json())
+        following = str(request.rel_url.with_query(after=found["keys"][-1]["area"])) if found["more"] else None
+        return web.json_response(text=item_view(found, following).model_dump_json())
 
     async def _reader(self, request: web.Request) -> Caller:
         """The caller of a request without a body. Raises ProblemError."""

@@ -1,4 +1,5 @@
-"""How many bytes may lie here whose sender is not known yet: a budget per client address, and one for all together.
+"""How many bytes may lie here whose sender is not known yet: a budget per client address, one per supplier that they
+claim to come from, and one for all together.
 
 A signed body proves who sent it only at its end, so until then anybody may have sent it. It has its declared length of
 the budget before a byte is read, and is refused when that is not to be had; one without a declared length gets its
@@ -19,7 +20,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedLimits:
-    """body, per_address, in_all: bytes in one process; seconds: in which a signed body has to be whole.
+    """body, per_address, per_supplier, in_all: bytes in one process; seconds: in which a signed body has to be whole.
 
     memory: bytes of one body that are kept in memory, the rest is on disk; retry_after: seconds until those who are
     refused may try again.
@@ -27,6 +28,7 @@ class UnverifiedLimits:
 
     body: int = 64 * MIB
     per_address: int = 128 * MIB
+    per_supplier: int = 128 * MIB
     in_all: int = 256 * MIB
     memory: int = 64 * 1024
     seconds: float = 300.0
@@ -39,43 +41,54 @@ class UnverifiedBytes:
     def __init__(self, limits: UnverifiedLimits) -> None:
         self.limits = limits
         self._by_address: Counter[str] = Counter()
+        self._by_supplier: Counter[str] = Counter()
         self._in_all = 0
 
     @contextmanager
-    def share(self, address: str) -> Iterator[Share]:
-        """A body's share of the budget, nothing at first; given back when the block is left."""
-        share = Share(self, address)
+    def share(self, address: str, supplier: str) -> Iterator[Share]:
+        """A body's share of the budget, nothing at first; given back when the block is left.
+
+        supplier: that it claims to come from.
+        """
+        share = Share(self, address, supplier)
         try:
             yield share
         finally:
-            self._in_all -= share.size
-            self._by_address[address] -= share.size
-            if not self._by_address[address]:
-                del self._by_address[address]
+            self._count(address, supplier, -share.size)
 
-    def take(self, address: str, size: int) -> None:
-        """Take so many bytes more. Raises ProblemError unverified_address_full, unverified_full."""
+    def take(self, address: str, supplier: str, size: int) -> None:
+        """Take so many bytes more. Raises ProblemError unverified_…_full."""
         limits = self.limits
-        if self._by_address[address] + size > limits.per_address:
-            raise _full("unverified_address_full", limits.per_address, limits)
-        if self._in_all + size > limits.in_all:
-            raise _full("unverified_full", limits.in_all, limits)
-        self._by_address[address] += size
+        for code, taken, most in (
+            ("unverified_address_full", self._by_address[address], limits.per_address),
+            ("unverified_supplier_full", self._by_supplier[supplier], limits.per_supplier),
+            ("unverified_full", self._in_all, limits.in_all),
+        ):
+            if taken + size > most:
+                raise _full(code, most, limits)
+        self._count(address, supplier, size)
+
+    def _count(self, address: str, supplier: str, size: int) -> None:
         self._in_all += size
+        for counter, key in ((self._by_address, address), (self._by_supplier, supplier)):
+            counter[key] += size
+            if not counter[key]:
+                del counter[key]
 
 
 class Share:
     """What one body has of the budget. size: bytes."""
 
-    def __init__(self, budget: UnverifiedBytes, address: str) -> None:
+    def __init__(self, budget: UnverifiedBytes, address: str, supplier: str) -> None:
         self._budget = budget
         self._address = address
+        self._supplier = supplier
         self.size = 0
 
     def cover(self, size: int) -> None:
         """Have at least `size` bytes. Raises as `UnverifiedBytes.take`; what is had already stays."""
         if size > self.size:
-            self._budget.take(self._address, size - self.size)
+            self._budget.take(self._address, self._supplier, size - self.size)
             self.size = size
 
 

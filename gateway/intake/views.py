@@ -128,10 +128,15 @@ class KeyView(View):
         description="Version of the state accepted last, 0 for none. The record on the mall's topic has the same "
         "content, and a lower version where later feeds only repeated it."
     )
-    source_version: int | None = Field(description="The supplier's own version, where one was given.")
+    source_version: int | None = Field(
+        description="The supplier's own version that was accepted last; a lower one is stale, also where the accepted "
+        "state came without one. Null: none was given since the key was last withdrawn."
+    )
     feed: str | None = Field(description="Feed that gave the accepted state.")
     last_seen_feed: str = Field(description="Latest feed that named the sku, whatever became of it.")
-    last_outcome: OutcomeName | None = Field(description="What became of it there.")
+    last_outcome: OutcomeName | None = Field(
+        description="What became of it there; where that feed named the sku, but not this area, what became of the sku."
+    )
 
 
 class RefusalView(View):
@@ -150,8 +155,9 @@ class ItemView(View):
 
     sku: str
     facet: FacetName
-    keys: tuple[KeyView, ...]
+    keys: tuple[KeyView, ...] = Field(description="By area, some of them where there are many.")
     refusals: tuple[RefusalView, ...] = Field(description="The latest ten, newest first.")
+    next: str | None = Field(description="Address of the next keys, null on the last.")
 
 
 def feed_view(status: FeedStatus, problems: Iterable[Mapping[str, Any]] = (), *, duplicate: bool = False) -> FeedView:
@@ -215,13 +221,14 @@ def _issue_view(issue: Mapping[str, str]) -> IssueView:
     return IssueView(**{**usual, **issue, "message_zh": words.zh, "message_en": words.en})
 
 
-def item_view(found: Mapping[str, Any]) -> ItemView:
-    """The answer about one sku."""
+def item_view(found: Mapping[str, Any], following: str | None = None) -> ItemView:
+    """The answer about one sku. following: address of the next keys."""
     return ItemView(
         sku=found["sku"],
         facet=found["facet"],
         keys=tuple(_key_view(key) for key in found["keys"]),
         refusals=tuple(_refusal_view(refusal) for refusal in found["refusals"]),
+        next=following,
     )
 
 

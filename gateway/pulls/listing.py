@@ -31,10 +31,14 @@ from gateway.sdk.errors import ContractError, InvalidMessageError, RejectedError
 from gateway.store import Connection, Row
 from gateway.store.outage import retry_while_unavailable
 from gateway.telemetry.faults import reached
+from gateway.turnstile import Stretch
 from schemas.base import valid_sku
 from schemas.catalog import Facet
 
 log = structlog.get_logger(__name__)
+
+LOOKED_AT = 500
+"""Skus of a page that are looked at in one stretch."""
 
 MOST_ODD = 100
 """Of one page that can be no skus; more, and it is no list of skus."""
@@ -203,8 +207,7 @@ class SkuLists:
     async def _add_page(self, listing: SkuList, page: SkuPage) -> SkuList:
         """The list with one page more. Raises RunFailedError: it is longer than it may be."""
         limits = self._context.manifest.catalog
-        odd = [sku for sku in page.skus if valid_sku(sku) is None]
-        skus = [sku for sku in page.skus if valid_sku(sku) is not None] if odd else page.skus
+        skus, odd = await _told_apart(page.skus)
         flaw = f"the list names what can be no sku: {odd[0][:64]!r}" if odd else None
         async with self._context.transaction() as connection:
             added = await connection.fetchval(queries.ADD_SKUS, listing.listing_no, skus)
@@ -248,3 +251,15 @@ def _listing(row: Row) -> SkuList:
 def _too_long(skus: int, pages: int, odd: int) -> str:
     told = f"{skus:,} skus, {pages:,} pages, {odd:,} of one page that can be no skus"
     return f"The list of skus is longer than it may be: {told}"
+
+
+async def _told_apart(listed: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What can be skus, and what can be none: a page may hold tens of thousands."""
+    skus: list[str] = []
+    odd: list[str] = []
+    stretch = Stretch()
+    for start in range(0, len(listed), LOOKED_AT):
+        for sku in listed[start : start + LOOKED_AT]:
+            (odd if valid_sku(sku) is None else skus).append(sku)
+        await stretch.rest()
+    return skus, odd

@@ -47,6 +47,9 @@ FORGET_SECONDS = 3600.0
 MOST_CHARACTERS = 128
 """Of a message's id or type, and of an area; a sku has a type of its own."""
 
+MOST_TOGETHER = 200
+"""Messages that are understood and remembered at once; a pool may bring any number."""
+
 Key = tuple[str, str, bytes]
 """Type, id and digest of a message: ids are reused."""
 
@@ -97,13 +100,23 @@ class Pool:
         if not messages:
             return False
         reached("pool.fetched")
-        news, settled = await retry_while_unavailable(self._remember, messages)
+        news = unknown = 0
+        for start in range(0, len(messages), MOST_TOGETHER):
+            new, strange = await self._take(messages[start : start + MOST_TOGETHER])
+            news, unknown = news + new, unknown + strange
+        told = f"{unknown} of unknown types wait at the supplier" if unknown else None
+        self._context.told(f"messages of {self._name}", told)
+        return news > 0
+
+    async def _take(self, messages: Sequence[Message]) -> tuple[int, int]:
+        """Take some of what waits; how many are new, and how many of unknown types."""
+        news, settled, unknown = await retry_while_unavailable(self._remember, messages)
         reached("pool.remembered")
         if settled:
             await self._delete(settled)
         reached("pool.acknowledged")
         metrics.pool_messages_total.labels(supplier=self._context.supplier.id, pool=self._name).inc(news)
-        return news > 0
+        return news, unknown
 
     async def _delete(self, messages: Sequence[Message]) -> None:
         """Have them deleted; one that the supplier does not delete keeps no other. Raises TransientError, AuthError."""
@@ -118,8 +131,11 @@ class Pool:
             for message in messages:
                 await self._delete([message])
 
-    async def _remember(self, messages: Sequence[Message]) -> tuple[int, Sequence[Message]]:
-        """Keep what is new, with what has to follow from it; how many are new, and those that may be deleted."""
+    async def _remember(self, messages: Sequence[Message]) -> tuple[int, Sequence[Message], int]:
+        """Keep what is new, with what has to follow from it.
+
+        How many are new, those that may be deleted, and how many are of unknown types.
+        """
         supplier = self._context.supplier.id
         by_key = {key_of(message): message for message in messages}
         async with self._context.transaction() as connection:
@@ -134,13 +150,10 @@ class Pool:
             await ask_rereads(connection, supplier, subjects)
             new_letters = [letter for key, letter in understood.unknown.items() if key in taken]
             await record_letters(connection, [*understood.letters, *new_letters])
-        if unknown:
-            self._context.told(f"messages of {self._name}", f"{len(unknown)} of unknown types wait at the supplier")
-        else:
-            self._context.told(f"messages of {self._name}", None)
         for subject in {subject for subject, _ in subjects}:
             self._context.signals[subject].set()
-        return len(taken), [message for key, message in by_key.items() if key not in unknown]
+        settled = [message for key, message in by_key.items() if key not in unknown]
+        return len(taken), settled, len(unknown)
 
 
 def key_of(message: Message) -> Key:

@@ -49,6 +49,10 @@ UNANSWERED = 5
 """Skus that went unanswered alone, with none answered for yet, before it is taken for an outage."""
 
 
+class AreaUnansweredError(UnavailableError):
+    """One area went unanswered while another was answered: it may be the area that is away, not the supplier."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lost:
     """A sku that could not be asked about, and why."""
@@ -108,8 +112,8 @@ class Reading:
         """Ask about these skus in every area but the closed ones.
 
         suspect: the same question went unanswered before, while others were answered: whatever way it goes unanswered
-        now may be the fault of a sku. Raises the SupplierError that says nothing about the skus: the supplier is away,
-        too busy, or refuses our credentials.
+        now may be the fault of a sku or an area. Raises the SupplierError that says nothing about the skus: the
+        supplier is away, too busy, or refuses our credentials; AreaUnansweredError where only an area is away.
         """
         areas = self._adapter.areas(self._facet)
         if not areas:
@@ -117,7 +121,10 @@ class Reading:
             return Answers(refused=[Refused("", nowhere, sure=True)])
         if suspect and self._facet in self._witnesses:
             await self._supplier_answers()
-        questions = [_Question(self, tuple(skus), area, suspect=suspect) for area in areas if area not in closed]
+        # An area that answered goes first: a breaker that another one opened lets a single call through.
+        last = self._witnesses[self._facet].area if self._facet in self._witnesses else ""
+        in_order = sorted(set(areas).difference(closed), key=lambda area: (area != last, areas.index(area)))
+        questions = [_Question(self, tuple(skus), area, suspect=suspect) for area in in_order]
         try:
             async with asyncio.TaskGroup() as group:
                 for question in questions:
@@ -125,6 +132,8 @@ class Reading:
         except ExceptionGroup as errors:
             raise foremost(errors) from errors
         whole = any(question.whole for question in questions)
+        for question in questions:
+            question.raise_unanswered(elsewhere=whole)
         for question in questions:
             await question.finish(answered_elsewhere=whole)
         return _merged(questions)
@@ -176,11 +185,24 @@ class _Question:
         self._skus = skus
         self._suspect = suspect
         self._error: Exception | None = None
+        self._away: UnavailableError | None = None
         self._doubtful: list[Lost] = []
 
     async def begin(self) -> None:
-        """Ask about all at once."""
-        self.whole = await self._asked(self._skus)
+        """Ask about all at once. An outage waits for the other areas, which tell whose it is."""
+        try:
+            self.whole = await self._asked(self._skus)
+        except UnavailableError as error:
+            self._away = error
+
+    def raise_unanswered(self, *, elsewhere: bool) -> None:
+        """Raise the outage that the question met. elsewhere: the same question was answered in another area."""
+        if self._away is None:
+            return
+        if not elsewhere:
+            raise self._away
+        operation, status = self._away.operation, self._away.status
+        raise AreaUnansweredError(f"area {self.area}: {self._away}", operation=operation, status=status) from self._away
 
     async def finish(self, *, answered_elsewhere: bool) -> None:
         """Find out which skus spoilt it, where any did. answered_elsewhere: the same question was, in another area."""

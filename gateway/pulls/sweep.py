@@ -24,7 +24,7 @@ from gateway.pulls.confirming import confirm_absent
 from gateway.pulls.context import SupplierContext
 from gateway.pulls.errors import DrainingError, foremost
 from gateway.pulls.listing import SkuLists
-from gateway.pulls.reading import Answers, Lost, letters_of
+from gateway.pulls.reading import Answers, AreaUnansweredError, Lost, letters_of
 from gateway.sdk.errors import SupplierError, UnavailableError
 from gateway.store.outage import retry_while_unavailable
 from gateway.telemetry.faults import reached
@@ -39,6 +39,9 @@ CHUNKS_OF_BATCH = 4096
 
 REFUSALS = 3
 """Questions in an area of which nothing was answered, before it is asked about no more where it never answered."""
+
+IN_PART = 4
+"""Questions of late that some areas answered and others did not, before those that did not are suspected."""
 
 ROUNDS = 5
 """How often a batch may go unanswered while others are answered, before the run goes on without it."""
@@ -55,15 +58,21 @@ class Batch:
 
 
 class Areas:
-    """The areas of one run. closed: asked about no more, since nothing is answered there whatever is asked."""
+    """The areas of one run. closed: asked about no more, since nothing is answered there whatever is asked.
+
+    in_part: questions of late that only some areas answered.
+    """
 
     def __init__(self) -> None:
         self.closed: set[str] = set()
+        self.in_part = 0
         self._answered: set[str] = set()
         self._refused: Counter[str] = Counter()
 
     def heed(self, answers: Answers) -> None:
         """What a question came to; takes out of it what was said of its areas before."""
+        if not answers.refused:
+            self.in_part = 0
         self._answered |= answers.answered
         self._refused.update(each.area for each in answers.refused)
         answers.refused = [each for each in answers.refused if each.area not in self.closed]
@@ -138,7 +147,8 @@ class Sweep:
         context, run = self._context, self._run
         async with context.in_flight.asking(run.facet, batch.skus):
             page_no, received_at = await retry_while_unavailable(context.numbers.next), datetime.now(UTC)
-            answers = await self._reading.ask(batch.skus, closed=self._areas.closed, suspect=batch.unanswered > 0)
+            suspect = batch.unanswered > 0 or self._areas.in_part >= IN_PART
+            answers = await self._reading.ask(batch.skus, closed=self._areas.closed, suspect=suspect)
         self._answered += 1
         self._areas.heed(answers)
         reached("sweep.answered")
@@ -177,6 +187,8 @@ class Sweep:
 
         While the work is drained, that it goes unanswered is our doing.
         """
+        if isinstance(error, AreaUnansweredError):
+            self._areas.in_part += 1
         if self._answered > batch.seen and not self._context.drain.begun:
             batch.unanswered, batch.seen = batch.unanswered + 1, self._answered
         if batch.unanswered < ROUNDS:

@@ -15,6 +15,10 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from gateway.sdk.errors import InvalidMessageError, Issue
+from gateway.sdk.wire import MAX_RECORD, may_be_crowded
+
+MAX_SKUS = 1_000
+"""Skus of one question, as manifests have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Exchange:
 
 
 class _Head(TypedDict):
-    skus: tuple[str, ...]
+    skus: Annotated[tuple[str, ...], Field(max_length=MAX_SKUS)]
     asked: dict[str, JsonValue]
     replies: dict[str, Annotated[int, Field(ge=0)]]
 
@@ -48,10 +52,9 @@ _HEAD = TypeAdapter(_Head)
 def decode_exchange(raw: bytes) -> Exchange:
     """The exchange that a record is. Raises InvalidMessageError for anything else, as one pushed by a vendor."""
     line, _, bodies = raw.partition(b"\n")
-    try:
-        head = _HEAD.validate_json(line)
-    except ValidationError as error:
-        raise InvalidMessageError(Issue("validation_failed", expected="a pulled exchange")) from error
+    head = _head(line)
+    if head is None:
+        raise InvalidMessageError(Issue("validation_failed", expected="a pulled exchange"))
     sizes = head["replies"]
     if sum(sizes.values()) != len(bodies):
         raise InvalidMessageError(Issue("validation_failed", "/replies", f"{len(bodies)} bytes", "whole replies"))
@@ -65,12 +68,18 @@ def asked_skus(raw: bytes) -> tuple[str, ...]:
     behind its end, and a line of NDJSON has none at all.
     """
     line, line_feed, _ = raw.partition(b"\n")
-    if not line_feed or b'"replies"' not in line:
-        return ()
+    head = _head(line) if line_feed else None
+    return () if head is None else head["skus"]
+
+
+def _head(line: bytes) -> _Head | None:
+    """The first line of an exchange, None of all else: also of one that is longer or fuller than any question."""
+    if len(line) > MAX_RECORD or b'"replies"' not in line or may_be_crowded(line):
+        return None
     try:
-        return _HEAD.validate_json(line)["skus"]
+        return _HEAD.validate_json(line)
     except ValidationError:
-        return ()
+        return None
 
 
 def _cut(sizes: Mapping[str, int], bodies: bytes) -> Iterator[tuple[str, bytes]]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from gateway.sdk.adapter import CAPABILITIES, Adapter
 from gateway.sdk.errors import ConfigError
+from gateway.sdk.wire import MAX_REPLY
 from schemas.base import Line
 from schemas.catalog import Facet
 
@@ -35,8 +36,8 @@ class HttpFacts(_Part):
     timeout_seconds: Annotated[float, Field(gt=0, le=120)] = Field(10, description="Longest wait for a whole reply.")
     rate_per_second: Annotated[float, Field(gt=0, le=10_000)] = Field(description="Calls a second, all together.")
     concurrency: Annotated[int, Field(ge=1, le=1_000)] = Field(8, description="Calls under way at once.")
-    max_reply_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = Field(
-        8 * 1024 * 1024, description="Bytes of one reply, decompressed."
+    max_reply_bytes: Annotated[int, Field(ge=1024, le=MAX_REPLY)] = Field(
+        MAX_REPLY, description="Bytes of one reply, decompressed."
     )
 
 

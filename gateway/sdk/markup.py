@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 WITHOUT_MARKUP = frozenset({"script", "style"})
@@ -19,14 +20,21 @@ _SPACE = r"[ \t\n\f\r]"
 _VALUE = r"""(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^ \t\n\f\r>"'][^ \t\n\f\r>]*+)"""
 _ONE_ATTRIBUTE = rf"[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+(?:{_SPACE}*+={_SPACE}*+{_VALUE}?+)?+"
 _ATTRIBUTE = re.compile(_ONE_ATTRIBUTE)
+# Attributes and blanks of one tag that are told apart; of what comes behind them, only where it ends is sought.
+_READ = 512
 _TOKEN = re.compile(
     r"<!--(?:-?>|.*?(?:--!?>|\Z))"
     r"|<(?:[!?]|/(?![A-Za-z]|\Z))[^>]*+>?+"
     r"|<(?P<end>/?)(?P<name>[A-Za-z][^ \t\n\f\r/>]*+)"
-    rf"(?P<attributes>(?:[ \t\n\f\r/]++|{_ONE_ATTRIBUTE})*+)(?P<closed>>?+)",
+    rf"(?P<attributes>(?:[ \t\n\f\r/]++|{_ONE_ATTRIBUTE}){{0,{_READ}}}+[^>]*+)(?P<closed>>?+)",
     re.DOTALL,
 )
 _CLOSING = {name: re.compile(rf"</{name}(?=[ \t\n\f\r/>])", re.IGNORECASE) for name in WITHOUT_MARKUP}
+
+
+_NOTHING = re.compile("")
+
+_NAME = re.compile(r"</?([a-z][^ \t\n\f\r/>]*+)")
 
 
 class Tag(NamedTuple):
@@ -42,18 +50,25 @@ class Tag(NamedTuple):
     written: str
     whole: bool
 
-    def count_attributes(self) -> int:
-        """How many attributes it has, those that a parser would drop included."""
-        return len(self.each_attribute())
+    def each_attribute(self, most: int) -> list[str]:
+        """Its attributes as they are written, name and value, those that a parser would drop included; the first few.
 
-    def each_attribute(self) -> list[str]:
-        """Its attributes as they are written, name and value."""
-        return _ATTRIBUTE.findall(self.attributes) if self.attributes else []
+        most: how many.
+        """
+        return [found[0] for found in islice(_ATTRIBUTE.finditer(self.attributes), most)] if self.attributes else []
 
 
-def read_markup(html: str) -> Iterator[str | Tag]:
-    """The texts and tags of HTML in their order; references in texts are left as they are written."""
-    at, length = 0, len(html)
+def names_in(html: str) -> list[str]:
+    """The name of every tag, in lower case, and of what reads as one in comments, values and scripts; cheap to ask."""
+    return _NAME.findall(html.lower())
+
+
+def read_markup(html: str, skipped: re.Pattern[str] = _NOTHING) -> Iterator[str | Tag]:
+    """The texts and tags of HTML in their order; references in texts are left as they are written.
+
+    skipped: texts and whole tags that are passed over, as many as stand together; it matches everywhere.
+    """
+    at, length = _behind(skipped, html, 0), len(html)
     while found := _TOKEN.search(html, at):
         if found.start() > at:
             yield html[at : found.start()]
@@ -66,5 +81,11 @@ def read_markup(html: str) -> Iterator[str | Tag]:
             if closing is None and at < length:
                 yield Tag("", end=False, attributes="", written=html[at:], whole=False)
             at = closing.start() if closing else length
+        at = _behind(skipped, html, at)
     if at < length:
         yield html[at:]
+
+
+def _behind(skipped: re.Pattern[str], html: str, at: int) -> int:
+    found = skipped.match(html, at)
+    return found.end() if found else at

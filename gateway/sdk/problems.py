@@ -90,6 +90,14 @@ PROBLEMS: Mapping[str, Problem] = _table(
         retryable=True,
     ),
     Problem(
+        "unverified_supplier_full",
+        429,
+        "Too many signed bodies of this supplier are under way.",
+        "该供应商的未验证签名内容过多。",
+        retryable=True,
+    ),
+    Problem("unverified_full", 503, "Too many signed bodies are under way.", "未验证的签名内容过多。", retryable=True),
+    Problem(
         "connections_limit",
         429,
         "Too many connections of this client are open.",
@@ -104,7 +112,6 @@ PROBLEMS: Mapping[str, Problem] = _table(
         retryable=True,
     ),
     Problem("server_full", 503, "Too many connections are open.", "连接总数过多。", retryable=True),
-    Problem("unverified_full", 503, "Too many signed bodies are under way.", "未验证的签名内容过多。", retryable=True),
     Problem(
         "supplier_paused",
         503,
@@ -134,11 +141,19 @@ PROBLEMS: Mapping[str, Problem] = _table(
         retryable=True,
     ),
     # the file and its records
-    Problem("malformed_json", 400, "This is not valid JSON.", "JSON 格式错误。"),
+    Problem(
+        "malformed_json",
+        400,
+        "This is not valid JSON, or a number in it is beyond what JSON readers can hold.",
+        "JSON 格式错误，或其中的数值超出 JSON 可表示的范围。",
+    ),
     Problem("json_too_deep", 400, "JSON is nested deeper than 64 levels.", "JSON 嵌套超过 64 层。"),
     Problem("line_too_long", 413, "A record is larger than 1 MiB.", "单条记录超过 1 MiB。"),
     Problem(
-        "too_many_items", 413, "An array or object has more than 10,000 members.", "数组或对象成员超过 10,000 个。"
+        "too_many_items",
+        413,
+        "There are more values than are taken in a record, or in one array or object of it.",
+        "记录或其中某个数组、对象包含的值超过上限。",
     ),
     Problem("too_many_records", 413, "The feed has more than 16,777,214 records.", "一次提交的记录数超过上限。"),
     Problem("duplicate_key", 422, "An object names a member twice.", "对象中存在重复的键。"),
@@ -147,14 +162,14 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem(
         "invalid_decimal",
         422,
-        "An amount is not a plain decimal with at most two places.",
-        "金额格式错误，应为最多两位小数的普通数字。",
+        "A number is not a plain decimal, or has more decimal places than are taken.",
+        "数字格式错误：应为普通十进制数字，且小数位数不超过上限。",
     ),
     Problem("invalid_text", 422, "A text holds characters that cannot be seen.", "文本含控制字符或不可见字符。"),
     Problem(
         "markup_too_complex",
         422,
-        "A text holds more HTML than can be cleaned, or leaves too much of it open.",
+        "The texts hold more HTML than can be cleaned, or leave too much of it open.",
         "文本中的 HTML 标签过多或未闭合，无法清洗。",
     ),
     Problem(
@@ -177,19 +192,19 @@ PROBLEMS: Mapping[str, Problem] = _table(
     ),
     # what was taken with a doubt
     Problem("no_price", 200, "There is no price: the article cannot be sold.", "没有价格，商品不可售。"),
-    Problem("odd_tax_rate", 200, "No value added tax has this rate.", "不存在该增值税税率。"),
-    Problem("barcode_invalid", 200, "The check digit of the barcode is wrong.", "条码校验位错误。"),
+    Problem("odd_tax_rate", 200, "No value added tax in force has this rate.", "现行增值税无此税率。"),
+    Problem("barcode_invalid", 200, "The barcode's length or check digit is wrong.", "条码长度或校验位错误。"),
     Problem(
         "no_directory_item",
         200,
-        "No row of a purchasing directory was found for it.",
-        "未匹配到集中采购目录品目。",
+        "It falls under no single row of a purchasing directory.",
+        "未匹配到唯一的集中采购目录品目。",
     ),
     Problem(
         "markup_removed",
         200,
-        "Markup that may not be shown was removed, with what it held.",
-        "已删除不允许的标记及其内容。",
+        "Part of a text was removed: markup that may not be shown, or what reads as markup.",
+        "文本的一部分已删除：不允许的标记，或被识别为标记的内容。",
     ),
     Problem("timestamp_in_future", 422, "The time lies in the future.", "时间在未来。"),
     Problem("more_issues", 422, "The record has more faults than are told of it.", "该记录的问题过多，未全部列出。"),

@@ -29,14 +29,23 @@ MAX_MEMBERS = 10_000
 MAX_VALUES = 20_000
 """Values in one record, arrays and objects included: what is read through in one stretch of work."""
 
+MAX_REPLY = MAX_RECORD
+"""Bytes of the longest reply: what is longer could not be normalised, and would be read in one stretch all the same."""
+
 MAX_NESTED = 25_000
 """Arrays and objects in one reply: every one costs a hundred times its bytes to read."""
+
+MAX_REPLY_VALUES = 50_000
+"""Values in one reply: a list of as many articles fills half of it."""
+
+MAX_REPLY_NAMES = 20_000
+"""Names of members in one reply: each of them costs twice what a value does, and more the more there are."""
 
 MAX_ISSUES = 100
 """Issues told of one record: enough to mend it, few enough to read."""
 
-MIN_ROOM = 1024
-"""Characters that the issues of any record may have, its own length apart."""
+MIN_ROOM, MAX_ROOM = 1024, 16 * 1024
+"""Characters that the issues of any record may have, its own length apart; and of no record more than the second."""
 
 _ISSUE_FRAME = 70
 """Characters of an issue besides its path, `actual` and `expected`."""
@@ -48,7 +57,7 @@ SHOWN = 200
 # would start another search to the end.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _STRING_OR_LONG_NUMBER = re.compile(rb"%b|(?P<number>-?[0-9]{1000}[0-9]*+(?![.eE0-9]))" % _STRING.pattern, re.DOTALL)
-_NO_STRUCTURE = bytes(set(range(256)) - set(b'"[]{},'))
+_NO_STRUCTURE = bytes(set(range(256)) - set(b'"[]{},:'))
 _OPENING = frozenset(b"[{")
 _MARKS = (b",", b"[", b"{")  # every value of a document but one comes after one of them
 _MOST_BRACKETS = 2 * MAX_VALUES  # more of them, and a document is crowded or closes what it never opened
@@ -91,6 +100,12 @@ def may_be_crowded(raw: bytes) -> bool:
     return len(raw) >= MAX_VALUES and _values_in(raw) >= MAX_VALUES
 
 
+def count_values(raw: bytes, most: int) -> int:
+    """How many values a document holds, arrays and objects included; of no more than `most`, perhaps a few more."""
+    marks = _values_in(raw)
+    return 1 + (marks if marks < most else _values_in(_structure(raw)))
+
+
 def _values_in(structure: bytes) -> int:
     return sum(map(structure.count, _MARKS))
 
@@ -127,15 +142,19 @@ def whole_json(body: bytes) -> bool:
 
 
 def decode_reply(reply: Reply) -> Any:
-    """The one JSON value that a supplier's reply is, as `decode` reads it, however long or crowded.
+    """The one JSON value that a supplier's reply is, as `decode` reads it, but longer and fuller.
 
-    Its size was capped on its way in; of arrays and objects it may hold MAX_NESTED. A whole number of more digits than
-    Python converts is the text of its digits: it must not cost the rest of the reply its reading. Raises ContractError
-    with the body.
+    Its size was capped on its way in; of values it may hold MAX_REPLY_VALUES, of names MAX_REPLY_NAMES, of arrays and
+    objects MAX_NESTED. A whole number of more digits than Python converts is the text of its digits: it must not cost
+    the rest of the reply its reading. Raises ContractError with the body.
     """
-    structure = _structure(reply.body) if _may_be_deep(reply.body) else b""
-    if _nested_in(structure) > MAX_NESTED:
-        raise _unreadable(reply, f"more than {MAX_NESTED:,} arrays and objects")
+    structure = b""
+    if (
+        _values_in(reply.body) >= MAX_REPLY_VALUES
+        or _may_be_deep(reply.body)
+        or _names_in(reply.body) > MAX_REPLY_NAMES
+    ):
+        structure = _structure_of_reply(reply)
     try:
         value = _decode_long(reply.body)
     except ValueError as error:
@@ -145,8 +164,32 @@ def decode_reply(reply: Reply) -> Any:
     return value
 
 
+def _structure_of_reply(reply: Reply) -> bytes:
+    """What `_structure` finds. Raises ContractError where a limit is broken."""
+    texts = (reply.body.count(b'"') - reply.body.count(b'\\"')) // 2  # or more
+    structure = b"" if texts > MAX_REPLY_VALUES + MAX_REPLY_NAMES else _structure(reply.body)
+    for found, most, what in (
+        (texts, MAX_REPLY_VALUES + MAX_REPLY_NAMES, "texts"),
+        (_nested_in(structure), MAX_NESTED, "arrays and objects"),
+        (_names_in(structure), MAX_REPLY_NAMES, "names of members"),
+        (_values_in(structure) + 1, MAX_REPLY_VALUES, "values"),
+    ):
+        if found > most:
+            raise _unreadable(reply, f"more than {most:,} {what}")
+    return structure
+
+
+def _names_in(structure: bytes) -> int:
+    return structure.count(b":")
+
+
 def _decode_long(body: bytes) -> Any:
-    options: Any = {"allow_inf_nan": False, "catch_duplicate_keys": True, "float_mode": "lossless-float"}
+    options: Any = {
+        "allow_inf_nan": False,
+        "cache_mode": "keys",
+        "catch_duplicate_keys": True,
+        "float_mode": "lossless-float",
+    }
     try:
         return jiter.from_json(body, **options)
     except ValueError as error:
@@ -217,8 +260,8 @@ def told(issues: Iterable[Issue], *, room: int | None = None) -> tuple[Issue, ..
 
 
 def room_of(raw: bytes) -> int:
-    """Characters that the issues of a record may have: about as many as its own."""
-    return MIN_ROOM + len(raw)
+    """Characters that the issues of a record may have: about as many as its own, of a long one fewer."""
+    return min(MIN_ROOM + len(raw), MAX_ROOM)
 
 
 def _fault(message: str) -> Issue:
@@ -253,7 +296,7 @@ def _spelled(value: Any) -> Any:
 
 
 def _structure(raw: bytes) -> bytes:
-    """The brackets and commas of a document, without those in its texts; of what is no JSON, some of them.
+    """The brackets, commas and colons of a document, without those in its texts; of what is no JSON, some of them.
 
     Passes of C alone, a tenth of what an expression takes that walks through every text. A pair of quotes with nothing
     left between them goes first: what is inside a text and what is outside stays so.
@@ -266,7 +309,7 @@ def _structure(raw: bytes) -> bytes:
 def _too_deep(structure: bytes, most: int | None = None) -> bool:
     """Whether more is open somewhere than may be, in the first `most` brackets; not behind what was never opened."""
     depth = 0
-    for bracket in structure.translate(None, b",")[:most]:
+    for bracket in structure.translate(None, b",:")[:most]:
         depth += 1 if bracket in _OPENING else -1
         if not 0 <= depth <= MAX_DEPTH:
             return depth > 0

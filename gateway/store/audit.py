@@ -34,7 +34,7 @@ LINKS = """
 
 UNCHAINED = "SELECT id FROM audit WHERE id NOT IN (SELECT audit_id FROM audit_chain) ORDER BY id LIMIT 1"
 
-BATCH = 5_000
+BATCH = 500
 """Links read at a time."""
 
 

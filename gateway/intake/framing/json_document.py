@@ -3,7 +3,7 @@
 The standard decoder is the one C parser that says where a value ends, so it runs over a window that slides along the
 text and grows only as far as one record. Its results are thrown away: records are kept as the bytes that were sent, and
 numbers are not even converted, so that their length costs nothing. It cannot rest, though: of a long value the end is
-sought piece by piece, and one that holds more values than a record may is never given to it.
+sought piece by piece, and one that is longer or holds more values than a record may is never given to it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import NoReturn, cast
 
-from gateway.feeds.chunk import MAX_CARRIED
+from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD
 from gateway.http.problems import ProblemError
 from gateway.sdk.wire import MAX_VALUES
 
 # Where an unfinished token stops the decoder short of the window's end: "-Infinity", a pair of \u escapes.
 _TOKEN = 16
 
-# Characters of an object or array that is not decoded before its end is known.
+# Characters of an object, array or text that is not decoded before its end is known.
 _LONG = 16 * 1024
 
 # What opens and closes, a whole text, or the quote of one that goes on; and from inside a text to its end.
@@ -57,7 +57,7 @@ class _NeedMoreError(Exception):
 
 
 class _Extent:
-    """Seeks the end of one object or array, brackets and texts alone. size: its characters so far."""
+    """Seeks the end of one object, array or text, brackets and texts alone. size: its characters so far."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -78,6 +78,7 @@ class _Extent:
         at = cast("re.Match[str]", _REST_OF_TEXT.match(text, at)).end()
         if text[at : at + 1] == '"':
             self._in_text = False
+            self.ended = self._depth == 0
         else:
             self._kept = text[at:]
             at = len(text) - 1
@@ -94,6 +95,8 @@ class _Extent:
                 self.ended = self._depth == 0
             elif mark == '"':
                 self._in_text = True
+            else:
+                self.ended = self._depth == 0
             if self._in_text or self.ended:
                 return found.end()
         return len(text)
@@ -157,7 +160,7 @@ class JsonFramer:
         except _NeedMoreError:
             self._keep()
             self._check_size()
-            if self._long is None and self._size >= _LONG and self._parts[0][0] in "[{":
+            if self._long is None and self._size >= _LONG and self._parts[0][0] in '[{"':
                 self._long = _Extent()
                 self._long.add(self._parts[0])
         else:
@@ -170,12 +173,14 @@ class JsonFramer:
         self._size = len(self._parts[0])
 
     def _known_end(self) -> int:
-        """The end of a long value at the window's place that is no use to decode: it is crowded. 0: not known."""
+        """The end of a long value at the window's place that is no use to decode: no record. 0: not known."""
         if self._long is None:
             return 0
         end = self._at + self._long.size
-        marks = sum(self._window.count(mark, self._at, end) for mark in ",[{")
-        return end if marks >= MAX_VALUES else 0
+        return end if self._long.size > MAX_RECORD or self._marks_before(end) >= MAX_VALUES else 0
+
+    def _marks_before(self, end: int) -> int:
+        return sum(self._window.count(mark, self._at, end) for mark in ",[{")
 
     def _records(self, final: bool) -> Iterator[tuple[int, bytes]]:
         while char := self._next():

@@ -57,7 +57,7 @@ async def test_a_feed_is_shown_with_its_outcomes_and_its_worst_problems(mallgate
     shown = await mallgate("feeds", "show", feed)
     assert "normalized 1, rejected 2" in shown.out
     assert "invalid_decimal" in shown.out
-    assert "金额格式错误" in shown.out
+    assert "数字格式错误" in shown.out
     [listed] = (await mallgate("feeds", "list", "--supplier", "acme", "--json")).json
     assert (listed["feed"], listed["counts"]["rejected"]) == (feed, 2)
     assert feed in (await mallgate("feeds", "list")).out
@@ -74,7 +74,7 @@ async def test_like_letters_stand_in_one_group_and_keep_their_bytes(mallgate: Sh
     assert (await mallgate("deadletters", "show", found[0]["id"], "--original")).out == BAD
     shown = await mallgate("deadletters", "show", found[0]["id"])
     assert BAD in shown.out
-    assert "金额格式错误" in shown.out
+    assert "数字格式错误" in shown.out
 
 
 async def test_a_mended_letter_is_foretold_and_replayed(mallgate: Shell, feed: str) -> None:

@@ -125,6 +125,14 @@ async def test_a_rejected_record_marks_the_keys_of_its_sku_as_seen(workshop: Wor
     ] * 2
 
 
+async def test_a_key_that_its_feed_took_is_not_called_rejected_for_another_area_of_its_sku(workshop: Workshop) -> None:
+    await workshop.fed(price("B", "10.00", area="1"), price("B", "11.00", area="2"))
+    await workshop.fed(price("B", "12.00", area="1"), price("B", "1e3", area="2"))
+    item = await workshop.reports.item("acme", Facet.PRICE, "B")
+    assert item is not None
+    assert [(key["area"], key["last_outcome"]) for key in item["keys"]] == [("1", "normalized"), ("2", "rejected")]
+
+
 async def test_an_older_feed_that_comes_late_does_not_hide_what_the_newer_one_came_to(workshop: Workshop) -> None:
     await workshop.processor.process(await workshop.chunk(8, price("A", "11.00")))
     await workshop.processor.process(await workshop.chunk(7, price("A", "10.00")))

@@ -127,6 +127,18 @@ async def test_a_sku_is_told_key_by_key_with_its_latest_refusals(workshop: Works
     ]
 
 
+async def test_a_sku_of_many_areas_is_told_page_by_page(workshop: Workshop) -> None:
+    await workshop.fed(*(price("A", "10.00", area=f"{number:03}") for number in range(7)))
+    areas, after, more = [], None, True
+    while more:
+        item = await workshop.reports.item("acme", Facet.PRICE, "A", after=after, most=3)
+        assert item is not None
+        assert 1 <= len(item["keys"]) <= 3
+        areas += [key["area"] for key in item["keys"]]
+        after, more = areas[-1], item["more"]
+    assert areas == [f"{number:03}" for number in range(7)]
+
+
 async def test_a_sku_that_was_only_ever_refused_is_told_so_and_one_never_named_is_not_known(workshop: Workshop) -> None:
     await workshop.fed(b'{"sku":"B","price":"1e3"}')
     item = await workshop.reports.item("acme", Facet.PRICE, "B")

@@ -11,6 +11,7 @@ from gateway.intake.body import pack
 from gateway.intake.encoding import decoder_for
 from gateway.intake.framing.ndjson import NdjsonFramer
 from gateway.intake.spool import Spool
+from tests.turns import turns_of_others
 
 PROGRAM = """
 import asyncio, resource, sys
@@ -53,22 +54,12 @@ async def test_memory_does_not_grow_with_the_body(tmp_path: Path) -> None:
 
 
 async def test_others_get_their_turn_while_a_body_is_packed_that_never_waits() -> None:
-    turns = 0
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
     async def source() -> AsyncIterator[bytes]:
         for _ in range(300):
             yield b"\n" * 65_536
         yield b"{}"
 
-    counting = asyncio.create_task(count())
-    async with Spool(None) as spool:
+    async with Spool(None) as spool, turns_of_others() as turns:
         packed = await pack(source(), decoder_for("", max_bytes=2**40), NdjsonFramer(), spool)
-    counting.cancel()
     assert packed.records == 1
-    assert turns > 20
+    assert turns.count > 20

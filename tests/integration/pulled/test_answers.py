@@ -16,11 +16,11 @@ OTHER = "7_420_9720"
 pytestmark = pytest.mark.timeout(200)
 
 
-async def _ended(operator: Operator, facet: str) -> None:
+async def _ended(operator: Operator, facet: str, *, within: float = 90) -> None:
     async def holds() -> bool:
         return bool((await operator.status("jd"))["facets"].get(facet, {}).get("ended_at"))
 
-    await eventually(holds, within=90)
+    await eventually(holds, within=within)
     await operator.until_finished(within=90)
 
 
@@ -102,3 +102,17 @@ async def test_an_area_that_is_refused_leaves_stock_of_the_others(ground: Ground
         assert {*stock} == {*truths(simulator)}
         asked = Counter(call["form"].get("area") for call in calls(simulator))
         assert asked[OTHER] <= 2 * asked[AREA]
+
+
+@pytest.mark.timeout(300)
+async def test_an_area_that_goes_unanswered_leaves_stock_of_the_others(ground: Ground) -> None:
+    async with ground.simulator(skus=60) as simulator, ground.program() as program:
+        simulator.faults.add(Rule("status", "stock/*", {"status": 503}, area=OTHER))
+        operator = Operator(program.url)
+        options = {"areas": [OTHER, AREA]}
+        await operator.declare(jd=row_of(simulator, facets=["stock"], pulls={"stock": "1d"}, options=options))
+        await _ended(operator, "stock", within=150)
+        assert {*(await ground.latest())["stock"]} == {*truths(simulator)}
+        letters = await operator.letters("jd")
+        assert {letter["stage"] for letter in letters} == {"pull"}
+        assert len(letters) == 1

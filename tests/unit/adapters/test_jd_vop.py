@@ -5,10 +5,12 @@ import asyncio
 import pytest
 from pydantic import ValidationError
 
+from adapters.jd_vop import Adapter
 from adapters.jd_vop.options import Options
 from adapters.jd_vop.pulls import together
 from adapters.jd_vop.tokens import sign
 from gateway import sdk
+from schemas.catalog import Facet
 
 
 def test_the_signature_is_that_of_the_documents():
@@ -40,3 +42,44 @@ async def test_the_first_error_ends_the_questions_beside_it():
 def test_an_area_of_the_contract_is_written_in_ascii_digits(area: str) -> None:
     with pytest.raises(ValidationError):
         Options(areas=(area,))
+
+
+class Pool:
+    """A supplier whose pool holds what it is told, byte for byte."""
+
+    def __init__(self, *messages: bytes) -> None:
+        self.body = b'{"success":true,"resultCode":"0000","result":[%b]}' % b",".join(messages)
+
+    async def call(self, request: sdk.Request) -> sdk.Reply:
+        return sdk.Reply(request.operation, 200, {}, self.body)
+
+
+SOUND = b'{"id":2,"type":2,"result":{"skuId":32}}'
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'{"id":1,"type":2,"result":{"skuId":31,"name":"a\x01"}}',
+        rb'{"id":1,"type":2,"result":{"skuId":31,"name":"\ud800"}}',
+        rb'{"id":"\ud800","type":2,"result":{"skuId":31}}',
+        b'{"id":1,"type":2,"result":{"skuId":31,"skuId ":32}}',
+        b'{"id":1,"type":2,"result":{"skuId":NaN}}',
+        b'{"id":1,"type":2,"result":{"skuId":%b,"skuId":%b}}' % (b"3" * 9000, b"4" * 9000),
+        b'{"id":1,"type":2,"result":%b}' % (b"[" * 90 + b"]" * 90),
+    ],
+)
+async def test_a_message_that_is_no_json_is_refused_alone(odd):
+    adapter = Adapter(Options())
+    refused, taken = await adapter.fetch(Pool(odd, SOUND), "feeds")
+    assert (taken.id, refused.type) == ("2", "2")
+    assert refused.id.encode()
+    assert adapter.follow_ups(taken) == (sdk.Reread("32", frozenset({Facet.PRICE})),)
+    with pytest.raises(sdk.ContractError):
+        adapter.follow_ups(refused)
+
+
+@pytest.mark.parametrize("odd", [b'{"id":1,"ty', b"[" * 9000 + b"]" * 9000, b"0," * 60_000 + b"0"])
+async def test_a_pool_that_cannot_be_read_is_no_empty_pool(odd):
+    with pytest.raises(sdk.ContractError):
+        await Adapter(Options()).fetch(Pool(odd, SOUND), "feeds")

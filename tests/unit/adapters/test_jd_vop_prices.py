@@ -18,8 +18,11 @@ def read(
     basis: PriceBasis, price: Decimal, net: Decimal, tax: int | None, told: Decimal | None = None
 ) -> sdk.Item | sdk.Refusal:
     rate, amount = ("null" if each is None else each for each in (tax, told))
-    row = f'{{"skuId":31,"price":{price},"nakedPrice":{net},"tax":{rate},"taxPrice":{amount}}}'
-    body = f'{{"success":true,"resultCode":"0000","result":[{row}]}}'.encode()
+    return read_row(basis, f'"price":{price},"nakedPrice":{net},"tax":{rate},"taxPrice":{amount}')
+
+
+def read_row(basis: PriceBasis, members: str) -> sdk.Item | sdk.Refusal:
+    body = f'{{"success":true,"resultCode":"0000","result":[{{"skuId":31,{members}}}]}}'.encode()
     exchange = sdk.Exchange(("31",), {"get_sell_price": body})
     record = sdk.Record(Facet.PRICE, exchange.encode(), datetime(2026, 5, 1, tzinfo=UTC))
     (found,) = Adapter(Options(price_basis=basis)).normalise(record)
@@ -51,3 +54,30 @@ def test_where_no_rate_is_told_the_tax_itself_tells_the_basis() -> None:
         assert isinstance(found, sdk.Refusal)
         assert "price_basis" in found.issues[0].expected
     assert isinstance(read(PriceBasis.GROSS, net, net, None, Decimal(0)), sdk.Item)
+
+
+def taxed(net: Decimal, rate: int) -> tuple[Decimal, tuple[tuple[Decimal, PriceBasis, PriceBasis], ...]]:
+    """The tax on a net price, and what each kind of contract fixes: the price, its basis, and the other one."""
+    tax = (net * rate / 100).quantize(CENT, ROUND_HALF_UP)
+    return tax, ((net, PriceBasis.NET, PriceBasis.GROSS), (net + tax, PriceBasis.GROSS, PriceBasis.NET))
+
+
+@given(net=st.decimals("0.01", "99999", places=2), rate=st.sampled_from([1, 3, 6, 9, 13, 16, 17]))
+def test_without_a_net_price_the_tax_tells_the_basis(net, rate):
+    tax, contracts = taxed(net, rate)
+    for price, basis, other in contracts:
+        told = f'"price":{price},"tax":{rate},"taxPrice":{tax}'
+        assert isinstance(read_row(basis, told), sdk.Item)
+        if rate * tax > 1 and tax > 4 * CENT:
+            found = read_row(other, told)
+            assert isinstance(found, sdk.Refusal)
+            assert found.issues[0].path.endswith("/price")
+
+
+@given(net=st.decimals("0.01", "99999", places=2), rate=st.sampled_from([0, 1, 3, 6, 9, 13, 16, 17]))
+def test_without_a_rate_the_net_price_and_the_tax_tell_the_basis(net, rate):
+    tax, contracts = taxed(net, rate)
+    for price, basis, other in contracts:
+        told = f'"price":{price},"nakedPrice":{net},"taxPrice":{tax}'
+        assert isinstance(read_row(basis, told), sdk.Item)
+        assert isinstance(read_row(other, told), sdk.Item if tax <= 2 * CENT else sdk.Refusal)

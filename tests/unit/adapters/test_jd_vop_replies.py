@@ -16,6 +16,7 @@ from schemas.catalog import Facet, PriceFacts, ProductFacts, Quote
 ADAPTER = Adapter(Options(areas=("7_412_3545",)))
 OPERATIONS = [*sorted(replies.NOTHING), "get_province", "message_del", "access_token"]
 READ = {"get_sell_price": Facet.PRICE, "sku_state": Facet.LISTING, "get_new_stock_by_id": Facet.STOCK}
+BESIDE = ("check", "check_area_limit")
 ABSENT = object()
 
 
@@ -202,3 +203,43 @@ def test_words_without_end_are_read_no_further_than_an_answer_needs() -> None:
     found = replies.envelope("get_sell_price", {"success": False, "resultMessage": "skuId[" * 100_000})
     assert found is not None
     assert len(found.message) == replies.MAX_MESSAGE
+
+
+ODD: list[Any] = [None, "", True, -1, 1.5, [], {}, "\x00", "a\x01b", "7" * 5000, "\u200b", [[]], {"skuId": 1}]
+
+
+@pytest.mark.parametrize(("operation", "facet"), READ.items())
+@pytest.mark.parametrize("name", ["name", "skuId", "sku", "price", "state", "stockStateId", "areaId", "remainNum"])
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_odd_about_one_row_costs_no_other_row(operation, facet, name, odd):
+    sound = {"skuId": 31, "price": "5", "state": 1, "stockStateId": 33, "saleState": 1, "isAreaRestrict": False}
+    body = reply(operation, True, "0000", [sound, {**sound, "skuId": 32, name: odd}]).body
+    others = {name: reply(name, True, "0000", [sound, {**sound, "skuId": 32}]).body for name in BESIDE}
+    found = normalised(facet, {**others, operation: body})
+    taken = [item.facts for item in found if isinstance(item, sdk.Item)]
+    assert taken[0].sku == "31"
+    assert {each.sku for each in taken[1:]} | {each.sku for each in found if isinstance(each, sdk.Refusal)} == {"32"}
+
+
+def test_control_characters_beyond_counting_cost_nobody():
+    rows = [{"skuId": sku, "price": 5, **{f"note{each}": "a\x01" for each in range(300)}} for sku in (31, 32)]
+    found = normalised(Facet.PRICE, {"get_sell_price": reply("get_sell_price", True, "0000", rows).body})
+    assert all(isinstance(each, sdk.Item) for each in found)
+
+
+@given(st.lists(st.sampled_from([31, 32, "32", "032", 33, "J32", None, 3.2]), min_size=1, unique_by=str))
+def test_a_row_of_other_goods_never_says_that_goods_have_no_price(skus):
+    rows = [{"skuId": sku, "price": 5} for sku in skus]
+    try:
+        found = normalised(Facet.PRICE, {"get_sell_price": reply("get_sell_price", True, "0000", rows).body})
+    except sdk.ContractError:
+        return
+    for each in found:
+        facts = each.facts if isinstance(each, sdk.Item) else None
+        if isinstance(facts, PriceFacts) and facts.quote is Quote.NO_QUOTE:
+            assert {*map(str, skus)} <= {"31", "32"}
+
+
+def normalised(facet: Facet, replies_: dict[str, bytes]) -> list[Any]:
+    exchange = sdk.Exchange(("31", "32"), replies_, {"area": "7_412_3545", "num": 1, "skus": 2})
+    return [*ADAPTER.normalise(sdk.Record(facet, exchange.encode(), datetime(2026, 5, 1, tzinfo=UTC)))]

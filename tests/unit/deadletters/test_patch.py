@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,3 +49,36 @@ def test_it_is_total_and_fits_the_audit(original: bytes, patched: bytes) -> None
 @given(st.binary(max_size=300))
 def test_the_same_bytes_differ_in_nothing(content: bytes) -> None:
     assert diff(content, content) == ""
+
+
+LINES = st.lists(st.sampled_from([b"a", b"b", b"c"]), max_size=12).map(b",".join)
+
+
+@given(LINES, LINES, LINES, LINES)
+def test_every_line_is_told_as_kept_taken_or_given(head: bytes, old: bytes, new: bytes, tail: bytes) -> None:
+    original, patched = b"%b,%b,%b" % (head, old, tail), b"%b,%b,%b" % (head, new, tail)
+    places = diff(original, patched).split("\n@@ ")[1:]
+    for (_, *lines), (side, mark) in product(map(str.splitlines, places), ((original, "-"), (patched, "+"))):
+        assert "".join(line[1:] for line in lines if line[0] in (mark, " ")) in side.decode()
+    assert bool(places) is (original != patched)
+
+
+@pytest.mark.parametrize("distinct", [3, 101, 1_000])
+def test_many_lines_that_are_alike_are_not_matched_with_each_other(distinct: int) -> None:
+    members = [b"%d" % (number % distinct) for number in range(10_000)]
+    one, turned = b"[%b]" % b",".join(members), b"[%b]" % b",".join(reversed(members))
+    assert diff(one, one.replace(b"[0,", b"[x,")).splitlines()[2:] == [
+        "@@ -1,4 +1,4 @@",
+        " [",
+        "-0,",
+        "+x,",
+        " 1,",
+        " 2,",
+    ]
+    assert diff(one, turned).startswith("--- original\n+++ patched\n@@ -")
+
+
+def test_many_bytes_that_are_no_text_are_shown_as_a_whole() -> None:
+    shown = diff(b"\xff" * 2_000, "汉".encode() + b"\xff" * 2_000)
+    assert "+\\xe6\\xb1\\x89\\xff" in shown
+    assert "+汉\\xff" in diff(b"", "汉".encode() + b"\xff")

@@ -1,12 +1,16 @@
 """Texts that may hold markup: nothing active is left in any of them, and what got lost is told."""
 
+import re
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.feeds import cleaning
 from gateway.feeds.cleaning import cleaned
+from gateway.sdk.markup import names_in
 from schemas.catalog import Attribute, ListingFacts, ProductFacts, Shelf
 
 FIELDS = ["description", "warranty", "packing_list", "attributes"]
@@ -83,6 +87,13 @@ def test_a_text_taken_out_of_xml_loses_its_wrapping_alone_and_that_is_told(insid
     assert "CDATA" in warning.actual
 
 
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("text", ["<!-- 好纸 -->", "<style>p {}</style>", " <!--a--><!--b-->"])
+def test_a_text_of_which_nothing_is_left_is_told(field: str, text: str) -> None:
+    [warning] = cleaned(product(field, text))[1]
+    assert (warning.code, warning.actual) == ("markup_removed", "everything")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -147,3 +158,39 @@ def test_cleaning_again_changes_nothing_more(text: str) -> None:
 
 def test_facets_without_such_texts_cost_nothing() -> None:
     assert cleaned(ListingFacts(sku="A", shelf=Shelf.ON, reason="<b>x</b>")) == ({}, ())
+
+
+PARTS = st.sampled_from(
+    [
+        *(
+            "<p>",
+            "</p>",
+            "<B>",
+            "<b/>",
+            "<br />",
+            "<P class='a'>",
+            '<p class="a">',
+            "</p >",
+            "</p x>",
+            "<p x>",
+            "<o:p>",
+        ),
+        *(
+            '<a href="https://a.cn/x">',
+            '<a href="javascript:x()">',
+            '<a href="data:x">',
+            "<a href=data:x>",
+            "<a href='",
+        ),
+        *('<p onclick="x()">', '<p title="on=1">', "<T and T>", "<script>", "</script>", "<style>", "<svg>", "<image>"),
+        *("<!--", "-->", "<!doctype html>", "<?xml ?>", "text", "<", ">", '"', "a<b", "<p", "<p a=", 'on="1"', "data:"),
+    ]
+)
+
+
+@given(st.lists(PARTS, max_size=20).map("".join))
+@settings(max_examples=500)
+def test_passing_over_what_is_plain_misses_nothing(html: str) -> None:
+    found = cleaning._lost(html, names_in(html))
+    with patch.object(cleaning, "_PLAIN", re.compile("")):
+        assert found == cleaning._lost(html, names_in(html))

@@ -64,6 +64,14 @@ def test_items_of_a_chunk_are_judged_in_order_each_against_its_forerunner() -> N
     assert decisions.states["A", "*"][0].version == version_of(FEED, 2)
 
 
+def test_of_a_sku_without_areas_the_last_record_tells_what_became_of_it() -> None:
+    taken, late = decided(refused(0), entry(1, item(area=""))), decided(entry(0, item(area="")), refused(1))
+    assert taken.states["A", ""][1] is Outcome.NORMALIZED
+    assert late.states["A", ""][1] is Outcome.REJECTED
+    assert late.states["A", ""][0] == KeyState(version_of(FEED, 0), None, b"{}", NOON)
+    assert decided(entry(0, item(area="1")), refused(1)).states["A", "1"][1] is Outcome.NORMALIZED
+
+
 def test_versions_carry_the_number_they_are_given_whatever_the_feed() -> None:
     page = 9
     decisions = decide([entry(4, item())], {("A", "*"): KeyState(version_of(FEED, 50))}, feed_no=page, period=None)

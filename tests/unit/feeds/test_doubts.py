@@ -1,5 +1,6 @@
 """What is taken with a doubt, and what is refused for it."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from adapters.native import Adapter
 from gateway.feeds.chunk import RawRecord
 from gateway.feeds.normalise import Mixed, NormalisedItem, Rejection, Rules, normalise
 from gateway.sdk.adapter import Options
+from gateway.sdk.problems import PROBLEMS
 from gateway.suppliers.config import PriceMismatch
 from schemas.catalog import Facet
 from schemas.directories import CategoryMap
@@ -93,6 +95,7 @@ def test_a_supplier_s_row_has_contradictions_rejected() -> None:
     [
         ({"category": ["耗材"], "barcode": "6901028075763"}, []),
         ({"category": ["耗材"], "barcode": "6901028075764"}, ["barcode_invalid"]),
+        ({"category": ["耗材"], "barcode": "6901028075"}, ["barcode_invalid"]),
         ({"category": ["别的"]}, ["no_directory_item"]),
         ({"category": ["耗材"], "description": "<p>ok</p>"}, []),
         ({"category": ["耗材"], "description": "<script>x</script>"}, ["markup_removed"]),
@@ -100,3 +103,37 @@ def test_a_supplier_s_row_has_contradictions_rejected() -> None:
 )
 def test_what_is_odd_about_a_product_is_told(members: dict[str, Any], expected: list[str]) -> None:
     assert codes(Facet.PRODUCT, name="甲", **members) == expected
+
+
+@pytest.mark.parametrize(
+    ("facet", "members", "code"),
+    [
+        (Facet.PRICE, {"price": "1.001"}, "invalid_decimal"),
+        (Facet.PRICE, {"price": "113", "tax_rate": "13.12345"}, "invalid_decimal"),
+        (Facet.PRODUCT, {"name": "甲", "attributes": dict.fromkeys(map(str, range(2_001)), "x")}, "too_many_items"),
+        (Facet.PRODUCT, {"name": "甲", "images": [["x"] * 100] * 25}, "too_many_items"),
+    ],
+)
+def test_where_the_limit_differs_the_sentence_names_none_and_the_issue_does(
+    facet: Facet, members: dict[str, Any], code: str
+) -> None:
+    found = result(facet, **members)
+    assert isinstance(found, Rejection)
+    [issue] = found.issues
+    assert issue.code == code
+    assert re.search(r"\d", issue.expected)
+    assert not re.search(r"\d|two|两", PROBLEMS[code].en + PROBLEMS[code].zh)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("barcode_invalid", "length or check digit"),
+        ("odd_tax_rate", "in force"),
+        ("no_directory_item", "single row"),
+        ("malformed_json", "beyond what JSON readers can hold"),
+    ],
+)
+def test_a_sentence_holds_for_everything_that_its_code_is_told_of(code: str, words: str) -> None:
+    """A barcode of ten digits has no check digit, 17 % was a rate, a name may mean several rows, 1e400 is JSON."""
+    assert words in PROBLEMS[code].en

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import nh3
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.feeds.markup import MAX_ATTRIBUTES, MAX_STEPS, MarkupTooComplexError, sanitised
+from gateway.feeds import markup
+from gateway.feeds.markup import MAX_ATTRIBUTES, MAX_STEPS, Effort, MarkupTooComplexError
+from gateway.sdk.markup import names_in
 
 MOST = 200_000
 """Characters of the longest description."""
+
+
+def sanitised(html: str) -> str:
+    """The one text of a record."""
+    return sanitised_within(html, Effort())
+
+
+def sanitised_within(html: str, effort: Effort) -> str:
+    return markup.sanitised(html, names_in(html), effort)
+
 
 ORDINARY = [
     "",
@@ -46,6 +60,7 @@ HOSTILE = {
     "references": lambda n: "&notin" * n,
     "references in values": lambda n: '<a title="' + "&notin" * n + '">',
     "unknown tags": lambda n: "<x>" * n,
+    "unknown tags of many attributes": lambda n: ("<x " + "a " * 500 + ">") * (n // 10),
 }
 
 
@@ -78,10 +93,32 @@ def test_a_long_and_decent_description_is_kept():
 
 
 def test_attributes_are_counted_tag_by_tag():
-    most = "<b " + " ".join(f"a{i}=1" for i in range(MAX_ATTRIBUTES)) + ">x</b>"
-    assert sanitised(most * 3) == "<b>x</b>" * 3
+    most, text = "<b " + " ".join(f"a{i}=1" for i in range(MAX_ATTRIBUTES)) + ">x</b>", "文" * 10_000
+    assert sanitised(most * 3 + text) == "<b>x</b>" * 3 + text
     with pytest.raises(MarkupTooComplexError, match="attributes"):
-        sanitised(most.replace("a0=1", "a0=1 more"))
+        sanitised(most.replace("a0=1", "a0=1 more") + text)
+
+
+def test_what_stands_behind_many_attributes_is_skipped_to_the_end_of_their_tag():
+    many = " ".join(f"a{i}" for i in range(2_000))
+    assert sanitised(f"<x {many} b=1>kept</x>") == "kept"
+    assert sanitised(f"<x {many}") == ""
+
+
+def test_the_texts_of_a_record_share_what_cleaning_may_take():
+    effort, text = Effort(), "<p>x</p>" * (MAX_STEPS // 5)
+    sanitised_within(text, effort)
+    sanitised_within(text, effort)
+    with pytest.raises(MarkupTooComplexError):
+        sanitised_within(text, effort)
+
+
+def test_short_texts_cost_too():
+    effort, cleaned = Effort(), 0
+    with suppress(MarkupTooComplexError):
+        while sanitised_within("<i>", effort):
+            cleaned += 1
+    assert cleaned < MAX_STEPS // 2
 
 
 NAMES = ("p", "b", "i", "div", "a", "li", "ul", "td", "table", "svg", "title")
@@ -115,6 +152,30 @@ def test_whatever_is_let_through_leaves_the_cleaner_little_to_do(piece, times):
     assert clean.count("</") <= 4 * MAX_STEPS
     assert "<script" not in clean
     assert "<!--" not in clean
+
+
+KEPT = ("p", "b", "i", "div", "a", "li", "ul", "td", "table", "br", "script", "style")
+OPEN = ("x", "&amp;", "< ", "<b", '<a title="', "'", ">")
+KEPT_TOKENS = st.sampled_from(
+    [
+        *(f"<{name}>" for name in KEPT),
+        *(f"</{name}>" for name in KEPT),
+        "x",
+        "&amp;",
+        "< ",
+        "<b",
+        '<a title="',
+        "'",
+        ">",
+    ]
+)
+
+
+@given(st.lists(KEPT_TOKENS, max_size=30).map("".join), st.sampled_from(["", "文" * 10_000]))
+@settings(max_examples=300)
+def test_few_tags_are_cleaned_as_many_are(html, text):
+    """However long the text: what is not read first is cleaned as what is."""
+    assert sanitised(html + text) == nh3.clean(html + text)
 
 
 @given(st.text(max_size=200))

@@ -13,6 +13,7 @@ from gateway.feeds.normalise import Rejection, Rules, normalise, skus_of
 from gateway.registry import Registry
 from gateway.sdk.errors import Issue
 from gateway.sdk.exchange import Exchange
+from gateway.sdk.wire import MAX_RECORD, MAX_VALUES
 from schemas.catalog import Facet
 from schemas.directories import CategoryMap
 from tests.integration.feeds.workshop import NOON
@@ -23,7 +24,7 @@ RULES = Rules(Facet.PRICE, NOON, CategoryMap({}))
 
 def named(raw: bytes) -> Named:
     """What a native price record names."""
-    return named_by(raw, normalise(NATIVE, RawRecord(1, raw), RULES), *skus_of(raw)[:1])  # type: ignore[arg-type]
+    return named_by(raw, normalise(NATIVE, RawRecord(1, raw), RULES), *skus_of(raw, pulled=False)[:1])  # type: ignore[arg-type]
 
 
 def asked(skus: tuple[str, ...], rows: bytes = b"<html>", **context: str) -> Named:
@@ -78,6 +79,12 @@ def test_the_nested_article_of_a_part_is_not_the_records() -> None:
     assert compare(original, named(OTHER)).issue is not None
 
 
+@pytest.mark.parametrize("quoted", [b"'sku': 'S-011'", b'sku:\\"S-011\\"', b"'sku':'S-011', 'sku':'S-012'"])
+def test_an_article_that_a_text_speaks_of_is_not_the_records(quoted: bytes) -> None:
+    original = named(b'{"reason": "see %s", "sku": "S-010", "price": 1.5.0}' % quoted.split(b",")[0])
+    assert compare(original, named(OTHER)).issue is not None
+
+
 @pytest.mark.parametrize(
     ("original", "patch", "kept"),
     [
@@ -110,6 +117,25 @@ def test_an_exchange_keeps_what_it_was_asked_about() -> None:
         assert compare(original, other).issue is not None
     assert compare(original, named(OTHER)).issue is not None
     assert compare(named(BAD), asked(("S-010",))).issue is not None
+
+
+def test_of_what_is_no_record_no_name_is_read() -> None:
+    for crowd in (b'"a":[%b1]' % (b"[]," * MAX_VALUES), b'"a":"%b"' % (b"x" * MAX_RECORD)):
+        assert named_by(b'{"sku":"S-010",%b}' % crowd, Rejection((), ())).keys == {}
+        assert set(named_by(b'{"sku":"S-010",%b}' % crowd, Rejection((), ()), "S-010").keys) == {"S-010"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "sku"),
+    [
+        (b"{sku:'A'", "A"),
+        (b'{"sku" : "B\\u0043",}', "BC"),
+        ("{汉sku:'A', sku: '汉'".encode(), "汉"),
+        (b"{xsku:'A'", ""),
+    ],
+)
+def test_the_name_of_what_is_no_json_is_looked_for(raw: bytes, sku: str) -> None:
+    assert str(named_by(raw, Rejection((), ()))) == sku
 
 
 def test_the_records_of_a_chunk_keep_their_articles() -> None:

@@ -29,7 +29,8 @@ from gateway.feeds.normalise import (
 from gateway.registry import Registry
 from gateway.sdk.adapter import Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
-from gateway.sdk.exchange import Exchange
+from gateway.sdk.exchange import MAX_SKUS, Exchange, asked_skus
+from gateway.sdk.wire import MAX_ROOM, MAX_VALUES
 from schemas.catalog import Facet, ListingFacts, Shelf
 from schemas.directories import CategoryMap
 from schemas.visible import is_deceptive
@@ -40,8 +41,11 @@ REASON = (Issue("contract_error", "/replies/list/3"),)
 EXCHANGE = Exchange(("A", "B", "C"), {"odd": b"<html>"}).encode()
 
 
-def rules(facet: Facet = Facet.LISTING, *, at: datetime = NOON) -> Rules:
-    return Rules(facet, at, CategoryMap({}))
+def rules(facet: Facet = Facet.LISTING, *, at: datetime = NOON, pulled: bool = False) -> Rules:
+    return Rules(facet, at, CategoryMap({}), pulled=pulled)
+
+
+PULLED = rules(pulled=True)
 
 
 class Odd:
@@ -119,7 +123,7 @@ def test_of_an_exchange_the_refused_skus_are_rejected_one_by_one_and_the_others_
         Refusal("C", REASON),
         Refusal("B", (Issue("not_answered"),)),
     ]
-    result = of(Odd(lambda record: said), EXCHANGE)
+    result = of(Odd(lambda record: said), EXCHANGE, PULLED)
     assert isinstance(result, Mixed)
     items, rejections = parts_of(result)
     assert [item.sku for item in items] == ["A"]
@@ -127,7 +131,7 @@ def test_of_an_exchange_the_refused_skus_are_rejected_one_by_one_and_the_others_
 
 
 def test_an_exchange_may_say_nothing_of_its_skus() -> None:
-    assert of(Odd(lambda record: []), EXCHANGE) == []
+    assert of(Odd(lambda record: []), EXCHANGE, PULLED) == []
 
 
 @pytest.mark.parametrize(
@@ -136,7 +140,7 @@ def test_an_exchange_may_say_nothing_of_its_skus() -> None:
     ids=["a contract error", "a malformed reply", "a bug"],
 )
 def test_an_exchange_that_is_rejected_as_a_whole_concerns_every_sku_that_was_asked_about(error: Exception) -> None:
-    rejection = of(raising(error), EXCHANGE)
+    rejection = of(raising(error), EXCHANGE, PULLED)
     assert isinstance(rejection, Rejection)
     assert (rejection.skus, rejection.sku) == (("A", "B", "C"), None)
 
@@ -163,16 +167,41 @@ def test_a_pushed_record_that_has_nothing_but_the_members_of_an_exchange_names_n
 
 def test_an_exchange_about_one_sku_names_it_and_skus_that_no_column_holds_are_left_out() -> None:
     raw = Exchange(("A", "A", "", "B\x00", "x" * 129), {"odd": b""}).encode()
-    rejection = of(raising(ContractError()), raw)
+    rejection = of(raising(ContractError()), raw, PULLED)
     assert isinstance(rejection, Rejection)
     assert rejection.sku == "A"
 
 
 def test_an_exchange_too_large_to_be_carried_is_rejected_as_such_for_its_skus() -> None:
     raw = Exchange(("A", "B"), {"odd": b"x" * MAX_CARRIED}).encode()[:MAX_CARRIED]
-    rejection = of(raising(InvalidMessageError(Issue("validation_failed"))), raw)
+    rejection = of(raising(InvalidMessageError(Issue("validation_failed"))), raw, PULLED)
     assert isinstance(rejection, Rejection)
     assert ([issue.code for issue in rejection.issues], rejection.skus) == (["line_too_long"], ("A", "B"))
+
+
+def test_the_issues_of_a_long_record_take_no_more_room_than_those_of_a_short_one() -> None:
+    deep = b'{"%b":' % (b"x" * 190) * 60 + b"[%b0]" % (b'"\\u0001",' * 100) + b"}" * 60
+    rejection = of(native(), b'{"sku":"A","price":"1.00","a":"%b","b":%b}' % (b"x" * 900_000, deep), rules(Facet.PRICE))
+    assert isinstance(rejection, Rejection)
+    assert sum(len(issue.path) for issue in rejection.issues) <= MAX_ROOM
+
+
+@pytest.mark.parametrize("error", [ContractError("no list"), InvalidMessageError(Issue("malformed_json")), KeyError()])
+def test_what_is_pushed_names_nobody_by_looking_like_an_exchange(error: Exception) -> None:
+    rejection = of(raising(error), EXCHANGE)
+    assert isinstance(rejection, Rejection)
+    assert rejection.skus == ()
+    nothing = of(Odd(lambda record: []), EXCHANGE)
+    assert isinstance(nothing, Rejection)
+    assert nothing.issues[0].code == "processing_failed"
+
+
+def test_a_question_is_no_larger_than_a_manifest_allows() -> None:
+    skus = tuple(map(str, range(MAX_SKUS)))
+    assert asked_skus(Exchange(skus, {"odd": b""}).encode()) == skus
+    assert asked_skus(Exchange((*skus, "x"), {"odd": b""}).encode()) == ()
+    assert asked_skus(Exchange(("A",), {"odd": b""}, {"a": [[]] * MAX_VALUES}).encode()) == ()
+    assert asked_skus(Exchange(("A",), {"odd": b""}, {"a": "x" * MAX_RECORD}).encode()) == ()
 
 
 def test_equal_facts_have_equal_hashes_whenever_they_are_observed_and_whatever_their_version() -> None:

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.feeds.chunk import MAX_CARRIED
+from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD
 from gateway.http.problems import ProblemError
 from gateway.intake.framing.json_document import _LONG, JsonFramer, _Extent
 
 CROWD = b'{"a":[' + b'[],"]",' * 40_000 + b"1]}"
+ESCAPES = b'"' + b'\\"\\\\' * 30_000 + b'"'
+TOO_LONG = b'{"a":"%b",}' % (b"\\n" * MAX_RECORD)
 TEXTS = json.dumps({"a": ['"]}\\' * 30_000]}).encode()
 PIECES = (1_000, 4_096, 65_536)
 
@@ -24,9 +26,10 @@ def framed(body: bytes, piece: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize("piece", PIECES)
-@pytest.mark.parametrize("long", [CROWD, TEXTS], ids=["crowd", "texts"])
+@pytest.mark.parametrize("long", [CROWD, TEXTS, ESCAPES, TOO_LONG], ids=["crowd", "texts", "text", "too long"])
 def test_a_long_value_is_cut_out_as_it_was_sent(long: bytes, piece: int) -> None:
-    assert framed(long, piece) == [long]
+    if long[:1] == b"{":
+        assert framed(long, piece) == [long]
     assert framed(b"[1,%b , %b,2]" % (long, long), piece) == [b"1", long, long, b"2"]
 
 
@@ -47,9 +50,11 @@ def test_the_end_of_a_long_value_and_of_a_piece_may_be_one() -> None:
         (b"[" + CROWD + b"x]", "malformed_json"),
         (b"[" + CROWD, "malformed_json"),
         (TEXTS[:-1] + b"x}", "malformed_json"),
+        (b"[" + ESCAPES[:-1], "malformed_json"),
+        (b"[" + ESCAPES + b"x]", "malformed_json"),
         (b'["' + b"a" * 10 + b'",' + b"[" + b"[]," * (MAX_CARRIED // 3) + b"1]]", "line_too_long"),
     ],
-    ids=["open", "nonsense behind", "array open", "nonsense inside", "too long"],
+    ids=["open", "nonsense behind", "array open", "nonsense inside", "open text", "nonsense behind a text", "too long"],
 )
 def test_what_is_wrong_with_a_long_value_is_told(body: bytes, code: str, piece: int) -> None:
     with pytest.raises(ProblemError) as caught:
@@ -70,7 +75,11 @@ DEEP = st.recursive(
 )
 
 
-@given(st.lists(DEEP, max_size=4) | st.dictionaries(st.text(max_size=3), DEEP), st.integers(1, 9), st.text(max_size=5))
+@given(
+    st.lists(DEEP, max_size=4) | st.text('[]{}"\\,a') | st.dictionaries(st.text(max_size=3), DEEP),
+    st.integers(1, 9),
+    st.text(max_size=5),
+)
 def test_the_extent_of_a_value_ends_where_it_ends(value: object, piece: int, behind: str) -> None:
     written = json.dumps(value)
     text, extent = written + behind, _Extent()

@@ -13,7 +13,7 @@ from gateway.calls.attempts import CallsEndedError
 from gateway.calls.breakers import BreakerOpenError
 from gateway.calls.tokens import NoTokenError
 from gateway.outbound import AddressBlockedError
-from gateway.pulls.reading import Reading, letter_of, may_be_of_a_sku
+from gateway.pulls.reading import AreaUnansweredError, Reading, letter_of, may_be_of_a_sku
 from gateway.sdk import (
     AreaRefusedError,
     ContractError,
@@ -69,6 +69,7 @@ def reading(adapter: Reads) -> Reading:
 
 
 AWAY = UnavailableError("5001", status=200)
+AWAY_AT_THE_GATE = UnavailableError("502", status=502)
 FAULTS = [ContractError(), RejectedError(), InvalidMessageError(Issue("malformed_json")), KeyError("price"), AWAY]
 
 
@@ -163,6 +164,27 @@ async def test_an_area_where_nothing_is_understood_is_told_from_skus_in_few_ques
     assert [(each.area, each.sure) for each in answers.refused] == [("south", False)]
     assert answers.lost == []
     assert len(adapter.asked) < 20
+
+
+@pytest.mark.parametrize("status", [502, 503, 504, None])
+async def test_an_area_that_goes_unanswered_alone_is_told_from_an_outage(status: int | None):
+    adapter = Reads({}, {"north": None, "south": UnavailableError("away", status=status), "west": None})
+    known = reading(adapter)
+    with pytest.raises(AreaUnansweredError, match="south") as raised:
+        await known.ask(SKUS)
+    assert raised.value.status == status
+    answers = await known.ask(SKUS, suspect=True)
+    assert [(each.area, each.sure) for each in answers.refused] == [("south", False)]
+    assert Counter(each.asked["area"] for each in answers.exchanges) == {"north": 100, "west": 100}
+    assert answers.lost == []
+    assert len(adapter.asked) < 40
+
+
+async def test_areas_that_all_go_unanswered_are_an_outage():
+    adapter = Reads({}, {"north": AWAY_AT_THE_GATE, "south": AWAY_AT_THE_GATE})
+    with pytest.raises(UnavailableError) as raised:
+        await reading(adapter).ask(SKUS)
+    assert raised.value is AWAY_AT_THE_GATE
 
 
 async def test_closed_areas_are_not_asked_about():

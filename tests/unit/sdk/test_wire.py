@@ -15,6 +15,8 @@ from gateway.sdk.wire import (
     MAX_MEMBERS,
     MAX_NESTED,
     MAX_RECORD,
+    MAX_REPLY_NAMES,
+    MAX_REPLY_VALUES,
     decode,
     decode_reply,
     encode,
@@ -237,6 +239,33 @@ def test_a_reply_of_too_many_arrays_is_refused_however_few_its_bytes():
     with pytest.raises(ContractError, match="more than 25,000 arrays"):
         decode_reply(reply(b"[%b1]" % (b"[]," * MAX_NESTED)))
     assert decode_reply(reply(b'["%b"]' % (b"[" * 2 * MAX_NESTED)))
+
+
+@pytest.mark.parametrize(
+    ("most", "one", "what"),
+    [
+        (b"[%b0]" % (b"1.5," * (MAX_REPLY_VALUES - 2)), b"1,", "values"),
+        (b"[%b0]" % (b'"","a" ,' * (MAX_REPLY_VALUES // 2 - 1)), b"1,", "values"),
+        (b'[{"":0%b}]' % b"".join(b',"%d" :0' % name for name in range(MAX_REPLY_NAMES - 1)), b'{"a":1},', "names"),
+        (b"[0%b]" % (b',{"a":"b"}' * MAX_REPLY_NAMES), b'{"a":1},', "names"),
+    ],
+    ids=["numbers", "texts", "members of one", "members of many"],
+)
+def test_a_reply_that_is_too_full_is_refused_however_few_its_bytes(most: bytes, one: bytes, what: str):
+    decode_reply(reply(most))
+    with pytest.raises(ContractError, match=f"more than .* {what}"):
+        decode_reply(reply(b"[%b%b" % (one, most[1:])))
+
+
+def test_a_text_of_a_reply_may_hold_any_number_of_marks():
+    for text in (",", ":", "[", "\\", '"', '",'):
+        whole = text * (2 * MAX_REPLY_VALUES)
+        assert decode_reply(reply(json.dumps([whole]).encode())) == [whole]
+
+
+def test_a_reply_of_more_texts_than_values_and_names_is_not_looked_through():
+    with pytest.raises(ContractError, match="texts"):
+        decode_reply(reply(b'["%b"' % (b'","' * (MAX_REPLY_VALUES + MAX_REPLY_NAMES))))
 
 
 def test_brackets_in_texts_after_any_escapes_are_no_structure():
