@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import Field, StringConstraints
 
 from gateway.admin.http import ACTOR, Sent, answer, asked, sent
-from gateway.feeds.admit import FeedState
+from gateway.feeds.feed import FeedState
 from gateway.feeds.holds import Holds
 from gateway.feeds.report import NEWEST, FeedStatus, Reports
 from gateway.http.problems import ProblemError

@@ -1,22 +1,23 @@
-"""Taking a feed: its row, its chunks on Kafka, and only then the word that it is durable.
-
-admitted ──► produced ──────┬──────────────────► done | cancelled
-    └──────► incomplete ────┤                     ▲
-                            └► held ─► withdrawing┘      (full feeds only)
-
-An incomplete feed may be resumed: the same idempotency key carries on under the same feed_no.
-"""
+"""Taking a feed: its row, its chunks on Kafka, and only then the word that it is durable."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import asyncpg
 
 from gateway.feeds.chunk import EXPRESS_RECORDS, ChunkHead, ChunkSpan, Lane, Mode, Origin
+from gateway.feeds.feed import (
+    FeedState,
+    NewFeed,
+    admit_feed,
+    feed_incomplete,
+    feed_produced,
+    resume_feed,
+    states_before,
+)
 from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.produce import SignOfLife, produce
 from gateway.feeds.seal import ChunkSeal
@@ -43,41 +44,13 @@ FIND_KEY = """
 
 FORGET_KEY = "DELETE FROM idempotency_keys WHERE supplier = $1 AND key = $2"
 
-INSERT_FEED = """
-    INSERT INTO feeds (feed_no, supplier, facet, mode, state, revision, lane, chunks, records, bytes, body_sha256,
-                       received_at, origin)
-    VALUES ($1, $2, $3, $4, 'admitted', $5, $6, $7, $8, $9, $10, $11, $12)
-"""
-
 INSERT_KEY = """
     INSERT INTO idempotency_keys (supplier, key, facet, mode, body_sha256, feed_no, expires_at)
     VALUES ($1, $2, $3, $4, $5, $6, now() + $7::interval)
 """
 
-RESUME = "UPDATE feeds SET state = 'admitted', touched_at = now() WHERE feed_no = $1"
-
-PRODUCED = """
-    UPDATE feeds SET state = 'produced', produced_at = now(), touched_at = now()
-     WHERE feed_no = $1 AND state IN ('admitted', 'incomplete')
-"""
-
-INCOMPLETE = "UPDATE feeds SET state = 'incomplete' WHERE feed_no = $1 AND state = 'admitted'"
-
-
 Permission = Callable[[Connection], Awaitable[None]]
 """Asks whether a feed may be taken still: its body was under way for as long as it took."""
-
-
-class FeedState(StrEnum):
-    """Where a feed stands; see the drawing above."""
-
-    ADMITTED = "admitted"
-    PRODUCED = "produced"
-    INCOMPLETE = "incomplete"
-    WITHDRAWING = "withdrawing"
-    HELD = "held"
-    DONE = "done"
-    CANCELLED = "cancelled"
 
 
 class IdempotencyReusedError(GatewayError):
@@ -162,7 +135,7 @@ class Admission:
             life = SignOfLife(self._pool, opened.feed_no)
             await produce(self._producers[opened.lane], _head(opened), opened.chunks, opened.payload, life, self._seal)
             async with acquired(self._pool) as connection:
-                await connection.execute(PRODUCED, opened.feed_no)
+                await feed_produced(connection, opened.feed_no)
         except BaseException:
             await self._give_up(opened)
             raise
@@ -195,7 +168,7 @@ class Admission:
         """Say at once that the feed is not whole; where even that fails, the sweeper says it later."""
         try:
             async with acquired(self._pool) as connection:
-                await connection.execute(INCOMPLETE, submission.feed_no)
+                await feed_incomplete(connection, submission.feed_no)
             metrics.feeds_total.labels(facet=submission.facet, state="incomplete").inc()
         except (GatewayError, OSError):
             return
@@ -214,30 +187,30 @@ async def _known(connection: Connection, submission: Submission) -> Submission |
         return None
     if (row["facet"], row["mode"], row["body_sha256"]) != (submission.facet, submission.mode, submission.body_sha256):
         raise IdempotencyReusedError
-    if row["state"] not in ("admitted", "incomplete"):
+    if row["state"] not in states_before(FeedState.PRODUCED):
         return Receipt(row["feed_no"], duplicate=True)
-    if row["state"] == "admitted" and row["busy"]:
+    if row["state"] == FeedState.ADMITTED and row["busy"]:
         raise IdempotencyInProgressError
-    await connection.execute(RESUME, row["feed_no"])
+    await resume_feed(connection, row["feed_no"])
     return replace(submission, feed_no=row["feed_no"], revision=row["revision"], received_at=row["received_at"])
 
 
 async def _insert(connection: Connection, submission: Submission) -> Submission:
-    await connection.execute(
-        INSERT_FEED,
-        submission.feed_no,
-        submission.supplier,
-        submission.facet,
-        submission.mode,
-        submission.revision,
-        submission.lane,
-        len(submission.chunks),
-        submission.records,
-        submission.size,
-        submission.body_sha256,
-        submission.received_at,
-        submission.origin,
+    new = NewFeed(
+        feed_no=submission.feed_no,
+        supplier=submission.supplier,
+        facet=submission.facet,
+        mode=submission.mode,
+        revision=submission.revision,
+        lane=submission.lane,
+        origin=submission.origin,
+        received_at=submission.received_at,
+        chunks=len(submission.chunks),
+        records=submission.records,
+        size=submission.size,
+        body_sha256=submission.body_sha256,
     )
+    await admit_feed(connection, new)
     if submission.idempotency_key is not None:
         await connection.execute(
             INSERT_KEY,

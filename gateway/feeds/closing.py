@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from gateway.feeds.decide import OUTCOME_BYTES, SAMPLE_SKUS
+from gateway.feeds.feed import FeedEnd, FeedState, end_feed
 from gateway.feeds.guard import Outcome
 from gateway.kafka import REPORTS
 from gateway.outbox import OutboxMessage, enqueue
@@ -46,16 +46,6 @@ TOP = """
      GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $3
 """
 
-# A sweep's owner counts what it sent itself; one that was killed may have sent more.
-CLOSE = """
-    UPDATE feeds
-       SET state = $2, counts = $3, finished_at = now(), withdrawn = $4, flaw = $5, warnings = $6, top_problems = $7,
-           records = CASE WHEN origin <> 'sweep' THEN records
-                          ELSE (SELECT coalesce(sum(c.records), 0) FROM feed_chunks c WHERE c.feed_no = $1) END
-     WHERE feed_no = $1
-    RETURNING finished_at
-"""
-
 
 async def close(
     connection: Connection, feed: Row, *, withdrawn: int | None = None, flaw: str | None = None
@@ -68,9 +58,9 @@ async def close(
     counts = await count_outcomes(connection, feed["feed_no"])
     warnings = await count_warnings(connection, feed["feed_no"])
     problems = await count_problems(connection, feed["feed_no"])
-    state = "cancelled" if Outcome.CANCELLED in counts or flaw == CANCELLED else "done"
-    told = (state, counts, withdrawn, flaw, warnings, problems)
-    finished_at: datetime = await connection.fetchval(CLOSE, feed["feed_no"], *told)
+    state = FeedState.CANCELLED if Outcome.CANCELLED in counts or flaw == CANCELLED else FeedState.DONE
+    end = FeedEnd(state, counts, warnings, problems, withdrawn, flaw)
+    finished_at = await end_feed(connection, feed["feed_no"], end)
     report = FeedReport.model_validate(
         {
             "feed": str(feed["feed_no"]),

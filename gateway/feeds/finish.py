@@ -12,6 +12,7 @@ from gateway.deadletters import record as record_letters
 from gateway.feeds import holds, horizons, passes
 from gateway.feeds.chunk import Mode
 from gateway.feeds.closing import close
+from gateway.feeds.feed import hold_feed, silent_incomplete, withdraw_feed
 from gateway.feeds.passes import GRACE, Verdict
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Pool, Row, acquired, transaction
@@ -49,15 +50,6 @@ WHOLE_FEEDS = """
 LATER_FULL = """
     SELECT feed_no FROM feeds
      WHERE supplier = $1 AND facet = $2 AND feed_no > $3 AND mode = 'full' AND state = 'produced'
-"""
-
-SETTLE = "UPDATE feeds SET state = $2, hold = $3, withdrawn = 0 WHERE feed_no = $1"
-
-# A row that somebody holds waits for the next sweep: it must not keep the others from it.
-MARK_INCOMPLETE = """
-    UPDATE feeds SET state = 'incomplete'
-     WHERE feed_no IN (SELECT feed_no FROM feeds WHERE state = 'admitted' AND touched_at < now() - $1::interval
-                          FOR NO KEY UPDATE SKIP LOCKED)
 """
 
 FORGET_KEYS = """
@@ -147,7 +139,7 @@ class Finisher:
         """Finish every feed that is whole, call incomplete what was never completed, end holds that are overdue."""
         aside = self.supervisor.not_due()
         async with transaction(self._pool) as connection:
-            await connection.execute(MARK_INCOMPLETE, GRACE)
+            await silent_incomplete(connection, GRACE)
             await connection.execute(FORGET_KEYS)
             whole = [row["feed_no"] for row in await connection.fetch(WHOLE_FEEDS, GRACE, None, aside)]
             overdue = await holds.overdue(connection)
@@ -218,8 +210,9 @@ async def _take(connection: Connection, feed: Row, verdict: Verdict) -> dict[str
             await holds.give_up(connection, older, flaw=flaw, reason=flaw)
     if verdict.state == "done":
         return await close(connection, feed, withdrawn=0, flaw=verdict.flaw)
-    hold = None if verdict.hold is None else passes.hold_json(verdict.hold)
-    await connection.execute(SETTLE, feed_no, verdict.state, hold)
-    if verdict.hold is not None:
+    if verdict.hold is None:
+        await withdraw_feed(connection, feed_no)
+    else:
+        await hold_feed(connection, feed_no, passes.hold_json(verdict.hold))
         await record_letters(connection, [passes.letter_of(feed, verdict.hold)])
     return {}

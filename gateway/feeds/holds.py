@@ -24,6 +24,7 @@ from gateway.deadletters import (
 from gateway.feeds import horizons
 from gateway.feeds.closing import CANCELLED, close
 from gateway.feeds.contents import Contents
+from gateway.feeds.feed import release_feed
 from gateway.feeds.passes import LIFE, NAMED_IN_VAIN, SAMPLE, STAGE
 from gateway.feeds.queries import FACET_CODES
 from gateway.kafka import Position
@@ -43,11 +44,6 @@ LOCK_HELD = """
     SELECT feed_no, supplier, facet, mode, received_at FROM feeds
      WHERE feed_no = $1 AND state = 'held'
        FOR UPDATE
-"""
-
-RELEASE = """
-    UPDATE feeds SET state = 'withdrawing', withdrawn = 0 WHERE feed_no = $1 AND state = 'held'
-    RETURNING supplier, facet
 """
 
 EXISTS = "SELECT EXISTS (SELECT FROM feeds WHERE feed_no = $1)"
@@ -182,7 +178,7 @@ class Holds:
 
 async def _released(connection: Connection, feed_no: int) -> bool:
     """Have a held feed withdraw; False when it is not held any more. From now on it is the horizon."""
-    feed = await connection.fetchrow(RELEASE, feed_no)
+    feed = await release_feed(connection, feed_no)
     if feed is None:
         return False
     await horizons.move(connection, feed["supplier"], feed["facet"], feed_no)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from gateway.feeds.chunk import ChunkHead, ChunkSpan
+from gateway.feeds.feed import touch_feed
 from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.sources import LANE_TOPIC
 from gateway.kafka import Message, Producer
@@ -18,14 +19,6 @@ SEND_BYTES = 4 * 1024 * 1024
 
 LIFE_SECONDS = 5.0
 """Between two signs of life of a feed."""
-
-# A run that was given up for dead while its supplier kept it waiting is alive again; one with a flaw stays given up.
-TOUCH = """
-    UPDATE feeds
-       SET touched_at = now(),
-           state = CASE WHEN state = 'incomplete' AND origin = 'sweep' AND flaw IS NULL THEN 'admitted' ELSE state END
-     WHERE feed_no = $1
-"""
 
 
 class SignOfLife:
@@ -43,7 +36,7 @@ class SignOfLife:
             return
         self._shown = now
         async with transaction(self._pool) as connection:
-            await connection.execute(TOUCH, self._feed_no)
+            await touch_feed(connection, self._feed_no)
 
 
 async def produce(

@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.feeds.chunk import ChunkHead
 from gateway.feeds.decide import OUTCOME_BYTES, Decisions, Key, count_problems
+from gateway.feeds.feed import NewFeed, restore_feed
 from gateway.feeds.guard import KeyState, Outcome
 from gateway.kafka import Position
 from gateway.store import Connection, Row
@@ -56,12 +57,6 @@ RECORD_CHUNK = """
 SHARE_FEED = """
     SELECT cancel_requested_at IS NOT NULL AS cancelled FROM feeds WHERE feed_no = $1
        FOR KEY SHARE
-"""
-
-RESTORE_FEED = """
-    INSERT INTO feeds (feed_no, supplier, facet, mode, state, revision, lane, received_at, origin)
-    VALUES ($1, $2, $3, $4, 'incomplete', $5, $6, $7, $8)
-    ON CONFLICT DO NOTHING
 """
 
 # The keys come sorted, as JSON: arrays of their columns cost us six times as much to encode. None of these statements
@@ -178,10 +173,23 @@ async def share_feed(connection: Connection, head: ChunkHead) -> bool:
     """Whether the feed was cancelled. A feed that a restored database has lost comes back as incomplete."""
     cancelled: bool | None = await connection.fetchval(SHARE_FEED, head.feed_no)
     if cancelled is None:
-        row = (head.feed_no, head.supplier, head.facet, head.mode, head.revision, head.lane, head.received_at)
-        await connection.execute(RESTORE_FEED, *row, head.origin)
+        await restore_feed(connection, _feed_of(head))
         cancelled = await connection.fetchval(SHARE_FEED, head.feed_no)
     return bool(cancelled)
+
+
+def _feed_of(head: ChunkHead) -> NewFeed:
+    """What a chunk tells of its feed."""
+    return NewFeed(
+        feed_no=head.feed_no,
+        supplier=head.supplier,
+        facet=head.facet,
+        mode=head.mode,
+        revision=head.revision,
+        lane=head.lane,
+        origin=head.origin,
+        received_at=head.received_at,
+    )
 
 
 async def keys_of_skus(connection: Connection, head: ChunkHead, skus: Collection[str]) -> list[Key]:

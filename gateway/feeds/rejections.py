@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from gateway.deadletters import issues_json
 from gateway.feeds.chunk import ChunkHead, Origin
 from gateway.feeds.decide import Decisions
+from gateway.feeds.feed import request_cancel
 from gateway.feeds.guard import Outcome
 from gateway.sdk.errors import Issue
 from gateway.store import Connection
@@ -34,8 +35,6 @@ SPENT = """
            extract(epoch FROM date_trunc('day', local) + interval '1 day' - local)::float8 AS seconds
       FROM (SELECT now() AT TIME ZONE 'Asia/Shanghai' AS local) AS clock
 """
-
-STOP = "UPDATE feeds SET cancel_requested_at = COALESCE(cancel_requested_at, now()) WHERE feed_no = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ async def spend(connection: Connection, head: ChunkHead, decisions: Decisions, q
     cost = cost_of(refused.entry.raw for refused in decisions.refused)
     used: int = await connection.fetchval(SPEND, head.supplier, len(decisions.refused), cost)
     if used > quota:
-        await connection.execute(STOP, head.feed_no)
+        await request_cancel(connection, head.feed_no)
         _tell(decisions, used, quota)
 
 

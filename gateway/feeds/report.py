@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.feeds.closing import count_outcomes, count_problems, count_warnings
 from gateway.feeds.decide import OUTCOME_BYTES
+from gateway.feeds.feed import request_cancel
 from gateway.feeds.passes import GRACE, OLDER_OPEN
 from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.rejections import Spent, spent
@@ -37,12 +38,6 @@ FEEDS = """
      WHERE ($1::text IS NULL OR f.supplier = $1) AND ($2::text IS NULL OR f.facet = $2)
        AND ($3::text IS NULL OR f.state = $3) AND f.feed_no < $4
      ORDER BY f.feed_no DESC LIMIT $5
-"""
-
-REQUEST_CANCEL = """
-    UPDATE feeds SET cancel_requested_at = COALESCE(cancel_requested_at, now())
-     WHERE feed_no = $1 AND supplier = $2 AND state NOT IN ('done', 'cancelled')
-    RETURNING true
 """
 
 LOCK_FOR_CANCEL = "SELECT state FROM feeds WHERE feed_no = $1 AND supplier = $2 FOR UPDATE"
@@ -188,7 +183,8 @@ class Reports:
         """Ask that what has not taken effect yet never does; the state before, None when there is no such feed."""
         async with self._pool.acquired(supplier) as connection, connection.transaction():
             state: str | None = await connection.fetchval(LOCK_FOR_CANCEL, feed_no, supplier)
-            await connection.execute(REQUEST_CANCEL, feed_no, supplier)
+            if state is not None:
+                await request_cancel(connection, feed_no)
         return state
 
     async def item(

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from gateway.feeds.admit import Admission, IdempotencyInProgressError, Submission
 from gateway.feeds.chunk import MAX_CARRIED, Chunker, ChunkHead, ChunkSpan, Lane, Mode, Origin
+from gateway.feeds.feed import NewFeed, abandon_run, open_run, run_produced
 from gateway.feeds.produce import SignOfLife, produce
 from gateway.feeds.seal import ChunkSeal
 from gateway.kafka import Producer
@@ -21,25 +22,6 @@ from gateway.store import Connection, Pool
 from gateway.store.outage import patiently
 from gateway.telemetry import metrics
 from schemas.catalog import Facet
-
-# A run that was taken for dead goes on; one with a flaw was given up for good.
-OPEN = """
-    INSERT INTO feeds (feed_no, supplier, facet, mode, state, revision, lane, received_at, origin)
-    VALUES ($1, $2, $3, 'full', 'admitted', $4, 'bulk', $5, 'sweep')
-    ON CONFLICT (feed_no) DO UPDATE SET state = 'admitted', touched_at = now()
-     WHERE feeds.state IN ('admitted', 'incomplete') AND feeds.flaw IS NULL
-"""
-
-CLOSE = """
-    UPDATE feeds
-       SET state = 'produced', chunks = $2, records = $3, flaw = $4, produced_at = now(), touched_at = now()
-     WHERE feed_no = $1 AND state IN ('admitted', 'incomplete') AND flaw IS NULL
-"""
-
-ABANDON = """
-    UPDATE feeds SET state = 'incomplete', flaw = $2, touched_at = now()
-     WHERE feed_no = $1 AND state IN ('admitted', 'incomplete') AND flaw IS NULL
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +102,17 @@ class Runs:
 
     async def open(self, connection: Connection, run: Run) -> None:
         """Give the run its row, within the caller's transaction; one that is there already is taken up again."""
-        await connection.execute(OPEN, run.feed_no, run.supplier, run.facet, run.revision, run.received_at)
+        new = NewFeed(
+            feed_no=run.feed_no,
+            supplier=run.supplier,
+            facet=run.facet,
+            mode=Mode.FULL,
+            revision=run.revision,
+            lane=Lane.BULK,
+            origin=Origin.SWEEP,
+            received_at=run.received_at,
+        )
+        await open_run(connection, new)
 
     async def send(self, run: Run, page: Page, numbers: Sequence[int]) -> None:
         """Put the chunks of a page on their topic, and take every number of `numbers`, as `spread` has it.
@@ -162,11 +154,11 @@ class Runs:
 
         chunks: numbers that were given out; records: exchanges; flaw: why nothing may be withdrawn.
         """
-        await connection.execute(CLOSE, run.feed_no, chunks, records, flaw)
+        await run_produced(connection, run.feed_no, chunks=chunks, records=records, flaw=flaw)
 
     async def abandon(self, connection: Connection, run: Run, flaw: str) -> None:
         """The run never comes to its end: what it said stands, nothing is withdrawn. flaw: why."""
-        await connection.execute(ABANDON, run.feed_no, flaw)
+        await abandon_run(connection, run.feed_no, flaw)
         self._lives.pop(run.feed_no, None)
         metrics.feeds_total.labels(facet=run.facet, state="incomplete").inc()
 

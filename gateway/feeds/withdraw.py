@@ -15,6 +15,7 @@ import structlog
 
 from gateway.feeds.closing import CANCELLED, close
 from gateway.feeds.decide import Key
+from gateway.feeds.feed import add_withdrawn
 from gateway.feeds.message import catalog_key
 from gateway.feeds.passes import NAMED_IN_VAIN
 from gateway.feeds.queries import FACET_CODES
@@ -81,8 +82,6 @@ WITHDRAW = """
            source_version = NULL, hash = NULL, published_at = NULL, withdrawn = true,
            partition = EXCLUDED.partition, "offset" = EXCLUDED."offset"
 """
-
-ADD = "UPDATE feeds SET withdrawn = withdrawn + $2 WHERE feed_no = $1"
 
 
 def is_absent(key: Row, feed_no: int) -> bool:
@@ -169,7 +168,7 @@ class Withdrawer:
         places = await self._publish(feed, gone)
         columns = zip(*((*key, gone[key], *at) for key, at in zip(gone, places, strict=True)), strict=True)
         await connection.execute(WITHDRAW, facet, supplier, version_of(feed_no, WITHDRAWAL), *map(list, columns))
-        await connection.execute(ADD, feed_no, len(gone))
+        await add_withdrawn(connection, feed_no, len(gone))
         return list(gone)
 
     async def _publish(self, feed: Row, keys: Mapping[Key, int]) -> Sequence[Position]:

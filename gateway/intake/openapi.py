@@ -13,8 +13,8 @@ from openapi_pydantic import OpenAPI
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from gateway.feeds.admit import FeedState
 from gateway.feeds.chunk import Mode
+from gateway.feeds.feed import FeedState
 from gateway.feeds.report import MOST_KEYS, NEWEST
 from gateway.http.connection import Deadlines
 from gateway.http.problems import Document

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import hdrs, web
 
-from gateway.feeds.admit import FeedState
+from gateway.feeds.feed import FeedState
 from gateway.feeds.report import NEWEST, FeedStatus, Reports
 from gateway.http.problems import ProblemError
 from gateway.intake.auth import Credentials, authenticate_bearer

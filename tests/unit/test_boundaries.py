@@ -1,6 +1,7 @@
 """Boundaries that import contracts cannot see: who calls out over HTTP, and what adapters and schemas stand on."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,25 @@ def strangers(root: Path, package: str, allowed: set[str]) -> list[str]:
         for path, tree in sources(root / package)
         for name in sorted({name.partition(".")[0] for name in imported(tree)} - pure)
     ]
+
+
+def feed_movers(root: Path) -> list[str]:
+    """Modules of the gateway with a statement that creates or changes a feed's row."""
+    statement = re.compile(r"(INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+feeds\b")
+    return [
+        str(path.relative_to(root))
+        for path in sorted((root / "gateway").rglob("*.py"))
+        if statement.search(path.read_text(encoding="utf-8"))
+    ]
+
+
+def test_feeds_are_moved_by_one_module() -> None:
+    assert feed_movers(ROOT) == ["gateway/feeds/feed.py"]
+
+
+def test_a_planted_move_of_a_feed_is_found(tmp_path: Path) -> None:
+    plant(tmp_path, "gateway/feeds/other.py", 'END = """\n    UPDATE  feeds SET state = 1\n"""\n')
+    assert feed_movers(tmp_path) == ["gateway/feeds/other.py"]
 
 
 def test_only_outbound_opens_connections_to_suppliers() -> None:
