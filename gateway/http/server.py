@@ -132,7 +132,8 @@ class Server(web.Server):
             connection.retire()
         if connections:
             try:
-                await asyncio.wait_for(self._emptied.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._emptied.wait()
             except TimeoutError:
                 log.warning("server.drain_timeout", seconds=seconds, connections=len(self.connections))
 

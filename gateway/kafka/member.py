@@ -132,4 +132,6 @@ async def stop_consumer(consumer: Any) -> None:
         async with asyncio.timeout(STOP_SECONDS):
             await consumer.stop()
     except AWAY:
+        if consumer._fetcher is not None:  # noqa: SLF001 -- it would ask for leaders without a pause, for ever
+            consumer._fetcher._fetch_task.cancel()  # noqa: SLF001
         await consumer._client.close()  # noqa: SLF001 -- stop() gave up before it got there

@@ -116,7 +116,8 @@ class Publisher:
                     if topic not in lanes and self.supervisor.due(topic):
                         lanes[topic] = asyncio.create_task(self._lane(topic), name=f"outbox {topic}")
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._wake.wait()
                 for topic in [topic for topic, lane in lanes.items() if lane.done()]:
                     lanes.pop(topic).result()
 

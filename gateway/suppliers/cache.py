@@ -138,5 +138,6 @@ async def _follow(connection: Connection, live: Live, changed: asyncio.Event) ->
             flushed = loop.time()
             await live.keys.flush(connection)
         with suppress(TimeoutError):
-            await asyncio.wait_for(changed.wait(), POLL)
+            async with asyncio.timeout(POLL):
+                await changed.wait()
         changed.clear()
