@@ -12,11 +12,11 @@ import uvloop
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from contrib.bench import changes, express, feed, gigabyte, hang, normalise, processes, report, sweep
+from contrib.bench import changes, express, feed, gigabyte, hang, normalise, processes, report, sweep, walls
 from contrib.bench.rows import FULL, QUICK, Plan, Row
 from contrib.bench.stage import Stage, open_stage
 
-Name = Literal["normalise", "feed", "gigabyte", "express", "processes", "sweep", "changes", "hang"]
+Name = Literal["normalise", "feed", "gigabyte", "express", "processes", "sweep", "changes", "hang", "walls"]
 
 BENCHMARKS: Mapping[str, Callable[[Stage, Plan], Awaitable[list[Row]]]] = {
     "normalise": normalise.measure,
@@ -27,6 +27,7 @@ BENCHMARKS: Mapping[str, Callable[[Stage, Plan], Awaitable[list[Row]]]] = {
     "sweep": sweep.measure,
     "changes": changes.measure,
     "hang": hang.measure,
+    "walls": walls.measure,
 }
 
 app = App(name="bench", help="Measure the gateway beside its peers.")

@@ -33,9 +33,13 @@ DECLARATION = {
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway that takes requests. pid: of its first process; tokens: bearer, one for each that pushes."""
+    """A gateway that takes requests. pid: of its first process; tokens: bearer, one for each that pushes.
+
+    url: of what vendors ask; probes_url: of what is asked how it is.
+    """
 
     url: str
+    probes_url: str
     pid: int
     place: Place
     tokens: dict[str, str]
@@ -78,7 +82,7 @@ async def gateway(place: Place, spool: Path, *, workers: int = 1) -> AsyncIterat
         "MALLGATE_OPS_PORT": str(ops_port),
         "MALLGATE_WORKERS": str(workers),
     }
-    url = f"http://127.0.0.1:{port}"
+    url, probes_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{ops_port}"
     async with AsyncExitStack() as stack:
         # With several workers their supervisor says so, too, and before them.
         signs = 1 if workers == 1 else 1 + workers
@@ -89,8 +93,8 @@ async def gateway(place: Place, spool: Path, *, workers: int = 1) -> AsyncIterat
         admin = await stack.enter_async_context(AdminClient(admin_url, admin_token, operator="bench"))
         tokens = await _declared(admin)
         async with asyncio.timeout(READY_SECONDS):
-            await _ready(session, f"http://127.0.0.1:{ops_port}")
-        yield Gateway(url, child.pid, place, tokens, session, admin)
+            await _ready(session, probes_url)
+        yield Gateway(url, probes_url, child.pid, place, tokens, session, admin)
 
 
 async def _declared(admin: AdminClient) -> dict[str, str]:
