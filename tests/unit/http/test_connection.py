@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from gateway.http.connection import AHEAD_BYTES, Deadlines
 from gateway.http.parsed import heads_parsed
@@ -186,8 +187,10 @@ async def test_nobody_waits_for_the_body_of_a_client_that_went_before_it_was_rea
     await asyncio.sleep(0)
     protocol.data_received(LENGTH + b"ab")
     await asyncio.sleep(0)  # the handler's task is made, and has not run yet
-    protocol.connection_lost(ConnectionResetError())
-    await eventually(nobody_waits)
+    with capture_logs() as lines:
+        protocol.connection_lost(ConnectionResetError())
+        await eventually(nobody_waits)
+    assert [line["event"] for line in lines] == ["request.truncated"]
     assert transport.written == b""
 
 
