@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from gateway.feeds.feed import OPEN
 from gateway.feeds.versions import WITHDRAWAL, record_index_of
 from gateway.kafka import Position
 
@@ -86,10 +87,6 @@ class Fate(StrEnum):
     LOST = "lost"
 
 
-UNFINISHED = frozenset({"admitted", "produced", "incomplete"})
-"""States of a feed that misses chunks."""
-
-
 def fate_of(version: int, facts: Facts) -> Fate:
     """What became of a version.
 
@@ -103,7 +100,7 @@ def fate_of(version: int, facts: Facts) -> Fate:
         return Fate.DECIDED if facts.given_out else Fate.LOST
     if facts.state == "withdrawing" and record_index_of(version) == WITHDRAWAL:
         return Fate.COMING
-    return Fate.LOST if facts.state in UNFINISHED and not facts.cancelled else Fate.DECIDED
+    return Fate.LOST if facts.state in OPEN and not facts.cancelled else Fate.DECIDED
 
 
 def newest_version_before(known: Known, seen: Iterable[Seen]) -> int:

@@ -8,8 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from gateway.feeds.chunk import Mode, Origin
+from gateway.feeds.feed import FeedState
+from gateway.feeds.guard import Outcome
 from gateway.feeds.report import FeedStatus
 from gateway.sdk.problems import words_of
+from schemas.catalog import Facet
 
 
 def _words(*known: str) -> WithJsonSchema:
@@ -17,11 +21,11 @@ def _words(*known: str) -> WithJsonSchema:
     return WithJsonSchema({"enum": list(known), "type": "string"})
 
 
-OutcomeName = Annotated[str, _words("normalized", "unchanged", "stale", "rejected", "held", "cancelled")]
-StateName = Annotated[str, _words("admitted", "produced", "incomplete", "withdrawing", "held", "done", "cancelled")]
-FacetName = Annotated[str, _words("product", "price", "stock", "listing")]
-ModeName = Annotated[str, _words("upsert", "full", "validate")]
-OriginName = Annotated[str, _words("push", "sweep", "reread")]
+OutcomeName = Annotated[str, _words(*Outcome)]
+StateName = Annotated[str, _words(*FeedState)]
+FacetName = Annotated[str, _words(*Facet)]
+ModeName = Annotated[str, _words(*Mode)]
+OriginName = Annotated[str, _words(*Origin)]
 LetterState = Annotated[str, _words("open", "replayed", "discarded")]
 
 

@@ -79,7 +79,7 @@ def refused(answer: Answer, code: str) -> None:
 )
 async def test_while_an_engine_is_away_nothing_is_promised(frail: Frail, name: str, code: str, left: list[str]) -> None:
     url, supplier = frail.program.url, f"without-{name}"
-    keys = await declared(url, supplier)
+    keys = await declared(frail.program.admin_url, supplier)
     vendor = Vendor(url, keys)
     engine: Engine = getattr(frail.engines, name)
     await engine.stop()

@@ -123,5 +123,5 @@ async def test_a_run_that_was_given_up_for_good_stays_so(workshop: Workshop) -> 
         await feed.abandon_run(connection, NUMBER, "the list shrank")
         for move in ("open run", "touch", "run produced"):
             await MOVES[move][0](connection)
-        row = await connection.fetchrow("SELECT state, flaw FROM feeds")
+        [row] = await connection.fetch("SELECT state, flaw FROM feeds")
     assert (row["state"], row["flaw"]) == ("incomplete", "the list shrank")

@@ -265,16 +265,18 @@ async def test_a_call_that_is_cancelled_leaves_no_place_taken() -> None:
 
 
 async def test_calls_under_way_outlive_a_lower_concurrency_and_a_higher_one_lets_more_through_at_once() -> None:
-    limiter, leave = unhurried(places=3), asyncio.Event()
+    limiter, leave, under_way = unhurried(places=3), asyncio.Event(), asyncio.Semaphore(0)
 
     async def call() -> None:
         async with limiter.turn(Priority.SWEEP):
+            under_way.release()
             await leave.wait()
 
     async with asyncio.TaskGroup() as calls:
         for _ in range(3):
             calls.create_task(call())
-        await asyncio.sleep(0)
+        for _ in range(3):
+            await under_way.acquire()
         limiter.configure(maximum=10_000, timeout=TIMEOUT, concurrency=1)
         for _ in range(4):
             calls.create_task(call())

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.feeds.feed import OPEN
 from gateway.feeds.findings import (
     NOTHING,
-    UNFINISHED,
     Facts,
     Fate,
     Finding,
@@ -90,7 +90,7 @@ def test_only_what_the_database_cannot_know_is_lost(version: int, state: str | N
     for given_out, taken, replaying, cancelled in product((False, True), repeat=4):
         facts = Facts(given_out, taken, replaying, state, cancelled)
         unknown = state is None and not given_out
-        unread = state in UNFINISHED and not cancelled
+        unread = state in OPEN and not cancelled
         assert (fate_of(version, facts) is Fate.LOST) == (not taken and (unknown or unread))
 
 
