@@ -1,7 +1,7 @@
 """Boundaries that import contracts cannot see: who calls out, what adapters stand on, how the server uses aiohttp."""
 
 import ast
-import importlib
+import importlib.util
 import re
 import sys
 from collections.abc import Iterator
@@ -76,16 +76,19 @@ def is_private(name: str) -> bool:
 
 
 def is_exported(module: str, name: str) -> bool:
-    """Whether a module of aiohttp offers a name: says so, has a module of that name, or made the class itself."""
+    """Whether a module of aiohttp offers a name: says so, made the class itself, or is a package with such a module."""
     offers = importlib.import_module(module)
     found = getattr(offers, name, None)
-    if name in offers.__all__ or getattr(found, "__name__", "") == f"{module}.{name}":
+    if name in getattr(offers, "__all__", ()) or (isinstance(found, type) and found.__module__ == module):
         return True
-    return isinstance(found, type) and found.__module__ == module and not is_private(name)
+    return hasattr(offers, "__path__") and importlib.util.find_spec(f"{module}.{name}") is not None
 
 
 def not_exported(tree: ast.Module) -> Iterator[str]:
     """What a module imports from aiohttp that aiohttp does not offer."""
+    for name in imported(tree):
+        if name.partition(".")[0] == "aiohttp":
+            yield from filter(is_private, name.split("."))
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "aiohttp":
             yield from (alias.name for alias in node.names if not is_exported(node.module, alias.name))
@@ -218,6 +221,8 @@ def test_the_server_stands_on_what_aiohttp_offers_and_one_count() -> None:
     [
         ("from aiohttp.web_protocol import _ErrInfo\n", "_ErrInfo"),
         ("from aiohttp.web_protocol import ERROR\n", "ERROR"),
+        ("from aiohttp._http_parser import HttpRequestParser\n", "_http_parser"),
+        ("import aiohttp._http_writer\n", "_http_writer"),
         ("def f(app):\n    return app._handle\n", "_handle"),
         ("def f(request):\n    return getattr(request.protocol, '_waiter', None)\n", "_waiter"),
         ("from aiohttp import web\nclass A(web.Server):\n    def f(self):\n        self._loop.time()\n", "_loop"),
