@@ -7,12 +7,13 @@ it, and answers through `respond` what never reached an application.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from email.utils import formatdate
+from http import HTTPStatus
 
 import orjson
 import structlog
 from aiohttp import hdrs, web
-from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.http.clients import client_of
 from gateway.http.correlation import Correlation, correlate
@@ -70,18 +71,26 @@ def respond(request: web.BaseRequest, error: ProblemError) -> web.Response:
     """
     if request.transport is None or request.writer.output_size > 0:
         raise ConnectionResetError
-    ids = correlation(request)
     fate = request.get(FATE) if error.problem.status >= 500 else None
-    body = document(error, request_id=ids.request_id, trace_id=ids.trace_id, fate=fate)
-    response = web.Response(status=error.problem.status, body=orjson.dumps(body), content_type=PROBLEM_JSON)
-    if error.retry_after is not None:
-        response.headers[hdrs.RETRY_AFTER] = retry_after(error.retry_after)
+    response = web.Response(status=error.problem.status, body=_content(error, correlation(request), fate))
+    response.headers.update(_headers(error, correlation(request)))
     if fate is not None and fate.location is not None:
         response.headers[hdrs.LOCATION] = fate.location
-    if error.problem.status == 401:
-        response.headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="mallgate"'
-    _identify(request, response)
     return response
+
+
+def rendered(error: ProblemError) -> bytes:
+    """The answer to a request of which too little is known to be one, as it goes over the wire; the last one there."""
+    ids = correlate({})
+    body = _content(error, ids, None)
+    headers = {
+        **_headers(error, ids),
+        hdrs.CONTENT_LENGTH: str(len(body)),
+        hdrs.DATE: formatdate(usegmt=True),
+        hdrs.CONNECTION: "close",
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {error.problem.status} {HTTPStatus(error.problem.status).phrase}\r\n{lines}\r\n".encode() + body
 
 
 @web.middleware
@@ -111,14 +120,28 @@ async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:
     """Signal of every answer about to start, streams included: name the request it answers, not our software."""
-    _identify(request, response)
+    _identify(correlation(request), response.headers)
 
 
-def _identify(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    response.headers["X-Request-Id"] = correlation(request).request_id
-    response.headers[hdrs.SERVER] = "mallgate"
+def _identify(ids: Correlation, headers: MutableMapping[str, str]) -> None:
+    headers["X-Request-Id"] = ids.request_id
+    headers[hdrs.SERVER] = "mallgate"
     for name, value in _SECURITY.items():
-        response.headers.setdefault(name, value)
+        headers.setdefault(name, value)
+
+
+def _headers(error: ProblemError, ids: Correlation) -> dict[str, str]:
+    headers: dict[str, str] = {hdrs.CONTENT_TYPE: PROBLEM_JSON}
+    if error.retry_after is not None:
+        headers[hdrs.RETRY_AFTER] = retry_after(error.retry_after)
+    if error.problem.status == 401:
+        headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="mallgate"'
+    _identify(ids, headers)
+    return headers
+
+
+def _content(error: ProblemError, ids: Correlation, fate: Fate | None) -> bytes:
+    return orjson.dumps(document(error, request_id=ids.request_id, trace_id=ids.trace_id, fate=fate))
 
 
 def _framework(request: web.Request, raised: web.HTTPException) -> web.StreamResponse:
@@ -145,7 +168,7 @@ def _judged(request: web.Request, error: Exception) -> ProblemError:
         case TooSlowError():
             log.info("request.too_slow", path=request.path, reason=str(error))
             return ProblemError("request_timeout", str(error))
-        case RequestPayloadError():
+        case web.RequestPayloadError():
             log.info("request.truncated", path=request.path, reason=str(error))
             return ProblemError("truncated_body", str(error))
         case ConnectionError() if request.transport is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aiohttp import HttpVersion10, HttpVersion11, hdrs
-from aiohttp.http import RawRequestMessage
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
+from aiohttp.http import HttpProcessingError
+from aiohttp.http_exceptions import LineTooLong
 
 from gateway.http.problems import ProblemError
 
@@ -17,14 +17,14 @@ MAX_FIELD = 8190
 MAX_HEADERS = 128
 
 
-def refusal_of(head: RawRequestMessage) -> ProblemError | None:
-    """The problem of a head that the parser took and we do not, None when there is none.
+def refusal_of(request: web.BaseRequest) -> ProblemError | None:
+    """The problem of a request whose head the parser took and we do not, None when there is none.
 
     In HTTP/1.0 there is no Transfer-Encoding: what stands before us may see another end of the body than we do.
     """
-    if head.version not in (HttpVersion10, HttpVersion11):
-        return ProblemError("http_version_unsupported", actual=f"HTTP/{head.version.major}.{head.version.minor}")
-    if head.version == HttpVersion10 and hdrs.TRANSFER_ENCODING in head.headers:
+    if request.version not in (HttpVersion10, HttpVersion11):
+        return ProblemError("http_version_unsupported", actual=f"HTTP/{request.version.major}.{request.version.minor}")
+    if request.version == HttpVersion10 and hdrs.TRANSFER_ENCODING in request.headers:
         return ProblemError("bad_request", "HTTP/1.0 has no Transfer-Encoding.")
     return None
 
@@ -32,8 +32,6 @@ def refusal_of(head: RawRequestMessage) -> ProblemError | None:
 def problem_of(error: BaseException | None) -> ProblemError:
     """The problem behind what aiohttp or its parser gave up on."""
     match error:
-        case ProblemError():
-            return error
         case LineTooLong(args=(_, limit, *_)) if limit == MAX_LINE:
             return ProblemError("uri_too_long", expected=f"at most {MAX_LINE} bytes")
         case LineTooLong():

@@ -9,14 +9,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 
 import structlog
 from aiohttp import web
 
-from gateway.http.answers import answer_problems, measure, stamp
+from gateway.http.answers import Handler, answer_problems, measure, respond, stamp
 from gateway.http.clients import TrustedProxies, note_client, site_of
 from gateway.http.connection import Connection, Deadlines
+from gateway.http.limits import refusal_of
 from gateway.http.problems import ProblemError
+from gateway.http.protocol import Protocol
 from gateway.sdk.errors import ConfigError
 from gateway.telemetry import metrics
 
@@ -51,14 +54,10 @@ class AddressError(ConfigError):
         super().__init__([f"{host}:{port} cannot be listened on ({reason}); choose another with {setting}"])
 
 
-class Server(web.Server):
-    """Makes connections, and knows how many each client has: behind a proxy of ours that is for requests to tell."""
+class OpenConnections:
+    """Knows how many connections each client has: behind a proxy of ours that is for requests to tell."""
 
-    def __init__(self, app: web.Application, deadlines: Deadlines, limits: ConnectionLimits) -> None:
-        # The whole application is inside: what its router or its middlewares raise is answered alike.
-        answering = partial(measure, handler=partial(answer_problems, handler=app._handle))  # noqa: SLF001 - as AppRunner does
-        handler = partial(note_client, proxies=limits.proxies, handler=answering)
-        super().__init__(handler, request_factory=app._make_request)  # noqa: SLF001
+    def __init__(self, deadlines: Deadlines, limits: ConnectionLimits) -> None:
         self._deadlines = deadlines
         self._limits = limits
         # By age: dicts, because the oldest has to make room.
@@ -66,10 +65,6 @@ class Server(web.Server):
         self._by_client: defaultdict[str, dict[Connection, None]] = defaultdict(dict)
         self._refused: dict[Connection, None] = {}
         self._emptied = asyncio.Event()
-
-    def __call__(self) -> Connection:
-        """A connection for the transport that asyncio has accepted."""
-        return Connection(self, loop=self._loop, deadlines=self._deadlines)
 
     def admit(self, connection: Connection) -> ProblemError | None:
         """Count the connection; what its first request is to be answered with when there is no room for it.
@@ -120,7 +115,7 @@ class Server(web.Server):
         """Cut off, for ever, who takes nothing of what it is sent; one pass over all, so that none needs a timer."""
         while True:
             await asyncio.sleep(self._deadlines.write / LOOKS_PER_DEADLINE)
-            now = self._loop.time()
+            now = asyncio.get_running_loop().time()
             for connection in list(self._open):
                 connection.cut_if_stalled(now)
 
@@ -135,36 +130,41 @@ class Server(web.Server):
                 async with asyncio.timeout(seconds):
                     await self._emptied.wait()
             except TimeoutError:
-                log.warning("server.drain_timeout", seconds=seconds, connections=len(self.connections))
+                log.warning("server.drain_timeout", seconds=seconds, connections=len(self._open))
 
 
-class Runner(web.AppRunner):
-    """aiohttp's runner, with our server in it."""
+class Server(web.Server):
+    """Makes a protocol of ours for each transport that asyncio has accepted. `application`: aiohttp's server of it."""
 
-    def __init__(self, app: web.Application, *, deadlines: Deadlines, limits: ConnectionLimits, drain: float) -> None:
-        # What is left after draining has had its time: it is cancelled at once.
-        super().__init__(app, shutdown_timeout=0.1)
-        app.on_response_prepare.append(stamp)
-        self._deadlines = deadlines
-        self._limits = limits
-        self._drain = drain
+    def __init__(self, application: web.Server, deadlines: Deadlines, limits: ConnectionLimits) -> None:
+        # The whole application is inside: what its router or its middlewares raise is answered alike.
+        answering = partial(measure, handler=partial(answer_problems, handler=application.request_handler))
+        handler = partial(note_client, proxies=limits.proxies, handler=answering)
+        super().__init__(partial(attend, handler=handler), request_factory=application.request_factory)
+        self.deadlines = deadlines
+        self.open_connections = OpenConnections(deadlines, limits)
 
-    async def watch(self) -> None:
-        """Cut off clients that have stopped reading, for ever."""
-        if isinstance(self.server, Server):
-            await self.server.watch()
+    def __call__(self) -> Protocol:
+        """The protocol for one transport."""
+        return Protocol(self, self.open_connections, self.deadlines)
 
-    async def stop(self) -> None:
-        """Accept nothing more, let requests end for as long as is allowed, then end them."""
-        for site in list(self.sites):
-            await site.stop()
-        if isinstance(self.server, Server):
-            await self.server.drain(self._drain)
-        await self.cleanup()
 
-    async def _make_server(self) -> Server:
-        await super()._make_server()
-        return Server(self.app, self._deadlines, self._limits)
+async def attend(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer one request, or refuse it before the application sees it, and send the answer.
+
+    aiohttp would send it after us and tell nobody when it is done: until then the connection must not look idle.
+    """
+    connection = cast("Protocol", request.protocol).connection
+    with connection.answering(request.content):
+        refusal = refusal_of(request) or connection.refusal
+        if refusal is None:
+            response = await handler(request)
+        else:
+            response = respond(request, refusal)
+            response.force_close()
+        await response.prepare(request)
+        await response.write_eof()
+    return response
 
 
 @asynccontextmanager
@@ -185,21 +185,30 @@ async def serve(
     over them; connections: how many there may be; drain_timeout: seconds for requests under way at the end. Raises
     AddressError when the address cannot be had.
     """
-    runner = Runner(
-        app, deadlines=deadlines or Deadlines(), limits=connections or ConnectionLimits(), drain=drain_timeout
-    )
-    await runner.setup()
+    app.on_response_prepare.append(stamp)
+    application = web.AppRunner(app)
+    await application.setup()
     try:
-        site = web.TCPSite(runner, host, port, reuse_port=reuse_port, backlog=1024)
+        served = cast("web.Server", application.server)  # there is one after setup
+        server = Server(served, deadlines or Deadlines(), connections or ConnectionLimits())
+        # What is left after draining has had its time: it is cancelled at once.
+        runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await runner.setup()
         try:
-            await site.start()
-        except OSError as error:
-            raise AddressError(host, port, error, setting) from error
-        log.info("server.listening", host=host, port=site.port)
-        watching = asyncio.create_task(runner.watch(), name="server.watch")
-        try:
-            yield site.port
+            site = web.TCPSite(runner, host, port, reuse_port=reuse_port, backlog=1024)
+            try:
+                await site.start()
+            except OSError as error:
+                raise AddressError(host, port, error, setting) from error
+            log.info("server.listening", host=host, port=site.port)
+            watching = asyncio.create_task(server.open_connections.watch(), name="server.watch")
+            try:
+                yield site.port
+            finally:
+                watching.cancel()
+                await site.stop()
+                await server.open_connections.drain(drain_timeout)
         finally:
-            watching.cancel()
+            await runner.cleanup()
     finally:
-        await runner.stop()
+        await application.cleanup()

@@ -15,7 +15,7 @@ from gateway.http.connection import Deadlines
 from gateway.http.server import ConnectionLimits, serve
 from gateway.http.under_way import RequestLimits, UnderWay, count_credential
 from gateway.intake.body import BodyLimits
-from tests.integration.intake.conftest import Desk, Gate, Serving
+from tests.integration.intake.conftest import LONG_PIECES, PIECE, Desk, Gate, Serving
 from tests.wire import Answer, Wire
 
 PATIENT = Deadlines(header=600, idle=600)
@@ -150,6 +150,17 @@ async def test_all_clients_together_have_a_bound_and_are_told_so(serving: Servin
         assert [(await wire.answer()).status for wire in busy] == [200] * 4
         await busy[0].close()
         assert (await gate.send(get("/ping"))).status == 200
+
+
+async def test_who_is_being_answered_does_not_make_room_for_the_next(serving: Serving) -> None:
+    async with serving(connections=ConnectionLimits(per_client=1), deadlines=PATIENT) as gate:
+        wire = await gate.connect()
+        await wire.send(get("/large").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"))
+        received = len(await wire.read(PIECE))
+        assert (await gate.send(get("/ping"))).problem == (429, "connections_limit")
+        while piece := await wire.read(PIECE):
+            received += len(piece)
+        assert received > LONG_PIECES * PIECE
 
 
 async def test_a_crowd_beyond_the_bound_is_answered_one_by_one(serving: Serving) -> None:

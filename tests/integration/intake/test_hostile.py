@@ -271,6 +271,13 @@ async def test_another_version_behind_a_good_request_is_refused_after_it(gate: G
     assert await wire.closed() == b""
 
 
+async def test_a_refused_head_is_answered_under_the_id_that_it_gave(gate: Gate) -> None:
+    lines = "Host: x\r\nTransfer-Encoding: chunked\r\nX-Request-Id: r-7\r\n"
+    answer = await gate.send(f"POST /records HTTP/1.0\r\n{lines}\r\n0\r\n\r\n")
+    assert answer.problem == (400, "bad_request")
+    assert answer.json["request_id"] == "r-7"
+
+
 @pytest.mark.parametrize("more", ["", "Content-Length: 3\r\n", "Connection: keep-alive\r\n"])
 @pytest.mark.parametrize("coding", ["chunked", "identity", "gzip, chunked"])
 async def test_a_transfer_encoding_that_http_1_0_does_not_have_is_refused(gate: Gate, coding: str, more: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.http.server import AddressError
 from gateway.telemetry import metrics
-from tests.integration.intake.conftest import Gate, Serving, head
+from tests.eventually import eventually
+from tests.integration.intake.conftest import LONG_PIECES, PIECE, Gate, Serving, head
 
 GET = "GET {} HTTP/1.1\r\nHost: x\r\n{}\r\n".format
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -115,6 +116,26 @@ async def test_an_upload_under_way_is_finished_when_the_server_stops(serving: Se
         assert await uploading.closed() == b""
         await stopping
     assert gate.desk.taken == [[b"{}", b"{}"]]
+
+
+async def test_an_answer_that_is_being_sent_is_sent_in_full_when_the_server_stops(serving: Serving) -> None:
+    async def refuses() -> bool:
+        try:
+            await gate.connect()
+        except ConnectionError:
+            return True
+        return False
+
+    async with serving() as gate:
+        wire = await gate.connect()
+        await wire.send(GET("/large", ""))
+        received = len(await wire.read(PIECE))
+        stopping = asyncio.create_task(gate.stop())
+        await eventually(refuses)
+        while piece := await wire.read(PIECE):
+            received += len(piece)
+        assert received > LONG_PIECES * PIECE
+        await stopping
 
 
 async def test_a_request_that_outlives_the_drain_is_ended(serving: Serving) -> None:
