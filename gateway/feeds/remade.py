@@ -124,20 +124,22 @@ class KnownTopics:
     async def look(self) -> None:
         """See which topics were made anew, and have everything begin again that knows places in them.
 
-        A process that notices late does so again: it may have stored a place meanwhile that is none any more.
+        A process that notices late sets the places back again: it may have stored one meanwhile that is none any more.
         Raises ServiceUnavailableError, and ClusterChangedError where another cluster answers.
         """
         found = await self._bus.topic_ids(FOLLOWED)
         async with transaction(self._pool) as connection:
             await connection.execute(ALONE)
             known = await _known(connection)
-            remade = sorted({*made_anew(known, found), *made_anew(self._seen, found)})
+            remade, late = made_anew(known, found), made_anew(self._seen, found)
             for topic, topic_id in found.items():
                 if known.get(topic) != topic_id:
                     await connection.execute(LEARN, topic, topic_id)
             await note_lost(connection, remade, event="topic.made_anew")
+            for topic in late:
+                await connection.execute(BEGIN_AGAIN, topic)
         self._seen |= found
-        if remade:
+        if remade or late:
             self._bus.begin_again()
 
     async def watch(self) -> None:
