@@ -13,7 +13,7 @@ from gateway.feeds.rebuilds import RebuildRunner, Rebuilds
 from gateway.feeds.remade import FOLLOWED, KnownTopics, forget_places
 from gateway.feeds.sources import places
 from gateway.kafka import BULK, EXPRESS, PRICES, REPORTS, TOPICS, Bus, Partition, client_options
-from gateway.store import Connection
+from gateway.store import Connection, acquired
 from schemas.catalog import Facet
 from tests.eventually import eventually
 from tests.integration.feeds.workshop import SEAL, SUPPLIER, Workshop, price
@@ -47,7 +47,7 @@ async def test_a_topic_made_anew_has_another_id_and_one_that_is_missing_has_none
 
 
 async def lost(workshop: Workshop) -> set[str]:
-    async with workshop.pool.acquire() as connection:
+    async with acquired(workshop.pool) as connection:
         return {row[0] for row in await connection.fetch("SELECT topic FROM known_topics WHERE lost_at IS NOT NULL")}
 
 
@@ -59,15 +59,15 @@ async def test_who_looks_first_learns_the_ids_and_who_looks_late_learns_what_was
     await second.look()
     assert await lost(workshop) == set()
     await workshop.fed(price("A-1", "1.00"))
-    async with workshop.pool.acquire() as connection:
+    async with acquired(workshop.pool) as connection:
         await connection.execute("INSERT INTO source_offsets VALUES ($1, 0, 7)", PRICES)
     await remake(engines, workshop.bus, PRICES)
     await first.look()
     assert await lost(workshop) == {PRICES}
-    async with workshop.pool.acquire() as connection:
+    async with acquired(workshop.pool) as connection:
         assert await connection.fetchval("UPDATE source_offsets SET next = 9 WHERE topic = $1 RETURNING next", PRICES)
     await second.look()
-    async with workshop.pool.acquire() as connection:
+    async with acquired(workshop.pool) as connection:
         assert await connection.fetchval("SELECT next FROM source_offsets WHERE topic = $1", PRICES) == 0
     await KnownTopics(workshop.bus, workshop.pool).look()
     await forget_places(workshop.pool)
@@ -79,7 +79,7 @@ async def test_a_partition_that_ends_before_its_place_is_read_again_from_its_sta
     await workshop.fed(price("A-1", "1.00"))
     every = [Partition(topic, number) for topic in (EXPRESS, PRICES) for number in range(3)]
     await places(workshop.pool, workshop.bus, every)
-    async with workshop.pool.acquire() as connection:
+    async with acquired(workshop.pool) as connection:
         await connection.execute("UPDATE source_offsets SET next = 1000 WHERE topic = $1 AND partition = 1", PRICES)
     found = await places(workshop.pool, workshop.bus, every)
     assert [found[Partition(PRICES, number)] for number in range(3)] == [0, 0, 0]
