@@ -8,7 +8,7 @@ stand where it stood. What the catalog lost is for an operator to bring back: se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -43,15 +43,17 @@ LEARN = """
 """
 
 LOST = """
-    INSERT INTO known_topics (topic, forgetting, lost_at) VALUES ($1, true, clock_timestamp())
-    ON CONFLICT (topic) DO UPDATE SET forgetting = true, lost_at = clock_timestamp()
+    INSERT INTO known_topics AS k (topic, forget_from, lost_at) VALUES ($1, $2, clock_timestamp())
+    ON CONFLICT (topic) DO UPDATE
+       SET forget_from = CASE WHEN k.forget_from = '{}' THEN k.forget_from ELSE EXCLUDED.forget_from END,
+           lost_at = EXCLUDED.lost_at
 """
 
 BEGIN_AGAIN = "UPDATE source_offsets SET next = 0 WHERE topic = $1"
 
-TO_FORGET = "SELECT topic FROM known_topics WHERE forgetting ORDER BY topic"
+TO_FORGET = "SELECT topic, forget_from FROM known_topics WHERE forget_from IS NOT NULL ORDER BY topic"
 
-FORGOTTEN = "UPDATE known_topics SET forgetting = false WHERE topic = $1"
+FORGOTTEN = "UPDATE known_topics SET forget_from = NULL WHERE topic = $1 AND forget_from = $2"
 
 TO_REBUILD = "SELECT topic FROM known_topics WHERE lost_at IS NOT NULL"
 
@@ -61,6 +63,7 @@ BY_KEY = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
 PLACED = """
     SELECT supplier, sku, area FROM feed_state
      WHERE facet = $1::text::"char" AND (supplier, sku, area) > ($2, $3, $4) AND partition IS NOT NULL
+       AND "offset" >= coalesce(($6::bigint[])[partition + 1], 0)
      ORDER BY supplier, sku, area LIMIT $5
        FOR NO KEY UPDATE
 """
@@ -97,14 +100,17 @@ async def _known(connection: Connection) -> dict[str, UUID | None]:
     return {row["topic"]: row["id"] for row in await connection.fetch(KNOWN)}
 
 
-async def note_lost(connection: Connection, topics: Collection[str], *, event: str) -> None:
-    """Have everything begin again that knows places in these topics."""
-    for topic in topics:
+async def note_lost(connection: Connection, topics: Mapping[str, Sequence[int]], *, event: str) -> None:
+    """Have everything begin again that knows places in these topics.
+
+    topics: with the ends of their partitions in order, behind which nothing stands where it stood; none: nowhere.
+    """
+    for topic, ends in topics.items():
         log.error(event, topic=topic, remedy=_remedy(topic))
         metrics.topics_remade_total.labels(topic=topic).inc()
         await connection.execute(BEGIN_AGAIN, topic)
         if topic in FACET_OF_TOPIC:
-            await connection.execute(LOST, topic)
+            await connection.execute(LOST, topic, ends)
 
 
 def _remedy(topic: str) -> str:
@@ -135,7 +141,7 @@ class KnownTopics:
             for topic, topic_id in found.items():
                 if known.get(topic) != topic_id:
                     await connection.execute(LEARN, topic, topic_id)
-            await note_lost(connection, remade, event="topic.made_anew")
+            await note_lost(connection, dict.fromkeys(remade, ()), event="topic.made_anew")
             for topic in late:
                 await connection.execute(BEGIN_AGAIN, topic)
         self._seen |= found
@@ -161,19 +167,19 @@ async def forget_places(pool: Pool) -> None:
     What has come to stand on the new topic meanwhile may be forgotten with it: the keeper sees it there and knows.
     """
     async with acquired(pool) as connection:
-        topics = [row["topic"] for row in await connection.fetch(TO_FORGET)]
-    for topic in topics:
-        await _forget(pool, FACET_OF_TOPIC[topic])
+        topics = {row["topic"]: row["forget_from"] for row in await connection.fetch(TO_FORGET)}
+    for topic, ends in topics.items():
+        await _forget(pool, FACET_OF_TOPIC[topic], ends)
         async with transaction(pool) as connection:
-            await connection.execute(FORGOTTEN, topic)
+            await connection.execute(FORGOTTEN, topic, ends)
 
 
-async def _forget(pool: Pool, facet: Facet) -> None:
+async def _forget(pool: Pool, facet: Facet, ends: Sequence[int]) -> None:
     after: tuple[str, *Key] = ("", "", "")
     while True:
         async with transaction(pool) as connection:
             await connection.execute(BY_KEY)
-            found = await connection.fetch(PLACED, FACET_CODES[facet], *after, BATCH)
+            found = await connection.fetch(PLACED, FACET_CODES[facet], *after, BATCH, ends)
             if not found:
                 return
             await connection.execute(FORGET, FACET_CODES[facet], *map(list, zip(*map(tuple, found), strict=True)))

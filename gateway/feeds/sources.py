@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -65,7 +65,7 @@ async def places(pool: Pool, bus: Bus, assigned: Collection[Partition]) -> dict[
     lost = {each.topic for each in there if each in ends and stored[each] > ends[each]}
     if lost:
         await bus.check()
-        await _begin_again(pool, lost)
+        await _begin_again(pool, {topic: _of_topic(ends, topic) for topic in sorted(lost)})
     async with transaction(pool) as connection:
         for partition in there:
             if partition.topic in lost:
@@ -85,9 +85,14 @@ async def _ensured(pool: Pool, topics: list[str], starts: Mapping[Partition, int
         return await stored_nexts(connection, topics)
 
 
-async def _begin_again(pool: Pool, topics: Collection[str]) -> None:
+async def _begin_again(pool: Pool, topics: Mapping[str, Sequence[int]]) -> None:
     async with transaction(pool) as connection:
-        await note_lost(connection, sorted(topics), event="topic.ends_before_its_place")
+        await note_lost(connection, topics, event="topic.ends_before_its_place")
+
+
+def _of_topic(ends: Mapping[Partition, int], topic: str) -> list[int]:
+    """The ends of a topic's partitions, in their order."""
+    return [ends[partition] for partition in sorted(ends) if partition.topic == topic]
 
 
 def _alarm(partition: Partition, unread_from: int, goes_on_at: int) -> None:

@@ -1,9 +1,9 @@
 -- Topics that the gateway reads back, as it last knew them: one that was made anew has another id under its name.
 CREATE TABLE known_topics (
-    topic      text COLLATE "C" PRIMARY KEY,
-    id         uuid,                           -- null: this Kafka tells none
-    forgetting boolean NOT NULL DEFAULT false, -- places of its former records are still to be taken out of feed_state
-    lost_at    timestamptz                     -- records were lost then, and the catalog was not rebuilt since
+    topic       text COLLATE "C" PRIMARY KEY,
+    id          uuid,         -- null: this Kafka tells none
+    forget_from bigint[],     -- places from there on, by partition, are to be taken out of feed_state; '{}': all of them
+    lost_at     timestamptz   -- records were lost then, and the catalog was not rebuilt since
 );
 
 -- A facet published anew, for one supplier or all (''), key after key: the cursor is the last key that is done.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.kafka import PRICES, STOCKS
 from gateway.store import connect
 from tests.integration.cli.conftest import Shell
 from tests.integration.cli.test_feeds import feed
@@ -49,3 +50,13 @@ async def test_what_cannot_be_rebuilt_is_refused(
     ended = await mallgate("catalog", *arguments)
     assert ended.status == status
     assert words in ended.err
+
+
+async def test_check_names_the_command_for_a_topic_that_lost_records(mallgate: Shell) -> None:
+    async with connect(mallgate.environment["DATABASE_URL"], name="tests") as connection:
+        await connection.execute("UPDATE known_topics SET lost_at = now() WHERE topic = $1", PRICES)
+        await connection.execute("UPDATE known_topics SET id = gen_random_uuid() WHERE topic = $1", STOCKS)
+    found = {each["subject"]: each for each in (await mallgate("check", "--json")).json}
+    assert found["catalog"]["verdict"] == "warning"
+    assert "mallgate catalog rebuild price" in found["catalog"]["words"]
+    assert "mallgate catalog rebuild stock" in found["catalog"]["words"]

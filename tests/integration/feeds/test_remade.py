@@ -76,7 +76,9 @@ async def test_who_looks_first_learns_the_ids_and_who_looks_late_learns_what_was
 
 
 async def test_a_partition_that_ends_before_its_place_is_read_again_from_its_start(workshop: Workshop) -> None:
-    await workshop.fed(price("A-1", "1.00"))
+    await workshop.fed(price("A-1", "1.00"), price("A-2", "1.00"))
+    async with acquired(workshop.pool) as connection:
+        await connection.execute("""UPDATE feed_state SET "offset" = 1000 WHERE sku = 'A-2'""")
     every = [Partition(topic, number) for topic in (EXPRESS, PRICES) for number in range(3)]
     await places(workshop.pool, workshop.bus, every)
     async with acquired(workshop.pool) as connection:
@@ -84,6 +86,10 @@ async def test_a_partition_that_ends_before_its_place_is_read_again_from_its_sta
     found = await places(workshop.pool, workshop.bus, every)
     assert [found[Partition(PRICES, number)] for number in range(3)] == [0, 0, 0]
     assert await lost(workshop) == {PRICES}
+    await forget_places(workshop.pool)
+    await forget_places(workshop.pool)
+    assert (await workshop.state("A-1"))["offset"] is not None
+    assert (await workshop.state("A-2"))["offset"] is None
 
 
 def rebuilder_of(workshop: Workshop) -> RebuildRunner:
