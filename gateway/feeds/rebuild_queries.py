@@ -68,17 +68,18 @@ NOTE_MISSING = """
     ON CONFLICT (facet, supplier, sku, area) DO UPDATE SET asked = EXCLUDED.asked, noted_at = now()
 """
 
-_CAME_BACK = """
-    NOT EXISTS (SELECT FROM feed_state s
-                 WHERE s.facet = m.facet AND s.supplier = m.supplier AND s.sku = m.sku AND s.area = m.area
-                   AND s.hash = '')
+# OFFSET keeps it a look-up for each row.
+_STILL_MISSING = """
+    EXISTS (SELECT FROM feed_state s
+             WHERE s.facet = m.facet AND s.supplier = m.supplier AND s.sku = m.sku AND s.area = m.area AND s.hash = ''
+            OFFSET 0)
 """
 
-FORGET_FOUND = f'DELETE FROM catalog_missing m WHERE m.facet = $1::text::"char" AND {_CAME_BACK}'
+FORGET_FOUND = f'DELETE FROM catalog_missing m WHERE m.facet = $1::text::"char" AND NOT {_STILL_MISSING}'
 
 MISSING = f"""
     SELECT m.supplier, m.sku, m.area, m.asked, m.noted_at FROM catalog_missing m
      WHERE m.facet = $1::text::"char" AND (m.supplier, m.sku, m.area) > ($2, $3, $4) AND ($5 = '' OR m.supplier = $5)
-       AND NOT {_CAME_BACK}
+       AND {_STILL_MISSING}
      ORDER BY m.supplier, m.sku, m.area LIMIT $6
 """
