@@ -19,6 +19,7 @@ from aiohttp import web
 from gateway.admin.app import PREFIX as ADMIN_PREFIX
 from gateway.admin.app import Routes, build_admin
 from gateway.admin.audit import AuditRoutes, FailedLogins
+from gateway.admin.catalog import CatalogRoutes
 from gateway.admin.deadletters import DeadLetterRoutes
 from gateway.admin.feeds import FeedRoutes
 from gateway.admin.pulls import PullRoutes
@@ -38,7 +39,9 @@ from gateway.feeds.keeper import Keeper
 from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.process import ChunkProcessor
 from gateway.feeds.profile import Profiles
+from gateway.feeds.rebuilds import RebuildRunner, Rebuilds
 from gateway.feeds.recover import raise_feed_no
+from gateway.feeds.remade import KnownTopics
 from gateway.feeds.repair import Repairs
 from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import Reports
@@ -60,7 +63,7 @@ from gateway.intake.feeds import IntakeLimits
 from gateway.intake.reads import ReadRoutes
 from gateway.kafka import TOPICS, Bus, Producer, open_bus
 from gateway.outbox import Publisher
-from gateway.pulls import PullReplays
+from gateway.pulls import Asking, PullReplays
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import Means, PullStatus, Sessions
@@ -145,6 +148,7 @@ class Services:
     live: Live
     registry: Registry
     health: Health
+    topics: KnownTopics
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +231,15 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             list(TOPICS.values()), partitions=settings.partitions, replication=settings.replication_factor
         ):
             log.warning("topic.differs", problem=problem)
+        topics = KnownTopics(bus, pool)
+        await topics.look()
         former = settings.former_secret_keys_bytes()
         seal = ChunkSeal(key, *former)
         await raise_feed_no(bus, pool, seal)
         box, health = SecretBox(key, *former), Health()
         health.add("postgres", partial(_answering, pool))
         health.add("kafka", bus.check)
+        health.add("topics", topics.check)
         yield Services(
             settings=settings,
             owner=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
@@ -250,6 +257,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             live=await enter(watch_suppliers(pool, box)),
             registry=Registry(),
             health=health,
+            topics=topics,
         )
 
 
@@ -278,6 +286,7 @@ def compose(services: Services) -> Stages:
     replays = _replays(services, feed_replays, holds)
     vendors = admin = None
     jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("numbers", numbers.watch)]
+    jobs += [Job("topics", services.topics.watch)]
     jobs += [Job("finisher", finisher.run, supervisors=[finisher.supervisor])]
     if "feeds" in roles:
         processor = ChunkProcessor(
@@ -294,7 +303,7 @@ def compose(services: Services) -> Stages:
         jobs += [Job("missing chunks", missing.run, supervisors=[missing.supervisor])]
         publisher = Publisher(pool, services.outbox, owner=services.owner)
         jobs += [Job("outbox", publisher.run, supervisors=[publisher.supervisor])]
-        jobs += [Job("replays", replays.run, supervisors=replays.supervisors)]
+        jobs += [Job("replays", replays.run, supervisors=replays.supervisors), _rebuild_job(services, contents)]
     if "sessions" in roles:
         jobs += [_session_job(services, numbers, admission, finisher)]
     if "intake" in roles:
@@ -342,6 +351,28 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
     return Job("sessions", sessions.run, sessions.stop)
 
 
+def _rebuild_job(services: Services, contents: Contents) -> Job:
+    asking = Asking(services.live.suppliers, services.registry)
+    runner = RebuildRunner(
+        services.feed_pool,
+        services.producers[Lane.BULK],
+        contents,
+        asking.ask,
+        partial(_ensure_topic, services),
+        owner=services.owner,
+    )
+    return Job("rebuilds", runner.run, supervisors=[runner.supervisor])
+
+
+async def _ensure_topic(services: Services, topic: str) -> None:
+    """Make a topic if it is missing, and know it from then on. Raises ServiceUnavailableError."""
+    settings = services.settings
+    await services.bus.ensure_topics(
+        [TOPICS[topic]], partitions=settings.partitions, replication=settings.replication_factor
+    )
+    await services.topics.look()
+
+
 def _feed_jobs(services: Services, processor: ChunkProcessor, contents: Contents) -> list[Job]:
     bus, pool = services.bus, services.feed_pool
     lanes = [LaneWorker(lane, bus, pool, processor) for lane in Lane]
@@ -377,6 +408,7 @@ def _admin(
         DeadLetterRoutes(letters),
         ReplayRoutes(replays, letters, comparisons),
         PullRoutes(PullStatus(pool, services.live.suppliers, services.registry)),
+        CatalogRoutes(Rebuilds(pool), services.live.suppliers),
         AuditRoutes(pool),
     ]
     return build_admin(parts, token.get_secret_value() if token else None, FailedLogins(pool))

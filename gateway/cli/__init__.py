@@ -65,6 +65,7 @@ COMMANDS = (
     ("check", RUNNING, "Check settings, Kafka and PostgreSQL."),
     ("suppliers", OPERATING, "Declare suppliers, pause them, hand out their keys."),
     ("feeds", OPERATING, "Look at what suppliers fed; decide about held feeds."),
+    ("catalog", OPERATING, "Publish anew what a catalog topic has lost."),
     ("deadletters", OPERATING, "Look at what was rejected; replay or discard it."),
     ("secrets", OPERATING, "Seal what is kept secret anew, after the secret key was changed."),
     ("audit", OPERATING, "Look at who changed what; check that the record of it is whole."),

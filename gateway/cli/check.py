@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from gateway.cli.instance import PATIENCE, settings
 from gateway.cli.output import Json, emit, table
 from gateway.cli.secrets import SEALED, box_of
 from gateway.config import Bootstrap, Settings
+from gateway.feeds.remade import FOLLOWED, facets_lost, words_of
 from gateway.kafka import BULK, EXPRESS, TOPICS, Bus, open_bus
 from gateway.loopback import is_loopback
 from gateway.registry import Registry
@@ -71,9 +73,10 @@ async def check(*, json: Json = False) -> None:
 async def _findings(given: Settings) -> AsyncIterator[Finding]:
     for finding in (_secret_key(given), _admin_token(given), _adapters()):
         yield finding
-    async for finding in _kafka(given):
+    ids: dict[str, UUID] = {}
+    async for finding in _kafka(given, ids):
         yield finding
-    async for finding in _postgres(given):
+    async for finding in _postgres(given, ids):
         yield finding
 
 
@@ -102,7 +105,8 @@ def _adapters() -> Finding:
     return Finding("adapters", Verdict.OK, ", ".join(sorted(registry.names())))
 
 
-async def _kafka(given: Settings) -> AsyncIterator[Finding]:
+async def _kafka(given: Settings, ids: dict[str, UUID]) -> AsyncIterator[Finding]:
+    """ids: gets those of the topics, for who knows which they were."""
     bootstrap = given.bootstrap
     if bootstrap is None:
         yield Finding("Kafka", Verdict.PROBLEM, "KAFKA_BOOTSTRAP is not set")
@@ -114,6 +118,7 @@ async def _kafka(given: Settings) -> AsyncIterator[Finding]:
             yield _durability(given)
             for finding in await _topics(bus, given):
                 yield finding
+            ids |= await bus.topic_ids(FOLLOWED)
     except GatewayError as error:
         yield Finding("Kafka", Verdict.PROBLEM, f"{bootstrap}: {error}")
 
@@ -161,7 +166,7 @@ async def _topics(bus: Bus, given: Settings) -> list[Finding]:
     ]
 
 
-async def _postgres(given: Settings) -> AsyncIterator[Finding]:
+async def _postgres(given: Settings, ids: Mapping[str, UUID]) -> AsyncIterator[Finding]:
     if given.database_url is None:
         yield Finding("PostgreSQL", Verdict.PROBLEM, "DATABASE_URL is not set")
         return
@@ -177,6 +182,9 @@ async def _postgres(given: Settings) -> AsyncIterator[Finding]:
             todo = await outstanding(connection)
             words = f"{len(todo)} migrations to apply when the gateway starts" if todo else "up to date"
             yield Finding("tables", Verdict.WARNING if todo else Verdict.OK, words)
+            if not todo:
+                lost = await facets_lost(connection, ids)
+                yield Finding("catalog", Verdict.WARNING if lost else Verdict.OK, words_of(lost))
         if not todo and given.secret_key is not None:
             yield await _sealed(given, url)
     except GatewayError as error:

@@ -70,6 +70,12 @@ class Contents:
     async def of(self, facet: Facet, known: Mapping[ItemKey, Known]) -> dict[ItemKey, Content]:
         """The known content of keys under the known versions; what is gone everywhere is left out."""
         found = {key: withdrawal(facet, key, state.version) for key, state in known.items() if state.hash is None}
+        found |= await self.published(facet, known)
+        lost = {key: state for key, state in known.items() if key not in found}
+        return found | await self.archived(facet, lost)
+
+    async def published(self, facet: Facet, known: Mapping[ItemKey, Known]) -> dict[ItemKey, Content]:
+        """The known content of keys under the known versions, as far as the catalog topic still holds it."""
         stored = {
             key: Position(state.partition, state.offset)
             for key, state in known.items()
@@ -77,9 +83,7 @@ class Contents:
         }
         at_them = await self.at(facet, stored)
         there = {key: content for key, content in at_them.items() if content.hash == known[key].hash}
-        found |= await self._restamped(facet, there, known)
-        lost = {key: state for key, state in known.items() if key not in found}
-        return found | await self._archived(facet, lost)
+        return await self._restamped(facet, there, known)
 
     async def _restamped(
         self, facet: Facet, contents: Mapping[ItemKey, Content], known: Mapping[ItemKey, Known]
@@ -116,15 +120,16 @@ class Contents:
                     )
         return found
 
-    async def _archived(self, facet: Facet, known: Mapping[ItemKey, Known]) -> dict[ItemKey, Content]:
+    async def archived(self, facet: Facet, known: Mapping[ItemKey, Known]) -> dict[ItemKey, Content]:
+        """The known content of keys under the known versions, made again from the raw chunks that are still there."""
         if not known:
             return {}
         async with transaction(self._pool) as connection:
-            chunks = await keys.archived_chunks(connection, [state.version for state in known.values()])
+            chunks = await keys.archived_chunks(connection, [state.said_in for state in known.values()])
         by_chunk: defaultdict[keys.ArchivedChunk, list[ItemKey]] = defaultdict(list)
         for key, state in known.items():
-            if state.version in chunks:
-                by_chunk[chunks[state.version]].append(key)
+            if state.said_in in chunks:
+                by_chunk[chunks[state.said_in]].append(key)
         found: dict[ItemKey, Content] = {}
         for chunk, named in by_chunk.items():
             record = await self._bus.read(*chunk.partition, chunk.offset)
@@ -212,8 +217,8 @@ def _item_of(
     key: ItemKey, known: Known, head: ChunkHead, profile: Profile, rules: Rules, raws: list[RawRecord]
 ) -> NormalisedItem | None:
     """The item that the known version came from, unless the adapter makes something else of the record by now."""
-    place = record_index_of(known.version) - head.first_record
-    if (head.supplier, head.facet, head.number) != (key.supplier, rules.facet, feed_no_of(known.version)):
+    place = record_index_of(known.said_in) - head.first_record
+    if (head.supplier, head.facet, head.number) != (key.supplier, rules.facet, feed_no_of(known.said_in)):
         return None
     if not 0 <= place < len(raws):
         return None

@@ -28,13 +28,20 @@ class Seen(NamedTuple):
 class Known(NamedTuple):
     """What `feed_state` says of a key: the accepted version and where its content was last published.
 
-    hash: of the content; None: nothing was accepted yet, or the key is withdrawn.
+    hash: of the content; None: nothing was accepted yet, or the key is withdrawn. own_version: by the feed and record
+    of the content, None where it is `version`.
     """
 
     version: int
     partition: int | None
     offset: int | None
     hash: bytes | None = None
+    own_version: int | None = None
+
+    @property
+    def said_in(self) -> int:
+        """The version that tells the record that the content was read from."""
+        return self.version if self.own_version is None else self.own_version
 
 
 NOTHING = Known(0, None, None)

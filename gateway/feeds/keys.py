@@ -23,10 +23,10 @@ REPLAYED = ("normalise", "guard")
 """Stages whose dead letters publish under the versions of their records once they are replayed."""
 
 READ = """
-    SELECT s.supplier, s.sku, s.area, s.version, s.partition, s."offset", s.hash
+    SELECT s.supplier, s.sku, s.area, s.version, s.partition, s."offset", s.hash, s.own_version
       FROM json_to_recordset($2::json) AS k (supplier text, sku text, area text)
      CROSS JOIN LATERAL (
-           SELECT supplier, sku, area, version, partition, "offset", hash FROM feed_state
+           SELECT supplier, sku, area, version, partition, "offset", hash, own_version FROM feed_state
             WHERE facet = $1::text::"char" AND supplier = k.supplier AND sku = k.sku AND area = k.area
            {lock}
            ) s
@@ -142,7 +142,7 @@ def _columns(facet: Facet, keys: Collection[ItemKey]) -> tuple[str, list[str], l
 async def _known(connection: Connection, query: str, facet: Facet, keys: Collection[ItemKey]) -> dict[ItemKey, Known]:
     named = [{"supplier": supplier, "sku": sku, "area": area or ""} for supplier, sku, area in keys]
     rows = await connection.fetch(query, FACET_CODES[facet], named)
-    found = {(row[0], row[1], row[2]): Known(row[3], row[4], row[5], row[6]) for row in rows}
+    found = {(row[0], row[1], row[2]): Known(row[3], row[4], row[5], row[6], row[7]) for row in rows}
     return {key: found.get((key.supplier, key.sku, key.area or ""), NOTHING) for key in keys}
 
 

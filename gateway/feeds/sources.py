@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import structlog
 
 from gateway.feeds.chunk import Lane
+from gateway.feeds.remade import note_lost
 from gateway.kafka import BULK, EXPRESS, Bus, Partition
 from gateway.store import Connection, Pool, acquired, transaction
 from gateway.telemetry import metrics
@@ -53,19 +54,45 @@ async def store_next(pool: Pool, partition: Partition, following: int) -> None:
 async def places(pool: Pool, bus: Bus, assigned: Collection[Partition]) -> dict[Partition, int]:
     """Where each partition goes on; one never read before begins at the log's start, and is stored so.
 
-    A partition whose next records Kafka has deleted goes on at the log's start too, after an alarm.
+    A partition whose next records Kafka has deleted goes on at the log's start too, after an alarm, and so does one
+    that ends before its stored place: it is not the log it was. Raises ClusterChangedError where the cluster is not.
     """
     topics = sorted({topic for topic, _ in assigned})
     starts = await starts_of(bus, topics)
+    there = [partition for partition in assigned if partition in starts]
+    stored = await _ensured(pool, topics, {partition: starts[partition] for partition in there})
+    ends = await ends_of(bus, topics)  # read later than the places, which move all the time
+    lost = {each.topic for each in there if each in ends and stored[each] > ends[each]}
+    if lost:
+        await bus.check()
+        await _begin_again(pool, {topic: _of_topic(ends, topic) for topic in sorted(lost)})
     async with transaction(pool) as connection:
-        columns = ([topic for topic, _ in assigned], [number for _, number in assigned])
-        await connection.execute(ENSURE_NEXT, *columns, [starts[partition] for partition in assigned])
-        stored = await stored_nexts(connection, topics)
-        for partition in assigned:
-            if stored[partition] < starts[partition]:
+        for partition in there:
+            if partition.topic in lost:
+                stored[partition] = 0
+                await connection.execute(RAISE_NEXT, *partition, starts[partition])
+            elif stored[partition] < starts[partition]:
                 _alarm(partition, stored[partition], starts[partition])
                 await connection.execute(RAISE_NEXT, *partition, starts[partition])
-    return {partition: max(stored[partition], starts[partition]) for partition in assigned}
+    return {partition: max(stored.get(partition, 0), starts.get(partition, 0)) for partition in assigned}
+
+
+async def _ensured(pool: Pool, topics: list[str], starts: Mapping[Partition, int]) -> dict[Partition, int]:
+    """The stored places of the topics; partitions without one begin at their starts."""
+    async with transaction(pool) as connection:
+        columns = ([topic for topic, _ in starts], [number for _, number in starts])
+        await connection.execute(ENSURE_NEXT, *columns, list(starts.values()))
+        return await stored_nexts(connection, topics)
+
+
+async def _begin_again(pool: Pool, topics: Mapping[str, Sequence[int]]) -> None:
+    async with transaction(pool) as connection:
+        await note_lost(connection, topics, event="topic.ends_before_its_place")
+
+
+def _of_topic(ends: Mapping[Partition, int], topic: str) -> list[int]:
+    """The ends of a topic's partitions, in their order."""
+    return [ends[partition] for partition in sorted(ends) if partition.topic == topic]
 
 
 def _alarm(partition: Partition, unread_from: int, goes_on_at: int) -> None:

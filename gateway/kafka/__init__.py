@@ -6,7 +6,6 @@ from gateway.kafka.errors import (
     ClusterChangedError,
     KafkaRefusedError,
     KafkaUnavailableError,
-    OffsetBeyondEndError,
     TopicRefusedError,
 )
 from gateway.kafka.partitioner import partition_of
@@ -54,7 +53,6 @@ __all__ = [
     "KafkaRefusedError",
     "KafkaUnavailableError",
     "Message",
-    "OffsetBeyondEndError",
     "Partition",
     "Position",
     "Producer",

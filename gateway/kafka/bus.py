@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, TypeVar
+from uuid import UUID
 
 from aiokafka import TopicPartition
 
@@ -19,6 +20,7 @@ from gateway.kafka.producer import Producer
 from gateway.kafka.reader import build_reader, scan
 from gateway.kafka.records import Partition, Record
 from gateway.kafka.supervisor import Supervised, first_connection
+from gateway.kafka.topic_ids import ask_topic_ids
 from gateway.kafka.topics import TopicSpec
 
 C = TypeVar("C")
@@ -39,6 +41,7 @@ class Bus:
         self._cluster_id = cluster_id
         self._admin = Supervised[Any]("admin", lambda: build_admin(bootstrap), discard_admin)
         self._offsets = Supervised[Any]("offsets", lambda: build_reader(bootstrap), stop_consumer)
+        self._beginnings = 0
 
     @property
     def cluster_id(self) -> str:
@@ -56,7 +59,19 @@ class Bus:
 
     def consumer(self, topics: Iterable[str], group: str, *, assigned: Assigned, max_records: int = 500) -> Consumer:
         """A member of a group, to be used as an async context manager."""
-        return Consumer(self._bootstrap, self._prefix, topics, group, assigned=assigned, max_records=max_records)
+        return Consumer(
+            self._bootstrap,
+            self._prefix,
+            topics,
+            group,
+            assigned=assigned,
+            beginnings=lambda: self._beginnings,
+            max_records=max_records,
+        )
+
+    def begin_again(self) -> None:
+        """Have every consumer of this bus ask anew where its partitions go on: their topics are others now."""
+        self._beginnings += 1
 
     async def scan(
         self, topic: str, partition: int, start: int = 0, end: int | None = None
@@ -110,9 +125,22 @@ class Bus:
         Raises KafkaUnavailableError, and ClusterChangedError when it is another one than before.
         """
         cluster = await _ask(self._admin, lambda admin: admin.describe_cluster())
-        if cluster["cluster_id"] != self._cluster_id:
-            raise ClusterChangedError([f"Kafka was cluster {self._cluster_id} and is now {cluster['cluster_id']}"])
+        self._refuse_others(cluster["cluster_id"])
         return f"{len(cluster['brokers'])} broker(s)"
+
+    async def topic_ids(self, topics: Iterable[str]) -> dict[str, UUID]:
+        """The ids of those of the topics that exist; none where Kafka is older than ids. Raises as `check` does."""
+        names = [self._prefix + topic for topic in topics]
+        found = await _ask(self._admin, lambda admin: ask_topic_ids(admin, names))
+        if found is None:
+            await self.check()
+            return {}
+        self._refuse_others(found.cluster_id)
+        return {name.removeprefix(self._prefix): topic_id for name, topic_id in found.ids.items()}
+
+    def _refuse_others(self, cluster_id: str) -> None:
+        if cluster_id != self._cluster_id:
+            raise ClusterChangedError([f"Kafka was cluster {self._cluster_id} and is now {cluster_id}"])
 
     async def watch(self) -> None:
         """Look out, for ever, for what no client notices. Raises ClusterChangedError: stop the process."""

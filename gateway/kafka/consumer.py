@@ -17,12 +17,15 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from gateway.config import Bootstrap
-from gateway.kafka.errors import AWAY, OffsetBeyondEndError
+from gateway.kafka.errors import AWAY
 from gateway.kafka.member import ANSWER_SECONDS, Member, build_member
 from gateway.kafka.records import Partition, Record, record_of
 from gateway.kafka.supervisor import STOP_SECONDS, Supervised
 
 log = structlog.get_logger(__name__)
+
+BEYOND_SECONDS = 0.2
+"""Before a place that lies beyond the end of its partition is asked for again."""
 
 Assigned: TypeAlias = Callable[[frozenset[Partition]], Awaitable[Mapping[Partition, int]]]
 """Told all partitions this member now has; returns where to go on, for those of which that is stored."""
@@ -31,8 +34,9 @@ Assigned: TypeAlias = Callable[[frozenset[Partition]], Awaitable[Mapping[Partiti
 class Consumer:
     """One member of a group, kept alive. Use as an async context manager and keep polling, also when not reading.
 
-    assigned: asked for the stored offsets after every rebalance; partitions without one begin at the log's start.
-    max_records: most records one poll returns.
+    assigned: asked for the stored offsets after every rebalance; partitions without one begin at the log's start. It is
+    asked again while an offset lies beyond the end of its partition: this is not the log it was taken from.
+    beginnings: a count; when it has changed, `assigned` is asked anew. max_records: most records one poll returns.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Consumer:
         group: str,
         *,
         assigned: Assigned,
+        beginnings: Callable[[], int],
         max_records: int = 500,
     ) -> None:
         self._bootstrap = bootstrap
@@ -50,6 +55,8 @@ class Consumer:
         self._topics = tuple(topics)
         self._group = group
         self._assigned = assigned
+        self._beginnings = beginnings
+        self._begun = beginnings()
         self._max_records = max_records
         self._paused: set[Partition] = set()
         self._members = Supervised[Member](f"consumer {group}", self._build, Member.discard)
@@ -77,11 +84,13 @@ class Consumer:
     async def poll(self, wait: float) -> dict[Partition, list[Record]]:
         """What there is, after at most about `wait` seconds; nothing while Kafka is away.
 
-        Raises OffsetBeyondEndError, and whatever `assigned` raises: it is asked again at the next poll.
+        Raises whatever `assigned` raises: it is asked again at the next poll.
         """
         member = await self._living(wait)
         if member is None:
             return {}
+        if self._beginnings() != self._begun and member.membership.settled:
+            member.membership.fresh = True
         if member.membership.fresh and not await self._begin(member):
             return {}
         try:
@@ -138,6 +147,7 @@ class Consumer:
     async def _begin(self, member: Member) -> bool:
         """Take up new partitions where the caller says; False when that has to be tried again."""
         membership, turn, mine = member.membership, member.membership.round, list(member.partitions())
+        begun = self._beginnings()
         stored = await self._assigned(frozenset(map(self._logical, mine)))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -147,10 +157,14 @@ class Consumer:
             return False
         if membership.round != turn:
             return False
-        for target in mine:
-            place = _place(target, stored.get(self._logical(target)), starts[target], ends[target])
-            member.seek(target, place)
-        membership.fresh = False
+        places = {target: stored.get(self._logical(target), starts[target]) for target in mine}
+        if beyond := [target for target, place in places.items() if place > ends[target]]:
+            log.warning("partition.beyond_end", partitions=sorted(map(self._logical, beyond)))
+            await asyncio.sleep(BEYOND_SECONDS)
+            return False
+        for target, place in places.items():
+            member.seek(target, _within(target, place, starts[target]))
+        self._begun, membership.fresh = begun, False
         self._apply_pauses()
         return True
 
@@ -192,16 +206,11 @@ class Consumer:
         return TopicPartition(self._prefix + target.topic, target.partition)
 
 
-def _place(target: TopicPartition, stored: int | None, start: int, end: int) -> int:
-    """Where a partition goes on. Raises OffsetBeyondEndError."""
-    if stored is None:
-        return start
-    if stored > end:
-        raise OffsetBeyondEndError([f"{target.topic}/{target.partition} ends at {end}, the stored offset is {stored}"])
+def _within(target: TopicPartition, stored: int, start: int) -> int:
+    """Where a partition goes on that begins at `start`."""
     if stored < start:
         log.error("partition.truncated", topic=target.topic, partition=target.partition, stored=stored, start=start)
-        return start
-    return stored
+    return max(stored, start)
 
 
 async def _commit(consumer: Any, hints: Mapping[TopicPartition, int]) -> None:

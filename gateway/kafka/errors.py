@@ -26,10 +26,6 @@ class ClusterChangedError(ConfigError):
     """Another Kafka cluster answers at the address of the one this process began with."""
 
 
-class OffsetBeyondEndError(ConfigError):
-    """A stored offset lies beyond the end of its partition: this is not the log it was taken from."""
-
-
 # By number, because aiokafka maps the codes it does not know to one class, and code 13 to a wrong one.
 _REFUSALS = frozenset(
     {

@@ -3,6 +3,7 @@
 What comes in are feeds like any other.
 """
 
+from gateway.pulls.asking import Asking
 from gateway.pulls.replay import PullReplays
 
-__all__ = ["PullReplays"]
+__all__ = ["Asking", "PullReplays"]

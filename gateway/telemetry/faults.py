@@ -52,7 +52,10 @@ MessagePoint = Literal["pool.fetched", "pool.remembered", "pool.acknowledged", "
 RepairPoint = Literal["repair.sent"]
 """The same, as the keeper mends keys of a catalog topic."""
 
-Point = PushPoint | WithdrawPoint | RepairPoint | SweepPoint | MessagePoint
+RebuildPoint = Literal["rebuild.sent"]
+"""The same, as a catalog topic is rebuilt."""
+
+Point = PushPoint | WithdrawPoint | RepairPoint | RebuildPoint | SweepPoint | MessagePoint
 
 PUSH_POINTS: tuple[PushPoint, ...] = get_args(PushPoint)
 SWEEP_POINTS: tuple[SweepPoint, ...] = get_args(SweepPoint)
@@ -61,6 +64,7 @@ POINTS: tuple[Point, ...] = (
     *PUSH_POINTS,
     *get_args(WithdrawPoint),
     *get_args(RepairPoint),
+    *get_args(RebuildPoint),
     *SWEEP_POINTS,
     *MESSAGE_POINTS,
 )

@@ -134,6 +134,18 @@ source_gaps_total = _counter(
     meaning="Times a partition had to go on behind records that Kafka deleted before they were read.",
     remedy="Raise the topic's retention; the suppliers of the feeds left incomplete have to push them again.",
 )
+topics_remade_total = _counter(
+    "topics_remade_total",
+    "topic",
+    meaning="Times a topic was found made anew, or to end before what had been read of it.",
+    remedy="Of a catalog topic: `mallgate catalog rebuild`. Find out who deletes topics.",
+)
+catalog_rebuilt_total = _counter(
+    "catalog_rebuilt_total",
+    "facet",
+    meaning="Keys that a rebuild published anew, withdrawals among them.",
+    remedy="None: it tells how far a rebuild is.",
+)
 keeper_pending = _gauge(
     "keeper_pending",
     meaning="Records on the catalog topics whose version the state has not reached yet.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.embedded import Engines
-from gateway.kafka import EXPRESS, REPORTS, Bus, Message, OffsetBeyondEndError, Partition, Producer
+from gateway.kafka import EXPRESS, REPORTS, Bus, Message, Partition, Producer
 from tests.engines import PARTITIONS
 from tests.integration.kafka.members import Places, delete_before, settle, take
 
@@ -38,11 +38,24 @@ async def test_a_stored_offset_is_stronger_than_one_committed_to_kafka(bus: Bus,
         assert [record.offset for record in await take(second, 3)] == [7, 8, 9]
 
 
-async def test_a_stored_offset_beyond_the_log_s_end_stops_loudly(bus: Bus, producer: Producer) -> None:
+async def test_a_stored_offset_beyond_the_log_s_end_is_asked_for_again(bus: Bus, producer: Producer) -> None:
     await fill(producer, 3)
-    async with bus.consumer([EXPRESS], "group", assigned=Places({ZERO: 4})) as consumer:
-        with pytest.raises(OffsetBeyondEndError, match="ends at 3, the stored offset is 4"):
-            await take(consumer, 1)
+    places = Places({ZERO: 4})
+    async with bus.consumer([EXPRESS], "group", assigned=places) as consumer:
+        while len(places.asked) < 2:
+            assert await consumer.poll(0.1) == {}
+        places.stored[ZERO] = 1
+        assert [record.offset for record in await take(consumer, 2)] == [1, 2]
+
+
+async def test_readers_ask_anew_where_to_go_on_when_they_are_to_begin_again(bus: Bus, producer: Producer) -> None:
+    await fill(producer, 3)
+    places = Places({ZERO: 2})
+    async with bus.consumer([EXPRESS], "group", assigned=places) as consumer:
+        assert [record.offset for record in await take(consumer, 1)] == [2]
+        places.stored[ZERO] = 0
+        bus.begin_again()
+        assert [record.offset for record in await take(consumer, 3)] == [0, 1, 2]
 
 
 async def test_a_stored_offset_before_the_log_s_start_goes_on_there(

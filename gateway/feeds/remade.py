@@ -1,0 +1,186 @@
+"""Topics that were made anew, or lost their ends: noticed by their ids and by places that lie beyond what they hold.
+
+Only the cluster that the database belongs to is ever believed so; another one ends the process. What is known of such a
+topic's records is forgotten: its readers begin again at its start, where repeats do no harm, and no key is believed to
+stand where it stood. What the catalog lost is for an operator to bring back: see `rebuild`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from uuid import UUID
+
+import structlog
+
+from gateway.feeds.decide import Key
+from gateway.feeds.queries import FACET_CODES
+from gateway.feeds.sightings import FACET_OF_TOPIC
+from gateway.kafka import BULK, EXPRESS, Bus
+from gateway.sdk.errors import ServiceUnavailableError
+from gateway.store import Connection, Pool, acquired, transaction
+from gateway.telemetry import metrics
+from schemas.catalog import Facet
+
+log = structlog.get_logger(__name__)
+
+FOLLOWED = (EXPRESS, BULK, *FACET_OF_TOPIC)
+"""Topics that the gateway reads, and keeps places of."""
+
+LOOK_SECONDS = 5.0
+
+BATCH = 2_000
+"""Keys whose places are forgotten in one transaction."""
+
+ALONE = "SELECT pg_advisory_xact_lock(hashtext('known_topics'))"
+
+KNOWN = "SELECT topic, id FROM known_topics"
+
+LEARN = """
+    INSERT INTO known_topics (topic, id) VALUES ($1, $2)
+    ON CONFLICT (topic) DO UPDATE SET id = coalesce(EXCLUDED.id, known_topics.id)
+"""
+
+LOST = """
+    INSERT INTO known_topics AS k (topic, forget_from, lost_at) VALUES ($1, $2, clock_timestamp())
+    ON CONFLICT (topic) DO UPDATE
+       SET forget_from = CASE WHEN k.forget_from = '{}' THEN k.forget_from ELSE EXCLUDED.forget_from END,
+           lost_at = EXCLUDED.lost_at
+"""
+
+BEGIN_AGAIN = "UPDATE source_offsets SET next = 0 WHERE topic = $1"
+
+TO_FORGET = "SELECT topic, forget_from FROM known_topics WHERE forget_from IS NOT NULL ORDER BY topic"
+
+FORGOTTEN = "UPDATE known_topics SET forget_from = NULL WHERE topic = $1 AND forget_from = $2"
+
+TO_REBUILD = "SELECT topic FROM known_topics WHERE lost_at IS NOT NULL"
+
+# Only a walk by the primary key stops after a batch.
+BY_KEY = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
+
+PLACED = """
+    SELECT supplier, sku, area FROM feed_state
+     WHERE facet = $1::text::"char" AND (supplier, sku, area) > ($2, $3, $4) AND partition IS NOT NULL
+       AND "offset" >= coalesce(($6::bigint[])[partition + 1], 0)
+     ORDER BY supplier, sku, area LIMIT $5
+       FOR NO KEY UPDATE
+"""
+
+# Every row exists and is locked: the conflict is what this is for.
+FORGET = """
+    INSERT INTO feed_state (facet, version, seen, supplier, sku, area)
+    SELECT $1::text::"char", 0, 0, k.* FROM unnest($2::text[], $3::text[], $4::text[]) AS k
+    ON CONFLICT (facet, supplier, sku, area) DO UPDATE SET partition = NULL, "offset" = NULL
+"""
+
+
+def made_anew(known: Mapping[str, UUID | None], found: Mapping[str, UUID]) -> list[str]:
+    """Topics that had another id when they were last seen."""
+    return sorted(topic for topic, now in found.items() if (before := known.get(topic)) is not None and before != now)
+
+
+def words_of(lost: Collection[Facet]) -> str:
+    """What operators are told of facets whose topics lost records."""
+    if not lost:
+        return "as they were"
+    return "; ".join(f"the {facet} topic lost records: mallgate catalog rebuild {facet}" for facet in sorted(lost))
+
+
+async def facets_lost(connection: Connection, found: Mapping[str, UUID] | None = None) -> list[Facet]:
+    """Facets whose topics lost records that were not brought back. found: ids of topics that nobody looked at yet."""
+    lost = {row["topic"] for row in await connection.fetch(TO_REBUILD)}
+    if found:
+        lost.update(made_anew(await _known(connection), found))
+    return sorted(FACET_OF_TOPIC[topic] for topic in lost & FACET_OF_TOPIC.keys())
+
+
+async def _known(connection: Connection) -> dict[str, UUID | None]:
+    return {row["topic"]: row["id"] for row in await connection.fetch(KNOWN)}
+
+
+async def note_lost(connection: Connection, topics: Mapping[str, Sequence[int]], *, event: str) -> None:
+    """Have everything begin again that knows places in these topics.
+
+    topics: with the ends of their partitions in order, behind which nothing stands where it stood; none: nowhere.
+    """
+    for topic, ends in topics.items():
+        log.error(event, topic=topic, remedy=_remedy(topic))
+        metrics.topics_remade_total.labels(topic=topic).inc()
+        await connection.execute(BEGIN_AGAIN, topic)
+        if topic in FACET_OF_TOPIC:
+            await connection.execute(LOST, topic, ends)
+
+
+def _remedy(topic: str) -> str:
+    if topic in FACET_OF_TOPIC:
+        return f"mallgate catalog rebuild {FACET_OF_TOPIC[topic]}"
+    return "suppliers of feeds that end with chunks missing push them again"
+
+
+class KnownTopics:
+    """What this process and its database know of the topics that they read."""
+
+    def __init__(self, bus: Bus, pool: Pool) -> None:
+        self._bus = bus
+        self._pool = pool
+        self._seen: dict[str, UUID] = {}
+
+    async def look(self) -> None:
+        """See which topics were made anew, and have everything begin again that knows places in them.
+
+        A process that notices late sets the places back again: it may have stored one meanwhile that is none any more.
+        Raises ServiceUnavailableError, and ClusterChangedError where another cluster answers.
+        """
+        found = await self._bus.topic_ids(FOLLOWED)
+        async with transaction(self._pool) as connection:
+            await connection.execute(ALONE)
+            known = await _known(connection)
+            remade, late = made_anew(known, found), made_anew(self._seen, found)
+            for topic, topic_id in found.items():
+                if known.get(topic) != topic_id:
+                    await connection.execute(LEARN, topic, topic_id)
+            await note_lost(connection, dict.fromkeys(remade, ()), event="topic.made_anew")
+            for topic in late:
+                await connection.execute(BEGIN_AGAIN, topic)
+        self._seen |= found
+        if remade or late:
+            self._bus.begin_again()
+
+    async def watch(self) -> None:
+        """Look again and again, for ever. Raises ClusterChangedError: end the process."""
+        while True:
+            with suppress(ServiceUnavailableError):
+                await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def check(self) -> str:
+        """What lost records, which makes no process unready. Raises StoreUnavailableError."""
+        async with acquired(self._pool) as connection:
+            return words_of(await facets_lost(connection))
+
+
+async def forget_places(pool: Pool) -> None:
+    """Take the places of former records out of `feed_state`, a batch of keys in a transaction.
+
+    What has come to stand on the new topic meanwhile may be forgotten with it: the keeper sees it there and knows.
+    """
+    async with acquired(pool) as connection:
+        topics = {row["topic"]: row["forget_from"] for row in await connection.fetch(TO_FORGET)}
+    for topic, ends in topics.items():
+        await _forget(pool, FACET_OF_TOPIC[topic], ends)
+        async with transaction(pool) as connection:
+            await connection.execute(FORGOTTEN, topic, ends)
+
+
+async def _forget(pool: Pool, facet: Facet, ends: Sequence[int]) -> None:
+    after: tuple[str, *Key] = ("", "", "")
+    while True:
+        async with transaction(pool) as connection:
+            await connection.execute(BY_KEY)
+            found = await connection.fetch(PLACED, FACET_CODES[facet], *after, BATCH, ends)
+            if not found:
+                return
+            await connection.execute(FORGET, FACET_CODES[facet], *map(list, zip(*map(tuple, found), strict=True)))
+        after = tuple(found[-1])

@@ -1,0 +1,34 @@
+"""Which topics were made anew, by their ids, and what operators are told."""
+
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.feeds.remade import made_anew, words_of
+from schemas.catalog import Facet
+
+ONE, TWO = UUID(int=1), UUID(int=2)
+
+ids = st.dictionaries(st.sampled_from("abcd"), st.sampled_from([ONE, TWO]))
+
+
+def test_a_topic_with_another_id_was_made_anew() -> None:
+    assert made_anew({"a": ONE, "b": ONE}, {"a": ONE, "b": TWO}) == ["b"]
+
+
+def test_a_topic_that_was_never_seen_or_has_no_id_or_is_gone_was_not() -> None:
+    assert made_anew({"b": None, "c": ONE}, {"a": ONE, "b": ONE}) == []
+
+
+@given(ids)
+def test_what_is_as_it_was_is_never_made_anew(known: dict[str, UUID]) -> None:
+    assert made_anew(known, known) == []
+
+
+def test_operators_are_told_the_command_for_each_facet() -> None:
+    assert words_of([]) == "as they were"
+    assert words_of([Facet.STOCK, Facet.PRICE]) == (
+        "the price topic lost records: mallgate catalog rebuild price; "
+        "the stock topic lost records: mallgate catalog rebuild stock"
+    )
