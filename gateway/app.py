@@ -32,6 +32,7 @@ from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import Lane
 from gateway.feeds.comparison import Comparisons
 from gateway.feeds.contents import Contents
+from gateway.feeds.deferred import DeferredChunks
 from gateway.feeds.finish import Finisher
 from gateway.feeds.holds import Holds
 from gateway.feeds.keeper import Keeper
@@ -290,6 +291,9 @@ def compose(services: Services) -> Stages:
         )
         jobs += _feed_jobs(services, processor, contents)
         jobs += [Job("withdrawer", withdrawer.run, supervisors=[withdrawer.supervisor])]
+        deferred = DeferredChunks(services.feed_pool, services.bus, processor, finisher.touched)
+        jobs += [Job("deferred chunks", deferred.run, supervisors=[deferred.supervisor])]
+        services.health.add("topics", deferred.check)
         missing = MissingChunks(pool, services.bus, finisher.touched)
         jobs += [Job("missing chunks", missing.run, supervisors=[missing.supervisor])]
         publisher = Publisher(pool, services.outbox, owner=services.owner)

@@ -8,6 +8,7 @@ from gateway.kafka.errors import (
     KafkaUnavailableError,
     OffsetBeyondEndError,
     TopicRefusedError,
+    TopicUnavailableError,
 )
 from gateway.kafka.partitioner import partition_of
 from gateway.kafka.producer import Producer
@@ -61,6 +62,7 @@ __all__ = [
     "Record",
     "TopicRefusedError",
     "TopicSpec",
+    "TopicUnavailableError",
     "client_options",
     "open_bus",
     "partition_of",
