@@ -53,19 +53,21 @@ async def store_next(pool: Pool, partition: Partition, following: int) -> None:
 async def places(pool: Pool, bus: Bus, assigned: Collection[Partition]) -> dict[Partition, int]:
     """Where each partition goes on; one never read before begins at the log's start, and is stored so.
 
-    A partition whose next records Kafka has deleted goes on at the log's start too, after an alarm.
+    A partition whose next records Kafka has deleted goes on at the log's start too, after an alarm. One of a topic that
+    does not exist is left out.
     """
     topics = sorted({topic for topic, _ in assigned})
     starts = await starts_of(bus, topics)
+    there = [partition for partition in assigned if partition in starts]
     async with transaction(pool) as connection:
-        columns = ([topic for topic, _ in assigned], [number for _, number in assigned])
-        await connection.execute(ENSURE_NEXT, *columns, [starts[partition] for partition in assigned])
+        columns = ([topic for topic, _ in there], [number for _, number in there])
+        await connection.execute(ENSURE_NEXT, *columns, [starts[partition] for partition in there])
         stored = await stored_nexts(connection, topics)
-        for partition in assigned:
+        for partition in there:
             if stored[partition] < starts[partition]:
                 _alarm(partition, stored[partition], starts[partition])
                 await connection.execute(RAISE_NEXT, *partition, starts[partition])
-    return {partition: max(stored[partition], starts[partition]) for partition in assigned}
+    return {partition: max(stored[partition], starts[partition]) for partition in there}
 
 
 def _alarm(partition: Partition, unread_from: int, goes_on_at: int) -> None:
