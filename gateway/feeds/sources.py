@@ -76,7 +76,7 @@ def _alarm(partition: Partition, unread_from: int, goes_on_at: int) -> None:
 
 
 async def have_reached(pool: Pool, ends: Mapping[Partition, int]) -> bool:
-    """Whether everything before these ends of the feeds topics has taken effect."""
+    """Whether everything before these ends of the feeds topics has taken effect, or was deferred."""
     async with acquired(pool) as connection:
         stored = await stored_nexts(connection, sorted({topic for topic, _ in ends}))
     return all(stored.get(partition, 0) >= end for partition, end in ends.items())

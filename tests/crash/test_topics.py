@@ -178,7 +178,9 @@ async def test_a_feeds_topic_that_is_deleted_stops_its_lane_alone(site: Site) ->
         status, bulk = await push(many, {"Content-Type": NDJSON})
         assert status == 202
         await done(vendor, [str(bulk["feed"])])
-        assert EXPRESS in (await readyz(program))[1]
+        status, said = await readyz(program)
+        assert status == 200
+        assert EXPRESS in said
 
         await made_again(site)
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import TopicAuthorizationFailedError
 from structlog.testing import capture_logs
 
+from gateway.deadletters import Filter, Selection
 from gateway.feeds import deferred as deferring
 from gateway.feeds import keys
 from gateway.feeds.chunk import Mode
@@ -196,6 +202,63 @@ async def test_several_processes_take_each_chunk_once(workshop: Workshop) -> Non
     await none_deferred(workshop, workshop.deferred, workshop.deferred)
     assert {(await workshop.feed(feed_no)).state for feed_no in feeds} == {"done"}
     assert len(await workshop.prices()) == 40
+
+
+async def test_a_topic_that_may_not_be_written_costs_no_record(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(producer: AIOKafkaProducer, batch: Any, topic: str, *, partition: int) -> Any:
+        if topic == workshop.prefix + PRICES:
+            raise TopicAuthorizationFailedError(topic)
+        return await send_batch(producer, batch, topic, partition=partition)
+
+    send_batch = AIOKafkaProducer.send_batch
+    monkeypatch.setattr(AIOKafkaProducer, "send_batch", refused)
+    prices = [(await workshop.push(*(price(sku, "10.00") for sku in skus))).feed_no for skus in ("ABCD", "E")]
+    stock = (await workshop.push(record(Facet.STOCK, "A"), facet=Facet.STOCK)).feed_no
+    await workshop.work()
+    assert {row["feed_no"] for row in await deferred(workshop)} == set(prices)
+    assert await state(workshop, stock) == "done"
+    assert not (await workshop.books()).letters
+    assert "TopicAuthorizationFailed" in workshop.bus.away()[PRICES].why
+    monkeypatch.setattr(AIOKafkaProducer, "send_batch", send_batch)
+    await none_deferred(workshop, workshop.deferred)
+    assert [(await workshop.feed(feed_no)).counts["normalized"] for feed_no in prices] == [4, 1]
+    assert not (await workshop.books()).letters
+
+
+async def test_a_feed_says_how_many_of_its_chunks_are_deferred(workshop: Workshop) -> None:
+    await gone(workshop, PRICES)
+    feed_no = (await workshop.push(price("A", "10.00"))).feed_no
+    await workshop.work()
+    feed = await workshop.feed(feed_no)
+    assert (feed.state, feed.chunks_done, feed.chunks_deferred, feed.counts) == ("produced", 0, 1, {})
+
+
+async def test_letters_of_other_topics_are_replayed_beside_those_that_wait(workshop: Workshop) -> None:
+    bad = [orjson.dumps({"sku": f"P-{number}", "price": "1e3"}) for number in range(8)]
+    await workshop.fed(*bad)
+    await workshop.push(b'{"sku":"S","state":"?"}', facet=Facet.STOCK)
+    await workshop.work()
+    await workshop.execute(
+        "UPDATE dead_letters SET original = CASE facet WHEN 'stock' THEN $1 "
+        'ELSE convert_to(format(\'{"sku":"%s","price":"10.00"}\', sku), \'UTF8\') END',
+        record(Facet.STOCK, "S"),
+    )
+    await gone(workshop, PRICES)
+    replays = workshop.replays()
+    job = await replays.plan(Selection(matching=Filter(supplier="acme")), actor="tests", reason="mended", rate=1000.0)
+    await replays.start(job, actor="tests")
+
+    async def mended(count: int) -> bool:
+        return (await replays.progress(job)).outcomes == {"normalized": count}
+
+    with capture_logs() as logs:
+        async with alive(replays.run):
+            await eventually(lambda: mended(1))
+            await made_again(workshop)
+            await eventually(lambda: mended(9), within=60)
+    assert len([log for log in logs if log["event"] == "replay_letter.waiting"]) == 1
 
 
 async def test_what_a_deferred_chunk_may_have_published_is_coming(workshop: Workshop) -> None:
