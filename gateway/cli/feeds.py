@@ -156,7 +156,7 @@ def _show(feed: dict[str, Any]) -> None:
                 for name in ("feed", "supplier", "facet", "mode", "origin", "state", "lane", "records", "bytes")
             ),
             ("chunks", f"{done} of {'?' if chunks is None else chunks}"),
-            ("deferred", deferred and f"{deferred} chunks wait for their topic; /readyz says which is away"),
+            ("deferred", f"{deferred} wait for a topic that is away, see /readyz" if deferred else None),
             ("outcomes", outcomes(feed)),
             ("warnings", feed["warnings"]),
             ("withdrawn", _withdrawn(feed)),

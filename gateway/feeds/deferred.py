@@ -149,6 +149,8 @@ class DeferredChunks:
 
     async def _take_oldest(self, queue: Queue, *, every: bool) -> bool:
         """Take a batch; False when there are no more now."""
+        if every and self._bus.blocked(queue.catalog_topic):
+            return False  # another queue has tried it meanwhile
         async with acquired(self._pool) as connection:
             rows = await connection.fetch(OLDEST, queue.catalog_topic, *queue.partition, every, BATCH)
         waiting = {row["offset"]: _deferred(row) for row in rows}
@@ -205,4 +207,4 @@ def _deferred(row: Row) -> Deferred:
 
 def _told(topic: str, away: Mapping[str, TopicUnavailableError], waiting: Mapping[str, int]) -> str:
     why = str(away[topic]) if topic in away else f"topic {topic} was away"
-    return f"{why}; {waiting[topic]} chunks wait" if topic in waiting else why
+    return f"{why}; chunks waiting: {waiting[topic]}" if topic in waiting else why

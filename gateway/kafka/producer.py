@@ -22,7 +22,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from gateway.config import Bootstrap
 from gateway.kafka.breakers import TopicBreakers
-from gateway.kafka.errors import AWAY, KafkaUnavailableError, TopicUnavailableError, translate
+from gateway.kafka.errors import AWAY, KafkaRefusedError, KafkaUnavailableError, TopicUnavailableError, translate
 from gateway.kafka.partitioner import partition_of
 from gateway.kafka.records import Message, Partition, Position
 from gateway.kafka.security import client_options
@@ -92,9 +92,10 @@ class Producer:
         except KafkaUnavailableError:
             self._count_miss()
             raise
-        self._missed = 0
-        for topic in tried:
-            self._breakers.succeed(topic)
+        except KafkaRefusedError:
+            self._found_well(tried)
+            raise
+        self._found_well(tried)
         return positions
 
     async def close(self) -> None:
@@ -213,6 +214,11 @@ class Producer:
         offsets = (base + index for base, count in zip(bases, counts, strict=True) for index in range(count))
         for place, offset in zip(places, offsets, strict=True):
             positions[place] = Position(partition, offset)
+
+    def _found_well(self, tried: Iterable[str]) -> None:
+        self._missed = 0
+        for topic in tried:
+            self._breakers.succeed(topic)
 
     def _count_miss(self) -> None:
         self._missed += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from gateway.kafka import (
     EXPRESS,
     PRICES,
     STOCKS,
+    KafkaRefusedError,
     KafkaUnavailableError,
     Message,
     Position,
@@ -84,7 +86,7 @@ async def test_what_is_deferred_is_told_and_told_no_more_once_it_is_taken(worksh
     loop = workshop.deferred
 
     async def told() -> bool:
-        return await loop.check() == f"topic {PRICES} is away: it does not exist; 1 chunks wait"
+        return await loop.check() == f"topic {PRICES} is away: it does not exist; chunks waiting: 1"
 
     async def well() -> bool:
         return await loop.check() == "none away"
@@ -320,6 +322,17 @@ async def test_a_send_to_a_deleted_topic_fails_soon_and_the_next_one_at_once(wor
         await workshop.producer.send([Message(PRICES, b"key", b"value")], deadline=9.0)
     assert workshop.producer.blocked(PRICES)
     assert [place.partition >= 0 for place in await workshop.producer.send([Message(STOCKS, b"k", b"v")])] == [True]
+
+
+async def test_a_record_that_is_too_long_for_a_topic_that_is_back_keeps_no_other_from_it(workshop: Workshop) -> None:
+    await gone(workshop, PRICES)
+    with pytest.raises(TopicUnavailableError):
+        await workshop.producer.send([Message(PRICES, b"key", b"value")])
+    await made_again(workshop)
+    await tried_again(workshop)
+    with pytest.raises(KafkaRefusedError):
+        await workshop.producer.send([Message(PRICES, b"key", os.urandom(3 * 1024 * 1024))])
+    assert len(await workshop.producer.send([Message(PRICES, b"key", b"value")])) == 1
 
 
 async def test_a_feeds_topic_that_is_deleted_is_told_from_kafka(workshop: Workshop) -> None:
