@@ -33,6 +33,7 @@ from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import Lane
 from gateway.feeds.comparison import Comparisons
 from gateway.feeds.contents import Contents
+from gateway.feeds.deferred import DeferredChunks
 from gateway.feeds.finish import Finisher
 from gateway.feeds.holds import Holds
 from gateway.feeds.keeper import Keeper
@@ -239,7 +240,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         box, health = SecretBox(key, *former), Health()
         health.add("postgres", partial(_answering, pool))
         health.add("kafka", bus.check)
-        health.add("topics", topics.check)
+        health.add("catalog", topics.check)
         yield Services(
             settings=settings,
             owner=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
@@ -299,6 +300,9 @@ def compose(services: Services) -> Stages:
         )
         jobs += _feed_jobs(services, processor, contents)
         jobs += [Job("withdrawer", withdrawer.run, supervisors=[withdrawer.supervisor])]
+        deferred = DeferredChunks(services.feed_pool, services.bus, processor, finisher.touched)
+        jobs += [Job("deferred chunks", deferred.run, supervisors=[deferred.supervisor])]
+        services.health.add("topics", deferred.check)
         missing = MissingChunks(pool, services.bus, finisher.touched)
         jobs += [Job("missing chunks", missing.run, supervisors=[missing.supervisor])]
         publisher = Publisher(pool, services.outbox, owner=services.owner)

@@ -148,7 +148,7 @@ def outcomes(feed: dict[str, Any]) -> dict[str, int]:
 
 
 def _show(feed: dict[str, Any]) -> None:
-    done, chunks = feed["chunks_done"], feed["chunks"]
+    done, chunks, deferred = feed["chunks_done"], feed["chunks"], feed["chunks_deferred"]
     facts(
         [
             *(
@@ -156,6 +156,7 @@ def _show(feed: dict[str, Any]) -> None:
                 for name in ("feed", "supplier", "facet", "mode", "origin", "state", "lane", "records", "bytes")
             ),
             ("chunks", f"{done} of {'?' if chunks is None else chunks}"),
+            ("deferred", f"{deferred} wait for a topic that is away, see /readyz" if deferred else None),
             ("outcomes", outcomes(feed)),
             ("warnings", feed["warnings"]),
             ("withdrawn", _withdrawn(feed)),

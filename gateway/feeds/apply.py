@@ -13,7 +13,7 @@ from gateway.feeds.guard import KeyState
 from gateway.feeds.message import catalog_messages
 from gateway.feeds.numbers import NEXT
 from gateway.feeds.profile import Profile
-from gateway.kafka import Message, Producer
+from gateway.kafka import CATALOG_TOPIC, Message, Producer
 from gateway.store import Connection
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
@@ -40,6 +40,10 @@ class Applier:
 
     def __init__(self, producers: Mapping[Lane, Producer]) -> None:
         self._producers = producers
+
+    def blocked(self, head: ChunkHead) -> bool:
+        """Whether nothing of the chunk could be published, because its catalog topic is known to be away."""
+        return head.mode is not Mode.VALIDATE and self._producers[head.lane].blocked(CATALOG_TOPIC[head.facet])
 
     async def apply(
         self, connection: Connection, head: ChunkHead, profile: Profile, entries: Sequence[Entry]
@@ -70,7 +74,8 @@ class Applier:
     async def publish(self, connection: Connection, head: ChunkHead, settled: Settled) -> None:
         """Send what changed, await its acks, and write down where it stands.
 
-        Raises ServiceUnavailableError as `apply` does, and KafkaRefusedError for what can never be sent.
+        Raises ServiceUnavailableError as `apply` does, TopicUnavailableError, one of them, where it is the catalog
+        topic that is away, and KafkaRefusedError for what can never be sent.
         """
         if not settled.messages:
             return

@@ -155,11 +155,14 @@ class Contents:
         return found
 
 
-def stretches(offsets: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Where to read, from and up to, so that every offset is covered and no long way is read in vain."""
+def stretches(offsets: Iterable[int], *, near: int = NEAR) -> Iterator[tuple[int, int]]:
+    """Where to read, from and up to, so that every offset is covered and no long way is read in vain.
+
+    near: as NEAR, for records of another size.
+    """
     start = end = None
     for offset in sorted(offsets):
-        if start is None or end is None or offset - end > NEAR:
+        if start is None or end is None or offset - end > near:
             if start is not None and end is not None:
                 yield start, end
             start = offset

@@ -72,7 +72,8 @@ class Facts(NamedTuple):
     """What the tables say of where a version came from that is newer than the state of its key.
 
     given_out: this database gave out its number; taken: the chunk that holds its record took effect here; replaying:
-    a dead letter of that record is about to be replayed; state: of the feed that has this number, None for no feed.
+    a dead letter of that record is about to be replayed; state: of the feed that has this number, None for no feed;
+    deferred: the chunk waits for its catalog topic, which is away or was.
     """
 
     given_out: bool
@@ -80,6 +81,7 @@ class Facts(NamedTuple):
     replaying: bool = False
     state: str | None = None
     cancelled: bool = False
+    deferred: bool = False
 
 
 class Fate(StrEnum):
@@ -103,6 +105,8 @@ def fate_of(version: int, facts: Facts) -> Fate:
     """
     if facts.taken:
         return Fate.COMING if facts.replaying else Fate.DECIDED
+    if facts.deferred:
+        return Fate.COMING
     if facts.state is None:
         return Fate.DECIDED if facts.given_out else Fate.LOST
     if facts.state == "withdrawing" and record_index_of(version) == WITHDRAWAL:

@@ -136,9 +136,8 @@ class Keeper:
 
     async def _look_everywhere(self) -> None:
         started = time.monotonic()
-        async for attempt in patiently():
-            with attempt:
-                await self._survey(started)
+        with suppress(ServiceUnavailableError):  # a feeds topic may be away, and keeps no record from being looked at
+            await self._survey(started)
         with suppress(ServiceUnavailableError):  # what could not be looked at now is looked at again once it is due
             await self.supervisor.each(list(self._watched), self._look)
         metrics.keeper_pending.set(self._count())

@@ -91,6 +91,9 @@ FACTS = """
            OR EXISTS (SELECT FROM feed_chunks c
                        WHERE c.page_no = w.number
                          AND c.first_record <= w.record_index AND c.first_record + c.records > w.record_index) AS taken,
+           EXISTS (SELECT FROM deferred_chunks d
+                    WHERE coalesce(d.page_no, d.feed_no) = w.number
+                      AND d.first_record <= w.record_index AND d.first_record + d.records > w.record_index) AS deferred,
            f.state, f.cancel_requested_at IS NOT NULL AS cancelled
       FROM unnest($1::bigint[], $2::bigint[], $3::integer[]) AS w (version, number, record_index)
      CROSS JOIN (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS last_value FROM feed_no) n
@@ -203,7 +206,7 @@ async def facts_of(
 
 
 def _facts(row: Row, *, replaying: bool) -> Facts:
-    return Facts(row["given_out"], row["taken"], replaying, row["state"], row["cancelled"])
+    return Facts(row["given_out"], row["taken"], replaying, row["state"], row["cancelled"], row["deferred"])
 
 
 def _letters(key: ItemKey, version: int) -> Iterator[UUID]:

@@ -60,18 +60,19 @@ OLDER_OPEN = """
     SELECT min(o.feed_no) FROM feeds o
      WHERE o.supplier = {full}.supplier AND o.facet = {full}.facet AND o.feed_no < {full}.feed_no
        AND o.mode <> 'validate'
-       AND (o.state = 'produced' OR (o.state IN ('admitted', 'incomplete') AND o.origin = 'push'))
-       AND (o.state = 'admitted' OR o.touched_at > now() - {grace}
-            OR (o.state = 'produced' AND EXISTS (
-                SELECT FROM feed_chunks c
-                 WHERE c.feed_no IN (o.feed_no, {full}.feed_no) AND c.decided_at > now() - {grace})))
+       AND (EXISTS (SELECT FROM deferred_chunks d WHERE d.feed_no = o.feed_no)
+            OR ((o.state = 'produced' OR (o.state IN ('admitted', 'incomplete') AND o.origin = 'push'))
+                AND (o.state = 'admitted' OR o.touched_at > now() - {grace}
+                     OR (o.state = 'produced' AND EXISTS (
+                         SELECT FROM feed_chunks c
+                          WHERE c.feed_no IN (o.feed_no, {full}.feed_no) AND c.decided_at > now() - {grace})))))
 """
 """The first older feed of which items may still come, for one full feed.
 
 One that was pushed may be resumed for a while; what the gateway fetched and did not bring in, as by an owner that was
 killed, is asked anew under another number, and what of it comes still is judged by the horizon. One that is durable has
-its chunks on the topics: it is waited for as long as chunks of either feed take effect. Whatever comes later than that
-is judged by the horizon.
+its chunks on the topics: it is waited for as long as chunks of either feed take effect, or are deferred, because the
+topic of their facet is away. Whatever comes later than that is judged by the horizon.
 """
 
 _WAITS_FOR = "SELECT ({older}) FROM feeds f WHERE f.feed_no = $1"

@@ -5,6 +5,9 @@ locks, the judgement, the keys' new states and all that is told of the chunk, an
 places: what PostgreSQL refuses was never published. A crash anywhere repeats the chunk with the same decisions and so
 the same `ce_id`s. No outbox is needed for that, because nothing here is decided that a repeat could
 decide otherwise while the locks are held.
+
+A chunk whose catalog topic is away is deferred: noted in a table, so that its partition goes on, and given again once
+the topic takes records.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
 from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.unread import claim_unread
-from gateway.kafka import Headers, KafkaRefusedError, Record
+from gateway.kafka import CATALOG_TOPIC, Headers, KafkaRefusedError, Record, TopicUnavailableError
 from gateway.sdk.errors import InvalidMessageError, Issue, ServiceUnavailableError
 from gateway.sdk.wire import shown
 from gateway.store import Connection, Pool, transaction
@@ -62,7 +65,10 @@ class _TriedError(Exception):
 
 
 class Step(Enum):
-    """What a record came to. TAKEN: it is done, now or earlier; MISPLACED: its partition goes on elsewhere."""
+    """What a record came to.
+
+    TAKEN: it is done, now or earlier, or deferred; MISPLACED: its partition goes on elsewhere.
+    """
 
     TAKEN = auto()
     MISPLACED = auto()
@@ -70,12 +76,13 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ReadChunk:
-    """A chunk as read, before anything was asked of PostgreSQL."""
+    """A chunk as read, before anything was asked of PostgreSQL. deferred: its partition went on without it."""
 
     source: Source
     head: ChunkHead
     profile: Profile
     entries: Sequence[Entry]
+    deferred: bool
 
 
 class ChunkProcessor:
@@ -103,28 +110,46 @@ class ChunkProcessor:
         self._rejected_bytes = rejected_bytes
         self._turnstile = Turnstile()
 
-    async def process(self, record: Record) -> Step:
+    async def process(self, record: Record, *, deferred: bool = False) -> Step:
         """Take one record to its end.
 
-        Raises ServiceUnavailableError when Kafka or PostgreSQL is away: nothing took effect, or all of it did, and
+        deferred: it was deferred, and is given again; its partition is further. Raises ServiceUnavailableError when
+        Kafka or PostgreSQL is away, or again the topic of a deferred chunk: nothing took effect, or all of it did, and
         the same record has to be given again.
         """
         started = time.perf_counter()
         source = Source(record.topic, record.partition, record.offset)
         try:
-            chunk = await self._read(record, source)
+            head, raws = self._opened(record)
+            if not deferred and self._applier.blocked(head):
+                return await self._defer(head, source, len(raws))
+            chunk = await self._read(head, raws, source, deferred=deferred)
         except InvalidMessageError as error:
-            return await self._bury(record, source, error.issues)
+            return await self._bury(record, source, error.issues, deferred=deferred)
         except ServiceUnavailableError:
             raise
         except Exception as error:
             log.exception("chunk.unread", topic=source.topic, partition=source.partition, offset=source.offset)
-            return await self._bury(record, source, (_fault(error),))
-        step, decisions = await self._committed(chunk)
+            return await self._bury(record, source, (_fault(error),), deferred=deferred)
+        try:
+            step, decisions = await self._committed(chunk)
+        except TopicUnavailableError:
+            if deferred:
+                raise
+            return await self._defer(head, source, len(raws))
         if decisions is not None:
             self._count(chunk.head, decisions, time.perf_counter() - started)
             await self._finished(chunk.head.feed_no)
         return step
+
+    async def _defer(self, head: ChunkHead, source: Source, records: int) -> Step:
+        """Have the partition go on without a chunk whose catalog topic is away."""
+        async with transaction(self._pool) as connection:
+            if not await queries.move_next(connection, source):
+                return await _elsewhere(connection, source)
+            await queries.share_feed(connection, head)
+            await queries.defer(connection, head, source, records, catalog_topic=CATALOG_TOPIC[head.facet])
+        return Step.TAKEN
 
     async def _committed(self, chunk: ReadChunk) -> tuple[Step, Decisions | None]:
         """The chunk's transaction; where a fault of ours ends it, the records that cause it are rejected in another.
@@ -183,20 +208,23 @@ class ChunkProcessor:
         reached("state.after_commit")
         return applied
 
-    async def _read(self, record: Record, source: Source) -> ReadChunk:
+    def _opened(self, record: Record) -> tuple[ChunkHead, Sequence[RawRecord]]:
+        """What a record holds. Raises InvalidMessageError where it is no chunk of ours."""
         self._seal.verify(record.headers, record.value or b"")
-        head, raws = read_chunk(record.key, record.headers, record.value or b"")
+        return read_chunk(record.key, record.headers, record.value or b"")
+
+    async def _read(self, head: ChunkHead, raws: Sequence[RawRecord], source: Source, *, deferred: bool) -> ReadChunk:
         profile = await self._profiles.get(head.supplier, head.revision)
         rules = profile.rules(head.facet, head.received_at)
         async with self._turnstile if head.lane is Lane.BULK else nullcontext():
             entries = await _normalise_in_stretches(profile, raws, head.first_record, rules)
-        return ReadChunk(source, head, profile, entries)
+        return ReadChunk(source, head, profile, entries, deferred)
 
     async def _apply(self, connection: Connection, chunk: ReadChunk) -> tuple[Step, Decisions | None]:
         """Everything the transaction does; no decisions when the chunk had taken effect before."""
         head, source = chunk.head, chunk.source
-        if not await queries.move_next(connection, source):
-            return await _elsewhere(connection, source), None
+        if (elsewhere := await _left(connection, source, deferred=chunk.deferred)) is not None:
+            return elsewhere, None
         if not await queries.claim_chunk(connection, head, source, len(chunk.entries)):
             return Step.TAKEN, None
         if await queries.share_feed(connection, head):
@@ -217,12 +245,12 @@ class ChunkProcessor:
         await queries.record_chunk(connection, chunk.head, settled.decisions)
         return settled
 
-    async def _bury(self, record: Record, source: Source, issues: tuple[Issue, ...]) -> Step:
+    async def _bury(self, record: Record, source: Source, issues: tuple[Issue, ...], *, deferred: bool) -> Step:
         """Dead-letter a record that cannot be read as a chunk; its feed, if it is known, and the partition go on."""
         head = self._head(record)
         async with transaction(self._pool) as connection:
-            if not await queries.move_next(connection, source):
-                return await _elsewhere(connection, source)
+            if (elsewhere := await _left(connection, source, deferred=deferred)) is not None:
+                return elsewhere
             if head is not None:
                 await queries.share_feed(connection, head)
                 await claim_unread(connection, head, source, issues)
@@ -260,6 +288,13 @@ def read_chunk(key: bytes | None, headers: Headers, value: bytes) -> tuple[Chunk
     if not fewest <= len(raws) <= MAX_FEED_RECORDS - head.first_record:
         raise InvalidMessageError(Issue("poison_pill", actual=f"chunk of {len(raws)} records"))
     return head, raws
+
+
+async def _left(connection: Connection, source: Source, *, deferred: bool) -> Step | None:
+    """Have a record leave the place where it waits; what it came to, where it does not wait there."""
+    if deferred:
+        return None if await queries.take_deferred(connection, source) else Step.TAKEN
+    return None if await queries.move_next(connection, source) else await _elsewhere(connection, source)
 
 
 async def _elsewhere(connection: Connection, source: Source) -> Step:

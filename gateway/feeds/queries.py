@@ -1,7 +1,7 @@
 """SQL of the chunk transaction.
 
-Lock order: partition's offset, chunk, feed (key share), horizon (shared), keys that it creates by (sku, area), keys
-that there were by (sku, area), marks by sku.
+Lock order: partition's offset or the deferred chunk, chunk, feed (key share), horizon (shared), keys that it creates by
+(sku, area), keys that there were by (sku, area), marks by sku.
 
 Every statement names its locks. A failed or repeated transaction repeats the whole chunk.
 """
@@ -36,6 +36,23 @@ NEXT_OF = "SELECT next FROM source_offsets WHERE topic = $1 AND partition = $2"
 
 MOVE_NEXT = """
     UPDATE source_offsets SET next = next + 1 WHERE topic = $1 AND partition = $2 AND next = $3 RETURNING true
+"""
+
+DEFER = """
+    INSERT INTO deferred_chunks (topic, partition, "offset", catalog_topic, feed_no, chunk_no, page_no, first_record,
+                                 records)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT DO NOTHING
+"""
+
+# Another process that has the row is taking the chunk already.
+TAKE_DEFERRED = """
+    DELETE FROM deferred_chunks
+     WHERE (topic, partition, "offset") IN (
+           SELECT topic, partition, "offset" FROM deferred_chunks
+            WHERE topic = $1 AND partition = $2 AND "offset" = $3
+              FOR UPDATE SKIP LOCKED)
+    RETURNING true
 """
 
 CLAIM_CHUNK = """
@@ -144,6 +161,18 @@ async def move_next(connection: Connection, source: Source) -> bool:
     """Have the partition go on behind `source`, locked until the transaction ends; False: it was not there."""
     moved = await connection.fetchval(MOVE_NEXT, source.topic, source.partition, source.offset)
     return moved is not None
+
+
+async def defer(connection: Connection, head: ChunkHead, source: Source, records: int, *, catalog_topic: str) -> None:
+    """Note that a chunk waits for a catalog topic that is away."""
+    place = (source.topic, source.partition, source.offset, catalog_topic)
+    await connection.execute(DEFER, *place, head.feed_no, head.chunk_no, head.page_no, head.first_record, records)
+
+
+async def take_deferred(connection: Connection, source: Source) -> bool:
+    """Have a deferred chunk wait no longer; False: it does not, or another process is taking it."""
+    taken = await connection.fetchval(TAKE_DEFERRED, source.topic, source.partition, source.offset)
+    return taken is not None
 
 
 async def claim_chunk(connection: Connection, head: ChunkHead, source: Source, records: int) -> bool:

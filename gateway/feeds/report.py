@@ -23,6 +23,7 @@ _FEED = """
            f.received_at, f.produced_at, f.finished_at, f.cancel_requested_at IS NOT NULL AS cancel_requested, f.counts,
            f.withdrawn, f.flaw, f.hold, f.warnings,
            (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no) AS chunks_done,
+           (SELECT count(*) FROM deferred_chunks d WHERE d.feed_no = f.feed_no) AS chunks_deferred,
            CASE WHEN f.mode = 'full' AND f.state = 'produced' THEN ({older}) END AS waits_for
       FROM feeds f
      WHERE f.feed_no = $1 AND ($2::text IS NULL OR f.supplier = $2)
@@ -92,8 +93,8 @@ class FeedStatus:
     """One feed as it stands. counts: outcome → items so far; warnings: code → items; chunks None: not known.
 
     Of a full feed: withdrawn: keys so far; flaw: why it withdrew nothing, or not everything; hold: what a brake held;
-    waits_for: the older feed of which items may still come, so that it cannot decide yet; only where one feed was asked
-    for.
+    waits_for: the older feed of which items may still come, so that it cannot decide yet; chunks_deferred: chunks that
+    wait for the topic of their facet, which is away. Both only where one feed was asked for.
     """
 
     feed_no: int
@@ -118,6 +119,7 @@ class FeedStatus:
     flaw: str | None
     hold: dict[str, Any] | None
     waits_for: int | None = None
+    chunks_deferred: int = 0
 
 
 class Reports:

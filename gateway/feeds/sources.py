@@ -55,7 +55,8 @@ async def places(pool: Pool, bus: Bus, assigned: Collection[Partition]) -> dict[
     """Where each partition goes on; one never read before begins at the log's start, and is stored so.
 
     A partition whose next records Kafka has deleted goes on at the log's start too, after an alarm, and so does one
-    that ends before its stored place: it is not the log it was. Raises ClusterChangedError where the cluster is not.
+    that ends before its stored place: it is not the log it was. One of a topic that does not exist is left out. Raises
+    ClusterChangedError where the cluster is not the one it was.
     """
     topics = sorted({topic for topic, _ in assigned})
     starts = await starts_of(bus, topics)
@@ -74,7 +75,7 @@ async def places(pool: Pool, bus: Bus, assigned: Collection[Partition]) -> dict[
             elif stored[partition] < starts[partition]:
                 _alarm(partition, stored[partition], starts[partition])
                 await connection.execute(RAISE_NEXT, *partition, starts[partition])
-    return {partition: max(stored.get(partition, 0), starts.get(partition, 0)) for partition in assigned}
+    return {partition: max(stored[partition], starts[partition]) for partition in there}
 
 
 async def _ensured(pool: Pool, topics: list[str], starts: Mapping[Partition, int]) -> dict[Partition, int]:
@@ -101,7 +102,7 @@ def _alarm(partition: Partition, unread_from: int, goes_on_at: int) -> None:
 
 
 async def have_reached(pool: Pool, ends: Mapping[Partition, int]) -> bool:
-    """Whether everything before these ends of the feeds topics has taken effect."""
+    """Whether everything before these ends of the feeds topics has taken effect, or was deferred."""
     async with acquired(pool) as connection:
         stored = await stored_nexts(connection, sorted({topic for topic, _ in ends}))
     return all(stored.get(partition, 0) >= end for partition, end in ends.items())

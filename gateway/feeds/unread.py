@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from gateway.deadletters import issues_json
-from gateway.feeds.chunk import ChunkHead
 from gateway.feeds.decide import OUTCOME_BYTES, count_problems
 from gateway.feeds.guard import Outcome
 from gateway.feeds.queries import Source
@@ -42,11 +41,14 @@ CLAIM_UNREAD = """
 
 WAITING = "SELECT now() WHERE EXISTS (SELECT FROM feeds WHERE state = 'produced')"
 
-# Nobody takes a chunk of these feeds at the same time: all that was ever produced of them has been taken.
+# Nobody takes a chunk of these feeds at the same time: all that was ever produced of them has been taken, or deferred.
 LACKING = """
     SELECT feed_no FROM feeds f
      WHERE state = 'produced' AND produced_at < $1
-       AND chunks > (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no)
+       AND chunks > (SELECT count(*) FROM (
+                     SELECT chunk_no FROM feed_chunks c WHERE c.feed_no = f.feed_no
+                     UNION
+                     SELECT chunk_no FROM deferred_chunks d WHERE d.feed_no = f.feed_no) AS known)
      ORDER BY feed_no
 """
 
@@ -57,6 +59,7 @@ CLAIM_MISSING = """
      CROSS JOIN LATERAL (
            SELECT chunk_no FROM generate_series(0, f.chunks - 1) AS g (chunk_no)
             WHERE NOT EXISTS (SELECT FROM feed_chunks c WHERE c.feed_no = f.feed_no AND c.chunk_no = g.chunk_no)
+              AND NOT EXISTS (SELECT FROM deferred_chunks d WHERE d.feed_no = f.feed_no AND d.chunk_no = g.chunk_no)
             LIMIT f.chunks - (SELECT count(*) FROM feed_chunks c WHERE c.feed_no = f.feed_no)
            ) n
      WHERE f.state = 'produced' AND f.feed_no = $1
@@ -65,13 +68,33 @@ CLAIM_MISSING = """
 """
 
 
-async def claim_unread(connection: Connection, head: ChunkHead, source: Source, issues: tuple[Issue, ...]) -> None:
+class Numbered(Protocol):
+    """What tells a chunk from others: its head, or what was noted of it."""
+
+    @property
+    def feed_no(self) -> int:
+        """Of its feed."""
+
+    @property
+    def chunk_no(self) -> int:
+        """Within its feed."""
+
+    @property
+    def first_record(self) -> int:
+        """Within its page, else within its feed."""
+
+    @property
+    def page_no(self) -> int | None:
+        """Of its page, if it has one."""
+
+
+async def claim_unread(connection: Connection, chunk: Numbered, source: Source, issues: tuple[Issue, ...]) -> None:
     """Count a chunk that cannot be read as taken, unless it was before."""
-    number, first = head.chunk_no, head.first_record
+    number, first = chunk.chunk_no, chunk.first_record
     where = (source.topic, source.partition, source.offset)
     rows = _rows(issues, record=first)
     told = (REJECTED, rows, count_problems(rows))
-    await connection.execute(CLAIM_UNREAD, head.feed_no, number, *where, first, head.page_no, *told)
+    await connection.execute(CLAIM_UNREAD, chunk.feed_no, number, *where, first, chunk.page_no, *told)
 
 
 def _rows(issues: tuple[Issue, ...], *, record: int) -> list[dict[str, Any]]:

@@ -134,7 +134,8 @@ class LaneWorker:
             step = await self._processed(partition, record)
             if step is Step.MISPLACED:
                 queue.records.clear()
-                consumer.seek(partition, (await self._places_of([partition]))[partition])
+                for target, place in (await self._places_of([partition])).items():
+                    consumer.seek(target, place)
             elif queue.records and queue.records[0] is record:
                 queue.records.popleft()
                 await consumer.commit({partition: record.offset + 1})

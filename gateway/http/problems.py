@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from typing_extensions import TypedDict
 
-from gateway.kafka import KafkaUnavailableError
+from gateway.kafka import KafkaUnavailableError, TopicUnavailableError
 from gateway.sdk.errors import GatewayError, OverloadedError, ServiceUnavailableError
 from gateway.sdk.problems import PROBLEMS, Problem
 
@@ -147,5 +147,7 @@ def try_again_later(error: OverloadedError | ServiceUnavailableError) -> Problem
     """The problem for an error that will pass by itself; its own words stay in the log, they may name hosts."""
     if isinstance(error, OverloadedError):
         return ProblemError("rate_limited", str(error), retry_after=error.retry_after)
+    if isinstance(error, TopicUnavailableError):
+        return ProblemError("topic_unavailable", actual=error.topic, retry_after=RETRY_AFTER_OUTAGE)
     code = "kafka_unavailable" if isinstance(error, KafkaUnavailableError) else "store_unavailable"
     return ProblemError(code, retry_after=RETRY_AFTER_OUTAGE)

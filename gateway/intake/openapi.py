@@ -186,6 +186,7 @@ CALLS: Sequence[Call] = (
             "unverified_full",
             "supplier_paused",
             "kafka_unavailable",
+            "topic_unavailable",
         ),
         FEED_BODY,
         {

@@ -7,6 +7,7 @@ from gateway.kafka.errors import (
     KafkaRefusedError,
     KafkaUnavailableError,
     TopicRefusedError,
+    TopicUnavailableError,
 )
 from gateway.kafka.partitioner import partition_of
 from gateway.kafka.producer import Producer
@@ -59,6 +60,7 @@ __all__ = [
     "Record",
     "TopicRefusedError",
     "TopicSpec",
+    "TopicUnavailableError",
     "client_options",
     "open_bus",
     "partition_of",

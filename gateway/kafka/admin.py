@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from gateway.config import Bootstrap
 from gateway.kafka.errors import KafkaRefusedError
@@ -63,7 +63,7 @@ async def create_missing(client: Any, specs: Sequence[TopicSpec], layout: Layout
             raise KafkaRefusedError(f"topic {name}: {message or for_code(code).__name__}")
     names = [topic.name for topic in wanted]
     # Kafka tells nobody when a partition has got its leader.
-    while not all(_has_leaders(topic) for topic in await client.describe_topics(names)):  # noqa: ASYNC110
+    while any(ailment(topic) for topic in await client.describe_topics(names)):  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 
@@ -72,8 +72,15 @@ def _new_topic(spec: TopicSpec, layout: Layout) -> Any:
     return NewTopic(layout.prefix + spec.name, partitions, layout.replication, topic_configs=settings)
 
 
-def _has_leaders(topic: Mapping[str, Any]) -> bool:
-    return not topic["error_code"] and all(part["leader"] >= 0 for part in topic["partitions"])
+def ailment(topic: Mapping[str, Any]) -> str:
+    """Why a topic takes no records, as the cluster describes it; nothing where it should take them."""
+    error = for_code(topic["error_code"])
+    if error is UnknownTopicOrPartitionError:
+        return "it does not exist"
+    if error is not NoError:
+        return str(error())
+    leaderless = [part["partition"] for part in topic["partitions"] if part["leader"] < 0]
+    return f"partition {leaderless[0]} has no leader" if leaderless else ""
 
 
 async def differences(client: Any, specs: Sequence[TopicSpec], layout: Layout) -> list[str]:

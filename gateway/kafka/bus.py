@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, TypeVar
 from uuid import UUID
@@ -11,9 +11,17 @@ from uuid import UUID
 from aiokafka import TopicPartition
 
 from gateway.config import Bootstrap
-from gateway.kafka.admin import Layout, build_admin, create_missing, differences, discard_admin
+from gateway.kafka.admin import Layout, ailment, build_admin, create_missing, differences, discard_admin
+from gateway.kafka.breakers import TopicBreakers
 from gateway.kafka.consumer import Assigned, Consumer
-from gateway.kafka.errors import AWAY, ClusterChangedError, KafkaUnavailableError, translate, translated
+from gateway.kafka.errors import (
+    AWAY,
+    ClusterChangedError,
+    KafkaUnavailableError,
+    TopicUnavailableError,
+    translate,
+    translated,
+)
 from gateway.kafka.login import refuse_to_wait
 from gateway.kafka.member import stop_consumer
 from gateway.kafka.producer import Producer
@@ -42,6 +50,7 @@ class Bus:
         self._admin = Supervised[Any]("admin", lambda: build_admin(bootstrap), discard_admin)
         self._offsets = Supervised[Any]("offsets", lambda: build_reader(bootstrap), stop_consumer)
         self._beginnings = 0
+        self._breakers = TopicBreakers()
 
     @property
     def cluster_id(self) -> str:
@@ -51,11 +60,19 @@ class Bus:
     @asynccontextmanager
     async def producer(self, name: str = "shared") -> AsyncIterator[Producer]:
         """A producer with connections of its own. name: in metrics and logs."""
-        producer = Producer(self._bootstrap, self._prefix, name)
+        producer = Producer(self._bootstrap, self._prefix, name, self._breakers, self._ailment)
         try:
             yield producer
         finally:
             await producer.close()
+
+    def away(self) -> Mapping[str, TopicUnavailableError]:
+        """The topics that took no records when this process last tried, though Kafka answers; each with why."""
+        return self._breakers.away()
+
+    def blocked(self, topic: str) -> bool:
+        """Whether a send to the topic would fail at once, because it is known to be away."""
+        return self._breakers.blocked(topic)
 
     def consumer(self, topics: Iterable[str], group: str, *, assigned: Assigned, max_records: int = 500) -> Consumer:
         """A member of a group, to be used as an async context manager."""
@@ -147,11 +164,23 @@ class Bus:
         while True:
             with suppress(KafkaUnavailableError):
                 await self.check()
+                await self._look_at_away()
             await asyncio.sleep(WATCH_SECONDS)
 
     async def close(self) -> None:
         """Free what the bus itself holds; producers and consumers are closed by whoever opened them."""
         await asyncio.gather(self._admin.close(), self._offsets.close())
+
+    async def _look_at_away(self) -> None:
+        """Notice that topics are back that nobody sends anything to. Raises KafkaUnavailableError."""
+        for topic in self._breakers.unseen():
+            if not await self._ailment(topic):
+                self._breakers.succeed(topic)
+
+    async def _ailment(self, topic: str) -> str:
+        """Why a topic takes no records, nothing where it should. Raises KafkaUnavailableError."""
+        (described,) = await _ask(self._admin, lambda admin: admin.describe_topics([self._prefix + topic]))
+        return ailment(described)
 
     async def _targets(self, topic: str) -> list[TopicPartition]:
         return [TopicPartition(self._prefix + topic, number) for number in range(await self.partitions_for(topic))]

@@ -18,8 +18,22 @@ class KafkaRefusedError(GatewayError):
     """Kafka refused what was sent, and would refuse it again."""
 
 
-class TopicRefusedError(KafkaRefusedError):
-    """Kafka takes nothing for this topic as things are, whatever it is."""
+class TopicUnavailableError(KafkaUnavailableError):
+    """A topic takes no records as things are, while Kafka answers: what needs no more than other topics goes on.
+
+    topic: its logical name.
+    """
+
+    partial = True
+
+    def __init__(self, topic: str, why: str) -> None:
+        super().__init__(f"topic {topic} is away: {why}")
+        self.topic = topic
+        self.why = why
+
+
+class TopicRefusedError(TopicUnavailableError):
+    """Kafka takes nothing for this topic from us, whatever it is."""
 
 
 class ClusterChangedError(ConfigError):
@@ -45,22 +59,39 @@ _REFUSALS = frozenset(
 _OF_THE_TOPIC = frozenset({17, 29, 31})
 """Refusals that no record brought about."""
 
+_TOPIC_AWAY = frozenset(
+    {
+        3,  # UNKNOWN_TOPIC_OR_PARTITION
+        5,  # LEADER_NOT_AVAILABLE
+        6,  # NOT_LEADER_OR_FOLLOWER
+        9,  # REPLICA_NOT_AVAILABLE
+        19,  # NOT_ENOUGH_REPLICAS
+        20,  # NOT_ENOUGH_REPLICAS_AFTER_APPEND
+        56,  # KAFKA_STORAGE_ERROR
+    }
+)
+"""What a broker says of a topic that cannot be written for now; aiokafka tries that again before it tells us."""
+
 AWAY: tuple[type[Exception], ...] = (KafkaError, OSError)
 """What aiokafka raises when a broker is away; TimeoutError is an OSError."""
 
 
-def translated(error: Exception) -> GatewayError:
-    """The error of ours that says what to do about one of aiokafka's."""
-    if isinstance(error, BrokerResponseError) and error.errno in _REFUSALS:
-        refusal = TopicRefusedError if error.errno in _OF_THE_TOPIC else KafkaRefusedError
-        return refusal(f"Kafka refused: {error}")
+def translated(error: Exception, topic: str | None = None) -> GatewayError:
+    """The error of ours that says what to do about one of aiokafka's. topic: that it was about, if it was one."""
+    code = error.errno if isinstance(error, BrokerResponseError) else None
+    if code in _OF_THE_TOPIC:
+        return TopicRefusedError(topic or "of the request", f"Kafka refused: {error}")
+    if code in _REFUSALS:
+        return KafkaRefusedError(f"Kafka refused: {error}")
+    if topic is not None and code in _TOPIC_AWAY:
+        return TopicUnavailableError(topic, str(error))
     return KafkaUnavailableError(f"Kafka: {str(error) or type(error).__name__}")
 
 
 @contextmanager
-def translate() -> Iterator[None]:
-    """Raise `translated` errors instead of aiokafka's."""
+def translate(topic: str | None = None) -> Iterator[None]:
+    """Raise `translated` errors instead of aiokafka's. topic: that all of it is about."""
     try:
         yield
     except AWAY as error:
-        raise translated(error) from error
+        raise translated(error, topic) from error

@@ -2,6 +2,9 @@
 
 The idempotent producer is off: aiokafka's wedges after an error. What is sent again after an unknown outcome may
 therefore stand twice, or behind newer records; versions in the messages and the keeper absorb both.
+
+A send that gets no acks for a while asks the cluster about its topics: one that is away is told apart from Kafka being
+away, and says nothing of the client.
 """
 
 from __future__ import annotations
@@ -11,13 +14,15 @@ import itertools
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any, NoReturn
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from gateway.config import Bootstrap
-from gateway.kafka.errors import AWAY, KafkaUnavailableError, translated
+from gateway.kafka.breakers import TopicBreakers
+from gateway.kafka.errors import AWAY, KafkaRefusedError, KafkaUnavailableError, TopicUnavailableError, translate
 from gateway.kafka.partitioner import partition_of
 from gateway.kafka.records import Message, Partition, Position
 from gateway.kafka.security import client_options
@@ -27,47 +32,122 @@ from gateway.turnstile import Stretch
 BATCH_BYTES = 256 * 1024
 REQUEST_SECONDS = 10.0
 
+SUSPECT_SECONDS = 2.0
+"""Without all acks for so long, the cluster is asked about the topics."""
+
 MISSES = 3
-"""Failures in a row after which the client is built anew: the brokers may have new addresses."""
+"""Failures in a row, of no one topic, after which the client is built anew: the brokers may have new addresses."""
 
 
 class Producer:
-    """One producer, kept alive. Messages of one call that go to one partition keep their order there."""
+    """One producer, kept alive. Messages of one call that go to one partition keep their order there.
 
-    def __init__(self, bootstrap: Bootstrap, prefix: str, name: str) -> None:
+    breakers: what is known of topics, shared by the producers of a process; ailment: asks the cluster why a topic takes
+    no records, nothing where it should take them, raising KafkaUnavailableError.
+    """
+
+    def __init__(
+        self,
+        bootstrap: Bootstrap,
+        prefix: str,
+        name: str,
+        breakers: TopicBreakers,
+        ailment: Callable[[str], Awaitable[str]],
+    ) -> None:
         self._bootstrap = bootstrap
         self._prefix = prefix
         self._name = name
+        self._breakers = breakers
+        self._ailment = ailment
         self._client = Supervised[Any](f"producer {name}", self._build, _discard)
         self._missed = 0
         # One call at a time hands batches to a partition: aiokafka's own queueing gives up early under contention.
         self._turns: defaultdict[Partition, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._spread = itertools.count(random.randrange(1 << 16))  # noqa: S311 -- where spreading begins is no secret
 
+    def blocked(self, topic: str) -> bool:
+        """Whether a send to the topic would fail at once, because it is known to be away."""
+        return self._breakers.blocked(topic)
+
     async def send(self, messages: Sequence[Message], *, deadline: float = 15.0) -> list[Position]:
         """Send, await every ack; where each message stands, in the order given.
 
         Raises KafkaUnavailableError when not all acks came within `deadline` seconds: any of the messages may be on
-        its topic, or get there yet. Raises KafkaRefusedError when a message can never be taken.
+        its topic, or get there yet; TopicUnavailableError, one of them, as soon as it is a topic that is away. Raises
+        KafkaRefusedError when a message can never be taken.
         """
+        topics = frozenset(message.topic for message in messages)
+        tried = self._breakers.enter(topics)
         try:
             async with asyncio.timeout(deadline):
-                positions = await self._sent(messages)
+                for topic in tried:
+                    await self._look_at(topic)
+                positions = await self._acked(messages, topics)
+        except TopicUnavailableError as error:
+            self._breakers.fail(error)
+            raise
         except TimeoutError as error:
             self._count_miss()
             raise KafkaUnavailableError(f"no answer from Kafka within {deadline:g} s") from error
-        except AWAY as error:
+        except KafkaUnavailableError:
             self._count_miss()
-            raise translated(error) from error
-        self._missed = 0
+            raise
+        except KafkaRefusedError:
+            self._found_well(tried)
+            raise
+        self._found_well(tried)
         return positions
 
     async def close(self) -> None:
         """Stop, in bounded time."""
         await self._client.close()
 
+    async def _acked(self, messages: Sequence[Message], topics: Collection[str]) -> list[Position]:
+        """What `_sent` comes to, unless the cluster says meanwhile that one of the topics is away."""
+        sending = asyncio.create_task(self._sent(messages), name=f"send {self._name}")
+        asking = asyncio.create_task(self._ask_about(topics), name=f"ask about topics {self._name}")
+        try:
+            await asyncio.wait([sending, asking], return_when=asyncio.FIRST_COMPLETED)
+            if asking.done() and (not sending.done() or sending.exception() is not None):
+                asking.result()
+            return sending.result()
+        finally:
+            sending.cancel()
+            asking.cancel()
+            await asyncio.gather(sending, asking, return_exceptions=True)
+
+    async def _ask_about(self, topics: Collection[str]) -> NoReturn:
+        """Ask, every SUSPECT_SECONDS, whether one of the topics is away. Raises TopicUnavailableError once it is."""
+        while True:
+            await asyncio.sleep(SUSPECT_SECONDS)
+            for topic in topics:
+                try:
+                    await self._look_at(topic)
+                except TopicUnavailableError:
+                    await self._drop(topic)
+                    raise
+                except KafkaUnavailableError:
+                    break  # the deadline says so
+
+    async def _look_at(self, topic: str) -> None:
+        """Raises TopicUnavailableError when the cluster says that the topic is away, KafkaUnavailableError."""
+        if why := await self._ailment(topic):
+            raise TopicUnavailableError(topic, why)
+
+    async def _drop(self, topic: str) -> None:
+        """Forget what waits to be sent to a topic.
+
+        aiokafka would ask for its leaders without a pause until those batches expire, and send them late if it is back
+        by then.
+        """
+        accumulator = (await self._client.get())._message_accumulator  # noqa: SLF001 -- nothing public takes back
+        for target in [each for each in accumulator._batches if each.topic == self._prefix + topic]:  # noqa: SLF001
+            while target in accumulator._batches:  # noqa: SLF001
+                accumulator._pop_batch(target).failure(UnknownTopicOrPartitionError())  # noqa: SLF001
+
     async def _sent(self, messages: Sequence[Message]) -> list[Position]:
-        client = await self._living()
+        with translate():
+            client = await self._living()
         positions: list[Position] = [Position(-1, -1)] * len(messages)
         shares = await self._by_partition(client, messages)
         stretch = Stretch()
@@ -96,7 +176,8 @@ class Producer:
         for place, (topic, key, _, _, chosen) in enumerate(messages):
             share = shares.get(topic)
             if share is None:
-                share = shares[topic] = [[] for _ in await client.partitions_for(self._prefix + topic)]
+                with translate(topic):
+                    share = shares[topic] = [[] for _ in await client.partitions_for(self._prefix + topic)]
             if chosen is not None:
                 share[chosen].append(place)
             elif key is not None:
@@ -122,16 +203,22 @@ class Producer:
         topic, partition = self._prefix + target.topic, target.partition
         acks: list[asyncio.Future[Any]] = []
         try:
-            async with self._turns[target]:
-                for batch in batches:
-                    acks.append(await client.send_batch(batch, topic, partition=partition))
-            bases = [(await ack).offset for ack in acks]
+            with translate(target.topic):
+                async with self._turns[target]:
+                    for batch in batches:
+                        acks.append(await client.send_batch(batch, topic, partition=partition))
+                bases = [(await ack).offset for ack in acks]
         finally:
             _forget(acks)
         counts = (batch.record_count() for batch in batches)
         offsets = (base + index for base, count in zip(bases, counts, strict=True) for index in range(count))
         for place, offset in zip(places, offsets, strict=True):
             positions[place] = Position(partition, offset)
+
+    def _found_well(self, tried: Iterable[str]) -> None:
+        self._missed = 0
+        for topic in tried:
+            self._breakers.succeed(topic)
 
     def _count_miss(self) -> None:
         self._missed += 1

@@ -14,7 +14,7 @@ from functools import partial
 
 import structlog
 
-from gateway.kafka import KafkaRefusedError, Message, Producer, TopicRefusedError
+from gateway.kafka import KafkaRefusedError, Message, Producer
 from gateway.outbox import queries
 from gateway.sdk.errors import GatewayError, ServiceUnavailableError
 from gateway.store import Lease, LeaseLostError, Pool, Row, StoreUnavailableError, acquired, listening, transaction
@@ -136,7 +136,7 @@ class Publisher:
     async def _publish(self, topic: str) -> bool:
         """Publish the oldest messages of a topic; False when there are none that may leave.
 
-        Raises ServiceUnavailableError, TopicRefusedError, LeaseLostError.
+        Raises ServiceUnavailableError, LeaseLostError.
         """
         async with acquired(self._pool) as connection:
             rows = await connection.fetch(queries.OLDEST, topic, BATCH_ROWS, BATCH_BYTES)
@@ -155,7 +155,7 @@ class Publisher:
         """Send rows; why which of them can never be sent, found by halves: one refused message stops no other."""
         try:
             await self._producer.send([_message(row) for row in rows])
-        except (ServiceUnavailableError, TopicRefusedError):
+        except ServiceUnavailableError:
             raise
         except (KafkaRefusedError, UnsendableError) as error:
             if len(rows) == 1:

@@ -78,6 +78,9 @@ class ServiceUnavailableError(GatewayError):
     passes: ClassVar[bool] = True
     """Whether it passes while the process waits; else only a start of the process mends it."""
 
+    partial: ClassVar[bool] = False
+    """Whether a part of the service is away, as one topic, and the rest of it answers."""
+
 
 class Sent(StrEnum):
     """How much of a request had left this machine when its call failed.

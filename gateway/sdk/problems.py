@@ -134,6 +134,14 @@ PROBLEMS: Mapping[str, Problem] = _table(
         retryable=True,
     ),
     Problem(
+        "topic_unavailable",
+        503,
+        "The topic that this needs is away; all else goes on. A push may have been accepted: repeat it under the same "
+        "key, which settles it.",
+        "所需的消息主题暂不可用，其他业务不受影响。推送可能已被接收：请以相同的幂等键重发以确认。",
+        retryable=True,
+    ),
+    Problem(
         "store_unavailable",
         503,
         "Storage is away. A push may have been accepted: repeat it under the same key, which settles it.",

@@ -248,6 +248,18 @@ store_errors_total = _counter(
     meaning="Statements that found PostgreSQL away or too busy.",
     remedy="LockNotAvailable, Deadlock: two processes work on one key range; the rest: the server or the way to it.",
 )
+topic_away = _gauge(
+    "topic_away",
+    "topic",
+    meaning="1 while a topic takes no records although Kafka answers, as a process last found it.",
+    remedy="The log and /readyz say why: deleted, no right to write, a partition without a leader. All else goes on.",
+)
+chunks_deferred = _gauge(
+    "chunks_deferred",
+    "topic",
+    meaning="Chunks that wait for a catalog topic that is away; their feeds stay `produced`.",
+    remedy="Mend the topic: they take effect by themselves. After 7 days Kafka has deleted them: then they are lost.",
+)
 supplier_calls_total = _counter(
     "supplier_calls_total",
     "supplier",

@@ -56,14 +56,16 @@ AWAY = Backoff(0.2, 2.0)
 class SetAside:
     """A unit that is not worked on for now.
 
-    reasons: classes of what ended its tries, the last one last; away: that was a service, not a fault; faults: how many
-    of its failures were; since, due: when the first was, and when it is tried again, by the loop's clock.
+    reasons: classes of what ended its tries, the last one last; away: that was a service, not a fault; part: what the
+    service says is away of it, where the rest of it answers; faults: how many of its failures were; since, due: when
+    the first was, and when it is tried again, by the loop's clock.
     """
 
     loop: str
     unit: str
     reasons: tuple[str, ...]
     away: bool
+    part: str
     failures: int
     faults: int
     since: float
@@ -75,7 +77,8 @@ class SetAside:
         return self.due - self.since
 
     def __str__(self) -> str:
-        return f"{self.loop}: {self.unit}: {self.reasons[-1]}, {self.failures}x in {self.seconds:.0f} s"
+        reason = self.part or self.reasons[-1]
+        return f"{self.loop}: {self.unit}: {reason}, {self.failures}x in {self.seconds:.0f} s"
 
 
 class Supervisor(Generic[U]):
@@ -133,8 +136,8 @@ class Supervisor(Generic[U]):
     async def each(self, units: Iterable[U], work: Callable[[U], Awaitable[T]]) -> list[T]:
         """Work on every unit that is due, one after the other; what came of those that went well.
 
-        Raises ServiceUnavailableError when a service was away for some, once the others had their turn; at once as
-        `raise_outage` does, for then the others would fail as well.
+        Raises ServiceUnavailableError when a service was away for some, and not a part of it, once the others had their
+        turn; at once as `raise_outage` does, for then the others would fail as well.
         """
         found: list[T] = []
         tried: set[U] = set()
@@ -142,14 +145,16 @@ class Supervisor(Generic[U]):
             found += await self._tried(unit, partial(work, unit))
             self.raise_outage()
             tried.add(unit)
-        if any(self._aside[unit].away for unit in tried & self._aside.keys()):
+        failed = [self._aside[unit] for unit in tried & self._aside.keys()]
+        if any(aside.away and not aside.part for aside in failed):
             raise ServiceUnavailableError
         return found
 
     def raise_outage(self) -> None:
         """Raises ServiceUnavailableError when units in a row found a service away, and all of them for the first time.
 
-        Those that found it so before may be stuck, behind a lock say, and tell nothing of the others.
+        Those that found it so before may be stuck, behind a lock say, and tell nothing of the others; nor do those that
+        need a part of it that is away.
         """
         if self._newly_away >= OUTAGE:
             self._newly_away = 0
@@ -177,27 +182,30 @@ class Supervisor(Generic[U]):
 
     def _failed(self, unit: U, error: Exception) -> None:
         before = self._aside.get(unit)
+        said = {aside.part for aside in self._aside.values()}
         aside = self._aside[unit] = self._next(before, f"{self._kind} {unit}", error)
         metrics.unit_failures_total.labels(loop=self.loop, error=aside.reasons[-1]).inc()
         self._count()
         if before is None:
-            self._newly_away = self._newly_away + 1 if aside.away else 0
+            self._newly_away = self._newly_away + 1 if aside.away and not aside.part else 0
         elif aside.reasons[-1] in before.reasons:
             return
-        if aside.away:
-            log.warning(self._events["waiting"], unit=aside.unit, error=str(error))
-        else:
+        if not aside.away:
             log.error(self._events["set_aside"], unit=aside.unit, exc_info=error)
+        elif not aside.part or aside.part not in said:  # thousands of letters may wait for one topic
+            log.warning(self._events["waiting"], unit=aside.unit, error=str(error))
 
     def _next(self, before: SetAside | None, unit: str, error: Exception) -> SetAside:
-        now, reason, away = self._clock(), type(error).__name__, isinstance(error, ServiceUnavailableError)
+        now, reason = self._clock(), type(error).__name__
+        away = isinstance(error, ServiceUnavailableError)
+        part = str(error) if isinstance(error, ServiceUnavailableError) and error.partial else ""
         reasons, failures, faults, since = (
             ((), 0, 0, now) if before is None else (before.reasons, before.failures, before.faults, before.since)
         )
         failures, faults = failures + 1, faults + (not away)
         wait = AWAY.delay(failures, self._chance()) if away else FAULT.delay(faults, self._chance())
         others = tuple(each for each in reasons if each != reason)
-        return SetAside(self.loop, unit, (*others, reason), away, failures, faults, since, now + wait)
+        return SetAside(self.loop, unit, (*others, reason), away, part, failures, faults, since, now + wait)
 
     def _went_well(self, unit: U) -> None:
         self._newly_away = 0

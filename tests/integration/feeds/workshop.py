@@ -17,11 +17,13 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import PolicyViolationError
 from aiokafka.structs import TopicPartition
 
+from gateway.deadletters import Replays
 from gateway.embedded import Engines
 from gateway.feeds.admit import Admission, Receipt, Submission
 from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import Chunker, ChunkHead, ChunkSpan, Lane, Mode, RawRecord, encode, head_to_headers
 from gateway.feeds.contents import Contents
+from gateway.feeds.deferred import DeferredChunks
 from gateway.feeds.finish import Finisher
 from gateway.feeds.holds import Holds
 from gateway.feeds.keeper import Keeper
@@ -29,6 +31,7 @@ from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.process import ChunkProcessor, Step
 from gateway.feeds.profile import Profiles
 from gateway.feeds.repair import Repairs
+from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import FeedStatus, Reports
 from gateway.feeds.runs import Page, Run, Runs, pack
 from gateway.feeds.seal import ChunkSeal
@@ -39,7 +42,7 @@ from gateway.registry import Registry
 from gateway.sdk.exchange import Exchange
 from gateway.store import Pool, transaction
 from gateway.store.outage import patiently
-from gateway.suppliers import SecretBox, SupplierConfig, Suppliers
+from gateway.suppliers import SecretBox, SupplierCache, SupplierConfig, Suppliers
 from gateway.suppliers.config import Brakes
 from schemas.bootstrap import TableBootstrap
 from schemas.catalog import Facet
@@ -154,10 +157,16 @@ class Workshop:
     def reports(self) -> Reports:
         return Reports(self.pool)
 
-    async def push(self, *lines: bytes, key: str | None = None, mode: Mode = Mode.UPSERT) -> Receipt:
+    @property
+    def deferred(self) -> DeferredChunks:
+        return DeferredChunks(self.pool, self.bus, self.processor, self._touched)
+
+    async def push(
+        self, *lines: bytes, key: str | None = None, mode: Mode = Mode.UPSERT, facet: Facet = Facet.PRICE
+    ) -> Receipt:
         """Admit a feed of these records."""
         number = await self.admission.next_feed_no()
-        return await self.admission.admit(submission(number, lines, key=key, mode=mode))
+        return await self.admission.admit(submission(number, lines, key=key, mode=mode, facet=facet))
 
     async def waiting(self) -> list[Record]:
         """The chunks on the feeds topics that have not been taken."""
@@ -273,6 +282,12 @@ class Workshop:
     async def is_true(self) -> bool:
         """Whether the prices topic ends on what the states say, key by key."""
         return not last_is_newest(await self.prices(), await self.books())
+
+    def replays(self) -> Replays:
+        """Replays of the dead letters of this stage."""
+        applier = Applier(self.producers)
+        feeds = FeedReplays(applier, self.producer, self.profiles, SupplierCache(self.pool), SEAL)
+        return Replays(self.pool, feeds.handlers(), feeds.predictors(), owner="tests")
 
     async def brake(self, withdraw: float) -> None:
         """Declare another brake of the supplier."""

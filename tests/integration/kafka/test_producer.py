@@ -8,19 +8,25 @@ from collections import defaultdict
 
 import pytest
 
+from contrib.scratch import delete_topics
+from gateway.embedded import Engines
 from gateway.kafka import (
     EXPRESS,
     PRICES,
     REPORTS,
+    TOPICS,
     Bus,
     KafkaRefusedError,
-    KafkaUnavailableError,
     Message,
     Position,
     Producer,
+    TopicUnavailableError,
     partition_of,
 )
+from gateway.kafka.producer import MISSES
+from gateway.telemetry import metrics
 from tests.engines import PARTITIONS
+from tests.eventually import eventually
 
 
 async def test_every_message_stands_where_it_is_said_to(bus: Bus, producer: Producer) -> None:
@@ -109,6 +115,34 @@ async def test_a_message_larger_than_its_topic_takes_is_refused_for_good(produce
     assert len(await producer.send([Message(PRICES, b"key", b"small")])) == 1
 
 
-async def test_a_topic_that_does_not_exist_is_unavailable(producer: Producer) -> None:
-    with pytest.raises(KafkaUnavailableError):
-        await producer.send([Message("no.such.topic", b"key", b"value")], deadline=0.5)
+async def test_a_topic_that_does_not_exist_is_unavailable_and_not_kafka(bus: Bus, producer: Producer) -> None:
+    for _ in range(2 * MISSES):
+        with pytest.raises(TopicUnavailableError, match=r"no\.such\.topic is away: it does not exist"):
+            await producer.send([Message("no.such.topic", b"key", b"value")])
+    assert len(await producer.send([Message(PRICES, b"key", b"value")])) == 1
+    assert list(bus.away()) == ["no.such.topic"]
+    assert metrics.REGISTRY.get_sample_value("mallgate_kafka_rebuilds_total", {"client": "producer tests"}) is None
+
+
+async def test_a_call_for_two_topics_tells_which_of_them_is_away(producer: Producer) -> None:
+    with pytest.raises(TopicUnavailableError, match=r"no\.such\.topic"):
+        await producer.send([Message(PRICES, b"key", b"1"), Message("no.such.topic", b"key", b"value")])
+    assert len(await producer.send([Message(PRICES, b"key", b"2")])) == 1
+
+
+async def test_nothing_is_sent_late_to_a_topic_that_was_away(
+    engines: Engines, bus: Bus, producer: Producer, topic_prefix: str
+) -> None:
+    await delete_topics(engines.kafka_bootstrap, topic_prefix + PRICES)
+    await producer.send([Message(REPORTS, b"key", b"value")])
+    with pytest.raises(TopicUnavailableError):
+        await producer.send([Message(PRICES, b"key", b"old")])
+    await bus.ensure_topics([TOPICS[PRICES]], partitions=PARTITIONS, replication=1)
+
+    async def due() -> bool:
+        return not producer.blocked(PRICES)
+
+    await eventually(due)
+    [place] = await producer.send([Message(PRICES, b"key", b"new")])
+    found = [record.value async for records in bus.scan(PRICES, place.partition) for record in records]
+    assert found == [b"new"]

@@ -1,8 +1,9 @@
 """The rules beside the topic itself: what was published and never committed, what is appended late, and the keeper.
 
-The machine adds to that of the rules a log of all records, in which a crash leaves what nobody committed, and a keeper
-that reads it with the rules of findings. Once everything that waits has taken effect and the keeper has read to the
-end, the log's last record of every key, and what a consumer has of it, is what must stand.
+The machine adds to that of the rules a log of all records, in which a crash leaves what nobody committed, chunks that
+are deferred while the topic is away, and a keeper that reads it with the rules of findings. Once everything that waits
+has taken effect and the keeper has read to the end, the log's last record of every key, and what a consumer has of it,
+is what must stand.
 """
 
 from __future__ import annotations
@@ -61,9 +62,20 @@ class TopicMachine(Machine):
         self.read_to = 0
         self.refused: frozenset[int] = frozenset()
         self.rejected: set[int] = set()
+        self.deferred: set[int] = set()
+
+    def pending(self) -> list[Feed]:
+        return [feed for feed in self.open_feeds() if feed.admitted]
 
     def waiting(self) -> list[Feed]:
-        return [feed for feed in self.open_feeds() if feed.admitted]
+        """Feeds whose chunks lie behind the places of their partitions."""
+        return [feed for feed in self.pending() if feed.feed_no not in self.deferred]
+
+    @precondition(lambda self: bool(self.waiting()))
+    @rule(data=st.data())
+    def defer(self, data: st.DataObject) -> None:
+        """The topic is away: the partition goes on without the chunk, of which some records may be there."""
+        self.deferred.add(data.draw(st.sampled_from(self.waiting())).feed_no)
 
     def land(self, feed: Feed, *, crash: bool = False) -> None:
         """As the shell does it: what PostgreSQL refuses is found, all the rest settled, and only then published."""
@@ -157,6 +169,9 @@ class TopicMachine(Machine):
             seen = [each.seen for each in wrong]
             newer = {each.version for each in seen if each.version > known.version}
             fates = {version: findings.fate_of(version, self.facts(version)) for version in newer}
+            if Fate.COMING in fates.values():
+                self.watched[key] = sorted([*ahead, *wrong], key=lambda each: each.seen.offset)
+                continue
             asked = findings.remedy(known, seen, fates) if seen else None
             if asked is not None:
                 self.mend(key, asked)
@@ -169,7 +184,9 @@ class TopicMachine(Machine):
         feed = next((feed for feed in self.feeds if feed.feed_no == feed_no_of(version)), None)
         if feed is None or record_index_of(version) == WITHDRAWAL:
             return Facts(given_out=True)
-        return Facts(given_out=True, taken=feed.applied, state="done" if feed.applied else "produced")
+        deferred = feed.feed_no in self.deferred and not feed.applied
+        state = "done" if feed.applied else "produced"
+        return Facts(given_out=True, taken=feed.applied, state=state, deferred=deferred)
 
     def mend(self, key: Key, asked: Remedy) -> None:
         state = self.known.get(key, UNKNOWN_KEY)
@@ -190,7 +207,7 @@ class TopicMachine(Machine):
         assert stored == self.model.on_sale()
         assert not self.rejected & {record.version for record in self.log}
 
-    @precondition(lambda self: not self.waiting())
+    @precondition(lambda self: not self.pending())
     @rule()
     def come_to_rest(self) -> None:
         """All that waits has taken effect, and the keeper reads to the end."""
@@ -208,7 +225,7 @@ class TopicMachine(Machine):
         assert all(each.version == last[key].version for key, each in consumed.items())
 
     def teardown(self) -> None:
-        for feed in self.waiting():
+        for feed in self.pending():
             self.land(feed)
         self.come_to_rest()
 
@@ -246,6 +263,11 @@ Mutant = Callable[[pytest.MonkeyPatch], None]
 
 def the_topic_is_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(findings, "fate_of", lambda version, facts: Fate.LOST)
+
+
+def what_is_deferred_is_lost(patch: pytest.MonkeyPatch) -> None:
+    fate_of = findings.fate_of
+    patch.setattr(findings, "fate_of", lambda version, facts: fate_of(version, facts._replace(deferred=False)))
 
 
 def nothing_is_outrun(patch: pytest.MonkeyPatch) -> None:
@@ -292,6 +314,7 @@ def kafka_comes_before_postgresql(patch: pytest.MonkeyPatch) -> None:
 
 MUTANTS: tuple[tuple[type[Machine], Mutant], ...] = (
     (FewMachine, the_topic_is_believed),
+    (FewMachine, what_is_deferred_is_lost),
     (FewMachine, one_bad_record_costs_its_chunk),
     (FewMachine, kafka_comes_before_postgresql),
     (FewMachine, nothing_is_outrun),

@@ -8,7 +8,7 @@ import pytest
 from gateway.http.problems import MAX_TEXT, Fate, ProblemError, document, retry_after, try_again_later
 from gateway.intake.quotas import QuotaExceededError
 from gateway.intake.spool import SpoolFailedError
-from gateway.kafka import KafkaUnavailableError
+from gateway.kafka import KafkaUnavailableError, TopicUnavailableError
 from gateway.sdk.errors import OverloadedError, ServiceUnavailableError
 from gateway.sdk.problems import PROBLEMS
 from gateway.store import StoreUnavailableError
@@ -59,6 +59,7 @@ def test_what_the_client_sent_is_cut_and_can_always_be_encoded() -> None:
     ("error", "code"),
     [
         (KafkaUnavailableError(), "kafka_unavailable"),
+        (TopicUnavailableError("mall.catalog.prices.v1", "it does not exist"), "topic_unavailable"),
         (StoreUnavailableError(), "store_unavailable"),
         (SpoolFailedError(), "store_unavailable"),
         (ServiceUnavailableError(), "store_unavailable"),
@@ -92,7 +93,7 @@ def test_what_is_known_better_stands_before_the_fate() -> None:
     assert "feed" not in body
 
 
-@pytest.mark.parametrize("code", ["kafka_unavailable", "store_unavailable"])
+@pytest.mark.parametrize("code", ["kafka_unavailable", "topic_unavailable", "store_unavailable"])
 def test_an_outage_does_not_promise_that_nothing_was_accepted(code: str) -> None:
     problem = PROBLEMS[code]
     assert "may have been accepted" in problem.en

@@ -226,3 +226,37 @@ async def test_operators_are_told_what_is_set_aside_but_not_of_thousands(clock: 
     told = described([second, first]).split("; ")
     assert told[0].startswith("first: unit old")
     assert (len(told), told[-1]) == (SHOWN + 1, "and 2 more")
+
+
+class PartAwayError(ServiceUnavailableError):
+    """A part of a service is away."""
+
+    partial = True
+
+
+async def test_any_number_of_units_that_need_a_part_that_is_away_are_no_outage(clock: Clock) -> None:
+    letters = [f"b{number}" for number in range(4 * OUTAGE)]
+    faults: dict[str, Exception] = {letter: PartAwayError("prices") for letter in letters}
+    units, loop = Units(faults), supervisor(clock)
+    assert await loop.each(["a", *letters, "c"], units.work) == ["A", "C"]
+    loop.raise_outage()
+    assert len(loop.not_due()) == len(letters)
+
+
+async def test_a_service_that_is_away_is_told_though_a_part_of_it_was(clock: Clock) -> None:
+    units = Units({"a": PartAwayError("prices"), "b": ServiceUnavailableError()})
+    with pytest.raises(ServiceUnavailableError):
+        await supervisor(clock).each(["a", "b"], units.work)
+
+
+async def test_what_many_units_wait_for_is_said_once(clock: Clock) -> None:
+    faults: dict[str, Exception] = {unit: PartAwayError("prices") for unit in ("a", "b", "c")}
+    faults["d"] = PartAwayError("stocks")
+    units, loop = Units(faults), supervisor(clock)
+    with capture_logs() as logs:
+        for _ in range(3):
+            await loop.each(faults, units.work)
+            clock.now += AWAY.longest
+    said = [(log["event"], log["unit"], log["error"]) for log in logs]
+    assert said == [("trial.waiting", "unit a", "prices"), ("trial.waiting", "unit d", "stocks")]
+    assert "trial: unit d: stocks, 3x" in described([loop])
