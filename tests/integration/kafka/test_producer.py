@@ -133,7 +133,11 @@ async def test_a_call_for_two_topics_tells_which_of_them_is_away(producer: Produ
 async def test_nothing_is_sent_late_to_a_topic_that_was_away(
     engines: Engines, bus: Bus, producer: Producer, topic_prefix: str
 ) -> None:
+    async def missing() -> bool:
+        return await bus.partitions_for(PRICES) == 0
+
     await delete_topics(engines.kafka_bootstrap, topic_prefix + PRICES)
+    await eventually(missing)
     await producer.send([Message(REPORTS, b"key", b"value")])
     with pytest.raises(TopicUnavailableError):
         await producer.send([Message(PRICES, b"key", b"old")])
