@@ -45,7 +45,7 @@ HARD = settings(
 
 
 # The first counter-example is enough: nobody reads that of a mutant.
-MUTANTS = settings(HARD, max_examples=600, phases=[Phase.generate])
+MUTANTS = settings(HARD, max_examples=4_000, phases=[Phase.generate])
 
 
 class Row(NamedTuple):

@@ -35,7 +35,7 @@ UNSTORABLE = ("Q", 4)
 """Sku and number of a record that PostgreSQL refuses."""
 
 CALM = settings(HARD, max_examples=60, stateful_step_count=30)
-SEARCH = settings(CALM, max_examples=1_500, phases=[Phase.generate])
+SEARCH = settings(CALM, max_examples=6_000, phases=[Phase.generate])
 
 
 class Record(NamedTuple):
