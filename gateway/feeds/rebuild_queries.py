@@ -27,6 +27,9 @@ NEXT_JOB = """
      ORDER BY id LIMIT 1
 """
 
+# One that is resumed began when it first did.
+BEGIN = "UPDATE rebuilds SET begun_at = COALESCE(begun_at, clock_timestamp()) WHERE id = $1"
+
 AFTER = "SELECT after FROM rebuilds WHERE id = $1"
 
 ADVANCE = "UPDATE rebuilds SET after = $2 WHERE id = $1"
@@ -38,7 +41,7 @@ COUNT = """
      WHERE id = $1
 """
 
-FINISH = "UPDATE rebuilds SET state = 'done', finished_at = now() WHERE id = $1 RETURNING facet, supplier, created_at"
+FINISH = "UPDATE rebuilds SET state = 'done', finished_at = now() WHERE id = $1 RETURNING facet, supplier, begun_at"
 
 # What the topic lost before a rebuild of all suppliers began has been published again, or is listed as missing.
 MENDED = "UPDATE known_topics SET lost_at = NULL WHERE topic = $1 AND lost_at < $2"

@@ -157,7 +157,10 @@ class RebuildRunner:
         return None if row is None else Order(row["id"], Facet(row["facet"]), row["supplier"], row["rate"])
 
     async def _rebuild(self, order: Order) -> None:
-        await self._ensure_topic(CATALOG_TOPIC[order.facet])
+        await self._ensure_topic(CATALOG_TOPIC[order.facet])  # a loss that is only noticed now is mended as well
+        async with transaction(self._pool) as connection:
+            await self._lease.fence(connection)
+            await connection.execute(rebuild_queries.BEGIN, order.job)
         clock = asyncio.get_running_loop().time
         due = clock()
         while done := await self._rebuilder.batch(order):
@@ -173,7 +176,7 @@ async def _finish(connection: Connection, order: Order) -> None:
     row = await connection.fetchrow(rebuild_queries.FINISH, order.job)
     await connection.execute(rebuild_queries.FORGET_FOUND, FACET_CODES[order.facet])
     if row is not None and not order.supplier:
-        await connection.execute(rebuild_queries.MENDED, CATALOG_TOPIC[order.facet], row["created_at"])
+        await connection.execute(rebuild_queries.MENDED, CATALOG_TOPIC[order.facet], row["begun_at"])
 
 
 def _rebuild(row: Row) -> Rebuild:

@@ -178,6 +178,7 @@ async def test_a_rebuild_makes_a_topic_that_is_missing(site: Site) -> None:
         before = last_of(await site.prices())
         await delete(site, PRICES)
         assert (await rebuilt(program))["from_archive"] == ALL
+        assert await topics_check(program) == "as they were"
         assert_brought_back(before, last_of(await site.prices()))
         await ended(program)
 

@@ -15,6 +15,7 @@ CREATE TABLE rebuilds (
     actor       text NOT NULL,
     rate        double precision NOT NULL,     -- keys per second at most
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    begun_at    timestamptz,                   -- before its first key: what the topic lost until then is brought back
     finished_at timestamptz,
     after       text[] COLLATE "C" NOT NULL,   -- supplier, sku, area
     from_topic  bigint NOT NULL DEFAULT 0,     -- keys by where their content was found
