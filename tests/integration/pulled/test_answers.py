@@ -108,7 +108,7 @@ async def test_an_area_that_is_refused_leaves_stock_of_the_others(ground: Ground
 async def test_an_area_that_goes_unanswered_leaves_stock_of_the_others(ground: Ground) -> None:
     async with ground.simulator(skus=60) as simulator, ground.program() as program:
         simulator.faults.add(Rule("status", "stock/*", {"status": 503}, area=OTHER))
-        operator = Operator(program.url)
+        operator = Operator(program.admin_url)
         options = {"areas": [OTHER, AREA]}
         await operator.declare(jd=row_of(simulator, facets=["stock"], pulls={"stock": "1d"}, options=options))
         await _ended(operator, "stock", within=150)
