@@ -10,11 +10,11 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from gateway.cli.instance import PATIENCE, settings
+from gateway.cli.instance import KEY_FILE, PATIENCE, settings
 from gateway.cli.output import Json, emit, table
 from gateway.cli.secrets import SEALED, box_of
 from gateway.config import Bootstrap, Settings
-from gateway.feeds.remade import FOLLOWED, facets_lost, words_of
+from gateway.feeds.remade import FOLLOWED, facets_lost, facets_missing, words_of
 from gateway.kafka import BULK, EXPRESS, TOPICS, Bus, open_bus
 from gateway.loopback import is_loopback
 from gateway.registry import Registry
@@ -67,7 +67,8 @@ async def check(*, json: Json = False) -> None:
         table("what|how|words", rows, empty="")
     problems = [finding for finding in findings if finding.verdict is Verdict.PROBLEM]
     if problems:
-        raise UnfitError([f"The gateway cannot run like this: {len(problems)} problems."])
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise UnfitError([f"The gateway cannot run like this: {count}."])
 
 
 async def _findings(given: Settings) -> AsyncIterator[Finding]:
@@ -85,6 +86,8 @@ def _secret_key(given: Settings) -> Finding:
         key = given.secret_key_bytes()
     except ConfigError as error:
         return Finding("secret key", Verdict.PROBLEM, str(error))
+    if key is None and (kept := given.data_dir / KEY_FILE).exists():  # where `--embedded` keeps the one that it made
+        return Finding("secret key", Verdict.OK, f"in {kept}")
     if key is None:
         return Finding("secret key", Verdict.PROBLEM, "set MALLGATE_SECRET_KEY_FILE or MALLGATE_SECRET_KEY")
     return Finding("secret key", Verdict.OK, "is set")
@@ -183,8 +186,9 @@ async def _postgres(given: Settings, ids: Mapping[str, UUID]) -> AsyncIterator[F
             words = f"{len(todo)} migrations to apply when the gateway starts" if todo else "up to date"
             yield Finding("tables", Verdict.WARNING if todo else Verdict.OK, words)
             if not todo:
-                lost = await facets_lost(connection, ids)
-                yield Finding("catalog", Verdict.WARNING if lost else Verdict.OK, words_of(lost))
+                lost, missing = await facets_lost(connection, ids), facets_missing(ids)
+                verdict = Verdict.WARNING if lost or missing else Verdict.OK
+                yield Finding("catalog", verdict, words_of(lost, missing))
         if not todo and given.secret_key is not None:
             yield await _sealed(given, url)
     except GatewayError as error:

@@ -15,8 +15,10 @@ def read(path: Path) -> dict[str, Any]:
     """The document of a TOML file with its secrets in place. Raises ConfigError with every secret that is missing."""
     try:
         document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError([f"{path}: {error}"]) from error
+    except OSError as error:
+        raise ConfigError([f"{path}: {error.strerror}"]) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError([f"{path} is no TOML: {error}"]) from error
     problems = []
     for where, secrets in _tables_of_secrets(document):
         for name, source in secrets.items():

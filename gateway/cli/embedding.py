@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from gateway.cli.instance import KEY_FILE
 from gateway.config import Settings, kafka_settings
 from gateway.embedded import open_engines
 from gateway.embedded.progress import Step
@@ -60,5 +61,5 @@ def engine_progress() -> Iterator[Callable[[Step], None]]:
 
 
 def _key(settings: Settings) -> SecretStr:
-    key = load_or_create_key(settings.data_dir / "secret.key")
+    key = load_or_create_key(settings.data_dir / KEY_FILE)
     return SecretStr(base64.b64encode(key).decode())

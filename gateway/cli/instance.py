@@ -17,6 +17,8 @@ from gateway.config import Address, Settings, load_settings
 from gateway.sdk.errors import ConfigError
 
 NOTE = "instance.json"
+KEY_FILE = "secret.key"
+"""In the data directory: how a gateway there is reached, and the secret key that `--embedded` made."""
 
 PATIENCE = 5.0
 """Seconds for a service that a command asks itself to answer: what is away now is said now."""

@@ -42,7 +42,13 @@ async def list_(*, json: Json = False) -> None:
         table(
             "topic|#records|key|policy|meaning",
             (
-                [each["topic"], each["records"], spec.key, spec.policy, spec.meaning]
+                [
+                    each["topic"],
+                    "missing" if each["records"] is None else each["records"],
+                    spec.key,
+                    spec.policy,
+                    spec.meaning,
+                ]
                 for each, spec in zip(found, TOPICS.values(), strict=True)
             ),
             empty="",
@@ -103,16 +109,24 @@ def resolve(name: str) -> str:
     raise UnknownTopicError(f"{name!r} names {len(matching)} topics; there are {', '.join(matching or TOPICS)}")
 
 
-async def _records(bus: Bus, topic: str) -> int:
+def _count(records: object) -> object:
+    return "missing" if records is None else records
+
+
+async def _records(bus: Bus, topic: str) -> int | None:
+    """How many lie there, None where there is no such topic."""
     starts, ends = await bus.beginning_offsets(topic), await bus.end_offsets(topic)
-    return sum(ends[partition] - starts[partition] for partition in ends)
+    return sum(ends[partition] - starts[partition] for partition in ends) if ends else None
 
 
 async def _follow(bus: Bus, topic: str, *, from_start: bool) -> AsyncGenerator[Record, None]:
     """Records for ever, in order within each partition."""
     positions = await (bus.beginning_offsets(topic) if from_start else bus.end_offsets(topic))
     if not positions:
-        raise UnknownTopicError(f"Kafka has no topic {topic} yet; the gateway makes it when it starts.")
+        raise UnknownTopicError(
+            f"Kafka has no topic {topic}. The gateway makes what is missing when it starts; "
+            "what a catalog topic held comes back by `mallgate catalog rebuild`."
+        )
     while True:
         for partition, end in (await bus.end_offsets(topic)).items():
             async with aclosing(bus.scan(topic, partition, positions.get(partition, 0), end)) as batches:

@@ -17,7 +17,7 @@ import structlog
 from gateway.feeds.decide import Key
 from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.sightings import FACET_OF_TOPIC
-from gateway.kafka import BULK, EXPRESS, Bus
+from gateway.kafka import BULK, CATALOG_TOPIC, EXPRESS, Bus
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Pool, acquired, transaction
 from gateway.telemetry import metrics
@@ -81,11 +81,19 @@ def made_anew(known: Mapping[str, UUID | None], found: Mapping[str, UUID]) -> li
     return sorted(topic for topic, now in found.items() if (before := known.get(topic)) is not None and before != now)
 
 
-def words_of(lost: Collection[Facet]) -> str:
-    """What operators are told of facets whose topics lost records."""
-    if not lost:
+def facets_missing(found: Mapping[str, UUID]) -> list[Facet]:
+    """Facets whose topics do not exist. found: ids of those that do; none where Kafka tells no ids."""
+    return sorted(facet for topic, facet in FACET_OF_TOPIC.items() if topic not in found) if found else []
+
+
+def words_of(lost: Collection[Facet], missing: Collection[Facet] = ()) -> str:
+    """What operators are told of facets whose topics lost records, or are missing."""
+    faults = dict.fromkeys(lost, "lost records") | dict.fromkeys(missing, "is missing")
+    if not faults:
         return "as they were"
-    return "; ".join(f"the {facet} topic lost records: mallgate catalog rebuild {facet}" for facet in sorted(lost))
+    return "; ".join(
+        f"the {facet} topic {fault}: mallgate catalog rebuild {facet}" for facet, fault in sorted(faults.items())
+    )
 
 
 async def facets_lost(connection: Connection, found: Mapping[str, UUID] | None = None) -> list[Facet]:
@@ -126,6 +134,7 @@ class KnownTopics:
         self._bus = bus
         self._pool = pool
         self._seen: dict[str, UUID] = {}
+        self._missing: list[Facet] = []
 
     async def look(self) -> None:
         """See which topics were made anew, and have everything begin again that knows places in them.
@@ -145,6 +154,7 @@ class KnownTopics:
             for topic in late:
                 await connection.execute(BEGIN_AGAIN, topic)
         self._seen |= found
+        self._note_missing(facets_missing(found))
         if remade or late:
             self._bus.begin_again()
 
@@ -155,10 +165,16 @@ class KnownTopics:
                 await self.look()
             await asyncio.sleep(LOOK_SECONDS)
 
+    def _note_missing(self, missing: list[Facet]) -> None:
+        for facet in set(missing) - set(self._missing):
+            topic = CATALOG_TOPIC[facet]
+            log.error("topic.missing", topic=topic, remedy=_remedy(topic))
+        self._missing = missing
+
     async def check(self) -> str:
-        """What lost records, which makes no process unready. Raises StoreUnavailableError."""
+        """What lost records or is missing, which makes no process unready. Raises StoreUnavailableError."""
         async with acquired(self._pool) as connection:
-            return words_of(await facets_lost(connection))
+            return words_of(await facets_lost(connection), self._missing)
 
 
 async def forget_places(pool: Pool) -> None:

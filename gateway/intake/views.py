@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from gateway.feeds.chunk import Mode, Origin
+from gateway.feeds.decide import SAMPLE_SKUS
 from gateway.feeds.feed import FeedState
 from gateway.feeds.guard import Outcome
 from gateway.feeds.report import FeedStatus
@@ -186,7 +187,7 @@ def feed_view(status: FeedStatus, problems: Iterable[Mapping[str, Any]] = (), *,
             "received_at": status.received_at,
             "produced_at": status.produced_at,
             "finished_at": status.finished_at,
-            "problems": tuple(_problem_count(row) for row in problems),
+            "problems": (*_hold_count(status), *map(_problem_count, problems)),
             "warnings": tuple(_warning_count(code, count) for code, count in status.warnings.items()),
             "links": {"self": at, "report": f"{at}/report", "cancel": f"{at}/cancel"},
         }
@@ -195,6 +196,13 @@ def feed_view(status: FeedStatus, problems: Iterable[Mapping[str, Any]] = (), *,
 
 def _share(done: int, of: int | None) -> float:
     return round(done / of, 4) if of else 0.0
+
+
+def _hold_count(status: FeedStatus) -> Iterator[ProblemCount]:
+    """Of a held feed, what a brake holds: the keys that it would withdraw."""
+    if status.state == FeedState.HELD and status.hold is not None:
+        held = {"code": "held_withdrawal", "count": status.hold["absent"], "skus": status.hold["sample"][:SAMPLE_SKUS]}
+        yield _problem_count(held)
 
 
 def _problem_count(row: Mapping[str, Any]) -> ProblemCount:
