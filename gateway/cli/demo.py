@@ -107,6 +107,10 @@ class Sites(NamedTuple):
     slow: Simulated
 
 
+ENDING = "[dim]正在结束，再按一次 Ctrl-C 立即退出  ·  ending; Ctrl-C again ends at once[/dim]"
+"""The engines take some seconds to write down what they have."""
+
+
 async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) -> int:
     """Exit status: being stopped is the end of a demo that has shown everything, and an interruption of any other."""
     stop = stop_on_signals()
@@ -121,6 +125,7 @@ async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) ->
         await asyncio.wait([playing, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if not playing.done():
+            console.print(ENDING)
             playing.cancel()
             return INTERRUPTED
         account = playing.result()
@@ -132,6 +137,7 @@ async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) ->
             show_next(console, account, urls, ready.data_dir)
             console.print("[dim]Ctrl-C 结束  ·  ends the demo[/dim]")
             await stop.wait()
+            console.print(ENDING)
     return DONE
 
 
