@@ -313,6 +313,7 @@ REJECT = deciding._reject
         ("_reject", nobody_is_refused),
     ],
 )
+@pytest.mark.timeout(600)  # how long a random search takes is chance
 def test_a_rule_taken_out_is_noticed(rule_: str, mutant: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deciding, rule_, mutant)
     with pytest.raises(AssertionError):

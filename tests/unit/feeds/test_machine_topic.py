@@ -324,6 +324,7 @@ MUTANTS: tuple[tuple[type[Machine], Mutant], ...] = (
 
 
 @pytest.mark.parametrize(("machine", "mutant"), MUTANTS, ids=lambda each: each.__name__)
+@pytest.mark.timeout(600)  # how long a random search takes is chance
 def test_a_rule_taken_out_is_found_at_random(
     machine: type[Machine], mutant: Mutant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
