@@ -64,7 +64,7 @@ from gateway.intake.feeds import IntakeLimits
 from gateway.intake.reads import ReadRoutes
 from gateway.kafka import TOPICS, Bus, Producer, open_bus
 from gateway.outbox import Publisher
-from gateway.pulls import Asking, PullReplays
+from gateway.pulls import PullReplays, RereadRequests
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import Means, PullStatus, Sessions
@@ -356,12 +356,12 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
 
 
 def _rebuild_job(services: Services, contents: Contents) -> Job:
-    asking = Asking(services.live.suppliers, services.registry)
+    rereads = RereadRequests(services.live.suppliers, services.registry)
     runner = RebuildRunner(
         services.feed_pool,
         services.producers[Lane.BULK],
         contents,
-        asking.ask,
+        rereads.ask,
         partial(_ensure_topic, services),
         owner=services.owner,
     )

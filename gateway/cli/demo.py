@@ -33,6 +33,9 @@ from gateway.outbound import AdminClient
 from gateway.store import open_pool
 from gateway.telemetry.logging import configure
 
+ENDING = "[dim]正在结束，再按一次 Ctrl-C 立即退出  ·  ending; Ctrl-C again ends at once[/dim]"
+"""The engines take some seconds to write down what they have."""
+
 
 def demo(
     *,
@@ -105,10 +108,6 @@ class Sites(NamedTuple):
 
     jd: Simulated
     slow: Simulated
-
-
-ENDING = "[dim]正在结束，再按一次 Ctrl-C 立即退出  ·  ending; Ctrl-C again ends at once[/dim]"
-"""The engines take some seconds to write down what they have."""
 
 
 async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) -> int:

@@ -59,7 +59,7 @@ OLDEST = """
 """
 
 
-class Queue(NamedTuple):
+class ChunkQueue(NamedTuple):
     """Chunks of one partition of a feeds topic that wait for one catalog topic."""
 
     catalog_topic: str
@@ -69,7 +69,7 @@ class Queue(NamedTuple):
         return f"{self.partition} for {self.catalog_topic}"
 
 
-class Deferred(NamedTuple):
+class DeferredChunk(NamedTuple):
     """One chunk that waits, as it was noted."""
 
     source: Source
@@ -92,8 +92,8 @@ class DeferredChunks:
         self._touched = touched
         self._waiting: Mapping[str, int] = {}
         self._slots = asyncio.Semaphore(CONCURRENCY)
-        self._under_way: set[Queue] = set()
-        self.supervisor = Supervisor[Queue]("deferred_chunks", "queue")
+        self._under_way: set[ChunkQueue] = set()
+        self.supervisor = Supervisor[ChunkQueue]("deferred_chunks", "queue")
 
     async def check(self) -> str:
         """Which topics are away, why, and how many chunks wait for each: all that needs no such topic goes on."""
@@ -115,13 +115,13 @@ class DeferredChunks:
                         group.create_task(self._drain(queue, every=every), name=f"deferred chunks {queue}")
                 await asyncio.sleep(POLL_SECONDS)
 
-    async def _due(self) -> Mapping[Queue, bool]:
+    async def _due(self) -> Mapping[ChunkQueue, bool]:
         """What may be taken now; False: of that only what belongs to cancelled feeds."""
         async with acquired(self._pool) as connection:
             rows = await connection.fetch(WAITING)
         self._count(rows)
         return {
-            Queue(row["catalog_topic"], Partition(row["topic"], row["partition"])): every
+            ChunkQueue(row["catalog_topic"], Partition(row["topic"], row["partition"])): every
             for row in rows
             if (every := not self._bus.blocked(row["catalog_topic"])) or row["cancelled"]
         }
@@ -134,7 +134,7 @@ class DeferredChunks:
             metrics.chunks_deferred.labels(topic=topic).set(waiting[topic])
         self._waiting = dict(waiting)
 
-    async def _drain(self, queue: Queue, *, every: bool) -> None:
+    async def _drain(self, queue: ChunkQueue, *, every: bool) -> None:
         """Take chunks of a queue until it has no more than come with the next look. every: not only of cancelled feeds.
 
         Between two batches the other queues have their turn.
@@ -147,7 +147,7 @@ class DeferredChunks:
         finally:
             self._under_way.discard(queue)
 
-    async def _take_oldest(self, queue: Queue, *, every: bool) -> bool:
+    async def _take_oldest(self, queue: ChunkQueue, *, every: bool) -> bool:
         """Take a batch; False when there are no more now."""
         if every and self._bus.blocked(queue.catalog_topic):
             return False  # another queue has tried it meanwhile
@@ -163,7 +163,9 @@ class DeferredChunks:
             return False  # which was said when it was found out
         return len(rows) == BATCH
 
-    async def _take_between(self, partition: Partition, start: int, end: int, waiting: Mapping[int, Deferred]) -> None:
+    async def _take_between(
+        self, partition: Partition, start: int, end: int, waiting: Mapping[int, DeferredChunk]
+    ) -> None:
         """Take the chunks that lie there; those that do not any more are lost."""
         left = {offset: chunk for offset, chunk in waiting.items() if start <= offset < end}
         async with aclosing(self._bus.scan(*partition, start, end)) as lists:
@@ -175,7 +177,7 @@ class DeferredChunks:
         for chunk in left.values():
             await self._lose(chunk)
 
-    async def _lose(self, chunk: Deferred) -> None:
+    async def _lose(self, chunk: DeferredChunk) -> None:
         """Count a chunk that Kafka deleted meanwhile as taken."""
         async with transaction(self._pool) as connection:
             if not await queries.take_deferred(connection, chunk.source):
@@ -185,7 +187,7 @@ class DeferredChunks:
         await self._touched(chunk.feed_no)
 
 
-def is_it(record: Record, chunk: Deferred) -> bool:
+def is_it(record: Record, chunk: DeferredChunk) -> bool:
     """Whether a record is the chunk that was noted, and not one of a topic that was made anew."""
     try:
         head = head_from_headers(record.headers)
@@ -194,15 +196,15 @@ def is_it(record: Record, chunk: Deferred) -> bool:
     return (head.feed_no, head.chunk_no) == (chunk.feed_no, chunk.chunk_no)
 
 
-def lost_by(chunk: Deferred) -> Issue:
+def lost_by(chunk: DeferredChunk) -> Issue:
     """What the report of the chunk's feed says."""
     return Issue("poison_pill", actual=f"the chunk was deleted while it waited for the topic {chunk.catalog_topic}")
 
 
-def _deferred(row: Row) -> Deferred:
+def _deferred(row: Row) -> DeferredChunk:
     source = Source(row["topic"], row["partition"], row["offset"])
     own = (row["feed_no"], row["chunk_no"], row["first_record"], row["page_no"])
-    return Deferred(source, row["catalog_topic"], *own)
+    return DeferredChunk(source, row["catalog_topic"], *own)
 
 
 def _told(topic: str, away: Mapping[str, TopicUnavailableError], waiting: Mapping[str, int]) -> str:

@@ -17,6 +17,7 @@ from itertools import islice
 
 import structlog
 
+from gateway.events import set_within
 from gateway.feeds import keys
 from gateway.feeds.findings import Finding, Known, compare, newest_version_before
 from gateway.feeds.repair import Repairs
@@ -143,9 +144,7 @@ class Keeper:
         metrics.keeper_pending.set(self._count())
         self._fresh, self._looked_at = 0, time.monotonic()
         if self._busy():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(COURTESY * (self._looked_at - started), REST_SECONDS)):
-                    await self._stopping.wait()
+            await set_within(self._stopping, min(COURTESY * (self._looked_at - started), REST_SECONDS))
 
     async def _survey(self, now: float) -> None:
         """Learn up to when everything seen would be explained by now, if a chunk could explain it."""

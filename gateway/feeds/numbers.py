@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from gateway.events import set_within
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Pool, StoreUnavailableError, acquired
 
@@ -47,10 +48,8 @@ class FeedNumbers:
     async def watch(self) -> None:
         """Look every second, for ever. Raises DatabaseWentBackError: end the process."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_SECONDS):
-                    await self._went_back.wait()
-                    raise DatabaseWentBackError
+            if await set_within(self._went_back, WATCH_SECONDS):
+                raise DatabaseWentBackError
             given = self._highest
             with suppress(StoreUnavailableError):
                 async with acquired(self._pool) as connection:

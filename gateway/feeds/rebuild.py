@@ -38,16 +38,16 @@ NO_CONTENT = b""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RebuildJob:
     """What a batch is part of. supplier: '' for all; rate: keys per second at most."""
 
-    job: int
+    id: int
     facet: Facet
     supplier: str
     rate: float
 
 
-class Counts(NamedTuple):
+class RebuildCounts(NamedTuple):
     """Keys by what became of them."""
 
     from_topic: int = 0
@@ -58,7 +58,7 @@ class Counts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BatchPlan:
     """What keys are to end on. Keys that are in none of them have no content any more."""
 
     from_topic: Mapping[ItemKey, Content]
@@ -94,48 +94,48 @@ class Rebuilder:
         self._lease = lease
         self._ask = ask
 
-    async def batch(self, order: Order) -> int:
+    async def batch(self, job: RebuildJob) -> int:
         """Do the next keys, and have the cursor behind them; how many there were, 0 once there are none.
 
         A key that moves meanwhile is looked at again. Raises ServiceUnavailableError and LeaseLostError: what is left
         of the batch is done again, under higher versions.
         """
-        found = left = await self._next(order)
+        found = left = await self._next(job)
         while left:
-            left = await self._publish(order, left, end=place_of(found[-1]))
+            left = await self._publish(job, left, end=place_of(found[-1]))
         return len(found)
 
-    async def _next(self, order: Order) -> list[ItemKey]:
-        query = rebuild_queries.STATES_OF_ONE if order.supplier else rebuild_queries.STATES
+    async def _next(self, job: RebuildJob) -> list[ItemKey]:
+        query = rebuild_queries.STATES_OF_ONE if job.supplier else rebuild_queries.STATES
         async with transaction(self._pool) as connection:
             await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
-            after = await connection.fetchval(rebuild_queries.AFTER, order.job)
-            code, most = FACET_CODES[order.facet], batch_size(order.rate)
-            rows = await connection.fetch(query, code, *after, order.supplier, most)
-        areas = order.facet in PERISHABLE
+            after = await connection.fetchval(rebuild_queries.AFTER, job.id)
+            code, most = FACET_CODES[job.facet], batch_size(job.rate)
+            rows = await connection.fetch(query, code, *after, job.supplier, most)
+        areas = job.facet in PERISHABLE
         return [ItemKey(row["supplier"], row["sku"], row["area"] if areas else None) for row in rows]
 
-    async def _publish(self, order: Order, wanted: Sequence[ItemKey], *, end: tuple[str, str, str]) -> list[ItemKey]:
+    async def _publish(self, job: RebuildJob, wanted: Sequence[ItemKey], *, end: tuple[str, str, str]) -> list[ItemKey]:
         """Publish what has a content, and note what has none; the keys that moved while their contents were read.
 
         end: where the cursor goes once no key is left.
         """
         async with acquired(self._pool) as connection:
-            known = await keys.read_known(connection, order.facet, wanted)
+            known = await keys.read_known(connection, job.facet, wanted)
             version = version_of(await connection.fetchval(NEXT), 0)
-        plan = await self._planned(order.facet, known, version)
+        plan = await self._planned(job.facet, known, version)
         async with transaction(self._pool) as connection:
             await self._lease.fence(connection)
-            locked = await keys.lock_known(connection, order.facet, wanted)
+            locked = await keys.lock_known(connection, job.facet, wanted)
             moved = [key for key in wanted if locked[key] != known[key]]
-            counts = await self._take(connection, order.facet, set(wanted) - set(moved), plan, version)
-            await connection.execute(rebuild_queries.COUNT, order.job, *counts)
+            counts = await self._take(connection, job.facet, set(wanted) - set(moved), plan, version)
+            await connection.execute(rebuild_queries.COUNT, job.id, *counts)
             if not moved:
-                await connection.execute(rebuild_queries.ADVANCE, order.job, end)
-        metrics.catalog_rebuilt_total.labels(facet=order.facet).inc(sum(counts[:3]))
+                await connection.execute(rebuild_queries.ADVANCE, job.id, end)
+        metrics.catalog_rebuilt_total.labels(facet=job.facet).inc(sum(counts[:3]))
         return moved
 
-    async def _planned(self, facet: Facet, known: Mapping[ItemKey, Known], version: int) -> Plan:
+    async def _planned(self, facet: Facet, known: Mapping[ItemKey, Known], version: int) -> BatchPlan:
         """What keys are to end on under the version."""
         said = {
             key: state._replace(version=state.said_in, own_version=None)
@@ -145,15 +145,15 @@ class Rebuilder:
         published = await self._contents.published(facet, said)
         archived = await self._contents.archived(facet, {key: said[key] for key in said.keys() - published.keys()})
         gone = {key: withdrawal(facet, key, version) for key, state in known.items() if state.hash is None}
-        return Plan(
+        return BatchPlan(
             from_topic=await self._contents.under(facet, published, version),
             from_archive=await self._contents.under(facet, archived, version),
             withdrawn=gone,
         )
 
     async def _take(
-        self, connection: Connection, facet: Facet, still: Collection[ItemKey], plan: Plan, version: int
-    ) -> Counts:
+        self, connection: Connection, facet: Facet, still: Collection[ItemKey], plan: BatchPlan, version: int
+    ) -> RebuildCounts:
         """Send what the plan has for locked keys, and say of the others that they are missing."""
         parts = [
             {key: content for key, content in part.items() if key in still}
@@ -167,7 +167,7 @@ class Rebuilder:
             await keys.move_keys(connection, facet, places, dict.fromkeys(places, version))
         asked, missing = await self._miss(connection, facet, [key for key in still if key not in sends])
         from_topic, from_archive, withdrawn = map(len, parts)
-        return Counts(from_topic, from_archive, withdrawn, asked, missing)
+        return RebuildCounts(from_topic, from_archive, withdrawn, asked, missing)
 
     async def _miss(self, connection: Connection, facet: Facet, lost: Collection[ItemKey]) -> tuple[int, int]:
         """Note keys without a content; how many their suppliers are asked for, and how many they have to push."""

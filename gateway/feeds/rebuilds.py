@@ -16,7 +16,7 @@ import structlog
 from gateway.feeds import rebuild_queries
 from gateway.feeds.contents import Contents
 from gateway.feeds.queries import FACET_CODES
-from gateway.feeds.rebuild import Ask, Order, Rebuilder
+from gateway.feeds.rebuild import Ask, Rebuilder, RebuildJob
 from gateway.feeds.remade import forget_places
 from gateway.kafka import CATALOG_TOPIC, Producer
 from gateway.sdk.errors import ServiceUnavailableError
@@ -146,37 +146,37 @@ class RebuildRunner:
                 if (job := await self._next()) is None:
                     await asyncio.sleep(POLL_SECONDS)
                 else:
-                    await self.supervisor.run(job.job, partial(self._rebuild, job))
+                    await self.supervisor.run(job.id, partial(self._rebuild, job))
             except ServiceUnavailableError as error:
                 log.warning("rebuild.waiting", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _next(self) -> Order | None:
+    async def _next(self) -> RebuildJob | None:
         async with acquired(self._pool) as connection:
             row = await connection.fetchrow(rebuild_queries.NEXT_JOB, self.supervisor.not_due())
-        return None if row is None else Order(row["id"], Facet(row["facet"]), row["supplier"], row["rate"])
+        return None if row is None else RebuildJob(row["id"], Facet(row["facet"]), row["supplier"], row["rate"])
 
-    async def _rebuild(self, order: Order) -> None:
-        await self._ensure_topic(CATALOG_TOPIC[order.facet])  # a loss that is only noticed now is mended as well
+    async def _rebuild(self, job: RebuildJob) -> None:
+        await self._ensure_topic(CATALOG_TOPIC[job.facet])  # a loss that is only noticed now is mended as well
         async with transaction(self._pool) as connection:
             await self._lease.fence(connection)
-            await connection.execute(rebuild_queries.BEGIN, order.job)
+            await connection.execute(rebuild_queries.BEGIN, job.id)
         clock = asyncio.get_running_loop().time
         due = clock()
-        while done := await self._rebuilder.batch(order):
-            due = max(due, clock() - 1.0) + done / order.rate
+        while done := await self._rebuilder.batch(job):
+            due = max(due, clock() - 1.0) + done / job.rate
             await asyncio.sleep(max(0.0, due - clock()))
         async with transaction(self._pool) as connection:
             await self._lease.fence(connection)
-            await _finish(connection, order)
-        log.info("rebuild.done", job=order.job, facet=order.facet, supplier=order.supplier or None)
+            await _finish(connection, job)
+        log.info("rebuild.done", job=job.id, facet=job.facet, supplier=job.supplier or None)
 
 
-async def _finish(connection: Connection, order: Order) -> None:
-    row = await connection.fetchrow(rebuild_queries.FINISH, order.job)
-    await connection.execute(rebuild_queries.FORGET_FOUND, FACET_CODES[order.facet])
-    if row is not None and not order.supplier:
-        await connection.execute(rebuild_queries.MENDED, CATALOG_TOPIC[order.facet], row["begun_at"])
+async def _finish(connection: Connection, job: RebuildJob) -> None:
+    row = await connection.fetchrow(rebuild_queries.FINISH, job.id)
+    await connection.execute(rebuild_queries.FORGET_FOUND, FACET_CODES[job.facet])
+    if row is not None and not job.supplier:
+        await connection.execute(rebuild_queries.MENDED, CATALOG_TOPIC[job.facet], row["begun_at"])
 
 
 def _rebuild(row: Row) -> Rebuild:

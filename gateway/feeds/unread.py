@@ -68,7 +68,7 @@ CLAIM_MISSING = """
 """
 
 
-class Numbered(Protocol):
+class ChunkNumbers(Protocol):
     """What tells a chunk from others: its head, or what was noted of it."""
 
     @property
@@ -88,7 +88,7 @@ class Numbered(Protocol):
         """Of its page, if it has one."""
 
 
-async def claim_unread(connection: Connection, chunk: Numbered, source: Source, issues: tuple[Issue, ...]) -> None:
+async def claim_unread(connection: Connection, chunk: ChunkNumbers, source: Source, issues: tuple[Issue, ...]) -> None:
     """Count a chunk that cannot be read as taken, unless it was before."""
     number, first = chunk.chunk_no, chunk.first_record
     where = (source.topic, source.partition, source.offset)

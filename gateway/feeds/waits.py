@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from gateway.events import set_within
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Pool, acquired
 
@@ -31,9 +32,7 @@ class Waits:
         self._waiting.setdefault(feed_no, set()).add(ended)
         self._wake.set()
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await ended.wait()
+            await set_within(ended, seconds)
         finally:
             self._forget(feed_no, ended)
 

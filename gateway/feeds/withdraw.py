@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 import structlog
 
+from gateway.events import set_within
 from gateway.feeds.closing import CANCELLED, close
 from gateway.feeds.decide import Key
 from gateway.feeds.feed import add_withdrawn
@@ -119,9 +119,7 @@ class Withdrawer:
                 log.warning("withdrawal.waiting", error=str(error))
                 busy = False
             if not busy:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await self._wake.wait()
+                await set_within(self._wake, POLL_SECONDS)
 
     async def round(self) -> bool:
         """One batch of every feed that is withdrawing; whether there was anything to do."""

@@ -14,6 +14,7 @@ from typing import cast
 import structlog
 from aiohttp import web
 
+from gateway.events import set_within
 from gateway.http.answers import Handler, answer_problems, measure, respond, stamp
 from gateway.http.clients import TrustedProxies, note_client, site_of
 from gateway.http.connection import Connection, Deadlines
@@ -125,12 +126,8 @@ class OpenConnections:
         self._emptied.clear()
         for connection in connections:
             connection.retire()
-        if connections:
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._emptied.wait()
-            except TimeoutError:
-                log.warning("server.drain_timeout", seconds=seconds, connections=len(self._open))
+        if connections and not await set_within(self._emptied, seconds):
+            log.warning("server.drain_timeout", seconds=seconds, connections=len(self._open))
 
 
 class Server(web.Server):

@@ -25,7 +25,7 @@ TRIAL_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
+class TopicOutage:
     """A topic that takes nothing. since, due: when that was found out, and when it is tried again, by the clock."""
 
     error: TopicUnavailableError
@@ -41,7 +41,7 @@ class TopicBreakers:
     ) -> None:
         self._clock = clock
         self._chance = chance
-        self._away: dict[str, Away] = {}
+        self._away: dict[str, TopicOutage] = {}
 
     def away(self) -> Mapping[str, TopicUnavailableError]:
         """The topics that are known to be away, each with what was said of it last."""
@@ -64,14 +64,14 @@ class TopicBreakers:
                 raise type(error)(topic, error.why)
         for topic in due:
             away = self._away[topic]
-            self._away[topic] = Away(away.error, away.since, self._clock() + TRIAL_SECONDS)
+            self._away[topic] = TopicOutage(away.error, away.since, self._clock() + TRIAL_SECONDS)
         return frozenset(due)
 
     def fail(self, error: TopicUnavailableError) -> None:
         """The topic takes nothing: nobody tries it before it is due."""
         before, now = self._away.get(error.topic), self._clock()
         since = now if before is None else before.since
-        self._away[error.topic] = Away(error, since, now + RETRY_SECONDS * self._chance())
+        self._away[error.topic] = TopicOutage(error, since, now + RETRY_SECONDS * self._chance())
         if before is None:
             metrics.topic_away.labels(topic=error.topic).set(1)
             log.error("topic.away", topic=error.topic, reason=error.why)

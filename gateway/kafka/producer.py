@@ -103,8 +103,17 @@ class Producer:
         await self._client.close()
 
     async def _acked(self, messages: Sequence[Message], topics: Collection[str]) -> list[Position]:
-        """What `_sent` comes to, unless the cluster says meanwhile that one of the topics is away."""
+        """What `_sent` comes to, unless it takes long and the cluster says that one of the topics is away."""
         sending = asyncio.create_task(self._sent(messages), name=f"send {self._name}")
+        try:
+            await asyncio.wait([sending], timeout=SUSPECT_SECONDS)
+            return sending.result() if sending.done() else await self._acked_late(sending, topics)
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    async def _acked_late(self, sending: asyncio.Task[list[Position]], topics: Collection[str]) -> list[Position]:
+        """What a send comes to that is suspected: the cluster is asked until one of the two is done."""
         asking = asyncio.create_task(self._ask_about(topics), name=f"ask about topics {self._name}")
         try:
             await asyncio.wait([sending, asking], return_when=asyncio.FIRST_COMPLETED)
@@ -112,14 +121,12 @@ class Producer:
                 asking.result()
             return sending.result()
         finally:
-            sending.cancel()
             asking.cancel()
-            await asyncio.gather(sending, asking, return_exceptions=True)
+            await asyncio.gather(asking, return_exceptions=True)
 
     async def _ask_about(self, topics: Collection[str]) -> NoReturn:
         """Ask, every SUSPECT_SECONDS, whether one of the topics is away. Raises TopicUnavailableError once it is."""
         while True:
-            await asyncio.sleep(SUSPECT_SECONDS)
             for topic in topics:
                 try:
                     await self._look_at(topic)
@@ -128,6 +135,7 @@ class Producer:
                     raise
                 except KafkaUnavailableError:
                     break  # the deadline says so
+            await asyncio.sleep(SUSPECT_SECONDS)
 
     async def _look_at(self, topic: str) -> None:
         """Raises TopicUnavailableError when the cluster says that the topic is away, KafkaUnavailableError."""

@@ -41,7 +41,7 @@ _TAGS = ("tags", TaggedFields)
 _NO_TAGS: dict[int, bytes] = {}
 
 
-class _Answer(Response):  # type: ignore[misc]  # untyped base
+class _MetadataResponseV12(Response):  # type: ignore[misc]  # untyped base
     API_KEY = 3
     API_VERSION = 12
     SCHEMA = Schema(
@@ -82,11 +82,11 @@ class _Answer(Response):  # type: ignore[misc]  # untyped base
     )
 
 
-class _Question(RequestStruct):  # type: ignore[misc]  # untyped base
+class _MetadataRequestV12(RequestStruct):  # type: ignore[misc]  # untyped base
     API_KEY = 3
     API_VERSION = 12
     FLEXIBLE_VERSION = True
-    RESPONSE_TYPE = _Answer
+    RESPONSE_TYPE = _MetadataResponseV12
     SCHEMA = Schema(
         ("topics", CompactArray(("topic_id", _Uuid), ("name", CompactString()), _TAGS)),
         ("allow_auto_topic_creation", Boolean),
@@ -95,13 +95,13 @@ class _Question(RequestStruct):  # type: ignore[misc]  # untyped base
     )
 
 
-class _Asking(Request[_Question]):  # type: ignore[misc]  # untyped base
+class _MetadataRequest(Request[_MetadataRequestV12]):  # type: ignore[misc]  # untyped base
     API_KEY = 3
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
 
-    def build(self, request_struct_class: type[_Question]) -> _Question:
+    def build(self, request_struct_class: type[_MetadataRequestV12]) -> _MetadataRequestV12:
         topics = [(NO_ID, name, _NO_TAGS) for name in self._names]
         return request_struct_class(topics, False, False, _NO_TAGS)
 
@@ -119,7 +119,7 @@ async def ask_topic_ids(client: Any, names: Sequence[str]) -> TopicIds | None:
     client: as `build_admin` makes it.
     """
     try:
-        answer = await client._send_request(_Asking(names))  # noqa: SLF001 -- nothing public sends a request
+        answer = await client._send_request(_MetadataRequest(names))  # noqa: SLF001 -- nothing public sends a request
     except (IncompatibleBrokerVersion, NotImplementedError):
         return None
     found = answer.to_object()

@@ -14,6 +14,7 @@ from functools import partial
 
 import structlog
 
+from gateway.events import set_within
 from gateway.kafka import KafkaRefusedError, Message, Producer
 from gateway.outbox import queries
 from gateway.sdk.errors import GatewayError, ServiceUnavailableError
@@ -115,9 +116,7 @@ class Publisher:
                     topic = row["topic"]
                     if topic not in lanes and self.supervisor.due(topic):
                         lanes[topic] = asyncio.create_task(self._lane(topic), name=f"outbox {topic}")
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await self._wake.wait()
+                await set_within(self._wake, POLL_SECONDS)
                 for topic in [topic for topic, lane in lanes.items() if lane.done()]:
                     lanes.pop(topic).result()
 

@@ -3,7 +3,7 @@
 What comes in are feeds like any other.
 """
 
-from gateway.pulls.asking import Asking
 from gateway.pulls.replay import PullReplays
+from gateway.pulls.reread_requests import RereadRequests
 
-__all__ = ["Asking", "PullReplays"]
+__all__ = ["PullReplays", "RereadRequests"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
 from gateway.calls.calls import Calls, limits_of
+from gateway.events import set_within
 from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.runs import Runs
 from gateway.pulls.drain import Drain
@@ -35,9 +36,7 @@ class Signal:
 
     async def wait(self, seconds: float) -> None:
         """Until there is, or for so long."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
+        await set_within(self._event, seconds)
         self._event.clear()
 
 

@@ -6,8 +6,8 @@ Work is never cut off in mid-call: an answer that is lost would have to be asked
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
+from gateway.events import set_within
 from gateway.pulls.errors import DrainingError
 
 
@@ -44,7 +44,5 @@ class Drain:
 
     async def rest(self, seconds: float) -> None:
         """Wait so long, or until woken. Raises as `check`."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._moved.wait()
+        await set_within(self._moved, seconds)
         self.check()

@@ -16,6 +16,7 @@ from math import ceil
 import structlog
 
 from gateway.calls.state import CallStates
+from gateway.events import set_within
 from gateway.sdk.errors import ConfigError
 from gateway.sessions import queries
 from gateway.sessions.session import Means, Session
@@ -78,9 +79,7 @@ class Sessions:
         """Until the next round; a supplier that is declared meanwhile does not wait for it."""
         known, until = self._pulled(), time.monotonic() + self._term / 3
         while not self._stopping.is_set() and time.monotonic() < until and self._pulled() == known:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._stopping.wait()
+            await set_within(self._stopping, LOOK_SECONDS)
 
     async def _round(self, group: asyncio.TaskGroup) -> None:
         """Note that we live, give up what is too much, take what is free."""

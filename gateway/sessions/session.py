@@ -22,6 +22,7 @@ from gateway.calls.calls import Calls, CallStatus, limits_of, open_calls
 from gateway.calls.limiter import Priority
 from gateway.calls.state import CallStates
 from gateway.calls.tokens import TokenStore
+from gateway.events import set_within
 from gateway.feeds.numbers import DatabaseWentBackError, FeedNumbers
 from gateway.feeds.runs import Runs
 from gateway.pulls.context import AREAS, InFlight, SupplierContext, signals_by_subject
@@ -69,7 +70,7 @@ class Means:
     drain_seconds: float
 
 
-class Seen(NamedTuple):
+class SupplierSnapshot(NamedTuple):
     """A supplier's row and the time of its secrets, as last seen."""
 
     supplier: Supplier
@@ -123,11 +124,11 @@ class Session:
                 supplier = await self._means.suppliers.get(self._supplier)
             except UnknownSupplierError:
                 return
-            seen = Seen(supplier, await self._stamp_of_secrets())
+            seen = SupplierSnapshot(supplier, await self._stamp_of_secrets())
             log.info("session.begun", supplier=supplier.id, revision=supplier.revision, state=supplier.state)
             await self._work(seen)
 
-    async def _work(self, seen: Seen) -> None:
+    async def _work(self, seen: SupplierSnapshot) -> None:
         """Everything there is to do, until it has to end or be begun anew, and is drained; or by what it raises."""
         self._faults.clear()
         try:
@@ -149,7 +150,7 @@ class Session:
             while await self._look(seen) == seen and not self.stopping:
                 await self._rest()
 
-    async def _follow(self, context: SupplierContext, calls: Calls, seen: Seen) -> None:
+    async def _follow(self, context: SupplierContext, calls: Calls, seen: SupplierSnapshot) -> None:
         """Take what changes over in place; return once the work has to end or to begin anew."""
         while not self.stopping:
             await self._rest()
@@ -169,20 +170,20 @@ class Session:
 
     async def _rest(self) -> None:
         """Until the next look at the row, or until stopped."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_SECONDS):
-                await self._stopping.wait()
+        await set_within(self._stopping, LOOK_SECONDS)
 
-    async def _look(self, seen: Seen) -> Seen | None:
+    async def _look(self, seen: SupplierSnapshot) -> SupplierSnapshot | None:
         """What the row says by now, what was seen where nobody can tell; None once there is no such supplier."""
         try:
-            return Seen(await self._means.suppliers.get(self._supplier), await self._stamp_of_secrets())
+            return SupplierSnapshot(await self._means.suppliers.get(self._supplier), await self._stamp_of_secrets())
         except UnknownSupplierError:
             return None
         except StoreUnavailableError:
             return seen
 
-    async def _adopt(self, context: SupplierContext, calls: Calls, seen: Seen, now: Seen) -> None:
+    async def _adopt(
+        self, context: SupplierContext, calls: Calls, seen: SupplierSnapshot, now: SupplierSnapshot
+    ) -> None:
         """Go on under another row. Raises ConfigError, StoreUnavailableError: nothing has changed."""
         secrets = None if now.secrets == seen.secrets else await self._secrets()
         if now.supplier.config.http != seen.supplier.config.http:

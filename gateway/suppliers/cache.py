@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from gateway.events import set_within
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.store import Connection, Pool, Row, acquired, listening
 from gateway.suppliers import queries
@@ -137,7 +138,5 @@ async def _follow(connection: Connection, live: Live, changed: asyncio.Event) ->
         if loop.time() - flushed >= FLUSH:
             flushed = loop.time()
             await live.keys.flush(connection)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(POLL):
-                await changed.wait()
+        await set_within(changed, POLL)
         changed.clear()

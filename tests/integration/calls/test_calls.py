@@ -340,8 +340,8 @@ async def test_what_is_told_of_a_supplier_ends_with_owning_it(shop: Shop, store:
     assert gauge("supplier_rate") is None
 
 
-async def test_calls_under_way_outlive_other_limits_and_secrets(shop: Shop, calls: Calls) -> None:
-    await calls.call(READ)
+def hold_answers(shop: Shop) -> asyncio.Event:
+    """Have the shop answer as ever, but nothing before the event is set."""
     leave, answer = asyncio.Event(), shop.site.answer
 
     async def held(request: web.BaseRequest) -> web.StreamResponse:
@@ -349,6 +349,12 @@ async def test_calls_under_way_outlive_other_limits_and_secrets(shop: Shop, call
         return await answer(request)
 
     shop.site.answer = held
+    return leave
+
+
+async def test_calls_under_way_outlive_other_limits_and_secrets(shop: Shop, calls: Calls) -> None:
+    await calls.call(READ)
+    leave = hold_answers(shop)
     waiting = [asyncio.create_task(calls.call(READ)) for _ in range(8)]
 
     async def all_asked() -> bool:
@@ -423,13 +429,7 @@ async def test_a_token_of_former_secrets_that_comes_late_is_used_by_nobody_else(
 
 async def test_calls_that_end_are_answered_and_no_other_is_sent(shop: Shop, calls: Calls) -> None:
     await calls.call(READ)
-    leave, answer = asyncio.Event(), shop.site.answer
-
-    async def held(request: web.BaseRequest) -> web.StreamResponse:
-        await leave.wait()
-        return await answer(request)
-
-    shop.site.answer = held
+    leave = hold_answers(shop)
     waiting = [asyncio.create_task(calls.call(READ)) for _ in range(11)]
 
     async def places_taken() -> bool:

@@ -13,7 +13,7 @@ from gateway.suppliers import SupplierCache, UnknownSupplierError
 from schemas.catalog import Facet
 
 
-class Asking:
+class RereadRequests:
     """Has re-reads done. The supplier's owner does what is asked for here, on whichever process it is."""
 
     def __init__(self, suppliers: SupplierCache, registry: Registry) -> None:
