@@ -52,6 +52,7 @@ from gateway.feeds.unread import MissingChunks
 from gateway.feeds.waits import Waits
 from gateway.feeds.withdraw import Withdrawer
 from gateway.feeds.worker import LaneWorker
+from gateway.http.addresses import Wanted, require_free
 from gateway.http.answers import answer_problems
 from gateway.http.clients import TrustedProxies
 from gateway.http.ops import OpsRoutes
@@ -152,6 +153,10 @@ class Services:
     topics: KnownTopics
 
 
+PORT_SETTINGS = {"vendors": "--port or MALLGATE_PORT", "admin": "MALLGATE_ADMIN_PORT", "ops": "MALLGATE_OPS_PORT"}
+"""What chooses the port of each address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Addresses:
     """Where a process listens: for vendors, operators, and what watches over it; None for a role that it has not."""
@@ -168,6 +173,13 @@ class Addresses:
             admin=settings.admin_address if "console" in settings.roles else None,
             ops=settings.ops_address,
         )
+
+
+def require_free_addresses(settings: Settings) -> None:
+    """Raise ConfigError with every address that another program has: said before anything is started."""
+    addresses = Addresses.of(settings)
+    wanted = {"vendors": addresses.vendors, "admin": addresses.admin, "ops": addresses.ops}
+    require_free(Wanted(at.host, at.port, PORT_SETTINGS[name]) for name, at in wanted.items() if at is not None)
 
 
 async def run(
@@ -205,12 +217,12 @@ async def serving(
             site = serve(app, *address, setting=setting, reuse_port=reuse_port, connections=limits, drain_timeout=drain)
             return address._replace(port=await stack.enter_async_context(site))
 
-        ops = await opened(stages.ops, settings.ops_address, "MALLGATE_OPS_PORT", OPS_DRAIN_SECONDS)
+        ops = await opened(stages.ops, settings.ops_address, PORT_SETTINGS["ops"], OPS_DRAIN_SECONDS)
         admin = vendors = None
         if stages.admin is not None:
-            admin = await opened(stages.admin, settings.admin_address, "MALLGATE_ADMIN_PORT", ADMIN_DRAIN_SECONDS)
+            admin = await opened(stages.admin, settings.admin_address, PORT_SETTINGS["admin"], ADMIN_DRAIN_SECONDS)
         if stages.vendors is not None:
-            vendors = await opened(stages.vendors, settings.address, "--port or MALLGATE_PORT", drain_timeout)
+            vendors = await opened(stages.vendors, settings.address, PORT_SETTINGS["vendors"], drain_timeout)
         yield Addresses(vendors, admin, ops)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -28,6 +27,7 @@ from gateway.demo.pulled import JD, SLOW, pull, told
 from gateway.demo.show import Urls, show, show_next
 from gateway.demo.simulators import Simulated, simulated, simulators_root
 from gateway.demo.story import Account, Act, count_topics, push
+from gateway.http.addresses import why_taken
 from gateway.kafka import open_bus
 from gateway.outbound import AdminClient
 from gateway.store import open_pool
@@ -83,17 +83,7 @@ def _directory(given: Path | None) -> Iterator[Path]:
 
 def _port() -> int:
     """8080 where it is free and the two after it are, else 0: any."""
-    return 8080 if all(map(_is_free, range(8080, 8083))) else 0
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
+    return 8080 if not any(why_taken("127.0.0.1", port) for port in range(8080, 8083)) else 0
 
 
 class Size(NamedTuple):
@@ -112,6 +102,7 @@ class Sites(NamedTuple):
 
 async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) -> int:
     """Exit status: being stopped is the end of a demo that has shown everything, and an interruption of any other."""
+    app.require_free_addresses(settings)
     stop = stop_on_signals()
     console = Terminal(stderr=as_json, highlight=False)
     started = time.monotonic()

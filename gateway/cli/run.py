@@ -107,6 +107,8 @@ async def _run(settings: Settings, *, embedded: bool, parent: Parent | None) -> 
     stop = stop_on_signals()
     if parent is not None:
         parent.stop_with_it(stop)
+    else:  # workers share the addresses that their parent has looked at
+        app.require_free_addresses(settings)
     async with AsyncExitStack() as stack:
         ready = await stack.enter_async_context(embedded_settings(settings)) if embedded else settings
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,13 +14,13 @@ import structlog
 from aiohttp import web
 
 from gateway.events import set_within
+from gateway.http.addresses import AddressError, Wanted
 from gateway.http.answers import Handler, answer_problems, measure, respond, stamp
 from gateway.http.clients import TrustedProxies, note_client, site_of
 from gateway.http.connection import Connection, Deadlines
 from gateway.http.limits import refusal_of
 from gateway.http.problems import ProblemError
 from gateway.http.protocol import Protocol
-from gateway.sdk.errors import ConfigError
 from gateway.telemetry import metrics
 
 RETRY_AFTER = 1.0
@@ -45,14 +44,6 @@ LOOKS_PER_DEADLINE = 8
 """How often within the deadline of a write it is seen whether the client takes anything."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-
-class AddressError(ConfigError):
-    """The address cannot be listened on; stop the program that holds it or choose another port."""
-
-    def __init__(self, host: str, port: int, error: OSError, setting: str) -> None:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        super().__init__([f"{host}:{port} cannot be listened on ({reason}); choose another with {setting}"])
 
 
 class OpenConnections:
@@ -196,7 +187,7 @@ async def serve(
             try:
                 await site.start()
             except OSError as error:
-                raise AddressError(host, port, error, setting) from error
+                raise AddressError((Wanted(host, port, setting), error)) from error
             log.info("server.listening", host=host, port=site.port)
             watching = asyncio.create_task(server.open_connections.watch(), name="server.watch")
             try:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.http.server import AddressError
+from gateway.http.addresses import AddressError
 from gateway.telemetry import metrics
 from tests.eventually import eventually
 from tests.integration.intake.conftest import LONG_PIECES, PIECE, Gate, Serving, head
