@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime
 
 from gateway.calls.breaker import Permit, Verdict
@@ -74,9 +75,7 @@ class Attempts:
         self._base_url = base_url
         self._owned = owned
         self._ending = False
-        self._under_way = 0
-        self._none_under_way = asyncio.Event()
-        self._none_under_way.set()
+        self._under_way: set[asyncio.Task[Reply]] = set()
 
     def operation(self, name: str) -> Operation:
         """What an operation is. Raises ValueError for one that the manifest does not name."""
@@ -96,12 +95,14 @@ class Attempts:
         Whoever waits for a turn goes on waiting; it may be cancelled then.
         """
         self._ending = True
-        await self._none_under_way.wait()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
 
     # The order of it: what cannot be sent is refused first, and an open breaker costs no wait. A turn is a place among
     # the calls under way and a token of the rate, had together, urgent calls first. However long that took, lease and
     # breaker have the last word. The status, then the adapter say what a reply is; breaker, rate and metrics are told.
-    # Credentials and retries are the caller's, see `calls`: one that is repeated comes here as often.
+    # What was sent is let end even where whoever asked is cancelled: it keeps its place until then, and its answer is
+    # lost. Credentials and retries are the caller's, see `calls`: one that is repeated comes here as often.
     async def ask(
         self, request: Request, priority: Priority, credential: Credential | None = None, *, suspect: bool = False
     ) -> Reply:
@@ -115,27 +116,36 @@ class Attempts:
         while True:
             self._refuse_when_ending(name)
             await self.breakers.ready(name)
-            async with self.limiter.turn(priority, name):
+            async with AsyncExitStack() as turn:
+                await turn.enter_async_context(self.limiter.turn(priority, name))
                 await self._owned()
                 self._refuse_when_ending(name)
                 permit = self.breakers.admit(name)
                 if permit is not None:
-                    try:
-                        return await self._settled(prepared, permit, suspect=suspect)
-                    except UnavailableError as error:
-                        if self.operation(name).reads or not may_have_happened(error):
-                            raise
-                        raise _unknown(error) from error
+                    attempt = asyncio.create_task(self._attempt(prepared, permit, turn.pop_all(), suspect=suspect))
+                    self._under_way.add(attempt)
+                    attempt.add_done_callback(self._under_way.discard)
+                    return await asyncio.shield(attempt)
                 self.limiter.rate.give_back()  # another call probes: it is waited for without a place
 
     def _refuse_when_ending(self, operation: str) -> None:
         if self._ending:
             raise CallsEndedError(operation=operation)
 
+    async def _attempt(
+        self, prepared: Prepared, permit: Permit, turn: AbstractAsyncContextManager[object], *, suspect: bool
+    ) -> Reply:
+        """turn: held until the attempt is over. Raises as `ask`."""
+        async with turn:
+            try:
+                return await self._settled(prepared, permit, suspect=suspect)
+            except UnavailableError as error:
+                if self.operation(prepared.operation).reads or not may_have_happened(error):
+                    raise
+                raise _unknown(error) from error
+
     async def _settled(self, prepared: Prepared, permit: Permit, *, suspect: bool) -> Reply:
         verdict, reason = Verdict.ANSWERED, ""
-        self._under_way += 1
-        self._none_under_way.clear()
         try:
             return await self._counted(prepared)
         except BaseException as error:
@@ -145,9 +155,6 @@ class Attempts:
             raise
         finally:
             self.breakers.settle(prepared.operation, permit, verdict, reason)
-            self._under_way -= 1
-            if not self._under_way:
-                self._none_under_way.set()
 
     async def _counted(self, prepared: Prepared) -> Reply:
         sent_at, outcome = time.monotonic(), "answered"

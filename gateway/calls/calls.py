@@ -238,6 +238,7 @@ async def open_calls(
         finally:
             if tokens is not None:
                 await tokens.close()
+            await attempts.end()
             state.hide()
 
 

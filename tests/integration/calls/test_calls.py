@@ -352,6 +352,41 @@ def hold_answers(shop: Shop) -> asyncio.Event:
     return leave
 
 
+async def test_what_was_sent_is_let_end_though_whoever_asked_is_cancelled(shop: Shop, store: TokenStore) -> None:
+    taken: list[bool] = []
+    async with opened(shop, store) as calls:
+        await calls.token()
+        leave, answer = hold_answers(shop), shop.site.answer
+
+        async def noting(request: web.BaseRequest) -> web.StreamResponse:
+            response = await answer(request)
+            taken.append(request.transport is not None and not request.transport.is_closing())
+            return response
+
+        shop.site.answer = noting
+        waiting = [asyncio.create_task(calls.call(READ)) for _ in range(10)]
+
+        async def eight_asked() -> bool:
+            return len(shop.site.requests) == 1 + 8
+
+        await eventually(eight_asked)
+        for each in waiting:
+            each.cancel()
+        assert {type(each) for each in await asyncio.gather(*waiting, return_exceptions=True)} == {
+            asyncio.CancelledError
+        }
+        again = asyncio.create_task(calls.call(READ))
+        ending = asyncio.create_task(calls.end())
+        await asyncio.sleep(0)
+        assert not ending.done()
+        leave.set()
+        await ending
+        with pytest.raises(CallsEndedError):
+            await again
+    assert taken == [True] * 8
+    assert shop.calls["read"] == 8
+
+
 async def test_calls_under_way_outlive_other_limits_and_secrets(shop: Shop, calls: Calls) -> None:
     await calls.call(READ)
     leave = hold_answers(shop)
