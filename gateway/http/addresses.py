@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from gateway.sdk.errors import ConfigError
@@ -40,13 +41,26 @@ def require_free(addresses: Iterable[Wanted]) -> None:
 def why_taken(host: str, port: int) -> OSError | None:
     """What a server that would listen there now would be told; None when nothing stands in its way."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, protocol, _, address in found:
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                probe.bind(address)
+        for each in bound(host, port):
+            each.close()
     except OSError as error:
         return error
     return None
+
+
+def bound(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
+    """A socket for each address that the host has. reuse_port: other processes may have theirs. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    with ExitStack() as stack:
+        sockets = []
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            each = stack.enter_context(socket.socket(family, kind, protocol))
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if reuse_port:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            each.bind(address)
+            sockets.append(each)
+        stack.pop_all()
+    return sockets

@@ -6,7 +6,7 @@ end, and only for as long as who wrote the next entry is trusted.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
@@ -64,13 +64,11 @@ def site_of(client: str) -> str:
     return client if found is None else str(found)
 
 
-async def note_client(
-    request: web.Request, *, proxies: TrustedProxies, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+def note_client(request: web.Request, proxies: TrustedProxies) -> str:
     """Find out whose request it is before it is handled."""
     forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, [])
-    request[CLIENT] = proxies.client_of(request.remote or "", forwarded)
-    return await handler(request)
+    client = request[CLIENT] = proxies.client_of(request.remote or "", forwarded)
+    return client
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

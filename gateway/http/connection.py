@@ -11,16 +11,19 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import StreamReader, web
 
 from gateway.http.answers import rendered
+from gateway.http.clients import site_of
 from gateway.http.outflow import Outflow, limit_unsent, untaken_bytes
 from gateway.http.pace import PaceRule
 from gateway.http.parsed import heads_parsed
 from gateway.http.problems import ProblemError
+from gateway.http.turns import Piece
 from gateway.http.upload import Upload
 from gateway.telemetry import metrics
 
@@ -68,10 +71,12 @@ class Connection:
         "_upload",
         "address",
         "refusal",
+        "site",
     )
 
     def __init__(self, protocol: web.RequestHandler, open_connections: OpenConnections, deadlines: Deadlines) -> None:
         self.address = ""
+        self.site = ""
         self.refusal: ProblemError | None = None  # there is no room: what the first request is told
         self._protocol = protocol
         self._open_connections = open_connections
@@ -114,12 +119,13 @@ class Connection:
         if stalled >= self._deadlines.write:
             log.warning("connection.stalled", peer=self.address, seconds=round(stalled, 1))
             metrics.http_connections_cut_total.labels("stalled").inc()
-            self._socket.abort()
+            self._in_turn(self._socket.abort)
 
     def made(self, transport: asyncio.Transport) -> None:
         """Start the clock for the first request, if there is room for the connection."""
         peer = transport.get_extra_info("peername")
         self.address = peer[0] if isinstance(peer, tuple) else ""
+        self.site = site_of(self.address)
         self._socket = transport
         limit_unsent(transport)
         self.refusal = self._open_connections.admit(self)
@@ -199,11 +205,20 @@ class Connection:
             self._header_timer = None
 
     def _headers_overdue(self) -> None:
-        """Answer half a request; to a client that sent nothing there is nothing to say."""
         self._header_timer = None
+        self._in_turn(self._end_late_headers)
+
+    def _end_late_headers(self) -> None:
+        """Answer half a request; to a client that sent nothing there is nothing to say."""
+        if self._answering or self._waits():  # they came after all
+            return
         if self._partial and self._socket is not None:
             self._socket.write(rendered(ProblemError("request_timeout", "The headers did not arrive in time.")))
         self.force_close()
+
+    def _in_turn(self, piece: Piece) -> None:
+        """Do it between the work for other clients: many connections of one client may have it to do at once."""
+        self._open_connections.turns.call(self.site, piece)
 
     def _watch(self, body: StreamReader) -> None:
         """Watch the body of the request that begins, if it is still to come."""
@@ -242,4 +257,5 @@ class Connection:
         """Make whoever reads the body fail with `error`, and close once that is answered."""
         self._upload = None
         self._protocol.close()
-        upload.fail(error)
+        upload.stop()
+        self._in_turn(partial(upload.fail, error))

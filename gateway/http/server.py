@@ -14,13 +14,15 @@ import structlog
 from aiohttp import web
 
 from gateway.events import set_within
-from gateway.http.addresses import AddressError, Wanted
+from gateway.http.addresses import AddressError, Wanted, bound
 from gateway.http.answers import Handler, answer_problems, measure, respond, stamp
 from gateway.http.clients import TrustedProxies, note_client, site_of
 from gateway.http.connection import Connection, Deadlines
 from gateway.http.limits import refusal_of
+from gateway.http.listener import Listener
 from gateway.http.problems import ProblemError
 from gateway.http.protocol import Protocol
+from gateway.http.turns import Turns
 from gateway.telemetry import metrics
 
 RETRY_AFTER = 1.0
@@ -50,6 +52,7 @@ class OpenConnections:
     """Knows how many connections each client has: behind a proxy of ours that is for requests to tell."""
 
     def __init__(self, deadlines: Deadlines, limits: ConnectionLimits) -> None:
+        self.turns = Turns()
         self._deadlines = deadlines
         self._limits = limits
         # By age: dicts, because the oldest has to make room.
@@ -66,7 +69,7 @@ class OpenConnections:
         self._open[connection] = None
         refusal = self._refusal(connection)
         if refusal is None:
-            self._by_client[site_of(connection.address)][connection] = None
+            self._by_client[connection.site][connection] = None
             return None
         metrics.http_connections_cut_total.labels("refused").inc()
         log.warning("connection.refused", peer=connection.address, code=refusal.code, open=len(self._open))
@@ -79,7 +82,7 @@ class OpenConnections:
 
     def _refusal(self, connection: Connection) -> ProblemError | None:
         limits, proxied = self._limits, connection.address in self._limits.proxies
-        siblings = self._by_client.get(site_of(connection.address), {})
+        siblings = self._by_client.get(connection.site, {})
         if not proxied and len(siblings) >= limits.per_client:
             idle = next((each for each in siblings if each.idle), None)
             if idle is None:
@@ -95,11 +98,10 @@ class OpenConnections:
         """The connection is gone."""
         self._open.pop(connection, None)
         self._refused.pop(connection, None)
-        site = site_of(connection.address)
-        siblings = self._by_client.get(site, {})
+        siblings = self._by_client.get(connection.site, {})
         siblings.pop(connection, None)
         if not siblings:
-            self._by_client.pop(site, None)
+            self._by_client.pop(connection.site, None)
         if not self._open:
             self._emptied.set()
 
@@ -127,23 +129,30 @@ class Server(web.Server):
     def __init__(self, application: web.Server, deadlines: Deadlines, limits: ConnectionLimits) -> None:
         # The whole application is inside: what its router or its middlewares raise is answered alike.
         answering = partial(measure, handler=partial(answer_problems, handler=application.request_handler))
-        handler = partial(note_client, proxies=limits.proxies, handler=answering)
-        super().__init__(partial(attend, handler=handler), request_factory=application.request_factory)
         self.deadlines = deadlines
         self.open_connections = OpenConnections(deadlines, limits)
+        super().__init__(
+            partial(attend, handler=answering, proxies=limits.proxies, turns=self.open_connections.turns),
+            request_factory=application.request_factory,
+        )
 
     def __call__(self) -> Protocol:
         """The protocol for one transport."""
         return Protocol(self, self.open_connections, self.deadlines)
 
 
-async def attend(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def attend(
+    request: web.Request, *, handler: Handler, proxies: TrustedProxies, turns: Turns
+) -> web.StreamResponse:
     """Answer one request, or refuse it before the application sees it, and send the answer.
+
+    Of the requests of one client one is begun in each turn of the loop: a crowd of them keeps no other waiting.
 
     aiohttp would send it after us and tell nobody when it is done: until then the connection must not look idle.
     """
     connection = cast("Protocol", request.protocol).connection
     with connection.answering(request.content):
+        await turns.wait(site_of(note_client(request, proxies)))
         refusal = refusal_of(request) or connection.refusal
         if refusal is None:
             response = await handler(request)
@@ -183,18 +192,19 @@ async def serve(
         runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, host, port, reuse_port=reuse_port, backlog=1024)
             try:
-                await site.start()
+                sockets = await asyncio.to_thread(bound, host, port, reuse_port=reuse_port)
             except OSError as error:
                 raise AddressError((Wanted(host, port, setting), error)) from error
-            log.info("server.listening", host=host, port=site.port)
+            listener = Listener(sockets, server)
+            listener.start()
+            log.info("server.listening", host=host, port=listener.port)
             watching = asyncio.create_task(server.open_connections.watch(), name="server.watch")
             try:
-                yield site.port
+                yield listener.port
             finally:
                 watching.cancel()
-                await site.stop()
+                await listener.stop()
                 await server.open_connections.drain(drain_timeout)
         finally:
             await runner.cleanup()

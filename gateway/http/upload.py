@@ -54,7 +54,6 @@ class Upload:
 
     def fail(self, error: Exception) -> None:
         """Make whoever reads the body fail with `error`, now or later."""
-        self.stop()
         self._stream.set_exception(error)
         self._stream.feed_eof()
 
