@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +12,9 @@ from uuid import UUID
 
 from gateway.deadletters.fingerprint import Kind, kind_of
 from gateway.sdk.errors import Issue
+from gateway.sdk.storable import storable
 from gateway.store import Row
 from schemas.envelope import DEAD_LETTER_TYPE, Headers, message_id
-
-# PostgreSQL stores no NUL, and UTF-8 no half of a surrogate pair; what a vendor sent stays as it was in the original.
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 SAID_BY_US = frozenset({"processing_failed", "contract_error", "poison_pill"})
 """Codes whose `actual` is no value of the record; with the others, every value would make a group."""
@@ -147,13 +144,6 @@ def kind_of_issue(stage: str, issue: Issue, message: str = "") -> Kind:
     """The kind of a failure. Words: its own, else what was expected, else what we found where that is ours to say."""
     words = message or issue.expected or (issue.actual if issue.code in SAID_BY_US else "")
     return kind_of(stage=stage, code=issue.code, path=storable(issue.path), message=storable(words))
-
-
-def storable(text: str) -> str:
-    """`text` with U+FFFD for what no column can hold."""
-    if text.isascii() and "\0" not in text:  # nearly always, and told in a fraction of the time
-        return text
-    return UNSTORABLE.sub("\ufffd", text)
 
 
 def issues_json(issues: tuple[Issue, ...]) -> list[dict[str, str]]:
