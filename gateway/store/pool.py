@@ -89,6 +89,10 @@ class StoreUnavailableError(ServiceUnavailableError):
     """PostgreSQL is away or too busy; nothing was committed, save by a commit whose answer was lost."""
 
 
+class RowLockedError(StoreUnavailableError):
+    """Somebody else held a row for longer than is waited for it; nothing was committed, and all else goes on."""
+
+
 class Row(Protocol):
     """One row of a result: `row["column"]`, `row[0]`, `dict(row)`."""
 
@@ -137,7 +141,8 @@ def translate() -> Iterator[None]:
         yield
     except _AWAY as error:
         metrics.store_errors_total.labels(kind=type(error).__name__).inc()
-        raise StoreUnavailableError(f"PostgreSQL: {error or type(error).__name__}") from error
+        kind = RowLockedError if isinstance(error, asyncpg.LockNotAvailableError) else StoreUnavailableError
+        raise kind(f"PostgreSQL: {error or type(error).__name__}") from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         if not any(phrase in str(error) for phrase in _BROKEN):
             raise

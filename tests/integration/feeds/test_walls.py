@@ -230,6 +230,34 @@ async def test_a_chunk_that_cannot_be_taken_stops_its_partition_alone(workshop: 
         await eventually(lambda: published("A", *names))
 
 
+@pytest.mark.parametrize(
+    "held", ["SELECT FROM feed_state WHERE sku = 'A' FOR UPDATE", "SELECT FROM feeds WHERE feed_no = 2 FOR UPDATE"]
+)
+async def test_a_row_that_somebody_holds_keeps_no_other_feed_of_its_partition(workshop: Workshop, held: str) -> None:
+    assert await workshop.fed(price("A", "10.00")) == 1
+    worker, deferred = LaneWorker(Lane.EXPRESS, workshop.bus, workshop.pool, workshop.processor), workshop.deferred
+    feeds = [(await workshop.push(price("A", "11.00"))).feed_no]
+    names = [f"B-{number}" for number in range(20)]  # chunks without a key go to each partition in turn
+    feeds += [(await workshop.push(price(name, "10.00"))).feed_no for name in names]
+
+    async def published() -> bool:
+        return set(names) <= set(await workshop.on_sale())
+
+    async def taken_late() -> bool:
+        await workshop.finisher.sweep()
+        return {await state(workshop, feed_no) for feed_no in feeds} == {"done"}
+
+    async with alive(worker.run):
+        async with transaction(workshop.pool) as holding:
+            await holding.execute(held)
+            async with alive(deferred.run):
+                await eventually(published, within=25.0)  # the server ends a transaction that is idle for longer
+            assert (await workshop.on_sale())["A"] == "10.00"
+        async with alive(deferred.run):
+            await eventually(taken_late)
+    assert (await workshop.on_sale())["A"] == "11.00"
+
+
 async def test_what_was_set_aside_is_shown_with_its_feed(workshop: Workshop) -> None:
     feed_no = (await workshop.push(price("A", "10.00"))).feed_no
     await taken(workshop)
