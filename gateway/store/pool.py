@@ -310,12 +310,23 @@ def _options(name: str, session: Mapping[str, str] | None) -> dict[str, Any]:
 async def _speak_json(connection: Any) -> None:
     """json and jsonb as Python values. The binary form of json is its text; jsonb has a version byte, 1, before it."""
     await connection.set_type_codec(
-        "json", schema="pg_catalog", format="binary", encoder=orjson.dumps, decoder=orjson.loads
+        "json", schema="pg_catalog", format="binary", encoder=orjson.dumps, decoder=_value_of
     )
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
         format="binary",
         encoder=lambda value: b"\x01" + orjson.dumps(value),
-        decoder=lambda data: orjson.loads(data[1:]),
+        decoder=lambda data: _value_of(data[1:]),
     )
+
+
+def _value_of(data: bytes) -> Any:
+    """The value of a JSON text; the text itself where it is beyond what we read, as 1e400: never written by us.
+
+    What a decoder raises would end the statement, and so keep every other row of it from being read.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return data.decode()
