@@ -20,6 +20,13 @@ SAID_BY_US = frozenset({"processing_failed", "contract_error", "poison_pill"})
 """Codes whose `actual` is no value of the record; with the others, every value would make a group."""
 
 
+MEMBERS = ("code", "path", "actual", "expected")
+"""Of an issue, as they are stored."""
+
+SHOWN = 200
+"""Characters of what should be an issue and is none."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
     """What a stage cannot finish.
@@ -177,9 +184,19 @@ def letter_of(row: Row) -> DeadLetterRow:
 
 
 def _issues(row: Row) -> dict[str, tuple[Issue, ...]]:
-    return {name: tuple(map(issue_of, row[name] or ())) for name in ("issues", "replay_issues")}
+    return {name: _issues_of(row[name]) for name in ("issues", "replay_issues")}
 
 
-def issue_of(stored: Mapping[str, str]) -> Issue:
-    """An issue as `issues_json` stored it; members that another release added are nothing to this one."""
-    return Issue(**{name: stored[name] for name in ("code", "path", "actual", "expected") if name in stored})
+def _issues_of(stored: object) -> tuple[Issue, ...]:
+    """The issues of a column; null: none."""
+    return tuple(map(issue_of, stored if isinstance(stored, list) else [] if stored is None else [stored]))
+
+
+def issue_of(stored: object) -> Issue:
+    """An issue as `issues_json` stored it; members that another release added are nothing to this one.
+
+    Total: what is no issue is shown as it stands, for the page that shows the letter shows others as well.
+    """
+    members = stored if isinstance(stored, Mapping) else {}
+    known = {name: str(members[name]) for name in MEMBERS if members.get(name) is not None}
+    return Issue(**known) if "code" in known else Issue("unreadable", actual=str(stored)[:SHOWN])
