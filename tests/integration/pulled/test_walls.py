@@ -1,4 +1,4 @@
-"""What the lease of one supplier suffers keeps no other from being pulled."""
+"""What one lease or one facet suffers keeps no other supplier or facet from being pulled."""
 
 from __future__ import annotations
 
@@ -31,6 +31,23 @@ async def test_a_lease_that_cannot_be_taken_keeps_no_other_supplier_from_being_p
         await operator.declare(jd=row_of(simulator))
         await operator.until_swept("jd")
         assert (await operator.status("poisoned"))["owner"] is None
+
+
+async def test_a_run_of_a_facet_of_another_release_keeps_no_other_facet_from_being_pulled(ground: Ground) -> None:
+    async with ground.simulator(skus=8) as simulator, ground.swept(simulator) as operator:
+        before = (await operator.status("jd"))["facets"]["price"]["fresh_at"]
+        async with connect(ground.database, name="tests") as connection:
+            await connection.execute("ALTER TABLE pulls DROP CONSTRAINT pulls_facet_check")
+            await connection.execute(
+                "INSERT INTO pulls (supplier, facet, due_at, feed_no, started_at)"
+                " VALUES ('jd', 'a_video', now(), 1, now())"
+            )
+        await operator.ask("POST", "suppliers/jd/pull", {"facets": ["price"]})
+
+        async def again() -> bool:
+            return bool((await operator.status("jd"))["facets"]["price"]["fresh_at"] > before)
+
+        await eventually(again)
 
 
 async def set_aside(url: str) -> bool:
