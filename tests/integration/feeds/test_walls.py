@@ -13,9 +13,11 @@ from structlog.testing import capture_logs
 
 from gateway.feeds import finish
 from gateway.feeds.chunk import Lane
+from gateway.feeds.contents import Contents
 from gateway.feeds.finish import Finisher
 from gateway.feeds.passes import GRACE
 from gateway.feeds.process import Step
+from gateway.feeds.rebuilds import RebuildRunner, Rebuilds
 from gateway.feeds.unread import MissingChunks
 from gateway.feeds.withdraw import Withdrawer
 from gateway.feeds.worker import LaneWorker
@@ -23,9 +25,10 @@ from gateway.kafka import REPORTS
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.sdk.problems import PROBLEMS
 from gateway.store import transaction
+from schemas.catalog import Facet
 from schemas.envelope import key_of
 from tests.eventually import eventually
-from tests.integration.feeds.workshop import Workshop, price
+from tests.integration.feeds.workshop import SEAL, Workshop, price
 
 BAD = b'{"sku":"B","price":"1e3"}'
 
@@ -156,6 +159,43 @@ async def test_a_hold_that_cannot_be_ended_keeps_no_other_open(workshop: Worksho
     await poison(workshop, "feeds", f"NEW.feed_no = {first}")
     await workshop.finisher.sweep()
     assert [await state(workshop, feed_no) for feed_no in (first, second)] == ["held", "done"]
+
+
+async def test_a_hold_whose_time_cannot_be_read_keeps_no_other_open(workshop: Workshop) -> None:
+    first, second = [await workshop.fed(price(sku, "10.00")) for sku in ("A", "B")]
+    hold = {"absent": 1, "active": 2, "limit": 0.2, "sample": []}
+    await workshop.execute("UPDATE feeds SET state = 'held', mode = 'full', hold = $1, counts = NULL", hold)
+    await workshop.execute("UPDATE feeds SET hold = hold || $1 WHERE feed_no = $2", {"at": 1764400000.5}, first)
+    await workshop.execute("UPDATE feeds SET cancel_requested_at = now() WHERE feed_no = $1", second)
+    await workshop.finisher.sweep()
+    assert await state(workshop, second) == "cancelled"
+
+
+async def test_a_rebuild_of_a_facet_of_another_release_keeps_no_other_from_its_end(workshop: Workshop) -> None:
+    await workshop.execute("ALTER TABLE rebuilds DROP CONSTRAINT rebuilds_facet_check")
+    rebuilds = Rebuilds(workshop.pool)
+    newer, _ = await rebuilds.start(Facet.STOCK, "acme", rate=100.0, actor="ann")
+    await workshop.execute("UPDATE rebuilds SET facet = 'video'")
+    known, _ = await rebuilds.start(Facet.PRICE, "acme", rate=100.0, actor="ann")
+    contents = Contents(workshop.bus, workshop.pool, workshop.profiles, SEAL)
+    runner = RebuildRunner(workshop.pool, workshop.producer, contents, nobody, topic_is_there, owner="here")
+
+    async def done() -> bool:
+        found = {each.id: (each.facet, each.state) for each in await rebuilds.newest()}
+        return found == {newer.id: ("video", "running"), known.id: ("price", "done")}
+
+    async with alive(runner.run):
+        await eventually(done)
+        assert [aside.unit for aside in runner.supervisor.set_aside()] == [f"job {newer.id}"]
+
+
+async def nobody(*_: object) -> bool:
+    """Whom a rebuild may ask for what is nowhere."""
+    return False
+
+
+async def topic_is_there(_: str) -> None:
+    """Nothing has to be made."""
 
 
 async def test_a_feed_whose_missing_chunk_cannot_be_counted_keeps_no_other_waiting(workshop: Workshop) -> None:
