@@ -163,8 +163,8 @@ class DeferredChunks:
             if error.topic != queue.catalog_topic:
                 raise
             return False  # which was said when it was found out
-        for error in held.values():
-            raise error
+        for locked in held.values():
+            raise locked
         return len(rows) == BATCH
 
     async def _take_between(

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.deadletters.export import exported
-from gateway.deadletters.letters import DeadLetter, DeadLetterRow, issue_of, storable
+from gateway.deadletters.letters import DeadLetter, DeadLetterRow, issue_of
 from gateway.sdk.errors import Issue
+from gateway.sdk.storable import storable
 from schemas.deadletters import DLQ_HEADERS
 from schemas.envelope import decode
 
