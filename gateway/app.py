@@ -364,7 +364,7 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
         drain_seconds=services.settings.drain_timeout * DRAINING / 2,
     )
     sessions = Sessions(means, term=services.settings.lease_seconds)
-    return Job("sessions", sessions.run, sessions.stop)
+    return Job("sessions", sessions.run, sessions.stop, supervisors=[sessions.supervisor])
 
 
 def _rebuild_job(services: Services, contents: Contents) -> Job:

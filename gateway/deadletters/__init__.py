@@ -17,7 +17,7 @@ from gateway.deadletters.errors import (
     SelectionTooWideError,
     UnknownLetterError,
 )
-from gateway.deadletters.letters import DeadLetter, DeadLetterRow, LetterSummary, issues_json, storable
+from gateway.deadletters.letters import DeadLetter, DeadLetterRow, LetterSummary, issues_json
 from gateway.deadletters.patch import Patch, diff, refuse_patch
 from gateway.deadletters.record import record
 from gateway.deadletters.replay import Handler, Predictor, ReplayResult
@@ -59,5 +59,4 @@ __all__ = [
     "record",
     "refuse_patch",
     "settle",
-    "storable",
 ]

@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.deadletters.letters import DeadLetter, storable
+from gateway.deadletters.letters import DeadLetter
 from gateway.kafka import DEADLETTERS
 from gateway.outbox import OutboxMessage
+from gateway.sdk.storable import storable
 from schemas import deadletters as names
 from schemas.base import SupplierId
 from schemas.envelope import CE_ID, CE_SUBJECT, DEAD_LETTER_TYPE, Envelope, Headers, encode, source_of

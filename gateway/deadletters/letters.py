@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +12,19 @@ from uuid import UUID
 
 from gateway.deadletters.fingerprint import Kind, kind_of
 from gateway.sdk.errors import Issue
+from gateway.sdk.storable import storable
 from gateway.store import Row
 from schemas.envelope import DEAD_LETTER_TYPE, Headers, message_id
 
-# PostgreSQL stores no NUL, and UTF-8 no half of a surrogate pair; what a vendor sent stays as it was in the original.
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-
 SAID_BY_US = frozenset({"processing_failed", "contract_error", "poison_pill"})
 """Codes whose `actual` is no value of the record; with the others, every value would make a group."""
+
+
+MEMBERS = ("code", "path", "actual", "expected")
+"""Of an issue, as they are stored."""
+
+SHOWN = 200
+"""Characters of what should be an issue and is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,13 +153,6 @@ def kind_of_issue(stage: str, issue: Issue, message: str = "") -> Kind:
     return kind_of(stage=stage, code=issue.code, path=storable(issue.path), message=storable(words))
 
 
-def storable(text: str) -> str:
-    """`text` with U+FFFD for what no column can hold."""
-    if text.isascii() and "\0" not in text:  # nearly always, and told in a fraction of the time
-        return text
-    return UNSTORABLE.sub("\ufffd", text)
-
-
 def issues_json(issues: tuple[Issue, ...]) -> list[dict[str, str]]:
     """Issues as the column holds them."""
     return [
@@ -187,9 +184,19 @@ def letter_of(row: Row) -> DeadLetterRow:
 
 
 def _issues(row: Row) -> dict[str, tuple[Issue, ...]]:
-    return {name: tuple(map(issue_of, row[name] or ())) for name in ("issues", "replay_issues")}
+    return {name: _issues_of(row[name]) for name in ("issues", "replay_issues")}
 
 
-def issue_of(stored: Mapping[str, str]) -> Issue:
-    """An issue as `issues_json` stored it; members that another release added are nothing to this one."""
-    return Issue(**{name: stored[name] for name in ("code", "path", "actual", "expected") if name in stored})
+def _issues_of(stored: object) -> tuple[Issue, ...]:
+    """The issues of a column; null: none."""
+    return tuple(map(issue_of, stored if isinstance(stored, list) else [] if stored is None else [stored]))
+
+
+def issue_of(stored: object) -> Issue:
+    """An issue as `issues_json` stored it; members that another release added are nothing to this one.
+
+    Total: what is no issue is shown as it stands, for the page that shows the letter shows others as well.
+    """
+    members = stored if isinstance(stored, Mapping) else {}
+    known = {name: str(members[name]) for name in MEMBERS if members.get(name) is not None}
+    return Issue(**known) if "code" in known else Issue("unreadable", actual=str(stored)[:SHOWN])

@@ -9,9 +9,10 @@ import orjson
 
 from gateway.deadletters.export import exported
 from gateway.deadletters.fingerprint import Kind
-from gateway.deadletters.letters import DeadLetter, headers_json, issues_json, storable
+from gateway.deadletters.letters import DeadLetter, headers_json, issues_json
 from gateway.deadletters.queries import ADD_GROUPS, ADD_LETTERS, JOIN_GROUPS, REOPEN_GROUPS
 from gateway.outbox import enqueue
+from gateway.sdk.storable import storable
 from gateway.store import Connection
 from gateway.telemetry import metrics
 from gateway.turnstile import Stretch

@@ -15,7 +15,6 @@ from uuid import UUID
 import structlog
 
 from gateway.deadletters import job_queries, queries
-from gateway.deadletters.letters import storable
 from gateway.deadletters.replay import (
     FAILED,
     Handler,
@@ -27,6 +26,7 @@ from gateway.deadletters.replay import (
 )
 from gateway.deadletters.service import settle
 from gateway.sdk.errors import ServiceUnavailableError
+from gateway.sdk.storable import storable
 from gateway.store import Connection, Lease, LeaseLostError, Pool, Row, acquired, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.supervise import Supervisor

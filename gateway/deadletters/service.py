@@ -10,7 +10,7 @@ from uuid import UUID
 
 from gateway.deadletters import queries
 from gateway.deadletters.errors import ReasonRequiredError, UnknownLetterError
-from gateway.deadletters.letters import DeadLetterRow, LetterSummary, letter_of, storable, summary_of
+from gateway.deadletters.letters import DeadLetterRow, LetterSummary, letter_of, summary_of
 from gateway.deadletters.selection import (
     ANYTHING,
     Filter,
@@ -22,6 +22,7 @@ from gateway.deadletters.selection import (
     place,
     place_by_id,
 )
+from gateway.sdk.storable import storable
 from gateway.store import Connection, Pool, Row, acquired, audit, transaction
 
 GroupState = Literal["open", "acknowledged", "resolved"]

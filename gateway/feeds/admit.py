@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -23,7 +24,7 @@ from gateway.feeds.produce import SignOfLife, produce
 from gateway.feeds.seal import ChunkSeal
 from gateway.kafka import Producer
 from gateway.sdk.errors import GatewayError
-from gateway.store import Connection, Pool, acquired, transaction
+from gateway.store import Connection, Pool, SharedPool, acquired
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from schemas.catalog import Facet
@@ -33,6 +34,9 @@ KEY_LIFE = timedelta(days=7)
 
 BUSY = timedelta(seconds=15)
 """An admitting request without a sign of life for this long is taken for dead; another may resume its feed."""
+
+OPENED_TOGETHER = 4
+"""Feeds with idempotency keys that one supplier may open at a time: each may wait for the row of its key."""
 
 FIND_KEY = """
     SELECT k.facet, k.mode, k.body_sha256, k.expires_at <= now() AS expired,
@@ -111,6 +115,7 @@ class Admission:
         admitted: Callable[[int], Awaitable[None]],
     ) -> None:
         self._pool = pool
+        self._keyed = SharedPool(pool, share=OPENED_TOGETHER)
         self._producers = producers
         self._numbers = numbers
         self._seal = seal
@@ -148,13 +153,14 @@ class Admission:
         """Record the feed; the submission under the number it goes by from here on, or the receipt it had before.
 
         permitted: asked first on the same connection, within the transaction; what it raises refuses the feed. Raises
-        IdempotencyReusedError and IdempotencyInProgressError as they say, and ServiceUnavailableError: the feed may or
-        may not be recorded.
+        IdempotencyReusedError and IdempotencyInProgressError as they say, ShareBusyError: the supplier opens too many
+        at once, and ServiceUnavailableError: the feed may or may not be recorded.
         """
         # A transaction only where there is more than one statement: each of its ends is a question of its own.
-        opening = acquired if submission.idempotency_key is None else transaction
+        keyed = submission.idempotency_key is not None
+        opening = self._in_turn(submission.supplier) if keyed else acquired(self._pool)
         try:
-            async with opening(self._pool) as connection:
+            async with opening as connection:
                 if permitted is not None:
                     await permitted(connection)
                 opened = await _known(connection, submission) or await _insert(connection, submission)
@@ -163,6 +169,12 @@ class Admission:
             raise IdempotencyInProgressError from error
         reached("admit.after_commit")
         return opened
+
+    @asynccontextmanager
+    async def _in_turn(self, supplier: str) -> AsyncIterator[Connection]:
+        """A transaction, of which the supplier has some at a time: one that waits long keeps no other supplier out."""
+        async with self._keyed.acquired(supplier) as connection, connection.transaction():
+            yield connection
 
     async def _give_up(self, submission: Submission) -> None:
         """Say at once that the feed is not whole; where even that fails, the sweeper says it later."""

@@ -1,5 +1,6 @@
 """Chunks whose catalog topic was away when they were read: taken in their order once the topic takes records.
 
+Those that needed a row which somebody held are taken here as well, and pass those that still do.
 Their partitions went on without them. Versions make it safe to take them late and beside newer ones; full feeds wait
 for those of older feeds and their own, and the keeper for what they may have published. Of a cancelled feed they are
 taken at once, for that needs no topic. All processes share the work, chunk by chunk.
@@ -24,7 +25,7 @@ from gateway.feeds.queries import Source
 from gateway.feeds.unread import claim_unread
 from gateway.kafka import Bus, Partition, Record, TopicUnavailableError
 from gateway.sdk.errors import InvalidMessageError, Issue, ServiceUnavailableError
-from gateway.store import Pool, Row, acquired, transaction
+from gateway.store import Pool, Row, RowLockedError, acquired, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.supervise import Supervisor
 
@@ -154,26 +155,42 @@ class DeferredChunks:
         async with acquired(self._pool) as connection:
             rows = await connection.fetch(OLDEST, queue.catalog_topic, *queue.partition, every, BATCH)
         waiting = {row["offset"]: _deferred(row) for row in rows}
+        held: dict[int, RowLockedError] = {}
         try:
             for start, end in stretches(waiting, near=NEAR):
-                await self._take_between(queue.partition, start, end, waiting)
+                await self._take_between(queue.partition, start, end, waiting, held)
         except TopicUnavailableError as error:
             if error.topic != queue.catalog_topic:
                 raise
             return False  # which was said when it was found out
+        for locked in held.values():
+            raise locked
         return len(rows) == BATCH
 
     async def _take_between(
-        self, partition: Partition, start: int, end: int, waiting: Mapping[int, DeferredChunk]
+        self,
+        partition: Partition,
+        start: int,
+        end: int,
+        waiting: Mapping[int, DeferredChunk],
+        held: dict[int, RowLockedError],
     ) -> None:
-        """Take the chunks that lie there; those that do not any more are lost."""
+        """Take the chunks that lie there; those that do not any more are lost.
+
+        held: feeds of which a chunk needs a row that somebody holds; the others go on.
+        """
         left = {offset: chunk for offset, chunk in waiting.items() if start <= offset < end}
         async with aclosing(self._bus.scan(*partition, start, end)) as lists:
             async for record in (record async for records in lists for record in records):
                 chunk = left.get(record.offset)
-                if chunk is not None and is_it(record, chunk):
-                    await self._processor.process(record, deferred=True)
-                    del left[record.offset]
+                if chunk is None or not is_it(record, chunk):
+                    continue
+                del left[record.offset]
+                if chunk.feed_no not in held:
+                    try:
+                        await self._processor.process(record, deferred=True)
+                    except RowLockedError as error:
+                        held[chunk.feed_no] = error
         for chunk in left.values():
             await self._lose(chunk)
 
@@ -208,5 +225,5 @@ def _deferred(row: Row) -> DeferredChunk:
 
 
 def _told(topic: str, away: Mapping[str, TopicUnavailableError], waiting: Mapping[str, int]) -> str:
-    why = str(away[topic]) if topic in away else f"topic {topic} was away"
+    why = str(away[topic]) if topic in away else f"topic {topic} was away, or a row was held"
     return f"{why}; chunks waiting: {waiting[topic]}" if topic in waiting else why

@@ -48,15 +48,18 @@ LOCK_HELD = """
 
 EXISTS = "SELECT EXISTS (SELECT FROM feeds WHERE feed_no = $1)"
 
-# A hold ends with its letter, whoever closed that.
+# A hold ends with its letter, whoever closed that. One whose time cannot be read has none, and ends no other's.
 OVERDUE = """
     SELECT f.feed_no,
            CASE WHEN f.cancel_requested_at IS NOT NULL THEN $3
-                WHEN (f.hold ->> 'at')::timestamptz < now() - $2::interval THEN $4
+                WHEN held.since < now() - $2::interval THEN $4
                 ELSE $5 END AS flaw
       FROM feeds f
+     CROSS JOIN LATERAL (
+           SELECT CASE WHEN pg_input_is_valid(f.hold ->> 'at', 'timestamptz') THEN (f.hold ->> 'at')::timestamptz END
+           ) AS held (since)
      WHERE f.state = 'held'
-       AND (f.cancel_requested_at IS NOT NULL OR (f.hold ->> 'at')::timestamptz < now() - $2::interval
+       AND (f.cancel_requested_at IS NOT NULL OR held.since < now() - $2::interval
             OR NOT EXISTS (SELECT FROM dead_letters l
                             WHERE l.feed_no = f.feed_no AND l.stage = $1 AND l.state = 'open'))
      ORDER BY f.feed_no

@@ -18,7 +18,6 @@ import jiter
 import orjson
 import structlog
 
-from gateway.deadletters.letters import storable
 from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
 from gateway.feeds.cleaning import cleaned
 from gateway.feeds.doubts import price_doubts, product_doubts
@@ -27,6 +26,7 @@ from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.exchange import asked_skus
 from gateway.sdk.fields import FARTHEST
 from gateway.sdk.problems import PROBLEMS
+from gateway.sdk.storable import storable
 from gateway.sdk.wire import may_be_crowded, room_of, told
 from gateway.suppliers.config import PriceMismatch
 from schemas.barcodes import barcode_check

@@ -7,7 +7,7 @@ the same `ce_id`s. No outbox is needed for that, because nothing here is decided
 decide otherwise while the locks are held.
 
 A chunk whose catalog topic is away is deferred: noted in a table, so that its partition goes on, and given again once
-the topic takes records.
+the topic takes records. So is one that needs a row which somebody holds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from gateway.feeds.unread import claim_unread
 from gateway.kafka import CATALOG_TOPIC, Headers, KafkaRefusedError, Record, TopicUnavailableError
 from gateway.sdk.errors import InvalidMessageError, Issue, ServiceUnavailableError
 from gateway.sdk.wire import shown
-from gateway.store import Connection, Pool, transaction
+from gateway.store import Connection, Pool, RowLockedError, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from gateway.turnstile import Stretch, Turnstile
@@ -114,8 +114,8 @@ class ChunkProcessor:
         """Take one record to its end.
 
         deferred: it was deferred, and is given again; its partition is further. Raises ServiceUnavailableError when
-        Kafka or PostgreSQL is away, or again the topic of a deferred chunk: nothing took effect, or all of it did, and
-        the same record has to be given again.
+        Kafka or PostgreSQL is away, or again what a deferred chunk waits for: nothing took effect, or all of it did,
+        and the same record has to be given again.
         """
         started = time.perf_counter()
         source = Source(record.topic, record.partition, record.offset)
@@ -133,9 +133,10 @@ class ChunkProcessor:
             return await self._bury(record, source, (_fault(error),), deferred=deferred)
         try:
             step, decisions = await self._committed(chunk)
-        except TopicUnavailableError:
+        except (TopicUnavailableError, RowLockedError) as error:
             if deferred:
                 raise
+            log.info("chunk.deferred", feed=head.feed_no, chunk=head.chunk_no, reason=str(error))
             return await self._defer(head, source, len(raws))
         if decisions is not None:
             self._count(chunk.head, decisions, time.perf_counter() - started)
@@ -143,11 +144,11 @@ class ChunkProcessor:
         return step
 
     async def _defer(self, head: ChunkHead, source: Source, records: int) -> Step:
-        """Have the partition go on without a chunk whose catalog topic is away."""
+        """Have the partition go on without a chunk that waits for its catalog topic, or for a row."""
         async with transaction(self._pool) as connection:
             if not await queries.move_next(connection, source):
                 return await _elsewhere(connection, source)
-            await queries.share_feed(connection, head)
+            await queries.keep_feed(connection, head)
             await queries.defer(connection, head, source, records, catalog_topic=CATALOG_TOPIC[head.facet])
         return Step.TAKEN
 

@@ -164,7 +164,7 @@ async def move_next(connection: Connection, source: Source) -> bool:
 
 
 async def defer(connection: Connection, head: ChunkHead, source: Source, records: int, *, catalog_topic: str) -> None:
-    """Note that a chunk waits for a catalog topic that is away."""
+    """Note that a chunk waits for a catalog topic that is away, or for a row that somebody holds."""
     place = (source.topic, source.partition, source.offset, catalog_topic)
     await connection.execute(DEFER, *place, head.feed_no, head.chunk_no, head.page_no, head.first_record, records)
 
@@ -196,6 +196,11 @@ async def record_chunk(connection: Connection, head: ChunkHead, decisions: Decis
     problems = decisions.problems
     told = (bytes(decisions.outcomes), problems, count_problems(problems), decisions.warnings)
     await connection.execute(RECORD_CHUNK, head.feed_no, head.chunk_no, *told)
+
+
+async def keep_feed(connection: Connection, head: ChunkHead) -> None:
+    """Have a feed that a restored database has lost come back as incomplete; waits for nobody who holds its row."""
+    await restore_feed(connection, _feed_of(head))
 
 
 async def share_feed(connection: Connection, head: ChunkHead) -> bool:

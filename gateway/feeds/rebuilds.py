@@ -38,10 +38,13 @@ NEWEST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuild:
-    """One rebuild. supplier: '' for all; rate: keys per second at most; the rest counts keys by what became of them."""
+    """One rebuild. supplier: '' for all; rate: keys per second at most; the rest counts keys by what became of them.
+
+    facet: also one that only another release knows.
+    """
 
     id: int
-    facet: Facet
+    facet: str
     supplier: str
     state: str
     actor: str
@@ -143,20 +146,20 @@ class RebuildRunner:
         while True:
             try:
                 await forget_places(self._pool)
-                if (job := await self._next()) is None:
+                if (row := await self._next()) is None:
                     await asyncio.sleep(POLL_SECONDS)
                 else:
-                    await self.supervisor.run(job.id, partial(self._rebuild, job))
+                    await self.supervisor.run(row["id"], partial(self._rebuild, row))
             except ServiceUnavailableError as error:
                 log.warning("rebuild.waiting", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _next(self) -> RebuildJob | None:
+    async def _next(self) -> Row | None:
         async with acquired(self._pool) as connection:
-            row = await connection.fetchrow(rebuild_queries.NEXT_JOB, self.supervisor.not_due())
-        return None if row is None else RebuildJob(row["id"], Facet(row["facet"]), row["supplier"], row["rate"])
+            return await connection.fetchrow(rebuild_queries.NEXT_JOB, self.supervisor.not_due())
 
-    async def _rebuild(self, job: RebuildJob) -> None:
+    async def _rebuild(self, row: Row) -> None:
+        job = RebuildJob(row["id"], Facet(row["facet"]), row["supplier"], row["rate"])
         await self._ensure_topic(CATALOG_TOPIC[job.facet])  # a loss that is only noticed now is mended as well
         async with transaction(self._pool) as connection:
             await self._lease.fence(connection)
@@ -180,4 +183,4 @@ async def _finish(connection: Connection, job: RebuildJob) -> None:
 
 
 def _rebuild(row: Row) -> Rebuild:
-    return Rebuild(**{**dict(row), "facet": Facet(row["facet"])})
+    return Rebuild(**dict(row))

@@ -19,7 +19,7 @@ from gateway.http.clients import client_of, site_of
 from gateway.http.problems import ProblemError
 from gateway.http.under_way import count_credential
 from gateway.intake.signature import Signature, SignedHead, secret_bytes, signed_head
-from gateway.suppliers import Caller, InvalidCredentialError, WebhookKey
+from gateway.suppliers import Caller, InvalidCredentialError, SecretUnreadableError, WebhookKey
 
 SUPPLIER_HEADER = "webhook-supplier"
 """Names the supplier whose secret signs: Standard Webhooks leaves open how a receiver finds the secret."""
@@ -49,26 +49,33 @@ class Credentials(Protocol):
 class Claim:
     """A signed request whose signature is not checked yet: feed it the body, then `settle`.
 
-    supplier: that it claims to come from; keys: at least one.
+    supplier: that it claims to come from; keys: at least one that can be read.
     """
 
     def __init__(self, head: SignedHead, keys: Sequence[WebhookKey], used: Callable[[Caller], None]) -> None:
         self.webhook_id = head.id
         self.supplier = keys[0].caller.supplier
-        self._keys = keys
         self._used = used
-        self._signature = Signature(head, [secret_bytes(key.secret) for key in keys])
+        readable = [(key.caller, key.secret) for key in keys if key.secret is not None]
+        self._callers = [caller for caller, _ in readable]
+        self._unread = len(keys) > len(readable)
+        self._signature = Signature(head, [secret_bytes(secret) for _, secret in readable])
 
     def update(self, data: bytes) -> None:
         """The next bytes of the body, as on the wire."""
         self._signature.update(data)
 
     def settle(self) -> Caller:
-        """Who signed the body. Raises ProblemError signature_invalid."""
+        """Who signed the body.
+
+        Raises ProblemError signature_invalid, and SecretUnreadableError where a secret that signs it may be unread.
+        """
         index = self._signature.matching()
+        if index is None and self._unread:
+            raise SecretUnreadableError
         if index is None:
             raise ProblemError("signature_invalid", subcode="mismatch")
-        caller = self._keys[index].caller
+        caller = self._callers[index]
         self._used(caller)
         return caller
 

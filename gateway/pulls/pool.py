@@ -16,7 +16,7 @@ from typing import cast
 
 import structlog
 
-from gateway.deadletters import DeadLetter, storable
+from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.pulls import queries
 from gateway.pulls.backoff import Backoff
@@ -30,6 +30,7 @@ from gateway.sdk.errors import (
     SupplierError,
     UnknownMessageError,
 )
+from gateway.sdk.storable import storable
 from gateway.store import Connection, Row
 from gateway.store.outage import retry_while_unavailable
 from gateway.telemetry import metrics

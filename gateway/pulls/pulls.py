@@ -91,7 +91,8 @@ class Pulls:
     async def _pulls(self) -> list[Row]:
         async with self._context.looking() as connection:
             rows = await connection.fetch(queries.PULLS, self._context.supplier.id, LONGEST.total_seconds())
-        return [row for row in rows if row["facet"] in self._context.facets or row["feed_no"]]
+        known = [row for row in rows if row["facet"] in set(Facet)]  # another facet is another release's to pull
+        return [row for row in known if row["facet"] in self._context.facets or row["feed_no"]]
 
     async def _pull(self, run: Run, row: Row) -> None:
         """One run to its end, a fault of ours included: it fails with a reason and is due again."""

@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from gateway.sdk.storable import storable
+
 
 class GatewayError(Exception):
     """Something went wrong in the gateway."""
@@ -99,9 +101,9 @@ class SupplierError(GatewayError):
     def __init__(
         self, message: str = "", *, operation: str = "", supplier_code: str = "", status: int | None = None
     ) -> None:
-        super().__init__(message)
+        super().__init__(storable(message))  # the supplier's own words, which are kept in rows and shown
         self.operation = operation
-        self.supplier_code = supplier_code
+        self.supplier_code = storable(supplier_code)
         self.status = status
         self.sent: Sent | None = None
         """Set by the client of the call that failed; None where no call was made."""

@@ -11,6 +11,7 @@ from gateway.calls.calls import Calls
 from gateway.pulls.context import SupplierContext
 from gateway.sdk.adapter import PollsMessages, PullsFeeds
 from gateway.sdk.errors import ConfigError, GatewayError, SupplierError
+from gateway.sdk.storable import storable
 from gateway.store import LeaseLostError
 
 
@@ -93,7 +94,7 @@ async def _tried(name: str, attempt: Callable[[], Awaitable[str]]) -> Step:
         ok, detail = False, str(error)
     except Exception as error:  # noqa: BLE001 -- an adapter's bug is one of the faults that a check names
         ok, detail = False, f"a fault of the adapter: {type(error).__name__}: {error}"
-    return Step(name, ok, detail[:500], int((time.monotonic() - began) * 1000))
+    return Step(name, ok, storable(detail[:500]), int((time.monotonic() - began) * 1000))
 
 
 def described(error: GatewayError) -> str:

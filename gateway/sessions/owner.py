@@ -11,22 +11,27 @@ import random
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from functools import partial
 from math import ceil
 
 import structlog
 
 from gateway.calls.state import CallStates
 from gateway.events import set_within
-from gateway.sdk.errors import ConfigError
+from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import queries
 from gateway.sessions.session import Means, Session
 from gateway.store import Lease, StoreUnavailableError, acquired
 from gateway.telemetry import metrics
+from gateway.telemetry.supervise import Supervisor
 
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.5
 """How often suppliers that were declared meanwhile are looked for, in what this process knows of them."""
+
+TAKEN_TOGETHER = 4
+"""Leases that are tried at a time: one whose row somebody holds is waited for, and not by all connections."""
 
 
 def share(suppliers: int, processes: int) -> int:
@@ -55,6 +60,7 @@ class Sessions:
         self._owned: dict[str, Session] = {}
         self._states = CallStates()
         self._stopping = asyncio.Event()
+        self.supervisor = Supervisor[str]("sessions", "supplier")
 
     def stop(self) -> None:
         """Own nothing more; `run` returns when all work is drained and every lease is given back."""
@@ -65,7 +71,7 @@ class Sessions:
         try:
             async with asyncio.TaskGroup() as group:
                 while not self._stopping.is_set():
-                    with suppress(StoreUnavailableError):
+                    with suppress(ServiceUnavailableError):
                         await self._round(group)
                     await self._rest()
                 for session in self._owned.values():
@@ -82,7 +88,7 @@ class Sessions:
             await set_within(self._stopping, LOOK_SECONDS)
 
     async def _round(self, group: asyncio.TaskGroup) -> None:
-        """Note that we live, give up what is too much, take what is free."""
+        """Note that we live, give up what is too much, take what is free. A lease at fault keeps no other from us."""
         async with acquired(self._means.pool) as connection:
             await connection.execute(queries.SEEN, self._means.owner)
             live: int = await connection.fetchval(queries.LIVE, self._term)
@@ -94,9 +100,11 @@ class Sessions:
             self._owned[supplier].stop()
         free = [supplier for supplier in wanted if supplier not in self._owned]
         random.shuffle(free)  # two processes that start together do not all want the same
-        for supplier in free:
-            if len(self._working()) < most:
-                await self._take(supplier, group)
+        while free and (room := most - len(self._working())) > 0:
+            together = [free.pop() for _ in range(min(room, len(free), TAKEN_TOGETHER))]
+            tries = (self.supervisor.run(supplier, partial(self._take, supplier, group)) for supplier in together)
+            await asyncio.gather(*tries)
+            self.supervisor.raise_outage()
         metrics.suppliers_owned.set(len(self._owned))
 
     def _working(self) -> list[str]:

@@ -290,7 +290,7 @@ class Session:
                 await context.drain.rest(AGAIN_SECONDS)
 
     async def _tell(self, context: SupplierContext, calls: Calls) -> None:
-        """Say how the session fares, and answer who asks for a check."""
+        """Say how the session fares, and answer who asks for a check. What raises here cuts the tasks' calls off."""
         while True:
             try:
                 asked = await self._say(_health(calls.status()))
@@ -298,8 +298,12 @@ class Session:
                     steps = await check(context, calls)
                     async with context.transaction() as connection:
                         await connection.execute(queries.ANSWER_CHECK, self._supplier, asked, steps)
+            except LeaseLostError:
+                raise
             except StoreUnavailableError:
                 log.info("session.silent", supplier=self._supplier)
+            except Exception:
+                log.exception("session.untold", supplier=self._supplier)
             await asyncio.sleep(SAY_SECONDS)
 
     async def _say(self, health: Mapping[str, Any]) -> Any:

@@ -103,7 +103,7 @@ class PullStatus:
 
 
 def _status(row: Row, facets: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    health = row["health"] or {}
+    health = row["health"] if isinstance(row["health"], dict) else {}  # another release may say it in another form
     return {
         "supplier": row["supplier"],
         "state": row["state"],

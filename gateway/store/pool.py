@@ -89,6 +89,10 @@ class StoreUnavailableError(ServiceUnavailableError):
     """PostgreSQL is away or too busy; nothing was committed, save by a commit whose answer was lost."""
 
 
+class RowLockedError(StoreUnavailableError):
+    """Somebody else held a row for longer than is waited for it; nothing was committed, and all else goes on."""
+
+
 class Row(Protocol):
     """One row of a result: `row["column"]`, `row[0]`, `dict(row)`."""
 
@@ -137,7 +141,8 @@ def translate() -> Iterator[None]:
         yield
     except _AWAY as error:
         metrics.store_errors_total.labels(kind=type(error).__name__).inc()
-        raise StoreUnavailableError(f"PostgreSQL: {error or type(error).__name__}") from error
+        kind = RowLockedError if isinstance(error, asyncpg.LockNotAvailableError) else StoreUnavailableError
+        raise kind(f"PostgreSQL: {error or type(error).__name__}") from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         if not any(phrase in str(error) for phrase in _BROKEN):
             raise
@@ -305,12 +310,23 @@ def _options(name: str, session: Mapping[str, str] | None) -> dict[str, Any]:
 async def _speak_json(connection: Any) -> None:
     """json and jsonb as Python values. The binary form of json is its text; jsonb has a version byte, 1, before it."""
     await connection.set_type_codec(
-        "json", schema="pg_catalog", format="binary", encoder=orjson.dumps, decoder=orjson.loads
+        "json", schema="pg_catalog", format="binary", encoder=orjson.dumps, decoder=_value_of
     )
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
         format="binary",
         encoder=lambda value: b"\x01" + orjson.dumps(value),
-        decoder=lambda data: orjson.loads(data[1:]),
+        decoder=lambda data: _value_of(data[1:]),
     )
+
+
+def _value_of(data: bytes) -> Any:
+    """The value of a JSON text; the text itself where it is beyond what we read, as 1e400: never written by us.
+
+    What a decoder raises would end the statement, and so keep every other row of it from being read.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return data.decode()

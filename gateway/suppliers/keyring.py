@@ -18,7 +18,7 @@ from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, Pool, acquired
 from gateway.suppliers import queries
 from gateway.suppliers.keys import hash_secret, parse_bearer
-from gateway.suppliers.secrets import SecretBox
+from gateway.suppliers.secrets import SecretBox, SecretUnreadableError
 
 LIFE = 2.0
 """Seconds for which an answer of PostgreSQL is believed, should the notice of a change be lost."""
@@ -62,10 +62,10 @@ async def standing(connection: Connection, caller: Caller, facet: str) -> Standi
 
 @dataclass(frozen=True, slots=True)
 class WebhookKey:
-    """A live webhook secret. secret: `whsec_…` as issued."""
+    """A live webhook secret. secret: `whsec_…` as issued; None where it was sealed under a key that is not at hand."""
 
     caller: Caller
-    secret: str
+    secret: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Keyring:
 
     async def webhook_keys(self, supplier: str) -> tuple[WebhookKey, ...]:
         """The live webhook secrets of a supplier, newest first, none for an unknown one; call `used` for the one that
-        matched. Raises StoreUnavailableError, SecretUnreadableError.
+        matched. Raises StoreUnavailableError, and SecretUnreadableError where not one of them can be read.
         """
         return await self._webhooks.get(supplier)
 
@@ -153,10 +153,15 @@ class Keyring:
     async def _find_webhooks(self, supplier: str) -> tuple[WebhookKey, ...]:
         async with acquired(self._pool) as connection:
             rows = await connection.fetch(queries.LIVE_WEBHOOKS, supplier)
-        return tuple(
-            WebhookKey(
-                caller=Caller(supplier, row["key_id"], frozenset(row["scopes"])),
-                secret=self._box.open(supplier, row["key_id"], row["ciphertext"]).decode(),
-            )
-            for row in rows
-        )
+        callers = [Caller(supplier, row["key_id"], frozenset(row["scopes"])) for row in rows]
+        secrets = [self._opened(supplier, row["key_id"], row["ciphertext"]) for row in rows]
+        if rows and not any(secrets):
+            raise SecretUnreadableError(f"No webhook secret of {supplier} can be opened with the secret key at hand.")
+        return tuple(map(WebhookKey, callers, secrets))
+
+    def _opened(self, supplier: str, key_id: str, sealed: bytes) -> str | None:
+        """A secret, None for one that cannot be read: it keeps no other of its supplier from signing."""
+        try:
+            return self._box.open(supplier, key_id, sealed).decode()
+        except SecretUnreadableError:
+            return None

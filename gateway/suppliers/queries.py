@@ -143,10 +143,12 @@ LIVE_WEBHOOKS = """
      ORDER BY created_at DESC, key_id
 """
 
+# A row that somebody holds is told the next time: waiting for it would keep changes of suppliers from being followed.
 TOUCH_KEYS = """
     UPDATE api_keys k SET last_used_at = greatest(k.last_used_at, used.at)
       FROM unnest($1::text[], $2::timestamptz[]) AS used (key_id, at)
      WHERE k.key_id = used.key_id
+       AND k.key_id IN (SELECT key_id FROM api_keys WHERE key_id = ANY($1::text[]) FOR NO KEY UPDATE SKIP LOCKED)
 """
 
 SEALED_KEYS = """

@@ -1,4 +1,4 @@
-"""Whether this process can do its work right now: named checks, asked afresh each time."""
+"""Whether this process can do its work right now: named checks, asked afresh each time, once for all who ask then."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Health:
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
+        self._asking: asyncio.Task[Readiness] | None = None
 
     def add(self, name: str, check: Check) -> None:
         """Ask `check` from now on, under a name that is new."""
@@ -59,7 +60,15 @@ class Health:
         del self._checks[name]
 
     async def readiness(self) -> Readiness:
-        """Ask every check at once; takes at most PATIENCE seconds."""
+        """Ask every check at once; takes at most PATIENCE seconds.
+
+        Who asks meanwhile has the same answer: a thousand probes must not keep the connections from vendors.
+        """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._round(), name="readiness")
+        return await asyncio.shield(self._asking)
+
+    async def _round(self) -> Readiness:
         names = list(self._checks)
         findings = await asyncio.gather(*(_asked(self._checks[name]) for name in names))
         return Readiness(dict(zip(names, findings, strict=True)))

@@ -11,6 +11,7 @@ import pytest
 from gateway.feeds.admit import IdempotencyInProgressError, IdempotencyReusedError, Receipt
 from gateway.feeds.chunk import Lane, Mode
 from gateway.kafka import BULK, EXPRESS, KafkaUnavailableError
+from gateway.store import transaction
 from schemas.catalog import Facet
 from tests.integration.feeds.workshop import Workshop, price, submission
 from tests.reader import read_topics
@@ -140,3 +141,17 @@ async def test_while_kafka_is_away_there_is_no_receipt_and_the_same_key_resumes_
     await workshop.work()
     assert await state_of(workshop, feed["feed_no"]) == "done"
     assert (await workshop.books()).outcomes() == {"normalized": 3}
+
+
+async def test_pushes_that_wait_for_the_row_of_their_key_keep_no_other_supplier_out(workshop: Workshop) -> None:
+    await workshop.push(*LINES, key="held")
+    admission = workshop.admission
+    async with transaction(workshop.pool) as holding:
+        await holding.execute("SELECT FROM idempotency_keys FOR UPDATE")
+        repeats = [submission(await admission.next_feed_no(), LINES, key="held") for _ in range(30)]
+        waiting = [asyncio.create_task(admission.open(each)) for each in repeats]
+        other = submission(await admission.next_feed_no(), LINES, key="free")
+        opened = await admission.open(replace(other, supplier="bolt"))
+        assert not any(task.done() for task in waiting)
+        assert opened == replace(other, supplier="bolt")
+    await asyncio.gather(*waiting)

@@ -13,9 +13,11 @@ from structlog.testing import capture_logs
 
 from gateway.feeds import finish
 from gateway.feeds.chunk import Lane
+from gateway.feeds.contents import Contents
 from gateway.feeds.finish import Finisher
 from gateway.feeds.passes import GRACE
 from gateway.feeds.process import Step
+from gateway.feeds.rebuilds import RebuildRunner, Rebuilds
 from gateway.feeds.unread import MissingChunks
 from gateway.feeds.withdraw import Withdrawer
 from gateway.feeds.worker import LaneWorker
@@ -23,9 +25,10 @@ from gateway.kafka import REPORTS
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.sdk.problems import PROBLEMS
 from gateway.store import transaction
+from schemas.catalog import Facet
 from schemas.envelope import key_of
 from tests.eventually import eventually
-from tests.integration.feeds.workshop import Workshop, price
+from tests.integration.feeds.workshop import SEAL, Workshop, price
 
 BAD = b'{"sku":"B","price":"1e3"}'
 
@@ -158,6 +161,43 @@ async def test_a_hold_that_cannot_be_ended_keeps_no_other_open(workshop: Worksho
     assert [await state(workshop, feed_no) for feed_no in (first, second)] == ["held", "done"]
 
 
+async def test_a_hold_whose_time_cannot_be_read_keeps_no_other_open(workshop: Workshop) -> None:
+    first, second = [await workshop.fed(price(sku, "10.00")) for sku in ("A", "B")]
+    hold = {"absent": 1, "active": 2, "limit": 0.2, "sample": []}
+    await workshop.execute("UPDATE feeds SET state = 'held', mode = 'full', hold = $1, counts = NULL", hold)
+    await workshop.execute("UPDATE feeds SET hold = hold || $1 WHERE feed_no = $2", {"at": 1764400000.5}, first)
+    await workshop.execute("UPDATE feeds SET cancel_requested_at = now() WHERE feed_no = $1", second)
+    await workshop.finisher.sweep()
+    assert await state(workshop, second) == "cancelled"
+
+
+async def test_a_rebuild_of_a_facet_of_another_release_keeps_no_other_from_its_end(workshop: Workshop) -> None:
+    await workshop.execute("ALTER TABLE rebuilds DROP CONSTRAINT rebuilds_facet_check")
+    rebuilds = Rebuilds(workshop.pool)
+    newer, _ = await rebuilds.start(Facet.STOCK, "acme", rate=100.0, actor="ann")
+    await workshop.execute("UPDATE rebuilds SET facet = 'video'")
+    known, _ = await rebuilds.start(Facet.PRICE, "acme", rate=100.0, actor="ann")
+    contents = Contents(workshop.bus, workshop.pool, workshop.profiles, SEAL)
+    runner = RebuildRunner(workshop.pool, workshop.producer, contents, nobody, topic_is_there, owner="here")
+
+    async def done() -> bool:
+        found = {each.id: (each.facet, each.state) for each in await rebuilds.newest()}
+        return found == {newer.id: ("video", "running"), known.id: ("price", "done")}
+
+    async with alive(runner.run):
+        await eventually(done)
+        assert [aside.unit for aside in runner.supervisor.set_aside()] == [f"job {newer.id}"]
+
+
+async def nobody(*_: object) -> bool:
+    """Whom a rebuild may ask for what is nowhere."""
+    return False
+
+
+async def topic_is_there(_: str) -> None:
+    """Nothing has to be made."""
+
+
 async def test_a_feed_whose_missing_chunk_cannot_be_counted_keeps_no_other_waiting(workshop: Workshop) -> None:
     first, second = [(await workshop.push(price(sku, "10.00"))).feed_no for sku in ("A", "B")]
     for record in await workshop.waiting():  # nothing tells whose they were
@@ -228,6 +268,34 @@ async def test_a_chunk_that_cannot_be_taken_stops_its_partition_alone(workshop: 
         await eventually(some)
         await cure(workshop, "feed_chunks")
         await eventually(lambda: published("A", *names))
+
+
+@pytest.mark.parametrize(
+    "held", ["SELECT FROM feed_state WHERE sku = 'A' FOR UPDATE", "SELECT FROM feeds WHERE feed_no = 2 FOR UPDATE"]
+)
+async def test_a_row_that_somebody_holds_keeps_no_other_feed_of_its_partition(workshop: Workshop, held: str) -> None:
+    assert await workshop.fed(price("A", "10.00")) == 1
+    worker, deferred = LaneWorker(Lane.EXPRESS, workshop.bus, workshop.pool, workshop.processor), workshop.deferred
+    feeds = [(await workshop.push(price("A", "11.00"))).feed_no]
+    names = [f"B-{number}" for number in range(20)]  # chunks without a key go to each partition in turn
+    feeds += [(await workshop.push(price(name, "10.00"))).feed_no for name in names]
+
+    async def published() -> bool:
+        return set(names) <= set(await workshop.on_sale())
+
+    async def taken_late() -> bool:
+        await workshop.finisher.sweep()
+        return {await state(workshop, feed_no) for feed_no in feeds} == {"done"}
+
+    async with alive(worker.run):
+        async with transaction(workshop.pool) as holding:
+            await holding.execute(held)
+            async with alive(deferred.run):
+                await eventually(published, within=25.0)  # the server ends a transaction that is idle for longer
+            assert (await workshop.on_sale())["A"] == "10.00"
+        async with alive(deferred.run):
+            await eventually(taken_late)
+    assert (await workshop.on_sale())["A"] == "11.00"
 
 
 async def test_what_was_set_aside_is_shown_with_its_feed(workshop: Workshop) -> None:

@@ -104,6 +104,15 @@ async def test_a_signature_says_who_is_calling(office: Office) -> None:
     assert (await office.who(**signed(new.secret))).json[:2] == ["acme", new.key_id]
 
 
+async def test_a_secret_that_cannot_be_read_keeps_no_other_from_signing_and_is_not_called_wrong(
+    office: Office, pool: Pool
+) -> None:
+    lost = await Keys(pool, SecretBox(bytes(32))).issue("acme", KeyKind.WEBHOOK, actor="test", scopes=["feeds:price"])
+    good = await issued(office, KeyKind.WEBHOOK)
+    assert (await office.who(**signed(good.secret))).json[:2] == ["acme", good.key_id]
+    assert (await office.who(**signed(lost.secret))).status == 500
+
+
 async def test_every_wrong_token_gets_the_same_answer(office: Office) -> None:
     key = await issued(office, KeyKind.BEARER)
     expired = await issued(office, KeyKind.BEARER, lives=-1)

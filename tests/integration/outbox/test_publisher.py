@@ -220,15 +220,18 @@ async def test_several_refused_among_many_cost_the_others_nothing(pool: Pool, bu
 
 async def test_a_row_that_is_no_message_stops_its_key_and_no_other(pool: Pool, bus: Bus) -> None:
     async with transaction(pool) as connection:
-        for key, headers in ((b"acme", {"ce_id": 5}), (b"bolt", ["no", "names"])):
+        for key, headers in ((b"acme", '{"ce_id": 5}'), (b"bolt", '["no", "names"]'), (b"cord", '{"ce_id": 1e400}')):
             await connection.execute(
-                "INSERT INTO outbox (topic, key, value, headers) VALUES ($1, $2, 'x', $3)", REPORTS, key, headers
+                "INSERT INTO outbox (topic, key, value, headers) VALUES ($1, $2, 'x', $3::text::jsonb)",
+                REPORTS,
+                key,
+                headers,
             )
     await decided(pool, [message(b"after"), message(b"other", key=b"core")])
     async with publishing(pool, bus):
         await arrived(bus, b"other")
-        await refusals(pool, 2)
-    assert [row["refused"].partition(":")[0] for row in await refused(pool)] == ["headers are no texts"] * 2
+        await refusals(pool, 3)
+    assert [row["refused"].partition(":")[0] for row in await refused(pool)] == ["headers are no texts"] * 3
     assert await values_of(bus) == [b"other"]
 
 

@@ -120,6 +120,23 @@ async def test_a_check_names_what_is_wrong(shared: Ground, operator: Operator) -
         assert came == []
 
 
+async def test_words_of_a_supplier_that_no_column_holds_are_told_and_end_no_session(
+    shared: Ground, operator: Operator
+) -> None:
+    async with shared.simulator(skus=8) as simulator:
+        await operator.declare(unwritable=row_of(simulator))
+        await operator.until_swept("unwritable")
+        simulator.faults.add(Rule("refused", "product/getSkuByPage", {"code": "\0", "message": "no"}))
+        before = (await operator.status("unwritable"))["seen_at"]
+        async with asyncio.timeout(40):
+            assert "code \ufffd" in await failing(operator, "unwritable")
+
+        async def goes_on() -> bool:
+            return bool((await operator.status("unwritable"))["seen_at"] > before)
+
+        await eventually(goes_on)
+
+
 async def mallgate(operator: Operator, *arguments: str) -> tuple[int, str]:
     """The command of an operator: exit status and what it shows."""
     process = await asyncio.create_subprocess_exec(

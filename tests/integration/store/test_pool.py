@@ -30,6 +30,14 @@ async def test_jsonb_is_python_values_both_ways(pool: Pool) -> None:
         assert await connection.fetchval("""SELECT '{"a": 1}'::jsonb""") == {"a": 1}
 
 
+@pytest.mark.parametrize("kind", ["json", "jsonb"])
+@pytest.mark.parametrize("beyond", ["[" * 1100 + "]" * 1100, "1" + "0" * 400], ids=["deep", "large"])
+async def test_json_beyond_what_is_read_is_its_text_and_keeps_no_other_row(pool: Pool, kind: str, beyond: str) -> None:
+    async with acquired(pool) as connection:
+        rows = await connection.fetch(f"SELECT v::{kind} AS v FROM unnest($1::text[]) AS t (v)", [beyond, '{"a": 1}'])
+    assert [row["v"] for row in rows] == [beyond, {"a": 1}]
+
+
 async def test_a_transaction_commits_when_its_block_ends_well(pool: Pool) -> None:
     async with transaction(pool) as connection:
         await connection.execute("INSERT INTO kafka_cluster (cluster_id) VALUES ('one')")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.embedded import EmbeddedPostgres
-from gateway.store import Pool, StoreUnavailableError, acquired, connect, migrate, open_pool
+from gateway.store import Pool, StoreUnavailableError, acquired, connect, migrate, open_pool, transaction
 from gateway.suppliers import (
     SCOPES,
     InvalidCredentialError,
@@ -18,6 +18,7 @@ from gateway.suppliers import (
     Keys,
     Live,
     SecretBox,
+    SecretUnreadableError,
     State,
     Suppliers,
     TooManyKeysError,
@@ -93,6 +94,34 @@ async def test_a_webhook_secret_is_no_token_and_signs_for_its_supplier_alone(liv
     assert await live.keys.webhook_keys("nobody") == ()
     with pytest.raises(InvalidCredentialError):
         await live.keys.verify_bearer(f"mg_{issued.key_id}_{issued.secret}")
+
+
+async def test_a_webhook_secret_that_cannot_be_read_keeps_no_other_of_its_supplier_from_signing(
+    suppliers: Suppliers, keys: Keys, live: Live, pool: Pool
+) -> None:
+    lost = await Keys(pool, SecretBox(bytes(32))).issue("acme", KeyKind.WEBHOOK, actor="ann", scopes=SCOPES)
+    with pytest.raises(SecretUnreadableError):
+        await live.keys.webhook_keys("acme")
+    issued = await keys.issue("acme", KeyKind.WEBHOOK, actor="ann", scopes=SCOPES)
+    live.keys.forget()
+    found = {key.caller.key_id: key.secret for key in await live.keys.webhook_keys("acme")}
+    assert found == {issued.key_id: issued.secret, lost.key_id: None}
+
+
+async def test_a_key_whose_row_is_held_keeps_no_other_from_being_marked_as_used(
+    live: Live, keys: Keys, pool: Pool
+) -> None:
+    held, free = [await keys.issue(each, KeyKind.BEARER, actor="ann", scopes=SCOPES) for each in ("acme", "bolt")]
+    async with transaction(pool) as holding:
+        await holding.execute("SELECT FROM api_keys WHERE key_id = $1 FOR UPDATE", held.key_id)
+        for issued in (held, free):
+            await live.keys.verify_bearer(issued.secret)
+        async with acquired(pool) as connection:
+            await live.keys.flush(connection)
+        [used] = await keys.list("bolt")
+        assert used.last_used_at is not None
+        [unused] = await keys.list("acme")
+        assert unused.last_used_at is None
 
 
 async def test_an_expired_key_is_not_valid(live: Live, keys: Keys, pool: Pool) -> None:

@@ -139,6 +139,21 @@ async def of_a_newer_release(pool: Pool, supplier: str = "acme") -> None:
         )
 
 
+async def test_a_row_whose_json_is_beyond_what_is_read_keeps_no_other_from_being_known(
+    suppliers: Suppliers, pool: Pool, box: SecretBox
+) -> None:
+    await suppliers.apply([declared(), declared("bolt")], "ann")
+    async with acquired(pool) as connection:
+        await connection.execute(
+            """UPDATE suppliers SET config = config || '{"options": {"most": 1e400}}' WHERE supplier = 'acme'"""
+        )
+    async with watch_suppliers(pool, box) as live:
+        assert [supplier.id for supplier in live.suppliers.known()] == ["bolt"]
+        with pytest.raises(ConfigError, match="acme, revision 1"):
+            await live.suppliers.get("acme")
+    assert [each.id for each in await suppliers.list()] == ["acme", "bolt"]
+
+
 async def test_a_row_of_a_newer_release_is_shown_as_it_stands_beside_the_others(
     suppliers: Suppliers, pool: Pool
 ) -> None:

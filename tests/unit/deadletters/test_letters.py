@@ -6,12 +6,14 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.deadletters.export import exported
-from gateway.deadletters.letters import DeadLetter, DeadLetterRow, issue_of, storable
+from gateway.deadletters.letters import DeadLetter, DeadLetterRow, issue_of
 from gateway.sdk.errors import Issue
+from gateway.sdk.storable import storable
 from schemas.deadletters import DLQ_HEADERS
 from schemas.envelope import decode
 
@@ -162,3 +164,12 @@ def test_a_replay_judges_the_patch_where_there_is_one() -> None:
 def test_an_issue_of_another_release_is_read_as_far_as_it_is_known() -> None:
     stored = {"code": "of_a_newer_release", "path": "/a", "severity": "high"}
     assert issue_of(stored) == Issue("of_a_newer_release", "/a")
+
+
+@pytest.mark.parametrize("stored", ["a text", 5, None, {}, {"path": "/a"}, ["price"]])
+def test_what_is_no_issue_is_shown_as_it_stands(stored: object) -> None:
+    assert issue_of(stored) == Issue("unreadable", actual=str(stored))
+
+
+def test_members_of_an_issue_are_texts_whatever_was_stored() -> None:
+    assert issue_of({"code": 5, "path": None}) == Issue("5")

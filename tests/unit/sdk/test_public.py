@@ -49,3 +49,10 @@ def test_every_problem_is_said_in_both_languages_with_a_usable_status():
         assert problem.zh.endswith("。")
         assert problem.status == 200 or 400 <= problem.status < 600
     assert len({problem.en for problem in problems.PROBLEMS.values()}) == len(problems.PROBLEMS)
+
+
+def test_words_of_a_supplier_can_be_kept_in_a_row():
+    for kind in (errors.RejectedError, errors.ContractError, errors.AuthError, errors.UnavailableError):
+        error = kind("no\0 \ud800!", supplier_code="\0")
+        assert (str(error), error.supplier_code) == ("no\ufffd \ufffd!", "\ufffd")
+    assert str(errors.RateLimitError("\0")) == "\ufffd"

@@ -63,6 +63,27 @@ async def test_checks_are_asked_afresh_each_time() -> None:
     assert not (await checks.readiness()).ready
 
 
+async def test_who_asks_while_others_are_being_answered_costs_nothing_more() -> None:
+    asked, go_on = 0, asyncio.Event()
+
+    async def counted() -> str:
+        nonlocal asked
+        asked += 1
+        await go_on.wait()
+        return "well"
+
+    checks = Health()
+    checks.add("postgres", counted)
+    gone, *probes = [asyncio.create_task(checks.readiness()) for _ in range(1_000)]
+    await asyncio.sleep(0)
+    gone.cancel()  # its client did not wait for the answer
+    go_on.set()
+    assert all(readiness.ready for readiness in await asyncio.gather(*probes))
+    assert asked == 1
+    await checks.readiness()
+    assert asked == 2
+
+
 async def test_a_mistake_of_ours_is_not_taken_for_an_outage() -> None:
     async def broken() -> str:
         raise TypeError
