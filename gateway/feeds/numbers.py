@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 from gateway.events import set_within
 from gateway.sdk.errors import ServiceUnavailableError
-from gateway.store import Pool, StoreUnavailableError, acquired
+from gateway.store import Pool, Rounds, StoreUnavailableError, acquired
 
 WATCH_SECONDS = 1.0
 
-NEXT = "SELECT nextval('feed_no')"
+NEXT = "SELECT nextval('feed_no') FROM generate_series(1, $1)"
 
 LAST = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM feed_no"
 
@@ -34,16 +35,22 @@ class FeedNumbers:
         self._pool = pool
         self._highest = 0
         self._went_back = asyncio.Event()
+        self._rounds = Rounds(self._give)
 
     async def next(self) -> int:
         """A number higher than every one before. Raises DatabaseWentBackError, and StoreUnavailableError."""
         if self._went_back.is_set():
             raise DatabaseWentBackError
+        return await self._rounds.ask(None)
+
+    async def _give(self, asked: Sequence[None]) -> list[int]:
+        """One for each, ascending."""
         given = self._highest
         async with acquired(self._pool) as connection:
-            number: int = await connection.fetchval(NEXT)
-        self._see(number, more_than=given)
-        return number
+            numbers: list[int] = [row[0] for row in await connection.fetch(NEXT, len(asked))]
+        for number in numbers:
+            self._see(number, more_than=given)
+        return numbers
 
     async def watch(self) -> None:
         """Look every second, for ever. Raises DatabaseWentBackError: end the process."""

@@ -7,7 +7,7 @@ Feeds that are under way and whose records are good go on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.deadletters import issues_json
@@ -31,9 +31,12 @@ SPEND = """
 """
 
 SPENT = """
-    SELECT COALESCE((SELECT bytes FROM rejections WHERE supplier = $1 AND day = local::date), 0) AS bytes,
+    SELECT COALESCE(r.bytes, 0) AS bytes,
            extract(epoch FROM date_trunc('day', local) + interval '1 day' - local)::float8 AS seconds
-      FROM (SELECT now() AT TIME ZONE 'Asia/Shanghai' AS local) AS clock
+      FROM unnest($1::text[]) WITH ORDINALITY AS asked (supplier, place)
+     CROSS JOIN (SELECT now() AT TIME ZONE 'Asia/Shanghai' AS local) AS clock
+      LEFT JOIN rejections r ON r.supplier = asked.supplier AND r.day = local::date
+     ORDER BY place
 """
 
 
@@ -55,10 +58,9 @@ def cost_of(originals: Iterable[bytes]) -> int:
     return sum(max(LEAST, len(original)) for original in originals)
 
 
-async def spent(connection: Connection, supplier: str) -> Spent:
-    """What a supplier had rejected today so far."""
-    [row] = await connection.fetch(SPENT, supplier)
-    return Spent(row["bytes"], row["seconds"])
+async def spent(connection: Connection, suppliers: Sequence[str]) -> list[Spent]:
+    """What each of these suppliers had rejected today so far."""
+    return [Spent(row["bytes"], row["seconds"]) for row in await connection.fetch(SPENT, suppliers)]
 
 
 async def spend(connection: Connection, head: ChunkHead, decisions: Decisions, quota: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from gateway.feeds.passes import GRACE, OLDER_OPEN
 from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.rejections import Spent, spent
 from gateway.feeds.versions import RECORD_BITS, feed_no_of, record_index_of
-from gateway.store import Pool, Row, SharedPool
+from gateway.store import Pool, Rounds, Row, SharedPool
 from gateway.store.outage import patiently_for
 from schemas.catalog import Facet
 
@@ -130,6 +130,7 @@ class Reports:
 
     def __init__(self, pool: Pool, *, share: int | None = None) -> None:
         self._pool = SharedPool(pool, share=share)
+        self._rejected = Rounds(self._spent)
 
     async def feed(self, feed_no: int, supplier: str | None) -> FeedStatus | None:
         """One feed, with its counts so far."""
@@ -154,8 +155,11 @@ class Reports:
 
     async def rejected_today(self, supplier: str) -> Spent:
         """What a supplier had rejected of its pushes today."""
-        async with self._pool.acquired(supplier) as connection:
-            return await spent(connection, supplier)
+        return await self._rejected.ask(supplier)
+
+    async def _spent(self, suppliers: Sequence[str]) -> list[Spent]:
+        async with self._pool.acquired(None) as connection:
+            return await spent(connection, suppliers)
 
     async def top_problems(self, feed_no: int, supplier: str | None = None) -> list[dict[str, Any]]:
         """Problem codes of a feed, most frequent first: {code, count, skus}; counted once, when the feed is closed."""

@@ -17,6 +17,7 @@ from gateway.store.pool import (
     transaction,
     translate,
 )
+from gateway.store.rounds import Rounds
 from gateway.store.shares import ShareBusyError, SharedPool
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Lease",
     "LeaseLostError",
     "Pool",
+    "Rounds",
     "Row",
     "RowLockedError",
     "ShareBusyError",

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from gateway.sdk.errors import GatewayError
-from gateway.store import Connection, Pool, acquired
+from gateway.store import Connection, Pool, Rounds, Row, acquired
 from gateway.suppliers import queries
 from gateway.suppliers.keys import hash_secret, parse_bearer
 from gateway.suppliers.secrets import SecretBox, SecretUnreadableError
@@ -74,6 +74,10 @@ class _Bearer:
     secret_hash: bytes
 
 
+def _bearer(row: Row) -> _Bearer:
+    return _Bearer(Caller(row["supplier"], row["key_id"], frozenset(row["scopes"])), row["secret_hash"])
+
+
 Answer = TypeVar("Answer")
 
 
@@ -108,7 +112,7 @@ class Keyring:
     def __init__(self, pool: Pool, box: SecretBox, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
         self._box = box
-        self._bearers = Recent(self._find_bearer, monotonic)
+        self._bearers = Recent(Rounds(self._find_bearers).ask, monotonic)
         self._webhooks = Recent(self._find_webhooks, monotonic)
         self._used: dict[str, datetime] = {}
 
@@ -143,12 +147,11 @@ class Keyring:
             used, self._used = self._used, {}
             await connection.execute(queries.TOUCH_KEYS, list(used), list(used.values()))
 
-    async def _find_bearer(self, key_id: str) -> _Bearer | None:
+    async def _find_bearers(self, key_ids: Sequence[str]) -> list[_Bearer | None]:
         async with acquired(self._pool) as connection:
-            row = await connection.fetchrow(queries.LIVE_BEARER, key_id)
-        if row is None:
-            return None
-        return _Bearer(Caller(row["supplier"], key_id, frozenset(row["scopes"])), row["secret_hash"])
+            rows = await connection.fetch(queries.LIVE_BEARERS, list(set(key_ids)))
+        live = {row["key_id"]: row for row in rows}
+        return [_bearer(live[key_id]) if key_id in live else None for key_id in key_ids]
 
     async def _find_webhooks(self, supplier: str) -> tuple[WebhookKey, ...]:
         async with acquired(self._pool) as connection:

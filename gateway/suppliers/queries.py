@@ -119,10 +119,10 @@ REVOKE = """
 
 KEY_EXISTS = "SELECT 1 FROM api_keys WHERE key_id = $1 AND supplier = $2"
 
-LIVE_BEARER = """
-    SELECT supplier, secret_hash, scopes
+LIVE_BEARERS = """
+    SELECT key_id, supplier, secret_hash, scopes
       FROM api_keys
-     WHERE key_id = $1 AND kind = 'bearer'
+     WHERE key_id = ANY($1::text[]) AND kind = 'bearer'
        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 """
 
