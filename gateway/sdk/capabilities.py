@@ -35,8 +35,9 @@ class MethodSpec:
     """What a Protocol does not say of one of its methods.
 
     effect: what its calls do at the supplier; None: it makes none. repeatable: the same call again changes nothing
-    more, as of every one that reads. cases: how the golden cases must end that show it; (): none can. each: an argument,
-    and the manifest's member whose every entry must be shown in it. defaults: of arguments that a case leaves out.
+    more, as of every one that reads. cases: how golden cases that show it must end; (): none show it. each: an
+    argument, and the member of the manifest whose every entry must be shown in it. defaults: of arguments that a case
+    leaves out.
     open: members of a result that a case may leave open.
     """
 

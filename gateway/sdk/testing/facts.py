@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 from gateway.sdk.adapter import SkuPage
 from gateway.sdk.capabilities import MethodSpec
 from gateway.sdk.manifest import FILE, mismatches, placeholders
-from gateway.sdk.testing.calls import ToldRequest
+from gateway.sdk.testing.calls import CallCase, ToldRequest
 from gateway.sdk.testing.performing import made
 from gateway.sdk.testing.rules import LIMIT_RULES
 from gateway.sdk.testing.subject import Subject, Trial
@@ -36,7 +36,7 @@ def operations_shown(subject: Subject) -> Iterator[Trial]:
     """Every operation of the manifest stands in a case, with its path filled in; no other operation does."""
     for case in subject.calls:
         for each in case.exchanges:
-            yield Trial(case.name, tuple(_misfits(subject, each.request)))
+            yield Trial(case.name, (*_misfits(subject, each.request), *_unrepeatable(subject, case, each.request)))
     used = {each.request.operation for case in subject.calls for each in case.exchanges}
     for name in subject.manifest.operations:
         yield Trial(FILE, () if name in used else (f"operations.{name}: no case makes this call",))
@@ -48,6 +48,13 @@ def _misfits(subject: Subject, request: ToldRequest) -> Iterator[str]:
         yield f"the manifest has no operation {request.operation}"
     elif (wanted := placeholders(operation.path)) != set(request.path):
         yield f"{request.operation}: its path needs {sorted(wanted)}, the request fills in {sorted(request.path)}"
+
+
+def _unrepeatable(subject: Subject, case: CallCase, request: ToldRequest) -> Iterator[str]:
+    """Only a call that may not be repeated makes a request that may not be."""
+    operation = subject.manifest.operations.get(request.operation)
+    if operation and not operation.reads and case.call.method.spec.repeatable:
+        yield f"{request.operation} may not be repeated, and {case.call.method.name} has to be"
 
 
 def limits_respected(subject: Subject) -> Iterator[Trial]:

@@ -76,7 +76,8 @@ class Result:
             in_order = issubclass(origin, Sequence)
             whole = tuple.__class_getitem__((element, ...)) if in_order else frozenset.__class_getitem__(element)
         # Within a tuple a configuration may stand, which reaches the sdk's classes without being said at each of them.
-        self._adapter: TypeAdapter[tuple[Any]] = TypeAdapter(tuple.__class_getitem__((whole,)), config=_EXACT)
+        alone: Any = tuple.__class_getitem__((whole,))
+        self._adapter: TypeAdapter[tuple[Any]] = TypeAdapter(alone, config=_EXACT)
 
     def read(self, value: Any) -> Any:
         """What was returned, or what a case has, as values of the sdk. Raises pydantic.ValidationError."""
