@@ -43,7 +43,8 @@ async def _steps(context: SupplierContext, calls: Calls) -> AsyncIterator[Step]:
         found.extend(page.skus)
         return f"{len(page.skus):,} skus on the first page, {'more follow' if page.cursor is not None else 'no more'}"
 
-    for name, attempt in (("token", token), ("list", listed)):
+    tries: dict[str, Callable[[], Awaitable[str]]] = {"token": token, "list": listed}
+    for name, attempt in tries.items():
         if not _reads(context, METHODS[name]):
             continue
         step = await _tried(name, attempt)

@@ -177,11 +177,7 @@ def test_a_write_that_may_not_be_repeated_hides_behind_no_other_call(tmp_path: P
     careless = table_of([CapabilitySpec("lends_books", LendsBooks, "", "", {"lend": MethodSpec("writes")})])
     subject = library(tmp_path, lent=LENT, refused=REFUSED)
     manifest = parse(MANIFEST, "library", careless)
-    told = [
-        orjson.loads(file.read_bytes()) | {"name": file.stem} for file in sorted((subject.folder / "cases").iterdir())
-    ]
-    cases = tuple(CallCase.model_validate(case, context={"capabilities": careless}) for case in told)
-    found = findings(Subject(manifest, Adapter, subject.folder, cases))
+    found = findings(Subject.read(manifest, Adapter, subject.folder))
     assert set(found["operations_shown"]) == {"lend may not be repeated, and lend has to be"}
 
 
