@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -179,6 +179,22 @@ def test_a_write_that_may_not_be_repeated_hides_behind_no_other_call(tmp_path: P
     manifest = parse(MANIFEST, "library", careless)
     found = findings(Subject.read(manifest, Adapter, subject.folder))
     assert set(found["operations_shown"]) == {"lend may not be repeated, and lend has to be"}
+
+
+class Hopeful(Adapter):
+    """Takes what nobody knows for an outage, after which the gateway would ask again."""
+
+    async def lend(self, http: sdk.Http, parcel: Parcel) -> Loan:
+        try:
+            return await super().lend(http, parcel)
+        except sdk.OutcomeUnknownError as error:
+            raise sdk.UnavailableError from error
+
+
+def test_a_write_that_may_have_happened_must_not_end_as_an_outage(tmp_path: Path):
+    found = findings(replace(library(tmp_path, lent=LENT, refused=REFUSED), adapter=Hopeful))
+    assert set(found) == {"faults_mapped"}
+    assert any("lend answered by time-out: expected OutcomeUnknownError" in each for each in found["faults_mapped"])
 
 
 @pytest.mark.parametrize(
