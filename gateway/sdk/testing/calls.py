@@ -17,7 +17,7 @@ from gateway.sdk.http import Reply, Request
 from gateway.sdk.manifest import problems, table_from
 from gateway.sdk.raw import Body
 from gateway.sdk.testing.cases import Part
-from gateway.sdk.testing.methods import Call, Method, fault_of, methods_of
+from gateway.sdk.testing.methods import Call, Method, fault_of, method_of
 
 
 class ToldRequest(Part):
@@ -144,10 +144,11 @@ def _asked(capability: str, told: ToldMethod, table: Capabilities) -> tuple[Meth
     calling = [name for name, spec in table.items() if spec.shown]
     if capability not in calling:
         raise ValueError(f"unknown capability; calls are made by {', '.join(calling)}")
-    methods = methods_of(table[capability])
-    if told.method not in methods:
-        raise ValueError(f"{told.method!r}: {capability} has the methods {', '.join(methods)}")
+    spec = table[capability]
+    if told.method not in spec.shown:
+        raise ValueError(f"{told.method!r}: {capability} has the methods {', '.join(spec.shown)}")
+    method = method_of(spec, told.method)
     try:
-        return methods[told.method], methods[told.method].read(told.args)
+        return method, method.read(told.args)
     except ValidationError as error:
         raise ValueError("; ".join(problems(error, "args"))) from error

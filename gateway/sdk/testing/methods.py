@@ -107,17 +107,13 @@ def fault_of(error: ValidationError) -> str:
     return f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}"
 
 
-def methods_of(spec: CapabilitySpec) -> Mapping[str, Method]:
-    """The methods that golden cases of calls show of a capability."""
-    return {name: _method(name, method, spec) for name, method in spec.shown.items()}
-
-
-def _method(name: str, method: MethodSpec, spec: CapabilitySpec) -> Method:
+def method_of(spec: CapabilitySpec, name: str) -> Method:
+    """A method of a capability, by what its Protocol states."""
     function = spec.function(name)
     hints = get_type_hints(function, include_extras=True)
     fields: Any = {each: (hint, ...) for each, hint in hints.items() if each not in ("http", "return")}
     arguments = create_model(f"{name} arguments", __config__=_EXACT, **fields)
-    return Method(name, method, arguments, Result(hints["return"]), inspect.iscoroutinefunction(function))
+    return Method(name, spec.methods[name], arguments, Result(hints["return"]), inspect.iscoroutinefunction(function))
 
 
 def _class_of(annotation: Any) -> type:
