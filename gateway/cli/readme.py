@@ -1,4 +1,4 @@
-"""README's reference tables, rendered from the code between `<!-- name -->` and `<!-- /name -->`."""
+"""Reference tables of README files, rendered from the code between `<!-- name -->` and `<!-- /name -->`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from pydantic_core import PydanticUndefined
 
 from gateway.cli import STATUSES, app
 from gateway.config import PREFIX, Settings
+from gateway.sdk.capabilities import CAPABILITIES, Capabilities, CapabilitySpec
 from gateway.sdk.problems import PROBLEMS
+from gateway.sdk.testing import CHECKS
 from gateway.telemetry import metrics
 
 
-def rendered(text: str) -> str:
-    """README with every table as the code has it now."""
-    for name, table in TABLES.items():
+def rendered(text: str, tables: Mapping[str, Callable[[], str]] | None = None) -> str:
+    """A README with every table as the code has it now. tables: of the file, those of the tree's own by default."""
+    for name, table in (TABLES if tables is None else tables).items():
         start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         head, found, rest = text.partition(start)
         if found:
@@ -81,6 +83,23 @@ def problems() -> str:
     return _table(("code", "status", "try again", "English", "中文"), rows)
 
 
+def capabilities(table: Capabilities = CAPABILITIES) -> str:
+    """Every capability of adapters."""
+    head = ("what an adapter can do", "capability", "its methods", "its manifest also has")
+    return _table(head, (_capability(spec) for spec in table.values()))
+
+
+def _capability(spec: CapabilitySpec) -> Sequence[str]:
+    methods = (f"`{name}` ({method.effect})" if method.effect else f"`{name}`" for name, method in spec.methods.items())
+    besides = [*(f"`{each}`" for each in spec.declares), *(f"capability `{each}`" for each in spec.needs)]
+    return f"{spec.zh}: {spec.en}", f"`{spec.name}`", ", ".join(methods), ", ".join(besides) or "–"
+
+
+def checks() -> str:
+    """Every check of the conformance kit."""
+    return _table(("check", "what it finds out"), ((f"`{name}`", check.en) for name, check in CHECKS.items()))
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [_line(head), "|---" * len(head) + "|", *(_line(row) for row in rows)]
     return "\n".join(lines) + "\n"
@@ -98,3 +117,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "problems": problems,
 }
 """What README tabulates, by the name between its markers."""
+
+ADAPTERS_TABLES: Mapping[str, Callable[[], str]] = {"capabilities": capabilities, "checks": checks}
+"""What adapters/README.md tabulates."""

@@ -1,4 +1,4 @@
-"""`mallgate schemas`: what is generated in the source tree: JSON Schemas, the AsyncAPI document, README's tables."""
+"""`mallgate schemas`: what is generated in the source tree: JSON Schemas, the AsyncAPI document, READMEs' tables."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from gateway.cli import readme
 from gateway.cli.output import console
 from gateway.sdk.errors import GatewayError
 
-schemas = App(name="schemas", help="Write or check the generated schemas and README's tables.")
+schemas = App(name="schemas", help="Write or check the generated schemas and the tables of README files.")
 
 HERE = Path()
-README = "README.md"
+READMES = {"README.md": readme.TABLES, "adapters/README.md": readme.ADAPTERS_TABLES}
+"""The files with generated tables."""
 
 
 class StaleSchemasError(GatewayError):
@@ -31,10 +32,10 @@ def write(root: Path = HERE, /) -> None:
         The source tree.
     """
     contracts.write(root)
-    text = _readme(root)
-    if text:
-        (root / README).write_text(readme.rendered(text), encoding="utf-8")
-    console.print(f"{len(contracts.render()) + bool(text)} files are up to date.")
+    there = [name for name in READMES if (root / name).is_file()]  # an unpacked wheel has none
+    for name in there:
+        (root / name).write_text(_rendered(root, name), encoding="utf-8")
+    console.print(f"{len(contracts.render()) + len(there)} files are up to date.")
 
 
 @schemas.command
@@ -46,15 +47,14 @@ def check(root: Path = HERE, /) -> None:
     root: Path
         The source tree.
     """
-    differing, text = contracts.check(root), _readme(root)
-    if readme.rendered(text) != text:
-        differing.append(f"{README} has tables that differ from the code")
+    differing = contracts.check(root)
+    for name in READMES:
+        if (root / name).is_file() and _rendered(root, name) != (root / name).read_text(encoding="utf-8"):
+            differing.append(f"{name} has tables that differ from the code")
     if differing:
         raise StaleSchemasError("; ".join([*differing, "run: mallgate schemas write"]))
     console.print("The generated files are what the code says.")
 
 
-def _readme(root: Path) -> str:
-    """README; empty where the tree has none, as an unpacked wheel."""
-    file = root / README
-    return file.read_text(encoding="utf-8") if file.is_file() else ""
+def _rendered(root: Path, name: str) -> str:
+    return readme.rendered((root / name).read_text(encoding="utf-8"), READMES[name])

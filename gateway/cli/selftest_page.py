@@ -13,6 +13,7 @@ from itertools import groupby
 from string import Template
 
 from gateway.cli.selftest import problems
+from gateway.sdk.manifest import Manifest
 from gateway.sdk.testing import CaseLine, Report, Result
 
 SHOWN = 20
@@ -23,15 +24,6 @@ VERDICTS: Mapping[str, tuple[str, str]] = {
     "failed": ("未通过", "failed"),
     "waived": ("豁免", "waived"),
     "nothing": ("不适用", "nothing to try"),
-}
-
-CAPABILITIES: Mapping[str, str] = {
-    "normalises_feeds": "数据归一化",
-    "pulls_feeds": "商品数据查询",
-    "confirms_skus": "在售确认",
-    "polls_messages": "消息获取",
-    "reads_areas": "区域查询",
-    "obtains_tokens": "令牌获取",
 }
 
 FACETS: Mapping[str, str] = {"product": "商品", "price": "价格", "stock": "库存", "listing": "上下架"}
@@ -48,7 +40,7 @@ def page(report: Report) -> str:
         verdict="passed" if report.passed else "failed",
         conclusion=_conclusion(report),
         checks="\n".join(map(_check, report.results)),
-        capabilities="\n".join(_capabilities(report.cases)) or "<p>没有可用的用例。No case could be read.</p>",
+        capabilities="\n".join(_capabilities(report)) or "<p>没有可用的用例。No case could be read.</p>",
         failures="\n".join(_failures(report.results))
         or "<p>无。豁免 0 项。 <span class='en'>None. 0 waivers.</span></p>",
         signature=_SIGNATURE,
@@ -62,7 +54,7 @@ def _facts(report: Report) -> Iterator[str]:
         ("适配器", "Adapter", report.adapter),
         ("接口", "Interface", manifest and manifest.name),
         ("接口文档", "Described in", manifest and manifest.docs),
-        ("能力", "Capabilities", manifest and _named(manifest.capabilities, CAPABILITIES)),
+        ("能力", "Capabilities", manifest and _named(manifest.capabilities, _titles(manifest))),
         ("数据类别", "Facets", manifest and _named(manifest.facets, FACETS)),
         ("检测程序", "Program", report.program),
         ("检测时间", "Tested at", f"{report.at:%Y-%m-%d %H:%M:%S %z}"),
@@ -106,13 +98,18 @@ def _verdict(verdict: str) -> str:
     return f'<td class="verdict {verdict}">{_both(zh, en)}</td>'
 
 
-def _capabilities(cases: Iterable[CaseLine]) -> Iterator[str]:
-    """A section for each capability, in the order of CAPABILITIES."""
-    order = list(CAPABILITIES)
-    sorted_ = sorted(cases, key=lambda case: (order.index(case.capability), case.name))
+def _titles(manifest: Manifest) -> Mapping[str, str]:
+    return {spec.name: spec.zh for spec in manifest.specs}
+
+
+def _capabilities(report: Report) -> Iterator[str]:
+    """A section for each capability, in the order of their table."""
+    titles = _titles(report.manifest) if report.manifest else {}
+    order = list(report.manifest.table if report.manifest else ())
+    sorted_ = sorted(report.cases, key=lambda case: (order.index(case.capability), case.name))
     for capability, group in groupby(sorted_, key=lambda case: case.capability):
         rows = [_case(case) for case in group]
-        heading = f"{CAPABILITIES[capability]} {capability}"
+        heading = f"{titles.get(capability, '')} {capability}".strip()
         yield f"<h3>{_both(heading, f'{len(rows)} cases')}</h3><table class='cases'><thead><tr><th>用例 Case</th>"
         yield "<th>说明 Description</th><th>对象 About</th><th>结果 Result</th></tr></thead><tbody>"
         yield from rows

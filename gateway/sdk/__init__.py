@@ -1,7 +1,6 @@
 """All that an adapter may import of the gateway."""
 
 from gateway.sdk.adapter import (
-    CAPABILITIES,
     Adapter,
     Area,
     ConfirmsSkus,
@@ -21,6 +20,7 @@ from gateway.sdk.adapter import (
     SkuPage,
     Token,
 )
+from gateway.sdk.capabilities import CAPABILITIES, CapabilitySpec, MethodSpec
 from gateway.sdk.errors import (
     AreaRefusedError,
     AuthError,
@@ -49,6 +49,7 @@ __all__ = [
     "Area",
     "AreaRefusedError",
     "AuthError",
+    "CapabilitySpec",
     "ConfirmsSkus",
     "ContractError",
     "Count",
@@ -60,6 +61,7 @@ __all__ = [
     "Issue",
     "Item",
     "Message",
+    "MethodSpec",
     "Moment",
     "Money",
     "NormalisesFeeds",

@@ -1,7 +1,8 @@
 """What an adapter is: a manifest, options of the supplier's row, and capabilities as Protocols.
 
-An adapter translates; the gateway acts. It opens no socket, sleeps, retries, logs and counts nothing. A new capability
-is a new Protocol here; a manifest declares it exactly when the class implements it.
+An adapter translates; the gateway acts. It opens no socket, sleeps, retries, logs and counts nothing. A capability is a
+Protocol and a row of `gateway.sdk.capabilities`; a manifest declares it exactly when the class implements it. The types
+of arguments and values are what the conformance kit holds adapters and golden cases to.
 
 What a coroutine of an adapter may raise is any SupplierError, each where `gateway.sdk.errors` says; nothing else.
 """
@@ -11,14 +12,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Annotated, ClassVar, Protocol, TypeAlias, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from gateway.sdk.errors import Issue
 from gateway.sdk.exchange import Exchange
 from gateway.sdk.http import Http, Reply
+from gateway.sdk.raw import JsonDocument
 from schemas.catalog import Facet, Facts
+
+Text: TypeAlias = Annotated[str, Field(min_length=1)]
+"""A text that says something."""
+
+Skus: TypeAlias = Annotated[Sequence[str], Field(min_length=1)]
+"""The skus of one question, at least one."""
 
 
 @dataclass(slots=True)  # not frozen: that would make each of millions four times as dear
@@ -78,7 +86,7 @@ class Message:
 
     id: str
     type: str
-    raw: bytes
+    raw: JsonDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ class Reread:
     """A message's consequence: what is known of a sku in these facets has to be read anew."""
 
     sku: str
-    facets: frozenset[Facet]
+    facets: Annotated[frozenset[Facet], Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +112,20 @@ FollowUp: TypeAlias = Reread | RereadAreas
 class Area:
     """One area of a supplier's own tree. parent: "" at the top; level: 1 at the top."""
 
-    id: str
-    name: str
+    id: Text
+    name: Text
     parent: str
-    level: int
+    level: Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
     """What a supplier gave us for our credentials; it shows itself nowhere. Times have offsets."""
 
-    value: str = field(repr=False)
-    expires_at: datetime
+    value: Text = field(repr=False)
+    expires_at: AwareDatetime
     refresh: str | None = field(default=None, repr=False)
-    refresh_expires_at: datetime | None = None
+    refresh_expires_at: AwareDatetime | None = None
 
 
 class Options(BaseModel):
@@ -175,7 +183,7 @@ class PullsFeeds(Protocol):
         """
         ...
 
-    async def read(self, http: Http, facet: Facet, skus: Sequence[str], area: str) -> Sequence[Exchange]:
+    async def read(self, http: Http, facet: Facet, skus: Skus, area: str) -> Sequence[Exchange]:
         """Ask about these skus in one of `areas`: exchanges that `normalise` turns into what is now so of all of them.
 
         One sku may spoil the answer for all: raise what it came to, the gateway finds out which sku it was. Raises
@@ -188,7 +196,7 @@ class PullsFeeds(Protocol):
 class ConfirmsSkus(Protocol):
     """Says of single skus whether they are still sold. `confirms` of the manifest: how many it may be given at once."""
 
-    async def still_sold(self, http: Http, skus: Sequence[str]) -> Collection[str]:
+    async def still_sold(self, http: Http, skus: Skus) -> Collection[str]:
         """Those of these skus that the supplier still sells here, whether or not its list has shown them.
 
         Asked about what a list did not show, before it is withdrawn. A sku that the supplier does not answer for is a
@@ -231,17 +239,8 @@ class ReadsAreas(Protocol):
 class ObtainsTokens(Protocol):
     """Exchanges the supplier's secrets for a token that its other calls carry."""
 
-    async def obtain_token(self, http: Http, secrets: Mapping[str, str], held: Token | None, now: datetime) -> Token:
+    async def obtain_token(
+        self, http: Http, secrets: Mapping[str, str], held: Token | None, now: AwareDatetime
+    ) -> Token:
         """A new token. secrets: by the names of the manifest's `[auth]`; held: the one before, to be refreshed."""
         ...
-
-
-CAPABILITIES: Mapping[str, type] = {
-    "normalises_feeds": NormalisesFeeds,
-    "pulls_feeds": PullsFeeds,
-    "confirms_skus": ConfirmsSkus,
-    "polls_messages": PollsMessages,
-    "reads_areas": ReadsAreas,
-    "obtains_tokens": ObtainsTokens,
-}
-"""Capability names of a manifest and the Protocols behind them."""

@@ -15,6 +15,7 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from gateway.sdk.errors import InvalidMessageError, Issue
+from gateway.sdk.raw import Body
 from gateway.sdk.wire import MAX_RECORD, may_be_crowded
 
 MAX_SKUS = 1_000
@@ -30,7 +31,7 @@ class Exchange:
     """
 
     skus: tuple[str, ...]
-    replies: Mapping[str, bytes]
+    replies: Mapping[str, Body]
     asked: Mapping[str, JsonValue] = field(default_factory=dict)
 
     def encode(self) -> bytes:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
-from gateway.sdk.adapter import CAPABILITIES, Adapter
+from gateway.sdk.adapter import Adapter
+from gateway.sdk.capabilities import CAPABILITIES, Capabilities, CapabilitySpec
 from gateway.sdk.errors import ConfigError
 from gateway.sdk.wire import MAX_REPLY
 from schemas.base import Line
@@ -20,9 +30,6 @@ FILE = "manifest.toml"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 """Name of an operation, a pool or a secret."""
-
-CALLING = frozenset({"pulls_feeds", "confirms_skus", "polls_messages", "reads_areas", "obtains_tokens"})
-"""Capabilities that speak to the supplier and need `[http]`."""
 
 
 class _Part(BaseModel):
@@ -60,6 +67,10 @@ class Auth(_Part):
     name: Line = Field("Authorization", description="Name of that field or header.")
     prefix: str = Field("", description="Before the token, such as `Bearer `.")
     secrets: tuple[Name, ...] = Field((), description="Secrets that every supplier's row must hold.")
+
+    def __bool__(self) -> bool:
+        """Whether calls carry a credential."""
+        return self.scheme != "none"
 
 
 class CatalogFacts(_Part):
@@ -99,28 +110,41 @@ class Manifest(_Part):
     pools: tuple[Name, ...] = Field((), description="Its message pools, where it polls messages.")
     waivers: tuple[Waiver, ...] = Field((), description="Checks of the kit that it does not pass.")
 
+    _table: Capabilities = PrivateAttr(default_factory=lambda: CAPABILITIES)
+
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if unknown := [name for name in self.capabilities if name not in CAPABILITIES]:
-            raise ValueError(f"unknown capabilities {', '.join(unknown)}; there are {', '.join(CAPABILITIES)}")
-        for member, capability in (
-            ("facets", "normalises_feeds"),
-            ("pulls", "pulls_feeds"),
-            ("confirms", "confirms_skus"),
-            ("pools", "polls_messages"),
-        ):
-            if bool(getattr(self, member)) != (capability in self.capabilities):
-                raise ValueError(f"{member} go with {capability}: name both or neither")
-        if set(self.pulls) - set(self.facets):
-            raise ValueError("pulls names a facet that is not among the facets")
-        if self.confirms and not self.pulls:
-            raise ValueError("confirms_skus goes with pulls_feeds")
-        calls = bool(CALLING & set(self.capabilities))
-        if calls != (self.http is not None) or calls != bool(self.operations):
-            raise ValueError(f"http and operations go with {', '.join(sorted(CALLING))}: name all or none")
-        if (self.auth.scheme == "token") != ("obtains_tokens" in self.capabilities):
-            raise ValueError("auth.scheme token goes with obtains_tokens: name both or neither")
+    def _consistent(self, info: ValidationInfo) -> Self:
+        self._table = table_from(info)
+        if unknown := [name for name in self.capabilities if name not in self._table]:
+            raise ValueError(f"unknown capabilities {', '.join(unknown)}; there are {', '.join(self._table)}")
+        for problem in self._inconsistencies():
+            raise ValueError(problem)
         return self
+
+    def _inconsistencies(self) -> Iterator[str]:
+        """Where the capabilities and the other members say different things, as the table of capabilities has it."""
+        for member, owners in _owners(self._table.values()).items():
+            if bool(getattr(self, member)) != any(name in self.capabilities for name in owners):
+                yield f"{member} go with {' or '.join(owners)}: name both or neither"
+        if set(self.pulls) - set(self.facets):
+            yield "pulls names a facet that is not among the facets"
+        for spec in self.specs:
+            if not set(spec.needs) <= set(self.capabilities):
+                yield f"{spec.name} goes with {', '.join(spec.needs)}"
+        calls = any(spec.calls for spec in self.specs)
+        if calls != (self.http is not None) or calls != bool(self.operations):
+            calling = sorted(spec.name for spec in self._table.values() if spec.calls)
+            yield f"http and operations go with {', '.join(calling)}: name all or none"
+
+    @property
+    def table(self) -> Capabilities:
+        """The capabilities that the manifest was read with, also those it does not declare."""
+        return self._table
+
+    @property
+    def specs(self) -> tuple[CapabilitySpec, ...]:
+        """What it can do, in the table's order."""
+        return tuple(spec for name, spec in self._table.items() if name in self.capabilities)
 
     @property
     def pulled(self) -> bool:
@@ -128,15 +152,30 @@ class Manifest(_Part):
         return "pulls_feeds" in self.capabilities
 
 
+def table_from(info: ValidationInfo) -> Capabilities:
+    """The table of capabilities that a manifest or a case is read with: that of the validation's context."""
+    table: Capabilities = (info.context or {}).get("capabilities", CAPABILITIES)
+    return table
+
+
+def _owners(specs: Iterable[CapabilitySpec]) -> Mapping[str, list[str]]:
+    """The capabilities that a manifest's member goes with."""
+    owners: dict[str, list[str]] = {}
+    for spec in specs:
+        if spec.member:
+            owners.setdefault(spec.member, []).append(spec.name)
+    return owners
+
+
 def placeholders(path: str) -> frozenset[str]:
     """Names in braces of an operation's path."""
     return frozenset(re.findall(r"\{(\w+)\}", path))
 
 
-def parse(text: str, source: str) -> Manifest:
+def parse(text: str, source: str, capabilities: Capabilities = CAPABILITIES) -> Manifest:
     """The manifest that a TOML text is. Raises ConfigError with every problem, each beginning with `source`."""
     try:
-        return Manifest.model_validate(tomllib.loads(text))
+        return Manifest.model_validate(tomllib.loads(text), context={"capabilities": capabilities})
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{source}: {error}"]) from error
     except ValidationError as error:
@@ -147,8 +186,8 @@ def mismatches(facts: Manifest, adapter: type[Adapter], folder: str) -> Iterator
     """Where a manifest says other things than the code, or than the name of the folder it stands in."""
     if facts.id != folder:
         yield f"its manifest says id {facts.id!r}"
-    for name, capability in CAPABILITIES.items():
-        implemented = issubclass(adapter, capability)
+    for name, spec in facts.table.items():
+        implemented = issubclass(adapter, spec.protocol)
         if implemented and name not in facts.capabilities:
             yield f"implements {name}, which its manifest does not declare"
         if not implemented and name in facts.capabilities:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -13,6 +13,9 @@ from gateway.sdk.adapter import PollsMessages, PullsFeeds
 from gateway.sdk.errors import ConfigError, GatewayError, SupplierError
 from gateway.sdk.storable import storable
 from gateway.store import LeaseLostError
+
+METHODS: Mapping[str, str] = {"token": "obtain_token", "list": "list_skus", "read": "read", "pool": "fetch"}
+"""What each step calls. A capability with none of these methods has no step: nobody knows what to ask it about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,10 @@ async def _steps(context: SupplierContext, calls: Calls) -> AsyncIterator[Step]:
         found.extend(page.skus)
         return f"{len(page.skus):,} skus on the first page, {'more follow' if page.cursor is not None else 'no more'}"
 
-    tries: list[tuple[str, Callable[[], Awaitable[str]]]] = []
-    if context.manifest.auth.scheme == "token":
-        tries.append(("token", token))
-    if "pulls_feeds" in context.manifest.capabilities:
-        tries.append(("list", listed))
-    for name, attempt in tries:
+    tries: dict[str, Callable[[], Awaitable[str]]] = {"token": token, "list": listed}
+    for name, attempt in tries.items():
+        if not _reads(context, METHODS[name]):
+            continue
         step = await _tried(name, attempt)
         yield step
         if not step.ok:
@@ -75,11 +76,18 @@ def _readings(context: SupplierContext, skus: list[str]) -> list[tuple[str, Call
 
         return look
 
-    facets = context.facets if skus else ()
+    facets = context.facets if skus and _reads(context, METHODS["read"]) else ()
+    pools = context.manifest.pools if _reads(context, METHODS["pool"]) else ()
     return [
         *((f"read {facet}", of_facet(facet)) for facet in facets),
-        *((f"pool {pool}", of_pool(pool)) for pool in context.manifest.pools),
+        *((f"pool {pool}", of_pool(pool)) for pool in pools),
     ]
+
+
+def _reads(context: SupplierContext, method: str) -> bool:
+    """Whether the adapter has a method, and the table of capabilities says that its calls read: no other is tried."""
+    specs = (spec.methods.get(method) for spec in context.manifest.specs)
+    return any(spec is not None and spec.effect == "reads" for spec in specs)
 
 
 async def _tried(name: str, attempt: Callable[[], Awaitable[str]]) -> Step:

@@ -337,8 +337,8 @@ class OtherRaw(shop.Adapter):
     ("bad", "finding"),
     [
         (OtherQuestion, 'made a request that the case does not have: {"operation":"goods"'),
-        (OtherAnswer, "expected (ToldReread"),
-        (OtherRaw, "expected (ToldMessage"),
+        (OtherAnswer, 'expected [{"sku":"A"'),
+        (OtherRaw, 'expected [{"id":"7"'),
     ],
 )
 def test_another_call_than_the_golden_one_is_found(tmp_path: Path, bad: type[sdk.Adapter], finding: str):

@@ -8,19 +8,15 @@ other members where they matter) where the whole record is refused.
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode
-from typing import Annotated, Any, Self, get_args
+from typing import Any, Self, get_args
 
 import orjson
 from pydantic import (
     AwareDatetime,
     Base64Bytes,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    JsonValue,
     model_validator,
 )
 
@@ -36,40 +32,6 @@ class Part(BaseModel):
     """A piece of a case; unknown members are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _body(told: Any) -> Any:
-    match told:
-        case str():
-            return told.encode()
-        case {"base64": str(text), **others} if not others:
-            try:
-                return b64decode(text, validate=True)
-            except binascii.Error as error:
-                raise ValueError(f"not Base64: {error}") from error
-        case bytes():
-            return told
-        case _:
-            raise ValueError('give a text or {"base64": "..."}')
-
-
-Body = Annotated[bytes, BeforeValidator(_body)]
-"""Bytes as a case tells them: a text, or an object with `base64` where they are none."""
-
-
-class ToldExchange(Part):
-    """An exchange as a case tells it."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    skus: tuple[str, ...]
-    replies: dict[str, Body]
-    asked: dict[str, JsonValue] = {}
-
-    @property
-    def exchange(self) -> Exchange:
-        """The exchange itself."""
-        return Exchange(self.skus, self.replies, self.asked)
 
 
 class Expected(Part):
@@ -111,7 +73,7 @@ class Case(Part):
     received_at: AwareDatetime
     record: str | None = None
     record_base64: Base64Bytes | None = None
-    exchange: ToldExchange | None = None
+    exchange: Exchange | None = None
     items: tuple[Expected, ...] | None = None
     refusals: tuple[ExpectedRefusal, ...] = ()
     issues: tuple[ExpectedIssue, ...] | None = None
@@ -151,5 +113,5 @@ class Case(Part):
     @property
     def _bytes(self) -> bytes:
         if self.exchange is not None:
-            return self.exchange.exchange.encode()
+            return self.exchange.encode()
         return self.record.encode() if self.record is not None else self.record_base64 or b""

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.sdk.adapter import Record
 from gateway.sdk.errors import UnknownMessageError
-from gateway.sdk.testing.calls import CallCase, FollowUps, ToldReply
+from gateway.sdk.testing.calls import CallCase, ToldReply
 from gateway.sdk.testing.cases import Case
 from gateway.sdk.testing.mutants import mutants, mutants_of_exchange
 from gateway.sdk.testing.normalising import Outcome, other_than_golden, outcome_of, unsound
@@ -82,8 +82,7 @@ def damage_borne(subject: Subject) -> Iterator[Trial]:
 
 def _damaged_record(subject: Subject, case: Case) -> Iterator[Trial]:
     adapter = made(subject.adapter, case.options)
-    told = case.exchange
-    for damage, raw in mutants(case.raw.raw) if told is None else mutants_of_exchange(told.exchange):
+    for damage, raw in mutants(case.raw.raw) if case.exchange is None else mutants_of_exchange(case.exchange):
         record = replace(case.raw, raw=raw)
         problems = _unsound(case, record, outcome_of(adapter, record))
         yield Trial(case.name, tuple(f"{damage}: {problem}" for problem in problems))
@@ -101,10 +100,10 @@ async def _damaged_call(subject: Subject, case: CallCase) -> list[Trial]:
 
 def damaged(case: CallCase) -> Iterator[tuple[str, Stage]]:
     """The case with one reply, or the message that it is about, damaged in one place."""
-    if isinstance(case.call, FollowUps):
-        for damage, raw in mutants(case.call.message.message.raw):
-            message = case.call.message.model_copy(update={"raw": raw.decode(errors="surrogateescape")})
-            yield damage, Stage(call=case.call.model_copy(update={"message": message}))
+    if about := case.call.message:
+        name, message = about
+        for damage, raw in mutants(message.raw):
+            yield damage, Stage(call=case.call.where(**{name: replace(message, raw=raw)}))
     for index, each in enumerate(case.exchanges):
         for damage, body in mutants(each.reply.body):
             answer: ToldReply = each.reply.model_copy(update={"body": body})
@@ -117,10 +116,11 @@ def unknown_messages_wait(subject: Subject) -> Iterator[Trial]:
 
 
 async def _unheard_of(subject: Subject, case: CallCase) -> list[Trial]:
-    if not isinstance(case.call, FollowUps):
+    if not case.call.message:
         return []
-    message = case.call.message.model_copy(update={"type": "unheard-of"})
-    performance = await perform(subject.adapter, case, Stage(call=case.call.model_copy(update={"message": message})))
+    name, message = case.call.message
+    call = case.call.where(**{name: replace(message, type="unheard-of")})
+    performance = await perform(subject.adapter, case, Stage(call=call))
     waits = isinstance(performance.error, UnknownMessageError) or any(wrong(subject.adapter, performance))
     problem = "a message of an unheard-of type has to raise UnknownMessageError: it must not be deleted"
     return [Trial(case.name, () if waits else (problem,))]

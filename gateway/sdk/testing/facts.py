@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.resources.abc import Traversable
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from gateway.sdk.adapter import PullsFeeds
+from gateway.sdk.adapter import SkuPage
+from gateway.sdk.capabilities import MethodSpec
 from gateway.sdk.manifest import FILE, mismatches, placeholders
-from gateway.sdk.testing.calls import METHODS, Acknowledge, CallCase, Fetch, ListSkus, Read, StillSold, ToldRequest
+from gateway.sdk.testing.calls import CallCase, ToldRequest
 from gateway.sdk.testing.performing import made
+from gateway.sdk.testing.rules import LIMIT_RULES
 from gateway.sdk.testing.subject import Subject, Trial
 
 TO_DO = "to-do: "
 """Begins, in the files of a new adapter, what its author has to do there."""
 
 _SECRETIVE = re.compile(r"password|passwd|secret|token|credential|private_?key|api_?key", re.IGNORECASE)
-_TOKENS = re.compile(r"[\w.-]+")
 
 
 def manifest_true(subject: Subject) -> Iterator[Trial]:
@@ -35,7 +36,7 @@ def operations_shown(subject: Subject) -> Iterator[Trial]:
     """Every operation of the manifest stands in a case, with its path filled in; no other operation does."""
     for case in subject.calls:
         for each in case.exchanges:
-            yield Trial(case.name, tuple(_misfits(subject, each.request)))
+            yield Trial(case.name, (*_misfits(subject, each.request), *_unrepeatable(subject, case, each.request)))
     used = {each.request.operation for case in subject.calls for each in case.exchanges}
     for name in subject.manifest.operations:
         yield Trial(FILE, () if name in used else (f"operations.{name}: no case makes this call",))
@@ -49,77 +50,55 @@ def _misfits(subject: Subject, request: ToldRequest) -> Iterator[str]:
         yield f"{request.operation}: its path needs {sorted(wanted)}, the request fills in {sorted(request.path)}"
 
 
+def _unrepeatable(subject: Subject, case: CallCase, request: ToldRequest) -> Iterator[str]:
+    """Only a call that may not be repeated makes a request that may not be."""
+    operation = subject.manifest.operations.get(request.operation)
+    if operation and not operation.reads and case.call.method.spec.repeatable:
+        yield f"{request.operation} may not be repeated, and {case.call.method.name} has to be"
+
+
 def limits_respected(subject: Subject) -> Iterator[Trial]:
     """Nothing asks for or carries more skus than the manifest allows; only known pools and areas are met."""
     known = _known_skus(subject)
     for case in subject.calls:
-        match case.call:
-            case Read():
-                excess = _excess(subject, case, case.call, known)
-                yield Trial(case.name, (*excess, *_foreign_area(subject, case, case.call)))
-            case StillSold():
-                yield Trial(case.name, tuple(_too_many(case.call.skus, "confirms", subject.manifest.confirms)))
-            case Fetch() | Acknowledge():
-                declared = case.call.pool in subject.manifest.pools
-                yield Trial(case.name, () if declared else (f"the manifest has no pool {case.call.pool}",))
-            case _:
-                pass
-
-
-def _excess(subject: Subject, case: CallCase, call: Read, known: set[str]) -> Iterator[str]:
-    limit = subject.manifest.pulls.get(call.facet)
-    if limit is None:
-        yield f"pulls of the manifest has no {call.facet}"
-        return
-    yield from _too_many(call.skus, f"pulls.{call.facet}", limit)
-    for each in case.exchanges:
-        carried = known.intersection(_TOKENS.findall(each.request.model_dump_json()))
-        if len(carried) > limit:
-            yield f"{each.request.operation} carries {len(carried)} skus; pulls.{call.facet} is {limit}"
-
-
-def _too_many(skus: Sequence[str], name: str, limit: int) -> Iterator[str]:
-    if len(skus) > limit:
-        yield f"asks for {len(skus)} skus; {name} is {limit}"
-
-
-def _foreign_area(subject: Subject, case: CallCase, call: Read) -> Iterator[str]:
-    if not case.succeeds:
-        return
-    areas = list(cast(PullsFeeds, made(subject.adapter, case.options)).areas(call.facet))
-    if len(set(areas)) != len(areas):
-        yield f"areas of {call.facet} names an area twice"
-    if call.area not in areas:
-        yield f"reads {call.facet} in area {call.area!r}; areas has {areas}"
+        if rule := LIMIT_RULES.get(case.call.method.name):
+            yield Trial(case.name, tuple(rule(subject.manifest, made(subject.adapter, case.options), case, known)))
 
 
 def _known_skus(subject: Subject) -> set[str]:
     found: set[str] = set()
     for case in subject.calls:
-        match case.call:
-            case Read() | StillSold():
-                found.update(case.call.skus)
-            case ListSkus() if case.succeeds:
-                found.update(case.golden.skus)
+        found.update(case.call.arguments.get("skus", ()))
+        if isinstance(case.golden, SkuPage):
+            found.update(case.golden.skus)
     return found
 
 
 def cases_suffice(subject: Subject) -> Iterator[Trial]:
     """Every capability, facet and method has a case that succeeds; every capability and facet one that does not."""
-    for capability in subject.manifest.capabilities:
-        cases = [case for case in subject.cases if case.capability == capability]
-        yield _told(capability, any(case.succeeds for case in cases), "a success")
-        yield _told(capability, any(case.refuses for case in cases), "an error")
-        for method in METHODS.get(capability, ()):
-            shown = any(case.call.method == method for case in subject.calls if case.succeeds)
-            yield _told(f"{capability}.{method}", shown, "a success")
+    for spec in subject.manifest.specs:
+        cases = [case for case in subject.cases if case.capability == spec.name]
+        yield _told(spec.name, any(case.succeeds for case in cases), "a success")
+        yield _told(spec.name, any(case.refuses for case in cases), "an error")
+        for name, method in spec.shown.items():
+            yield from _method_told(subject, f"{spec.name}.{name}", method)
     for facet in subject.manifest.facets:
         feeds = [case for case in subject.feeds if case.facet == facet]
         yield _told(facet, any(case.succeeds for case in feeds), "a record that is taken")
         yield _told(facet, any(case.refuses for case in feeds), "a record that is refused")
-    for facet in subject.manifest.pulls:
-        read = any(isinstance(case.call, Read) and case.call.facet == facet for case in subject.calls if case.succeeds)
-        yield _told(f"pulls_feeds.read of {facet}", read, "a success")
+
+
+def _method_told(subject: Subject, name: str, method: MethodSpec) -> Iterator[Trial]:
+    """Every end that the table of capabilities asks for, and a success for everything that the method is for."""
+    cases = [case for case in subject.calls if f"{case.capability}.{case.call.method.name}" == name]
+    for end in method.cases:
+        ended = any(case.succeeds == (end == "success") for case in cases)
+        yield _told(name, ended, "a success" if end == "success" else "an error")
+    if method.each:
+        argument, member = method.each
+        shown = {case.call.arguments[argument] for case in cases if case.succeeds}
+        for each in getattr(subject.manifest, member):
+            yield _told(f"{name} of {each}", each in shown, "a success")
 
 
 def _told(what: str, told: bool, wanted: str) -> Trial:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.sdk.errors import (
     AuthError,
     ContractError,
+    OutcomeUnknownError,
     RateLimitError,
     SupplierError,
     UnavailableError,
@@ -47,6 +48,14 @@ FAULTS = (
 )
 """Every way to fail that a golden reply is replaced by."""
 
+_UNKNOWN = OutcomeUnknownError()
+
+WRITE_FAULTS = tuple(
+    replace(fault, answer=_UNKNOWN, errors=(OutcomeUnknownError,)) if fault.errors == (UnavailableError,) else fault
+    for fault in FAULTS
+)
+"""The same of an operation that changes something: after an outage nobody knows whether it did, as `Http.call` says."""
+
 
 def faults_mapped(subject: Subject) -> Iterator[Trial]:
     """A refused credential, a rate limit, an outage or a page instead of an answer ends in the error that says so."""
@@ -69,7 +78,9 @@ def _applicable(subject: Subject, case: CallCase) -> Iterator[tuple[int, Fault]]
             not case.succeeds or _is_fault(each.reply.reply(each.request.operation), judge)
         ):
             continue
-        yield from ((index, fault) for fault in FAULTS if each.reply.body.strip() or not fault.bodiless)
+        operation = subject.manifest.operations.get(each.request.operation)
+        faults = FAULTS if operation is None or operation.reads else WRITE_FAULTS
+        yield from ((index, fault) for fault in faults if each.reply.body.strip() or not fault.bodiless)
 
 
 def _is_fault(reply: Reply, judge: object) -> bool:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import orjson
 from pydantic import ValidationError
 
+from gateway.sdk.capabilities import CAPABILITIES, Capabilities
 from gateway.sdk.errors import ConfigError
 from gateway.sdk.manifest import problems
 from gateway.sdk.testing.calls import CallCase
@@ -20,13 +21,16 @@ CASES = "cases"
 """Name of the folder within an adapter's."""
 
 
-def read_cases(folder: Traversable) -> list[AnyCase]:
-    """The cases of an adapter's folder, by name. Raises ConfigError with every file that is no case."""
+def read_cases(folder: Traversable, capabilities: Capabilities = CAPABILITIES) -> list[AnyCase]:
+    """The cases of an adapter's folder, by name. capabilities: those that there are.
+
+    Raises ConfigError with every file that is no case.
+    """
     found: list[AnyCase] = []
     wrong: list[str] = []
     for file in _files(folder / CASES):
         try:
-            found.append(_case(file))
+            found.append(_case(file, capabilities))
         except ValidationError as error:
             wrong += problems(error, f"{CASES}/{file.name}")
         except (orjson.JSONDecodeError, TypeError) as error:
@@ -42,6 +46,7 @@ def _files(cases: Traversable) -> list[Traversable]:
     return sorted(cases.iterdir(), key=lambda file: file.name)
 
 
-def _case(file: Traversable) -> AnyCase:
+def _case(file: Traversable, capabilities: Capabilities) -> AnyCase:
     model: type[AnyCase] = CallCase if file.name.startswith("call__") else Case
-    return model.model_validate({"name": file.name.removesuffix(".json"), **orjson.loads(file.read_bytes())})
+    told = {"name": file.name.removesuffix(".json"), **orjson.loads(file.read_bytes())}
+    return model.model_validate(told, context={"capabilities": capabilities})

@@ -107,7 +107,7 @@ def digest_of(folder: Traversable) -> str:
 
 def _line(case: AnyCase, results: Sequence[Result]) -> CaseLine:
     found = list(_found(case.name, results))
-    about = case.call.method if isinstance(case, CallCase) else case.facet.value
+    about = case.call.method.name if isinstance(case, CallCase) else case.facet.value
     verdicts = {verdict for verdict, _ in found}
     verdict: Verdict = "failed" if "failed" in verdicts else "waived" if verdicts else "passed"
     problems = tuple(problem for _, problem in found)

@@ -11,12 +11,15 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
+from typing import Any
 
 import orjson
 
-from gateway.sdk.testing.calls import CallCase, ObtainToken, ToldReply, ToldRequest, ToldToken
+from gateway.sdk.adapter import Token
+from gateway.sdk.testing.calls import CallCase, ToldReply, ToldRequest
 from gateway.sdk.testing.conduct import damaged
 from gateway.sdk.testing.faults import FAULTS
+from gateway.sdk.testing.methods import Call
 from gateway.sdk.testing.performing import Performance, Stage, made, perform
 from gateway.sdk.testing.recorded import Answer
 from gateway.sdk.testing.subject import Subject, Trial, each_in_turn
@@ -36,32 +39,40 @@ async def _kept(subject: Subject, cases: list[CallCase]) -> list[Trial]:
     """The cases of one adapter, first those that give it secrets to keep."""
     adapter = made(subject.adapter, cases[0].options)
     trials = []
-    for case in sorted(cases, key=lambda each: each.call.method != "obtain_token"):
+    for case in sorted(cases, key=lambda each: not each.call.obtains_token):
         planted = _planted(case)
-        for name, stage in _stages(planted):
-            found = tuple(f"{name}{leak}" for leak in await _leaks(subject, planted, replace(stage, adapter=adapter)))
+        for name, told in _stages(planted):
+            stage = replace(told, adapter=adapter, call=_given(told.call or case.call))
+            found = tuple(f"{name}{leak}" for leak in await _leaks(subject, planted, stage))
             trials.append(Trial(case.name, found))
     return trials
 
 
 def _planted(case: CallCase) -> CallCase:
-    """The case with canaries in place of what is secret in it."""
-    if not isinstance(case.call, ObtainToken):
+    """The case with canaries in place of the token in its replies."""
+    if not (case.call.obtains_token and case.succeeds):
         return case
-    call = case.call.model_copy(
-        update={"secrets": {name: f"canary-{name}" for name in case.call.secrets}, "held": _held(case.call.held)}
-    )
-    exchanges = case.exchanges
-    if case.succeeds:
-        names = {case.golden.value: "canary-token", case.golden.refresh: "canary-refresh"}
-        exchanges = tuple(each.model_copy(update={"reply": _exchanged(each.reply, names)}) for each in exchanges)
-    return case.model_copy(update={"call": call, "exchanges": exchanges})
+    names = {case.golden.value: "canary-token", case.golden.refresh: "canary-refresh"}
+    exchanges = (each.model_copy(update={"reply": _exchanged(each.reply, names)}) for each in case.exchanges)
+    return case.model_copy(update={"exchanges": tuple(exchanges)})
 
 
-def _held(token: ToldToken | None) -> ToldToken | None:
-    return token and token.model_copy(
-        update={"value": "canary-held", "refresh": token.refresh and "canary-held_refresh"}
-    )
+def _given(call: Call) -> Call:
+    """The call with canaries in place of the secrets that it is given."""
+    if not call.obtains_token:
+        return call
+    return call.where(**{name: _canary(value) for name, value in call.arguments.items()})
+
+
+def _canary(value: Any) -> Any:
+    """An argument with canaries in place of what is secret in it."""
+    match value:
+        case Token():
+            return replace(value, value="canary-held", refresh=value.refresh and "canary-held_refresh")
+        case dict():
+            return {name: f"canary-{name}" for name in value}
+        case _:
+            return value
 
 
 def _exchanged(reply: ToldReply, names: Mapping[str | None, str]) -> ToldReply:
@@ -78,7 +89,7 @@ def _stages(case: CallCase) -> Iterator[tuple[str, Stage]]:
         for fault in FAULTS:
             answers: dict[int, Answer] = {index: fault.answer}
             yield f"{each.request.operation} answered by {fault.name}: ", Stage(answers=answers)
-    if isinstance(case.call, ObtainToken):
+    if case.call.obtains_token:
         yield from ((f"{name}: ", stage) for name, stage in damaged(case))
 
 

@@ -27,7 +27,7 @@ class Subject:
     @classmethod
     def read(cls, manifest: Manifest, adapter: type[Adapter], folder: Traversable) -> Subject:
         """The adapter with all cases of its folder. Raises ConfigError with every file that is no case."""
-        return cls(manifest, adapter, folder, tuple(read_cases(folder)))
+        return cls(manifest, adapter, folder, tuple(read_cases(folder, manifest.table)))
 
     @property
     def feeds(self) -> list[Case]:

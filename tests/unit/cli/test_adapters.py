@@ -15,7 +15,6 @@ import pytest
 
 from gateway.cli import output, scaffold
 from gateway.cli.selftest import examined, show, summary
-from gateway.cli.selftest_page import CAPABILITIES as NAMED
 from gateway.cli.selftest_page import FACETS, page
 from gateway.sdk import CAPABILITIES
 from gateway.sdk.errors import ConfigError
@@ -119,7 +118,7 @@ def test_a_platform_gets_one_page_that_fetches_nothing(native: Report, bad: bool
 
 
 def test_the_page_names_every_capability_and_facet_in_chinese():
-    assert set(NAMED) == set(CAPABILITIES)
+    assert all(not spec.zh.isascii() for spec in CAPABILITIES.values())
     assert set(FACETS) == set(Facet)
 
 

@@ -7,11 +7,10 @@ import orjson
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from gateway.sdk.adapter import CAPABILITIES
+from gateway.sdk import CAPABILITIES
 from gateway.sdk.errors import ConfigError
 from gateway.sdk.exchange import Exchange, decode_exchange
 from gateway.sdk.testing import CallCase, Case, read_cases
-from gateway.sdk.testing.calls import METHODS
 from gateway.sdk.testing.mutants import mutants, mutants_of_exchange
 
 LISTING: dict[str, Any] = {
@@ -127,10 +126,10 @@ def test_an_adapter_without_cases_is_told_to_write_some(tmp_path: Path):
 
 
 def test_every_capability_that_makes_calls_has_its_methods():
-    assert set(METHODS) == set(CAPABILITIES) - {"normalises_feeds"}
-    for capability, methods in METHODS.items():
-        public = {name for name in vars(CAPABILITIES[capability]) if not name.startswith("_")}
-        assert public - {"areas"} == set(methods)  # which states facts and makes no call
+    assert {name for name, spec in CAPABILITIES.items() if spec.shown} == set(CAPABILITIES) - {"normalises_feeds"}
+    for spec in CAPABILITIES.values():
+        public = {name for name in vars(spec.protocol) if not name.startswith("_")}
+        assert public - {"areas", "normalise"} == set(spec.shown)  # of the one facts are stated, of the other records
 
 
 def test_a_text_that_holds_json_is_damaged_inside_and_stays_a_text():
