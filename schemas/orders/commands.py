@@ -19,18 +19,18 @@ from schemas.orders.parts import (
     MAX_LINES,
     Address,
     CommandId,
-    Count,
     Invoice,
     LineNo,
-    Moment,
-    Money,
     OrderNo,
     PersonalLine,
+    PlainAmount,
+    PlainQuantity,
     Receiver,
     Reference,
     Tenant,
     Totals,
     UnitPrice,
+    WrittenInstant,
 )
 from schemas.orders.sums import order_mismatches
 
@@ -74,7 +74,7 @@ class PaymentKind(StrEnum):
 class PriceSnapshot(UnitPrice):
     """The price that the buyer saw; the price with tax is always there and never 0, which would be no quote."""
 
-    gross: Annotated[Money, Field(gt=0)] = Field(description="With tax, yuan per sales unit. Source: core.")
+    gross: Annotated[PlainAmount, Field(gt=0)] = Field(description="With tax, yuan per sales unit. Source: core.")
 
 
 class OrderedLine(Model):
@@ -82,7 +82,7 @@ class OrderedLine(Model):
 
     line_no: LineNo = Field(description="Number of the line, used in every answer. Source: core.")
     sku: Sku = Field(description="Article number. Source: supplier.")
-    quantity: Annotated[Count, Field(gt=0)] = Field(description="Sales units. Source: core.")
+    quantity: Annotated[PlainQuantity, Field(gt=0)] = Field(description="Sales units. Source: core.")
     price: PriceSnapshot = Field(description="Price of a sales unit as it was offered. Source: core.")
     name: Line = Field(description="Name of the article as the buyer saw it. Source: core.")
 
@@ -172,8 +172,8 @@ class Command(Model):
     revision: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(
         description="Revision of the order by the buyer; a higher one supersedes an order that is held. Source: core."
     )
-    issued_at: Moment = Field(description="When the core wrote it, with offset. Source: core.")
-    deadline: Moment = Field(description="Past it nothing is sent any more, with offset. Source: core.")
+    issued_at: WrittenInstant = Field(description="When the core wrote it, with offset. Source: core.")
+    deadline: WrittenInstant = Field(description="Past it nothing is sent any more, with offset. Source: core.")
 
 
 class SubmitOrder(Command):

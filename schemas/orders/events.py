@@ -24,17 +24,17 @@ from schemas.orders.commands import Operation, Scope
 from schemas.orders.parts import (
     MAX_LINES,
     CommandId,
-    Count,
     LineNo,
     LineQuantity,
     Lines,
-    Moment,
     OrderNo,
     PersonalLine,
+    PlainQuantity,
     Reference,
     Tenant,
     Totals,
     UnitPrice,
+    WrittenInstant,
 )
 
 RawText = Annotated[str, StringConstraints(pattern=rf"^[^{CONTROLS}]*$", max_length=2000), Personal()]
@@ -140,7 +140,7 @@ class StatedOrder(Model):
 class Accepted(StatedOrder):
     """The goods are held, nothing is ordered yet."""
 
-    reserved_until: Moment | None = Field(None, description="Until when; null is unknown. Source: supplier.")
+    reserved_until: WrittenInstant | None = Field(None, description="Until when; null is unknown. Source: supplier.")
 
 
 class RefusedLine(Model):
@@ -164,7 +164,9 @@ class Refused(Model):
 class Confirmed(StatedOrder):
     """The order is placed, with these lines and quantities."""
 
-    promised_at: Moment | None = Field(None, description="Promised delivery; null: no promise. Source: supplier.")
+    promised_at: WrittenInstant | None = Field(
+        None, description="Promised delivery; null: no promise. Source: supplier."
+    )
 
 
 class PartLine(Model):
@@ -172,8 +174,8 @@ class PartLine(Model):
 
     line_no: LineNo | None = Field(None, description="Line of the order. Source: core.")
     sku: Sku = Field(description="Article number. Source: supplier.")
-    confirmed: Count = Field(description="Sales units that come. Source: supplier.")
-    refused: Count = Field(description="Sales units that do not. Source: supplier.")
+    confirmed: PlainQuantity = Field(description="Sales units that come. Source: supplier.")
+    refused: PlainQuantity = Field(description="Sales units that do not. Source: supplier.")
 
 
 class PartiallyConfirmed(Confirmed):
@@ -221,8 +223,8 @@ class MismatchedLine(Model):
     sku: Sku = Field(description="Article number. Source: supplier.")
     expected: UnitPrice = Field(description="Price of a sales unit in the command. Source: core.")
     offered: UnitPrice = Field(description="Price of a sales unit now. Source: supplier.")
-    expected_quantity: Count | None = Field(None, description="Sales units in the command. Source: core.")
-    offered_quantity: Count | None = Field(None, description="Sales units offered. Source: supplier.")
+    expected_quantity: PlainQuantity | None = Field(None, description="Sales units in the command. Source: core.")
+    offered_quantity: PlainQuantity | None = Field(None, description="Sales units offered. Source: supplier.")
 
 
 class PriceMismatch(Model):
@@ -268,13 +270,13 @@ class Shipped(Shipment):
     lines: DeliveredLines = Field((), description="What is in it; empty is unknown. Source: supplier.")
     carrier: Label | None = Field(None, description="Carrier. Source: supplier.")
     waybill: Reference | None = Field(None, description="The carrier's number. Source: supplier.")
-    at: Moment | None = Field(None, description="When it left; null is unknown. Source: the supplier's clock.")
+    at: WrittenInstant | None = Field(None, description="When it left; null is unknown. Source: the supplier's clock.")
 
 
 class TrackStep(Model):
     """One step of a delivery."""
 
-    at: Moment = Field(description="When. Source: the carrier's clock.")
+    at: WrittenInstant = Field(description="When. Source: the carrier's clock.")
     text: Annotated[RawText, Field(min_length=1)] = Field(
         description="What happened; may name people. Source: carrier."
     )
@@ -294,7 +296,7 @@ class Delivered(Shipment):
 
     lines: DeliveredLines = Field((), description="What was taken; empty: all of it. Source: supplier.")
     signed_by: PersonalLine | None = Field(None, description="Who signed. Source: supplier.")
-    at: Moment | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
+    at: WrittenInstant | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
 
 
 class Rejected(Shipment):
@@ -302,14 +304,14 @@ class Rejected(Shipment):
 
     lines: DeliveredLines = Field((), description="What was refused; empty: all of it. Source: supplier.")
     reason: PersonalLine | None = Field(None, description="Why. Source: supplier.")
-    at: Moment | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
+    at: WrittenInstant | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
 
 
 class Expired(Model):
     """The deadline passed, and surely nothing was sent."""
 
     operation: Operation = Field(description="What was asked. Source: the command.")
-    deadline: Moment = Field(description="The deadline. Source: the command.")
+    deadline: WrittenInstant = Field(description="The deadline. Source: the command.")
 
 
 class Unsupported(Model):
@@ -335,7 +337,7 @@ class Event(Model):
     order_no: OrderNo = Field(description="The mall's number of the order, key of the record. Source: core.")
     tenant: Tenant | None = Field(None, description="Jurisdiction that buys; null: unreadable. Source: the command.")
     cause: Cause = Field(description="What it answers or reports. Source: core, else supplier.")
-    occurred_at: Moment = Field(description="When it was so. Source: supplier, else the gateway's clock.")
+    occurred_at: WrittenInstant = Field(description="When it was so. Source: supplier, else the gateway's clock.")
 
 
 class SupplierEvent(Event):

@@ -51,16 +51,16 @@ def _legible(text: str) -> str:
     return text
 
 
-Money = Annotated[Amount, BeforeValidator(_plain)]
+PlainAmount = Annotated[Amount, BeforeValidator(_plain)]
 """An amount in yuan, a string in plain notation, at most 12 digits before and 6 behind the point."""
 
-Count = Annotated[Quantity, BeforeValidator(_plain)]
+PlainQuantity = Annotated[Quantity, BeforeValidator(_plain)]
 """A number of sales units, a string in plain notation, at most 3 decimals."""
 
-Rate = Annotated[Percent, BeforeValidator(_plain)]
+PlainPercent = Annotated[Percent, BeforeValidator(_plain)]
 """A rate in percent, a string in plain notation: 13 is 13 %, never 0.13."""
 
-Moment = Annotated[AwareDatetime, Strict(False), BeforeValidator(_dated)]
+WrittenInstant = Annotated[AwareDatetime, Strict(False), BeforeValidator(_dated)]
 """A point in time with its offset, ISO 8601."""
 
 OrderNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]
@@ -109,24 +109,30 @@ class LineKind(StrEnum):
 class UnitPrice(Model):
     """The price of one sales unit, each part as stated."""
 
-    gross: Money | None = Field(None, description="With tax, yuan per sales unit. Source: whoever states the price.")
-    net: Money | None = Field(None, description="Without tax, yuan per sales unit. Source: whoever states the price.")
-    tax_rate: Rate | None = Field(None, description="Value added tax, percent: 13 is 13 %. Source: as the price.")
-    tax: Money | None = Field(None, description="Tax, yuan per sales unit. Source: as the price.")
+    gross: PlainAmount | None = Field(
+        None, description="With tax, yuan per sales unit. Source: whoever states the price."
+    )
+    net: PlainAmount | None = Field(
+        None, description="Without tax, yuan per sales unit. Source: whoever states the price."
+    )
+    tax_rate: PlainPercent | None = Field(
+        None, description="Value added tax, percent: 13 is 13 %. Source: as the price."
+    )
+    tax: PlainAmount | None = Field(None, description="Tax, yuan per sales unit. Source: as the price.")
 
 
 class Sums(Model):
     """Sums over goods, each part as stated."""
 
-    gross: Money | None = Field(None, description="With tax, yuan. Source: whoever states the sum.")
-    net: Money | None = Field(None, description="Without tax, yuan. Source: whoever states the sum.")
-    tax: Money | None = Field(None, description="Tax, yuan. Source: whoever states the sum.")
+    gross: PlainAmount | None = Field(None, description="With tax, yuan. Source: whoever states the sum.")
+    net: PlainAmount | None = Field(None, description="Without tax, yuan. Source: whoever states the sum.")
+    tax: PlainAmount | None = Field(None, description="Tax, yuan. Source: whoever states the sum.")
 
 
 class Totals(Sums):
     """Sums over a whole order, and its freight."""
 
-    freight: Money | None = Field(None, description="Freight with tax, yuan. Source: whoever states the sum.")
+    freight: PlainAmount | None = Field(None, description="Freight with tax, yuan. Source: whoever states the sum.")
     freight_in_gross: bool = Field(
         False,
         description="Whether gross includes the freight, which some suppliers do. Source: the supplier's contract.",
@@ -144,7 +150,7 @@ class LineQuantity(Model):
 
     line_no: LineNo | None = Field(None, description="Line of the order; null: not one of the core's. Source: core.")
     sku: Sku = Field(description="Article number. Source: supplier.")
-    quantity: Annotated[Count, Field(gt=0)] = Field(description="Sales units. Source: supplier.")
+    quantity: Annotated[PlainQuantity, Field(gt=0)] = Field(description="Sales units. Source: supplier.")
 
 
 class StatedLine(LineQuantity):
