@@ -174,8 +174,8 @@ def _validated(key: bytes | None, said: Mapping[str, Any], value: bytes) -> Orde
     try:
         return read(model, value)
     except ValidationError as error:
-        kinds = {fault["type"] for fault in error.errors(include_url=False, include_input=False)}
-        reason = RefusalReason.SUM_MISMATCH if kinds == {SUM_MISMATCH} else RefusalReason.INVALID
+        wrong_sum = error.error_count() == 1 and error.errors(include_url=False)[0]["type"] == SUM_MISMATCH
+        reason = RefusalReason.SUM_MISMATCH if wrong_sum else RefusalReason.INVALID
         issues = told(_without_personal_data(model, issue) for issue in issues_of(error))
         return _named(said, key, RefusedCommand(reason, issues))
 

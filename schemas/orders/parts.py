@@ -23,7 +23,7 @@ from schemas.visible import is_deceptive
 MAX_LINES = 1000
 """Lines of one order."""
 
-_DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+_DATED = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
 def _plain(value: object) -> Decimal:
@@ -39,10 +39,10 @@ def _plain(value: object) -> Decimal:
 
 
 def _dated(value: object) -> object:
-    """Refuses seconds since 1970, as a number or written as text, which pydantic would read."""
-    if isinstance(value, datetime) or (isinstance(value, str) and _DATED.match(value)):
+    """Refuses seconds since 1970, as a number or written as text, and years that no database and no zone can hold."""
+    if (isinstance(value, datetime) and 2000 <= value.year < 3000) or (isinstance(value, str) and _DATED.match(value)):
         return value
-    raise PydanticCustomError("instant", "a date and time with offset, ISO 8601")
+    raise PydanticCustomError("instant", "a date and time with offset, ISO 8601, from 2000 on")
 
 
 def _legible(text: str) -> str:
@@ -61,7 +61,7 @@ PlainPercent = Annotated[Percent, BeforeValidator(_plain)]
 """A rate in percent, a string in plain notation: 13 is 13 %, never 0.13."""
 
 WrittenInstant = Annotated[AwareDatetime, Strict(False), BeforeValidator(_dated)]
-"""A point in time with its offset, ISO 8601."""
+"""A point in time with its offset, ISO 8601, in the years 2000 to 2999."""
 
 OrderNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]
 """The mall's number of an order, and the key of its records: ASCII letters, digits, `.`, `_`, `-`, at most 64."""
