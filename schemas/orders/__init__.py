@@ -12,8 +12,9 @@ from schemas.orders.commands import (
     SubmitMode,
     SubmitOrder,
 )
-from schemas.orders.events import EVENTS, Kind, OrderEvent, ParkedReason, Party, RefusalClass, UnsupportedReason
+from schemas.orders.events import EVENTS, Kind, OrderEvent
 from schemas.orders.facts import fact_of_command, fact_of_event
+from schemas.orders.payloads import ParkedReason, Party, RefusalClass, UnsupportedReason
 from schemas.orders.records import COMMAND_TYPE, EVENT_TYPE, event_headers, event_id, order_key, schema_name
 from schemas.orders.states import (
     MOVES,

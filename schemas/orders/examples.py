@@ -15,6 +15,7 @@ from schemas.envelope import JSON, Envelope, Headers, encode, schema_id
 from schemas.orders import commands as c
 from schemas.orders import events as e
 from schemas.orders import parts as p
+from schemas.orders import payloads as d
 from schemas.orders.records import COMMAND_TYPE, schema_name
 
 AT = datetime(2026, 11, 23, 9, 30, tzinfo=timezone(timedelta(hours=8)))
@@ -112,40 +113,40 @@ def _by_message(type_: str, id_: str) -> e.Cause:
     return e.Cause(message=e.SupplierMessage(type=type_, id=id_))
 
 
-def _child(number: str, quantity: int, freight: str) -> e.Child:
-    return e.Child(supplier_order_no=number, lines=(_line(quantity),), totals=_totals(quantity, freight))
+def _child(number: str, quantity: int, freight: str) -> d.Child:
+    return d.Child(supplier_order_no=number, lines=(_line(quantity),), totals=_totals(quantity, freight))
 
 
 def _events() -> Iterator[tuple[e.Kind, Model, e.Cause, Mapping[str, object]]]:
     order = {"lines": (_line(3),), "totals": _TOTALS, "price_basis": PriceBasis.GROSS}
     parcel = {"delivery_no": "D-1", "supplier_order_no": "A-1002"}
-    accepted = e.Accepted.model_validate(order | {"reserved_until": AT + timedelta(days=3)})
+    accepted = d.Accepted.model_validate(order | {"reserved_until": AT + timedelta(days=3)})
     yield e.Kind.ACCEPTED, accepted, _BY_SUBMIT, _SAID
     yield (
         e.Kind.REFUSED,
-        e.Refused(
+        d.Refused(
             operation=c.Operation.SUBMIT,
-            code_class=e.RefusalClass.OUT_OF_STOCK,
-            lines=(e.RefusedLine(line_no=1, sku="SKU-1", raw_message="库存不足"),),
+            code_class=d.RefusalClass.OUT_OF_STOCK,
+            lines=(d.RefusedLine(line_no=1, sku="SKU-1", raw_message="库存不足"),),
         ),
         _BY_SUBMIT,
         _refused("3008", "商品 SKU-1 无货"),
     )
-    confirmed = e.Confirmed.model_validate(order | {"promised_at": AT + timedelta(days=4)})
+    confirmed = d.Confirmed.model_validate(order | {"promised_at": AT + timedelta(days=4)})
     yield e.Kind.CONFIRMED, confirmed, _BY_CONFIRM, _SAID
-    cut = e.PartLine(line_no=1, sku="SKU-1", confirmed=Decimal(2), refused=Decimal(1))
-    partial = e.PartiallyConfirmed(lines=(_line(2),), totals=_totals(2, "6.00"), parts=(cut,))
+    cut = d.PartLine(line_no=1, sku="SKU-1", confirmed=Decimal(2), refused=Decimal(1))
+    partial = d.PartiallyConfirmed(lines=(_line(2),), totals=_totals(2, "6.00"), parts=(cut,))
     yield e.Kind.PARTIALLY_CONFIRMED, partial, _BY_CONFIRM, _SAID
     children = (_child("A-1002", 2, "4.00"), _child("A-1003", 1, "2.00"))
-    yield e.Kind.SPLIT, e.Split(children=children, superseded=("A-1000",)), _by_message("1", "90001"), _SAID
+    yield e.Kind.SPLIT, d.Split(children=children, superseded=("A-1000",)), _by_message("1", "90001"), _SAID
     dearer = p.UnitPrice(gross=Decimal("118.00"))
     yield (
         e.Kind.PRICE_MISMATCH,
-        e.PriceMismatch(
+        d.PriceMismatch(
             expected=_TOTALS,
             offered=p.Totals(gross=Decimal("354.00"), freight=Decimal("6.00")),
             lines=(
-                e.MismatchedLine(
+                d.MismatchedLine(
                     line_no=1,
                     sku="SKU-1",
                     expected=_PRICE,
@@ -159,23 +160,23 @@ def _events() -> Iterator[tuple[e.Kind, Model, e.Cause, Mapping[str, object]]]:
         _refused("3019", "价格已变动"),
     )
     one_child = {"scope": c.CancelScope.CHILDREN, "children": ("A-1003",)}
-    gone = e.Cancelled.model_validate(one_child | {"by": e.Party.MALL, "reason": "采购计划调整"})
+    gone = d.Cancelled.model_validate(one_child | {"by": d.Party.MALL, "reason": "采购计划调整"})
     yield e.Kind.CANCELLED, gone, _BY_CANCEL, _SAID
-    stays = one_child | {"by": e.Party.SUPPLIER, "code_class": e.RefusalClass.TOO_LATE}
-    yield e.Kind.CANCEL_REFUSED, e.CancelRefused.model_validate(stays), _BY_CANCEL, _refused("3212", "订单已出库")
+    stays = one_child | {"by": d.Party.SUPPLIER, "code_class": d.RefusalClass.TOO_LATE}
+    yield e.Kind.CANCEL_REFUSED, d.CancelRefused.model_validate(stays), _BY_CANCEL, _refused("3212", "订单已出库")
     left = {"lines": _SENT, "carrier": "某快递", "waybill": "SF100000000001", "at": AT + timedelta(days=1)}
-    yield e.Kind.SHIPPED, e.Shipped.model_validate(parcel | left), _by_message("12", "90002"), _SAID
-    step = e.TrackStep(at=AT + timedelta(days=2), text="已到达郑州分拨中心", operator="李师傅")
-    yield e.Kind.TRACKED, e.Tracked.model_validate(parcel | {"steps": (step,)}), _by_message("12", "90003"), _SAID
+    yield e.Kind.SHIPPED, d.Shipped.model_validate(parcel | left), _by_message("12", "90002"), _SAID
+    step = d.TrackStep(at=AT + timedelta(days=2), text="已到达郑州分拨中心", operator="李师傅")
+    yield e.Kind.TRACKED, d.Tracked.model_validate(parcel | {"steps": (step,)}), _by_message("12", "90003"), _SAID
     signed = {"lines": _SENT, "signed_by": "王芳", "at": AT + timedelta(days=3)}
-    yield e.Kind.DELIVERED, e.Delivered.model_validate(parcel | signed), _by_message("5", "90004"), _SAID
+    yield e.Kind.DELIVERED, d.Delivered.model_validate(parcel | signed), _by_message("5", "90004"), _SAID
     back = {"lines": _SENT, "reason": "外包装破损", "at": AT + timedelta(days=3)}
-    yield e.Kind.REJECTED, e.Rejected.model_validate(parcel | back), _by_message("5", "90005"), _SAID
-    expired = e.Expired(operation=c.Operation.SUBMIT, deadline=AT + timedelta(days=1))
+    yield e.Kind.REJECTED, d.Rejected.model_validate(parcel | back), _by_message("5", "90005"), _SAID
+    expired = d.Expired(operation=c.Operation.SUBMIT, deadline=AT + timedelta(days=1))
     yield e.Kind.EXPIRED, expired, _BY_SUBMIT, _OWN
-    nobody = e.Unsupported(reason=e.UnsupportedReason.UNKNOWN_SUPPLIER, operation="order.submit")
+    nobody = d.Unsupported(reason=d.UnsupportedReason.UNKNOWN_SUPPLIER, operation="order.submit")
     yield e.Kind.UNSUPPORTED, nobody, _BY_SUBMIT, _OWN
-    waits = e.Parked(operation=c.Operation.SUBMIT, reason=e.ParkedReason.OUTCOME_UNKNOWN)
+    waits = d.Parked(operation=c.Operation.SUBMIT, reason=d.ParkedReason.OUTCOME_UNKNOWN)
     yield e.Kind.PARKED, waits, _BY_SUBMIT, _OWN
 
 

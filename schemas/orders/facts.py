@@ -13,9 +13,8 @@ from schemas.orders.events import (
     OrderParked,
     OrderRefused,
     OrderUnsupported,
-    ParkedReason,
-    Party,
 )
+from schemas.orders.payloads import ParkedReason, Party
 from schemas.orders.states import Fact
 
 SENT: Mapping[Operation, Fact] = {

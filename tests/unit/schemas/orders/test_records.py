@@ -23,8 +23,9 @@ from schemas.orders import (
     order_key,
 )
 from schemas.orders.commands import CancelScope, Operation
-from schemas.orders.events import Cause, OrderCancelled, OrderExpired, OrderParked, Party, SupplierMessage
+from schemas.orders.events import Cause, OrderCancelled, OrderExpired, OrderParked, SupplierMessage
 from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES
+from schemas.orders.payloads import Party
 from schemas.orders.states import Fact
 
 every_event = pytest.mark.parametrize("event", EVENT_EXAMPLES.values(), ids=list(EVENT_EXAMPLES))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from schemas.catalog import PriceBasis
 from schemas.orders import Mismatch, order_mismatches, split_mismatches
-from schemas.orders.events import StatedOrder
 from schemas.orders.parts import StatedLine, Sums, Totals, UnitPrice
+from schemas.orders.payloads import StatedOrder
 
 GROSS, NET = PriceBasis.GROSS, PriceBasis.NET
 
