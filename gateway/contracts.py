@@ -1,7 +1,7 @@
 """The public contracts as files: JSON Schemas of the messages, and an AsyncAPI 3 document of the topics.
 
 Both are rendered from the models and the topic registry and are committed, so that a change of a contract shows in a
-diff and consumers need no Python. AsyncAPI speaks for the gateway: `send` is what it writes.
+diff and consumers need no Python. AsyncAPI speaks for the gateway: `send` is what it writes, `receive` what it reads.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
-from gateway.kafka import CATALOG_TOPIC, DEADLETTERS, REPORTS, TOPICS, TopicSpec
+from gateway.kafka import CATALOG_TOPIC, DEADLETTERS, ORDER_COMMANDS, ORDER_EVENTS, REPORTS, TOPICS, TopicSpec
+from schemas.base import Model
 from schemas.deadletters import DLQ_HEADERS, DLQ_ID
 from schemas.envelope import (
     DEAD_LETTER_TYPE,
@@ -23,8 +24,11 @@ from schemas.envelope import (
     REPORT_TYPE,
     WITHDRAWAL_TYPE,
     Envelope,
+    Headers,
     schema_id,
 )
+from schemas.orders import COMMAND_TYPE, COMMANDS, EVENT_TYPE, EVENTS, event_headers, schema_name
+from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES, command_headers
 from schemas.published import PUBLISHED, definitions, json_schema
 
 ASYNCAPI = "schemas/asyncapi.json"
@@ -51,7 +55,8 @@ class MessageSpec:
     """One kind of message.
 
     schema: name of the published model of its value; content_type: of a value that has none; neither: a null value.
-    always, maybe: envelope fields; headers: others it may carry, and their meaning.
+    always, maybe: envelope fields; headers: others it may carry, and their meaning. action: as the gateway does it;
+    example: headers and value of one such record.
     """
 
     name: str
@@ -63,6 +68,8 @@ class MessageSpec:
     schema: str | None = None
     content_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    action: Literal["send", "receive"] = "send"
+    example: tuple[Headers, Model] | None = None
 
 
 def _messages() -> Iterator[MessageSpec]:
@@ -86,10 +93,41 @@ def _messages() -> Iterator[MessageSpec]:
         content_type="application/octet-stream",
         headers=DLQ_HEADERS,
     )
+    yield from _order_messages()
+
+
+def _order_messages() -> Iterator[MessageSpec]:
+    for operation, command in COMMAND_EXAMPLES.items():
+        yield MessageSpec(
+            schema_name(operation),
+            ORDER_COMMANDS,
+            COMMAND_TYPE[operation],
+            _summary(COMMANDS[operation]),
+            ("specversion", "type", "source", "id"),
+            maybe=("subject", "time", "dataschema", "datacontenttype", "traceparent", "supplier"),
+            schema=schema_name(operation),
+            action="receive",
+            example=(command_headers(command), command),
+        )
+    for kind, event in EVENT_EXAMPLES.items():
+        yield MessageSpec(
+            schema_name(kind),
+            ORDER_EVENTS,
+            EVENT_TYPE[kind],
+            _summary(EVENTS[kind]),
+            (*COMMON, "dataschema", "datacontenttype"),
+            maybe=("supplier", "traceparent"),
+            schema=schema_name(kind),
+            example=(event_headers(event), event),
+        )
+
+
+def _summary(model: type[Model]) -> str:
+    return (model.__doc__ or "").split("\n", 1)[0]
 
 
 MESSAGES: Mapping[str, MessageSpec] = {message.name: message for message in _messages()}
-"""Every kind of message the gateway sends to the mall core."""
+"""Every kind of message between the gateway and the mall core."""
 
 
 def render() -> dict[str, bytes]:
@@ -132,7 +170,7 @@ def asyncapi() -> dict[str, Any]:
         "info": INFO,
         "defaultContentType": JSON,
         "channels": {spec.name: _channel(spec) for spec in TOPICS.values()},
-        "operations": {f"send-{message.name}": _operation(message) for message in MESSAGES.values()},
+        "operations": {f"{message.action}-{message.name}": _operation(message) for message in MESSAGES.values()},
         "components": {
             "messages": {message.name: _message(message) for message in MESSAGES.values()},
             "schemas": definitions([*PUBLISHED.values()], ref_template=COMPONENT),
@@ -159,7 +197,7 @@ def _channel(spec: TopicSpec) -> dict[str, Any]:
 def _operation(message: MessageSpec) -> dict[str, Any]:
     channel = f"#/channels/{message.topic}"
     return {
-        "action": "send",
+        "action": message.action,
         "channel": {"$ref": channel},
         "messages": [{"$ref": f"{channel}/messages/{message.name}"}],
     }
@@ -174,8 +212,14 @@ def _message(message: MessageSpec) -> dict[str, Any]:
         **({"contentType": content_type} if content_type else {}),
         "headers": _headers(message),
         "payload": _payload(message),
+        **({"examples": [_example(message.name, *message.example)]} if message.example else {}),
         "bindings": {"kafka": {"key": key, "bindingVersion": "0.5.0"}},
     }
+
+
+def _example(name: str, headers: Headers, value: Model) -> dict[str, Any]:
+    texts = {header: text.decode() for header, text in headers}
+    return {"name": name, "headers": texts, "payload": value.model_dump(mode="json")}
 
 
 def _payload(message: MessageSpec) -> dict[str, Any]:

@@ -96,6 +96,13 @@ class MayHoldMarkup:
     """Marks a text as one that suppliers write in HTML: the gateway cleans it before it is published."""
 
 
+class Personal:
+    """Marks a field that may tell who a person is, with all that is in it: encrypted at rest, masked in logs.
+
+    `schemas.personal.personal_paths` lists the marked fields of a model.
+    """
+
+
 Markup = Annotated[Text, MayHoldMarkup()]
 """Text that may hold HTML, in messages without anything active: scripts, frames, forms and event handlers are gone.
 

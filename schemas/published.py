@@ -16,6 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from schemas.base import Model
 from schemas.catalog import MESSAGES
 from schemas.envelope import schema_id
+from schemas.orders import COMMANDS, EVENTS, schema_name
 from schemas.reports import FeedReport
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,6 +24,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 PUBLISHED: Mapping[str, type[Model]] = {
     **{facet.value: model for facet, model in MESSAGES.items()},
     "feed-report": FeedReport,
+    **{schema_name(operation): command for operation, command in COMMANDS.items()},
+    **{schema_name(kind): event for kind, event in EVENTS.items()},
 }
 """Models by the name in their schema's `$id`, see `schemas.envelope.schema_id`."""
 

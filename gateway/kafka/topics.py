@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from schemas.catalog import Facet, Listing, Price, Product, Stock
+from schemas.orders import COMMANDS, EVENTS
 from schemas.reports import FeedReport
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -41,7 +42,7 @@ class TopicSpec:
     """One topic.
 
     key: what its keys are made of, for people; keep_ms: how long a record stays, or a withdrawal on a compacted topic;
-    max_bytes: of one record; partitions: None for the gateway's default; value: model of a value that is JSON.
+    max_bytes: of one record; partitions: None for the gateway's default; values: models of the values that are JSON.
     """
 
     name: str
@@ -49,7 +50,7 @@ class TopicSpec:
     policy: Literal["compact", "delete"]
     keep_ms: int
     meaning: str
-    value: type[BaseModel] | None = None
+    values: tuple[type[BaseModel], ...] = ()
     max_bytes: int = MIB
     partitions: int | None = None
 
@@ -68,11 +69,11 @@ class TopicSpec:
 
 
 def _catalog(name: str, key: str, meaning: str, value: type[BaseModel]) -> TopicSpec:
-    return TopicSpec(name, key, "compact", 30 * DAY_MS, meaning, value, max_bytes=2 * MIB)
+    return TopicSpec(name, key, "compact", 30 * DAY_MS, meaning, (value,), max_bytes=2 * MIB)
 
 
-def _messages(name: str, key: str, meaning: str, value: type[BaseModel] | None = None) -> TopicSpec:
-    return TopicSpec(name, key, "delete", 14 * DAY_MS, meaning, value)
+def _messages(name: str, key: str, meaning: str, *values: type[BaseModel]) -> TopicSpec:
+    return TopicSpec(name, key, "delete", 14 * DAY_MS, meaning, values)
 
 
 def _chunks(name: str, meaning: str) -> TopicSpec:
@@ -85,9 +86,9 @@ def _declared() -> Iterator[TopicSpec]:
     yield _catalog(PRICES, by_area, "Prices; null withdraws one.", Price)
     yield _catalog(STOCKS, by_area, "Stock levels; null withdraws one.", Stock)
     yield _catalog(LISTINGS, by_sku, "Whether products are on the shelf; null withdraws one.", Listing)
-    yield _messages(ORDER_COMMANDS, "order_no", "What the core asks suppliers to do with an order.")
+    yield _messages(ORDER_COMMANDS, "order_no", "What the core asks suppliers to do with an order.", *COMMANDS.values())
     yield _messages(CONTRACT_COMMANDS, "contract_no", "What the core asks suppliers to do with a contract.")
-    yield _messages(ORDER_EVENTS, "order_no", "What became of orders at suppliers.")
+    yield _messages(ORDER_EVENTS, "order_no", "What became of orders at suppliers.", *EVENTS.values())
     yield _messages(CONTRACT_EVENTS, "contract_no", "What became of contracts at suppliers.")
     yield _messages(REPORTS, "supplier", "Finished feeds: counts and the most frequent problems.", FeedReport)
     yield _chunks(EXPRESS, "Raw records of small feeds, and of re-reads that messages asked for.")

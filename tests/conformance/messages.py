@@ -21,6 +21,8 @@ from schemas.catalog import (
     Stock,
     StockState,
 )
+from schemas.orders import schema_name
+from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES
 from schemas.reports import FeedReport, TopProblem
 
 AT = datetime(2026, 11, 23, 9, 30, tzinfo=timezone(timedelta(hours=8)))
@@ -122,5 +124,7 @@ EXAMPLES: dict[str, tuple[Model, ...]] = {
             counts={},
         ),
     ),
+    **{schema_name(operation): (command,) for operation, command in COMMAND_EXAMPLES.items()},
+    **{schema_name(kind): (event,) for kind, event in EVENT_EXAMPLES.items()},
 }
 """By name of the published schema: the first says everything, the second as little as possible."""

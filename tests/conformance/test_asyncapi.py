@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
 from gateway.contracts import MESSAGES, asyncapi
-from gateway.kafka import TOPICS
+from gateway.kafka import ORDER_COMMANDS, ORDER_EVENTS, TOPICS
+from gateway.sdk.commands import read_command
 from schemas.base import Model
 from schemas.catalog import Facet
 from schemas.envelope import ItemHeaders, decode, key_of
+from schemas.orders import COMMANDS, schema_name
 from schemas.published import PUBLISHED
 from schemas.reports import FeedReport, report_headers
 from tests.conformance.messages import AT, EXAMPLES
@@ -27,16 +30,20 @@ def validator() -> Draft7Validator:
     return Draft7Validator(json.loads(gzip.decompress(META_SCHEMA.read_bytes())))
 
 
+@cache
+def document() -> dict[str, Any]:
+    """The document; reading it changes nothing."""
+    return asyncapi()
+
+
 def payload(message: str) -> Draft202012Validator:
     """The payload schema of a message, found as a tool would find it: in this document alone."""
-    document = asyncapi()
-    return Draft202012Validator(
-        document["components"]["messages"][message]["payload"] | {"components": document["components"]}
-    )
+    components = document()["components"]
+    return Draft202012Validator(components["messages"][message]["payload"] | {"components": components})
 
 
 def headers(message: str) -> Draft202012Validator:
-    return Draft202012Validator(asyncapi()["components"]["messages"][message]["headers"])
+    return Draft202012Validator(document()["components"]["messages"][message]["headers"])
 
 
 def texts(found: tuple[tuple[str, bytes], ...]) -> dict[str, str]:
@@ -53,7 +60,7 @@ def test_a_broken_document_is_not(validator: Draft7Validator, part: str) -> None
 
 
 def test_every_topic_is_a_channel_with_its_policy() -> None:
-    channels = asyncapi()["channels"]
+    channels = document()["channels"]
     assert set(channels) == set(TOPICS)
     for spec in TOPICS.values():
         topic: dict[str, Any] = channels[spec.name]["bindings"]["kafka"]
@@ -65,7 +72,7 @@ def test_every_topic_is_a_channel_with_its_policy() -> None:
 def test_the_registry_and_the_document_agree_on_values() -> None:
     for spec in TOPICS.values():
         models = {PUBLISHED[m.schema] for m in MESSAGES.values() if m.topic == spec.name and m.schema}
-        assert models == ({spec.value} if spec.value else set())
+        assert models == set(spec.values)
 
 
 @pytest.mark.parametrize(("name", "message"), [(name, m) for name, all_ in EXAMPLES.items() for m in all_])
@@ -86,7 +93,33 @@ def test_report_headers_fit_the_document() -> None:
     report = EXAMPLES["feed-report"][0]
     assert isinstance(report, FeedReport)
     headers("feed-report").validate(texts(report_headers(report)))
-    assert decode(report_headers(report)).type == asyncapi()["components"]["messages"]["feed-report"]["name"]
+    assert decode(report_headers(report)).type == document()["components"]["messages"]["feed-report"]["name"]
+
+
+def test_every_command_and_event_of_orders_has_a_worked_example_that_fits() -> None:
+    for topic in (ORDER_COMMANDS, ORDER_EVENTS):
+        named = {message.name: message.type for message in MESSAGES.values() if message.topic == topic}
+        assert len(named) == len(TOPICS[topic].values)
+        for name, type_ in named.items():
+            [example] = document()["components"]["messages"][name]["examples"]
+            payload(name).validate(example["payload"])
+            headers(name).validate(example["headers"])
+            assert example["headers"]["ce_type"] == type_
+
+
+def test_an_example_of_a_command_is_one_that_the_gateway_takes() -> None:
+    for operation, model in COMMANDS.items():
+        [example] = document()["components"]["messages"][schema_name(operation)]["examples"]
+        written = tuple((name, text.encode()) for name, text in example["headers"].items())
+        value = json.dumps(example["payload"]).encode()
+        assert isinstance(read_command(example["payload"]["order_no"].encode(), written, value), model)
+
+
+def test_the_gateway_reads_commands_and_writes_all_else() -> None:
+    operations = document()["operations"]
+    received = {name.removeprefix("receive-") for name, each in operations.items() if each["action"] == "receive"}
+    assert received == {schema_name(operation) for operation in COMMANDS}
+    assert all(name.startswith(each["action"]) for name, each in operations.items())
 
 
 def test_a_withdrawal_has_no_value() -> None:

@@ -24,12 +24,12 @@ def test_every_topic_is_declared_under_its_name() -> None:
 
 
 def test_every_facet_has_a_topic_with_the_model_of_its_items() -> None:
-    models = {facet: TOPICS[name].value for facet, name in CATALOG_TOPIC.items()}
+    models = {facet: TOPICS[name].values for facet, name in CATALOG_TOPIC.items()}
     assert models == {
-        Facet.PRODUCT: Product,
-        Facet.PRICE: Price,
-        Facet.STOCK: Stock,
-        Facet.LISTING: Listing,
+        Facet.PRODUCT: (Product,),
+        Facet.PRICE: (Price,),
+        Facet.STOCK: (Stock,),
+        Facet.LISTING: (Listing,),
     }
 
 

@@ -1,0 +1,251 @@
+"""What became of orders at suppliers, on `mall.orders.events.v1`; written by the gateway, read by the mall core.
+
+Key the order's number, `ce_type` from `EVENT_TYPE`, `ce_id` a UUIDv5 that a repeat carries again. Of one order events
+come in the order in which the gateway heard of them, which need not be the order in which they happened.
+
+Terminal for a command, exactly one of them comes for each whose identity can be read: accepted, refused, confirmed,
+partially_confirmed, price_mismatch, cancelled, cancel_refused, expired, unsupported. `order.parked` is not: the
+command waits for a person, and one of the others follows. It is told all the same, because the core could not tell an
+order that waits for a person from one that is slow, and a buyer who orders elsewhere meanwhile buys twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.base import CONTROLS, Model, SupplierId
+from schemas.catalog import Label
+from schemas.orders.parts import MAX_LINES, CommandId, OrderNo, Reference, Tenant, WrittenInstant
+from schemas.orders.payloads import (
+    Accepted,
+    Cancelled,
+    CancelRefused,
+    Confirmed,
+    Delivered,
+    Expired,
+    Parked,
+    PartiallyConfirmed,
+    PriceMismatch,
+    RawText,
+    Refused,
+    Rejected,
+    Shipped,
+    Split,
+    Tracked,
+    Unsupported,
+)
+
+
+class Kind(StrEnum):
+    """What an event says."""
+
+    ACCEPTED = "order.accepted"
+    REFUSED = "order.refused"
+    CONFIRMED = "order.confirmed"
+    PARTIALLY_CONFIRMED = "order.partially_confirmed"
+    SPLIT = "order.split"
+    PRICE_MISMATCH = "order.price_mismatch"
+    CANCELLED = "order.cancelled"
+    CANCEL_REFUSED = "order.cancel_refused"
+    SHIPPED = "shipment.created"
+    TRACKED = "shipment.tracked"
+    DELIVERED = "shipment.delivered"
+    REJECTED = "shipment.rejected"
+    EXPIRED = "order.expired"
+    UNSUPPORTED = "order.unsupported"
+    PARKED = "order.parked"
+
+
+class SupplierMessage(Model):
+    """A message of a supplier; suppliers use one id for messages of two types."""
+
+    type: Label = Field(description="The supplier's type of the message. Source: supplier.")
+    id: Reference = Field(description="The supplier's id of the message. Source: supplier.")
+
+
+class Cause(Model):
+    """What an event answers or reports: a command, or a message of the supplier."""
+
+    command_id: CommandId | None = Field(None, description="The command, null for a message. Source: core.")
+    message: SupplierMessage | None = Field(None, description="The message, null for a command. Source: supplier.")
+
+    @model_validator(mode="after")
+    def _one_cause(self) -> Self:
+        if (self.command_id is None) == (self.message is None):
+            raise PydanticCustomError("cause", "either a command or a message")
+        return self
+
+
+class Event(Model):
+    """What every event says."""
+
+    order_no: OrderNo = Field(description="The mall's number of the order, key of the record. Source: core.")
+    tenant: Tenant | None = Field(None, description="Jurisdiction that buys; null: unreadable. Source: the command.")
+    cause: Cause = Field(description="What it answers or reports. Source: core, else supplier.")
+    occurred_at: WrittenInstant = Field(description="When it was so. Source: supplier, else the gateway's clock.")
+
+
+class SupplierEvent(Event):
+    """An event of an order at a known supplier."""
+
+    supplier: SupplierId = Field(description="At whom. Source: the command, or whose message it is.")
+    supplier_order_nos: Annotated[tuple[Reference, ...], Field(max_length=MAX_LINES)] = Field(
+        (), description="The supplier's numbers of the order. Source: supplier."
+    )
+    raw_code: Annotated[str, StringConstraints(pattern=rf"^[^{CONTROLS}]*$", max_length=200)] | None = Field(
+        None, description="The supplier's own code, as it came; null: there is none. Source: supplier."
+    )
+    raw_message: RawText | None = Field(None, description="The supplier's own words, as they came. Source: supplier.")
+
+
+_WHAT = "What became of the order. Source: gateway."
+_MORE = "All about it. Source: as its fields say."
+
+
+class OrderAccepted(SupplierEvent):
+    """The supplier holds the goods for the order."""
+
+    event: Literal["order.accepted"] = Field("order.accepted", description=_WHAT)
+    payload: Accepted = Field(description=_MORE)
+
+
+class OrderRefused(SupplierEvent):
+    """The supplier said no to a submit or confirm."""
+
+    event: Literal["order.refused"] = Field("order.refused", description=_WHAT)
+    payload: Refused = Field(description=_MORE)
+
+
+class OrderConfirmed(SupplierEvent):
+    """The order is placed."""
+
+    event: Literal["order.confirmed"] = Field("order.confirmed", description=_WHAT)
+    payload: Confirmed = Field(description=_MORE)
+
+
+class OrderPartiallyConfirmed(SupplierEvent):
+    """The order is placed in part."""
+
+    event: Literal["order.partially_confirmed"] = Field("order.partially_confirmed", description=_WHAT)
+    payload: PartiallyConfirmed = Field(description=_MORE)
+
+
+class OrderSplit(SupplierEvent):
+    """The supplier made several orders of one."""
+
+    event: Literal["order.split"] = Field("order.split", description=_WHAT)
+    payload: Split = Field(description=_MORE)
+
+
+class OrderPriceMismatch(SupplierEvent):
+    """The order is held; supplier_order_nos says whether the supplier holds one all the same."""
+
+    event: Literal["order.price_mismatch"] = Field("order.price_mismatch", description=_WHAT)
+    payload: PriceMismatch = Field(description=_MORE)
+
+
+class OrderCancelled(SupplierEvent):
+    """The order, or some of its children, is cancelled."""
+
+    event: Literal["order.cancelled"] = Field("order.cancelled", description=_WHAT)
+    payload: Cancelled = Field(description=_MORE)
+
+
+class OrderCancelRefused(SupplierEvent):
+    """A cancel had no effect."""
+
+    event: Literal["order.cancel_refused"] = Field("order.cancel_refused", description=_WHAT)
+    payload: CancelRefused = Field(description=_MORE)
+
+
+class ShipmentCreated(SupplierEvent):
+    """Goods are on their way."""
+
+    event: Literal["shipment.created"] = Field("shipment.created", description=_WHAT)
+    payload: Shipped = Field(description=_MORE)
+
+
+class ShipmentTracked(SupplierEvent):
+    """Where goods are."""
+
+    event: Literal["shipment.tracked"] = Field("shipment.tracked", description=_WHAT)
+    payload: Tracked = Field(description=_MORE)
+
+
+class ShipmentDelivered(SupplierEvent):
+    """Goods were signed for."""
+
+    event: Literal["shipment.delivered"] = Field("shipment.delivered", description=_WHAT)
+    payload: Delivered = Field(description=_MORE)
+
+
+class ShipmentRejected(SupplierEvent):
+    """Goods were refused at the door."""
+
+    event: Literal["shipment.rejected"] = Field("shipment.rejected", description=_WHAT)
+    payload: Rejected = Field(description=_MORE)
+
+
+class OrderExpired(SupplierEvent):
+    """The command's deadline passed before anything was sent."""
+
+    event: Literal["order.expired"] = Field("order.expired", description=_WHAT)
+    payload: Expired = Field(description=_MORE)
+
+
+class OrderUnsupported(Event):
+    """Nobody can act on the command."""
+
+    event: Literal["order.unsupported"] = Field("order.unsupported", description=_WHAT)
+    supplier: Label | None = Field(None, description="Supplier as the command names it. Source: core.")
+    payload: Unsupported = Field(description=_MORE)
+
+
+class OrderParked(SupplierEvent):
+    """The command waits for a person; another event follows."""
+
+    event: Literal["order.parked"] = Field("order.parked", description=_WHAT)
+    payload: Parked = Field(description=_MORE)
+
+
+OrderEvent = (
+    OrderAccepted
+    | OrderRefused
+    | OrderConfirmed
+    | OrderPartiallyConfirmed
+    | OrderSplit
+    | OrderPriceMismatch
+    | OrderCancelled
+    | OrderCancelRefused
+    | ShipmentCreated
+    | ShipmentTracked
+    | ShipmentDelivered
+    | ShipmentRejected
+    | OrderExpired
+    | OrderUnsupported
+    | OrderParked
+)
+
+EVENTS: Mapping[Kind, type[OrderEvent]] = {
+    Kind.ACCEPTED: OrderAccepted,
+    Kind.REFUSED: OrderRefused,
+    Kind.CONFIRMED: OrderConfirmed,
+    Kind.PARTIALLY_CONFIRMED: OrderPartiallyConfirmed,
+    Kind.SPLIT: OrderSplit,
+    Kind.PRICE_MISMATCH: OrderPriceMismatch,
+    Kind.CANCELLED: OrderCancelled,
+    Kind.CANCEL_REFUSED: OrderCancelRefused,
+    Kind.SHIPPED: ShipmentCreated,
+    Kind.TRACKED: ShipmentTracked,
+    Kind.DELIVERED: ShipmentDelivered,
+    Kind.REJECTED: ShipmentRejected,
+    Kind.EXPIRED: OrderExpired,
+    Kind.UNSUPPORTED: OrderUnsupported,
+    Kind.PARKED: OrderParked,
+}
+"""The event of each kind."""

@@ -1,0 +1,210 @@
+"""One worked example of each command and event: one order from its submit to its delivery, and what else can happen.
+
+The AsyncAPI document shows them; the tests hold them against the models and the schemas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+from schemas.base import Model
+from schemas.catalog import PriceBasis
+from schemas.envelope import JSON, Envelope, Headers, encode, schema_id
+from schemas.orders import commands as c
+from schemas.orders import events as e
+from schemas.orders import parts as p
+from schemas.orders import payloads as d
+from schemas.orders.records import COMMAND_TYPE, schema_name
+
+AT = datetime(2026, 11, 23, 9, 30, tzinfo=timezone(timedelta(hours=8)))
+SUBMIT_ID, CONFIRM_ID, CANCEL_ID = (f"01JDA7ZZ00000000000000000{n}" for n in "123")
+ORDER_NO, SUPPLIER, TENANT = "HN20261123000017", "acme", "410000"
+
+_PRICE = p.UnitPrice(gross=Decimal("113.00"), net=Decimal("100.00"), tax_rate=Decimal(13), tax=Decimal("13.00"))
+_SNAPSHOT = c.PriceSnapshot(gross=Decimal("113.00"), net=Decimal("100.00"), tax_rate=Decimal(13), tax=Decimal("13.00"))
+_TOTALS = p.Totals(gross=Decimal("339.00"), net=Decimal("300.00"), tax=Decimal("39.00"), freight=Decimal("6.00"))
+
+
+def _line(quantity: int) -> p.StatedLine:
+    return p.StatedLine(line_no=1, sku="SKU-1", quantity=Decimal(quantity), name="硒鼓 CF228A", price=_PRICE)
+
+
+def _totals(quantity: int, freight: str) -> p.Totals:
+    gross, net, tax = (Decimal(f"{each * quantity}.00") for each in (113, 100, 13))
+    return p.Totals(gross=gross, net=net, tax=tax, freight=Decimal(freight))
+
+
+COMMAND_EXAMPLES: Mapping[c.Operation, c.OrderCommand] = {
+    c.Operation.SUBMIT: c.SubmitOrder(
+        command_id=SUBMIT_ID,
+        supplier=SUPPLIER,
+        tenant=TENANT,
+        order_no=ORDER_NO,
+        revision=1,
+        issued_at=AT,
+        deadline=AT + timedelta(days=1),
+        payload=c.Submission(
+            lines=(c.OrderedLine(line_no=1, sku="SKU-1", quantity=Decimal(3), price=_SNAPSHOT, name="硒鼓 CF228A"),),
+            totals=_TOTALS,
+            receiver=p.Receiver(
+                name="王芳", mobile="13800000000", phone="0371-60000000", email="wangfang@buyer.example"
+            ),
+            address=p.Address(
+                mall_areas=("410000", "410100", "410105"),
+                supplier_area="7_412_415",
+                text="经三路 1 号 203 室",
+                zip="450000",
+            ),
+            invoice=p.Invoice(
+                kind=p.InvoiceKind.SPECIAL,
+                title="河南省某厅",
+                tax_no="11410000MB0000000X",
+                bank_data=p.BankData(
+                    bank="某银行郑州分行", account="1702020000000000000", address="郑州市金水区", phone="0371-60000001"
+                ),
+            ),
+            payment=c.PaymentKind.ACCOUNT_PERIOD,
+            mode=c.SubmitMode.RESERVE,
+            price_mode=c.PriceMode.REFUSE,
+            remark="工作日送货",
+        ),
+    ),
+    c.Operation.CONFIRM: c.ConfirmOrder(
+        command_id=CONFIRM_ID,
+        supplier=SUPPLIER,
+        tenant=TENANT,
+        order_no=ORDER_NO,
+        revision=1,
+        issued_at=AT + timedelta(hours=1),
+        deadline=AT + timedelta(days=1),
+        payload=c.Confirmation(supplier_order_no="A-1001"),
+    ),
+    c.Operation.CANCEL: c.CancelOrder(
+        command_id=CANCEL_ID,
+        supplier=SUPPLIER,
+        tenant=TENANT,
+        order_no=ORDER_NO,
+        revision=1,
+        issued_at=AT + timedelta(hours=5),
+        deadline=AT + timedelta(days=2),
+        payload=c.Cancellation(scope=c.CancelScope.CHILDREN, children=("A-1003",), reason="采购计划调整"),
+    ),
+}
+
+_BY_SUBMIT, _BY_CONFIRM, _BY_CANCEL = (
+    e.Cause(command_id=command_id) for command_id in (SUBMIT_ID, CONFIRM_ID, CANCEL_ID)
+)
+_SENT = (p.LineQuantity(line_no=1, sku="SKU-1", quantity=Decimal(2)),)
+_OWN: Mapping[str, object] = {"occurred_at": AT + timedelta(days=1)}
+_SAID: Mapping[str, object] = {
+    "occurred_at": AT + timedelta(hours=2),
+    "supplier_order_nos": ("A-1001",),
+    "raw_code": "0000",
+}
+
+
+def _refused(code: str, message: str) -> Mapping[str, object]:
+    return {"occurred_at": AT + timedelta(minutes=1), "raw_code": code, "raw_message": message}
+
+
+def _by_message(type_: str, id_: str) -> e.Cause:
+    return e.Cause(message=e.SupplierMessage(type=type_, id=id_))
+
+
+def _child(number: str, quantity: int, freight: str) -> d.Child:
+    return d.Child(supplier_order_no=number, lines=(_line(quantity),), totals=_totals(quantity, freight))
+
+
+def _events() -> Iterator[tuple[e.Kind, Model, e.Cause, Mapping[str, object]]]:
+    order = {"lines": (_line(3),), "totals": _TOTALS, "price_basis": PriceBasis.GROSS}
+    parcel = {"delivery_no": "D-1", "supplier_order_no": "A-1002"}
+    accepted = d.Accepted.model_validate(order | {"reserved_until": AT + timedelta(days=3)})
+    yield e.Kind.ACCEPTED, accepted, _BY_SUBMIT, _SAID
+    yield (
+        e.Kind.REFUSED,
+        d.Refused(
+            operation=c.Operation.SUBMIT,
+            code_class=d.RefusalClass.OUT_OF_STOCK,
+            lines=(d.RefusedLine(line_no=1, sku="SKU-1", raw_message="库存不足"),),
+        ),
+        _BY_SUBMIT,
+        _refused("3008", "商品 SKU-1 无货"),
+    )
+    confirmed = d.Confirmed.model_validate(order | {"promised_at": AT + timedelta(days=4)})
+    yield e.Kind.CONFIRMED, confirmed, _BY_CONFIRM, _SAID
+    cut = d.PartLine(line_no=1, sku="SKU-1", confirmed=Decimal(2), refused=Decimal(1))
+    partial = d.PartiallyConfirmed(lines=(_line(2),), totals=_totals(2, "6.00"), parts=(cut,))
+    yield e.Kind.PARTIALLY_CONFIRMED, partial, _BY_CONFIRM, _SAID
+    children = (_child("A-1002", 2, "4.00"), _child("A-1003", 1, "2.00"))
+    yield e.Kind.SPLIT, d.Split(children=children, superseded=("A-1000",)), _by_message("1", "90001"), _SAID
+    dearer = p.UnitPrice(gross=Decimal("118.00"))
+    yield (
+        e.Kind.PRICE_MISMATCH,
+        d.PriceMismatch(
+            expected=_TOTALS,
+            offered=p.Totals(gross=Decimal("354.00"), freight=Decimal("6.00")),
+            lines=(
+                d.MismatchedLine(
+                    line_no=1,
+                    sku="SKU-1",
+                    expected=_PRICE,
+                    offered=dearer,
+                    expected_quantity=Decimal(3),
+                    offered_quantity=Decimal(3),
+                ),
+            ),
+        ),
+        _BY_SUBMIT,
+        _refused("3019", "价格已变动"),
+    )
+    one_child = {"scope": c.CancelScope.CHILDREN, "children": ("A-1003",)}
+    gone = d.Cancelled.model_validate(one_child | {"by": d.Party.MALL, "reason": "采购计划调整"})
+    yield e.Kind.CANCELLED, gone, _BY_CANCEL, _SAID
+    stays = one_child | {"by": d.Party.SUPPLIER, "code_class": d.RefusalClass.TOO_LATE}
+    yield e.Kind.CANCEL_REFUSED, d.CancelRefused.model_validate(stays), _BY_CANCEL, _refused("3212", "订单已出库")
+    left = {"lines": _SENT, "carrier": "某快递", "waybill": "SF100000000001", "at": AT + timedelta(days=1)}
+    yield e.Kind.SHIPPED, d.Shipped.model_validate(parcel | left), _by_message("12", "90002"), _SAID
+    step = d.TrackStep(at=AT + timedelta(days=2), text="已到达郑州分拨中心", operator="李师傅")
+    yield e.Kind.TRACKED, d.Tracked.model_validate(parcel | {"steps": (step,)}), _by_message("12", "90003"), _SAID
+    signed = {"lines": _SENT, "signed_by": "王芳", "at": AT + timedelta(days=3)}
+    yield e.Kind.DELIVERED, d.Delivered.model_validate(parcel | signed), _by_message("5", "90004"), _SAID
+    back = {"lines": _SENT, "reason": "外包装破损", "at": AT + timedelta(days=3)}
+    yield e.Kind.REJECTED, d.Rejected.model_validate(parcel | back), _by_message("5", "90005"), _SAID
+    expired = d.Expired(operation=c.Operation.SUBMIT, deadline=AT + timedelta(days=1))
+    yield e.Kind.EXPIRED, expired, _BY_SUBMIT, _OWN
+    nobody = d.Unsupported(reason=d.UnsupportedReason.UNKNOWN_SUPPLIER, operation="order.submit")
+    yield e.Kind.UNSUPPORTED, nobody, _BY_SUBMIT, _OWN
+    waits = d.Parked(operation=c.Operation.SUBMIT, reason=d.ParkedReason.OUTCOME_UNKNOWN)
+    yield e.Kind.PARKED, waits, _BY_SUBMIT, _OWN
+
+
+def _told(kind: e.Kind, payload: Model, cause: e.Cause, more: Mapping[str, object]) -> e.OrderEvent:
+    whose: dict[str, object] = {
+        "order_no": ORDER_NO,
+        "supplier": SUPPLIER,
+        "tenant": TENANT,
+        "cause": cause,
+        "payload": payload,
+    }
+    return e.EVENTS[kind].model_validate({**whose, **more})
+
+
+EVENT_EXAMPLES: Mapping[e.Kind, e.OrderEvent] = {told[0]: _told(*told) for told in _events()}
+
+
+def command_headers(command: c.OrderCommand) -> Headers:
+    """Headers as a program of the mall core may write them; the id is its own, here that of the command."""
+    return encode(
+        Envelope(
+            id=command.command_id,
+            source="/mall/core",
+            type=COMMAND_TYPE[c.Operation(command.operation)],
+            subject=command.order_no,
+            time=command.issued_at,
+            dataschema=schema_id(schema_name(command.operation)),
+            datacontenttype=JSON,
+            supplier=command.supplier,
+        )
+    )

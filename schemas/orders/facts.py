@@ -1,0 +1,75 @@
+"""Which fact of an order's life a command or an event is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from schemas.orders.commands import CancelScope, Operation, OrderCommand
+from schemas.orders.events import (
+    Kind,
+    OrderCancelled,
+    OrderEvent,
+    OrderExpired,
+    OrderParked,
+    OrderRefused,
+    OrderUnsupported,
+)
+from schemas.orders.payloads import ParkedReason, Party
+from schemas.orders.states import Fact
+
+SENT: Mapping[Operation, Fact] = {
+    Operation.SUBMIT: Fact.SUBMIT,
+    Operation.CONFIRM: Fact.CONFIRM,
+    Operation.CANCEL: Fact.CANCEL,
+}
+
+_ALWAYS: Mapping[Kind, Fact] = {
+    Kind.ACCEPTED: Fact.ACCEPTED,
+    Kind.CONFIRMED: Fact.CONFIRMED,
+    Kind.PARTIALLY_CONFIRMED: Fact.PARTIALLY_CONFIRMED,
+    Kind.SPLIT: Fact.SPLIT,
+    Kind.PRICE_MISMATCH: Fact.PRICE_MISMATCH,
+    Kind.CANCEL_REFUSED: Fact.CANCEL_FAILED,
+    Kind.SHIPPED: Fact.SHIPPED,
+    Kind.DELIVERED: Fact.DELIVERED,
+    Kind.REJECTED: Fact.REJECTED,
+}
+
+_REFUSED: Mapping[str, Fact] = {
+    Operation.SUBMIT: Fact.SUBMIT_REFUSED,
+    Operation.CONFIRM: Fact.CONFIRM_FAILED,
+    Operation.CANCEL: Fact.CANCEL_FAILED,
+}
+
+
+def fact_of_command(command: OrderCommand) -> Fact:
+    """The fact that a command is sent."""
+    return SENT[Operation(command.operation)]
+
+
+def fact_of_event(event: OrderEvent) -> Fact | None:
+    """What an event means for the order, or child, that it is about; None: it moves nothing.
+
+    A delivery that is told with its lines may be one of several: then the caller says `PARTLY_DELIVERED` instead. Some
+    children cancelled move those, not the order.
+    """
+    match event:
+        case OrderRefused(payload=payload):
+            return _REFUSED[payload.operation]
+        case OrderExpired(payload=payload):
+            return Fact.SUBMIT_EXPIRED if payload.operation is Operation.SUBMIT else _REFUSED[payload.operation]
+        case OrderUnsupported(payload=payload):
+            return _REFUSED.get(payload.operation or "")
+        case OrderParked() | OrderCancelled():
+            return _not_always(event)
+        case _:
+            return _ALWAYS.get(Kind(event.event))
+
+
+def _not_always(event: OrderParked | OrderCancelled) -> Fact | None:
+    if isinstance(event, OrderParked):
+        sent = event.payload.reason is not ParkedReason.PREDECESSOR
+        return Fact.OUTCOME_UNKNOWN if sent and event.payload.operation is Operation.SUBMIT else None
+    if event.payload.scope is CancelScope.CHILDREN:
+        return None
+    return Fact.LAPSED if event.payload.by is Party.TIME_OUT else Fact.CANCELLED

@@ -1,0 +1,334 @@
+"""Where an order stands, and what a command, an answer or a message does to it.
+
+    draft ► submitting ► reserved ► confirming ► confirmed ► in_fulfilment ► delivered
+               │ ▲                                                              ▼
+               │ │                                     closed ◄ paid ◄ invoiced ◄ accepted
+               ▼ │ held: the buyer submits a new revision; unknown: a look-up finds no order
+
+`MOVES` has every regular move. What a supplier says out of order is a fact all the same: news of something further on
+moves the order there, news of something behind changes nothing, and news that fits neither changes nothing and lets
+the order be asked for again. Out of a terminal state nothing leads: a late success there is for a person to see.
+`confirming` and `cancel_pending` remember the state before, for a confirm or cancel that fails goes back to it; what is
+heard of the order while a cancel is under way moves that state.
+
+The status of an order that was split is that of its children, see `parent_state`; only children and orders that are not
+split are moved by `judge`. After-sale is a state machine of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where an order stands."""
+
+    DRAFT = "draft"
+    SUBMITTING = "submitting"
+    UNKNOWN = "unknown"
+    HELD = "held"
+    RESERVED = "reserved"
+    CONFIRMING = "confirming"
+    PARTIALLY_CONFIRMED = "partially_confirmed"
+    CONFIRMED = "confirmed"
+    IN_FULFILMENT = "in_fulfilment"
+    PARTIALLY_DELIVERED = "partially_delivered"
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    ACCEPTED = "accepted"
+    DISPUTED = "disputed"
+    INVOICED = "invoiced"
+    PAID = "paid"
+    CANCEL_PENDING = "cancel_pending"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    CLOSED = "closed"
+    ABANDONED = "abandoned"
+
+
+class Fact(StrEnum):
+    """What happens to an order.
+
+    submit, confirm, cancel: the command is sent. outcome_unknown: a submit may have taken effect; not_found: a look-up
+    says that it has not. lapsed: cancelled by time-out. confirm_failed, cancel_failed: refused, expired or unsupported.
+    acceptance_done and those after it are the core's.
+    """
+
+    SUBMIT = "submit"
+    CONFIRM = "confirm"
+    CANCEL = "cancel"
+    ABANDON = "abandon"
+    ACCEPTED = "accepted"
+    SUBMIT_REFUSED = "submit_refused"
+    SUBMIT_EXPIRED = "submit_expired"
+    PRICE_MISMATCH = "price_mismatch"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    NOT_FOUND = "not_found"
+    CONFIRMED = "confirmed"
+    PARTIALLY_CONFIRMED = "partially_confirmed"
+    CONFIRM_FAILED = "confirm_failed"
+    CANCELLED = "cancelled"
+    LAPSED = "lapsed"
+    CANCEL_FAILED = "cancel_failed"
+    SPLIT = "split"
+    SHIPPED = "shipped"
+    PARTLY_DELIVERED = "partly_delivered"
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    ACCEPTANCE_DONE = "acceptance_done"
+    ACCEPTANCE_REFUSED = "acceptance_refused"
+    INVOICED = "invoiced"
+    PAID = "paid"
+    CLOSE = "close"
+
+
+class Verdict(StrEnum):
+    """What a fact is to an order.
+
+    moves: it is in the table. ahead: it tells of more than was known, it holds and the order is asked for again. known:
+    it tells nothing new. contradicts: it does not fit, nothing changes and the order is asked for again. late: a
+    success of an order that is over, for a dead letter. not_allowed: nobody may do this to the order now.
+    """
+
+    MOVES = "moves"
+    AHEAD = "ahead"
+    KNOWN = "known"
+    CONTRADICTS = "contradicts"
+    LATE = "late"
+    NOT_ALLOWED = "not_allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """before: of `confirming` and `cancel_pending` alone, the state that a failure leads back to."""
+
+    state: State
+    before: State | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a fact does to an order."""
+
+    verdict: Verdict
+    status: Status
+
+    @property
+    def ask_again(self) -> bool:
+        """Whether the supplier has to be asked for the order as it is."""
+        return self.verdict in (Verdict.AHEAD, Verdict.CONTRADICTS)
+
+
+TERMINAL = frozenset({State.CANCELLED, State.REFUSED, State.EXPIRED, State.CLOSED, State.ABANDONED})
+"""Out of these nothing leads."""
+
+ASKED = frozenset({Fact.SUBMIT, Fact.CONFIRM, Fact.CANCEL, Fact.ABANDON})
+"""What the mall does, as opposed to what it hears."""
+
+CORE_FACTS = frozenset({Fact.ACCEPTANCE_DONE, Fact.ACCEPTANCE_REFUSED, Fact.INVOICED, Fact.PAID, Fact.CLOSE})
+"""What only the core knows; the core owns the life of an order."""
+
+MOVES: Mapping[State, Mapping[Fact, State]] = {
+    State.DRAFT: {Fact.SUBMIT: State.SUBMITTING, Fact.ABANDON: State.ABANDONED},
+    State.SUBMITTING: {
+        Fact.ACCEPTED: State.RESERVED,
+        Fact.CONFIRMED: State.CONFIRMED,
+        Fact.PARTIALLY_CONFIRMED: State.PARTIALLY_CONFIRMED,
+        Fact.SUBMIT_REFUSED: State.REFUSED,
+        Fact.SUBMIT_EXPIRED: State.EXPIRED,
+        Fact.PRICE_MISMATCH: State.HELD,
+        Fact.OUTCOME_UNKNOWN: State.UNKNOWN,
+        Fact.CANCELLED: State.CANCELLED,  # also of a submit that was never sent
+        Fact.LAPSED: State.EXPIRED,
+    },
+    State.UNKNOWN: {
+        Fact.ACCEPTED: State.RESERVED,
+        Fact.CONFIRMED: State.CONFIRMED,
+        Fact.PARTIALLY_CONFIRMED: State.PARTIALLY_CONFIRMED,
+        Fact.CANCELLED: State.CANCELLED,
+        Fact.LAPSED: State.EXPIRED,
+        Fact.NOT_FOUND: State.SUBMITTING,
+        Fact.SUBMIT_REFUSED: State.REFUSED,  # a person found out that it had no effect
+        Fact.PRICE_MISMATCH: State.HELD,
+    },
+    State.HELD: {
+        Fact.SUBMIT: State.SUBMITTING,
+        Fact.CANCEL: State.CANCEL_PENDING,
+        Fact.CANCELLED: State.CANCELLED,
+        Fact.LAPSED: State.EXPIRED,
+    },
+    State.RESERVED: {
+        Fact.CONFIRM: State.CONFIRMING,
+        Fact.CANCEL: State.CANCEL_PENDING,
+        Fact.PRICE_MISMATCH: State.HELD,
+        Fact.CANCELLED: State.CANCELLED,
+        Fact.LAPSED: State.EXPIRED,
+    },
+    State.CONFIRMING: {
+        Fact.CONFIRMED: State.CONFIRMED,
+        Fact.PARTIALLY_CONFIRMED: State.PARTIALLY_CONFIRMED,
+        Fact.PRICE_MISMATCH: State.HELD,
+        Fact.CANCELLED: State.CANCELLED,
+        Fact.LAPSED: State.CANCELLED,
+    },
+    State.PARTIALLY_CONFIRMED: {
+        Fact.CONFIRM: State.CONFIRMING,
+        Fact.CONFIRMED: State.CONFIRMED,
+        Fact.CANCEL: State.CANCEL_PENDING,
+        Fact.CANCELLED: State.CANCELLED,
+        Fact.LAPSED: State.CANCELLED,
+    },
+    State.CONFIRMED: {
+        Fact.SPLIT: State.IN_FULFILMENT,
+        Fact.SHIPPED: State.IN_FULFILMENT,
+        Fact.CANCEL: State.CANCEL_PENDING,
+        Fact.CANCELLED: State.CANCELLED,
+        Fact.LAPSED: State.CANCELLED,
+    },
+    State.IN_FULFILMENT: {
+        Fact.PARTLY_DELIVERED: State.PARTIALLY_DELIVERED,
+        Fact.DELIVERED: State.DELIVERED,
+        Fact.REJECTED: State.REJECTED,
+        Fact.CANCELLED: State.CANCELLED,
+    },
+    State.PARTIALLY_DELIVERED: {Fact.DELIVERED: State.DELIVERED},
+    State.DELIVERED: {Fact.ACCEPTANCE_DONE: State.ACCEPTED, Fact.ACCEPTANCE_REFUSED: State.DISPUTED},
+    State.REJECTED: {Fact.CLOSE: State.CLOSED},
+    State.ACCEPTED: {Fact.INVOICED: State.INVOICED},
+    State.DISPUTED: {Fact.ACCEPTANCE_DONE: State.ACCEPTED, Fact.CANCELLED: State.CANCELLED},
+    State.INVOICED: {Fact.PAID: State.PAID},
+    State.PAID: {Fact.CLOSE: State.CLOSED},
+    State.CANCEL_PENDING: {Fact.CANCELLED: State.CANCELLED, Fact.LAPSED: State.CANCELLED},
+    **{state: {} for state in TERMINAL},
+}
+"""Every regular move. A failed confirm or cancel goes back to the state before, which no table can name."""
+
+PROGRESS: Mapping[Fact, State] = {
+    Fact.ACCEPTED: State.RESERVED,
+    Fact.PARTIALLY_CONFIRMED: State.PARTIALLY_CONFIRMED,
+    Fact.CONFIRMED: State.CONFIRMED,
+    Fact.SPLIT: State.IN_FULFILMENT,
+    Fact.SHIPPED: State.IN_FULFILMENT,
+    Fact.PARTLY_DELIVERED: State.PARTIALLY_DELIVERED,
+    Fact.DELIVERED: State.DELIVERED,
+    Fact.REJECTED: State.REJECTED,
+}
+"""News of success, and where the order then stands at least."""
+
+_STEP: Mapping[State, int] = {
+    State.SUBMITTING: 0,
+    State.UNKNOWN: 0,
+    State.HELD: 0,
+    State.RESERVED: 1,
+    State.CONFIRMING: 1,
+    State.PARTIALLY_CONFIRMED: 2,
+    State.CONFIRMED: 3,
+    State.IN_FULFILMENT: 4,
+    State.PARTIALLY_DELIVERED: 5,
+    State.DELIVERED: 6,
+    State.REJECTED: 6,
+    State.ACCEPTED: 7,
+    State.DISPUTED: 7,
+    State.INVOICED: 8,
+    State.PAID: 9,
+}
+"""How far on a state is."""
+
+_NOTHING_NEW: Mapping[Fact, frozenset[State]] = {
+    Fact.OUTCOME_UNKNOWN: frozenset(State),
+    Fact.CANCEL_FAILED: frozenset(State),
+    Fact.PRICE_MISMATCH: frozenset({State.HELD}),
+    Fact.NOT_FOUND: frozenset({State.SUBMITTING}),
+    Fact.CONFIRM_FAILED: frozenset({State.RESERVED, State.PARTIALLY_CONFIRMED, State.HELD}),
+}
+"""Where other news changes nothing and fits all the same."""
+
+
+def judge(status: Status, fact: Fact) -> Judgement:
+    """What a fact does to an order. Total: every fact has a verdict in every state."""
+    state = status.state
+    if state in TERMINAL:
+        return Judgement(_verdict_when_over(fact), status)
+    moved = _moved(status, fact)
+    if moved is not None:
+        return Judgement(Verdict.MOVES, moved)
+    if state is State.CANCEL_PENDING and fact not in ASKED | CORE_FACTS:
+        return _judge_while_cancelling(status, fact)
+    return _judge_progress(status, fact) if fact in PROGRESS else Judgement(_verdict_elsewhere(state, fact), status)
+
+
+def allowed(status: Status) -> frozenset[Fact]:
+    """The facts that move an order regularly: what an answer that is none of them is told instead."""
+    return frozenset(fact for fact in Fact if judge(status, fact).verdict is Verdict.MOVES)
+
+
+def _moved(status: Status, fact: Fact) -> Status | None:
+    failed = {State.CONFIRMING: Fact.CONFIRM_FAILED, State.CANCEL_PENDING: Fact.CANCEL_FAILED}
+    if failed.get(status.state) is fact:
+        return Status(status.before or State.RESERVED)
+    following = MOVES[status.state].get(fact)
+    if following is None:
+        return None
+    return Status(following, status.state if following in failed else None)
+
+
+def _verdict_when_over(fact: Fact) -> Verdict:
+    if fact in PROGRESS:
+        return Verdict.LATE
+    return Verdict.NOT_ALLOWED if fact in ASKED or fact in CORE_FACTS else Verdict.KNOWN
+
+
+def _verdict_elsewhere(state: State, fact: Fact) -> Verdict:
+    if fact in ASKED or fact in CORE_FACTS:
+        return Verdict.NOT_ALLOWED
+    return Verdict.KNOWN if state in _NOTHING_NEW.get(fact, ()) else Verdict.CONTRADICTS
+
+
+def _judge_while_cancelling(status: Status, fact: Fact) -> Judgement:
+    """The order goes on beneath the cancel; only its end ends the waiting too."""
+    judgement = judge(Status(status.before or State.RESERVED), fact)
+    beneath = judgement.status.state
+    over = beneath in TERMINAL
+    return Judgement(judgement.verdict, Status(beneath) if over else Status(State.CANCEL_PENDING, beneath))
+
+
+def _judge_progress(status: Status, fact: Fact) -> Judgement:
+    state, told = status.state, PROGRESS[fact]
+    shipped = _STEP[told] >= _STEP[State.IN_FULFILMENT]
+    if state is State.DRAFT or (state is State.HELD and not shipped):
+        return Judgement(Verdict.CONTRADICTS, status)
+    if _STEP[told] > _STEP[state]:
+        return Judgement(Verdict.AHEAD, Status(told))
+    if fact is Fact.PARTIALLY_CONFIRMED and _STEP[state] > _STEP[told]:
+        return Judgement(Verdict.CONTRADICTS, status)
+    if {state, told} == {State.DELIVERED, State.REJECTED}:
+        return Judgement(Verdict.CONTRADICTS, status)
+    return Judgement(Verdict.KNOWN, status)
+
+
+def parent_state(children: Sequence[State]) -> State:
+    """The state of an order by those of its children, at least one, superseded ones left out.
+
+    Children that are over without goods count only when all are. A single child is the order itself.
+    """
+    if not children:
+        raise ValueError("an order that was split has children")
+    live = [child for child in children if child not in TERMINAL or child is State.CLOSED]
+    if not live:
+        return children[0] if len(set(children)) == 1 else State.CANCELLED
+    if len(children) == 1 or set(live) <= {State.REJECTED} or set(live) <= {State.CANCEL_PENDING}:
+        return live[0]
+    return _parent_of_live(live)
+
+
+def _parent_of_live(live: Sequence[State]) -> State:
+    arrived = [child for child in live if child is State.CLOSED or _STEP.get(child, 0) >= _STEP[State.DELIVERED]]
+    signed = [child for child in arrived if child is not State.REJECTED]
+    if len(signed) == len(live):
+        return State.DISPUTED if State.DISPUTED in live else min(live, key=lambda child: _STEP.get(child, 10))
+    if signed or State.PARTIALLY_DELIVERED in live:
+        return State.PARTIALLY_DELIVERED
+    return State.IN_FULFILMENT

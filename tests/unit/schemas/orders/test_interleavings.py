@@ -1,0 +1,138 @@
+"""Commands, answers and news of one order in any order, against a model of ten lines."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from schemas.orders import MOVES, TERMINAL, Fact, Judgement, State, Status, Verdict, judge, states
+from schemas.orders.states import ASKED, CORE_FACTS, PROGRESS
+
+HEARD = sorted(set(Fact) - ASKED - CORE_FACTS)
+FURTHEST = [Fact.ACCEPTED, Fact.CONFIRMED, Fact.SHIPPED, Fact.PARTLY_DELIVERED, Fact.DELIVERED]
+
+BEGINNINGS = [
+    (),
+    (Fact.SUBMIT,),
+    (Fact.SUBMIT, Fact.ACCEPTED),
+    (Fact.SUBMIT, Fact.ACCEPTED, Fact.CANCEL),
+    (Fact.SUBMIT, Fact.CONFIRMED, Fact.SHIPPED),
+]
+
+
+class Model:
+    """What is known of an order without any table: how far the goods have come, and whether it is over."""
+
+    def __init__(self) -> None:
+        self.goods = -1
+        self.over = False
+
+    def hear(self, fact: Fact, state: State) -> None:
+        if not self.over and state is not State.DRAFT and fact in FURTHEST[2:]:
+            self.goods = max(self.goods, FURTHEST.index(fact))
+        self.over = self.over or state in TERMINAL
+
+
+class Order(RuleBasedStateMachine):
+    """One order; every rule is something that somebody says or does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = Status(State.DRAFT)
+        self.model = Model()
+
+    @initialize(facts=st.sampled_from(BEGINNINGS))
+    def begin(self, facts: tuple[Fact, ...]) -> None:
+        """What most orders begin with; from scratch few would come far."""
+        for fact in facts:
+            self._take(fact)
+
+    def _take(self, fact: Fact) -> Verdict:
+        before, judgement = self.status, judge(self.status, fact)
+        if before.state in TERMINAL:
+            assert judgement.status == before
+            assert (judgement.verdict is Verdict.LATE) == (fact in PROGRESS)
+        self.model.hear(fact, before.state)
+        self.status = judgement.status
+        self.model.hear(fact, self.status.state)
+        return judgement.verdict
+
+    @rule(fact=st.sampled_from(HEARD))
+    def hear(self, fact: Fact) -> None:
+        """The supplier says something, however late."""
+        assert self._take(fact) is not Verdict.NOT_ALLOWED
+
+    @rule(fact=st.sampled_from(sorted(ASKED | CORE_FACTS)))
+    def act(self, fact: Fact) -> None:
+        """The mall does something."""
+        assert self._take(fact) in (Verdict.MOVES, Verdict.NOT_ALLOWED)
+
+    @precondition(lambda self: self.status.state is State.CANCEL_PENDING)
+    @rule()
+    def cancel_is_refused(self) -> None:
+        """Then the order stands where it would stand without the cancel."""
+        before = self.status.before
+        self._take(Fact.CANCEL_FAILED)
+        assert self.status.state is before
+
+    @invariant()
+    def goods_that_came_are_not_forgotten(self) -> None:
+        """Whatever else is said: what was shipped or delivered shows, unless the order is over."""
+        state = self.status.before if self.status.state is State.CANCEL_PENDING else self.status.state
+        assert self.model.over == (self.status.state in TERMINAL)
+        if self.model.goods >= 0 and not self.model.over:
+            assert state in _SHOWS[FURTHEST[self.model.goods]]
+
+
+_AFTER = {State.ACCEPTED, State.DISPUTED, State.INVOICED, State.PAID, State.REJECTED}
+_SHOWS = {
+    Fact.SHIPPED: {State.IN_FULFILMENT, State.PARTIALLY_DELIVERED, State.DELIVERED} | _AFTER,
+    Fact.PARTLY_DELIVERED: {State.PARTIALLY_DELIVERED, State.DELIVERED} | _AFTER,
+    Fact.DELIVERED: {State.DELIVERED} | _AFTER,
+}
+
+TestOrder = Order.TestCase
+TestOrder.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+
+
+def reopens_a_cancelled_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(states, "TERMINAL", TERMINAL - {State.CANCELLED})
+    monkeypatch.setattr(states, "_STEP", {**states._STEP, State.CANCELLED: 0})
+
+
+def takes_old_news_for_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(states, "_STEP", {**states._STEP, State.DELIVERED: 0, State.CONFIRMED: 3})
+
+
+def hears_nothing_during_a_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(states, "_judge_while_cancelling", lambda status, _: Judgement(Verdict.KNOWN, status))
+
+
+def takes_a_delivered_order_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {**MOVES[State.DELIVERED], Fact.CONFIRM_FAILED: State.RESERVED}
+    monkeypatch.setattr(states, "MOVES", {**MOVES, State.DELIVERED: row})
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        reopens_a_cancelled_order,
+        takes_old_news_for_new,
+        hears_nothing_during_a_cancel,
+        takes_a_delivered_order_back,
+    ],
+)
+def test_a_planted_fault_is_caught(fault, monkeypatch):
+    fault(monkeypatch)
+    few = settings(max_examples=3000, stateful_step_count=30, deadline=None, database=None, phases=[Phase.generate])
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Order, settings=few)
