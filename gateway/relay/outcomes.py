@@ -71,7 +71,8 @@ class Classified:
     """An outcome and what is known beside it.
 
     code: of the supplier or ours, for operators; retry_after: seconds that the supplier asks for; repeatable: whether
-    the same again may work; differs: the supplier has something else than what was ordered.
+    the same again may work; differs: the supplier has something else than what was ordered; promised: whether the
+    interface promises such an answer.
     """
 
     outcome: Outcome
@@ -79,6 +80,7 @@ class Classified:
     retry_after: float | None = None
     repeatable: bool = True
     differs: bool = False
+    promised: bool = True
 
 
 class LookedUp(StrEnum):
@@ -121,7 +123,7 @@ def classify(came_to: Answer | BaseException, write: Write, order_no: str) -> Cl
     if _says_undone(came_to):
         return Classified(Outcome.RETRY_SAFE, code, asked, repeatable)
     if isinstance(came_to, ContractError) and came_to.status in REFUSING:
-        return Classified(Outcome.REJECTED, f"http_{came_to.status}")
+        return Classified(Outcome.REJECTED, f"http_{came_to.status}", promised=False)
     return Classified(outcome, code, asked, repeatable)
 
 

@@ -85,7 +85,7 @@ def take_outcome(
     if came_to.outcome is Outcome.CONFIRMED:
         return moved(command, State.CONFIRMED, reason=came_to.code)
     if came_to.outcome is Outcome.REJECTED:
-        return _refused(command, came_to.code, profile, now)
+        return _refused(command, came_to, profile, now)
     if came_to.differs:
         return moved(in_doubt(command), State.HELD, reason=came_to.code)
     if came_to.outcome is Outcome.UNKNOWN:
@@ -155,6 +155,15 @@ def in_doubt(command: Command) -> Command:
     return replace(command, doubt_since=command.doubt_since or command.sent_at)
 
 
+def answers_for_all(refusal: Classified, profile: Profile) -> bool:
+    """Whether a refusal is of all attempts, not of the last alone: a supplier that keeps keys repeats its first answer.
+
+    One that knows orders by number may look at its stock before it looks for the order; a status that its interface
+    does not promise may come of a proxy before it.
+    """
+    return profile.idempotency is Idempotency.KEY and refusal.promised
+
+
 def is_absent_for_good(absent_at: datetime | None, asked_at: datetime, profile: Profile) -> bool:
     """Whether what was not found will never appear: not found twice, and what was begun has ended between the two."""
     return absent_at is not None and asked_at >= absent_at + profile.settle
@@ -167,11 +176,11 @@ def moved(command: Command, state: State, **facts: Any) -> Command:
     return replace(command, **{"reason": "", **facts, "state": state})
 
 
-def _refused(command: Command, code: str, profile: Profile, now: datetime) -> Command:
-    """A supplier that repeats its first answer has answered for all attempts; any other for this one alone."""
-    if command.doubt_since is None or profile.idempotency is Idempotency.KEY:
-        return moved(command, State.REFUSED, reason=code)
-    return moved(command, State.UNKNOWN, reason=code, refusal=code or "rejected", due_at=now)
+def _refused(command: Command, came_to: Classified, profile: Profile, now: datetime) -> Command:
+    if command.doubt_since is None or answers_for_all(came_to, profile):
+        return moved(command, State.REFUSED, reason=came_to.code)
+    refusal = came_to.code or "rejected"
+    return moved(command, State.UNKNOWN, reason="refused_after_unknown", refusal=refusal, due_at=now)
 
 
 def _absent(command: Command, profile: Profile, asked_at: datetime, now: datetime) -> Command:
