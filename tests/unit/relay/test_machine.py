@@ -1,4 +1,4 @@
-"""Commands, faults, crashes and people in any order, against a supplier's ledger; each rule taken out must be noticed."""
+"""Commands, faults, crashes and people in any order, against a ledger; each rule taken out must be noticed."""
 
 from __future__ import annotations
 
@@ -164,3 +164,169 @@ class Machine(RuleBasedStateMachine):
 
 def test_whatever_happens_nothing_takes_effect_twice_and_everything_ends() -> None:
     run_state_machine_as_test(Machine, settings=HARD)
+
+
+CLASSIFY, TAKE, RECOVER, PLAN, NEXT, BACKOFF = (
+    outcomes.classify,
+    transitions.take_outcome,
+    transitions.recover,
+    lanes.plan,
+    policy.next_step,
+    policy.backoff,
+)
+
+
+def unknown_is_retried(*args: Any) -> Classified:
+    came_to = CLASSIFY(*args)
+    return replace(came_to, outcome=Outcome.RETRY_SAFE) if came_to.outcome is Outcome.UNKNOWN else came_to
+
+
+def whatever_fails_may_have_happened(*args: Any) -> Classified:
+    came_to = CLASSIFY(*args)
+    return replace(came_to, outcome=Outcome.UNKNOWN) if came_to.outcome is Outcome.RETRY_SAFE else came_to
+
+
+def another_call_is_taken_for_the_write(*_: Any) -> bool:
+    return True
+
+
+def a_key_is_remembered_for_ever(command: Command, profile: Profile, _: Any) -> bool:
+    resends = profile.idempotency in policy.RESENDING and not command.refusal
+    return command.doubt_since is None or resends
+
+
+def everybody_honours_keys(command: Command, *_: Any) -> bool:
+    return not command.refusal
+
+
+def a_refusal_in_doubt_is_forgotten(command: Command, profile: Profile, now: Any) -> bool:
+    return MAY_RESEND(replace(command, refusal=""), profile, now)
+
+
+MAY_RESEND = policy.may_resend
+
+
+def absent_once_is_enough(*_: Any) -> bool:
+    return True
+
+
+def absent_twice_at_once_is_enough(absent_at: Any, *_: Any) -> bool:
+    return absent_at is not None
+
+
+def a_refusal_answers_for_all(*_: Any) -> bool:
+    return True
+
+
+def a_page_that_is_missing_answers_for_all(_: Any, profile: Profile) -> bool:
+    return profile.idempotency is Idempotency.KEY
+
+
+def a_zombie_is_believed(command: Command, _: Any, state: State) -> bool:
+    return command.state is state
+
+
+def doubt_is_forgotten(command: Command) -> Command:
+    return command
+
+
+def what_was_sent_is_waiting(command: Command, epoch: int, now: Any) -> Command:
+    recovered = RECOVER(command, epoch, now)
+    if recovered is command or command.state is not State.SENDING:
+        return recovered
+    return replace(recovered, state=State.RETRY, doubt_since=command.doubt_since)
+
+
+def what_was_sent_stays(command: Command, *_: Any) -> Command:
+    return command
+
+
+def whatever_is_late_is_expired(command: Command, now: Any) -> bool:
+    return bool(now >= command.deadline) and command.state not in {State.CONFIRMED, State.SENDING, State.LOOKING_UP}
+
+
+def deadlines_are_for_others(*_: Any) -> bool:
+    return False
+
+
+def what_may_have_been_sent_was_not(command: Command) -> bool:
+    return command.state in {State.WAITING, State.RETRY, State.SENDING}
+
+
+def what_stopped_is_overtaken(lane: lanes.Lane, *rest: Any) -> Any:
+    return PLAN(replace(lane, commands=[each for each in lane.commands if each.state not in STOPPED]), *rest)
+
+
+def the_order_before_is_forgotten(_: Command) -> bool:
+    return False
+
+
+def breakers_are_ignored(command: Command, profile: Profile, reach: Reach, now: Any) -> Any:
+    return NEXT(command, profile, replace(reach, shut={}), now)
+
+
+def pauses_are_ignored(command: Command, profile: Profile, reach: Reach, now: Any) -> Any:
+    return NEXT(command, profile, replace(reach, paused=False), now)
+
+
+def nobody_is_asked_how_long(failures: int, dice: Callable[[], float], _: Any = None) -> timedelta:
+    return BACKOFF(failures, dice)
+
+
+def there_is_always_room(*_: Any) -> int:
+    return 9
+
+
+def every_id_is_new(*_: Any) -> Receipt:
+    return Receipt.NEW
+
+
+def every_id_that_is_known_is_repeated(known: Command | None, _: Any) -> Receipt:
+    return Receipt.REPEATED if known else Receipt.NEW
+
+
+def a_lookup_never_ends(*args: Any, **_: Any) -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("module", "rule_", "mutant"),
+    [
+        (outcomes, "classify", unknown_is_retried),
+        (outcomes, "classify", whatever_fails_may_have_happened),
+        (outcomes, "_is_about", another_call_is_taken_for_the_write),
+        (policy, "may_resend", a_key_is_remembered_for_ever),
+        (policy, "may_resend", everybody_honours_keys),
+        (policy, "may_resend", a_refusal_in_doubt_is_forgotten),
+        (policy, "backoff", nobody_is_asked_how_long),
+        (policy, "is_expired", deadlines_are_for_others),
+        (transitions, "is_absent_for_good", absent_once_is_enough),
+        (transitions, "is_absent_for_good", absent_twice_at_once_is_enough),
+        (transitions, "answers_for_all", a_refusal_answers_for_all),
+        (transitions, "answers_for_all", a_page_that_is_missing_answers_for_all),
+        (transitions, "is_current", a_zombie_is_believed),
+        (transitions, "in_doubt", doubt_is_forgotten),
+        (transitions, "recover", what_was_sent_is_waiting),
+        (transitions, "recover", what_was_sent_stays),
+        (transitions, "take_look_up", a_lookup_never_ends),
+        (lanes, "is_expired", whatever_is_late_is_expired),
+        (lanes, "may_end_unsent", what_may_have_been_sent_was_not),
+        (lanes, "plan", what_stopped_is_overtaken),
+        (lanes, "leaves_order", the_order_before_is_forgotten),
+        (lanes, "next_step", breakers_are_ignored),
+        (lanes, "next_step", pauses_are_ignored),
+        (lanes, "room", there_is_always_room),
+        (commands, "receive", every_id_is_new),
+        (commands, "receive", every_id_that_is_known_is_repeated),
+    ],
+)
+@pytest.mark.timeout(600)  # how long a random search takes is chance
+def test_a_rule_taken_out_is_noticed(
+    module: Any, rule_: str, mutant: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for user in (commands, lanes, outcomes, policy, transitions):
+        if getattr(user, rule_, None) is getattr(module, rule_) and user is not module:
+            monkeypatch.setattr(user, rule_, mutant)
+    monkeypatch.setattr(module, rule_, mutant)
+    with pytest.raises((AssertionError, ValueError)):
+        run_state_machine_as_test(Machine, settings=MUTANTS)

@@ -218,9 +218,9 @@ class World:
             assert error_of is not None
             came_to = error_of()
         sent = Sent.NOTHING if how in UNSENT else Sent.ALL
-        if self.is_alive(flight) and how in UNSURE and not isinstance(came_to, Answer | RejectedError):
-            self.ambiguous.setdefault(command.command_id, flight.begun_at)
-        elif self.is_alive(flight) and how in ("foreign", "next_call_refused"):
+        if (self.is_alive(flight) and how in UNSURE and not isinstance(came_to, Answer | RejectedError)) or (
+            self.is_alive(flight) and how in ("foreign", "next_call_refused")
+        ):
             self.ambiguous.setdefault(command.command_id, flight.begun_at)
         if self.is_alive(flight) and isinstance(came_to, RateLimitError):
             self.asked_until[command.command_id] = self.now + seconds(120)
