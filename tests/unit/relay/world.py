@@ -13,7 +13,7 @@ from random import Random
 
 from gateway.calls.breaker import Breaker, Permit, Verdict
 from gateway.relay import commands, lanes, outcomes, policy, transitions
-from gateway.relay.commands import Command, Receipt
+from gateway.relay.commands import Command, Receipt, Role
 from gateway.relay.lanes import Lane
 from gateway.relay.outcomes import Answer, LookedUp, Outcome, Write
 from gateway.relay.policy import LOOK_UP, MOST_SPENT, Idempotency, LookUp, Profile, Reach
@@ -29,8 +29,11 @@ from gateway.sdk.errors import (
     SupplierError,
     UnavailableError,
 )
-from tests.unit.relay.commands import NOON, TIMEOUT, seconds
+from tests.unit.relay.commands import LEASE_TERM, NOON, TIMEOUT, seconds
 from tests.unit.relay.supplier import Supplier
+
+SETTLE = LEASE_TERM + TIMEOUT
+"""Within it whatever was noted has arrived at the supplier or never will."""
 
 OPERATIONS = frozenset({"submit", "confirm", "cancel"})
 UNTOUCHED = frozenset({State.REFUSED, State.EXPIRED, State.UNSUPPORTED, State.CANCELLED_UNSENT})
@@ -195,7 +198,7 @@ class World:
         if (since := self.ambiguous.get(noted.command_id)) is not None:
             assert self.profile.idempotency in (Idempotency.KEY, Idempotency.NATURAL), "resent blindly"
             life = self.profile.key_life
-            assert life is None or self.now + self.profile.settle < since + life + seconds(1), "key forgotten"
+            assert life is None or self.now + SETTLE < since + life + seconds(1), "key forgotten"
         self.absences[noted.command_id].clear()
 
     # what becomes of calls
@@ -266,7 +269,7 @@ class World:
     def note_absence(self, command_id: str, asked_at: datetime) -> None:
         absences = self.absences[command_id]
         absences.append(asked_at)
-        if asked_at - absences[0] >= self.profile.settle:
+        if asked_at - absences[0] >= SETTLE:
             self.ambiguous.pop(command_id, None)
 
     def settle(self, flight: Flight, came_to: object) -> None:
@@ -279,7 +282,7 @@ class World:
 
     def send_later(self, flight: Flight) -> None:
         """It lies in the network; it arrives within the settle time."""
-        left = flight.begun_at + self.profile.settle - self.now
+        left = flight.begun_at + SETTLE - self.now
         self.network.append((self.now + left * self.random.random(), flight.command))
 
     # what happens to processes, and what a person does
@@ -327,7 +330,7 @@ class World:
                 return
 
     def ends_at(self, flight: Flight) -> datetime:
-        return flight.begun_at + (TIMEOUT if self.is_alive(flight) else self.profile.settle)
+        return flight.begun_at + (TIMEOUT if self.is_alive(flight) else SETTLE)
 
     def arrive(self, at: datetime) -> None:
         arriving = next(each for each in self.network if each[0] == at)
@@ -354,6 +357,11 @@ class World:
             assert command.state is not State.CONFIRMED or effects == 1, f"{command} has {effects} effects"
             assert command.state not in UNTOUCHED or not effects, f"{command} has {effects} effects"
             assert command.state is not State.EXPIRED or self.now >= command.deadline
+            unsent = command.state is State.CANCELLED_UNSENT and command.role is Role.CANCELS
+            assert not unsent or not any(
+                effect.order_no == command.order_no and effect.role is Role.MAKES and effect.place < command.place
+                for effect in self.supplier.ledger
+            ), f"{command} left an order standing"
 
     def outage(self, how: str, length: timedelta) -> None:
         """Nobody can reach the supplier: nothing is spent, and nothing is a dead letter but what is past its time."""
