@@ -25,7 +25,8 @@ from gateway.relay.outcomes import Classified, LookedUp, Outcome
 from gateway.relay.policy import Idempotency, Profile, Reach
 from gateway.relay.states import ENDED, STOPPED, State
 from tests.unit.relay.commands import LEASE_TERM, TIMEOUT, made, seconds
-from tests.unit.relay.world import ARRIVED, NOT_ARRIVED, Flight, World
+from tests.unit.relay.faults import ARRIVED, NOT_ARRIVED
+from tests.unit.relay.world import Flight, World
 
 HARD = settings(
     max_examples=200,

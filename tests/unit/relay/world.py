@@ -6,8 +6,7 @@ What it knows of orders it takes from the supplier's ledger and from what it did
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
@@ -19,17 +18,9 @@ from gateway.relay.outcomes import Answer, LookedUp, Outcome, Write
 from gateway.relay.policy import LOOK_UP, MOST_SPENT, Idempotency, LookUp, Profile, Reach
 from gateway.relay.states import BUSY, ENDED, NEXT_STATES, STOPPED, State
 from gateway.relay.transitions import Claim, Word, WordRefused
-from gateway.sdk.errors import (
-    AuthError,
-    ContractError,
-    OutcomeUnknownError,
-    RateLimitError,
-    RejectedError,
-    Sent,
-    SupplierError,
-    UnavailableError,
-)
+from gateway.sdk.errors import RateLimitError, RejectedError, Sent, UnavailableError
 from tests.unit.relay.commands import LEASE_TERM, NOON, TIMEOUT, seconds
+from tests.unit.relay.faults import ARRIVED, FAULTS, UNSENT, UNSURE, error
 from tests.unit.relay.supplier import Supplier
 
 SETTLE = LEASE_TERM + TIMEOUT
@@ -38,48 +29,6 @@ SETTLE = LEASE_TERM + TIMEOUT
 OPERATIONS = frozenset({"submit", "confirm", "cancel"})
 UNTOUCHED = frozenset({State.REFUSED, State.EXPIRED, State.UNSUPPORTED, State.CANCELLED_UNSENT})
 """Ends of commands that had no effect."""
-
-
-def error(kind: type[SupplierError], sent: Sent, *, status: int | None = None, operation: str = "") -> SupplierError:
-    made = kind(operation=operation)
-    made.sent, made.status = sent, status
-    return made
-
-
-def limited() -> SupplierError:
-    return RateLimitError(retry_after=120.0)
-
-
-# What the caller sees, when the request did not arrive; None: only when it did.
-NOT_ARRIVED: Mapping[str, Callable[[], BaseException]] = {
-    "lost_before": lambda: error(OutcomeUnknownError, Sent.ALL),
-    "late": lambda: error(UnavailableError, Sent.ALL),
-    "reset": lambda: error(UnavailableError, Sent.SOME),
-    "unreachable": lambda: error(UnavailableError, Sent.NOTHING),
-    "away": lambda: error(UnavailableError, Sent.ALL, status=503),
-    "limited": limited,
-    "locked_out": lambda: error(AuthError, Sent.ALL, status=401),
-    "no_such_page": lambda: error(ContractError, Sent.ALL, status=404),
-    "bug_before": KeyError,
-}
-ARRIVED: Mapping[str, Callable[[], BaseException] | None] = {
-    "done": None,
-    "refused": None,
-    "differs": None,
-    "foreign": None,
-    "lost_after": lambda: error(UnavailableError, Sent.ALL),
-    "broken": lambda: error(UnavailableError, Sent.ALL, status=502),
-    "garbage": lambda: error(ContractError, Sent.ALL, status=200),
-    "next_call_failed": lambda: error(UnavailableError, Sent.NOTHING, operation="query"),
-    "next_call_refused": lambda: RejectedError(operation="query"),
-    "bug_after": KeyError,
-}
-UNSENT = frozenset({"unreachable", "bug_before"})
-UNSURE = frozenset({"lost_before", "late", "reset", "foreign", "lost_after", "broken", "garbage", "bug_after"}) | {
-    "next_call_failed",
-    "next_call_refused",
-}
-"""After these nobody can know, whether it arrived or not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,28 +155,25 @@ class World:
     def answer(self, flight: Flight, how: str) -> None:
         """The supplier, or what lies before it, answers a write."""
         self.flights.remove(flight)
-        command, error_of = flight.command, {**NOT_ARRIVED, **ARRIVED}[how]
-        came_to: Answer | BaseException
-        if how in ARRIVED:
-            accepted = self.supplier.take(command, self.now, refuse=how == "refused")
-            foreign, differs = how == "foreign", "lines" if how == "differs" else ""
-            answer = Answer("Z" if foreign else command.order_no, differs)
-            came_to = answer if accepted else RejectedError(supplier_code="3008")
-            if error_of is not None:
-                came_to = error_of()
-        else:
-            if how == "late":
-                self.send_later(flight)
-            assert error_of is not None
-            came_to = error_of()
-        sent = Sent.NOTHING if how in UNSENT else Sent.ALL
-        if (self.is_alive(flight) and how in UNSURE and not isinstance(came_to, Answer | RejectedError)) or (
-            self.is_alive(flight) and how in ("foreign", "next_call_refused")
-        ):
-            self.ambiguous.setdefault(command.command_id, flight.begun_at)
+        command_id = flight.command.command_id
+        came_to = self.came_to(flight, how)
+        refused = isinstance(came_to, RejectedError) and not came_to.operation
+        if self.is_alive(flight) and how in UNSURE and not refused:
+            self.ambiguous.setdefault(command_id, flight.begun_at)
         if self.is_alive(flight) and isinstance(came_to, RateLimitError):
-            self.asked_until[command.command_id] = self.now + seconds(120)
-        self.take(flight, came_to, Write(command.operation, sent))
+            self.asked_until[command_id] = self.now + seconds(120)
+        self.take(flight, came_to, Write(flight.command.operation, Sent.NOTHING if how in UNSENT else Sent.ALL))
+
+    def came_to(self, flight: Flight, how: str) -> Answer | BaseException:
+        """What the adapter returns or raises, after the supplier did what it does."""
+        if how == "late":
+            self.send_later(flight)
+        accepted = how in ARRIVED and self.supplier.take(flight.command, self.now, refuse=how == "refused")
+        if fault := FAULTS.get(how):
+            return fault()
+        if not accepted:
+            return RejectedError(supplier_code="3008")
+        return Answer("Z" if how == "foreign" else flight.command.order_no, "lines" if how == "differs" else "")
 
     def take(self, flight: Flight, came_to: Answer | BaseException, write: Write) -> None:
         self.settle(flight, came_to)
@@ -398,5 +344,5 @@ class World:
             if all(command.state in ENDED for command in self.inbox.values()) and not self.network:
                 return
             self.advance(seconds(600))
-        left = [replace(command) for command in self.inbox.values() if command.state not in ENDED]
+        left = [command for command in self.inbox.values() if command.state not in ENDED]
         raise AssertionError(f"never ends: {left}")
