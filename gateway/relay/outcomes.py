@@ -117,7 +117,7 @@ def classify(came_to: Answer | BaseException, write: Write, order_no: str) -> Cl
     code, outcome, repeatable = _row(came_to)
     asked = came_to.retry_after if isinstance(came_to, RateLimitError) else None
     if write.sent is Sent.NOTHING:
-        return Classified(_of_unsent(outcome, came_to), code, asked, repeatable)
+        return Classified(_of_unsent(outcome, came_to, write), code, asked, repeatable)
     if not _is_about(came_to, write):
         return Classified(Outcome.UNKNOWN, code, None, repeatable)
     if _says_undone(came_to):
@@ -149,10 +149,13 @@ def _row(error: BaseException) -> tuple[str, Outcome, bool]:
     return getattr(error, "supplier_code", "") or code, outcome, repeatable
 
 
-def _of_unsent(outcome: Outcome, error: BaseException) -> Outcome:
-    """An adapter that says of itself that something may have happened is believed."""
-    believed = outcome is Outcome.REJECTED or isinstance(error, OutcomeUnknownError)
-    return outcome if believed else Outcome.RETRY_SAFE
+def _of_unsent(outcome: Outcome, error: BaseException, write: Write) -> Outcome:
+    """An adapter that refuses an order by itself is believed, and one that says that something may have happened.
+
+    What another call was refused, as one for a token, is no refusal of the order.
+    """
+    refused = outcome is Outcome.REJECTED and _is_about(error, write)
+    return outcome if refused or isinstance(error, OutcomeUnknownError) else Outcome.RETRY_SAFE
 
 
 def _is_about(error: BaseException, write: Write) -> bool:

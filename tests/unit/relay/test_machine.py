@@ -24,7 +24,7 @@ from gateway.relay.commands import Command, Receipt, Role
 from gateway.relay.outcomes import Classified, LookedUp, Outcome
 from gateway.relay.policy import Idempotency, Profile, Reach
 from gateway.relay.states import ENDED, STOPPED, State
-from tests.unit.relay.commands import LEASE_TERM, TIMEOUT, made, seconds
+from tests.unit.relay.commands import LEASE_TERM, TIMEOUT, made, profile, seconds
 from tests.unit.relay.faults import ARRIVED, NOT_ARRIVED
 from tests.unit.relay.world import Flight, World
 
@@ -165,9 +165,31 @@ def test_whatever_happens_nothing_takes_effect_twice_and_everything_ends() -> No
     run_state_machine_as_test(Machine, settings=HARD)
 
 
-CLASSIFY, TAKE, RECOVER, PLAN, NEXT, BACKOFF = (
+def a_page_is_missing_after_a_lost_answer() -> None:
+    """The order is there; then its address is gone, and comes back."""
+    world = World(profile(Idempotency.KEY, finds=True), 1, seed=1)
+    world.receive(made())
+    for how in ("lost_after", "no_such_page"):
+        world.work()
+        world.answer(world.flights[0], how)
+        world.check()
+        world.advance(seconds(20))
+    world.quiet()
+    assert world.inbox["c1"].state is State.CONFIRMED
+
+
+def test_an_order_that_was_made_is_not_refused_because_a_page_is_missing_afterwards() -> None:
+    a_page_is_missing_after_a_lost_answer()
+
+
+def test_a_missing_page_taken_for_the_supplier_s_answer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transitions, "answers_for_all", a_page_that_is_missing_answers_for_all)
+    with pytest.raises(AssertionError):
+        a_page_is_missing_after_a_lost_answer()
+
+
+CLASSIFY, RECOVER, PLAN, NEXT, BACKOFF = (
     outcomes.classify,
-    transitions.take_outcome,
     transitions.recover,
     lanes.plan,
     policy.next_step,
@@ -301,7 +323,6 @@ def a_lookup_never_ends(*args: Any, **_: Any) -> None:
         (policy, "is_expired", deadlines_are_for_others),
         (transitions, "is_absent_for_good", absent_once_is_enough),
         (transitions, "answers_for_all", a_refusal_answers_for_all),
-        (transitions, "answers_for_all", a_page_that_is_missing_answers_for_all),
         (transitions, "is_current", a_zombie_is_believed),
         (transitions, "in_doubt", doubt_is_forgotten),
         (transitions, "recover", what_was_sent_is_waiting),

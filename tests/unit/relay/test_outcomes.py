@@ -98,6 +98,7 @@ def test_of_a_write_that_left_only_an_answer_to_it_is_certain(came_to: Answer | 
         AddressBlockedError(),
         failed(AuthError(), operation="token"),
         failed(ContractError(), operation="price"),
+        failed(RejectedError(), operation="token"),
         failed(UnavailableError(), status=502, operation="price"),
         LeaseLostError(),
         asyncio.CancelledError(),
@@ -107,6 +108,10 @@ def test_of_a_write_that_left_only_an_answer_to_it_is_certain(came_to: Answer | 
 def test_before_the_write_has_left_nothing_can_have_happened(error: BaseException):
     classified = classify(error, NOTHING, "A")
     assert (classified.outcome, classified.repeatable) == (Outcome.RETRY_SAFE, True)
+
+
+def test_an_adapter_may_refuse_an_order_before_it_sends_anything():
+    assert outcome(RejectedError(), NOTHING) is Outcome.REJECTED
 
 
 def test_a_bug_before_the_write_is_not_repeated():
