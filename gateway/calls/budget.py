@@ -12,9 +12,13 @@ FLOOR = 10
 
 
 class RetryBudget:
-    """Retries of one supplier. Times are seconds of any one monotonic clock, never going back."""
+    """Retries of one supplier. Times are seconds of any one monotonic clock, never going back.
 
-    def __init__(self) -> None:
+    floor: retries that the window allows at least.
+    """
+
+    def __init__(self, floor: float = FLOOR) -> None:
+        self._floor = floor
         self._calls: deque[float] = deque()
         self._retries: deque[float] = deque()
 
@@ -27,7 +31,7 @@ class RetryBudget:
         """Whether one more retry is allowed; if so, it is counted."""
         _forget(self._calls, now)
         _forget(self._retries, now)
-        allowed = len(self._retries) < max(FLOOR, SHARE * len(self._calls))
+        allowed = len(self._retries) < max(self._floor, SHARE * len(self._calls))
         if allowed:
             self._retries.append(now)
         return allowed

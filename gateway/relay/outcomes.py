@@ -1,0 +1,167 @@
+"""What one attempt came to: exactly one of four, whatever the adapter returned or raised.
+
+A write of which some has left is unknown unless an answer to that very write says otherwise. What other calls of the
+same attempt came to (a look at the price before, at the order afterwards, a token) says nothing about the write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.calls.attempts import may_have_happened
+from gateway.sdk.errors import (
+    AuthError,
+    ContractError,
+    OutcomeUnknownError,
+    OverloadedError,
+    RateLimitError,
+    RejectedError,
+    Sent,
+    ServiceUnavailableError,
+    SupplierError,
+    TransientError,
+    UnavailableError,
+)
+from gateway.store import LeaseLostError
+
+REFUSING = frozenset({400, 404, 410, 422})
+"""Statuses that refuse a request for good though the interface does not promise them. 409 may be a duplicate."""
+
+
+class Outcome(StrEnum):
+    """What an attempt came to.
+
+    confirmed: it took effect; rejected: the supplier refused it; retry_safe: nothing can have happened; unknown: it may
+    have happened.
+    """
+
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+    RETRY_SAFE = "retry_safe"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an adapter read out of a reply that it understood.
+
+    order_no: ours, as the supplier repeats it, None where its interface repeats none; differs: in what the order there
+    is another than the one here, "" in nothing.
+    """
+
+    order_no: str | None = None
+    differs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """The one call of an attempt that changes something, as `Http` saw it.
+
+    sent: how much of it left; a try that was refused for its credential alone does not count.
+    """
+
+    operation: str
+    sent: Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """An outcome and what is known beside it.
+
+    code: of the supplier or ours, for operators; retry_after: seconds that the supplier asks for; repeatable: whether
+    the same again may work; differs: the supplier has something else than what was ordered; promised: whether the
+    interface promises such an answer.
+    """
+
+    outcome: Outcome
+    code: str = ""
+    retry_after: float | None = None
+    repeatable: bool = True
+    differs: bool = False
+    promised: bool = True
+
+
+class LookedUp(StrEnum):
+    """What a look-up came to. differs: found, but not as it was ordered; failed: there is no answer to trust."""
+
+    FOUND = "found"
+    ABSENT = "absent"
+    DIFFERS = "differs"
+    FAILED = "failed"
+
+
+FAULTS: Sequence[tuple[type[BaseException], str, Outcome, bool]] = (
+    (RejectedError, "rejected", Outcome.REJECTED, True),
+    (RateLimitError, "rate_limited", Outcome.RETRY_SAFE, True),
+    (AuthError, "auth", Outcome.RETRY_SAFE, True),
+    (UnavailableError, "unavailable", Outcome.UNKNOWN, True),  # or retry_safe, see `_says_undone`
+    (TransientError, "transient", Outcome.RETRY_SAFE, True),
+    (OutcomeUnknownError, "unknown", Outcome.UNKNOWN, True),
+    (ContractError, "contract", Outcome.UNKNOWN, True),  # or rejected, see `REFUSING`
+    (SupplierError, "failed", Outcome.UNKNOWN, True),
+    (ServiceUnavailableError, "service_unavailable", Outcome.UNKNOWN, True),
+    (OverloadedError, "overloaded", Outcome.UNKNOWN, True),
+    (LeaseLostError, "lease_lost", Outcome.UNKNOWN, True),
+    (Exception, "bug", Outcome.UNKNOWN, False),
+    (BaseException, "interrupted", Outcome.UNKNOWN, True),
+)
+"""What a write that has left and then met this is, and whether it is worth repeating; the first that fits."""
+
+
+def classify(came_to: Answer | BaseException, write: Write, order_no: str) -> Classified:
+    """The one place that says what an attempt came to. Total: it raises nothing."""
+    if isinstance(came_to, Answer):
+        return _answered(came_to, order_no)
+    code, outcome, repeatable = _row(came_to)
+    asked = came_to.retry_after if isinstance(came_to, RateLimitError) else None
+    if write.sent is Sent.NOTHING:
+        return Classified(_of_unsent(outcome, came_to, write), code, asked, repeatable)
+    if not _is_about(came_to, write):
+        return Classified(Outcome.UNKNOWN, code, None, repeatable)
+    if _says_undone(came_to):
+        return Classified(Outcome.RETRY_SAFE, code, asked, repeatable)
+    if isinstance(came_to, ContractError) and came_to.status in REFUSING:
+        return Classified(Outcome.REJECTED, f"http_{came_to.status}", promised=False)
+    return Classified(outcome, code, asked, repeatable)
+
+
+def classify_look_up(came_to: Answer | BaseException | None, order_no: str) -> LookedUp:
+    """What a look-up says. None: the supplier says that it knows no such order. Total."""
+    if came_to is None:
+        return LookedUp.ABSENT
+    if isinstance(came_to, BaseException) or came_to.order_no not in (None, order_no):
+        return LookedUp.FAILED
+    return LookedUp.DIFFERS if came_to.differs else LookedUp.FOUND
+
+
+def _answered(answer: Answer, order_no: str) -> Classified:
+    if answer.order_no not in (None, order_no):
+        return Classified(Outcome.UNKNOWN, "foreign_answer")
+    if answer.differs:
+        return Classified(Outcome.UNKNOWN, answer.differs, differs=True)
+    return Classified(Outcome.CONFIRMED)
+
+
+def _row(error: BaseException) -> tuple[str, Outcome, bool]:
+    _, code, outcome, repeatable = next(row for row in FAULTS if isinstance(error, row[0]))
+    return getattr(error, "supplier_code", "") or code, outcome, repeatable
+
+
+def _of_unsent(outcome: Outcome, error: BaseException, write: Write) -> Outcome:
+    """An adapter that refuses an order by itself is believed, and one that says that something may have happened.
+
+    What another call was refused, as one for a token, is no refusal of the order.
+    """
+    refused = outcome is Outcome.REJECTED and _is_about(error, write)
+    return outcome if refused or isinstance(error, OutcomeUnknownError) else Outcome.RETRY_SAFE
+
+
+def _is_about(error: BaseException, write: Write) -> bool:
+    """Whether an error is of the write itself: every call notes its operation in what it raises."""
+    return isinstance(error, SupplierError) and error.operation in ("", write.operation)
+
+
+def _says_undone(error: BaseException) -> bool:
+    return isinstance(error, UnavailableError) and not may_have_happened(error)

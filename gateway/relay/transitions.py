@@ -1,0 +1,206 @@
+"""What happens to a command's facts: a step is taken, a call comes to something, its process dies, a person speaks.
+
+Each returns the facts that follow. What a call came to is taken from the claim alone under which it was begun: a
+process that was frozen past its lease (a zombie) learns of a call that the next owner has long judged as unknown. Its
+word would be about another attempt than the one under way, so it is dropped, whatever it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from gateway.relay.commands import Command
+from gateway.relay.outcomes import Classified, LookedUp, Outcome
+from gateway.relay.policy import Decision, Die, Finish, Idempotency, LookUp, Park, Profile, Send, Wait, backoff
+from gateway.relay.states import BUSY, NEXT_STATES, STOPPED, State
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Under which lease and as which attempt a call was begun."""
+
+    epoch: int
+    attempt: int
+
+
+class Word(StrEnum):
+    """What a person found out about a command that may have taken effect. not_done: it has not, and never will."""
+
+    DONE = "done"
+    NOT_DONE = "not_done"
+
+
+@dataclass(frozen=True, slots=True)
+class WordRefused:
+    """A person's word that cannot be taken. until: when it can be, None: never."""
+
+    reason: str
+    until: datetime | None = None
+
+
+def carry_out(command: Command, decision: Decision, *, epoch: int, now: datetime) -> Command:
+    """The facts once a decision is taken; they are durable before the first byte leaves. epoch: of the lease."""
+    match decision:
+        case Send():
+            noted = {"epoch": epoch, "attempt": command.attempt + 1, "sent_at": now, "absent_at": None}
+            return moved(command, State.SENDING, **noted)
+        case LookUp():
+            return moved(command, State.LOOKING_UP, epoch=epoch)
+        case Park(reason):
+            return moved(command, State.PARKED, reason=reason)
+        case Die(reason):
+            return moved(command, State.DEAD, reason=reason)
+        case Finish(state, reason):
+            return moved(command, state, reason=reason)
+        case Wait():
+            return command
+
+
+def claim_of(command: Command) -> Claim:
+    """The claim of a call that was just begun."""
+    return Claim(command.epoch, command.attempt)
+
+
+def take_outcome(
+    command: Command,
+    claim: Claim,
+    came_to: Classified,
+    profile: Profile,
+    *,
+    now: datetime,
+    dice: Callable[[], float],
+    probe: bool = False,
+) -> Command | None:
+    """The facts after an attempt; None: the attempt is not the one under way, drop what it came to.
+
+    probe: it was the one by which an open breaker finds out whether the supplier is back. It spends nothing: a supplier
+    that is away for a day would otherwise use up the attempts of whatever is tried first.
+    """
+    if not is_current(command, claim, State.SENDING):
+        return None
+    if came_to.outcome is Outcome.CONFIRMED:
+        return moved(command, State.CONFIRMED, reason=came_to.code)
+    if came_to.outcome is Outcome.REJECTED:
+        return _refused(command, came_to, profile, now)
+    if came_to.differs:
+        return moved(in_doubt(command), State.HELD, reason=came_to.code)
+    if came_to.outcome is Outcome.UNKNOWN:
+        tried = replace(in_doubt(command), spent=command.spent + (0 if probe else 1))
+    elif came_to.repeatable:
+        tried = command
+    else:
+        return moved(command, State.DEAD, reason=came_to.code)
+    return _again(tried, came_to.code, now, dice, came_to.retry_after)
+
+
+def take_look_up(
+    command: Command,
+    claim: Claim,
+    found: LookedUp,
+    profile: Profile,
+    *,
+    asked_at: datetime,
+    now: datetime,
+    dice: Callable[[], float],
+) -> Command | None:
+    """The facts after a look-up that was made at `asked_at`; None: it is not the one under way, drop it."""
+    if not is_current(command, claim, State.LOOKING_UP):
+        return None
+    match found:
+        case LookedUp.FOUND:
+            return moved(command, State.CONFIRMED, reason="found")
+        case LookedUp.DIFFERS:
+            return moved(command, State.HELD, reason="found_differs")
+        case LookedUp.FAILED:
+            return _again(command, "look_up_failed", now, dice)
+        case LookedUp.ABSENT:
+            return _absent(command, profile, asked_at, now)
+
+
+def recover(command: Command, epoch: int, now: datetime) -> Command:
+    """The facts under a new owner. A call of a former one is judged without its answer: what was sent is unknown.
+
+    Its intent is durable, its answer is not. It is spent, so that what kills a process each time comes to an end.
+    """
+    if command.state not in BUSY or command.epoch >= epoch:
+        return command
+    if command.state is State.LOOKING_UP:
+        return moved(command, State.UNKNOWN, due_at=now)
+    return moved(in_doubt(command), State.UNKNOWN, reason="owner_lost", spent=command.spent + 1, due_at=now)
+
+
+def resolve(command: Command, word: Word, profile: Profile, now: datetime) -> Command | WordRefused:
+    """The facts after a person's word about a command that stopped, or that may have taken effect."""
+    if command.state not in STOPPED | {State.UNKNOWN}:
+        return WordRefused(f"is_{command.state}")
+    if word is Word.DONE:
+        return moved(command, State.CONFIRMED, reason="resolved_done")
+    settled_at = now if command.sent_at is None else command.sent_at + profile.settle
+    if now < settled_at:
+        return WordRefused("may_still_happen", settled_at)
+    return replace(_not_done(command, now), spent=0, failures=0)
+
+
+def is_current(command: Command, claim: Claim, state: State) -> bool:
+    """Whether the call that a claim is of is the one under way."""
+    return command.state is state and (command.epoch, command.attempt) == (claim.epoch, claim.attempt)
+
+
+def in_doubt(command: Command) -> Command:
+    """From its last attempt on, if no earlier one, it may have taken effect."""
+    return replace(command, doubt_since=command.doubt_since or command.sent_at)
+
+
+def answers_for_all(refusal: Classified, profile: Profile) -> bool:
+    """Whether a refusal is of all attempts, not of the last alone: a supplier that keeps keys repeats its first answer.
+
+    One that knows orders by number may look at its stock before it looks for the order; a status that its interface
+    does not promise may come of a proxy before it.
+    """
+    return profile.idempotency is Idempotency.KEY and refusal.promised
+
+
+def is_absent_for_good(absent_at: datetime | None, asked_at: datetime, profile: Profile) -> bool:
+    """Whether what was not found will never appear: not found twice, and what was begun has ended between the two."""
+    return absent_at is not None and asked_at >= absent_at + profile.settle
+
+
+def moved(command: Command, state: State, **facts: Any) -> Command:
+    """The command in another state. Raises ValueError for one that may not follow: a bug, never a fault outside."""
+    if state not in NEXT_STATES[command.state]:
+        raise ValueError(f"{command.state} is not followed by {state}")
+    return replace(command, **{"reason": "", **facts, "state": state})
+
+
+def _refused(command: Command, came_to: Classified, profile: Profile, now: datetime) -> Command:
+    if command.doubt_since is None or answers_for_all(came_to, profile):
+        return moved(command, State.REFUSED, reason=came_to.code)
+    refusal = came_to.code or "rejected"
+    return moved(command, State.UNKNOWN, reason="refused_after_unknown", refusal=refusal, due_at=now)
+
+
+def _absent(command: Command, profile: Profile, asked_at: datetime, now: datetime) -> Command:
+    if is_absent_for_good(command.absent_at, asked_at, profile):
+        return _not_done(command, now)
+    absent_at = command.absent_at or asked_at
+    return moved(command, State.UNKNOWN, reason="absent_once", absent_at=absent_at, due_at=absent_at + profile.settle)
+
+
+def _not_done(command: Command, now: datetime) -> Command:
+    """None of its attempts took effect: where the supplier refused one, that stands."""
+    certain = replace(command, doubt_since=None, absent_at=None)
+    if command.refusal:
+        return moved(certain, State.REFUSED, reason=command.refusal)
+    return moved(certain, State.RETRY, due_at=now)
+
+
+def _again(
+    command: Command, reason: str, now: datetime, dice: Callable[[], float], asked: float | None = None
+) -> Command:
+    failures = command.failures + 1
+    state = State.RETRY if command.doubt_since is None else State.UNKNOWN
+    return moved(command, state, reason=reason, failures=failures, due_at=now + backoff(failures, dice, asked))
