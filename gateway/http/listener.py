@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-PER_TURN = 4
+PER_TURN = 2
 """Connections taken in one turn of the loop; those that wait are the kernel's."""
 
 BACKLOG = 1024

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.turns import Turns
+from gateway.http.turns import IN_A_ROW, PAUSE_SECONDS, Turns
+
+
+async def until_all_are_done(turns: Turns) -> None:
+    """Wait as long as the longest crowd here would have to."""
+    for client in "a", "b", "c", "crowd":
+        await turns.wait(client)
 
 
 async def test_who_comes_alone_is_handled_at_once() -> None:
@@ -27,8 +33,7 @@ async def test_a_crowd_has_one_piece_done_in_each_turn_and_keeps_its_order() -> 
     for turn in range(1, 20):
         assert len(done) <= turn
         await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await until_all_are_done(turns)
     assert done == list(range(20))
 
 
@@ -41,6 +46,18 @@ async def test_who_comes_after_a_crowd_is_not_behind_it() -> None:
     assert "other" in done
     await turns.wait("another")
     assert done.count("crowd") < 5
+
+
+async def test_a_crowd_pauses_and_whoever_comes_alone_does_not() -> None:
+    turns, loop = Turns(), asyncio.get_running_loop()
+    crowd = [asyncio.create_task(turns.wait("crowd")) for _ in range(IN_A_ROW + 10)]
+    began, alone = loop.time(), 0
+    while not all(each.done() for each in crowd):
+        await turns.wait("alone")
+        alone += 1
+        await asyncio.sleep(0)
+    assert loop.time() - began >= 8 * PAUSE_SECONDS
+    assert alone > len(crowd)
 
 
 async def test_a_piece_that_fails_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
@@ -77,8 +94,7 @@ def test_all_is_done_once_in_the_order_of_each_client(crowd: list[str]) -> None:
             turns.call(client, partial(done.append, (client, number)))
             if number % 7 == 0:
                 await asyncio.sleep(0)
-        for _ in range(len(crowd) + 2):
-            await asyncio.sleep(0)
+        await until_all_are_done(turns)
         return done
 
     done = asyncio.run(done_for(crowd))
