@@ -196,7 +196,7 @@ async def serve(
                 sockets = await asyncio.to_thread(bound, host, port, reuse_port=reuse_port)
             except OSError as error:
                 raise AddressError((Wanted(host, port, setting), error)) from error
-            listener = Listener(sockets, server)
+            listener = Listener(sockets, server, server.open_connections.turns)
             listener.start()
             log.info("server.listening", host=host, port=listener.port)
             watching = asyncio.create_task(server.open_connections.watch(), name="server.watch")

@@ -44,6 +44,11 @@ class Turns:
         self._go_on(client)
         piece()
 
+    def waiting(self, client: str) -> int:
+        """Pieces of the client that are not done yet."""
+        streak = self._streaks.get(client)
+        return 0 if streak is None else len(streak.pieces)
+
     async def wait(self, client: str) -> None:
         """Return when it is the client's turn; at once if it has nothing else to do in this one."""
         turn = asyncio.get_running_loop().create_future()
