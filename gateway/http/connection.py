@@ -60,6 +60,7 @@ class Connection:
         "_begun",
         "_closing",
         "_deadlines",
+        "_early",
         "_ended",
         "_header_timer",
         "_held",
@@ -86,6 +87,7 @@ class Connection:
         self._begun = 0  # requests that were handed to the server
         self._answering = False
         self._ahead = 0  # bytes behind the request that is answered
+        self._early = 0  # bytes of the request that comes next, from the end of its head on
         self._partial = False  # whether bytes of a request have come whose headers are not complete
         self._header_timer: asyncio.TimerHandle | None = None
         self._upload: Upload | None = None
@@ -149,6 +151,7 @@ class Connection:
             if self._ahead > AHEAD_BYTES:
                 self._protocol.close()
         elif self._waits():
+            self._early += size
             self._headers_ended()
         elif size:
             self._partial = True
@@ -185,6 +188,7 @@ class Connection:
         self._ahead = 0
         self._headers_ended()
         self._watch(body)
+        self._early = 0
         try:
             yield
         finally:
@@ -226,7 +230,7 @@ class Connection:
             if self._closing:
                 self._protocol.close()
             return
-        self._upload = upload = Upload(body, self._deadlines.body, self._too_slow)
+        self._upload = upload = Upload(body, self._deadlines.body, self._too_slow, received=self._early)
         if self._held:  # already: much of the body came with the headers
             upload.hold()
         self._upload_progressed(upload, 0)

@@ -19,11 +19,14 @@ class Upload:
 
     __slots__ = ("_loop", "_pace", "_received", "_stream", "_timer", "_too_slow")
 
-    def __init__(self, stream: StreamReader, rule: PaceRule, too_slow: Callable[[TooSlowError], None]) -> None:
+    def __init__(
+        self, stream: StreamReader, rule: PaceRule, too_slow: Callable[[TooSlowError], None], *, received: int = 0
+    ) -> None:
+        """received: bytes on the wire so far, where more are known of than of the body."""
         self._loop = asyncio.get_running_loop()
         self._stream = stream
         self._pace = Pace(rule, self._loop.time())
-        self._received = stream.total_bytes  # on the wire, the encoding of the transfer included
+        self._received = max(received, stream.total_bytes)  # on the wire, the encoding of the transfer included
         self._too_slow = too_slow
         self._timer = self._look_again_at(self._pace.deadline(self._loop.time()))
 
