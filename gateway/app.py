@@ -52,7 +52,7 @@ from gateway.feeds.unread import MissingChunks
 from gateway.feeds.waits import Waits
 from gateway.feeds.withdraw import Withdrawer
 from gateway.feeds.worker import LaneWorker
-from gateway.http.addresses import Wanted, require_free
+from gateway.http.addresses import ListenAddress, require_free
 from gateway.http.answers import answer_problems
 from gateway.http.clients import TrustedProxies
 from gateway.http.ops import OpsRoutes
@@ -179,7 +179,7 @@ def require_free_addresses(settings: Settings) -> None:
     """Raise ConfigError with every address that another program has: said before anything is started."""
     addresses = Addresses.of(settings)
     wanted = {"vendors": addresses.vendors, "admin": addresses.admin, "ops": addresses.ops}
-    require_free(Wanted(at.host, at.port, PORT_SETTINGS[name]) for name, at in wanted.items() if at is not None)
+    require_free(ListenAddress(at.host, at.port, PORT_SETTINGS[name]) for name, at in wanted.items() if at is not None)
 
 
 async def run(

@@ -27,9 +27,9 @@ from gateway.demo.pulled import JD, SLOW, pull, told
 from gateway.demo.show import Urls, show, show_next
 from gateway.demo.simulators import Simulated, simulated, simulators_root
 from gateway.demo.story import Account, Act, count_topics, push
-from gateway.http.addresses import why_taken
 from gateway.kafka import open_bus
 from gateway.outbound import AdminClient
+from gateway.sockets import why_taken
 from gateway.store import open_pool
 from gateway.telemetry.logging import configure
 

@@ -7,8 +7,9 @@ port could otherwise be given that very port as its own, connect to itself, and 
 from __future__ import annotations
 
 import secrets
-import socket
 from pathlib import Path
+
+from gateway.sockets import why_taken
 
 LOOPBACK = "127.0.0.1"
 _LOWEST = 10_240
@@ -17,13 +18,7 @@ _OUTGOING_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 def is_free(port: int) -> bool:
     """Whether a server could listen on the port of the loopback address now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
+    return why_taken(LOOPBACK, port) is None
 
 
 def choose_port() -> int:

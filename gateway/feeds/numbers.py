@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from gateway.events import set_within
 from gateway.sdk.errors import ServiceUnavailableError
-from gateway.store import Pool, Rounds, StoreUnavailableError, acquired
+from gateway.store import Batcher, Pool, StoreUnavailableError, acquired
 
 WATCH_SECONDS = 1.0
 
@@ -37,13 +37,13 @@ class FeedNumbers:
         self._pool = pool
         self._highest = 0
         self._went_back = asyncio.Event()
-        self._rounds = Rounds(self._give)
+        self._batcher = Batcher(self._give)
 
     async def next(self) -> int:
         """A number higher than every one before. Raises DatabaseWentBackError, and StoreUnavailableError."""
         if self._went_back.is_set():
             raise DatabaseWentBackError
-        return await self._rounds.ask(None)
+        return await self._batcher.ask(None)
 
     async def _give(self, asked: Sequence[None]) -> list[int]:
         """One for each, ascending."""

@@ -14,7 +14,7 @@ from gateway.feeds.passes import GRACE, OLDER_OPEN
 from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.rejections import Spent, spent
 from gateway.feeds.versions import RECORD_BITS, feed_no_of, record_index_of
-from gateway.store import Pool, Rounds, Row, SharedPool
+from gateway.store import Batcher, Pool, Row, SharedPool
 from gateway.store.outage import patiently_for
 from schemas.catalog import Facet
 
@@ -130,7 +130,7 @@ class Reports:
 
     def __init__(self, pool: Pool, *, share: int | None = None) -> None:
         self._pool = SharedPool(pool, share=share)
-        self._rejected = Rounds(self._spent)
+        self._rejected = Batcher(self._spent)
 
     async def feed(self, feed_no: int, supplier: str | None) -> FeedStatus | None:
         """One feed, with its counts so far."""

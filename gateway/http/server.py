@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from gateway.events import set_within
-from gateway.http.addresses import AddressError, Wanted, bound
+from gateway.http.addresses import AddressError, ListenAddress
 from gateway.http.answers import Handler, answer_problems, measure, respond, stamp
 from gateway.http.clients import TrustedProxies, note_client, site_of
 from gateway.http.connection import Connection, Deadlines
@@ -23,6 +23,7 @@ from gateway.http.listener import Listener
 from gateway.http.problems import ProblemError
 from gateway.http.protocol import Protocol
 from gateway.http.turns import Turns
+from gateway.sockets import bound
 from gateway.telemetry import metrics
 
 RETRY_AFTER = 1.0
@@ -195,7 +196,7 @@ async def serve(
             try:
                 sockets = await asyncio.to_thread(bound, host, port, reuse_port=reuse_port)
             except OSError as error:
-                raise AddressError((Wanted(host, port, setting), error)) from error
+                raise AddressError((ListenAddress(host, port, setting), error)) from error
             listener = Listener(sockets, server, server.open_connections.turns)
             listener.start()
             log.info("server.listening", host=host, port=listener.port)

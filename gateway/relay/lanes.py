@@ -13,12 +13,12 @@ from datetime import datetime
 
 from gateway.relay.commands import Command, Role
 from gateway.relay.policy import (
+    Availability,
     Decision,
     Finish,
     Idempotency,
     LookUp,
     Profile,
-    Reach,
     Send,
     is_expired,
     may_end_unsent,
@@ -43,7 +43,7 @@ class Step:
     decision: Decision
 
 
-def plan(lane: Lane, profile: Profile, reach: Reach, now: datetime) -> Sequence[Step]:
+def plan(lane: Lane, profile: Profile, reach: Availability, now: datetime) -> Sequence[Step]:
     """What comes next in a lane. Where commands end without a call, that alone: plan what is left again.
 
     profile: of the first command's operation.

@@ -71,7 +71,7 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Availability:
     """Whether a supplier may be called. shut: operation → until when its breaker lets nothing through."""
 
     paused: bool = False
@@ -124,7 +124,7 @@ Decision: TypeAlias = Send | LookUp | Wait | Park | Die | Finish
 """What comes next for a command."""
 
 
-def next_step(command: Command, profile: Profile, reach: Reach, now: datetime) -> Decision:
+def next_step(command: Command, profile: Profile, reach: Availability, now: datetime) -> Decision:
     """What comes next for the first command of a lane. A call is decided only where it may begin now."""
     match command.state:
         case State.WAITING | State.RETRY:
@@ -174,7 +174,7 @@ def retry_budget() -> RetryBudget:
     return RetryBudget(floor=RETRIES_PER_SECOND * WINDOW_SECONDS)
 
 
-def _next_of_unsent(command: Command, reach: Reach, now: datetime) -> Decision:
+def _next_of_unsent(command: Command, reach: Availability, now: datetime) -> Decision:
     if is_expired(command, now):
         return Finish(State.EXPIRED, "deadline")
     if command.spent >= MOST_SPENT:
@@ -182,7 +182,7 @@ def _next_of_unsent(command: Command, reach: Reach, now: datetime) -> Decision:
     return _once_reachable(_send(command), command, command.operation, reach, now)
 
 
-def _next_of_unknown(command: Command, profile: Profile, reach: Reach, now: datetime) -> Decision:
+def _next_of_unknown(command: Command, profile: Profile, reach: Availability, now: datetime) -> Decision:
     if now >= command.deadline:
         return Die("undecided_at_deadline")
     if command.spent >= MOST_SPENT:
@@ -204,7 +204,7 @@ def _send(command: Command) -> Send:
     return Send(retry=command.attempt > 0)
 
 
-def _once_reachable(step: Decision, command: Command, operation: str, reach: Reach, now: datetime) -> Decision:
+def _once_reachable(step: Decision, command: Command, operation: str, reach: Availability, now: datetime) -> Decision:
     if reach.paused:
         return Wait(command.deadline, "paused")
     if command.due_at > now:

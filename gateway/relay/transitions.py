@@ -27,7 +27,7 @@ class Claim:
     attempt: int
 
 
-class Word(StrEnum):
+class Resolution(StrEnum):
     """What a person found out about a command that may have taken effect. not_done: it has not, and never will."""
 
     DONE = "done"
@@ -35,7 +35,7 @@ class Word(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class WordRefused:
+class ResolutionRefused:
     """A person's word that cannot be taken. until: when it can be, None: never."""
 
     reason: str
@@ -133,15 +133,15 @@ def recover(command: Command, epoch: int, now: datetime) -> Command:
     return moved(in_doubt(command), State.UNKNOWN, reason="owner_lost", spent=command.spent + 1, due_at=now)
 
 
-def resolve(command: Command, word: Word, profile: Profile, now: datetime) -> Command | WordRefused:
+def resolve(command: Command, word: Resolution, profile: Profile, now: datetime) -> Command | ResolutionRefused:
     """The facts after a person's word about a command that stopped, or that may have taken effect."""
     if command.state not in STOPPED | {State.UNKNOWN}:
-        return WordRefused(f"is_{command.state}")
-    if word is Word.DONE:
+        return ResolutionRefused(f"is_{command.state}")
+    if word is Resolution.DONE:
         return moved(command, State.CONFIRMED, reason="resolved_done")
     settled_at = now if command.sent_at is None else command.sent_at + profile.settle
     if now < settled_at:
-        return WordRefused("may_still_happen", settled_at)
+        return ResolutionRefused("may_still_happen", settled_at)
     return replace(_not_done(command, now), spent=0, failures=0)
 
 

@@ -1,5 +1,6 @@
 """PostgreSQL: connections, transactions, migrations, leases."""
 
+from gateway.store.batcher import Batcher
 from gateway.store.cluster import ForeignClusterError, pin_cluster
 from gateway.store.lease import Lease, LeaseLostError
 from gateway.store.migrate import migrate
@@ -17,16 +18,15 @@ from gateway.store.pool import (
     transaction,
     translate,
 )
-from gateway.store.rounds import Rounds
 from gateway.store.shares import ShareBusyError, SharedPool
 
 __all__ = [
+    "Batcher",
     "Connection",
     "ForeignClusterError",
     "Lease",
     "LeaseLostError",
     "Pool",
-    "Rounds",
     "Row",
     "RowLockedError",
     "ShareBusyError",

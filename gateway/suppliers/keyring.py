@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from gateway.sdk.errors import GatewayError
-from gateway.store import Connection, Pool, Rounds, Row, acquired
+from gateway.store import Batcher, Connection, Pool, Row, acquired
 from gateway.suppliers import queries
 from gateway.suppliers.keys import hash_secret, parse_bearer
 from gateway.suppliers.secrets import SecretBox, SecretUnreadableError
@@ -112,7 +112,7 @@ class Keyring:
     def __init__(self, pool: Pool, box: SecretBox, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
         self._box = box
-        self._bearers = Recent(Rounds(self._find_bearers).ask, monotonic)
+        self._bearers = Recent(Batcher(self._find_bearers).ask, monotonic)
         self._webhooks = Recent(self._find_webhooks, monotonic)
         self._used: dict[str, datetime] = {}
 

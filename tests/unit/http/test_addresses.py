@@ -7,14 +7,19 @@ import socket
 
 import pytest
 
-from gateway.http.addresses import AddressError, Wanted, require_free, why_taken
+from gateway.http.addresses import AddressError, ListenAddress, require_free
+from gateway.sockets import why_taken
 
 
 def test_every_address_that_is_taken_is_told_with_its_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         ports = [taken.getsockname()[1] for taken in (one, other)]
-        free = Wanted("127.0.0.1", 0, "MALLGATE_OPS_PORT")
-        wanted = [Wanted("127.0.0.1", ports[0], "--port"), free, Wanted("127.0.0.1", ports[1], "MALLGATE_PORT")]
+        free = ListenAddress("127.0.0.1", 0, "MALLGATE_OPS_PORT")
+        wanted = [
+            ListenAddress("127.0.0.1", ports[0], "--port"),
+            free,
+            ListenAddress("127.0.0.1", ports[1], "MALLGATE_PORT"),
+        ]
         with pytest.raises(AddressError) as caught:
             require_free(wanted)
     assert caught.value.problems == tuple(

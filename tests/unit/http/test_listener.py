@@ -12,9 +12,9 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from gateway.http import listener
-from gateway.http.addresses import bound
 from gateway.http.listener import Listener
 from gateway.http.turns import IN_A_ROW, Turns
+from gateway.sockets import bound
 from tests.eventually import eventually
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.relay.commands import Receipt, Role, first_facts, receive
 from gateway.relay.lanes import Lane, Step, leaves_order, plan, room, startable, stopped_by
-from gateway.relay.policy import Finish, Idempotency, LookUp, Reach, Send, Wait
+from gateway.relay.policy import Availability, Finish, Idempotency, LookUp, Send, Wait
 from gateway.relay.states import STOPPED, State
 from tests.unit.relay.commands import DAY, NOON, cancel, made, profile, seconds, unknown
 
@@ -15,7 +15,7 @@ CONFIRM = {"command_id": "c9", "operation": "confirm", "role": Role.CHANGES, "pl
 
 
 def planned(*commands, ordered: bool = False, mode: Idempotency = Idempotency.KEY):
-    steps = plan(Lane(commands, ordered), profile(mode), Reach(), NOON)
+    steps = plan(Lane(commands, ordered), profile(mode), Availability(), NOON)
     return [(step.command.command_id, step.decision) for step in steps]
 
 

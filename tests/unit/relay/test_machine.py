@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from gateway.relay import commands, lanes, outcomes, policy, transitions
 from gateway.relay.commands import Command, Receipt, Role
 from gateway.relay.outcomes import Classified, LookedUp, Outcome
-from gateway.relay.policy import Idempotency, Profile, Reach
+from gateway.relay.policy import Availability, Idempotency, Profile
 from gateway.relay.states import ENDED, STOPPED, State
 from tests.unit.relay.commands import LEASE_TERM, TIMEOUT, made, profile, seconds
 from tests.unit.relay.faults import ARRIVED, NOT_ARRIVED
@@ -271,11 +271,11 @@ def the_order_before_is_forgotten(_: Command) -> bool:
     return False
 
 
-def breakers_are_ignored(command: Command, profile: Profile, reach: Reach, now: Any) -> Any:
+def breakers_are_ignored(command: Command, profile: Profile, reach: Availability, now: Any) -> Any:
     return NEXT(command, profile, replace(reach, shut={}), now)
 
 
-def pauses_are_ignored(command: Command, profile: Profile, reach: Reach, now: Any) -> Any:
+def pauses_are_ignored(command: Command, profile: Profile, reach: Availability, now: Any) -> Any:
     return NEXT(command, profile, replace(reach, paused=False), now)
 
 

@@ -12,6 +12,7 @@ from gateway.relay.policy import (
     LONGEST_ASKED_WAIT,
     LOOK_UP,
     MOST_SPENT,
+    Availability,
     Decision,
     Die,
     Finish,
@@ -19,7 +20,6 @@ from gateway.relay.policy import (
     LookUp,
     Park,
     Profile,
-    Reach,
     Send,
     Wait,
     backoff,
@@ -31,7 +31,7 @@ from tests.unit.relay.commands import DAY, LEASE_TERM, NOON, TIMEOUT, made, prof
 
 KEY, NATURAL, QUERY, NONE = Idempotency
 HOUR = timedelta(hours=1)
-ANYWHERE = Reach()
+ANYWHERE = Availability()
 
 
 @pytest.mark.parametrize(
@@ -76,17 +76,19 @@ def test_a_refusal_after_an_unknown_attempt_is_looked_up_or_parked_and_never_res
 @pytest.mark.parametrize("command", [made(), made(state=State.RETRY), unknown()])
 def test_nothing_is_sent_while_the_supplier_is_paused_or_the_breaker_open_and_the_deadline_still_counts(command):
     until = NOON + seconds(40)
-    shut = Reach(shut={"submit": until})
-    assert next_step(command, profile(), Reach(paused=True), NOON) == Wait(command.deadline, "paused")
+    shut = Availability(shut={"submit": until})
+    assert next_step(command, profile(), Availability(paused=True), NOON) == Wait(command.deadline, "paused")
     assert next_step(command, profile(), shut, NOON) == Wait(until, "breaker_open")
     assert isinstance(next_step(command, profile(), shut, until), Send)
-    assert isinstance(next_step(command, profile(), Reach(paused=True), NOON + DAY), Finish | Die)
+    assert isinstance(next_step(command, profile(), Availability(paused=True), NOON + DAY), Finish | Die)
 
 
 def test_the_breaker_of_orders_does_not_stop_look_ups():
     until = NOON + HOUR
-    assert next_step(unknown(), profile(QUERY), Reach(shut={"submit": until}), NOON) == LookUp()
-    assert next_step(unknown(), profile(QUERY), Reach(shut={LOOK_UP: until}), NOON) == Wait(until, "breaker_open")
+    assert next_step(unknown(), profile(QUERY), Availability(shut={"submit": until}), NOON) == LookUp()
+    assert next_step(unknown(), profile(QUERY), Availability(shut={LOOK_UP: until}), NOON) == Wait(
+        until, "breaker_open"
+    )
 
 
 def test_a_wait_ends_at_the_deadline():

@@ -12,8 +12,8 @@ from gateway.relay.policy import Idempotency, LookUp, Profile, Send
 from gateway.relay.states import ENDED, NEXT_STATES, STOPPED, State
 from gateway.relay.transitions import (
     Claim,
-    Word,
-    WordRefused,
+    Resolution,
+    ResolutionRefused,
     carry_out,
     claim_of,
     moved,
@@ -139,24 +139,26 @@ def test_a_zombie_s_late_look_up_is_dropped(found: LookedUp):
 @pytest.mark.parametrize("state", sorted(STOPPED | {State.UNKNOWN}))
 def test_a_person_says_done_at_any_time_and_not_done_once_nothing_can_happen_any_more(state: State):
     stopped = unknown(state=state, spent=12)
-    done = resolve(stopped, Word.DONE, profile(), NOON)
-    assert not isinstance(done, WordRefused)
+    done = resolve(stopped, Resolution.DONE, profile(), NOON)
+    assert not isinstance(done, ResolutionRefused)
     assert done.state is State.CONFIRMED
-    assert resolve(stopped, Word.NOT_DONE, profile(), NOON) == WordRefused("may_still_happen", NOON + SETTLE)
-    again = resolve(stopped, Word.NOT_DONE, profile(), NOON + SETTLE)
-    assert not isinstance(again, WordRefused)
+    assert resolve(stopped, Resolution.NOT_DONE, profile(), NOON) == ResolutionRefused(
+        "may_still_happen", NOON + SETTLE
+    )
+    again = resolve(stopped, Resolution.NOT_DONE, profile(), NOON + SETTLE)
+    assert not isinstance(again, ResolutionRefused)
     assert (again.state, again.spent, again.doubt_since, again.attempt) == (State.RETRY, 0, None, 1)
 
 
 def test_not_done_after_a_refusal_is_the_refusal():
-    refused = resolve(unknown(state=State.PARKED, refusal="3008"), Word.NOT_DONE, profile(), NOON + DAY)
-    assert not isinstance(refused, WordRefused)
+    refused = resolve(unknown(state=State.PARKED, refusal="3008"), Resolution.NOT_DONE, profile(), NOON + DAY)
+    assert not isinstance(refused, ResolutionRefused)
     assert (refused.state, refused.reason) == (State.REFUSED, "3008")
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - STOPPED - {State.UNKNOWN}))
 def test_a_person_has_no_word_about_what_runs_or_is_over(state: State):
-    assert resolve(made(state=state), Word.DONE, profile(), NOON) == WordRefused(f"is_{state}")
+    assert resolve(made(state=state), Resolution.DONE, profile(), NOON) == ResolutionRefused(f"is_{state}")
 
 
 def test_nothing_follows_an_end_and_every_state_is_in_the_table():

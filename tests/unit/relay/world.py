@@ -15,9 +15,9 @@ from gateway.relay import commands, lanes, outcomes, policy, transitions
 from gateway.relay.commands import Command, Receipt, Role
 from gateway.relay.lanes import Lane
 from gateway.relay.outcomes import Answer, LookedUp, Outcome, Write
-from gateway.relay.policy import LOOK_UP, MOST_SPENT, Idempotency, LookUp, Profile, Reach
+from gateway.relay.policy import LOOK_UP, MOST_SPENT, Availability, Idempotency, LookUp, Profile
 from gateway.relay.states import BUSY, ENDED, NEXT_STATES, STOPPED, State
-from gateway.relay.transitions import Claim, Word, WordRefused
+from gateway.relay.transitions import Claim, Resolution, ResolutionRefused
 from gateway.sdk.errors import RateLimitError, RejectedError, Sent, UnavailableError
 from tests.unit.relay.commands import LEASE_TERM, NOON, TIMEOUT, seconds
 from tests.unit.relay.faults import ARRIVED, FAULTS, UNSENT, UNSURE, error
@@ -95,9 +95,9 @@ class World:
         live = sorted((each for each in mine if each.state not in ENDED), key=lambda each: each.place)
         return Lane(live, ordered=any(lanes.leaves_order(each) for each in mine if each.state in ENDED))
 
-    def reach(self) -> Reach:
+    def reach(self) -> Availability:
         waits = {name: breaker.remaining(self.clock) for name, breaker in self.breakers.items()}
-        return Reach(self.paused, {name: self.now + seconds(wait) for name, wait in waits.items() if wait})
+        return Availability(self.paused, {name: self.now + seconds(wait) for name, wait in waits.items() if wait})
 
     def work(self) -> None:
         steps = []
@@ -253,9 +253,9 @@ class World:
 
     def resolve(self, command_id: str) -> None:
         """A person looks at the supplier and says what is there."""
-        word = Word.DONE if self.supplier.effects(command_id) else Word.NOT_DONE
+        word = Resolution.DONE if self.supplier.effects(command_id) else Resolution.NOT_DONE
         resolved = transitions.resolve(self.inbox[command_id], word, self.profile, self.now)
-        if not isinstance(resolved, WordRefused):
+        if not isinstance(resolved, ResolutionRefused):
             self.ambiguous.pop(command_id, None)
             self.store(resolved)
 

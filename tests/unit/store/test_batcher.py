@@ -1,4 +1,4 @@
-"""Rounds: a crowd of questions is few statements, and every answer is as of after its question came."""
+"""Batcher: a crowd of questions is few statements, and every answer is as of after its question came."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.store import Rounds
+from gateway.store import Batcher
 
 
 class Clerk:
@@ -32,31 +32,31 @@ def clerk() -> Clerk:
 
 
 async def test_those_that_come_while_some_are_asked_are_asked_together(clerk: Clerk) -> None:
-    rounds = Rounds(clerk.answer)
-    first = asyncio.create_task(rounds.ask("a"))
+    batcher = Batcher(clerk.answer)
+    first = asyncio.create_task(batcher.ask("a"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    others = [asyncio.create_task(rounds.ask(name)) for name in "bcb"]
+    others = [asyncio.create_task(batcher.ask(name)) for name in "bcb"]
     await asyncio.sleep(0)
     assert clerk.rounds == [["a"]]
     clerk.free.set()
     assert [await each for each in (first, *others)] == ["a1", "b2", "c2", "b2"]
     assert clerk.rounds == [["a"], ["b", "c", "b"]]
-    assert await rounds.ask("d") == "d3"
+    assert await batcher.ask("d") == "d3"
 
 
 async def test_a_fault_is_of_its_round_alone(clerk: Clerk) -> None:
-    rounds = Rounds(clerk.answer)
+    batcher = Batcher(clerk.answer)
     clerk.fault = ValueError("away")
     clerk.free.set()
-    assert [str(each) for each in await asyncio.gather(*map(rounds.ask, "ab"), return_exceptions=True)] == ["away"] * 2
+    assert [str(each) for each in await asyncio.gather(*map(batcher.ask, "ab"), return_exceptions=True)] == ["away"] * 2
     clerk.fault = None
-    assert await rounds.ask("c") == "c2"
+    assert await batcher.ask("c") == "c2"
 
 
 async def test_who_goes_takes_nobodys_answer_along(clerk: Clerk) -> None:
-    rounds = Rounds(clerk.answer)
-    waiting = [asyncio.create_task(rounds.ask(name)) for name in "abc"]
+    batcher = Batcher(clerk.answer)
+    waiting = [asyncio.create_task(batcher.ask(name)) for name in "abc"]
     for _ in range(3):
         await asyncio.sleep(0)
     waiting[1].cancel()

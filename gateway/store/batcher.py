@@ -1,4 +1,4 @@
-"""Questions asked in rounds: those that come while some are being asked are asked together in the next.
+"""Questions asked in batches: those that come while some are being asked are asked together in the next.
 
 A crowd that asks at once then takes one connection and one statement, and keeps nobody else waiting for either. Every
 answer is as of after its question came.
@@ -14,7 +14,7 @@ Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 
-class Rounds(Generic[Question, Answer]):
+class Batcher(Generic[Question, Answer]):
     """ask: the answers to several questions, in their order."""
 
     def __init__(self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]) -> None:
@@ -23,14 +23,14 @@ class Rounds(Generic[Question, Answer]):
         self._asking: asyncio.Task[None] | None = None
 
     async def ask(self, question: Question) -> Answer:
-        """The answer. Raises what asking the round raised; cancelled, the round goes on for the others."""
+        """The answer. Raises what asking the batch raised; cancelled, the batch goes on for the others."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
         if self._asking is None:
-            self._asking = asyncio.create_task(self._go_round(), name="rounds")
+            self._asking = asyncio.create_task(self._ask_batches(), name="batcher")
         return await answer
 
-    async def _go_round(self) -> None:
+    async def _ask_batches(self) -> None:
         try:
             while self._waiting:
                 asked, self._waiting = self._waiting, []
