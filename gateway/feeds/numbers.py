@@ -12,7 +12,9 @@ from gateway.store import Pool, Rounds, StoreUnavailableError, acquired
 
 WATCH_SECONDS = 1.0
 
-NEXT = "SELECT nextval('feed_no') FROM generate_series(1, $1)"
+NEXT = "SELECT nextval('feed_no')"
+
+NEXT_SEVERAL = "SELECT nextval('feed_no') FROM generate_series(1, $1)"
 
 LAST = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM feed_no"
 
@@ -47,7 +49,7 @@ class FeedNumbers:
         """One for each, ascending."""
         given = self._highest
         async with acquired(self._pool) as connection:
-            numbers: list[int] = [row[0] for row in await connection.fetch(NEXT, len(asked))]
+            numbers: list[int] = [row[0] for row in await connection.fetch(NEXT_SEVERAL, len(asked))]
         for number in numbers:
             self._see(number, more_than=given)
         return numbers
