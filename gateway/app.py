@@ -51,7 +51,7 @@ from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.unread import MissingChunks
 from gateway.feeds.waits import Waits
 from gateway.feeds.withdraw import Withdrawer
-from gateway.feeds.worker import LaneWorker
+from gateway.feeds.worker import lane_reader
 from gateway.http.addresses import ListenAddress, require_free
 from gateway.http.answers import answer_problems
 from gateway.http.clients import TrustedProxies
@@ -391,7 +391,7 @@ async def _ensure_topic(services: Services, topic: str) -> None:
 
 def _feed_jobs(services: Services, processor: ChunkProcessor, contents: Contents) -> list[Job]:
     bus, pool = services.bus, services.feed_pool
-    lanes = [LaneWorker(lane, bus, pool, processor) for lane in Lane]
+    lanes = [lane_reader(lane, bus, pool, processor) for lane in Lane]
     repairs = Repairs(pool, services.producers[Lane.BULK], contents)
     keeper = Keeper(bus, pool, repairs, busy=lambda: any(lane.busy for lane in lanes))
     for lane in lanes:

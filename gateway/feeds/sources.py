@@ -10,6 +10,7 @@ from gateway.feeds.chunk import Lane
 from gateway.feeds.remade import note_lost
 from gateway.kafka import BULK, EXPRESS, Bus, Partition
 from gateway.store import Connection, Pool, acquired, transaction
+from gateway.store.outage import patiently
 from gateway.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -76,6 +77,14 @@ async def places(pool: Pool, bus: Bus, assigned: Collection[Partition]) -> dict[
                 _alarm(partition, stored[partition], starts[partition])
                 await connection.execute(RAISE_NEXT, *partition, starts[partition])
     return {partition: max(stored[partition], starts[partition]) for partition in there}
+
+
+async def places_at_last(pool: Pool, bus: Bus, assigned: Collection[Partition]) -> Mapping[Partition, int]:
+    """The same, waiting for as long as Kafka or PostgreSQL is away."""
+    async for attempt in patiently():
+        with attempt:
+            return await places(pool, bus, assigned)
+    raise AssertionError("patience has no end")
 
 
 async def _ensured(pool: Pool, topics: list[str], starts: Mapping[Partition, int]) -> dict[Partition, int]:

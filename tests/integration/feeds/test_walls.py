@@ -20,7 +20,7 @@ from gateway.feeds.process import Step
 from gateway.feeds.rebuilds import RebuildRunner, Rebuilds
 from gateway.feeds.unread import MissingChunks
 from gateway.feeds.withdraw import Withdrawer
-from gateway.feeds.worker import LaneWorker
+from gateway.feeds.worker import lane_reader
 from gateway.kafka import REPORTS
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.sdk.problems import PROBLEMS
@@ -248,7 +248,7 @@ async def test_a_key_that_is_held_keeps_the_keeper_from_its_own_partition_alone(
 async def test_a_chunk_that_cannot_be_taken_stops_its_partition_alone(workshop: Workshop) -> None:
     first = (await workshop.push(price("A", "10.00"))).feed_no
     await poison(workshop, "feed_chunks", f"NEW.feed_no = {first}")
-    worker = LaneWorker(Lane.EXPRESS, workshop.bus, workshop.pool, workshop.processor)
+    worker = lane_reader(Lane.EXPRESS, workshop.bus, workshop.pool, workshop.processor)
 
     async def published(*skus: str) -> bool:
         return set(skus) <= set(await workshop.on_sale())
@@ -275,7 +275,7 @@ async def test_a_chunk_that_cannot_be_taken_stops_its_partition_alone(workshop: 
 )
 async def test_a_row_that_somebody_holds_keeps_no_other_feed_of_its_partition(workshop: Workshop, held: str) -> None:
     assert await workshop.fed(price("A", "10.00")) == 1
-    worker, deferred = LaneWorker(Lane.EXPRESS, workshop.bus, workshop.pool, workshop.processor), workshop.deferred
+    worker, deferred = lane_reader(Lane.EXPRESS, workshop.bus, workshop.pool, workshop.processor), workshop.deferred
     feeds = [(await workshop.push(price("A", "11.00"))).feed_no]
     names = [f"B-{number}" for number in range(20)]  # chunks without a key go to each partition in turn
     feeds += [(await workshop.push(price(name, "10.00"))).feed_no for name in names]

@@ -1,0 +1,133 @@
+"""The inbox: what the mall core asks for, each command once and in the order of its order's records.
+
+One transaction takes some records of a partition: commands that are new, events that end those that are no use, dead
+letters of what cannot be answered, and the place where the partition goes on. Kafka's own offset is a hint alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from gateway.deadletters import DeadLetter
+from gateway.deadletters import record as record_letters
+from gateway.kafka import Partition, Record
+from gateway.outbox import enqueue
+from gateway.relay import inbox_queries as queries
+from gateway.relay.received import Received, conflict, event_message, received
+from gateway.relay.states import ENDED
+from gateway.sdk.commands import RefusedCommand, read_command
+from gateway.sdk.storable import storable
+from gateway.store import Connection, Pool, transaction
+from gateway.suppliers import SecretBox
+from schemas.orders import OrderCommand
+
+log = structlog.get_logger(__name__)
+
+LARGE = 64 * 1024
+"""Bytes of a value from which on it is read in a thread: thousands of lines take some tenths of a second."""
+
+Offered = Callable[[str], Awaitable[Collection[str] | None]]
+"""The operations that a supplier is offered; None: there is no such supplier."""
+
+
+class Inbox:
+    """Takes records of the commands topic. box: seals what commands say, which may be personal."""
+
+    def __init__(self, pool: Pool, box: SecretBox, offered: Offered) -> None:
+        self._pool = pool
+        self._box = box
+        self._offered = offered
+
+    async def take(self, partition: Partition, records: Sequence[Record], *, stands: int) -> int:
+        """Take records of one partition, those that have been taken left out; where the partition goes on.
+
+        stands: where the reader believes the partition to stand. Anything but the offset behind the last record: read
+        on from there, the database knows another place. Raises ServiceUnavailableError: nothing was taken, or all was.
+        """
+        found = [await self._read(record) for record in records]
+        async with transaction(self._pool) as connection:
+            following: int | None = await connection.fetchval(queries.LOCK_NEXT, *partition)
+            if following is None or following < stands:  # an older copy of the database was put back
+                return following or 0
+            new = [each for record, each in zip(records, found, strict=True) if record.offset >= following]
+            if not new:
+                return following
+            await self._keep(connection, new)
+            following = records[-1].offset + 1
+            await connection.execute(queries.MOVE_NEXT, *partition, following)
+        return following
+
+    async def _read(self, record: Record) -> Received | DeadLetter:
+        came: OrderCommand | RefusedCommand
+        if len(record.value or b"") < LARGE:
+            came = read_command(record.key, record.headers, record.value)
+        else:
+            came = await asyncio.to_thread(read_command, record.key, record.headers, record.value)
+        offered = None if isinstance(came, RefusedCommand) else await self._offered(came.supplier)
+        return received(record, came, offered)
+
+    async def _keep(self, connection: Connection, found: Sequence[Received | DeadLetter]) -> None:
+        commands = [each for each in found if isinstance(each, Received)]
+        letters = [each for each in found if isinstance(each, DeadLetter)]
+        new, others = await self._added(connection, commands)
+        letters += [conflict(each.record, each.command_id) for each in others]
+        events = [event_message(each.event, each.traceparent) for each in new if each.event is not None]
+        await enqueue(connection, events)
+        await record_letters(connection, letters)
+        log.info(
+            "inbox.taken",
+            commands=len(new),
+            ended=len(events),
+            repeated=len(commands) - len(new) - len(others),
+            letters=len(letters),
+        )
+
+    async def _added(
+        self, connection: Connection, commands: Sequence[Received]
+    ) -> tuple[Sequence[Received], Sequence[Received]]:
+        """Those that are new, and those whose id was another command's."""
+        if not commands:
+            return [], []
+        first = {each.command_id: each for each in reversed(commands)}
+        places = [row[0] for row in await connection.fetch(queries.PLACES, len(commands))]
+        rows = [
+            self._row(each, place)
+            for each, place in zip(commands, places, strict=True)
+            if first[each.command_id] is each
+        ]
+        added = {row["command_id"] for row in await connection.fetch(queries.ADD, *zip(*rows, strict=True))}
+        contents: Mapping[str, bytes] = {
+            row["command_id"]: row["content"] for row in await connection.fetch(queries.CONTENTS, list(first))
+        }
+        new = [first[each.command_id] for each in commands if first[each.command_id] is each]
+        return (
+            [each for each in new if each.command_id in added],
+            [each for each in commands if each.content != contents[each.command_id]],
+        )
+
+    def _row(self, command: Received, place: int) -> tuple[object, ...]:
+        record = command.record
+        return (
+            command.command_id,
+            place,
+            storable(command.supplier),
+            command.order_no,
+            command.tenant,
+            storable(command.operation),
+            command.revision,
+            command.content,
+            self._box.seal(storable(command.supplier), f"command {command.command_id}", command.value),
+            command.deadline,
+            record.topic,
+            record.partition,
+            record.offset,
+            command.traceparent,
+            command.state.value,
+            command.reason,
+            datetime.fromtimestamp(record.timestamp / 1000, UTC),
+            command.state in ENDED,
+        )

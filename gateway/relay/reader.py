@@ -1,0 +1,44 @@
+"""Reading the commands topic into the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from gateway.feeds.sources import places_at_last
+from gateway.kafka import ORDER_COMMANDS, Assigned, Bus, Consumer, Partition, Record
+from gateway.kafka.partitions import Amounts, PartitionReader
+from gateway.relay.inbox import Inbox
+from gateway.store import Pool
+from gateway.telemetry.supervise import Supervisor
+
+AMOUNTS = Amounts(takes=4, ahead=400, together=200)
+"""A transaction takes many: each of its ends waits for the disk."""
+
+MAX_POLL = 400
+"""Records of one poll."""
+
+
+def command_reader(bus: Bus, pool: Pool, inbox: Inbox) -> PartitionReader:
+    """The reader of one process. Its `run` raises ConfigError when a stored place lies beyond the log's end."""
+    stands: dict[Partition, int] = {}
+
+    def consumer(assigned: Assigned) -> Consumer:
+        return bus.consumer([ORDER_COMMANDS], "gateway.relay", assigned=assigned, max_records=MAX_POLL)
+
+    async def places(partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        found = await places_at_last(pool, bus, partitions)
+        stands.update(found)
+        return found
+
+    async def take(partition: Partition, records: Sequence[Record]) -> int:
+        stands[partition] = await inbox.take(partition, records, stands=stands[partition])
+        return stands[partition]
+
+    return PartitionReader(
+        "relay.commands",
+        consumer,
+        take,
+        places,
+        amounts=AMOUNTS,
+        supervisor=Supervisor[Partition]("commands", "partition"),
+    )

@@ -1,0 +1,169 @@
+"""Records of the commands topic as the inbox takes them: what each is, and what has to be told of it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.deadletters import DeadLetter
+from gateway.kafka import ORDER_EVENTS, Record
+from gateway.outbox import OutboxMessage
+from gateway.relay.commands import Command, Role, first_facts
+from gateway.relay.states import State
+from gateway.sdk.commands import RefusedCommand, terminal_event
+from gateway.sdk.errors import Issue
+from schemas.envelope import TRACEPARENT
+from schemas.orders import Operation, OrderCommand, OrderEvent, UnsupportedReason, event_headers, order_key
+from schemas.orders.events import Cause, OrderUnsupported
+from schemas.orders.payloads import Unsupported
+
+STAGE = "commands"
+"""Where what is no command fails, and where its replay enters again."""
+
+ROLES: Mapping[str, Role] = {
+    Operation.SUBMIT: Role.MAKES,
+    Operation.CONFIRM: Role.CHANGES,
+    Operation.CANCEL: Role.CANCELS,
+}
+"""What each operation is to its order."""
+
+
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A record that names a command.
+
+    content: digest of what it says; value: the command as JSON; event: what ends it at once, where it is no use.
+    """
+
+    record: Record
+    command_id: str
+    supplier: str
+    order_no: str
+    tenant: str | None
+    operation: str
+    revision: int
+    content: bytes
+    value: bytes
+    deadline: datetime | None
+    state: State
+    reason: str = ""
+    event: OrderEvent | None = None
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace of whoever wrote the record, where it is one."""
+        found = next((value for name, value in self.record.headers if name == TRACEPARENT), b"")
+        return found.decode() if _TRACEPARENT.fullmatch(found) else None
+
+
+def received(
+    record: Record, came: OrderCommand | RefusedCommand, offered: Collection[str] | None
+) -> Received | DeadLetter:
+    """What a record is: a command, or a dead letter where nobody can be told. Total.
+
+    came: what was read of it; offered: the operations that its supplier is offered, None: there is no such supplier.
+    """
+    at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    return _refused(record, came, at) if isinstance(came, RefusedCommand) else _command(record, came, offered, at)
+
+
+def conflict(record: Record, command_id: str) -> DeadLetter:
+    """The letter of a record whose id was used for another command before."""
+    actual = f"{command_id}, which was another command before"
+    return _letter(record, (Issue("poison_pill", "/command_id", actual, "an id of its own"),))
+
+
+def event_message(event: OrderEvent, traceparent: str | None) -> OutboxMessage:
+    """An event as it is published."""
+    value = event.model_dump_json().encode()
+    return OutboxMessage(ORDER_EVENTS, order_key(event.order_no), value, event_headers(event, traceparent=traceparent))
+
+
+def _refused(record: Record, came: RefusedCommand, at: datetime) -> Received | DeadLetter:
+    event = terminal_event(came, at=at)
+    if event is None or came.command_id is None or came.order_no is None:
+        return _letter(record, came.issues)
+    value = record.value or b""
+    return Received(
+        record=record,
+        command_id=came.command_id,
+        supplier=came.supplier or "",
+        order_no=came.order_no,
+        tenant=came.tenant,
+        operation=came.operation or "",
+        revision=0,
+        content=hashlib.sha256(value).digest(),
+        value=value,
+        deadline=None,
+        state=State.UNSUPPORTED,
+        reason=came.reason,
+        event=event,
+    )
+
+
+def _command(record: Record, came: OrderCommand, offered: Collection[str] | None, at: datetime) -> Received:
+    # As these models write it: white space and the order of members make no other command.
+    value = came.model_dump_json().encode()
+    content = hashlib.sha256(value)
+    facts = first_facts(
+        Command(
+            command_id=came.command_id,
+            supplier=came.supplier,
+            order_no=came.order_no,
+            operation=came.operation,
+            role=ROLES[came.operation],
+            place=record.offset,
+            content=content.hexdigest(),
+            deadline=came.deadline,
+            due_at=at,
+            revision=came.revision,
+        ),
+        offered or (),
+    )
+    return Received(
+        record=record,
+        command_id=came.command_id,
+        supplier=came.supplier,
+        order_no=came.order_no,
+        tenant=came.tenant,
+        operation=came.operation,
+        revision=came.revision,
+        content=content.digest(),
+        value=value,
+        deadline=came.deadline,
+        state=facts.state,
+        reason=facts.reason,
+        event=_unsupported(came, known=offered is not None, at=at) if facts.state is State.UNSUPPORTED else None,
+    )
+
+
+def _unsupported(command: OrderCommand, *, known: bool, at: datetime) -> OrderUnsupported:
+    reason = UnsupportedReason.UNKNOWN_OPERATION if known else UnsupportedReason.UNKNOWN_SUPPLIER
+    return OrderUnsupported(
+        order_no=command.order_no,
+        tenant=command.tenant,
+        cause=Cause(command_id=command.command_id),
+        occurred_at=at,
+        supplier=command.supplier,
+        payload=Unsupported(reason=reason, operation=command.operation),
+    )
+
+
+def _letter(record: Record, issues: tuple[Issue, ...]) -> DeadLetter:
+    return DeadLetter(
+        stage=STAGE,
+        issues=issues,
+        original=record.value or b"",
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.timestamp,
+        key=record.key,
+        headers=record.headers,
+    )

@@ -1,0 +1,110 @@
+"""Commands in PostgreSQL come back as they went in, lane by lane, and move only from what they were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.kafka import ORDER_COMMANDS, Partition
+from gateway.relay.commands import Command, Role
+from gateway.relay.inbox import Inbox
+from gateway.relay.states import ENDED, State
+from gateway.relay.store import move, open_lanes
+from gateway.store import Pool, acquired
+from schemas.orders import Operation
+from tests.integration.relay.test_inbox import PARTITION, SUBMIT, identity, inbox, record
+
+__all__ = ["inbox"]
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def taken(inbox: Inbox, pool: Pool) -> Sequence[Command]:
+    """Six commands of three orders, in the order of their records."""
+    orders = ["B", "A", "B", "C", "A", "B"]
+    read = [record(at, command_id=identity(9 - at), order_no=f"ORDER-{name}") for at, name in enumerate(orders)]
+    await inbox.take(PARTITION, read, stands=0)
+    async with acquired(pool) as connection:
+        lanes = await open_lanes(connection, SUBMIT.supplier)
+    return [command for lane in lanes for command in lane.commands]
+
+
+async def test_lanes_are_whole_in_order_and_those_that_wait_longest_come_first(
+    taken: Sequence[Command], pool: Pool
+) -> None:
+    assert [(each.order_no, each.command_id) for each in taken] == [
+        ("ORDER-B", identity(9)),
+        ("ORDER-B", identity(7)),
+        ("ORDER-B", identity(4)),
+        ("ORDER-A", identity(8)),
+        ("ORDER-A", identity(5)),
+        ("ORDER-C", identity(6)),
+    ]
+    assert {each.state for each in taken} == {State.WAITING}
+    assert {each.role for each in taken} == {Role.MAKES}
+    async with acquired(pool) as connection:
+        assert [len(lane.commands) for lane in await open_lanes(connection, SUBMIT.supplier, most=2)] == [3, 2]
+        assert await open_lanes(connection, "somebody-else") == []
+
+
+async def test_every_fact_comes_back_as_it_was_moved(taken: Sequence[Command], pool: Pool) -> None:
+    was = taken[0]
+    now = replace(
+        was,
+        state=State.UNKNOWN,
+        reason="owner_lost",
+        attempt=3,
+        spent=2,
+        failures=4,
+        epoch=7,
+        due_at=NOW,
+        sent_at=NOW + timedelta(seconds=1),
+        doubt_since=NOW + timedelta(seconds=2),
+        absent_at=NOW + timedelta(seconds=3),
+        refusal="3008",
+    )
+    async with acquired(pool) as connection:
+        assert await move(connection, [(was, now)]) == {was.command_id}
+        lanes = await open_lanes(connection, SUBMIT.supplier)
+    assert lanes[0].commands[0] == now
+
+
+@pytest.mark.parametrize("other", [{"state": State.RETRY}, {"attempt": 1}, {"epoch": 5}], ids=str)
+async def test_what_another_owner_has_moved_is_left_alone(
+    taken: Sequence[Command], pool: Pool, other: dict[str, object]
+) -> None:
+    was = taken[0]
+    elsewhere = replace(was, **other)  # type: ignore[arg-type] # fields of a command
+    async with acquired(pool) as connection:
+        assert await move(connection, [(was, elsewhere)]) == {was.command_id}
+        late = replace(was, state=State.SENDING, attempt=1, epoch=4)
+        mine = (taken[3], replace(taken[3], state=State.SENDING, attempt=1, epoch=4))
+        assert await move(connection, [(was, late), mine]) == {taken[3].command_id}
+        assert (await open_lanes(connection, SUBMIT.supplier))[0].commands[0] == elsewhere
+
+
+@pytest.mark.parametrize("state", sorted(ENDED))
+async def test_what_has_ended_is_in_no_lane_and_says_whether_there_is_an_order(
+    taken: Sequence[Command], pool: Pool, state: State
+) -> None:
+    was, doubt = taken[0], NOW if state is State.SUPERSEDED else None
+    async with acquired(pool) as connection:
+        await move(connection, [(was, replace(was, state=state, doubt_since=doubt))])
+        lanes = {lane.commands[0].order_no: lane for lane in await open_lanes(connection, SUBMIT.supplier)}
+    assert [each.command_id for each in lanes["ORDER-B"].commands] == [identity(7), identity(4)]
+    assert lanes["ORDER-B"].ordered is (state in (State.CONFIRMED, State.SUPERSEDED))
+    assert not lanes["ORDER-A"].ordered
+
+
+async def test_a_partition_of_the_topic_that_is_made_anew_keeps_the_order_of_lanes(inbox: Inbox, pool: Pool) -> None:
+    later = Partition(ORDER_COMMANDS, 5)
+    await inbox.take(PARTITION, [record(700, command_id=identity(1))], stands=0)
+    await inbox.take(later, [record(0, command_id=identity(2), partition=later)], stands=0)
+    async with acquired(pool) as connection:
+        [lane] = await open_lanes(connection, SUBMIT.supplier)
+    assert [each.command_id for each in lane.commands] == [identity(1), identity(2)]
+    assert {each.operation for each in lane.commands} == {Operation.SUBMIT}
