@@ -15,7 +15,6 @@ from gateway.relay.commands import Command, Role
 from gateway.relay.policy import (
     Decision,
     Finish,
-    Idempotency,
     LookUp,
     Profile,
     Reach,
@@ -25,6 +24,7 @@ from gateway.relay.policy import (
     next_step,
 )
 from gateway.relay.states import BUSY, STOPPED, State
+from gateway.sdk.manifest import Idempotency
 
 
 @dataclass(frozen=True, slots=True)
