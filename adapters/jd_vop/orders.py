@@ -103,7 +103,7 @@ def valid(number: str) -> str:
 def _tree(reply: sdk.Reply, members: Mapping[str, Any], asked: Asked) -> sdk.OrderTree:
     """A parent that was not split is listed as its own child; children of an earlier split are not listed any more."""
     given = members.get("cOrder")
-    listed = [given] if isinstance(given, dict) else [] if given in (None, "") else given
+    listed = [] if given in (None, "", {}) else [given] if isinstance(given, dict) else given
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
         raise replies.unpromised(reply, "no list of children")
     states = {name: members[name] for name in ("orderState", "submitState") if name in members}
