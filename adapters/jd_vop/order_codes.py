@@ -30,8 +30,8 @@ DONE_BEFORE: Mapping[str, str] = {SUBMIT: "0008", CONFIRM: "3103", CANCEL: "3203
 ABSENT: Mapping[str, str] = {FIND: "3401", TRACK: "3402"}
 """The code of a "no" that is an answer: no such order; no tracking yet."""
 
-UNSURE = frozenset({"3035", "3036", "3038", "5001", "6000"})
-"""Codes after which nobody knows whether a write was done: time-outs behind VOP's gateway, and services that failed."""
+UNSURE = frozenset({"3035", "3036", "3038", "3058", "5001", "6000"})
+"""Codes after which nobody knows whether a write was done: time-outs behind VOP's gateway, services that failed."""
 
 TIMED_OUT = "3004"
 """The same, of VOP's gateway alone; of the business it means that goods may not be sold."""
@@ -103,16 +103,14 @@ def is_answer(operation: str, code: str, *, success: bool | None, empty: bool) -
     return code == done or (not empty and code in ("", "0", "1", "0000", "200"))
 
 
-def fault_of_write(operation: str, code: str, *, gateway: bool) -> type[sdk.SupplierError] | None:
-    """What else than for reads a code means of a write; None: the same as there, or nothing."""
+def fault_of(operation: str, code: str, *, gateway: bool) -> type[sdk.SupplierError] | None:
+    """What a code means of orders alone; None: the same as everywhere, or nothing."""
+    if not gateway and code == UNDONE.get(operation):
+        return sdk.UnavailableError
     if operation in WRITES and (code in UNSURE or (gateway and code == TIMED_OUT)):
         return sdk.OutcomeUnknownError
     if not gateway and code in REFUSALS.get(operation, ()):
         return sdk.OrderRefusedError
-    if not gateway and code == UNDONE.get(operation):
-        return sdk.UnavailableError
-    if operation in WRITES and code == "3058":
-        return sdk.OutcomeUnknownError
     return None
 
 

@@ -44,18 +44,31 @@ COMPANY, DETAIL = "5", "1"
 
 async def submit(http: sdk.Http, order: SubmitOrder, options: Options) -> sdk.SupplierOrder:
     """Place an order. What VOP had under the number before is read from it anew, as it stands now."""
-    reply = await http.call(sdk.Request(order_codes.SUBMIT, form=form_of(order, options)))
+    reply = await _sent(http, order, options)
     answer = replies.read(reply)
     if answer.code != order_codes.DONE_BEFORE[order_codes.SUBMIT]:
         if not isinstance(answer.result, dict):
             raise replies.unpromised(reply, "no order")
         standing = MODES[order.payload.mode][1]
-        return orders.order_of(reply, answer.result, orders.Asked(options.price_basis, standing))
+        placed = orders.order_of(reply, answer.result, orders.Asked(options.price_basis, standing))
+        if placed.order_no not in (None, order.order_no):
+            raise replies.unpromised(reply, "an order with another number of ours")
+        return placed
     found = await orders.find(http, order.order_no, options.price_basis)
     told = replies.told(answer.result.get("jdOrderId")) if isinstance(answer.result, dict) else None
     if found is None or told not in (None, found.supplier_order_no):
         raise replies.unpromised(reply, "submitted before, as another order than the one that is found")
     return found
+
+
+async def _sent(http: sdk.Http, order: SubmitOrder, options: Options) -> sdk.Reply:
+    """The answer to the order. A refusal tells which of its articles are the reason, where VOP's words name some."""
+    try:
+        return await http.call(sdk.Request(order_codes.SUBMIT, form=form_of(order, options)))
+    except sdk.OrderRefusedError as error:
+        named = set(error.skus)
+        error.skus = tuple(dict.fromkeys(line.sku for line in order.payload.lines if line.sku in named))
+        raise
 
 
 def form_of(order: SubmitOrder, options: Options) -> Mapping[str, str]:

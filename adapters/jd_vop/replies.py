@@ -183,10 +183,10 @@ class Answer:
     def _fault_of_order(self, gateway: bool) -> type[sdk.SupplierError] | None:
         if order_codes.is_answer(self.operation, self.code, success=self.success, empty=self.empty):
             return None
-        of_write = order_codes.fault_of_write(self.operation, self.code, gateway=gateway)
+        of_order = order_codes.fault_of(self.operation, self.code, gateway=gateway)
         if self.success is True and not self.empty:
             return sdk.ContractError  # it says yes and no in one
-        fault = of_write or (GATEWAY if gateway else BUSINESS).get(self.code)
+        fault = of_order or (GATEWAY if gateway else BUSINESS).get(self.code)
         if fault is None and self.success is False and order_codes.has_moved(self.operation, self.message):
             return sdk.OrderRefusedError
         return fault or sdk.ContractError
@@ -316,16 +316,24 @@ def _error(fault: type[sdk.SupplierError], answer: Answer, reply: sdk.Reply) -> 
     if fault is sdk.RateLimitError:
         return sdk.RateLimitError(words, operation=reply.operation)
     if fault is sdk.OrderRefusedError:
-        return sdk.OrderRefusedError(
-            words,
-            code_class=order_codes.class_of(reply.operation, answer.code, answer.message),
-            operation=reply.operation,
-            supplier_code=answer.code,
-            status=reply.status,
-        )
+        return _refusal(words, answer, reply)
     if fault is sdk.ContractError and reply.operation in TOKENS and answer.success is not True:
         fault = sdk.AuthError
     error = fault(words, operation=reply.operation, supplier_code=answer.code, status=reply.status)
     if isinstance(error, sdk.ContractError):
         error.reply = reply.body
     return error
+
+
+def _refusal(words: str, answer: Answer, reply: sdk.Reply) -> sdk.OrderRefusedError:
+    """Of a submit, whatever numbers the words hold may be those of articles; who knows what was ordered finds out."""
+    refusal = sdk.OrderRefusedError(
+        words,
+        code_class=order_codes.class_of(reply.operation, answer.code, answer.message),
+        operation=reply.operation,
+        supplier_code=answer.code,
+        status=reply.status,
+    )
+    if reply.operation == order_codes.SUBMIT:
+        refusal.skus = tuple(_NUMBER.findall(answer.message))
+    return refusal

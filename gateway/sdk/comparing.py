@@ -6,7 +6,7 @@ another one under the number. Nothing here repeats personal data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from gateway.sdk.orders import Standing, StatedReceiver, SupplierOrder
@@ -74,17 +74,27 @@ def _quantities(lines: Sequence[OrderedLine] | Sequence[StatedLine]) -> Mapping[
 def _of_prices(ordered: Submission, stated: Sequence[StatedLine], *, summed: bool) -> Iterator[str]:
     """Unit prices in the part that the contract fixes: the other part is rounded, and everybody rounds otherwise.
 
+    Rates of tax too, where both sides state them: a rate that has changed since is another offer at the same price.
     summed: the supplier states a sum, which says enough of lines whose prices it does not state.
     """
-    asked: dict[str, set[Decimal | None]] = {}
+    basis = ordered.price_basis
+    asked: dict[str, list[UnitPrice]] = {}
     for line in ordered.lines:
-        asked.setdefault(line.sku, set()).add(_part(line.price, ordered.price_basis))
+        asked.setdefault(line.sku, []).append(line.price)
     for each in stated:
-        price = _part(each.price, ordered.price_basis)
-        compared = each.kind is LineKind.GOODS and each.sku in asked and not (price is None and summed)
-        if compared and price not in asked[each.sku]:
-            wanted = " or ".join(sorted(map(str, asked[each.sku])))
-            yield f"{ordered.price_basis} price of {each.sku}: {wanted} ordered, {price} there"
+        if each.kind is not LineKind.GOODS or each.sku not in asked:
+            continue
+        price, rate = _part(each.price, basis), each.price.tax_rate
+        prices = {_part(wanted, basis) for wanted in asked[each.sku]}
+        rates = {wanted.tax_rate for wanted in asked[each.sku]}
+        if price not in prices and not (price is None and summed):
+            yield f"{basis} price of {each.sku}: {_listed(prices)} ordered, {price} there"
+        if rate is not None and None not in rates and rate not in rates:
+            yield f"tax rate of {each.sku}: {_listed(rates)} ordered, {rate} there"
+
+
+def _listed(amounts: Collection[Decimal | None]) -> str:
+    return " or ".join(sorted(map(str, amounts)))
 
 
 def _of_sum(ordered: Submission, stated: Totals) -> Iterator[str]:

@@ -136,7 +136,10 @@ class AreaRefusedError(RejectedError):
 
 
 class OrderRefusedError(RejectedError):
-    """The supplier refused what was asked of an order; code_class says why, in the mall's words."""
+    """The supplier refused what was asked of an order.
+
+    code_class: why, in the mall's words; skus: of the lines that it names as the reason.
+    """
 
     def __init__(
         self,
@@ -149,6 +152,7 @@ class OrderRefusedError(RejectedError):
     ) -> None:
         super().__init__(message, operation=operation, supplier_code=supplier_code, status=status)
         self.code_class = code_class
+        self.skus: tuple[str, ...] = ()
 
 
 class AuthError(SupplierError):

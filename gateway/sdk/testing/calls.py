@@ -78,6 +78,7 @@ class ToldError(Part):
     status: int | None = None
     retry_after: float | None = None
     code_class: str | None = None
+    skus: tuple[str, ...] | None = None
 
 
 class ToldMethod(Part):

@@ -119,6 +119,20 @@ def test_a_warranty_that_costs_something_was_ordered_by_nobody():
     )
 
 
+def test_a_tax_rate_that_has_changed_since_is_another_offer():
+    def taxed(rate: str | None) -> PriceSnapshot:
+        return PriceSnapshot(gross=Decimal("19.90"), tax_rate=None if rate is None else Decimal(rate))
+
+    def order(rate: str | None) -> SubmitOrder:
+        return ordered(
+            lines=(OrderedLine(line_no=1, sku="A", quantity=Decimal(2), price=taxed(rate), name="a"),),
+        )
+
+    found = there([line("A", "2", "19.90", price=UnitPrice(gross=Decimal("19.90"), tax_rate=Decimal(9)))], "39.80")
+    assert differences(order("13"), found) == ("tax rate of A: 13 ordered, 9 there",)
+    assert differences(order("9.0"), found) == differences(order(None), found) == ()
+
+
 def test_at_the_price_of_the_day_only_the_pieces_count():
     order = ordered(price_mode=PriceMode.ACCEPT, mode=SubmitMode.DIRECT)
     dearer = there((AS_ORDERED[0], line("B", "10", "1.60")), "55.80", standing=Standing.PLACED)
