@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, Strict, StringConstraints, field_validator
@@ -9,6 +10,7 @@ from pydantic import Field, Strict, StringConstraints, field_validator
 from adapters.jd_vop.areas import bare
 from gateway import sdk
 from schemas.catalog import PriceBasis, WebAddress
+from schemas.orders import PaymentKind
 
 AREA_PATH = r"^[1-9][0-9]{0,9}(_[0-9]{1,10}){2,3}$"
 
@@ -24,7 +26,7 @@ class Options(sdk.Options):
     else at once (`getSku`); even_pages: all pages of a pool but the last are equally long, anything else is a cut.
 
     most_lines: of one order, 50 in old contracts and 100 in new ones; invoice_state: when an invoice is made out, `2`
-    for many orders together, `4` when the order is complete.
+    for many orders together, `4` when the order is complete; payments: the contract's `paymentType` of ways of paying, beside the usual ones.
     """
 
     areas: Annotated[tuple[AreaPath, ...], Strict(False), Field(max_length=100)] = ()
@@ -34,6 +36,7 @@ class Options(sdk.Options):
     even_pages: bool = True
     most_lines: Annotated[int, Field(ge=1, le=100)] = 50
     invoice_state: Literal["2", "4"] = "2"
+    payments: Mapping[Annotated[PaymentKind, Strict(False)], Literal["1", "4", "5", "20", "101", "102"]] = {}
 
     @field_validator("areas")
     @classmethod

@@ -44,8 +44,8 @@ _OF_EACH: Mapping[str, RefusalClass] = {
     "1002": RefusalClass.INVALID_REQUEST,
     "1003": RefusalClass.INVALID_REQUEST,
     "1004": RefusalClass.INVALID_REQUEST,
-    "3401": RefusalClass.NO_SUCH_ORDER,
 }
+_GONE: Mapping[str, RefusalClass] = {"3401": RefusalClass.NO_SUCH_ORDER}
 
 REFUSALS: Mapping[str, Mapping[str, RefusalClass]] = {
     SUBMIT: {
@@ -66,12 +66,14 @@ REFUSALS: Mapping[str, Mapping[str, RefusalClass]] = {
     },
     CONFIRM: {
         **_OF_EACH,
+        **_GONE,
         "3102": RefusalClass.NO_SUCH_ORDER,
         "3104": RefusalClass.CONFLICT,  # children are not confirmed one by one
         "3105": RefusalClass.CONFLICT,  # a child is cancelled
     },
     CANCEL: {
         **_OF_EACH,
+        **_GONE,
         "3202": RefusalClass.NO_SUCH_ORDER,
         "3204": RefusalClass.TOO_LATE,  # in production
         "3205": RefusalClass.CONFLICT,  # not confirmed, so it is cancelled as a whole
@@ -81,8 +83,8 @@ REFUSALS: Mapping[str, Mapping[str, RefusalClass]] = {
         "3209": RefusalClass.CONFLICT,  # a child, so it is cancelled with its parent
         "3211": RefusalClass.CONFLICT,  # some children are confirmed
     },
-    SELECT: {"3401": RefusalClass.NO_SUCH_ORDER},
-    TRACK: {"3401": RefusalClass.NO_SUCH_ORDER},
+    SELECT: _GONE,
+    TRACK: _GONE,
 }
 """What VOP refuses for good, by operation and code, in the mall's words. What no table lists is a ContractError."""
 

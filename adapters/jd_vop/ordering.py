@@ -28,7 +28,9 @@ PAYMENTS: Mapping[PaymentKind, str] = {
     PaymentKind.MIXED: "20",
     PaymentKind.CREDIT: "101",
 }
-"""`paymentType`."""
+"""`paymentType`, where the contract has no other; what is missing, the documents do not promise."""
+
+PREPAID = PAYMENTS[PaymentKind.BALANCE]
 
 INVOICES: Mapping[InvoiceKind, str] = {InvoiceKind.SPECIAL: "2", InvoiceKind.ELECTRONIC: "3"}
 """`invoiceType`; the documents name no other."""
@@ -83,7 +85,7 @@ def form_of(order: SubmitOrder, options: Options) -> Mapping[str, str]:
         **_address(wanted),
         "remark": wanted.remark or "",
         **_invoice(wanted.invoice, options),
-        **_payment(wanted.payment),
+        **_payment(wanted.payment, options),
         "submitState": MODES[wanted.mode][0],
         **_prices(wanted),
     }
@@ -165,10 +167,11 @@ def _invoice(invoice: Invoice | None, options: Options) -> Mapping[str, str]:
     }
 
 
-def _payment(kind: PaymentKind) -> Mapping[str, str]:
-    if kind not in PAYMENTS:
+def _payment(kind: PaymentKind, options: Options) -> Mapping[str, str]:
+    payment = options.payments.get(kind) or PAYMENTS.get(kind)
+    if payment is None:
         raise _refused(f"VOP is not paid by {kind}.")
-    return {"paymentType": PAYMENTS[kind], "isUseBalance": "1" if kind is PaymentKind.BALANCE else "0"}
+    return {"paymentType": payment, "isUseBalance": "1" if payment == PREPAID else "0"}
 
 
 def _refused(why: str, code_class: RefusalClass = RefusalClass.INVALID_REQUEST) -> sdk.OrderRefusedError:
