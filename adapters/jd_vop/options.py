@@ -26,7 +26,8 @@ class Options(sdk.Options):
     else at once (`getSku`); even_pages: all pages of a pool but the last are equally long, anything else is a cut.
 
     most_lines: of one order, 50 in old contracts and 100 in new ones; invoice_state: when an invoice is made out, `2`
-    for many orders together, `4` when the order is complete; payments: the contract's `paymentType` of ways of paying, beside the usual ones.
+    for many orders together, `4` when the order is complete; payments: the contract's `paymentType` of ways of paying,
+    beside the usual ones.
     """
 
     areas: Annotated[tuple[AreaPath, ...], Strict(False), Field(max_length=100)] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from adapters.jd_vop import Adapter, order_codes
 from adapters.jd_vop.options import Options
 from gateway import sdk
-from gateway.relay.outcomes import Outcome, Write, classify
+from gateway.relay.answers import answer_to_look_up, answer_to_write
+from gateway.relay.outcomes import Answer, Outcome, Write, classify
 from gateway.sdk.comparing import differences
 from gateway.sdk.status import raise_for_fault
 from schemas.orders import Operation, SubmitOrder, split_mismatches
@@ -102,6 +104,68 @@ async def test_prices_are_sent_to_the_letter():
     assert [each["num"] for each in orjson.loads(form["sku"])] == [2, 2]
 
 
+def stated(number: int, *skus: str, **more: int) -> dict[str, Any]:
+    """An order with two pieces of each article."""
+    line = {"num": 2, "price": "10.10", "nakedPrice": "8.94", "taxPrice": "1.16", "tax": 13, "type": 0}
+    sums = {"orderPrice": "20.20", "orderNakedPrice": "17.88", "orderTaxPrice": "2.32", "freight": "3"}
+    return {
+        "jdOrderId": number,
+        "sku": [{**line, "skuId": sku} for sku in skus],
+        **{name: str(Decimal(each) * len(skus)) for name, each in sums.items()},
+        "submitState": 1,
+        "orderState": 1,
+        "state": 0,
+        **more,
+    }
+
+
+class Keeps(Says):
+    """VOP, which knows orders by our number; the answers to the first `lost` submits get lost once it has the order."""
+
+    def __init__(self, lost: int, changed: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self.lost, self.changed = lost, changed or {}
+        self.ledger: dict[str, dict[str, Any]] = {}
+
+    async def call(self, request: sdk.Request) -> sdk.Reply:
+        self.answers = {request.operation: self._answer(request)}
+        return await super().call(request)
+
+    def _answer(self, request: sdk.Request) -> bytes:
+        number = request.form.get("thirdOrder", "")
+        if request.operation == order_codes.FIND:
+            return said("0000", '"3001"', "true") if number in self.ledger else said("3401")
+        if request.operation == order_codes.SELECT:
+            [order] = self.ledger.values()
+            return said("0000", orjson.dumps(order).decode(), "true")
+        if number in self.ledger:
+            return said("0008", '{"jdOrderId":3001}')
+        self.ledger[number] = stated(3001, "201", submitState=0) | self.changed
+        self.lost -= 1
+        if self.lost >= 0:
+            raise sdk.OutcomeUnknownError(operation=request.operation)
+        return said("0001", orjson.dumps(self.ledger[number]).decode(), "true")
+
+
+async def test_an_answer_that_gets_lost_leaves_one_order():
+    vop = Keeps(lost=1)
+    assert await ADAPTER.find_order(vop, ordered().order_no) is None
+    with pytest.raises(sdk.OutcomeUnknownError):
+        await ADAPTER.submit_order(vop, ordered())
+    again = await ADAPTER.submit_order(vop, ordered())
+    found = await ADAPTER.find_order(vop, ordered().order_no)
+    assert answer_to_write(ordered(), again) == Answer() == answer_to_look_up(ordered(), found)
+    assert len(vop.ledger) == 1
+
+
+async def test_an_order_of_before_that_is_another_one_is_not_taken_for_this_one():
+    vop = Keeps(lost=1, changed={"orderPrice": "30.30"})
+    with pytest.raises(sdk.OutcomeUnknownError):
+        await ADAPTER.submit_order(vop, ordered())
+    answer = answer_to_write(ordered(), await ADAPTER.submit_order(vop, ordered()))
+    assert "gross sum: 20.20 ordered, 30.30 there" in answer.differs
+
+
 @pytest.mark.parametrize("operation", sorted(order_codes.WRITES))
 async def test_only_codes_of_the_documents_say_that_nothing_has_happened(operation: str):
     """Of all other codes a write is unknown or refused: whatever VOP may invent, no order is lost or doubled."""
@@ -161,21 +225,6 @@ async def test_what_is_just_beyond_them_is_refused_unsent_and_without_a_word_of_
     assert not http.asked
     assert classify(refused.value, Write("", sdk.Sent.NOTHING), "A").outcome is Outcome.REJECTED
     assert not any(word in str(refused.value) for word in ("王", "备", "138"))
-
-
-def stated(number: int, *skus: str, **more: int) -> dict[str, Any]:
-    """An order with two pieces of each article."""
-    line = {"num": 2, "price": "10.10", "nakedPrice": "8.94", "taxPrice": "1.16", "tax": 13, "type": 0}
-    sums = {"orderPrice": "20.20", "orderNakedPrice": "17.88", "orderTaxPrice": "2.32", "freight": "3"}
-    return {
-        "jdOrderId": number,
-        "sku": [{**line, "skuId": sku} for sku in skus],
-        **{name: str(Decimal(each) * len(skus)) for name, each in sums.items()},
-        "submitState": 1,
-        "orderState": 1,
-        "state": 0,
-        **more,
-    }
 
 
 async def test_the_children_of_a_split_add_up_to_their_parent_or_it_shows():
