@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -122,7 +121,7 @@ def stated(number: int, *skus: str, **more: int) -> dict[str, Any]:
 class Keeps(Says):
     """VOP, which knows orders by our number; the answers to the first `lost` submits get lost once it has the order."""
 
-    def __init__(self, lost: int, changed: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, lost: int, changed: dict[str, Any] | None = None) -> None:
         super().__init__()
         self.lost, self.changed = lost, changed or {}
         self.ledger: dict[str, dict[str, Any]] = {}
