@@ -88,6 +88,7 @@ REFUSALS: Mapping[str, Mapping[str, RefusalClass]] = {
 }
 """What VOP refuses for good, by operation and code, in the mall's words. What no table lists is a ContractError."""
 
+_TROUBLE = re.compile(r"异常|超时|稍后")
 _MOVED = re.compile(r"价格[^，。；,;]{0,12}(?:变|不一致|不符|不等)")
 
 
@@ -118,7 +119,7 @@ def fault_of(operation: str, code: str, *, gateway: bool) -> type[sdk.SupplierEr
 
 def has_moved(operation: str, message: str) -> bool:
     """Whether a refusal speaks of a price that is no longer the one of the snapshot; the documents name no code."""
-    return operation == SUBMIT and _MOVED.search(message) is not None
+    return operation == SUBMIT and bool(_MOVED.search(message)) and not _TROUBLE.search(message)
 
 
 def class_of(operation: str, code: str, message: str) -> RefusalClass:

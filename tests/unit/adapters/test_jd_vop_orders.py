@@ -185,6 +185,26 @@ async def test_only_codes_of_the_documents_say_that_nothing_has_happened(operati
     assert refused == set(order_codes.REFUSALS[operation])
 
 
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        ("商品201价格发生变化，请重新下单", True),
+        ("商品价格与快照不一致", True),
+        ("订单价格不符", True),
+        ("价格不存在", False),
+        ("价格获取失败", False),
+        ("价格变更服务异常，请稍后重试", False),
+        ("地址变更", False),
+    ],
+)
+async def test_a_price_that_has_moved_is_known_by_its_words(words: str, refused: bool):
+    http = Says(submit_order=f'{{"success":false,"resultCode":"3999","resultMessage":"{words}"}}'.encode())
+    with pytest.raises(sdk.OrderRefusedError if refused else sdk.ContractError) as caught:
+        await ADAPTER.submit_order(http, ordered())
+    if isinstance(caught.value, sdk.OrderRefusedError):
+        assert caught.value.skus == (("201",) if "201" in words else ())
+
+
 @pytest.mark.parametrize("code", ["3004", "3035", "3036", "3038"])
 async def test_a_time_out_of_the_gateway_leaves_a_write_unknown(code: str):
     http = Says(submit_order=f'{{"resultCode":"{code}","resultMessage":"x"}}'.encode())
