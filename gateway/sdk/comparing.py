@@ -19,6 +19,9 @@ from schemas.orders.payloads import StatedOrder
 WANTED: Mapping[SubmitMode, Standing] = {SubmitMode.RESERVE: Standing.RESERVED, SubmitMode.DIRECT: Standing.PLACED}
 """What an order is once it was submitted."""
 
+LOCAL_DIGITS = 7
+"""Digits of the shortest telephone number that needs no code before it."""
+
 
 def differences(order: SubmitOrder, found: SupplierOrder) -> tuple[str, ...]:
     """In what a supplier's order is another than the one that was sent, each in words; () in nothing."""
@@ -116,9 +119,15 @@ def _of_receiver(ordered: Receiver, stated: StatedReceiver | None) -> Iterator[s
         return
     if stated.name is not None and _plain(stated.name) != _plain(ordered.name):
         yield "the receiver has another name"
-    numbers = [_plain(number) for number in (ordered.mobile, ordered.phone) if number is not None]
-    if stated.mobile is not None and _plain(stated.mobile) not in numbers:
+    numbers = [number for number in (ordered.mobile, ordered.phone) if number is not None]
+    if stated.mobile is not None and not any(_same_number(stated.mobile, number) for number in numbers):
         yield "the receiver has another telephone"
+
+
+def _same_number(one: str, other: str) -> bool:
+    """Whether two telephone numbers are the same; the code of the country or town may stand before one of them."""
+    shorter, longer = sorted((_plain(one), _plain(other)), key=len)
+    return longer == shorter or (len(shorter) >= LOCAL_DIGITS and longer.endswith(shorter))
 
 
 def _plain(text: str) -> str:

@@ -87,6 +87,7 @@ def test_the_order_of_lines_and_how_they_are_cut_do_not_matter():
         (there(price_basis=PriceBasis.NET), ["its prices are net, not gross"]),
         (there(receiver=StatedReceiver(name="王大明")), ["the receiver has another name"]),
         (there(receiver=StatedReceiver(mobile="13800000002")), ["the receiver has another telephone"]),
+        (there(receiver=StatedReceiver(mobile="001")), ["the receiver has another telephone"]),
     ],
 )
 def test_another_order_is_told_apart(found: SupplierOrder, said: list[str] | int):
@@ -104,6 +105,7 @@ def test_another_order_is_told_apart(found: SupplierOrder, said: list[str] | int
         there(gross="60.80", totals={"freight_in_gross": True}),
         there(order_no=ordered().order_no),
         there(receiver=StatedReceiver(name="王 小明", mobile="138-0000-0001")),
+        there(receiver=StatedReceiver(mobile="+86 13800000001")),
         there(receiver=StatedReceiver()),
     ],
 )
