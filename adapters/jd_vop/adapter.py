@@ -1,4 +1,4 @@
-"""The adapter of JD VOP, feeds half: what it can do, each in a module of its own."""
+"""The adapter of JD VOP: what it can do, each in a module of its own."""
 
 from __future__ import annotations
 
@@ -7,14 +7,28 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from adapters.jd_vop import areas, confirming, messages, offers, product, pulls, replies, tokens
+from adapters.jd_vop import (
+    areas,
+    confirming,
+    messages,
+    offers,
+    ordering,
+    orders,
+    product,
+    pulls,
+    replies,
+    settling,
+    tokens,
+    tracks,
+)
 from adapters.jd_vop.options import Options
 from gateway import sdk
 from schemas.catalog import Facet
+from schemas.orders import CancelOrder, ConfirmOrder, SubmitOrder
 
 
 class Adapter(sdk.Adapter):
-    """Pulls four facets, polls one pool, reads the tree of areas."""
+    """Pulls four facets, polls one pool, reads the tree of areas, places and follows orders."""
 
     options_model = Options
     options: Options
@@ -69,6 +83,30 @@ class Adapter(sdk.Adapter):
     async def read_areas(self, http: sdk.Http, parent: str) -> Sequence[sdk.Area]:
         """Areas right below one."""
         return await areas.read_areas(http, parent)
+
+    async def submit_order(self, http: sdk.Http, order: SubmitOrder) -> sdk.SupplierOrder:
+        """Place an order."""
+        return await ordering.submit(http, order, self.options)
+
+    async def find_order(self, http: sdk.Http, order_no: str) -> sdk.SupplierOrder | None:
+        """The order under our number."""
+        return await orders.find(http, order_no, self.options.price_basis)
+
+    async def confirm_order(self, http: sdk.Http, order: ConfirmOrder, supplier_order_no: str) -> None:
+        """Confirm a reservation."""
+        await settling.confirm(http, supplier_order_no)
+
+    async def cancel_order(self, http: sdk.Http, order: CancelOrder, supplier_order_no: str) -> None:
+        """Cancel an order or a child."""
+        await settling.cancel(http, supplier_order_no)
+
+    async def read_order(self, http: sdk.Http, supplier_order_no: str) -> sdk.OrderTree:
+        """An order and its children."""
+        return await orders.read(http, supplier_order_no, self.options.price_basis)
+
+    async def read_track(self, http: sdk.Http, supplier_order_no: str) -> sdk.Track:
+        """Where its goods are."""
+        return await tracks.read(http, supplier_order_no)
 
     async def obtain_token(
         self, http: sdk.Http, secrets: Mapping[str, str], held: sdk.Token | None, now: datetime

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.jd_vop import areas, replies
+from adapters.jd_vop.orders import NUMBER
 from adapters.jd_vop.pulls import SKU, together
 from adapters.jd_vop.rows import Row
 from gateway import sdk
@@ -26,10 +27,24 @@ REREADS: Mapping[str, frozenset[Facet]] = {
 WIDER: Mapping[str, str] = {"28": "a pool has changed", "49": "the discount rate has changed"}
 """Types that may name no sku, because they concern more than one: only a sweep finds out what they changed."""
 
+OF_ORDERS: Mapping[str, str] = {
+    "1": "pOrder",  # split
+    "5": "orderId",  # delivered, or rejected
+    "10": "orderId",  # cancelled
+    "14": "orderId",  # payment failed
+    "15": "orderId",  # cancelled because nobody paid or confirmed
+    "18": "orderId",  # awaiting receipt
+    "23": "orderId",  # returned in delivery
+    "25": "orderId",  # new
+    "26": "orderId",  # reserved
+    "31": "orderId",  # finished
+}
+"""Types of messages about an order, and the member that names it; the order is read, and the rest not believed."""
+
 AREA_CHANGE = "50"
 
 TYPES = ",".join(sorted((*REREADS, AREA_CHANGE), key=int))
-"""Types that are fetched; messages about orders stay for those who wait for them."""
+"""Types that are fetched, for feeds; messages about orders stay for those who wait for them."""
 
 LONGEST_LOOSE, LONGEST_WHOLE = 1024 * 1024, 1000
 """Bytes of an answer, and digits of a number in it, that are read though it is not JSON to the letter."""
@@ -95,7 +110,7 @@ def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp
     known: the contract's areas. A change that lies neither on the way to one of them nor right below a province has no
     consequence here: the message names the number of its area's parent, and a number alone is no place in the tree.
     """
-    if message.type not in (*REREADS, AREA_CHANGE):
+    if message.type not in (*REREADS, *OF_ORDERS, AREA_CHANGE):
         raise _unknown(message, "a type that is not known", sdk.UnknownMessageError)
     try:
         content = replies.stripped(sdk.members(message.raw)).get("result")
@@ -108,10 +123,22 @@ def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp
     if message.type == AREA_CHANGE:
         parent = _changed(message, content, known)
         return () if parent is None else (sdk.RereadAreas(parent),)
+    if message.type in OF_ORDERS:
+        return (sdk.RereadOrder(_order(message, content)),)
     sku = Row(content, ()).sku
     if not SKU.fullmatch(sku):
         raise _unknown(message, f"{WIDER[message.type]}: sweep" if message.type in WIDER else "no sku")
     return (sdk.Reread(sku, REREADS[message.type]),)
+
+
+def _order(message: sdk.Message, content: Mapping[str, Any]) -> str:
+    """The number of the order that a message is about; editions of the documents name it otherwise."""
+    row = Row(content, ())
+    named = (replies.told(row.get(name)) for name in (OF_ORDERS[message.type], "orderId", "jdOrderId"))
+    number = next(filter(None, named), "")
+    if not NUMBER.fullmatch(number):
+        raise _unknown(message, "no order")
+    return number
 
 
 def _changed(message: sdk.Message, content: Mapping[str, Any], known: Sequence[str]) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from adapters.jd_vop import order_codes
 from gateway import sdk
 
 _SHARED: Mapping[str, type[sdk.SupplierError]] = {
@@ -170,12 +171,25 @@ class Answer:
     def fault(self) -> type[sdk.SupplierError] | None:
         """The class of what went wrong; None where it is an answer. What no table lists is a ContractError."""
         gateway = self.success is None or "token" in self.message.lower()
+        if self.operation in order_codes.OPERATIONS:
+            return self._fault_of_order(gateway)
         fault = (GATEWAY if gateway else BUSINESS).get(self.code)
         if self._of_area and (fault is None or (fault is sdk.AuthError and not gateway)):
             return sdk.AreaRefusedError  # whatever else the code says of goods, or of our rights
         if fault:
             return fault
         return None if self.nothing or self._yes else sdk.ContractError
+
+    def _fault_of_order(self, gateway: bool) -> type[sdk.SupplierError] | None:
+        if order_codes.is_answer(self.operation, self.code, success=self.success, empty=self.empty):
+            return None
+        of_order = order_codes.fault_of(self.operation, self.code, gateway=gateway)
+        if self.success is True and not self.empty:
+            return sdk.ContractError  # it says yes and no in one
+        fault = of_order or (GATEWAY if gateway else BUSINESS).get(self.code)
+        if fault is None and self.success is False and order_codes.has_moved(self.operation, self.message):
+            return sdk.OrderRefusedError
+        return fault or sdk.ContractError
 
     @property
     def _of_area(self) -> bool:
@@ -262,6 +276,8 @@ def told(value: Any) -> str | None:
 def judge(reply: sdk.Reply) -> None:
     """Raise the error that a reply is; broken JSON passes, to be kept and refused where it is read."""
     if not sdk.whole_json(reply.body):
+        if reply.operation in order_codes.WRITES:
+            raise unpromised(reply, "no answer")  # not an outage: what was asked for may be done
         raise sdk.UnavailableError(operation=reply.operation, status=reply.status)
     try:
         answer = envelope(reply.operation, sdk.decode_reply(reply))
@@ -299,9 +315,25 @@ def _error(fault: type[sdk.SupplierError], answer: Answer, reply: sdk.Reply) -> 
     words = sdk.legible(f"{answer.code or 'no code'}: {answer.message}")
     if fault is sdk.RateLimitError:
         return sdk.RateLimitError(words, operation=reply.operation)
+    if fault is sdk.OrderRefusedError:
+        return _refusal(words, answer, reply)
     if fault is sdk.ContractError and reply.operation in TOKENS and answer.success is not True:
         fault = sdk.AuthError
     error = fault(words, operation=reply.operation, supplier_code=answer.code, status=reply.status)
     if isinstance(error, sdk.ContractError):
         error.reply = reply.body
     return error
+
+
+def _refusal(words: str, answer: Answer, reply: sdk.Reply) -> sdk.OrderRefusedError:
+    """Of a submit, whatever numbers the words hold may be those of articles; who knows what was ordered finds out."""
+    refusal = sdk.OrderRefusedError(
+        words,
+        code_class=order_codes.class_of(reply.operation, answer.code, answer.message),
+        operation=reply.operation,
+        supplier_code=answer.code,
+        status=reply.status,
+    )
+    if reply.operation == order_codes.SUBMIT:
+        refusal.skus = tuple(_NUMBER.findall(answer.message))
+    return refusal

@@ -21,7 +21,7 @@ from gateway.deadletters import record as record_letters
 from gateway.pulls import queries
 from gateway.pulls.backoff import Backoff
 from gateway.pulls.context import AREAS, SupplierContext
-from gateway.sdk.adapter import FollowUp, Message, PollsMessages, Reread, RereadAreas
+from gateway.sdk.adapter import FollowUp, Message, PollsMessages, Reread, RereadAreas, RereadOrder
 from gateway.sdk.errors import (
     ContractError,
     InvalidMessageError,
@@ -215,7 +215,10 @@ def understand(adapter: PollsMessages, messages: Iterable[Message], supplier: st
 
 
 def subjects_of(follow_up: FollowUp) -> set[tuple[str, str]]:
-    """The re-reads that a follow-up is. Raises InvalidMessageError for a sku or an area that cannot be one."""
+    """The re-reads that a follow-up is. Raises InvalidMessageError for a sku or an area that cannot be one.
+
+    Raises UnknownMessageError for an order: who reads orders looks after it, and until then it stays at the supplier.
+    """
     match follow_up:
         case Reread(sku=sku, facets=facets):
             if valid_sku(sku) is None:
@@ -225,6 +228,8 @@ def subjects_of(follow_up: FollowUp) -> set[tuple[str, str]]:
             if _kept(parent) != parent:
                 raise InvalidMessageError(Issue("validation_failed", "/parent", parent[:64], "an area"))
             return {(AREAS, parent)}
+        case RereadOrder():
+            raise UnknownMessageError("about an order, and nothing here reads orders")
 
 
 async def ask_rereads(connection: Connection, supplier: str, subjects: Iterable[tuple[str, str]]) -> None:

@@ -16,7 +16,6 @@ from gateway.relay.policy import (
     Availability,
     Decision,
     Finish,
-    Idempotency,
     LookUp,
     Profile,
     Send,
@@ -25,6 +24,7 @@ from gateway.relay.policy import (
     next_step,
 )
 from gateway.relay.states import BUSY, STOPPED, State
+from gateway.sdk.manifest import Idempotency
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import TypeAlias
 
 from gateway.calls.budget import WINDOW_SECONDS, RetryBudget
 from gateway.relay.commands import Command
 from gateway.relay.states import UNSENT, State
+from gateway.sdk.manifest import Idempotency
 
 MOST_SPENT = 12
 """Attempts that a command may spend; then no more is made by itself."""
@@ -27,19 +27,6 @@ RETRIES_PER_SECOND = 2.0
 
 LOOK_UP = "look_up"
 """The operation of look-ups, whatever the adapter calls it."""
-
-
-class Idempotency(StrEnum):
-    """How a supplier keeps one operation from taking effect twice.
-
-    key: it repeats its first answer under the same key; natural: it knows the order by our number and says that it has
-    it; query: it can only be asked; none: not at all.
-    """
-
-    KEY = "key"
-    NATURAL = "natural"
-    QUERY = "query"
-    NONE = "none"
 
 
 RESENDING = frozenset({Idempotency.KEY, Idempotency.NATURAL})

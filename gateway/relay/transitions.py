@@ -15,8 +15,9 @@ from typing import Any
 
 from gateway.relay.commands import Command
 from gateway.relay.outcomes import Classified, LookedUp, Outcome
-from gateway.relay.policy import Decision, Die, Finish, Idempotency, LookUp, Park, Profile, Send, Wait, backoff
+from gateway.relay.policy import Decision, Die, Finish, LookUp, Park, Profile, Send, Wait, backoff
 from gateway.relay.states import BUSY, NEXT_STATES, STOPPED, State
+from gateway.sdk.manifest import Idempotency
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from gateway.sdk.exchange import Exchange
 from gateway.sdk.http import Http, Reply
 from gateway.sdk.raw import JsonDocument
 from schemas.catalog import Facet, Facts
+from schemas.orders.parts import Reference
 
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 """A text that says something."""
@@ -104,7 +105,14 @@ class RereadAreas:
     parent: str
 
 
-FollowUp: TypeAlias = Reread | RereadAreas
+@dataclass(frozen=True, slots=True)
+class RereadOrder:
+    """A message's consequence: an order or a child has to be read anew, by the supplier's number."""
+
+    supplier_order_no: Reference
+
+
+FollowUp: TypeAlias = Reread | RereadAreas | RereadOrder
 """What a message of a pool makes the gateway do."""
 
 

@@ -22,6 +22,7 @@ from gateway.sdk.adapter import (
     PullsFeeds,
     ReadsAreas,
 )
+from gateway.sdk.orders import CancelsOrders, ConfirmsOrders, FindsOrders, ReadsOrders, SubmitsOrders
 
 Effect: TypeAlias = Literal["reads", "writes"]
 """What a call does at the supplier."""
@@ -106,6 +107,8 @@ def table_of(specs: Iterable[CapabilitySpec]) -> Capabilities:
     return {spec.name: spec for spec in specs}
 
 
+_WRITES_ONCE = MethodSpec("writes", repeatable=False, cases=("success", "error"))
+
 CAPABILITIES: Capabilities = table_of(
     (
         CapabilitySpec(
@@ -155,6 +158,46 @@ CAPABILITIES: Capabilities = table_of(
             "区域查询",
             "reads a supplier's own tree of areas",
             {"read_areas": MethodSpec("reads", defaults={"parent": ""})},
+        ),
+        CapabilitySpec(
+            "submits_orders",
+            SubmitsOrders,
+            "提交订单",
+            "places orders",
+            {"submit_order": _WRITES_ONCE},
+            member="orders",
+        ),
+        CapabilitySpec(
+            "finds_orders",
+            FindsOrders,
+            "订单反查",
+            "says whether an order is there, by our number",
+            {"find_order": MethodSpec("reads")},
+        ),
+        CapabilitySpec(
+            "confirms_orders",
+            ConfirmsOrders,
+            "确认订单",
+            "makes reservations orders",
+            {"confirm_order": _WRITES_ONCE},
+            member="orders",
+            needs=("submits_orders",),
+        ),
+        CapabilitySpec(
+            "cancels_orders",
+            CancelsOrders,
+            "取消订单",
+            "takes orders back",
+            {"cancel_order": _WRITES_ONCE},
+            member="orders",
+            needs=("submits_orders",),
+        ),
+        CapabilitySpec(
+            "reads_orders",
+            ReadsOrders,
+            "订单查询",
+            "reads orders as they stand",
+            {"read_order": MethodSpec("reads", cases=("success", "error")), "read_track": MethodSpec("reads")},
         ),
         CapabilitySpec(
             "obtains_tokens",

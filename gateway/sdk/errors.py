@@ -10,7 +10,8 @@
         │   ├── UnavailableError
         │   └── RateLimitError
         ├── RejectedError         the supplier understood and said no: an outcome
-        │   └── AreaRefusedError  it says no to the area: nothing more is asked there, the other areas go on
+        │   ├── AreaRefusedError  it says no to the area: nothing more is asked there, the other areas go on
+        │   └── OrderRefusedError it says no to an order, its confirmation or cancelling, and why in the mall's words
         ├── AuthError             refresh the credentials once, then open the breaker and alert
         ├── ContractError         the reply is not understood: dead-letter it with the raw reply
         │   └── UnknownMessageError  a type of message that is not known: leave it at the supplier, show it
@@ -27,6 +28,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from gateway.sdk.storable import storable
+from schemas.orders import RefusalClass
 
 
 class GatewayError(Exception):
@@ -131,6 +133,26 @@ class RejectedError(SupplierError):
 
 class AreaRefusedError(RejectedError):
     """The supplier answers for no sku in this area; the other areas go on."""
+
+
+class OrderRefusedError(RejectedError):
+    """The supplier refused what was asked of an order.
+
+    code_class: why, in the mall's words; skus: of the lines that it names as the reason.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code_class: RefusalClass = RefusalClass.OTHER,
+        operation: str = "",
+        supplier_code: str = "",
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, operation=operation, supplier_code=supplier_code, status=status)
+        self.code_class = code_class
+        self.skus: tuple[str, ...] = ()
 
 
 class AuthError(SupplierError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Literal, Self
+from enum import StrEnum
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -59,6 +60,49 @@ class Operation(_Part):
     authorised: bool = Field(True, description="It carries the credential.")
 
 
+class Idempotency(StrEnum):
+    """How a supplier keeps one operation from taking effect twice.
+
+    key: it repeats its first answer under the same key; natural: it knows the order by our number and says that it has
+    it; query: it can only be asked; none: not at all.
+    """
+
+    KEY = "key"
+    NATURAL = "natural"
+    QUERY = "query"
+    NONE = "none"
+
+
+class OrderWrite(_Part):
+    """What the interface promises of one thing that is done to orders."""
+
+    call: Name = Field(description="The operation that does it, called once an attempt.")
+    idempotency: Idempotency = Field(description="How it is kept from taking effect twice.")
+    key_life_hours: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
+        None, description="How long the supplier remembers a key or number; None: for ever."
+    )
+    look_up: Name | None = Field(None, description="The operation that says whether it took effect; None: none does.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.idempotency is Idempotency.QUERY and self.look_up is None:
+            raise ValueError("idempotency by query needs a look_up")
+        if self.key_life_hours is not None and self.idempotency not in (Idempotency.KEY, Idempotency.NATURAL):
+            raise ValueError("key_life_hours goes with idempotency key or natural")
+        return self
+
+
+OrderTask: TypeAlias = Literal["submit", "confirm", "cancel"]
+"""What is done to orders."""
+
+ORDER_TASKS: Mapping[OrderTask, tuple[str, str]] = {
+    "submit": ("submits_orders", "submit_order"),
+    "confirm": ("confirms_orders", "confirm_order"),
+    "cancel": ("cancels_orders", "cancel_order"),
+}
+"""The capability of each, and its method."""
+
+
 class Auth(_Part):
     """How calls are authorised."""
 
@@ -108,6 +152,7 @@ class Manifest(_Part):
         0, description="Most skus that one `still_sold` may be given, where it confirms skus."
     )
     pools: tuple[Name, ...] = Field((), description="Its message pools, where it polls messages.")
+    orders: Mapping[OrderTask, OrderWrite] = Field({}, description="What it promises of orders, where it takes any.")
     waivers: tuple[Waiver, ...] = Field((), description="Checks of the kit that it does not pass.")
 
     _table: Capabilities = PrivateAttr(default_factory=lambda: CAPABILITIES)
@@ -131,10 +176,23 @@ class Manifest(_Part):
         for spec in self.specs:
             if not set(spec.needs) <= set(self.capabilities):
                 yield f"{spec.name} goes with {', '.join(spec.needs)}"
+        yield from self._order_inconsistencies()
         calls = any(spec.calls for spec in self.specs)
         if calls != (self.http is not None) or calls != bool(self.operations):
             calling = sorted(spec.name for spec in self._table.values() if spec.calls)
             yield f"http and operations go with {', '.join(calling)}: name all or none"
+
+    def _order_inconsistencies(self) -> Iterator[str]:
+        for task, (capability, _) in ORDER_TASKS.items():
+            if (task in self.orders) != (capability in self.capabilities):
+                yield f"orders.{task} goes with {capability}: name both or neither"
+        for task, write in self.orders.items():
+            if write.call not in self.operations or self.operations[write.call].reads:
+                yield f"orders.{task}.call names an operation with reads = false"
+            if write.look_up and not (write.look_up in self.operations and self.operations[write.look_up].reads):
+                yield f"orders.{task}.look_up names an operation that reads"
+        if any(write.look_up for write in self.orders.values()) != ("finds_orders" in self.capabilities):
+            yield "finds_orders goes with a look_up among the orders: name both or neither"
 
     @property
     def table(self) -> Capabilities:

@@ -68,6 +68,7 @@ class ToldError(Part):
         "RateLimitError",
         "RejectedError",
         "AreaRefusedError",
+        "OrderRefusedError",
         "AuthError",
         "ContractError",
         "UnknownMessageError",
@@ -76,6 +77,8 @@ class ToldError(Part):
     supplier_code: str | None = None
     status: int | None = None
     retry_after: float | None = None
+    code_class: str | None = None
+    skus: tuple[str, ...] | None = None
 
 
 class ToldMethod(Part):
@@ -114,7 +117,7 @@ class CallCase(Part):
 
     def _result(self) -> Any:
         try:
-            return self._call.method.result.read(self.result)
+            return self._call.method.result.read_told(self.result)
         except ValidationError as error:
             raise ValueError(f"result: {fault_of(error)}") from error
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 from gateway.sdk.adapter import SkuPage
 from gateway.sdk.capabilities import MethodSpec
-from gateway.sdk.manifest import FILE, mismatches, placeholders
+from gateway.sdk.manifest import FILE, ORDER_TASKS, mismatches, placeholders
 from gateway.sdk.testing.calls import CallCase, ToldRequest
 from gateway.sdk.testing.performing import made
 from gateway.sdk.testing.rules import LIMIT_RULES
@@ -37,6 +37,7 @@ def operations_shown(subject: Subject) -> Iterator[Trial]:
     for case in subject.calls:
         for each in case.exchanges:
             yield Trial(case.name, (*_misfits(subject, each.request), *_unrepeatable(subject, case, each.request)))
+        yield Trial(case.name, tuple(_other_writes(subject, case)))
     used = {each.request.operation for case in subject.calls for each in case.exchanges}
     for name in subject.manifest.operations:
         yield Trial(FILE, () if name in used else (f"operations.{name}: no case makes this call",))
@@ -55,6 +56,18 @@ def _unrepeatable(subject: Subject, case: CallCase, request: ToldRequest) -> Ite
     operation = subject.manifest.operations.get(request.operation)
     if operation and not operation.reads and case.call.method.spec.repeatable:
         yield f"{request.operation} may not be repeated, and {case.call.method.name} has to be"
+
+
+def _other_writes(subject: Subject, case: CallCase) -> Iterator[str]:
+    """What is done to orders makes the one write call that the manifest names, once: an attempt is one call."""
+    task = next((task for task, (_, method) in ORDER_TASKS.items() if method == case.call.method.name), None)
+    if task is None or task not in subject.manifest.orders:
+        return
+    operations, call = subject.manifest.operations, subject.manifest.orders[task].call
+    made_ = [each.request.operation for each in case.exchanges]
+    writes = [name for name in made_ if name in operations and not operations[name].reads]
+    if writes not in ([], [call]):
+        yield f"{case.call.method.name} makes the calls {', '.join(writes)}; orders.{task} allows {call}, once"
 
 
 def limits_respected(subject: Subject) -> Iterator[Trial]:

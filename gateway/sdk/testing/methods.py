@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic_core import to_json
 
 from gateway.sdk.adapter import Message, Token
 from gateway.sdk.capabilities import CapabilitySpec, MethodSpec
@@ -28,7 +29,7 @@ class Method:
 
     def read(self, told: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments that a case has, as the method takes them. Raises pydantic.ValidationError."""
-        read = self.arguments.model_validate({**self.spec.defaults, **told})
+        read = self.arguments.model_validate_json(to_json({**self.spec.defaults, **told}))
         return {name: getattr(read, name) for name in self.arguments.model_fields}
 
 
@@ -80,8 +81,13 @@ class Result:
         self._adapter: TypeAdapter[tuple[Any]] = TypeAdapter(alone, config=_EXACT)
 
     def read(self, value: Any) -> Any:
-        """What was returned, or what a case has, as values of the sdk. Raises pydantic.ValidationError."""
+        """What was returned, as values of the sdk. Raises pydantic.ValidationError."""
         [read] = self._adapter.validate_python((value,))
+        return read
+
+    def read_told(self, value: Any) -> Any:
+        """What a case has, as values of the sdk: it is JSON, as messages are. Raises pydantic.ValidationError."""
+        [read] = self._adapter.validate_json(to_json((value,)))
         return read
 
     def plain(self, read: Any) -> Any:

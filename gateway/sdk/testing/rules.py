@@ -12,6 +12,7 @@ import orjson
 from gateway.sdk.adapter import Record, SkuPage
 from gateway.sdk.exchange import Exchange, decode_exchange
 from gateway.sdk.manifest import Manifest
+from gateway.sdk.orders import OrderTree, SupplierOrder, Track
 from gateway.sdk.testing.calls import CallCase
 from gateway.sdk.testing.normalising import outcome_of, unsound
 
@@ -58,10 +59,35 @@ def _unasked_skus(adapter: object, asked: Arguments, sold: Sequence[str]) -> Ite
         yield f"{', '.join(surplus)} is said to be sold, which nobody asked about"
 
 
+def _another_number(adapter: object, asked: Arguments, found: SupplierOrder | None) -> Iterator[str]:
+    number = asked["order"].order_no if "order" in asked else asked["order_no"]
+    if found is not None and found.order_no not in (None, number):
+        yield f"the order has the number {found.order_no}, asked about was {number}"
+
+
+def _broken_tree(adapter: object, asked: Arguments, tree: OrderTree) -> Iterator[str]:
+    number, children = tree.order.supplier_order_no, [each.supplier_order_no for each in tree.children]
+    if number != asked["supplier_order_no"]:
+        yield f"order {number} is told, asked about was {asked['supplier_order_no']}"
+    if len({number, *children}) <= len(children):
+        yield "an order is told twice"
+    if any(child.parent_no not in (None, number) for child in tree.children):
+        yield "a child is of another order"
+
+
+def _steps_out_of_order(adapter: object, asked: Arguments, track: Track) -> Iterator[str]:
+    if [step.at for step in track.steps] != sorted(step.at for step in track.steps):
+        yield "steps are not told oldest first"
+
+
 RESULT_RULES: Mapping[str, Callable[[Any, Arguments, Any], Iterator[str]]] = {
     "list_skus": _unsound_page,
     "read": _unsound_reading,
     "still_sold": _unasked_skus,
+    "submit_order": _another_number,
+    "find_order": _another_number,
+    "read_order": _broken_tree,
+    "read_track": _steps_out_of_order,
 }
 """What else may not come of a method, whatever the supplier answered: by the adapter, the arguments and the result."""
 

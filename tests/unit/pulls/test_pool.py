@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.pulls.pool import key_of, understand
-from gateway.sdk import ContractError, FollowUp, Http, Message, Reread, RereadAreas, UnknownMessageError
+from gateway.sdk import ContractError, FollowUp, Http, Message, Reread, RereadAreas, RereadOrder, UnknownMessageError
 from schemas.catalog import Facet
 
 
@@ -23,6 +23,8 @@ class Hears:
                 return [Reread(message.raw.decode(), frozenset(Facet))]
             case "areas":
                 return [RereadAreas("7")]
+            case "order":
+                return [RereadOrder("3001")]
             case "bug":
                 raise KeyError("sku")
             case "odd":
@@ -43,6 +45,14 @@ def test_a_burst_about_one_sku_is_one_reread_of_each_facet():
 
 def test_areas_are_a_subject_of_their_own():
     assert understand(Hears(), [Message("1", "areas", b"")], "acme").subjects == {("areas", "7")}
+
+
+def test_a_message_about_an_order_waits_for_whoever_reads_orders():
+    messages = [Message("1", "order", b"{}"), Message("2", "price", b"S1")]
+    understood = understand(Hears(), messages, "acme")
+    assert understood.subjects == {("price", "S1")}
+    assert not understood.letters
+    assert list(understood.unknown) == [key_of(messages[0])]
 
 
 @pytest.mark.parametrize(("type_", "code"), [("odd", "unknown_message"), ("bug", "processing_failed")])

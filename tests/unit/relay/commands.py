@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.relay.commands import Command, Role
-from gateway.relay.policy import Idempotency, Profile
+from gateway.relay.policy import Profile
 from gateway.relay.states import State
+from gateway.sdk.manifest import Idempotency
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

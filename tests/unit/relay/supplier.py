@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.relay.commands import Command
-from gateway.relay.policy import Idempotency
+from gateway.sdk.manifest import Idempotency
 
 
 @dataclass

@@ -6,8 +6,9 @@ import pytest
 
 from gateway.relay.commands import Receipt, Role, first_facts, receive
 from gateway.relay.lanes import Lane, Step, leaves_order, plan, room, startable, stopped_by
-from gateway.relay.policy import Availability, Finish, Idempotency, LookUp, Send, Wait
+from gateway.relay.policy import Availability, Finish, LookUp, Send, Wait
 from gateway.relay.states import STOPPED, State
+from gateway.sdk.manifest import Idempotency
 from tests.unit.relay.commands import DAY, NOON, cancel, made, profile, seconds, unknown
 
 UNSENT = Finish(State.CANCELLED_UNSENT, "never_sent")

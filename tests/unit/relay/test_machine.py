@@ -22,8 +22,9 @@ from hypothesis.stateful import (
 from gateway.relay import commands, lanes, outcomes, policy, transitions
 from gateway.relay.commands import Command, Receipt, Role
 from gateway.relay.outcomes import Classified, LookedUp, Outcome
-from gateway.relay.policy import Availability, Idempotency, Profile
+from gateway.relay.policy import Availability, Profile
 from gateway.relay.states import ENDED, STOPPED, State
+from gateway.sdk.manifest import Idempotency
 from tests.unit.relay.commands import LEASE_TERM, TIMEOUT, made, profile, seconds
 from tests.unit.relay.faults import ARRIVED, NOT_ARRIVED
 from tests.unit.relay.world import Flight, World

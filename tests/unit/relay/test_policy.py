@@ -16,7 +16,6 @@ from gateway.relay.policy import (
     Decision,
     Die,
     Finish,
-    Idempotency,
     LookUp,
     Park,
     Profile,
@@ -27,6 +26,7 @@ from gateway.relay.policy import (
     retry_budget,
 )
 from gateway.relay.states import BUSY, ENDED, State
+from gateway.sdk.manifest import Idempotency
 from tests.unit.relay.commands import DAY, LEASE_TERM, NOON, TIMEOUT, made, profile, seconds, unknown
 
 KEY, NATURAL, QUERY, NONE = Idempotency

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.calls.breaker import IN_A_ROW
 from gateway.relay.outcomes import Classified, LookedUp, Outcome
-from gateway.relay.policy import Idempotency, LookUp, Profile, Send
+from gateway.relay.policy import LookUp, Profile, Send
 from gateway.relay.states import ENDED, NEXT_STATES, STOPPED, State
 from gateway.relay.transitions import (
     Claim,
@@ -22,6 +22,7 @@ from gateway.relay.transitions import (
     take_look_up,
     take_outcome,
 )
+from gateway.sdk.manifest import Idempotency
 from tests.unit.relay.commands import DAY, NOON, made, profile, seconds, unknown
 from tests.unit.relay.world import World
 

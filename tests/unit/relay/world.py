@@ -15,10 +15,11 @@ from gateway.relay import commands, lanes, outcomes, policy, transitions
 from gateway.relay.commands import Command, Receipt, Role
 from gateway.relay.lanes import Lane
 from gateway.relay.outcomes import Answer, LookedUp, Outcome, Write
-from gateway.relay.policy import LOOK_UP, MOST_SPENT, Availability, Idempotency, LookUp, Profile
+from gateway.relay.policy import LOOK_UP, MOST_SPENT, Availability, LookUp, Profile
 from gateway.relay.states import BUSY, ENDED, NEXT_STATES, STOPPED, State
 from gateway.relay.transitions import Claim, Resolution, ResolutionRefused
 from gateway.sdk.errors import RateLimitError, RejectedError, Sent, UnavailableError
+from gateway.sdk.manifest import Idempotency
 from tests.unit.relay.commands import LEASE_TERM, NOON, TIMEOUT, seconds
 from tests.unit.relay.faults import ARRIVED, FAULTS, UNSENT, UNSURE, error
 from tests.unit.relay.supplier import Supplier
