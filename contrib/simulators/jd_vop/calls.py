@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
@@ -33,11 +33,16 @@ def subject_of(form: Mapping[str, str]) -> Subject:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. operation: its path without /api/; number: of all calls, from 1; it chooses among forms of answers."""
+    """One call. operation: its path without /api/; number: of all calls, from 1; it chooses among forms of answers;
+    headers: of its request, names in lower case, without secrets; key_ignored: an order is submitted as a new one,
+    whatever its number.
+    """
 
     operation: str
     form: Mapping[str, str]
     number: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    key_ignored: bool = False
 
     def text(self, field: str) -> str:
         """A field that must be there. Raises RefusedError."""
