@@ -4,7 +4,8 @@ A line is on disk before any answer leaves that could tell of it, so a reader of
 exist, whatever became of the answers, and whether or not the supplier is still alive. A supplier that starts with a
 ledger takes its orders back from it.
 
-This is the reader, which shares nothing with the supplier that writes. `python -m contrib.simulators.jd_vop.ledger FILE` counts what a file holds.
+This is the reader, which shares nothing with the supplier that writes.
+`python -m contrib.simulators.jd_vop.ledger FILE` counts what a file holds.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class OrderBook:
     def act(self, act: str, order: Order, call: Call | None = None) -> None:
         """Let one of ACTS, except a split, happen to an order. call: whose it is, None for the supplier's own.
 
-        Nothing is checked: goods are delivered to whom has cancelled them, as it happens.
+        Nothing is checked: goods are delivered to buyers who have cancelled them, as it happens.
         """
         self._commit(self._entry(act, order.id, order.third, order.lines, order.freight, call))
 
