@@ -88,8 +88,8 @@ async def test_no_answer_that_tells_of_an_effect_leaves_before_it_is_on_disk(tmp
         }
         second = asyncio.create_task(asks[ask_for]())
         done, _ = await asyncio.wait({first, second}, timeout=0.3)
-        assert done == set()
         let.set()
+        assert done == set()
         assert (await first)["resultCode"] == "0001"
         assert await second
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -117,6 +118,7 @@ def test_an_option_for_every_field():
     assert parse([]) == Config()
     told = parse(["--skus", "5", "--changes-per-second", "2.5", "--whole-batch", "--log", "calls.jsonl"])
     assert (told.skus, told.changes_per_second, told.whole_batch, str(told.log)) == (5, 2.5, True, "calls.jsonl")
+    assert parse(["--ledger", "effects.jsonl"]).ledger == Path("effects.jsonl")
 
 
 @pytest.mark.parametrize("wrong", [{"skus": -1}, {"page_size": 0}, {"page_size": 10_001}])
