@@ -100,9 +100,9 @@ class OrderBook:
         self._commit(self._entry(act, order.id, order.third, order.lines, order.freight, call))
 
     def split(self, order: Order, into: int) -> bool:
-        """Divide an order, or one of its children, which its parts then replace. False when it cannot be divided."""
+        """Divide a confirmed order, or one of its children, which its parts then replace. False when that cannot be."""
         parts = divided(order.lines, into)
-        if not parts or order.children:
+        if not parts or order.children or not order.confirmed:
             return False
         freights = prorated(order.freight, [amounts(part, 0).gross for part in parts])
         children = [

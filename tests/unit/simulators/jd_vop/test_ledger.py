@@ -26,8 +26,8 @@ QUIET = {"skus": 400, "repeat_share": 0.0}
 
 
 async def test_a_line_says_who_ordered_what_for_how_much_and_when(tmp_path):
-    path = tmp_path / "ledger.jsonl"
-    async with open_buyer(**QUIET, ledger=path) as buyer:
+    path, log = tmp_path / "ledger.jsonl", tmp_path / "calls.jsonl"
+    async with open_buyer(**QUIET, ledger=path, log=log) as buyer:
         item = sellable(buyer)[0]
         fields = form(buyer, "M1", (item, 2)) | {"token": buyer.token["access_token"]}
         headers = {"Idempotency-Key": "k-1", "X-Attempt": "2", "Authorization": "Bearer hidden", "Cookie": "a=hidden"}
@@ -42,6 +42,8 @@ async def test_a_line_says_who_ordered_what_for_how_much_and_when(tmp_path):
         assert entry["amounts"]["orderPrice"] == yuan(2 * item.price)
         assert abs(entry["at"] - time.time()) < 600
         assert (entry["headers"]["idempotency-key"], entry["headers"]["x-attempt"]) == ("k-1", "2")
+        (logged,) = [one for one in ledger.read(log) if one["operation"] == "order/submitOrder"]
+        assert (entry["call"], logged["form"]["thirdOrder"]) == (logged["seq"], "M1")
         written = path.read_text(encoding="utf-8")
         hidden = ["hidden", buyer.token["access_token"], fields["name"], fields["mobile"], fields["address"]]
         assert not any(one in written for one in hidden)

@@ -264,15 +264,17 @@ async def test_a_later_split_replaces_a_child_and_names_the_original_parent():
         assert [one["jdOrderId"] for one in superseded] == [str(first)]
 
 
-async def test_one_line_is_divided_by_its_quantity_and_one_piece_not_at_all():
+async def test_one_line_is_divided_by_its_quantity_but_one_piece_and_a_reservation_not_at_all():
     async with open_buyer(**QUIET) as buyer:
         item = sellable(buyer)[0]
         await submit(buyer, "M1", (item, 5), submitState=1)
         await submit(buyer, "M2", (item, 1), submitState=1)
+        await submit(buyer, "M3", (item, 5))
         await step(buyer, "M1", "split")
         tree = await select(buyer, await order_id(buyer, "M1"))
         assert sorted(child["sku"][0]["num"] for child in tree["cOrder"]) == [2, 3]
-        assert (await buyer.told("POST", "order", third="M2", act="split"))[0] == 400
+        for third in ("M2", "M3"):
+            assert (await buyer.told("POST", "order", third=third, act="split"))[0] == 400
 
 
 async def test_an_order_that_was_never_split_is_its_own_child_at_times():
