@@ -17,10 +17,13 @@ _PLACES = ("province", "city", "county", "town")
 
 
 class Subject(NamedTuple):
-    """What a call asks about. area: the way to it, without zeros at its end; "" for none."""
+    """What a call asks about. area: the way to it, without zeros at its end; third: the buyer's number of an order; ""
+    for none.
+    """
 
     skus: tuple[str, ...]
     area: str
+    third: str = ""
 
 
 def subject_of(form: Mapping[str, str]) -> Subject:
@@ -28,7 +31,8 @@ def subject_of(form: Mapping[str, str]) -> Subject:
     asked = next((form[name] for name in _SKU_FIELDS if name in form), "")
     pattern = r'"skuId":\s*"?([0-9]+)' if asked.lstrip().startswith("[") else r"[0-9]+"
     area = form.get("area") or "_".join(form[place] for place in _PLACES if form.get(place))
-    return Subject(tuple(re.findall(pattern, asked)), re.sub(r"(_0)+$", "", area))
+    skus = tuple(re.findall(pattern, asked))
+    return Subject(skus, re.sub(r"(_0)+$", "", area), form.get("thirdOrder", ""))
 
 
 @dataclass(frozen=True, slots=True)

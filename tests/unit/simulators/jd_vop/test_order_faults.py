@@ -225,6 +225,17 @@ async def test_messages_about_orders_come_twice_and_the_newest_first():
         assert ids == [await order_id(buyer, "M2"), await order_id(buyer, "M1")]
 
 
+async def test_a_fault_may_strike_one_order_alone(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    async with open_buyer(**QUIET, ledger=path) as buyer:
+        await buyer.order("status_after", "submitOrder", third="M2")
+        fields = [form(buyer, third, (sellable(buyer)[0], 1)) for third in ("M1", "M2", "M3")]
+        token = buyer.token["access_token"]
+        told = [await buyer.raw("api/order/submitOrder", token=token, **one) for one in fields]
+        assert [status for status, _, _ in told] == [200, 503, 200]
+        assert [entry["thirdOrder"] for entry in ledger.read(path)] == ["M1", "M2", "M3"]
+
+
 async def test_a_fault_is_drawn_by_the_seed_of_the_supplier():
     async def drawn() -> list[bool | None]:
         async with open_buyer(**QUIET, seed=11) as buyer:

@@ -67,6 +67,15 @@ def test_an_order_names_operations_by_a_pattern(pattern, matches):
         ),
         ({"skuNums": '[{"skuId": 31, "num": 7}]', "area": "19_1607_3639_0"}, Subject(("31",), "19_1607_3639")),
         ({"pageNum": "1"}, Subject((), "")),
+        (
+            {
+                "thirdOrder": "M1",
+                "sku": '[{"skuId":"31","num":2},{"skuId":32,"num":1}]',
+                "province": "7",
+                "city": "412",
+            },
+            Subject(("31", "32"), "7_412", "M1"),
+        ),
     ],
 )
 def test_what_a_call_asks_about_is_read_from_its_form(form, subject):
