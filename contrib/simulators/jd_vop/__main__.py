@@ -17,6 +17,8 @@ from contrib.simulators.jd_vop.server import open_simulator
 
 _CHOICES: dict[str, list[str]] = {"expired_as": ["2007", "1004"], "rate_answer": ["429", "3021", "3041"]}
 
+_FILES = frozenset({"log", "ledger"})
+
 
 def parse(arguments: list[str] | None = None) -> Config:
     """The configuration that a command line gives; there is an option for every field."""
@@ -26,7 +28,7 @@ def parse(arguments: list[str] | None = None) -> Config:
         if isinstance(field.default, bool):
             parser.add_argument(option, action="store_true")
             continue
-        kind: Any = Path if field.name == "log" else type(field.default)
+        kind: Any = Path if field.name in _FILES else type(field.default)
         parser.add_argument(option, type=kind, default=field.default, choices=_CHOICES.get(field.name))
     return Config(**vars(parser.parse_args(arguments)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
@@ -17,10 +17,13 @@ _PLACES = ("province", "city", "county", "town")
 
 
 class Subject(NamedTuple):
-    """What a call asks about. area: the way to it, without zeros at its end; "" for none."""
+    """What a call asks about. area: the way to it, without zeros at its end; third: the buyer's number of an order; ""
+    for none.
+    """
 
     skus: tuple[str, ...]
     area: str
+    third: str = ""
 
 
 def subject_of(form: Mapping[str, str]) -> Subject:
@@ -28,16 +31,22 @@ def subject_of(form: Mapping[str, str]) -> Subject:
     asked = next((form[name] for name in _SKU_FIELDS if name in form), "")
     pattern = r'"skuId":\s*"?([0-9]+)' if asked.lstrip().startswith("[") else r"[0-9]+"
     area = form.get("area") or "_".join(form[place] for place in _PLACES if form.get(place))
-    return Subject(tuple(re.findall(pattern, asked)), re.sub(r"(_0)+$", "", area))
+    skus = tuple(re.findall(pattern, asked))
+    return Subject(skus, re.sub(r"(_0)+$", "", area), form.get("thirdOrder", ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. operation: its path without /api/; number: of all calls, from 1; it chooses among forms of answers."""
+    """One call. operation: its path without /api/; number: of all calls, from 1; it chooses among forms of answers;
+    headers: of its request, names in lower case, without secrets; key_ignored: an order is submitted as a new one,
+    whatever its number.
+    """
 
     operation: str
     form: Mapping[str, str]
     number: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    key_ignored: bool = False
 
     def text(self, field: str) -> str:
         """A field that must be there. Raises RefusedError."""

@@ -18,7 +18,10 @@ class Config:
     seconds that its clock is ahead; changes_per_second: that happen by themselves, each writing a message, of which
     repeat_share come again repeat_seconds later; whole_batch: whether one sku without permission costs a price call all
     its answers; net: whether the contract fixes prices without tax; rate: calls a second, 0 for any number;
-    rate_answer: what a call too many gets; log: file of the calls.
+    rate_answer: what a call too many gets; reserve_seconds: after which a reservation that was not confirmed is
+    cancelled; step_seconds: between the steps of a confirmed order that goes its way by itself, 0 when it takes them by
+    control alone; split_share, reject_share: of such orders are split in two, are rejected by their receivers; log:
+    file of the calls; ledger: file of the effects, which are also those that it starts with.
     """
 
     skus: int = 2000
@@ -40,7 +43,12 @@ class Config:
     net: bool = False
     rate: float = 0.0
     rate_answer: RateAnswer = "429"
+    reserve_seconds: float = 604_800.0
+    step_seconds: float = 0.0
+    split_share: float = 0.0
+    reject_share: float = 0.0
     log: Path | None = None
+    ledger: Path | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.skus <= 10_000_000:

@@ -17,13 +17,14 @@ from contrib.simulators.jd_vop.effects import KINDS
 from contrib.simulators.jd_vop.faults import Faults, Rule
 from contrib.simulators.jd_vop.limits import Limit
 from contrib.simulators.jd_vop.messages import MessagePool
+from contrib.simulators.jd_vop.order_control import OrderControl
 from contrib.simulators.jd_vop.stats import Stats
 from contrib.simulators.jd_vop.tokens import Tokens
 from contrib.simulators.jd_vop.world import CITY, PROVINCE, World
 
 PREFIX = "/_control/"
 _LOCAL = frozenset({"127.0.0.1", "::1"})
-_RULE_FIELDS = frozenset({"kind", "operation", "parameters", "times", "probability", "after", "skus", "area"})
+_RULE_FIELDS = frozenset({"kind", "operation", "parameters", "times", "probability", "after", "skus", "area", "third"})
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -40,6 +41,7 @@ class Control:
         stats: Stats,
         messages: MessagePool,
         tokens: Tokens,
+        orders: OrderControl,
     ) -> None:
         self._world = world
         self._changes = changes
@@ -48,6 +50,7 @@ class Control:
         self._stats = stats
         self._messages = messages
         self._tokens = tokens
+        self._order_control = orders
         self._table = self._routes()
 
     def _routes(self) -> Mapping[tuple[str, str], Handler]:
@@ -56,6 +59,8 @@ class Control:
             ("POST", "changes"): self._several,
             ("GET", "truth"): self._truth,
             ("GET", "truth/all"): self._truths,
+            ("POST", "order"): self._act,
+            ("GET", "orders"): self._ordered,
             ("POST", "faults"): self._order,
             ("GET", "faults"): self._orders,
             ("DELETE", "faults"): self._clear,
@@ -106,6 +111,12 @@ class Control:
                 await response.write(b"".join(orjson.dumps(truth, option=orjson.OPT_APPEND_NEWLINE) for truth in part))
                 await asyncio.sleep(0)
         return response
+
+    async def _act(self, request: web.BaseRequest) -> web.Response:
+        return _json(self._order_control.act(await _order(request)))
+
+    async def _ordered(self, request: web.BaseRequest) -> web.Response:
+        return _json(self._order_control.truths(request.query.get("third")))
 
     async def _order(self, request: web.BaseRequest) -> web.Response:
         order = await _order(request)

@@ -23,6 +23,7 @@ class Manner(StrEnum):
     WHOLE = "whole"
     DRIP = "drip"
     CUT_OFF = "cut_off"
+    CUT_RESET = "cut_reset"
     HANG = "hang"
     RESET = "reset"
     HUGE_BODY = "huge_body"
@@ -85,6 +86,15 @@ async def _cut_off(
     await response.prepare(request)
     await response.write(delivery.body[: len(delivery.body) // 2])
     _close(request)
+
+
+async def _cut_reset(
+    request: web.BaseRequest, response: web.StreamResponse, delivery: Delivery, closing: asyncio.Event
+) -> None:
+    response.content_length = len(delivery.body)
+    await response.prepare(request)
+    await response.write(delivery.body[: len(delivery.body) // 2])
+    await _reset(request, response, delivery, closing)
 
 
 async def _drip(
@@ -161,6 +171,7 @@ def _close(request: web.BaseRequest) -> None:
 _WAYS: Mapping[Manner, Callable[[web.BaseRequest, web.StreamResponse, Delivery, asyncio.Event], Awaitable[None]]] = {
     Manner.DRIP: _drip,
     Manner.CUT_OFF: _cut_off,
+    Manner.CUT_RESET: _cut_reset,
     Manner.HANG: _hang,
     Manner.RESET: _reset,
     Manner.HUGE_BODY: _stream,

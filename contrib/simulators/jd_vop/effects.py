@@ -1,7 +1,8 @@
 """What each kind of fault does, and at what point of a call.
 
 Before: it changes the supplier or the question, then the call goes on. Instead: the operation is not done at all.
-Result: the envelope is changed. Wire: the operation has been done, and its answer suffers on the way.
+After: the operation has been done, and the supplier goes on at once. Result: the envelope is changed. Wire: the
+operation has been done, and its answer suffers on the way. What befalls orders stands in `order_faults`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contrib.simulators.jd_vop.calls import Call
 from contrib.simulators.jd_vop.delivery import Delivery, Manner
 from contrib.simulators.jd_vop.envelopes import RefusedError, success
 from contrib.simulators.jd_vop.messages import MessagePool
+from contrib.simulators.jd_vop.orders import duplicate
 from contrib.simulators.jd_vop.pools import NUMBERS, Pools
 from contrib.simulators.jd_vop.tokens import Tokens
 
@@ -111,6 +113,17 @@ def _envelope(envelope: Envelope, parameters: Parameters) -> Envelope:
     return {name: told for name, told in changed.items() if name not in parameters.get("without", ())}
 
 
+def _duplicate_answer(envelope: Envelope, parameters: Parameters) -> Envelope:
+    """An order that has just been taken is told as one submitted before. line: members that differ in its first line;
+    order: members that differ in the order itself.
+    """
+    if envelope.get("resultCode") != "0001":
+        return envelope
+    result = envelope["result"] | parameters.get("order", {})
+    first, *others = result["sku"]
+    return duplicate(result | {"sku": [first | parameters.get("line", {}), *others]}, 0)
+
+
 def _empty(_: Envelope, parameters: Parameters) -> Envelope:
     return success(parameters.get("as"), 0)
 
@@ -122,6 +135,12 @@ def _repeated_messages(envelope: Envelope, _: Parameters) -> Envelope:
 
 def _reordered_messages(envelope: Envelope, _: Parameters) -> Envelope:
     return envelope | {"result": envelope["result"][::-1]} if isinstance(envelope["result"], list) else envelope
+
+
+def _status_after(delivery: Delivery, parameters: Parameters) -> None:
+    """The page of a server that failed after it had done what was asked."""
+    failed = _status(parameters)
+    delivery.body, delivery.status, delivery.headers = failed.body, failed.status, failed.headers
 
 
 def _latency(delivery: Delivery, parameters: Parameters) -> None:
@@ -166,12 +185,14 @@ INSTEAD: Mapping[str, Callable[[Parameters], Delivery]] = {
 }
 RESULT: Mapping[str, Callable[[Envelope, Parameters], Envelope]] = {
     "short_page": _short_page,
+    "duplicate_answer": _duplicate_answer,
     "empty": _empty,
     "envelope": _envelope,
     "repeated_messages": _repeated_messages,
     "reordered_messages": _reordered_messages,
 }
 WIRE: Mapping[str, Callable[[Delivery, Parameters], None]] = {
+    "status_after": _status_after,
     "latency": _latency,
     "cut_json": _cut_json,
     "unbalanced_json": _unbalanced_json,
@@ -180,7 +201,9 @@ WIRE: Mapping[str, Callable[[Delivery, Parameters], None]] = {
     **{manner.value: _manner(manner) for manner in Manner if manner is not Manner.WHOLE},
 }
 BEFORE = ("expired_token", "moved_list", "poison_message", "repeated_page", "clock_skew")
-KINDS = frozenset({*BEFORE, *INSTEAD, *RESULT, *WIRE})
+ORDERS_BEFORE = ("key_ignored", "price_changed", "out_of_stock", "cancel_races_confirm")
+AFTER = ("split", "partial_confirmation")
+KINDS = frozenset({*BEFORE, *ORDERS_BEFORE, *INSTEAD, *AFTER, *RESULT, *WIRE})
 
 
 def encoded(envelope: Envelope) -> Delivery:

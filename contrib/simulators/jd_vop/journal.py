@@ -1,4 +1,4 @@
-"""The log of calls: one line of JSON for each, on disk before its answer leaves.
+"""The log of calls and the ledger of effects: one line of JSON for each, on disk before its answer leaves.
 
 Calls that wait together share one sync, made in a thread, so that thousands of them a second can be told for certain.
 """
@@ -24,16 +24,24 @@ class Journal:
         self._lines: list[bytes] = []
         self._wake = asyncio.Event()
         self._written = asyncio.Event()
+        self._being_written = asyncio.Event()
+        self._being_written.set()
         self.syncs = 0
 
     async def record(self, entry: dict[str, Any]) -> None:
         """Write an entry, and return when it is on disk."""
-        if not self._kept:
-            return
-        self._lines.append(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
-        written = self._written
-        self._wake.set()
-        await written.wait()
+        self.add(entry)
+        await self.settled()
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """Let an entry be the next to be written."""
+        if self._kept:
+            self._lines.append(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
+            self._wake.set()
+
+    async def settled(self) -> None:
+        """Return when every entry that has been added is on disk."""
+        await (self._written if self._lines else self._being_written).wait()
 
     async def run(self, file: int) -> None:
         """Write what waits, again and again; ends only when cancelled."""
@@ -43,10 +51,23 @@ class Journal:
                 await self._wake.wait()
                 self._wake.clear()
                 lines, self._lines = self._lines, []
-                written, self._written = self._written, asyncio.Event()
+                self._being_written, self._written = self._written, asyncio.Event()
                 await loop.run_in_executor(thread, _sync, file, b"".join(lines))
                 self.syncs += 1
-                written.set()
+                self._being_written.set()
+
+
+def restore(path: Path | None) -> list[dict[str, Any]]:
+    """The entries that a file holds before it is added to; none for no file.
+
+    What a dying process left unfinished at the end is cut off, so that the next entry has a line of its own.
+    """
+    if path is None or not path.exists():
+        return []
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    os.truncate(path, whole)
+    return [orjson.loads(line) for line in content[:whole].splitlines()]
 
 
 @asynccontextmanager

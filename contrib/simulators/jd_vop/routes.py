@@ -8,6 +8,7 @@ from typing import Any
 from contrib.simulators.jd_vop.calls import Call, whole
 from contrib.simulators.jd_vop.envelopes import RefusedError, success
 from contrib.simulators.jd_vop.messages import MessagePool
+from contrib.simulators.jd_vop.orders import Orders
 from contrib.simulators.jd_vop.products import Envelope, Products
 from contrib.simulators.jd_vop.tokens import Tokens
 from contrib.simulators.jd_vop.world import World
@@ -20,7 +21,7 @@ UNSIGNED = frozenset({"oauth2/accessToken", "oauth2/refreshToken"})
 class Routes:
     """The table of operations, by path without its /api/."""
 
-    def __init__(self, products: Products, world: World, messages: MessagePool, tokens: Tokens) -> None:
+    def __init__(self, products: Products, orders: Orders, world: World, messages: MessagePool, tokens: Tokens) -> None:
         self._world = world
         self._messages = messages
         self._tokens = tokens
@@ -37,6 +38,12 @@ class Routes:
             "product/checkAreaLimit": products.area_limits,
             "price/getSellPrice": products.prices,
             "stock/getNewStockById": products.stock,
+            "order/submitOrder": orders.submit,
+            "order/confirmOrder": orders.confirm,
+            "order/cancel": orders.cancel,
+            "order/selectJdOrderIdByThirdOrder": orders.by_third,
+            "order/selectJdOrder": orders.select,
+            "order/orderTrack": orders.track,
             "message/get": self._get,
             "message/del": self._delete,
             **dict.fromkeys(AREAS, self._areas),

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from contrib.simulators.jd_vop.config import Config
-from contrib.simulators.jd_vop.journal import background, open_journal
+from contrib.simulators.jd_vop.journal import background, open_journal, restore
 from contrib.simulators.jd_vop.simulator import Simulator
 
 HOST = "127.0.0.1"
@@ -20,8 +20,10 @@ TICK = 0.05
 @asynccontextmanager
 async def open_simulator(config: Config) -> AsyncIterator[Simulator]:
     """A supplier that answers at `.url` until the end."""
-    async with open_journal(config.log) as journal:
-        simulator = Simulator(config, journal)
+    effects = restore(config.ledger)
+    async with open_journal(config.log) as journal, open_journal(config.ledger) as ledger:
+        simulator = Simulator(config, journal, ledger)
+        simulator.book.restore(effects)
         runner = web.ServerRunner(web.Server(simulator.handle, access_log=None), shutdown_timeout=1)
         await runner.setup()
         site = web.TCPSite(runner, HOST, config.port)

@@ -22,6 +22,10 @@ from contrib.simulators.jd_vop.faults import Faults, Rule
 from contrib.simulators.jd_vop.journal import Journal
 from contrib.simulators.jd_vop.limits import Limit
 from contrib.simulators.jd_vop.messages import MessagePool
+from contrib.simulators.jd_vop.order_book import OrderBook
+from contrib.simulators.jd_vop.order_control import OrderControl
+from contrib.simulators.jd_vop.order_faults import OrderFaults
+from contrib.simulators.jd_vop.orders import Orders
 from contrib.simulators.jd_vop.products import Products
 from contrib.simulators.jd_vop.routes import Routes
 from contrib.simulators.jd_vop.stats import Stats
@@ -30,13 +34,14 @@ from contrib.simulators.jd_vop.world import World
 
 # Never written down.
 _SECRET = frozenset({"token", "refresh_token", "client_secret", "password", "sign"})
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _SKUS = ("sku", "skuIds", "skuNums")
 
 
 class Simulator:
     """The supplier. url: where it is served, once it is; closing: set when nobody is to wait for an answer any more."""
 
-    def __init__(self, config: Config, journal: Journal) -> None:
+    def __init__(self, config: Config, journal: Journal, ledger: Journal) -> None:
         self.config = config
         self.url = ""
         self.clock = Clock(config.skew)
@@ -48,9 +53,13 @@ class Simulator:
         self.limit = Limit(config.rate, config.rate_answer, time.monotonic)
         self.stats = Stats()
         self.closing = asyncio.Event()
+        self.book = OrderBook(config, self.clock, self.messages, ledger)
         self._journal = journal
+        self._ledger = ledger
+        self._order_faults = OrderFaults(self.book, self.world, self.changes)
         self._before = Before(self.tokens, self.messages, self.world.pools)
-        self._routes = Routes(Products(self.world, config), self.world, self.messages, self.tokens)
+        orders = Orders(self.book, self.world, config, self.clock)
+        self._routes = Routes(Products(self.world, config), orders, self.world, self.messages, self.tokens)
         self._control = Control(
             world=self.world,
             changes=self.changes,
@@ -59,17 +68,21 @@ class Simulator:
             stats=self.stats,
             messages=self.messages,
             tokens=self.tokens,
+            orders=OrderControl(self.book),
         )
         self._calls = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request of HTTP."""
+        self.book.tick()
         if request.path.startswith(PREFIX):
-            return await self._control.handle(request)
+            told = await self._control.handle(request)
+            await self._ledger.settled()
+            return told
         form = dict(parse_qsl((await request.read()).decode(errors="replace"), keep_blank_values=True))
         form |= dict(request.query)
         self._calls += 1
-        call = Call(request.path.removeprefix("/api").strip("/"), form, self._calls)
+        call = Call(request.path.removeprefix("/api").strip("/"), form, self._calls, _headers(request))
         self.stats.begin(call.operation, self.clock())
         try:
             return await self._serve(request, call)
@@ -82,6 +95,8 @@ class Simulator:
         delivery = self._answer(call, struck)
         self.stats.statuses[str(delivery.status)] += 1
         self.stats.faults.update(rule.kind for rule in struck)
+        # Not only its own effects: an answer may tell of what another call has done.
+        await self._ledger.settled()
         await self._journal.record(_entry(call, token, delivery, struck, self.clock()))
         response = await deliver(request, delivery, self.closing)
         if delivery.manner is Manner.WHOLE and (request.transport is None or request.transport.is_closing()):
@@ -102,6 +117,8 @@ class Simulator:
         for rule in struck:
             if rule.kind in self._before.effects:
                 call = self._before.effects[rule.kind](call, rule.parameters)
+            elif rule.kind in self._order_faults.before:
+                call = self._order_faults.before[rule.kind](call, rule.parameters)
         instead = [rule for rule in struck if rule.kind in INSTEAD]
         delivery = _instead(instead[0], call) if instead else self._done(call, struck)
         for rule in struck:
@@ -111,6 +128,9 @@ class Simulator:
 
     def _done(self, call: Call, struck: list[Rule]) -> Delivery:
         envelope = self._routes.answer(call)
+        for rule in struck:
+            if rule.kind in self._order_faults.after:
+                self._order_faults.follow(rule.kind, rule.parameters, call, envelope)
         for rule in struck:
             if rule.kind in RESULT:
                 envelope = RESULT[rule.kind](envelope, rule.parameters)
@@ -125,6 +145,11 @@ class Simulator:
                 return encoded(RefusedError("3021", "调用失败次数过多，请稍后再试").envelope)
             case "3041":
                 return encoded(RefusedError("3041", "超过并发限制，请稍后再试").envelope)
+
+
+def _headers(request: web.BaseRequest) -> dict[str, str]:
+    named = {name.lower(): value for name, value in request.headers.items()}
+    return {name: value for name, value in named.items() if name not in _SECRET_HEADERS}
 
 
 def _instead(rule: Rule, call: Call) -> Delivery:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -66,6 +67,15 @@ def test_an_order_names_operations_by_a_pattern(pattern, matches):
         ),
         ({"skuNums": '[{"skuId": 31, "num": 7}]', "area": "19_1607_3639_0"}, Subject(("31",), "19_1607_3639")),
         ({"pageNum": "1"}, Subject((), "")),
+        (
+            {
+                "thirdOrder": "M1",
+                "sku": '[{"skuId":"31","num":2},{"skuId":32,"num":1}]',
+                "province": "7",
+                "city": "412",
+            },
+            Subject(("31", "32"), "7_412", "M1"),
+        ),
     ],
 )
 def test_what_a_call_asks_about_is_read_from_its_form(form, subject):
@@ -117,6 +127,7 @@ def test_an_option_for_every_field():
     assert parse([]) == Config()
     told = parse(["--skus", "5", "--changes-per-second", "2.5", "--whole-batch", "--log", "calls.jsonl"])
     assert (told.skus, told.changes_per_second, told.whole_batch, str(told.log)) == (5, 2.5, True, "calls.jsonl")
+    assert parse(["--ledger", "effects.jsonl"]).ledger == Path("effects.jsonl")
 
 
 @pytest.mark.parametrize("wrong", [{"skus": -1}, {"page_size": 0}, {"page_size": 10_001}])

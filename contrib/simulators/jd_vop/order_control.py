@@ -1,0 +1,43 @@
+"""The control routes about orders: see them all, and let something happen to one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contrib.simulators.jd_vop.order import Order
+from contrib.simulators.jd_vop.order_book import ACTS, SPLIT, OrderBook
+
+
+class OrderControl:
+    """What control routes do with orders. Raises ValueError for what is not there or makes no sense."""
+
+    def __init__(self, book: OrderBook) -> None:
+        self._book = book
+
+    def truths(self, third: str | None) -> list[dict[str, Any]]:
+        """Every order, or those of one third order, children and superseded ones too."""
+        return [order.truth() for order in self._book.all() if third is None or order.third == third]
+
+    def act(self, told: dict[str, Any]) -> list[dict[str, Any]]:
+        """Let something happen to the order "order", or to the one submitted as "third"; what stands then of both.
+
+        A parent is not delivered: its children are, each that stands. A split divides a parent once only, and then
+        its children by their own ids.
+        """
+        act = told["act"]
+        if act not in ACTS:
+            raise ValueError(f"act is {act!r}; one of {', '.join(ACTS)} is meant")
+        order = self._order(told)
+        if act == SPLIT:
+            if not self._book.split(order, int(told.get("into", 2))):
+                raise ValueError(f"{order.id} cannot be divided")
+        else:
+            for leaf in self._book.leaves(order):
+                self._book.act(act, leaf)
+        return [one.truth() for one in (order, *self._book.children(order))]
+
+    def _order(self, told: dict[str, Any]) -> Order:
+        order = self._book.get(int(told["order"])) if "order" in told else self._book.of_third(told["third"])
+        if order is None:
+            raise ValueError("there is no such order")
+        return order
