@@ -76,7 +76,7 @@ def received(
 def conflict(record: Record, command_id: str) -> DeadLetter:
     """The letter of a record whose id was used for another command before."""
     actual = f"{command_id}, which was another command before"
-    return _letter(record, (Issue("poison_pill", "/command_id", actual, "an id of its own"),))
+    return _letter(record, (Issue("command_conflict", "/command_id", actual, "an id of its own"),))
 
 
 def event_message(event: OrderEvent, traceparent: str | None) -> OutboxMessage:

@@ -223,6 +223,18 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem("stale", 200, "A newer state of this key is known.", "已有更新的数据。"),
     Problem("cancelled", 200, "The feed was cancelled first.", "该批次已取消。"),
     Problem("poison_pill", 422, "The record on the topic cannot be read.", "主题上的消息无法解析。"),
+    Problem(
+        "command_conflict", 422, "The command's id was another command's before.", "该指令编号此前已用于另一条指令。"
+    ),
+    Problem(
+        "command_undecided",
+        422,
+        "Nobody knows whether the command took effect, and no automatic step is left.",
+        "无法确认该指令是否已生效，且已无自动处理步骤。",
+    ),
+    Problem(
+        "late_event", 422, "The supplier reports progress of an order that is over.", "供应商报告了已结束订单的进展。"
+    ),
     Problem("forged_chunk", 422, "The chunk was not written by the gateway.", "该数据块不是由网关写入的。"),
     Problem("unknown_schema", 422, "The record's schema is not known.", "消息的数据格式版本未知。"),
     Problem("unknown_supplier", 422, "The supplier is not known.", "供应商不存在。"),

@@ -90,7 +90,7 @@ async def test_an_id_that_was_another_command_is_a_dead_letter_and_changes_nothi
     assert await inbox.take(PARTITION, [one, other], stands=0) == 2
     assert await inbox.take(PARTITION, [third], stands=2) == 3
     assert await kept(pool) == [(identity(1), "waiting", "")]
-    assert await letters(pool) == [("poison_pill", other.value), ("poison_pill", third.value)]
+    assert await letters(pool) == [("command_conflict", other.value), ("poison_pill", third.value)]
     assert await told(pool) == []
 
 
@@ -119,7 +119,7 @@ async def test_what_does_not_fit_ends_too_and_its_id_cannot_be_used_again(inbox:
     [event] = await told(pool)
     assert event["payload"]["reason"] == "invalid"
     assert await kept(pool) == [(identity(1), "unsupported", "invalid")]
-    assert await letters(pool) == [("poison_pill", mended.value)]
+    assert await letters(pool) == [("command_conflict", mended.value)]
 
 
 HOSTILE: Sequence[tuple[bytes | None, bytes | None, Headers]] = [

@@ -1,0 +1,49 @@
+"""Statements about orders at suppliers. Lock order: commands, then orders by supplier and number, then the rest."""
+
+from __future__ import annotations
+
+MEET = """
+    INSERT INTO orders (supplier, order_no, tenant, state)
+    SELECT supplier, order_no, tenant, 'draft'
+      FROM unnest($1::text[], $2::text[], $3::text[]) AS met (supplier, order_no, tenant)
+     ORDER BY supplier, order_no
+        ON CONFLICT DO NOTHING
+"""
+
+# In the order of their keys, so that two transactions that hold several never wait for each other.
+LOCK = """
+    SELECT o.supplier, o.order_no, o.tenant, o.state, o.before, o.supplier_order_no, o.price_basis
+      FROM orders o JOIN unnest($1::text[], $2::text[]) AS met (supplier, order_no) USING (supplier, order_no)
+     ORDER BY o.supplier, o.order_no
+       FOR UPDATE OF o
+"""
+
+MOVE = """
+    UPDATE orders o
+       SET state = m.state, before = m.before, changed_at = now(), price_basis = m.price_basis,
+           tenant = coalesce(o.tenant, m.tenant),
+           supplier_order_no = coalesce(m.supplier_order_no, o.supplier_order_no)
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+        AS m (supplier, order_no, tenant, state, before, supplier_order_no, price_basis)
+     WHERE o.supplier = m.supplier AND o.order_no = m.order_no
+"""
+
+NUMBERS = """
+    INSERT INTO order_numbers (supplier, supplier_order_no, order_no)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+        ON CONFLICT DO NOTHING
+"""
+
+STEPS = """
+    INSERT INTO order_steps (supplier, order_no, command_id, kind, facts, words)
+    SELECT supplier, order_no, command_id, kind, facts::jsonb, words
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[])
+           WITH ORDINALITY AS step (supplier, order_no, command_id, kind, facts, words, position)
+     ORDER BY position
+"""
+
+ASK_AGAIN = """
+    INSERT INTO order_rereads (supplier, supplier_order_no)
+    SELECT DISTINCT supplier, supplier_order_no FROM unnest($1::text[], $2::text[]) AS asked (supplier, supplier_order_no)
+        ON CONFLICT (supplier, supplier_order_no) DO UPDATE SET due_at = least(order_rereads.due_at, now()), failures = 0
+"""

@@ -1,0 +1,217 @@
+"""What becomes of orders at suppliers: each piece of news is judged against where the order stands, then told.
+
+News is a fact (a command left, an answer came, a message was read), and mostly an event for the mall core. Out of an
+order that is over nothing leads: what a supplier says of it then is kept as a dead letter, never told as if it were
+new; the answer to a command is told whatever the order is, because the core waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import orjson
+
+from gateway.deadletters import DeadLetter
+from gateway.deadletters.record import record as record_letters
+from gateway.outbox import enqueue
+from gateway.relay import order_queries as queries
+from gateway.relay.received import event_message
+from gateway.relay.steps import Kind, Step, write_steps
+from gateway.sdk.errors import Issue
+from gateway.store import Connection, Row
+from gateway.suppliers import SecretBox
+from schemas.catalog import PriceBasis
+from schemas.orders import OrderEvent, event_id
+from schemas.orders.events import SupplierEvent
+from schemas.orders.states import Fact, Judgement, State, Status, Verdict, judge
+
+LATE_STAGE = "order_events"
+"""Stage of the dead letters of what came too late."""
+
+Key: TypeAlias = tuple[str, str]
+"""A supplier and the mall's number of an order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as the gateway knows it. supplier_order_no: of the whole order, None until it is known."""
+
+    supplier: str
+    order_no: str
+    status: Status
+    tenant: str | None = None
+    supplier_order_no: str | None = None
+    price_basis: PriceBasis = PriceBasis.GROSS
+
+    @property
+    def key(self) -> Key:
+        """Its key."""
+        return self.supplier, self.order_no
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something about an order.
+
+    fact: what it means for where the order stands, None: nothing; event: for the core, None: it is not told;
+    supplier_order_no, price_basis: where they were learnt.
+    """
+
+    supplier: str
+    order_no: str
+    fact: Fact | None
+    event: OrderEvent | None = None
+    tenant: str | None = None
+    supplier_order_no: str | None = None
+    price_basis: PriceBasis | None = None
+    traceparent: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """Of its order."""
+        return self.supplier, self.order_no
+
+    @property
+    def of_message(self) -> bool:
+        """Whether the supplier says it by itself, rather than as the answer to a command."""
+        return self.event is not None and self.event.cause.message is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """News and what it is to its order; judgement: None where it moves nothing. late: it is told nobody."""
+
+    news: News
+    order: Order
+    judgement: Judgement | None
+
+    @property
+    def late(self) -> bool:
+        """Whether it is a success of an order that is over."""
+        return self.news.of_message and self.judgement is not None and self.judgement.verdict is Verdict.LATE
+
+
+def judge_news(order: Order, news: News) -> Judged:
+    """What news does to an order. `order` of the result is the order afterwards. Pure."""
+    judgement = None if news.fact is None else judge(order.status, news.fact)
+    after = replace(
+        order,
+        status=order.status if judgement is None else judgement.status,
+        tenant=order.tenant or news.tenant,
+        supplier_order_no=order.supplier_order_no or news.supplier_order_no,
+        price_basis=news.price_basis or order.price_basis,
+    )
+    return Judged(news, after, judgement)
+
+
+async def lock_orders(connection: Connection, met: Iterable[tuple[Key, str | None]]) -> Mapping[Key, Order]:
+    """The orders of these keys, locked; those that are met for the first time are drafts. met: keys and tenants."""
+    wanted = dict(met)
+    if not wanted:
+        return {}
+    suppliers, numbers = zip(*wanted, strict=True)
+    await connection.execute(queries.MEET, suppliers, numbers, list(wanted.values()))
+    return {
+        (row["supplier"], row["order_no"]): _order(row)
+        for row in await connection.fetch(queries.LOCK, suppliers, numbers)
+    }
+
+
+async def tell(connection: Connection, box: SecretBox, news: Sequence[News]) -> Sequence[Judged]:
+    """Judge news in this order, move the orders, and have the core told, all in the caller's transaction.
+
+    What does not fit has its order read again at the supplier; what is late becomes a dead letter.
+    """
+    orders = dict(await lock_orders(connection, ((each.key, each.tenant) for each in news)))
+    judged: list[Judged] = []
+    for each in news:
+        found = judge_news(orders[each.key], each)
+        orders[each.key] = found.order
+        judged.append(found)
+    await _store(connection, orders.values(), judged)
+    await enqueue(
+        connection,
+        [event_message(each.news.event, each.news.traceparent) for each in judged if each.news.event and not each.late],
+    )
+    await write_steps(connection, box, [_step(each) for each in judged if each.news.event is not None])
+    await record_letters(connection, [_letter(each) for each in judged if each.late])
+    return judged
+
+
+async def _store(connection: Connection, orders: Iterable[Order], judged: Iterable[Judged]) -> None:
+    rows = [_row(order) for order in orders]
+    if rows:
+        await connection.execute(queries.MOVE, *zip(*rows, strict=True))
+    numbers = [(order.supplier, order.supplier_order_no, order.order_no) for order in orders if order.supplier_order_no]
+    if numbers:
+        await connection.execute(queries.NUMBERS, *zip(*numbers, strict=True))
+    doubted = {
+        (each.order.supplier, each.order.supplier_order_no)
+        for each in judged
+        if each.judgement is not None and each.judgement.ask_again and each.order.supplier_order_no
+    }
+    if doubted:
+        await connection.execute(queries.ASK_AGAIN, *zip(*sorted(doubted), strict=True))
+
+
+def _order(row: Row) -> Order:
+    return Order(
+        supplier=row["supplier"],
+        order_no=row["order_no"],
+        status=Status(State(row["state"]), State(row["before"]) if row["before"] else None),
+        tenant=row["tenant"],
+        supplier_order_no=row["supplier_order_no"],
+        price_basis=PriceBasis(row["price_basis"]),
+    )
+
+
+def _row(order: Order) -> tuple[object, ...]:
+    before = order.status.before
+    return (
+        order.supplier,
+        order.order_no,
+        order.tenant,
+        order.status.state.value,
+        before.value if before else None,
+        order.supplier_order_no,
+        order.price_basis.value,
+    )
+
+
+def _step(judged: Judged) -> Step:
+    news, event = judged.news, judged.news.event
+    assert event is not None
+    said = event if isinstance(event, SupplierEvent) else None
+    facts = {
+        "event": event.event,
+        "id": event_id(event),
+        "state": judged.order.status.state.value,
+        "verdict": judged.judgement.verdict.value if judged.judgement else None,
+        "raw_code": said.raw_code if said else None,
+    }
+    return Step(
+        news.supplier,
+        news.order_no,
+        Kind.LATE if judged.late else Kind.EVENT,
+        event.cause.command_id,
+        facts,
+        (said.raw_message or "") if said else "",
+    )
+
+
+def _letter(judged: Judged) -> DeadLetter:
+    """Only what names the order and the message: the rest may name people."""
+    news, event = judged.news, judged.news.event
+    assert event is not None
+    message = event.cause.message
+    assert message is not None
+    named = {"event": event.event, "supplier": news.supplier, "order_no": news.order_no, "cause": message.model_dump()}
+    return DeadLetter(
+        stage=LATE_STAGE,
+        issues=(Issue("late_event", "", event.event, f"news of an order that is not {judged.order.status.state}"),),
+        original=orjson.dumps(named),
+        supplier=news.supplier,
+        key=f"{news.order_no}|{message.type}|{message.id}".encode(),
+    )
