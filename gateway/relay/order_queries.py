@@ -43,7 +43,7 @@ STEPS = """
 """
 
 ASK_AGAIN = """
-    INSERT INTO order_rereads (supplier, supplier_order_no)
-    SELECT DISTINCT supplier, supplier_order_no FROM unnest($1::text[], $2::text[]) AS asked (supplier, supplier_order_no)
-        ON CONFLICT (supplier, supplier_order_no) DO UPDATE SET due_at = least(order_rereads.due_at, now()), failures = 0
+    INSERT INTO order_rereads AS r (supplier, supplier_order_no)
+    SELECT DISTINCT * FROM unnest($1::text[], $2::text[])
+        ON CONFLICT (supplier, supplier_order_no) DO UPDATE SET due_at = least(r.due_at, now()), failures = 0
 """

@@ -24,7 +24,7 @@ from gateway.store import Connection, Row
 from gateway.suppliers import SecretBox
 from schemas.catalog import PriceBasis
 from schemas.orders import OrderEvent, event_id
-from schemas.orders.events import SupplierEvent
+from schemas.orders.events import SupplierEvent, SupplierMessage
 from schemas.orders.states import Fact, Judgement, State, Status, Verdict, judge
 
 LATE_STAGE = "order_events"
@@ -74,9 +74,14 @@ class News:
         return self.supplier, self.order_no
 
     @property
-    def of_message(self) -> bool:
-        """Whether the supplier says it by itself, rather than as the answer to a command."""
-        return self.event is not None and self.event.cause.message is not None
+    def message(self) -> SupplierMessage | None:
+        """The supplier's message by which it says so by itself; None: it answers a command."""
+        return None if self.event is None else self.event.cause.message
+
+    @property
+    def event_name(self) -> str:
+        """Kind of the event, "" without one."""
+        return "" if self.event is None else self.event.event
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class Judged:
     @property
     def late(self) -> bool:
         """Whether it is a success of an order that is over."""
-        return self.news.of_message and self.judgement is not None and self.judgement.verdict is Verdict.LATE
+        return self.news.message is not None and self.judgement is not None and self.judgement.verdict is Verdict.LATE
 
 
 def judge_news(order: Order, news: News) -> Judged:
@@ -135,7 +140,7 @@ async def tell(connection: Connection, box: SecretBox, news: Sequence[News]) -> 
         connection,
         [event_message(each.news.event, each.news.traceparent) for each in judged if each.news.event and not each.late],
     )
-    await write_steps(connection, box, [_step(each) for each in judged if each.news.event is not None])
+    await write_steps(connection, box, [_step(each, each.news.event) for each in judged if each.news.event is not None])
     await record_letters(connection, [_letter(each) for each in judged if each.late])
     return judged
 
@@ -180,9 +185,8 @@ def _row(order: Order) -> tuple[object, ...]:
     )
 
 
-def _step(judged: Judged) -> Step:
-    news, event = judged.news, judged.news.event
-    assert event is not None
+def _step(judged: Judged, event: OrderEvent) -> Step:
+    news = judged.news
     said = event if isinstance(event, SupplierEvent) else None
     facts = {
         "event": event.event,
@@ -203,15 +207,14 @@ def _step(judged: Judged) -> Step:
 
 def _letter(judged: Judged) -> DeadLetter:
     """Only what names the order and the message: the rest may name people."""
-    news, event = judged.news, judged.news.event
-    assert event is not None
-    message = event.cause.message
-    assert message is not None
-    named = {"event": event.event, "supplier": news.supplier, "order_no": news.order_no, "cause": message.model_dump()}
+    news, message = judged.news, judged.news.message
+    named = {"event": news.event_name, "supplier": news.supplier, "order_no": news.order_no}
+    if message is not None:
+        named |= {"message_type": message.type, "message_id": message.id}
     return DeadLetter(
         stage=LATE_STAGE,
-        issues=(Issue("late_event", "", event.event, f"news of an order that is not {judged.order.status.state}"),),
+        issues=(Issue("late_event", "", news.event_name, f"news of an order that is not {judged.order.status.state}"),),
         original=orjson.dumps(named),
         supplier=news.supplier,
-        key=f"{news.order_no}|{message.type}|{message.id}".encode(),
+        key="|".join(named.values()).encode(),
     )
