@@ -19,6 +19,7 @@ from gateway.outbox import enqueue
 from gateway.relay import inbox_queries as queries
 from gateway.relay.received import Received, conflict, event_message, received
 from gateway.relay.states import ENDED
+from gateway.relay.store import sealed_as
 from gateway.sdk.commands import RefusedCommand, read_command
 from gateway.sdk.storable import storable
 from gateway.store import Connection, Pool, transaction
@@ -120,7 +121,7 @@ class Inbox:
             storable(command.operation),
             command.revision,
             command.content,
-            self._box.seal(storable(command.supplier), f"command {command.command_id}", command.value),
+            self._box.seal(storable(command.supplier), sealed_as(command.command_id), command.value),
             command.deadline,
             record.topic,
             record.partition,
