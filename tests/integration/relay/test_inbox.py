@@ -90,7 +90,7 @@ async def test_an_id_that_was_another_command_is_a_dead_letter_and_changes_nothi
     assert await inbox.take(PARTITION, [one, other], stands=0) == 2
     assert await inbox.take(PARTITION, [third], stands=2) == 3
     assert await kept(pool) == [(identity(1), "waiting", "")]
-    assert await letters(pool) == [("command_conflict", other.value), ("poison_pill", third.value)]
+    assert await letters(pool) == [("command_conflict", other.value), ("command_conflict", third.value)]
     assert await told(pool) == []
 
 
