@@ -193,6 +193,7 @@ class Relay:
     async def _call(self, flight: Flight) -> None:
         context, command = self._context, flight.command
         write = order_write(context.manifest, command.operation)
+        reached("relay.calling")
         if flight.looks_up:
             looked = await look_up(context.adapter, context.calls, flight.asked, flight.number)
             land = partial(landed, flight, looked)

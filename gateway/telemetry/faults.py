@@ -55,8 +55,15 @@ RepairPoint = Literal["repair.sent"]
 RebuildPoint = Literal["rebuild.sent"]
 """The same, as a catalog topic is rebuilt."""
 
-RelayPoint = Literal["relay.before_commit", "relay.after_commit", "relay.answered"]
-"""The same, as a command is carried out: a turn notes calls and settles others, then calls are made."""
+RelayPoint = Literal[
+    "inbox.before_commit",
+    "inbox.after_commit",
+    "relay.before_commit",
+    "relay.after_commit",
+    "relay.calling",
+    "relay.answered",
+]
+"""The same, as a command is received and carried out: a turn notes calls and settles others, then calls are made."""
 
 Point = RelayPoint | PushPoint | WithdrawPoint | RepairPoint | RebuildPoint | SweepPoint | MessagePoint
 

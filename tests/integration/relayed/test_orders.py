@@ -111,3 +111,69 @@ async def test_repeated_commands_are_carried_out_once(market: Market) -> None:
     await market.core.send(other)
     await market.core.ended(other)
     assert market.done() == {"effects": {"submit": 2}, "orders": 2, "duplicates": {}}
+
+
+async def test_what_is_past_its_deadline_expires_without_a_call(market: Market) -> None:
+    placed = market.order("ZZ-1", deadline="2026-01-01T10:00:00+08:00")
+    await market.core.send(placed)
+    assert (await market.core.ended(placed))[0]["event"] == "order.expired"
+    assert market.done()["effects"] == {}
+
+
+async def test_while_a_supplier_is_paused_nothing_is_sent_and_a_cancel_ends_what_was_never_sent(market: Market) -> None:
+    await market.operator.ask("POST", "suppliers/jd/pause", {"reason": "stock-taking"})
+    waits, withdrawn, taken_back = market.order("ZZ-1"), market.order("ZZ-2"), cancel("ZZ-2")
+    late = market.order("ZZ-3", deadline="2026-01-01T10:00:00+08:00")
+    await market.core.send(waits, withdrawn, taken_back, late)
+    ends = await market.core.ended(withdrawn, taken_back, late)
+    assert [end["event"] for end in ends] == ["order.cancelled", "order.cancelled", "order.expired"]
+    assert market.done()["effects"] == {}
+    await market.operator.ask("POST", "suppliers/jd/resume", {"reason": "done"})
+    assert (await market.core.ended(waits))[0]["event"] == "order.accepted"
+    assert market.done()["effects"] == {"submit": 1}
+
+
+async def test_an_order_that_the_supplier_has_otherwise_is_held_until_the_buyer_cancels(market: Market) -> None:
+    line = {"skuId": 1, "num": 9}
+    await market.fault("duplicate_answer", "order/submitOrder", times=1, parameters={"line": line})
+    placed, after = market.order("ZZ-1"), market.order("ZZ-2")
+    await market.core.send(placed, after)
+    await market.core.ended(after)
+    ends = await market.core.ended(placed)
+    assert ends[0]["event"] in ("order.accepted", "order.price_mismatch")
+    await market.core.send(taken_back := cancel("ZZ-1"))
+    assert (await market.core.ended(taken_back))[0]["event"] == "order.cancelled"
+    assert market.done()["duplicates"] == {}
+
+
+async def test_a_part_that_is_confirmed_is_told_line_by_line(market: Market) -> None:
+    placed, confirmed = market.order("ZZ-1", 4), confirm("ZZ-1")
+    await market.core.send(placed)
+    await market.core.ended(placed)
+    await market.fault("partial_confirmation", "order/confirmOrder", times=1)
+    await market.core.send(confirmed)
+    [end] = await market.core.ended(confirmed)
+    assert end["event"] in ("order.confirmed", "order.partially_confirmed")
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [("expired_token", {}), ("rate_limited", {}), ("status", {"status": 503}), ("hang", {}), ("drip", {})],
+)
+async def test_what_passes_delays_an_order_and_doubles_none(
+    market: Market, kind: str, parameters: dict[str, Any]
+) -> None:
+    row = row_of(market.simulator)
+    await market.operator.declare(jd={**row, "http": {**row["http"], "timeout_seconds": 1}})
+    await market.fault(kind, "order/submitOrder", times=2, parameters=parameters)
+    placed = market.order("ZZ-1")
+    await market.core.send(placed)
+    assert (await market.core.ended(placed))[0]["event"] == "order.accepted"
+    assert market.done() == {"effects": {"submit": 1}, "orders": 1, "duplicates": {}}
+
+
+async def test_a_cancel_of_an_order_that_is_nowhere_is_refused(market: Market) -> None:
+    await market.core.send(taken_back := cancel("ZZ-404"), confirmed := confirm("ZZ-405"))
+    refused, other = await market.core.ended(taken_back, confirmed)
+    assert (refused["event"], refused["payload"]["code_class"]) == ("order.cancel_refused", "no_such_order")
+    assert (other["event"], other["payload"]["code_class"]) == ("order.refused", "no_such_order")
