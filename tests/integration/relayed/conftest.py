@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.integration.pulled.conftest import Ground, ground
+from tests.integration.pulled.conftest import Ground, shared
 
-__all__ = ["Ground", "ground"]
+__all__ = ["Ground", "shared"]

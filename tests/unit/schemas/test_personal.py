@@ -122,6 +122,10 @@ def test_what_is_masked_tells_of_nobody_and_keeps_everything_else() -> None:
     assert masked({"payload": ["no object"]}, COMMANDS.values()) == {"payload": ["no object"]}
 
 
+def written(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
 def at(said: object, steps: list[str]) -> list[object]:
     """The values at a path, none where it leads nowhere."""
     if not steps:
