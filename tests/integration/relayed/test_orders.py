@@ -169,16 +169,6 @@ async def test_an_order_that_the_supplier_has_otherwise_is_held_until_the_buyer_
     assert market.done() == {"effects": {"submit": 1, "cancel": 1}, "orders": 1, "duplicates": {}}
 
 
-async def test_a_part_that_is_confirmed_is_told_line_by_line(market: Market) -> None:
-    placed, confirmed = market.order(1, 4), market.confirm()
-    await market.core.send(placed)
-    await market.core.ended(placed)
-    await market.fault("partial_confirmation", "order/confirmOrder", times=1)
-    await market.core.send(confirmed)
-    [end] = await market.core.ended(confirmed)
-    assert end["event"] in ("order.confirmed", "order.partially_confirmed")
-
-
 @pytest.mark.parametrize(
     ("kind", "parameters"),
     [("expired_token", {}), ("rate_limited", {}), ("status", {"status": 503}), ("hang", {}), ("drip", {})],
