@@ -35,6 +35,7 @@ from tests.unit.relay.commands import NOON
 
 SUBMIT, CONFIRM, CANCEL = (COMMAND_EXAMPLES[each] for each in (Operation.SUBMIT, Operation.CONFIRM, Operation.CANCEL))
 assert isinstance(SUBMIT, SubmitOrder)
+ORDERED = SUBMIT
 [LINE] = SUBMIT.payload.lines
 WRITE = Write("submit_order", Sent.ALL)
 
@@ -84,9 +85,9 @@ def test_what_the_supplier_holds_is_accepted_and_what_it_placed_is_confirmed() -
 
 
 def test_a_confirm_that_brings_less_says_how_much_of_each_line_comes() -> None:
-    whole = told(CONFIRM, State.CONFIRMED, End(there(standing=Standing.PLACED), ordered=SUBMIT))
+    whole = told(CONFIRM, State.CONFIRMED, End(there(standing=Standing.PLACED), ordered=ORDERED))
     assert isinstance(whole.event, OrderConfirmed)
-    less = told(CONFIRM, State.CONFIRMED, End(there("1", Standing.PLACED), ordered=SUBMIT))
+    less = told(CONFIRM, State.CONFIRMED, End(there("1", Standing.PLACED), ordered=ORDERED))
     assert isinstance(less.event, OrderPartiallyConfirmed)
     [part] = less.event.payload.parts
     assert (str(part.confirmed), str(part.refused)) == ("1", "2")
