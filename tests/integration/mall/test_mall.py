@@ -22,7 +22,7 @@ from gateway.config import Bootstrap
 from gateway.embedded import Engines
 from gateway.embedded.kafka import cache_directory
 from gateway.kafka import PRICES, PRODUCTS, Bus, Message
-from schemas.catalog import BarcodeCheck, Facet, Price, Product, Quote
+from schemas.catalog import BarcodeCheck, Facet, NoDirectoryReason, Price, Product, Quote
 from schemas.envelope import ItemHeaders, key_of
 from schemas.money import parse_decimal
 from tests.eventually import eventually
@@ -35,7 +35,8 @@ EXAMPLES = Path(__file__).parents[3] / "contrib" / "examples"
 
 def goods(supplier: str, number: int) -> list[Message]:
     known: dict[str, Any] = {"supplier": supplier, "version": 1, "observed_at": AT, "sku": f"S-{number}"}
-    product = Product(**known, name=f"硒鼓 {number}", barcode_check=BarcodeCheck.ABSENT)
+    checked = {"barcode_check": BarcodeCheck.ABSENT, "no_directory_reason": NoDirectoryReason.NO_CATEGORY}
+    product = Product.model_validate(known | checked | {"name": f"硒鼓 {number}"})
     amount = parse_decimal(f"{number + 1}.05", places=2)
     price = Price(**known, quote=Quote.QUOTED, agreement_price=amount)
     messages = []
