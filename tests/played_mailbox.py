@@ -53,7 +53,8 @@ class Mailbox:
                 self.waiting.pop(id_, None)
             return web.json_response({})
         order_no = request.path.removeprefix("/v1/orders/").removesuffix("/events")
-        return web.json_response({}, status=self._event(order_no, request.headers["Idempotency-Key"], content))
+        status = self._event(order_no, request.headers["Idempotency-Key"], content)
+        return web.json_response({"retryable": status == 425}, status=status)
 
     def _fetch(self, limit: int) -> list[Mapping[str, Any]]:
         self.fetched += 1

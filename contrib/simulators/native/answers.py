@@ -1,6 +1,6 @@
-"""What the vendor tells the gateway: events as the AsyncAPI document has them, without what the gateway knows itself.
+"""What the vendor tells the gateway: events as the mall core gets them, without what the gateway knows itself.
 
-That is the order, which the address names, the supplier, whom the key names, and the jurisdiction that buys.
+That is the order, which the address names, the supplier, whom the key names, what is answered, and who buys.
 """
 
 from __future__ import annotations
@@ -44,16 +44,15 @@ def cancel_refused(command: Json, code_class: str) -> Event:
 
 
 def shipped(order: Order) -> Event:
-    """Goods that left; the vendor tells it under a number of its own."""
-    told = _event(
-        "shipment.created", _shipment(order) | {"carrier": "某快递", "waybill": f"SF-{order.number}"}, order.number
-    )
-    return told | _message("shipped", order)
+    """Goods that left, all of the order in one delivery."""
+    lines = [{name: line[name] for name in ("line_no", "sku", "quantity")} for line in order.lines]
+    way = {"lines": lines, "carrier": "某快递", "waybill": f"SF-{order.number}"}
+    return _event("shipment.created", _shipment(order) | way, order.number)
 
 
 def delivered(order: Order) -> Event:
-    """Goods that were signed for."""
-    return _event("shipment.delivered", _shipment(order), order.number) | _message("delivered", order)
+    """Goods that were signed for, all of the order."""
+    return _event("shipment.delivered", _shipment(order), order.number)
 
 
 def cut(lines: Sequence[Json]) -> list[Json]:
@@ -101,12 +100,7 @@ def _scope(command: Json) -> Event:
 
 
 def _shipment(order: Order) -> Event:
-    lines = [{name: line[name] for name in ("line_no", "sku", "quantity")} for line in order.lines]
-    return {"delivery_no": f"D-{order.number}", "supplier_order_no": order.number, "lines": lines}
-
-
-def _message(type_: str, order: Order) -> Event:
-    return {"cause": {"message": {"type": type_, "id": order.number}}}
+    return {"delivery_no": f"D-{order.number}", "supplier_order_no": order.number}
 
 
 def _event(kind: str, payload: Event, number: str = "", code: str = "OK") -> Event:

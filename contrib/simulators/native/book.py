@@ -76,7 +76,6 @@ class OrderBook:
         order = self._of.get(command["order_no"])
         decide = _DECISIONS[command["operation"]]
         effect, members, event = decide(self, command, order, faults)
-        event |= {"cause": {"command_id": command["command_id"]}}
         members = {"order_no": command["order_no"], "supplier_order_no": "", "lines": [], **members}
         return self._entry(effect, message["id"], f"message-{message['id']}", members, event)
 

@@ -48,13 +48,19 @@ class Gateway:
                     method, f"{self._config.url}/v1/{path}", data=body, headers=headers, timeout=TIMEOUT
                 ) as answer:
                     told = await answer.read()
-                    if not _may_change(answer) and (method != "GET" or answer.status == 200):
+                    if answer.status < 300 or (method != "GET" and not _is_retryable(answer.status, told)):
                         return answer.status, told
             except (aiohttp.ClientError, TimeoutError):
                 pass
             await asyncio.sleep(self._config.retry_seconds)
 
 
-def _may_change(answer: aiohttp.ClientResponse) -> bool:
-    """Whether the same request is worth repeating: a failure, too many at once, or one under way under its key."""
-    return answer.status >= 500 or answer.status == 429 or "Retry-After" in answer.headers
+def _is_retryable(status: int, told: bytes) -> bool:
+    """Whether the same request is worth repeating: a failure, too many at once, or what the problem itself says."""
+    if status >= 500 or status == 429:
+        return True
+    try:
+        problem = orjson.loads(told)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(problem, dict) and problem.get("retryable") is True

@@ -122,10 +122,8 @@ class Vendor:
                 another = str(faults["foreign_order"].get("order_no", "FOREIGN-1"))
                 await self._said(another, event, f"{key}-foreign")
             if "out_of_state" in faults:
-                payload = {"delivery_no": "D-0", "lines": []}
-                wrong = {"event": faults["out_of_state"].get("event", "shipment.delivered"), "payload": payload}
-                cause = {"cause": {"message": {"type": "wrong", "id": key}}}
-                await self._said(entry["order_no"], event | wrong | cause, f"{key}-wrong")
+                wrong = {**event, "event": "order.accepted", "payload": {}, **faults["out_of_state"]}
+                await self._said(entry["order_no"], wrong, f"{key}-wrong")
             if "answer_twice" in faults:
                 await self._said(entry["order_no"], event, key)
             status = await self._said(entry["order_no"], event, key)
