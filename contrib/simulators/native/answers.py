@@ -32,6 +32,12 @@ def refused(command: Json, code_class: str) -> Event:
     return _event("order.refused", {"operation": command["operation"], "code_class": code_class}, code="NO")
 
 
+def out_of_state(operation: str) -> Event:
+    """What fits no order that waits for the answer to this operation: the refusal of another one."""
+    other = "order.confirm" if operation == "order.submit" else "order.submit"
+    return _event("order.refused", {"operation": other, "code_class": "other"}, code="NO")
+
+
 def cancelled(command: Json, number: str) -> Event:
     """A cancel that took effect."""
     return _event("order.cancelled", {**_scope(command), "by": "mall"}, number)

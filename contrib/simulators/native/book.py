@@ -76,7 +76,8 @@ class OrderBook:
         order = self._of.get(command["order_no"])
         decide = _DECISIONS[command["operation"]]
         effect, members, event = decide(self, command, order, faults)
-        members = {"order_no": command["order_no"], "supplier_order_no": "", "lines": [], **members}
+        whose = {"order_no": command["order_no"], "supplier_order_no": "", "operation": command["operation"]}
+        members = {**whose, "lines": [], **members}
         return self._entry(effect, message["id"], f"message-{message['id']}", members, event)
 
     def step(self, order: Order) -> Entry:

@@ -19,7 +19,7 @@ import aiohttp
 from contrib.journal import Journal, background, open_journal, restore
 from contrib.simulators.jd_vop.faults import Faults
 from contrib.simulators.ledger import read
-from contrib.simulators.native.answers import CHINA
+from contrib.simulators.native.answers import CHINA, out_of_state
 from contrib.simulators.native.book import NEXT, Entry, Order, OrderBook
 from contrib.simulators.native.config import Config
 from contrib.simulators.native.gateway import Gateway
@@ -122,7 +122,7 @@ class Vendor:
                 another = str(faults["foreign_order"].get("order_no", "FOREIGN-1"))
                 await self._said(another, event, f"{key}-foreign")
             if "out_of_state" in faults:
-                wrong = {**event, "event": "order.accepted", "payload": {}, **faults["out_of_state"]}
+                wrong = {**out_of_state(entry["operation"]), **faults["out_of_state"]}
                 await self._said(entry["order_no"], wrong, f"{key}-wrong")
             if "answer_twice" in faults:
                 await self._said(entry["order_no"], event, key)

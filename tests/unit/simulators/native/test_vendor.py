@@ -18,9 +18,10 @@ from contrib.mall.commands import command_of
 from contrib.mall.orders import CANCEL, CONFIRM, SUBMIT
 from contrib.mall.plan import Goods, Plan
 from contrib.simulators.jd_vop.faults import Rule
-from contrib.simulators.native import Config, Vendor, ledger, open_vendor
+from contrib.simulators.native import Config, Vendor, answers, ledger, open_vendor
 from contrib.simulators.native.vendor import KINDS
-from schemas.orders import EVENTS, Kind, order_mismatches
+from schemas.orders import EVENTS, Kind, State, Status, Verdict, fact_of_event, judge, order_mismatches
+from schemas.orders.events import OrderRefused
 from schemas.orders.payloads import Confirmed
 from tests.eventually import eventually
 from tests.played_mailbox import KEY, Mailbox, open_mailbox
@@ -176,13 +177,13 @@ async def test_acknowledging_twice_and_for_others(mailbox, tmp_path):
 
 async def test_wrong_events_are_told_as_ordered_and_the_right_one_after_them(mailbox, tmp_path):
     rules = [Rule("foreign_order", third="M1"), Rule("answer_twice", third="M3")]
-    rules.append(Rule("out_of_state", third="M2", parameters={"event": "shipment.tracked"}))
+    rules.append(Rule("out_of_state", third="M2"))
     async with vendor(mailbox, tmp_path, *rules) as alive:
         mailbox.put(command("M1"), command("M2"), command("M3"))
         await when(lambda: alive.told.total() == 6)
         assert alive.told == {
             ("order.accepted", 404): 1,
-            ("shipment.tracked", 409): 1,
+            ("order.refused", 409): 1,
             ("order.accepted", 202): 4,
         }
     assert [len(mailbox.events(no)) for no in ("M1", "M2", "M3")] == [1, 1, 1]
@@ -219,6 +220,18 @@ async def test_two_messages_for_one_order_are_two_effects_which_the_reader_shows
     reader = await asyncio.create_subprocess_exec(sys.executable, *command_line, stdout=asyncio.subprocess.PIPE)
     counted, _ = await reader.communicate()
     assert orjson.loads(counted) == {"effects": {"submit": 2, "answer": 2}, "orders": 1, "duplicates": {"M1": 2}}
+
+
+@pytest.mark.parametrize(
+    ("operation", "state"),
+    [(SUBMIT, State.SUBMITTING), (CONFIRM, State.CONFIRMING), (CANCEL, State.CANCEL_PENDING)],
+)
+def test_what_is_told_out_of_state_fits_no_order_that_waits_for_the_answer(operation, state):
+    known = {"order_no": "M1", "supplier": "shop", "cause": {"command_id": command("M1")["command_id"]}}
+    refused = OrderRefused.model_validate_json(orjson.dumps(answers.out_of_state(operation) | known))
+    fact = fact_of_event(refused)
+    assert fact is not None
+    assert judge(Status(state, State.RESERVED), fact).verdict is Verdict.CONTRADICTS
 
 
 def test_every_kind_of_fault_has_a_test():
