@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
@@ -159,12 +161,35 @@ async def test_a_vendor_that_starts_again_knows_its_orders_and_tells_what_it_had
     assert numbers == [*range(1, len(numbers) + 1)]
 
 
-async def test_an_effect_is_on_disk_before_anything_is_told(mailbox, tmp_path):
+async def test_nothing_leaves_before_its_effect_is_on_disk(mailbox, tmp_path, monkeypatch):
+    """The disk is held up: the message is neither acknowledged nor answered meanwhile."""
+    let, reached = threading.Event(), threading.Event()
+    sync = os.fdatasync
+
+    def held(file: int) -> None:
+        reached.set()
+        assert let.wait(30)
+        sync(file)
+
+    async with vendor(mailbox, tmp_path):
+        monkeypatch.setattr(os, "fdatasync", held)
+        mailbox.put(command("M1"))
+        assert await asyncio.to_thread(reached.wait, 30)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await when(lambda: bool(mailbox.acknowledged or mailbox.told))
+        let.set()
+        await told(mailbox, 1)
+    assert effects(tmp_path) == ["submit"]
+
+
+async def test_a_slow_vendor_acknowledges_at_once_and_answers_later(mailbox, tmp_path):
     async with vendor(mailbox, tmp_path, Rule("slow", parameters={"seconds": 600})):
         mailbox.put(command("M1"))
         await when(lambda: bool(mailbox.acknowledged))
-        assert effects(tmp_path) == ["submit"]
-    assert mailbox.told == []
+    assert (effects(tmp_path), mailbox.told) == (["submit"], [])
+    async with vendor(mailbox, tmp_path):
+        await told(mailbox, 1)
 
 
 async def test_acknowledging_twice_and_for_others(mailbox, tmp_path):
@@ -215,7 +240,7 @@ async def test_two_messages_for_one_order_are_two_effects_which_the_reader_shows
     """The vendor keeps messages apart by their ids alone; a gateway that sends a command twice is found out."""
     async with vendor(mailbox, tmp_path):
         mailbox.put(command("M1"), {**command("M1"), "command_id": "another"})
-        await told(mailbox, 2)
+        await when(lambda: len(ledger.read(tmp_path / "ledger.jsonl")) == 4)
     command_line = ["-W", "error", "-m", "contrib.simulators.native.ledger", str(tmp_path / "ledger.jsonl")]
     reader = await asyncio.create_subprocess_exec(sys.executable, *command_line, stdout=asyncio.subprocess.PIPE)
     counted, _ = await reader.communicate()
