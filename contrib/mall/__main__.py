@@ -15,7 +15,7 @@ import uvloop
 from contrib.journal import open_journal, restore
 from contrib.mall import kafka
 from contrib.mall.catalog import read_goods
-from contrib.mall.core import Core, commands_in, run
+from contrib.mall.core import Core, Pace, commands_in, run
 from contrib.mall.plan import plan_orders
 from contrib.mall.records import write_events
 from contrib.mall.verdict import Record, counts
@@ -28,6 +28,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--supplier", action="append", required=True, help="ID or ID=AREA of its own tree; repeat it")
     parser.add_argument("--orders", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=0, help="orders that are begun a second, 0 for all at once")
     parser.add_argument("--journal", type=Path, required=True, help="what was placed; a core that was killed goes on")
     parser.add_argument("--events", type=Path, help="where to leave the events of these orders, one line each")
     parser.add_argument("--deadline", type=float, default=3600, help="seconds from a command to its deadline")
@@ -48,7 +49,7 @@ async def work(arguments: argparse.Namespace) -> dict[str, object]:
             await journal.record({"run": name})
         plans = plan_orders(name, arguments.seed, arguments.orders, goods)
         core = Core(plans, commands_in(entries), journal, timedelta(seconds=arguments.deadline))
-        await run(core, options, arguments.prefix, seconds=arguments.seconds, linger=arguments.linger)
+        await run(core, options, arguments.prefix, Pace(arguments.rate, arguments.seconds, arguments.linger))
     if arguments.events is not None:
         write_events(arguments.events, core.events)
     told = counts(Record(core.placed, core.events, ()))

@@ -7,7 +7,9 @@ again, repeats byte by byte what has no answer, and goes on with its plan. It ne
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +24,7 @@ from contrib.mall.orders import Command, Event
 from contrib.mall.plan import Plan, next_step
 
 COMMANDS, EVENTS = "mall.orders.commands.v1", "mall.orders.events.v1"
+ALL = 2**31
 PAUSE = 1.0
 """Seconds before a command that Kafka did not take is sent again."""
 
@@ -40,6 +43,7 @@ class Core:
         self._life = life
         for command in restored:
             self._keep(command)
+        self._waiting = deque(order_no for order_no, placed in self._commands.items() if not placed)
 
     def hear(self, event: Event) -> None:
         """Take in an event of the topic; those of others' orders are none of ours."""
@@ -57,12 +61,22 @@ class Core:
 
     @property
     def idle(self) -> bool:
-        """Whether every command has its answer and none is due."""
-        return not self._open and not any(map(self._due, self._plans.values()))
+        """Whether every order was begun, every command has its answer, and none is due."""
+        return not self._waiting and not self._open and not any(map(self._due, self._plans.values()))
 
-    async def place(self, orders: Collection[str] | None = None) -> list[Command]:
-        """Make the commands that are due, of some orders or of all; they are on disk when this returns."""
-        plans = [plan for plan in self._plans.values() if orders is None or plan.order_no in orders]
+    async def begin(self, count: int) -> list[Command]:
+        """Place so many orders of the plan that are not placed yet."""
+        return await self._place([self._waiting.popleft() for _ in range(min(count, len(self._waiting)))])
+
+    async def go_on(self, orders: Collection[str] | None = None) -> list[Command]:
+        """Make the commands that are due by now, of some orders or of all that were begun."""
+        return await self._place(
+            no for no, placed in self._commands.items() if placed and (orders is None or no in orders)
+        )
+
+    async def _place(self, orders: Iterable[str]) -> list[Command]:
+        """Make the commands that are due; they are on disk when this returns."""
+        plans = [self._plans[order_no] for order_no in orders]
         now = datetime.now(CHINA)
         made = [command_of(plan, step, now, self._life) for plan in plans if (step := self._due(plan)) is not None]
         for command in made:
@@ -93,8 +107,19 @@ def event_of(record: Any) -> Event:
     return Event(headers["ce_id"].decode(), record.key.decode(), record.partition, record.offset, content)
 
 
-async def run(core: Core, options: Options, prefix: str, *, seconds: float, linger: float) -> None:
-    """Place and follow until all is answered and nothing more comes for `linger` seconds, `seconds` at most."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """rate: orders that are begun a second, 0 for all at once; seconds: the most that a run takes; linger: seconds
+    without news after which it ends, once everything is answered.
+    """
+
+    rate: float = 0.0
+    seconds: float = 120.0
+    linger: float = 2.0
+
+
+async def run(core: Core, options: Options, prefix: str, pace: Pace) -> None:
+    """Place and follow until all is answered."""
     producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True)
     await producer.start()
     try:
@@ -102,25 +127,27 @@ async def run(core: Core, options: Options, prefix: str, *, seconds: float, ling
             async for record in read_to_end(consumer):
                 core.hear(event_of(record))
             await _send(producer, prefix, core.unanswered)
-            await _send(producer, prefix, await core.place())
-            await _follow(core, consumer, producer, prefix, seconds=seconds, linger=linger)
+            await _send(producer, prefix, await core.go_on())
+            await _follow(core, consumer, producer, prefix, pace)
     finally:
         await producer.stop()
 
 
-async def _follow(
-    core: Core, consumer: Any, producer: AIOKafkaProducer, prefix: str, *, seconds: float, linger: float
-) -> None:
+async def _follow(core: Core, consumer: Any, producer: AIOKafkaProducer, prefix: str, pace: Pace) -> None:
     loop = asyncio.get_running_loop()
-    end, heard_at = loop.time() + seconds, loop.time()
-    while (now := loop.time()) < end and not (core.idle and now - heard_at > linger):
+    started = heard_at = loop.time()
+    begun = 0
+    while (now := loop.time()) < started + pace.seconds and not (core.idle and now - heard_at > pace.linger):
+        due = int((now - started) * pace.rate) - begun if pace.rate else ALL
+        begun += due
+        await _send(producer, prefix, await core.begin(due))
         records = [each for found in (await consumer.getmany(timeout_ms=200)).values() for each in found]
         events = [event_of(record) for record in records]
         for event in events:
             core.hear(event)
         if events:
             heard_at = loop.time()
-            await _send(producer, prefix, await core.place({event.key for event in events}))
+            await _send(producer, prefix, await core.go_on({event.key for event in events}))
 
 
 async def _send(producer: AIOKafkaProducer, prefix: str, commands: Sequence[Command]) -> None:

@@ -101,7 +101,7 @@ async def test_orders_are_placed_and_followed_to_their_end(engines: Engines, bus
     kafka = engines.kafka_bootstrap
     async with played_gateway(bus, kafka, topic_prefix, delivers=True, refuses=5) as played:
         line = command_line(kafka, topic_prefix, tmp_path, 30)
-        async with program(sys.executable, *line, kafka=kafka) as started:
+        async with program(sys.executable, *line, "--rate", "20", kafka=kafka) as started:
             told = orjson.loads(await output(started))
     assert (told["placed"], told["lost"], told["answered_twice"]) == (30, 0, 0)
     assert told["commands"] == len(played.known)

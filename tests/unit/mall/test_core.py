@@ -83,15 +83,16 @@ def test_every_command_is_one_of_the_contract(operation, area):
 async def test_steps_follow_good_answers_alone(tmp_path):
     plan = Plan("M-1", "reserve", (SUBMIT, CONFIRM, CANCEL), ((GOODS[0], 1),))
     async with core_of(tmp_path / "journal", [plan]) as core:
-        (submit,) = await core.place()
-        assert await core.place() == []
+        (submit,) = await core.begin(5)
+        assert await core.go_on() == await core.begin(5) == []
         core.hear(event(submit, "order.parked"))
-        assert await core.place() == []
+        assert await core.go_on() == []
         core.hear(event(submit, "order.accepted"))
-        (confirm,) = await core.place({"M-1", "of somebody else"})
+        assert await core.go_on({"of somebody else"}) == []
+        (confirm,) = await core.go_on({"M-1", "of somebody else"})
         assert (confirm.operation, core.unanswered, core.idle) == (CONFIRM, [confirm], False)
         core.hear(event(confirm, "order.refused"))
-        assert await core.place() == []
+        assert await core.go_on() == []
         assert core.idle
 
 
@@ -107,19 +108,21 @@ async def test_a_command_is_on_disk_when_it_is_placed_and_is_repeated_byte_by_by
     """A core that was killed makes no second command of one, whatever time it is."""
     path, plans = tmp_path / "journal", plan_orders("M", 7, 20, GOODS)
     async with core_of(path, plans) as core:
-        placed = await core.place()
+        placed = [*await core.begin(5), *await core.begin(10)]
+        assert (len(placed), await core.go_on(), core.idle) == (15, [], False)
         assert commands_in(restore(path)) == placed
         core.hear(event(placed[0], "order.refused"))
     path.write_bytes(path.read_bytes() + b'{"command":"{\\"comm')
     async with core_of(path, plans) as core:
         assert core.unanswered == placed
-        assert await core.place() == []
+        assert await core.go_on() == []
         core.hear(event(placed[0], "order.refused"))
         assert core.unanswered == placed[1:]
         for command in placed[1:]:
             core.hear(event(command, "order.accepted"))
-        following = await core.place()
-        assert following
+        following = [*await core.begin(100), *await core.go_on()]
+        assert len({command.order_no for command in [*placed, *following]}) == 20
+        assert len(following) > 5
         assert len({command.id for command in [*placed, *following]}) == len(placed) + len(following)
     assert [command.value for command in commands_in(restore(path))] == [each.value for each in placed + following]
 
