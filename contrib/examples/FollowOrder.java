@@ -97,8 +97,8 @@ public class FollowOrder {
         ObjectNode address = payload.putObject("address");
         address.put("supplier_area", area).put("text", "建设路某号").putArray("mall_areas").add("410000").add("410100");
         payload.putObject("invoice")
-                .put("kind", "electronic").put("title", "某某局").put("tax_no", "11410000MB0000000X");
-        return payload.put("payment", "account_period").put("mode", "reserve");
+                .put("kind", "special").put("title", "某某局").put("tax_no", "11410000MB0000000X");
+        return payload.put("payment", "credit").put("mode", "reserve");
     }
 
     /**

@@ -70,8 +70,8 @@ def submission(sku: str, price: str, area: str | None) -> dict[str, Any]:
         "lines": [{"line_no": 1, "sku": sku, "quantity": "1", "price": {"gross": price}, "name": sku}],
         "receiver": {"name": "王小明", "mobile": "13900000000", "email": "buyer@example.com"},
         "address": {"mall_areas": ["410000", "410100"], "supplier_area": area, "text": "建设路某号"},
-        "invoice": {"kind": "electronic", "title": "某某局", "tax_no": "11410000MB0000000X"},
-        "payment": "account_period",
+        "invoice": {"kind": "special", "title": "某某局", "tax_no": "11410000MB0000000X"},
+        "payment": "credit",
         "mode": "reserve",
     }
 

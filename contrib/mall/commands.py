@@ -70,8 +70,8 @@ def _submission(plan: Plan) -> Mapping[str, Any]:
             "text": "建设路某号",
             "zip": "450000",
         },
-        "invoice": {"kind": "electronic", "title": "某某局", "tax_no": "11410000MB0000000X"},
-        "payment": "account_period",
+        "invoice": {"kind": "special", "title": "某某局", "tax_no": "11410000MB0000000X"},
+        "payment": "credit",
         "mode": plan.mode,
     }
 
