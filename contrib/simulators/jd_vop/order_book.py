@@ -8,11 +8,11 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
+from contrib.journal import Journal
 from contrib.simulators.jd_vop.calls import Call
 from contrib.simulators.jd_vop.clock import Clock, local
 from contrib.simulators.jd_vop.config import Config
 from contrib.simulators.jd_vop.draws import draw
-from contrib.simulators.jd_vop.journal import Journal
 from contrib.simulators.jd_vop.messages import MessagePool
 from contrib.simulators.jd_vop.order import (
     DELIVERED,

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from contrib.journal import background, open_journal, restore
 from contrib.simulators.jd_vop.config import Config
-from contrib.simulators.jd_vop.journal import background, open_journal, restore
 from contrib.simulators.jd_vop.simulator import Simulator
 
 HOST = "127.0.0.1"

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from contrib.journal import Journal
 from contrib.simulators.jd_vop.calls import Call, subject_of
 from contrib.simulators.jd_vop.changes import Changes
 from contrib.simulators.jd_vop.clock import Clock, local
@@ -19,7 +20,6 @@ from contrib.simulators.jd_vop.delivery import Delivery, Manner, deliver
 from contrib.simulators.jd_vop.effects import INSTEAD, RESULT, WIRE, Before, encoded
 from contrib.simulators.jd_vop.envelopes import RefusedError
 from contrib.simulators.jd_vop.faults import Faults, Rule
-from contrib.simulators.jd_vop.journal import Journal
 from contrib.simulators.jd_vop.limits import Limit
 from contrib.simulators.jd_vop.messages import MessagePool
 from contrib.simulators.jd_vop.order_book import OrderBook

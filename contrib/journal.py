@@ -1,6 +1,6 @@
-"""The log of calls and the ledger of effects: one line of JSON for each, on disk before its answer leaves.
+"""Files that are only added to, one line of JSON for each entry, on disk before anything leaves that depends on it.
 
-Calls that wait together share one sync, made in a thread, so that thousands of them a second can be told for certain.
+Those who wait together share one sync, made in a thread, so that thousands of entries a second can be kept for certain.
 """
 
 from __future__ import annotations

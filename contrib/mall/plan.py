@@ -1,0 +1,74 @@
+"""Which orders the core places: a function of the seed, so that a core that was killed goes on with the same plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+
+from contrib.mall.orders import CANCEL, CONFIRM, SUBMIT, Command, Event
+
+_PLANS: Sequence[tuple[str, tuple[str, ...], int]] = (
+    ("reserve", (SUBMIT, CONFIRM), 40),
+    ("direct", (SUBMIT,), 30),
+    ("reserve", (SUBMIT, CANCEL), 15),
+    ("reserve", (SUBMIT, CONFIRM, CANCEL), 15),
+)
+"""How an order is submitted, what follows as long as the answers are good, and how often that is chosen."""
+
+_GOES_ON = frozenset({"order.accepted", "order.confirmed", "order.partially_confirmed"})
+"""Answers after which the next step is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """What may be ordered. gross: price of a sales unit with tax; area: of the supplier's own tree, if it has one."""
+
+    supplier: str
+    sku: str
+    name: str
+    gross: Decimal
+    area: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One order: mode of its submit, operations in their order, and what is ordered."""
+
+    order_no: str
+    mode: str
+    steps: tuple[str, ...]
+    lines: tuple[tuple[Goods, int], ...]
+
+
+def plan_orders(run: str, seed: int, count: int, goods: Sequence[Goods]) -> list[Plan]:
+    """So many orders, one supplier each, every supplier in turn.
+
+    Modes and steps depend on the seed and the number alone: they hold though the goods are others after a restart.
+    """
+    by_supplier: dict[str, list[Goods]] = {}
+    for one in goods:
+        by_supplier.setdefault(one.supplier, []).append(one)
+    suppliers = sorted(by_supplier)
+    return [
+        _plan_order(f"{run}-{number:06d}", Random(f"{seed}:{number}"), by_supplier[suppliers[number % len(suppliers)]])
+        for number in range(count if suppliers else 0)
+    ]
+
+
+def _plan_order(order_no: str, chance: Random, goods: Sequence[Goods]) -> Plan:
+    mode, steps, _ = chance.choices(_PLANS, [weight for _, _, weight in _PLANS])[0]
+    chosen = chance.sample(goods, min(len(goods), chance.randint(1, 3)))
+    return Plan(order_no, mode, steps, tuple((one, chance.randint(1, 5)) for one in chosen))
+
+
+def next_step(plan: Plan, placed: Sequence[Command], events: Sequence[Event]) -> str | None:
+    """The operation to place now: the first at once, each other after a good answer to the one before it; else None."""
+    if len(placed) == len(plan.steps):
+        return None
+    if placed:
+        answers = [event for event in events if event.is_terminal and event.command_id == placed[-1].id]
+        if not answers or answers[0].kind not in _GOES_ON:
+            return None
+    return plan.steps[len(placed)]
