@@ -23,7 +23,7 @@ async def open_lanes(connection: Connection, supplier: str, *, most: int = LANES
     """The lanes of a supplier in which something has not ended, the one that waits longest first."""
     rows = await connection.fetch(queries.OPEN_LANES, supplier, most, Operation.SUBMIT.value)
     grouped = [list(lane) for _, lane in groupby(rows, key=lambda row: row["order_no"])]
-    return [Lane([_command(row) for row in lane], ordered=lane[0]["ordered"]) for lane in grouped]
+    return [Lane([command_of(row) for row in lane], ordered=lane[0]["ordered"]) for lane in grouped]
 
 
 async def move(connection: Connection, moves: Sequence[tuple[Command, Command]]) -> set[str]:
@@ -37,7 +37,8 @@ async def move(connection: Connection, moves: Sequence[tuple[Command, Command]])
     return {row["command_id"] for row in found}
 
 
-def _command(row: Row) -> Command:
+def command_of(row: Row) -> Command:
+    """The command of a row that has `command_queries.FACTS`."""
     facts = {name: row[name] for name in _FACTS}
     return Command(
         **{**facts, "content": facts["content"].hex(), "state": State(facts["state"])}, role=ROLES[row["operation"]]

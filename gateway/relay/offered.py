@@ -1,0 +1,36 @@
+"""Which commands a supplier is offered: those that its adapter sends, or all where its vendor fetches them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from gateway.registry import Registry
+from gateway.sdk.manifest import Manifest
+from gateway.suppliers import SupplierCache, UnknownSupplierError
+from schemas.orders import Operation
+
+
+def fetches_commands(manifest: Manifest) -> bool:
+    """Whether the vendor fetches commands: its adapter calls nobody, so nothing can be sent."""
+    return manifest.http is None
+
+
+def operations_of(manifest: Manifest) -> Collection[Operation]:
+    """The operations that suppliers of an adapter are offered."""
+    if fetches_commands(manifest):
+        return tuple(Operation)
+    return tuple(Operation(f"order.{task}") for task in manifest.orders)
+
+
+async def operations_offered(
+    suppliers: SupplierCache, registry: Registry, supplier: str
+) -> Collection[Operation] | None:
+    """The operations that a supplier is offered; None: there is no such supplier.
+
+    Raises StoreUnavailableError, and ConfigError for a supplier or adapter that cannot be read.
+    """
+    try:
+        known = await suppliers.get(supplier)
+    except UnknownSupplierError:
+        return None
+    return operations_of(registry.load(known.config.adapter).manifest)
