@@ -71,6 +71,4 @@ class TakenView(View):
 
 def taken_view(order_no: str, taken: Taken) -> TakenView:
     """The answer about an event."""
-    return TakenView(
-        order_no=order_no, event=taken.event, state=taken.state, answers=tuple(taken.answers), held=taken.held
-    )
+    return TakenView(order_no=order_no, event=taken.event, state=taken.state, answers=taken.answers, held=taken.held)

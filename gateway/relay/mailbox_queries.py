@@ -43,8 +43,8 @@ ORDERED = """
 
 # As many as fit into so many bytes, the first in any case.
 SEALED_UP_TO = """
-    SELECT command_id, sealed
-      FROM (SELECT command_id, sealed, place, row_number() OVER (ORDER BY place) AS position,
+    SELECT command_id, supplier, sealed
+      FROM (SELECT command_id, supplier, sealed, place, row_number() OVER (ORDER BY place) AS position,
                    sum(octet_length(sealed)) OVER (ORDER BY place) AS bytes
               FROM commands WHERE command_id = ANY($1::text[])) AS each
      WHERE position = 1 OR bytes <= $2

@@ -93,7 +93,7 @@ class Taken:
 
     event: Kind | None
     state: OrderState
-    answers: Sequence[str]
+    answers: tuple[str, ...]
     held: bool
     repeated: bool = False
 
@@ -174,7 +174,7 @@ class VendorDesk:
         news = self._news(word, said, found, order, known)
         changes = [Change(each, after_answer(each, said)) for each in found.answers]
         state = order.status.state if found.fact is None else judge(order.status, found.fact).status.state
-        answers = [each.command_id for each in found.answers]
+        answers = tuple(each.command_id for each in found.answers)
         return Taken(Kind(said.event), state, answers, held=bool(faults)), changes, news
 
     def _news(
