@@ -132,12 +132,15 @@ ORDER_CALLS: Sequence[Call] = (
         ORDERS,
         (
             path("order_no", "The mall's number of the order.", {"type": "string", "maxLength": 64}),
-            header(
-                "Idempotency-Key",
-                "Your name for this event, kept seven days; needed unless the request is signed. The same again is "
-                "answered the same.",
-                {"type": "string", "pattern": f"^{KEY.pattern}$"},
-            ),
+            {
+                **header(
+                    "Idempotency-Key",
+                    "Your name for this event, kept seven days. The same again is answered the same. A signed request "
+                    "has its webhook-id instead.",
+                    {"type": "string", "pattern": f"^{KEY.pattern}$"},
+                ),
+                "required": True,
+            },
         ),
         {202: ("Taken, and durable.", TakenView, JSON)},
         (
