@@ -28,8 +28,7 @@ from schemas.orders.events import Cause
 from schemas.orders.examples import AT, COMMAND_EXAMPLES, EVENT_EXAMPLES, ORDER_NO, SUPPLIER, TENANT
 from tests.unit.relay.commands import made
 
-ORDER = COMMAND_EXAMPLES[Operation.SUBMIT]
-assert isinstance(ORDER, SubmitOrder)
+ORDER = SubmitOrder.model_validate(COMMAND_EXAMPLES[Operation.SUBMIT])
 
 
 def said(kind: Kind, **payload: Any) -> VendorEvent:
