@@ -60,19 +60,25 @@ from gateway.http.server import ConnectionLimits, serve
 from gateway.http.under_way import UnderWay
 from gateway.intake.body import BodyLimits
 from gateway.intake.docs import DocsRoutes
+from gateway.intake.document import UNVERIFIED
 from gateway.intake.feeds import FeedRoutes as VendorRoutes
 from gateway.intake.feeds import IntakeLimits
+from gateway.intake.orders import OrderRoutes
 from gateway.intake.reads import ReadRoutes
+from gateway.intake.unverified import UnverifiedBytes
 from gateway.kafka import TOPICS, Bus, Producer, open_bus
 from gateway.outbox import Publisher
 from gateway.pulls import PullReplays, RereadRequests
 from gateway.registry import Registry
 from gateway.relay.inbox import Inbox
-from gateway.relay.offered import OfferedOperations
+from gateway.relay.mailbox import Mailbox
+from gateway.relay.mailbox_job import MailboxJob
+from gateway.relay.offered import operations_offered
 from gateway.relay.reader import command_reader
+from gateway.relay.vendor_desk import VendorDesk
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import Means, PullStatus, Sessions
-from gateway.store import Pool, connect, migrate, open_pool, pin_cluster, ping
+from gateway.store import Pool, SharedPool, connect, migrate, open_pool, pin_cluster, ping
 from gateway.suppliers import Keys, Live, SecretBox, Suppliers, watch_suppliers
 from gateway.telemetry.health import Health
 from gateway.telemetry.loop import watch_loop
@@ -328,9 +334,10 @@ def compose(services: Services) -> Stages:
     if "intake" in roles:
         jobs += [Job("waits", waits.run)]
         reads = Reports(services.read_pool, share=READS_PER_SUPPLIER)
-        vendors = _application(
-            _vendor_routes(services, admission, reports, waits), ReadRoutes(reads, services.live.keys), DocsRoutes()
-        )
+        orders, mailbox_job = _mailbox(services)
+        jobs += [Job("mailbox", mailbox_job.run, supervisors=[mailbox_job.supervisor])]
+        feeds = _vendor_routes(services, admission, reports, waits)
+        vendors = _application(feeds, ReadRoutes(reads, services.live.keys), orders, DocsRoutes())
         vendors.middlewares.append(UnderWay().count)
     if "console" in roles:
         comparisons = Comparisons(services.feed_pool, contents, feed_replays)
@@ -372,8 +379,8 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
 
 def _command_job(services: Services) -> Job:
     """Reading the mall's commands."""
-    offered = OfferedOperations(services.live.suppliers, services.registry)
-    inbox = Inbox(services.feed_pool, services.box, offered.of)
+    offered = partial(operations_offered, services.live.suppliers, services.registry)
+    inbox = Inbox(services.feed_pool, services.box, offered)
     reader = command_reader(services.bus, services.feed_pool, inbox)
     services.health.add(reader.name, reader.check)
     return Job(reader.name, reader.run, reader.stop, [reader.supervisor])
@@ -423,6 +430,15 @@ def _vendor_routes(services: Services, admission: Admission, reports: Reports, w
     )
     live = services.live
     return VendorRoutes(admission, reports, waits, live.suppliers, live.keys, services.registry, limits)
+
+
+def _mailbox(services: Services) -> tuple[OrderRoutes, MailboxJob]:
+    """Orders of suppliers whose vendors fetch them."""
+    live, registry = services.live, services.registry
+    pool = SharedPool(services.read_pool, share=READS_PER_SUPPLIER)
+    mailbox, desk = Mailbox(pool, services.box), VendorDesk(pool, services.box)
+    routes = OrderRoutes(mailbox, desk, live.suppliers, live.keys, registry, UnverifiedBytes(UNVERIFIED))
+    return routes, MailboxJob(mailbox, live.suppliers, registry)
 
 
 def _admin(

@@ -38,7 +38,7 @@ def prices(
     ]
 
 
-SCOPES = ["feeds:product", "feeds:price", "feeds:stock", "feeds:listing", "read"]
+SCOPES = ["feeds:product", "feeds:price", "feeds:stock", "feeds:listing", "read", "orders"]
 
 
 async def declared(url: str, supplier: str, **declaration: Any) -> Keys:

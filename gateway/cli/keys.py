@@ -46,7 +46,7 @@ async def add(
     Parameters
     ----------
     scope: list[str]
-        What it allows, may be repeated: feeds:product, feeds:price, feeds:stock, feeds:listing, read.
+        What it allows, may be repeated: feeds:product, feeds:price, feeds:stock, feeds:listing, read, orders.
     kind: str
         bearer: sent with each request; webhook: signs each request as Standard Webhooks has it.
     expires: datetime

@@ -23,8 +23,17 @@ def refuse_unbound(webhook_id: str, prefix: str) -> None:
     if not webhook_id.startswith(prefix) or webhook_id == prefix:
         raise ProblemError(
             "bad_header",
-            "The id of a signed push names its facet, mode and format: nothing else in the request is signed.",
+            "The id of a signed request names what it is for: beside it only time and body are signed.",
             path="webhook-id",
             actual=webhook_id,
             expected=f"{prefix}<your own id>",
         )
+
+
+ACKNOWLEDGEMENT = "messages-ack:"
+"""How the webhook-id of a signed acknowledgement begins."""
+
+
+def order_prefix(order_no: str) -> str:
+    """How the webhook-id of a signed event of an order begins; a dot, which no id may hold, is `%2E` in it."""
+    return f"order-event:{order_no.replace('.', '%2E')}:"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -21,6 +20,8 @@ from gateway.http.problems import Document
 from gateway.http.server import ConnectionLimits
 from gateway.http.under_way import RequestLimits
 from gateway.intake.examples import FEED_ANSWER, RECORDS, refusal
+from gateway.intake.openapi_orders import ORDER_CALLS, ORDER_MODELS
+from gateway.intake.operation import JSON, Call, header, path, query
 from gateway.intake.parameters import KEY, MAX_PAGE, MAX_WAIT
 from gateway.intake.views import FeedList, FeedView, ItemView, ReportRow
 from gateway.sdk.problems import PROBLEMS
@@ -30,45 +31,11 @@ from schemas.catalog import Facet
 REF = "#/components/schemas/{model}"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One operation. answers: status → (words, model, media type); problems: codes it can answer with.
-
-    tables: media types in which the same answers come as plain text.
-    """
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    description: str
-    scope: str
-    parameters: Sequence[Mapping[str, Any]]
-    answers: Mapping[int, tuple[str, type[BaseModel] | None, str]]
-    problems: Sequence[str] = ()
-    body: Mapping[str, Any] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    tables: Sequence[str] = ()
-
-
-def _path(name: str, words: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "description": words, "schema": schema}
-
-
-def _query(name: str, words: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": words, "schema": schema}
-
-
-def _header(name: str, words: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "header", "description": words, "schema": schema}
-
-
-JSON = "application/json"
 FACETS = {"type": "string", "enum": [facet.value for facet in Facet]}
-FACET = _path("facet", "What the feed is about.", FACETS)
-FEED = _path("feed", "Identity of the feed.", {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"})
+FACET = path("facet", "What the feed is about.", FACETS)
+FEED = path("feed", "Identity of the feed.", {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"})
 # OpenAPI knows a place in a path by one name: where the others name a feed, a push names what it is about.
-PUSHED = _path("feed", "What the feed is about.", FACETS)
+PUSHED = path("feed", "What the feed is about.", FACETS)
 LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}
 SIGNED: Sequence[Mapping[str, Sequence[str]]] = ({"webhookSupplier": [], "webhookSignature": []},)
 """How a push may say who it is from, beside an API key."""
@@ -92,8 +59,9 @@ ALWAYS = (
 )
 
 WELCOME = (
-    "供应商接口：推送商品、价格、库存和上下架数据，并查询每条记录的去向。\n\n"
-    "For suppliers: push products, prices, stocks and listings, and find out what became of every record.\n\n"
+    "供应商接口：推送商品、价格、库存和上下架数据，查询每条记录的去向，并领取和答复订单。\n\n"
+    "For suppliers: push products, prices, stocks and listings, find out what became of every record, and take and "
+    "answer orders.\n\n"
 )
 
 ENCODED = (
@@ -142,19 +110,19 @@ CALLS: Sequence[Call] = (
         "feeds:<facet>",
         (
             PUSHED,
-            _query(
+            query(
                 "mode",
                 "full: this is everything that you sell; what it does not name is withdrawn once its last record took "
                 "effect, unless that is more than the brake allows or a record's sku cannot be read. validate: judge "
                 "everything, keep nothing.",
                 {"enum": [mode.value for mode in Mode], "default": Mode.UPSERT.value},
             ),
-            _header(
+            header(
                 "Idempotency-Key",
                 "Your name for this feed, kept seven days. A signed push has its webhook-id instead.",
                 {"type": "string", "pattern": f"^{KEY.pattern}$"},
             ),
-            _header(
+            header(
                 "Prefer",
                 f"wait=N: answer once the feed is finished, after N ≤ {MAX_WAIT:g} s at the latest.",
                 {"type": "string"},
@@ -203,10 +171,10 @@ CALLS: Sequence[Call] = (
         "Newest first.",
         "read",
         (
-            _query("facet", "Only of this facet.", FACETS),
-            _query("state", "Only in this state.", {"enum": [state.value for state in FeedState]}),
-            _query("limit", "Feeds of a page.", LIMIT),
-            _query(
+            query("facet", "Only of this facet.", FACETS),
+            query("state", "Only in this state.", {"enum": [state.value for state in FeedState]}),
+            query("limit", "Feeds of a page.", LIMIT),
+            query(
                 "before",
                 "Only feeds below this one; `next` of a page carries it.",
                 {"type": "integer", "minimum": 1, "maximum": NEWEST},
@@ -235,7 +203,7 @@ CALLS: Sequence[Call] = (
         "Every item that did not simply come through, and items taken with a doubt, in the order of the body: JSON "
         "lines, or CSV with ?format=csv.",
         "read",
-        (FEED, _query("format", "jsonl or csv.", {"enum": ["jsonl", "csv"], "default": "jsonl"})),
+        (FEED, query("format", "jsonl or csv.", {"enum": ["jsonl", "csv"], "default": "jsonl"})),
         {200: ("One row per line.", ReportRow, "application/x-ndjson")},
         ("not_found",),
         tables=("text/csv",),
@@ -260,8 +228,8 @@ CALLS: Sequence[Call] = (
         "read",
         (
             FACET,
-            _path("sku", "Your article number, percent-encoded.", {"type": "string"}),
-            _query(
+            path("sku", "Your article number, percent-encoded.", {"type": "string"}),
+            query(
                 "after",
                 "Only keys of areas behind this one; `next` carries it.",
                 {"type": "string", "pattern": AREA_PATTERN},
@@ -270,6 +238,7 @@ CALLS: Sequence[Call] = (
         {200: ("What is known.", ItemView, JSON)},
         ("not_found",),
     ),
+    *ORDER_CALLS,
 )
 """The vendor API. A test compares it with the routes that are served."""
 
@@ -280,7 +249,7 @@ def _operation(call: Call) -> dict[str, Any]:
         "operationId": call.name,
         "summary": call.summary,
         "description": f"{call.description}\n\nScope: `{call.scope}`.",
-        "tags": ["feeds"],
+        "tags": [call.tag],
         "parameters": list(call.parameters),
         "responses": {**_answers(call), **_problems((*ALWAYS, *(() if pushed else LOOKED), *call.problems))},
         "security": [{"bearer": []}, *(SIGNED if pushed else ())],
@@ -327,7 +296,7 @@ PROBLEM: Mapping[str, Any] = {**TypeAdapter(Document).json_schema(), "title": "P
 @cache
 def openapi() -> bytes:
     """The document, validated against OpenAPI's own model."""
-    models: list[type[BaseModel]] = [FeedView, FeedList, ReportRow, ItemView]
+    models: list[type[BaseModel]] = [FeedView, FeedList, ReportRow, ItemView, *ORDER_MODELS]
     _, schemas = models_json_schema([(model, "serialization") for model in models], ref_template=REF)
     paths: dict[str, dict[str, Any]] = {}
     for call in CALLS:
@@ -339,7 +308,10 @@ def openapi() -> bytes:
             "version": version("mallgate"),
             "description": WELCOME + ENCODED + BOUNDS,
         },
-        "tags": [{"name": "feeds", "description": "推送与查询 · push, follow, look up"}],
+        "tags": [
+            {"name": "feeds", "description": "推送与查询 · push, follow, look up"},
+            {"name": "orders", "description": "订单 · fetch, acknowledge, answer; for suppliers without an API"},
+        ],
         "paths": paths,
         "components": {
             "schemas": {**schemas["$defs"], "Problem": PROBLEM},
@@ -362,7 +334,7 @@ SECURITY: Mapping[str, Any] = {
         "type": "apiKey",
         "in": "header",
         "name": "webhook-signature",
-        "description": "Standard Webhooks, for pushes alone: webhook-id (`<facet>:<mode>:<format>:<your own id>`), "
+        "description": "Standard Webhooks, for what has a body: webhook-id (it begins with what the request is for), "
         "webhook-timestamp, and `v1,` HMAC-SHA256 over `id.timestamp.body`.",
     },
 }

@@ -5,7 +5,7 @@ Nothing here decides or stores: what an attempt came to is classified elsewhere,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -78,11 +78,6 @@ class WatchedHttp:
         """What has left stays gone: of several calls, as of the children of an order, the most counts."""
         if self.write.sent is Sent.NOTHING:
             self.write = Write(self.write.operation, sent)
-
-
-def operations_of(manifest: Manifest) -> Collection[Operation]:
-    """What may be asked of a supplier with this adapter."""
-    return {operation for operation in Operation if TASKS[operation] in manifest.orders}
 
 
 def order_write(manifest: Manifest, operation: str) -> OrderWrite | None:

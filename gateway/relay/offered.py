@@ -1,32 +1,39 @@
-"""Which operations on orders each supplier is offered."""
+"""Which commands a supplier is offered: those that its adapter sends, or all where its vendor fetches them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from gateway.registry import Registry
-from gateway.relay.attempts import operations_of
 from gateway.sdk.errors import ConfigError
+from gateway.sdk.manifest import Manifest
 from gateway.suppliers import SupplierCache, UnknownSupplierError
 from schemas.orders import Operation
 
 
-class OfferedOperations:
-    """What may be asked of suppliers, by their rows and adapters of today."""
+def fetches_commands(manifest: Manifest) -> bool:
+    """Whether the vendor fetches commands: its adapter calls nobody, so nothing can be sent."""
+    return manifest.http is None
 
-    def __init__(self, suppliers: SupplierCache, registry: Registry) -> None:
-        self._suppliers = suppliers
-        self._registry = registry
 
-    async def of(self, supplier: str) -> Collection[Operation] | None:
-        """The operations; None: there is no such supplier. Raises StoreUnavailableError.
+def operations_of(manifest: Manifest) -> Collection[Operation]:
+    """The operations that suppliers of an adapter are offered."""
+    if fetches_commands(manifest):
+        return tuple(Operation)
+    return tuple(Operation(f"order.{task}") for task in manifest.orders)
 
-        A supplier whose adapter cannot be loaded is offered none.
-        """
-        try:
-            found = await self._suppliers.get(supplier)
-            return operations_of(self._registry.load(found.config.adapter).manifest)
-        except UnknownSupplierError:
-            return None
-        except ConfigError:
-            return ()
+
+async def operations_offered(
+    suppliers: SupplierCache, registry: Registry, supplier: str
+) -> Collection[Operation] | None:
+    """The operations that a supplier is offered; None: there is no such supplier. Raises StoreUnavailableError.
+
+    One whose row or adapter cannot be read is offered all: its commands wait until it can be, and no others do.
+    """
+    try:
+        known = await suppliers.get(supplier)
+        return operations_of(registry.load(known.config.adapter).manifest)
+    except UnknownSupplierError:
+        return None
+    except ConfigError:
+        return tuple(Operation)

@@ -124,10 +124,13 @@ async def lock_orders(connection: Connection, met: Iterable[tuple[Key, str | Non
     }
 
 
-async def tell(connection: Connection, box: SecretBox, news: Sequence[News]) -> Sequence[Judged]:
+async def tell(
+    connection: Connection, box: SecretBox, news: Sequence[News], *, readable: bool = True
+) -> Sequence[Judged]:
     """Judge news in this order, move the orders, and have the core told, all in the caller's transaction.
 
-    What does not fit has its order read again at the supplier; what is late becomes a dead letter.
+    What does not fit has its order read again at the supplier, where orders are readable there; what is late becomes a
+    dead letter.
     """
     orders = dict(await lock_orders(connection, ((each.key, each.tenant) for each in news)))
     judged: list[Judged] = []
@@ -135,7 +138,7 @@ async def tell(connection: Connection, box: SecretBox, news: Sequence[News]) -> 
         found = judge_news(orders[each.key], each)
         orders[each.key] = found.order
         judged.append(found)
-    await _store(connection, orders.values(), judged)
+    await _store(connection, orders.values(), judged if readable else [])
     await enqueue(
         connection,
         [event_message(each.news.event, each.news.traceparent) for each in judged if each.news.event and not each.late],

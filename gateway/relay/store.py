@@ -44,7 +44,7 @@ async def lanes(connection: Connection, supplier: str, order_nos: Sequence[str])
     """The lanes of these orders in which something has not ended, in the order given."""
     rows = await connection.fetch(queries.LANES, supplier, list(order_nos), Operation.SUBMIT.value)
     found = {
-        order_no: Lane([_command(row) for row in lane], ordered=lane[0]["ordered"])
+        order_no: Lane([command_of(row) for row in lane], ordered=lane[0]["ordered"])
         for order_no, lane in ((key, list(group)) for key, group in groupby(rows, key=lambda row: row["order_no"]))
     }
     return [found[order_no] for order_no in order_nos if order_no in found]
@@ -52,7 +52,7 @@ async def lanes(connection: Connection, supplier: str, order_nos: Sequence[str])
 
 async def busy(connection: Connection, supplier: str) -> Sequence[Command]:
     """Commands of which a call is under way, or was when its process died."""
-    return [_command(row) for row in await connection.fetch(queries.BUSY, supplier)]
+    return [command_of(row) for row in await connection.fetch(queries.BUSY, supplier)]
 
 
 async def opened(
@@ -112,7 +112,8 @@ def _opened(box: SecretBox, supplier: str, command_id: str, operation: str, seal
         return error
 
 
-def _command(row: Row) -> Command:
+def command_of(row: Row) -> Command:
+    """The command of a row that has `command_queries.FACTS`."""
     facts = {name: row[name] for name in _FACTS}
     return Command(
         **{**facts, "content": facts["content"].hex(), "state": State(facts["state"])}, role=ROLES[row["operation"]]

@@ -54,6 +54,18 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem("request_timeout", 408, "The request came too slowly.", "请求传输过慢。", retryable=True),
     Problem("conflict", 409, "The state does not allow this any more.", "当前状态不允许此操作。"),
     Problem(
+        "order_state",
+        409,
+        "The order does not stand where this can be said of it.",
+        "订单当前状态不允许此消息。",
+    ),
+    Problem(
+        "idempotency_key_missing",
+        400,
+        "This needs an Idempotency-Key, or it could be taken twice.",
+        "此操作须提供幂等键，否则可能重复生效。",
+    ),
+    Problem(
         "idempotency_in_progress",
         409,
         "The first request with this key still runs.",
@@ -63,8 +75,8 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem(
         "idempotency_key_reused",
         422,
-        "The key was used with another body, facet or mode.",
-        "幂等键已用于不同的请求体、数据类别或模式。",
+        "The key was used for something else: another body, facet, mode or order.",
+        "幂等键已用于不同的请求体、数据类别、模式或订单。",
     ),
     Problem("payload_too_large", 413, "The body is larger than allowed.", "请求体超过上限。"),
     Problem("decompressed_too_large", 413, "The decompressed body is larger than allowed.", "解压后的内容超过上限。"),
@@ -115,8 +127,8 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem(
         "supplier_paused",
         503,
-        "The supplier is paused; pushes are not taken.",
-        "供应商已暂停，不接收推送。",
+        "The supplier is paused; nothing is taken from it or given to it.",
+        "供应商已暂停，不收发任何数据。",
         retryable=True,
     ),
     Problem(
@@ -233,7 +245,7 @@ PROBLEMS: Mapping[str, Problem] = _table(
         "无法确认该指令是否已生效，且已无自动处理步骤。",
     ),
     Problem(
-        "late_event", 422, "The supplier reports progress of an order that is over.", "供应商报告了已结束订单的进展。"
+        "late_event", 409, "The supplier reports progress of an order that is over.", "供应商报告了已结束订单的进展。"
     ),
     Problem("forged_chunk", 422, "The chunk was not written by the gateway.", "该数据块不是由网关写入的。"),
     Problem("unknown_schema", 422, "The record's schema is not known.", "消息的数据格式版本未知。"),

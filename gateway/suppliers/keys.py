@@ -25,8 +25,8 @@ MAX_LIVE = 2
 BEARER_PREFIX = "mg_"
 WEBHOOK_PREFIX = "whsec_"
 
-SCOPES = frozenset({"feeds:product", "feeds:price", "feeds:stock", "feeds:listing", "read"})
-"""All that a credential can allow: feeding a facet, and reading what became of it."""
+SCOPES = frozenset({"feeds:product", "feeds:price", "feeds:stock", "feeds:listing", "read", "orders"})
+"""All that a credential can allow: feeding a facet, reading what became of it, taking and answering orders."""
 
 
 class KeyKind(StrEnum):

@@ -75,7 +75,7 @@ async def visit(engines: Engines, database: str, topic_prefix: str) -> AsyncIter
 async def test_every_operation_is_explained_and_nothing_comes_from_elsewhere(visit: Visit) -> None:
     answer = await visit.docs()
     for call in CALLS:
-        operation = visit.page.locator(f"#operations-feeds-{call.name}")
+        operation = visit.page.locator(f"#operations-{call.tag}-{call.name}")
         await expect(operation.locator(".opblock-summary-description")).to_have_text(call.summary)
         await operation.locator(".opblock-summary-control").click()
         await expect(operation.locator(".responses-table")).to_be_visible()

@@ -28,7 +28,7 @@ HIDDEN = {"HEAD", "OPTIONS"}
 """Methods that come with others."""
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(420)
 async def test_the_api_answers_as_its_document_says(house: House, tmp_path: Path) -> None:
     """Made-up requests, good and bad ones, by schemathesis: no 500, nothing undocumented, nothing bad accepted."""
     shop = await house.shop(limits={"feeds_per_minute": 60_000})

@@ -1,0 +1,192 @@
+"""/v1: vendors without an API fetch and acknowledge the mall's commands, and tell what becomes of orders."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+
+import orjson
+from aiohttp import web
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.http.answers import FATE, correlation
+from gateway.http.problems import Fate, ProblemError
+from gateway.intake.auth import Claim, Credentials, authenticate, authenticate_bearer
+from gateway.intake.binding import ACKNOWLEDGEMENT, order_prefix, refuse_unbound
+from gateway.intake.document import read_members, receive_document, validated
+from gateway.intake.expect import note_expectation
+from gateway.intake.feeds import RETRY_AFTER_PAUSE
+from gateway.intake.order_views import AckResult, AckResults, Acks, taken_view
+from gateway.intake.parameters import idempotency_key_of, number_of, refuse_unknown, wait_of
+from gateway.intake.unverified import UnverifiedBytes
+from gateway.registry import Registry
+from gateway.relay.mailbox import Mailbox, Message
+from gateway.relay.offered import fetches_commands
+from gateway.relay.vendor_desk import KeyReusedError, Late, OutOfStateError, Taken, UnknownOrderError, VendorDesk, Word
+from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent
+from gateway.sdk.wire import shown
+from gateway.suppliers import Caller, State, SupplierCache
+from schemas.orders import COMMAND_TYPE, Kind
+from schemas.orders.parts import OrderNo
+
+ORDERS = "orders"
+"""Scope of everything here."""
+
+MESSAGES, MAX_MESSAGES = 20, 100
+"""Messages of one answer, as a rule and at most."""
+
+LOOK_SECONDS = 1.0
+"""Between two looks for who waits for messages."""
+
+_ORDER_NO: TypeAdapter[str] = TypeAdapter(OrderNo)
+
+_UNSETTLED = Fate("It may have been taken; a repeat under the same key settles it.")
+
+
+class OrderRoutes:
+    """Orders of suppliers whose vendors fetch them. unverified: room for bodies that are not known to be theirs."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        desk: VendorDesk,
+        suppliers: SupplierCache,
+        credentials: Credentials,
+        registry: Registry,
+        unverified: UnverifiedBytes,
+    ) -> None:
+        self._mailbox = mailbox
+        self._desk = desk
+        self._suppliers = suppliers
+        self._credentials = credentials
+        self._registry = registry
+        self._unverified = unverified
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes, with their /v1 paths."""
+        return [
+            web.get("/v1/messages", self.messages, allow_head=False),
+            web.post("/v1/messages/ack", self.acknowledge, expect_handler=note_expectation),
+            web.post("/v1/orders/{order_no}/events", self.tell, expect_handler=note_expectation),
+        ]
+
+    async def messages(self, request: web.Request) -> web.Response:
+        """What waits for the caller; each is given again until it is acknowledged."""
+        refuse_unknown(request, "limit")
+        caller = await authenticate_bearer(request, self._credentials)
+        limit = number_of(request, "limit", MESSAGES, most=MAX_MESSAGES)
+        return web.Response(
+            body=_listed(await self._fetched(request, caller, limit)), content_type="application/json", charset="utf-8"
+        )
+
+    async def acknowledge(self, request: web.Request) -> web.Response:
+        """Take it that the caller has these messages."""
+        refuse_unknown(request)
+        who = await authenticate(request, self._credentials)
+        if isinstance(who, Claim):
+            refuse_unbound(who.webhook_id, ACKNOWLEDGEMENT)
+        caller, content = await self._received(request, who)
+        ids = validated(Acks, content).ids
+        found = await self._mailbox.acknowledge(caller.supplier, list(dict.fromkeys(ids)))
+        answer = AckResults(results=tuple(AckResult(id=each, result=found[each]) for each in ids))
+        return web.json_response(text=answer.model_dump_json())
+
+    async def tell(self, request: web.Request) -> web.Response:
+        """Take what the caller says of an order. 202 once it is durable, the same for a repeat."""
+        refuse_unknown(request)
+        who = await authenticate(request, self._credentials)
+        order_no, key = _order_no_of(request.match_info["order_no"]), idempotency_key_of(request)
+        if isinstance(who, Claim):
+            refuse_unbound(who.webhook_id, order_prefix(order_no))
+            key = who.webhook_id  # the only key that is signed
+        if key is None:
+            raise ProblemError("idempotency_key_missing", path="Idempotency-Key")
+        caller, content = await self._received(request, who)
+        digest = hashlib.sha256(order_no.encode() + b"\n" + content).digest()
+        traceparent = correlation(request).traceparent
+        word = Word(caller.supplier, order_no, key, digest, _said(content), traceparent)
+        request[FATE] = _UNSETTLED
+        taken = await self._taken(word)
+        headers = {"Idempotent-Replayed": "true"} if taken.repeated else {}
+        return web.json_response(text=taken_view(order_no, taken).model_dump_json(), status=202, headers=headers)
+
+    async def _fetched(self, request: web.Request, caller: Caller, limit: int) -> Sequence[Message]:
+        """What may be fetched, at once or within the preferred wait; nothing is held while it is waited for."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + wait_of(request)
+        while True:
+            await self._allow(caller)
+            found = await self._mailbox.fetch(caller.supplier, limit)
+            left = until - clock()
+            if found or left <= 0:
+                return found
+            await asyncio.sleep(min(LOOK_SECONDS, left))
+            if request.transport is None:  # what is fetched for nobody stays hidden from the next one for a while
+                return ()
+
+    async def _received(self, request: web.Request, who: Caller | Claim) -> tuple[Caller, bytes]:
+        if isinstance(who, Caller):
+            await self._allow(who)
+        caller, content = await receive_document(request, who, self._unverified)
+        await self._allow(caller)
+        return caller, content
+
+    async def _allow(self, caller: Caller) -> None:
+        """Raise ProblemError for who may not, or not now."""
+        if ORDERS not in caller.scopes:
+            raise ProblemError("scope_denied", expected=ORDERS)
+        supplier = await self._suppliers.get(caller.supplier)
+        if supplier.state is State.PAUSED:
+            raise ProblemError("supplier_paused", retry_after=RETRY_AFTER_PAUSE)
+        if not fetches_commands(self._registry.load(supplier.config.adapter).manifest):
+            raise ProblemError("scope_denied", "The gateway calls this supplier itself; nothing is fetched or told.")
+
+    async def _taken(self, word: Word) -> Taken:
+        try:
+            taken = await self._desk.take(word)
+        except UnknownOrderError as error:
+            raise ProblemError("not_found", "No such order.") from error
+        except KeyReusedError as error:
+            raise ProblemError("idempotency_key_reused") from error
+        except OutOfStateError as error:
+            allowed = ", ".join(error.allowed) or "nothing more"
+            raise ProblemError("order_state", path="/event", actual=error.state, expected=allowed) from error
+        if isinstance(taken, Late):
+            detail = "The order is over. What you say is kept for people to look at."
+            raise ProblemError("late_event", detail, path="/event", actual=taken.state)
+        return taken
+
+
+def _order_no_of(match: str) -> str:
+    """The order that the path names. Raises ProblemError not_found."""
+    try:
+        return _ORDER_NO.validate_python(match, strict=True)
+    except ValidationError as error:
+        raise ProblemError("not_found", "No such order.") from error
+
+
+def _said(content: bytes) -> VendorEvent:
+    """The event that a body is. Raises ProblemError."""
+    kind = read_members(content).get("event")
+    if not isinstance(kind, str) or kind not in VENDOR_EVENTS:
+        raise ProblemError("validation_failed", path="/event", actual=shown(kind), expected=", ".join(VENDOR_EVENTS))
+    return validated(VENDOR_EVENTS[Kind(kind)], content)
+
+
+def _listed(messages: Sequence[Message]) -> bytes:
+    """Messages as JSON, what the commands say as it stands."""
+    return orjson.dumps(
+        {
+            "messages": [
+                {
+                    "id": each.id,
+                    "type": COMMAND_TYPE[each.operation],
+                    "delivery": each.delivery,
+                    "visible_again_at": each.visible_again_at,
+                    "command": orjson.Fragment(each.value),
+                }
+                for each in messages
+            ]
+        }
+    )

@@ -1,0 +1,45 @@
+"""What ends in mailboxes by time, whether their vendors come or not. Every process may look: the rows are locked."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from gateway.registry import Registry
+from gateway.relay.mailbox import Mailbox
+from gateway.relay.offered import fetches_commands
+from gateway.sdk.errors import ConfigError, ServiceUnavailableError
+from gateway.suppliers import Supplier, SupplierCache
+from gateway.telemetry.supervise import Supervisor
+
+LOOK_SECONDS = 5.0
+"""Between two looks at all mailboxes."""
+
+
+class MailboxJob:
+    """Looks at the mailbox of each supplier whose vendor fetches."""
+
+    def __init__(self, mailbox: Mailbox, suppliers: SupplierCache, registry: Registry) -> None:
+        self._mailbox = mailbox
+        self._suppliers = suppliers
+        self._registry = registry
+        self.supervisor = Supervisor[str]("mailbox", "supplier")
+
+    async def run(self) -> None:
+        """Until cancelled. A mailbox that cannot be looked at keeps no other from it; an outage is waited out."""
+        while True:
+            with suppress(ServiceUnavailableError):
+                await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Look at every mailbox once. Raises ServiceUnavailableError."""
+        fetching = [supplier.id for supplier in self._suppliers.known() if self._fetches(supplier)]
+        await self.supervisor.each(fetching, self._mailbox.end_due)
+        await self._mailbox.forget_keys()
+
+    def _fetches(self, supplier: Supplier) -> bool:
+        try:
+            return fetches_commands(self._registry.load(supplier.config.adapter).manifest)
+        except ConfigError:  # an adapter that is not there: nothing is delivered for it either
+            return False

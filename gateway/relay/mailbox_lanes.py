@@ -1,0 +1,82 @@
+"""What comes next in a lane whose vendor fetches his commands. Pure.
+
+A delivery is an attempt whose answer is the vendor's acknowledgement. One that does not come in time is no failure: the
+command can be fetched again, under the same id, and nothing is spent. Once its deadline has passed nobody but a person,
+or the vendor himself, can say whether he has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.relay.commands import Command
+from gateway.relay.lanes import Lane, plan
+from gateway.relay.policy import Availability, Die, Finish, Park, Profile, Send
+from gateway.relay.states import ENDED, State
+from gateway.relay.transitions import carry_out, in_doubt, moved
+from gateway.sdk.manifest import Idempotency
+
+VISIBILITY = timedelta(seconds=60)
+"""How long a vendor has to acknowledge what he fetched before it can be fetched again."""
+
+MAILBOX = Profile(Idempotency.KEY, finds=False, lease_term=timedelta(0), timeout=timedelta(0))
+"""What is promised of a vendor that fetches: a message keeps its id for ever; no owner and no request outlives it."""
+
+DELIVERED = frozenset({State.SENDING, State.UNKNOWN, State.DEAD})
+"""States of a command that the vendor may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A command as it was and as it is now."""
+
+    was: Command
+    now: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at a lane came to.
+
+    changes: without a delivery; ready: what may be delivered; ordered: the supplier has the order already.
+    """
+
+    changes: Sequence[Change]
+    ready: Change | None
+    ordered: bool
+
+
+def look(lane: Lane, now: datetime) -> Look:
+    """What ends in a lane by now, what dies, and what its vendor may fetch."""
+    was = {command.command_id: command for command in lane.commands}
+    stands = {command.command_id: visible_again(command, now) for command in lane.commands}
+    while True:
+        open_ = [command for command in stands.values() if command.state not in ENDED]
+        steps = plan(Lane(open_, lane.ordered), MAILBOX, Availability(), now)
+        settled = [step for step in steps if isinstance(step.decision, Finish | Die | Park)]
+        if not settled:
+            break
+        for step in settled:
+            stands[step.command.command_id] = carry_out(step.command, step.decision, epoch=0, now=now)
+    ready = [step.command.command_id for step in steps if isinstance(step.decision, Send)]
+    changes = [Change(was[each], after) for each, after in stands.items() if after != was[each] and each not in ready]
+    return Look(changes, Change(was[ready[0]], stands[ready[0]]) if ready else None, lane.ordered)
+
+
+def visible_again(command: Command, now: datetime) -> Command:
+    """The command as it stands: one that was not acknowledged in time may be with the vendor, or not."""
+    if command.state is not State.SENDING or command.sent_at is None or now < command.sent_at + VISIBILITY:
+        return command
+    return moved(in_doubt(command), State.UNKNOWN, reason="not_acknowledged", due_at=now)
+
+
+def delivered(ready: Change, now: datetime) -> Change:
+    """What may be delivered, once it is."""
+    return Change(ready.was, carry_out(ready.now, Send(retry=ready.now.attempt > 0), epoch=0, now=now))
+
+
+def acknowledged(command: Command) -> Command | None:
+    """A command that its vendor says he has; None: it is not with him, or not any more."""
+    return moved(command, State.CONFIRMED, reason="acknowledged") if command.state in DELIVERED else None

@@ -1,0 +1,124 @@
+"""Statements of the mailbox. Lock order: commands by order and place, what waits for an answer, keys, orders."""
+
+from __future__ import annotations
+
+from gateway.relay.command_queries import FACTS
+
+# The orders whose first command may be fetched, that which waits longest first.
+FETCHABLE = """
+    WITH heads AS (
+        SELECT DISTINCT ON (order_no) order_no, place, state, due_at, sent_at
+          FROM commands
+         WHERE supplier = $1 AND ended_at IS NULL
+         ORDER BY order_no, place)
+    SELECT order_no FROM heads
+     WHERE (state IN ('waiting', 'retry', 'unknown') AND due_at <= $2) OR (state = 'sending' AND sent_at <= $3)
+     ORDER BY place LIMIT $4
+"""
+
+# Orders in which something ends by time, or by a command that cancels what was never sent.
+ENDING = """
+    SELECT DISTINCT order_no FROM commands
+     WHERE supplier = $1 AND ended_at IS NULL
+       AND ((deadline <= $2 AND state IN ('waiting', 'retry', 'sending', 'unknown'))
+            OR (operation = 'order.cancel' AND state = 'waiting'))
+     ORDER BY order_no LIMIT $3
+"""
+
+# Whole lanes: two who look at the same wait for each other here, and the second sees what the first has made of it.
+LOCK_LANES = f"""
+    SELECT {FACTS}, tenant, traceparent
+      FROM commands
+     WHERE supplier = $1 AND order_no = ANY($2::text[]) AND ended_at IS NULL
+     ORDER BY order_no, place
+       FOR UPDATE
+"""
+
+# A statement of its own behind the locks: it sees what was committed while they were waited for.
+ORDERED = """
+    SELECT DISTINCT order_no FROM commands
+     WHERE supplier = $1 AND order_no = ANY($2::text[]) AND operation = 'order.submit'
+       AND (state = 'confirmed' OR (state = 'superseded' AND doubt_since IS NOT NULL))
+"""
+
+# As many as fit into so many bytes, the first in any case.
+SEALED_UP_TO = """
+    SELECT command_id, supplier, sealed
+      FROM (SELECT command_id, supplier, sealed, place, row_number() OVER (ORDER BY place) AS position,
+                   sum(octet_length(sealed)) OVER (ORDER BY place) AS bytes
+              FROM commands WHERE command_id = ANY($1::text[])) AS each
+     WHERE position = 1 OR bytes <= $2
+     ORDER BY place
+"""
+
+LOCK_DELIVERED = f"""
+    SELECT {FACTS}, tenant, traceparent
+      FROM commands
+     WHERE supplier = $1 AND command_id = ANY($2::text[]) AND attempt > 0
+     ORDER BY order_no, place
+       FOR UPDATE
+"""
+
+UNANSWERED = """
+    INSERT INTO commands_unanswered (command_id, supplier, order_no)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+        ON CONFLICT DO NOTHING
+"""
+
+ACKNOWLEDGED = """
+    UPDATE commands_unanswered SET acknowledged_at = coalesce(acknowledged_at, now())
+     WHERE command_id = ANY($1::text[])
+"""
+
+ANSWERED = "DELETE FROM commands_unanswered WHERE command_id = ANY($1::text[])"
+
+# Both rows: who waits here for another answer to the same command must not find it again. A command that a person
+# decided about is answered already.
+LOCK_UNANSWERED = f"""
+    SELECT {", ".join(f"c.{name.strip()}" for name in FACTS.split(","))}, c.tenant, c.traceparent
+      FROM commands c JOIN commands_unanswered u USING (command_id)
+     WHERE u.supplier = $1 AND u.order_no = $2
+       AND (c.state IN ('sending', 'unknown', 'dead') OR (c.state = 'confirmed' AND u.acknowledged_at IS NOT NULL))
+     ORDER BY c.place
+       FOR UPDATE
+"""
+
+ORDER_STATE = "SELECT state FROM orders WHERE supplier = $1 AND order_no = $2"
+
+LAST_SUBMIT = """
+    SELECT command_id, sealed FROM commands
+     WHERE supplier = $1 AND order_no = $2 AND operation = 'order.submit' AND attempt > 0
+     ORDER BY place DESC LIMIT 1
+"""
+
+TAKE_KEY = """
+    INSERT INTO order_event_keys (supplier, key, content, expires_at)
+    VALUES ($1, $2, $3, now() + $4::interval)
+        ON CONFLICT (supplier, key) DO UPDATE
+       SET content = excluded.content, answer = NULL, expires_at = excluded.expires_at
+     WHERE order_event_keys.expires_at <= now()
+    RETURNING key
+"""
+
+KEY = "SELECT content, answer FROM order_event_keys WHERE supplier = $1 AND key = $2"
+
+KEEP_ANSWER = "UPDATE order_event_keys SET answer = $3 WHERE supplier = $1 AND key = $2"
+
+FORGET_KEYS = "DELETE FROM order_event_keys WHERE expires_at <= now()"
+
+# Children that are there now come, those that are not there any more are superseded.
+VANISHED = """
+    UPDATE order_numbers n SET superseded = true
+      FROM orders o
+     WHERE n.supplier = $1 AND n.order_no = $2 AND NOT n.superseded AND n.supplier_order_no <> ALL($3::text[])
+       AND o.supplier = n.supplier AND o.order_no = n.order_no
+       AND n.supplier_order_no IS DISTINCT FROM o.supplier_order_no
+    RETURNING n.supplier_order_no
+"""
+
+CHILDREN = """
+    INSERT INTO order_numbers (supplier, supplier_order_no, order_no)
+    SELECT $1, number, $2 FROM unnest($3::text[]) AS number
+        ON CONFLICT (supplier, supplier_order_no) DO UPDATE SET superseded = false
+     WHERE order_numbers.order_no = excluded.order_no
+"""

@@ -1,0 +1,262 @@
+"""What a vendor says of an order: which commands it answers, whether it fits, whether its sums hold. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from gateway.relay.commands import Command
+from gateway.relay.states import State as CommandState
+from gateway.relay.transitions import moved
+from gateway.relay.vendor_events import (
+    AcceptedByVendor,
+    CancelledByVendor,
+    ConfirmedByVendor,
+    DeliveredByVendor,
+    PartiallyConfirmedByVendor,
+    PriceMismatchByVendor,
+    RefusedByVendor,
+    RejectedByVendor,
+    SplitByVendor,
+    VendorEvent,
+)
+from gateway.sdk.comparing import WANTED, differences
+from gateway.sdk.orders import SupplierOrder
+from schemas.orders import (
+    CancelScope,
+    Fact,
+    Kind,
+    Operation,
+    Party,
+    Status,
+    SubmitOrder,
+    Verdict,
+    allowed,
+    judge,
+    order_mismatches,
+    split_mismatches,
+)
+from schemas.orders.commands import Submission
+from schemas.orders.parts import LineQuantity, StatedLine, Totals
+from schemas.orders.payloads import PriceMismatch, StatedOrder
+
+MOST_DIFFERENCES = 100
+LONGEST_DIFFERENCE = 500
+
+FITS: Mapping[Kind, Collection[Operation]] = {
+    Kind.ACCEPTED: (Operation.SUBMIT,),
+    Kind.CONFIRMED: (Operation.SUBMIT, Operation.CONFIRM),
+    Kind.PARTIALLY_CONFIRMED: (Operation.SUBMIT, Operation.CONFIRM),
+    Kind.PRICE_MISMATCH: (Operation.SUBMIT, Operation.CONFIRM),
+    Kind.CANCELLED: (Operation.CANCEL,),
+    Kind.CANCEL_REFUSED: (Operation.CANCEL,),
+}
+"""What each kind answers; a refusal says it itself, and news of goods answers nothing."""
+
+REFUSALS = frozenset({Kind.REFUSED, Kind.CANCEL_REFUSED})
+"""An answer that a command had no effect is taken wherever the order stands: the core waits for it."""
+
+ONCE = frozenset(
+    {
+        Kind.ACCEPTED,
+        Kind.REFUSED,
+        Kind.CONFIRMED,
+        Kind.PARTIALLY_CONFIRMED,
+        Kind.PRICE_MISMATCH,
+        Kind.CANCEL_REFUSED,
+    }
+)
+"""Nothing new where the order stands there already; of goods and children there can be more of the same."""
+
+FACTS: Mapping[Kind, Fact] = {
+    Kind.ACCEPTED: Fact.ACCEPTED,
+    Kind.REFUSED: Fact.SUBMIT_REFUSED,
+    Kind.CONFIRMED: Fact.CONFIRMED,
+    Kind.PARTIALLY_CONFIRMED: Fact.PARTIALLY_CONFIRMED,
+    Kind.SPLIT: Fact.SPLIT,
+    Kind.PRICE_MISMATCH: Fact.PRICE_MISMATCH,
+    Kind.CANCELLED: Fact.CANCELLED,
+    Kind.CANCEL_REFUSED: Fact.CANCEL_FAILED,
+    Kind.SHIPPED: Fact.SHIPPED,
+    Kind.DELIVERED: Fact.DELIVERED,
+    Kind.REJECTED: Fact.REJECTED,
+}
+"""What each kind means for the order as a whole, as a rule; tracking means nothing for it."""
+
+_REFUSED: Mapping[Operation, Fact] = {
+    Operation.SUBMIT: Fact.SUBMIT_REFUSED,
+    Operation.CONFIRM: Fact.CONFIRM_FAILED,
+    Operation.CANCEL: Fact.CANCEL_FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a vendor's word fits. verdict: None where it moves nothing; answers: commands that it is the answer to."""
+
+    fact: Fact | None
+    verdict: Verdict | None
+    answers: Sequence[Command]
+
+    @property
+    def refused(self) -> bool:
+        """Whether it breaks the state table."""
+        return self.verdict in (Verdict.CONTRADICTS, Verdict.NOT_ALLOWED)
+
+    @property
+    def late(self) -> bool:
+        """Whether it is a success of an order that is over."""
+        return self.verdict is Verdict.LATE
+
+
+def fit(said: VendorEvent, status: Status, unanswered: Sequence[Command], order: SubmitOrder | None) -> Fit:
+    """How a vendor's word fits. unanswered: commands that he may have, by place; order: what was ordered, if known."""
+    kind, fact = Kind(said.event), fact_of(said, order)
+    verdict = None if fact is None else judge(status, fact).verdict
+    if verdict is Verdict.LATE:
+        return Fit(fact, verdict, ())
+    answers = answered(said, unanswered)
+    if answers and kind in REFUSALS and verdict in (Verdict.CONTRADICTS, Verdict.NOT_ALLOWED):
+        return Fit(None, None, answers)
+    return Fit(fact, verdict, answers)
+
+
+def tells_nothing(said: VendorEvent, found: Fit) -> bool:
+    """Whether the core knows it already."""
+    cancelled = isinstance(said, CancelledByVendor) and said.payload.scope is CancelScope.ORDER
+    once = Kind(said.event) in ONCE or cancelled
+    return once and found.verdict is Verdict.KNOWN and not found.answers
+
+
+def answered(said: VendorEvent, unanswered: Sequence[Command]) -> Sequence[Command]:
+    """The commands that a word answers: the oldest that it fits. An order that is cancelled ends all of them."""
+    if isinstance(said, CancelledByVendor) and said.payload.scope is CancelScope.ORDER:
+        return unanswered
+    fits = (said.payload.operation,) if isinstance(said, RefusedByVendor) else FITS.get(Kind(said.event), ())
+    return [command for command in unanswered if command.operation in fits][:1]
+
+
+def fact_of(said: VendorEvent, order: SubmitOrder | None) -> Fact | None:
+    """What a word means for the order as a whole; None: nothing."""
+    match said:
+        case RefusedByVendor(payload=refused):
+            return _REFUSED[refused.operation]
+        case CancelledByVendor(payload=cancelled) if cancelled.scope is CancelScope.CHILDREN:
+            return None
+        case CancelledByVendor(payload=cancelled):
+            return Fact.LAPSED if cancelled.by is Party.TIME_OUT else Fact.CANCELLED
+        case DeliveredByVendor(payload=delivered):
+            return Fact.PARTLY_DELIVERED if _is_part(delivered.lines, order) else Fact.DELIVERED
+        case RejectedByVendor(payload=rejected):
+            return None if _is_part(rejected.lines, order) else Fact.REJECTED
+        case _:
+            return FACTS.get(Kind(said.event))
+
+
+def allowed_next(status: Status) -> Sequence[Kind]:
+    """What a vendor may say of an order that stands here."""
+    facts = allowed(status)
+    found = {kind for kind, fact in FACTS.items() if fact in facts}
+    if Fact.CONFIRM_FAILED in facts:
+        found.add(Kind.REFUSED)
+    return [kind for kind in FACTS if kind in found]
+
+
+def after_answer(command: Command, said: VendorEvent) -> Command:
+    """A command that its vendor answered: he has it, whether he acknowledged it or not."""
+    if command.state is CommandState.CONFIRMED:
+        return command
+    state = CommandState.REFUSED if Kind(said.event) in REFUSALS else CommandState.CONFIRMED
+    return moved(command, state, reason="answered")
+
+
+def sum_faults(said: VendorEvent, order: SubmitOrder | None) -> Sequence[str]:
+    """What does not hold between the sums that a vendor states, and between them and what was ordered, in words."""
+    match said:
+        case AcceptedByVendor(payload=stated) | ConfirmedByVendor(payload=stated):
+            found = _of_order(stated, order)
+        case PartiallyConfirmedByVendor(payload=stated):
+            found = [str(each) for each in order_mismatches(stated.lines, stated.totals, stated.price_basis)]
+        case SplitByVendor(payload=split):
+            found = [
+                str(each)
+                for child in split.children
+                for each in order_mismatches(child.lines, child.totals, child.price_basis)
+            ]
+            if order is not None:
+                found += [str(each) for each in split_mismatches(_as_stated(order.payload), split.children)]
+        case _:
+            found = []
+    return [each[:LONGEST_DIFFERENCE] for each in found[:MOST_DIFFERENCES]]
+
+
+def as_mismatch(said: VendorEvent, faults: Sequence[str], order: SubmitOrder | None) -> PriceMismatchByVendor:
+    """What is told instead of a word whose sums do not hold."""
+    stated = said.payload.totals if isinstance(said.payload, StatedOrder) else Totals()
+    expected = Totals() if order is None else order.payload.totals
+    return PriceMismatchByVendor(
+        event="order.price_mismatch",
+        occurred_at=said.occurred_at,
+        supplier_order_nos=said.supplier_order_nos,
+        raw_code=said.raw_code,
+        raw_message=said.raw_message,
+        payload=PriceMismatch(expected=expected, offered=stated, differences=tuple(faults)),
+    )
+
+
+def completed(said: VendorEvent, order: SubmitOrder | None) -> VendorEvent:
+    """A word with what the vendor need not repeat: which price the order fixes, and what it came to there."""
+    if order is None:
+        return said
+    payload = said.payload
+    if isinstance(payload, PriceMismatch):
+        update: dict[str, Any] = {"expected": order.payload.totals}
+    elif isinstance(payload, StatedOrder) and "price_basis" not in payload.model_fields_set:
+        update = {"price_basis": order.payload.price_basis}
+    else:
+        return said
+    return said.model_copy(update={"payload": payload.model_copy(update=update)})
+
+
+def mismatch_fact(status: Status) -> Fact | None:
+    """What a mismatch means where the order stands: it is held, unless it is too far on to be."""
+    held = judge(status, Fact.PRICE_MISMATCH).verdict is Verdict.MOVES
+    return Fact.PRICE_MISMATCH if held else None
+
+
+def _of_order(stated: StatedOrder, order: SubmitOrder | None) -> list[str]:
+    """A vendor who states nothing takes the order as it is."""
+    if order is None:
+        return [str(each) for each in order_mismatches(stated.lines, stated.totals, stated.price_basis)]
+    if not stated.lines and stated.totals == Totals():
+        return []
+    standing = WANTED[order.payload.mode]
+    return list(differences(order, SupplierOrder("-", standing, stated)))
+
+
+def _as_stated(submission: Submission) -> StatedOrder:
+    lines = tuple(
+        StatedLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity, price=line.price)
+        for line in submission.lines
+    )
+    return StatedOrder(lines=lines, totals=submission.totals, price_basis=submission.price_basis)
+
+
+def _is_part(lines: Sequence[LineQuantity], order: SubmitOrder | None) -> bool:
+    """Whether lines, where they are stated, are fewer pieces than were ordered."""
+    if not lines or order is None:
+        return bool(lines)
+    return any(_pieces(lines, line.sku) < _pieces(order.payload.lines, line.sku) for line in order.payload.lines)
+
+
+class _Piece(Protocol):
+    @property
+    def sku(self) -> str: ...
+    @property
+    def quantity(self) -> Decimal: ...
+
+
+def _pieces(lines: Sequence[_Piece], sku: str) -> Decimal:
+    return sum((line.quantity for line in lines if line.sku == sku), Decimal(0))

@@ -1,0 +1,254 @@
+"""Vendors' words about orders, taken: once per key, judged under the order's lock, told to the mall core."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+import structlog
+
+from gateway.relay import mailbox_queries as queries
+from gateway.relay.commands import Command
+from gateway.relay.ends import Origin
+from gateway.relay.mailbox import Clock, origins, utc_now
+from gateway.relay.mailbox_lanes import Change
+from gateway.relay.orders import News, Order, lock_orders, tell
+from gateway.relay.store import command_of, move
+from gateway.relay.vendor_answers import (
+    Fit,
+    after_answer,
+    allowed_next,
+    as_mismatch,
+    completed,
+    fit,
+    mismatch_fact,
+    sum_faults,
+    tells_nothing,
+)
+from gateway.relay.vendor_events import VendorEvent, told_event
+from gateway.sdk.errors import GatewayError
+from gateway.store import Connection, SharedPool
+from gateway.suppliers import SecretBox, SecretUnreadableError
+from schemas.base import read
+from schemas.orders import Kind, SubmitOrder, judge
+from schemas.orders import State as OrderState
+from schemas.orders.events import Cause, OrderSplit, SupplierMessage
+from schemas.orders.payloads import StatedOrder
+
+log = structlog.get_logger(__name__)
+
+KEY_LIFE = timedelta(days=7)
+"""How long a vendor's key is remembered, as that of a feed."""
+
+LONGEST_MESSAGE_ID = 128
+"""Characters of a key that names the vendor's message as it is; a longer one is named by its digest."""
+
+
+class UnknownOrderError(GatewayError):
+    """The supplier was given no such order."""
+
+
+class KeyReusedError(GatewayError):
+    """The vendor's key was used for something else."""
+
+
+class OutOfStateError(GatewayError):
+    """The order does not stand where this could be said of it. allowed: what can be."""
+
+    def __init__(self, state: OrderState, allowed: Sequence[Kind]) -> None:
+        super().__init__(f"the order is {state}")
+        self.state = state
+        self.allowed = allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a vendor says of an order. key: his own name for it; content: digest of what he says, 32 bytes."""
+
+    supplier: str
+    order_no: str
+    key: str
+    content: bytes
+    said: VendorEvent
+    traceparent: str | None = None
+
+    @property
+    def message(self) -> SupplierMessage:
+        """By which he says so."""
+        short = len(self.key) <= LONGEST_MESSAGE_ID
+        identity = self.key if short else hashlib.sha256(self.key.encode()).hexdigest()
+        return SupplierMessage(type=self.said.event, id=identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A word that was taken.
+
+    event: what the core was told, which is another than was said where sums do not hold; None: it knew that already.
+    answers: ids of the commands that it answers; repeated: it was taken before, under the same key.
+    """
+
+    event: Kind | None
+    state: OrderState
+    answers: tuple[str, ...]
+    held: bool
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A word about an order that is over: it is kept for people, and told nobody. state: how it ended."""
+
+    state: OrderState | None
+
+
+_Judged: TypeAlias = tuple[Taken | Late, Sequence[Change], Sequence[News]]
+
+
+class VendorDesk:
+    """Takes vendors' words. pool: each supplier has its share; box: opens what was ordered."""
+
+    def __init__(self, pool: SharedPool, box: SecretBox, clock: Clock = utc_now) -> None:
+        self._pool = pool
+        self._box = box
+        self._clock = clock
+
+    async def take(self, word: Word) -> Taken | Late:
+        """Take a word; the same under the same key comes to the same.
+
+        Raises UnknownOrderError, KeyReusedError and OutOfStateError: nothing was taken; StoreUnavailableError: nothing
+        was, or all of it.
+        """
+        async with self._pool.acquired(word.supplier) as connection, connection.transaction():
+            rows = await connection.fetch(queries.LOCK_UNANSWERED, word.supplier, word.order_no)
+            unanswered = [command_of(row) for row in rows]
+            repeated = await self._repeated(connection, word)
+            if repeated is not None:
+                return repeated
+            order = await _locked_order(connection, word, unanswered)
+            taken, changes, news = await self._judged(connection, word, order, unanswered, origins(rows))
+            await move(connection, [(each.was, each.now) for each in changes if each.was != each.now])
+            await connection.execute(queries.ANSWERED, [each.was.command_id for each in changes])
+            if isinstance(taken, Taken):
+                news = [await _whole_set(connection, each) for each in news]
+            await tell(connection, self._box, news, readable=False)
+            await connection.execute(queries.KEEP_ANSWER, word.supplier, word.key, _kept(taken))
+        log.info("order.said", supplier=word.supplier, order_no=word.order_no, said=word.said.event)
+        return taken
+
+    async def _repeated(self, connection: Connection, word: Word) -> Taken | Late | None:
+        """What the word came to before; None: it is new, and its key is taken."""
+        whose = (word.supplier, word.key)
+        if await connection.fetchval(queries.TAKE_KEY, *whose, word.content, KEY_LIFE) is not None:
+            return None
+        row = await connection.fetchrow(queries.KEY, *whose)
+        if row is None or row["content"] != word.content:
+            raise KeyReusedError
+        return _as_before(row["answer"])
+
+    async def _judged(
+        self,
+        connection: Connection,
+        word: Word,
+        order: Order,
+        unanswered: Sequence[Command],
+        known: Mapping[str, Origin],
+    ) -> _Judged:
+        """What the word comes to. Raises OutOfStateError."""
+        ordered = await self._ordered(connection, word)
+        said = completed(word.said, ordered)
+        found = fit(said, order.status, unanswered, ordered)
+        if found.refused:
+            raise OutOfStateError(order.status.state, allowed_next(order.status))
+        if found.late:
+            return Late(order.status.state), [], self._news(word, said, found, order, known)
+        if tells_nothing(said, found):
+            return Taken(None, order.status.state, (), held=False), [], []
+        faults = sum_faults(said, ordered)
+        if faults:
+            found = Fit(mismatch_fact(order.status), None, found.answers)
+            said = as_mismatch(said, faults, ordered)
+        news = self._news(word, said, found, order, known)
+        changes = [Change(each, after_answer(each, said)) for each in found.answers]
+        state = order.status.state if found.fact is None else judge(order.status, found.fact).status.state
+        answers = tuple(each.command_id for each in found.answers)
+        return Taken(Kind(said.event), state, answers, held=bool(faults)), changes, news
+
+    def _news(
+        self, word: Word, said: VendorEvent, found: Fit, order: Order, known: Mapping[str, Origin]
+    ) -> Sequence[News]:
+        """One piece for each command that is answered; without any, one for the vendor's own message."""
+        now = self._clock()
+        stated = said.supplier_order_nos if isinstance(said.payload, StatedOrder) else ()
+        causes = [Cause(command_id=each.command_id) for each in found.answers] or [Cause(message=word.message)]
+        told = []
+        for position, cause in enumerate(causes):
+            origin = known.get(cause.command_id or "", Origin(order.tenant, word.traceparent))
+            event = told_event(
+                said,
+                supplier=word.supplier,
+                order_no=word.order_no,
+                tenant=origin.tenant or order.tenant,
+                cause=cause,
+                now=now,
+            )
+            told.append(
+                News(
+                    word.supplier,
+                    word.order_no,
+                    found.fact if position == 0 else None,
+                    event,
+                    event.tenant,
+                    supplier_order_no=stated[0] if stated else None,
+                    traceparent=origin.traceparent,
+                )
+            )
+        return told
+
+    async def _ordered(self, connection: Connection, word: Word) -> SubmitOrder | None:
+        """What the supplier was last given as the order; None: it is not kept any more, or cannot be opened."""
+        row = await connection.fetchrow(queries.LAST_SUBMIT, word.supplier, word.order_no)
+        if row is None:
+            return None
+        try:
+            return read(SubmitOrder, self._box.open(word.supplier, f"command {row['command_id']}", row["sealed"]))
+        except SecretUnreadableError:
+            log.exception("order.unreadable", command=row["command_id"])
+            return None
+
+
+async def _locked_order(connection: Connection, word: Word, unanswered: Sequence[Command]) -> Order:
+    """The order, locked. One that the supplier was never given is not known to him, and is not made by his word."""
+    state = await connection.fetchval(queries.ORDER_STATE, word.supplier, word.order_no)
+    if state is None or (state == OrderState.DRAFT and not unanswered):
+        raise UnknownOrderError
+    key = (word.supplier, word.order_no)
+    return (await lock_orders(connection, [(key, None)]))[key]
+
+
+async def _whole_set(connection: Connection, news: News) -> News:
+    """News of a split, with the children told before that are gone."""
+    if not isinstance(news.event, OrderSplit):
+        return news
+    split = news.event.payload
+    numbers = [child.supplier_order_no for child in split.children]
+    gone = await connection.fetch(queries.VANISHED, *news.key, numbers)
+    await connection.execute(queries.CHILDREN, *news.key, numbers)
+    payload = split.model_copy(update={"superseded": tuple(sorted(row["supplier_order_no"] for row in gone))})
+    return replace(news, event=news.event.model_copy(update={"payload": payload}))
+
+
+def _kept(taken: Taken | Late) -> dict[str, Any] | None:
+    if isinstance(taken, Late):
+        return None
+    return {"event": taken.event, "state": taken.state, "answers": list(taken.answers), "held": taken.held}
+
+
+def _as_before(kept: Mapping[str, Any] | None) -> Taken | Late:
+    if kept is None:
+        return Late(None)
+    event = None if kept["event"] is None else Kind(kept["event"])
+    return Taken(event, OrderState(kept["state"]), tuple(kept["answers"]), kept["held"], repeated=True)

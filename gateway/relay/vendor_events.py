@@ -1,0 +1,179 @@
+"""What vendors tell of orders by HTTP: a model for each event, made of what the event for the mall core carries.
+
+Whose order it is says the credential, which one the address; what it answers the gateway finds out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, StringConstraints
+
+from schemas.base import CONTROLS, Model
+from schemas.orders import EVENTS, Kind, OrderEvent
+from schemas.orders.events import Cause
+from schemas.orders.parts import MAX_LINES, OrderNo, Reference, Tenant, WrittenInstant
+from schemas.orders.payloads import (
+    Accepted,
+    Cancelled,
+    CancelRefused,
+    Confirmed,
+    Delivered,
+    PartiallyConfirmed,
+    PriceMismatch,
+    RawText,
+    Refused,
+    Rejected,
+    Shipped,
+    Split,
+    Tracked,
+)
+
+
+class _Told(Model):
+    """What every event of a vendor says."""
+
+    occurred_at: WrittenInstant | None = Field(None, description="When it was so, with offset; null: now.")
+    supplier_order_nos: Annotated[tuple[Reference, ...], Field(max_length=MAX_LINES)] = Field(
+        (), description="Your numbers of the order, that of the whole first."
+    )
+    raw_code: Annotated[str, StringConstraints(pattern=rf"^[^{CONTROLS}]*$", max_length=200)] | None = Field(
+        None, description="Your own code, where there is one."
+    )
+    raw_message: RawText | None = Field(None, description="Your own words, where there are any.")
+
+
+_WHAT = "What became of the order."
+_MORE = "All about it."
+
+
+class AcceptedByVendor(_Told):
+    """The goods are held for the order; it is placed once the mall confirms."""
+
+    event: Literal["order.accepted"] = Field(description=_WHAT)
+    payload: Accepted = Field(Accepted(), description=_MORE)
+
+
+class RefusedByVendor(_Told):
+    """A submit or confirm is refused."""
+
+    event: Literal["order.refused"] = Field(description=_WHAT)
+    payload: Refused = Field(description=_MORE)
+
+
+class ConfirmedByVendor(_Told):
+    """The order is placed."""
+
+    event: Literal["order.confirmed"] = Field(description=_WHAT)
+    payload: Confirmed = Field(Confirmed(), description=_MORE)
+
+
+class PartiallyConfirmedByVendor(_Told):
+    """The order is placed in part."""
+
+    event: Literal["order.partially_confirmed"] = Field(description=_WHAT)
+    payload: PartiallyConfirmed = Field(description=_MORE)
+
+
+class SplitByVendor(_Told):
+    """Several orders were made of it; every one that there is now."""
+
+    event: Literal["order.split"] = Field(description=_WHAT)
+    payload: Split = Field(description=_MORE)
+
+
+class PriceMismatchByVendor(_Told):
+    """Prices are no longer those of the order."""
+
+    event: Literal["order.price_mismatch"] = Field(description=_WHAT)
+    payload: PriceMismatch = Field(description=_MORE)
+
+
+class CancelledByVendor(_Told):
+    """The order, or some of its children, is cancelled."""
+
+    event: Literal["order.cancelled"] = Field(description=_WHAT)
+    payload: Cancelled = Field(description=_MORE)
+
+
+class CancelRefusedByVendor(_Told):
+    """A cancel is refused; the order stays as it was."""
+
+    event: Literal["order.cancel_refused"] = Field(description=_WHAT)
+    payload: CancelRefused = Field(description=_MORE)
+
+
+class ShippedByVendor(_Told):
+    """Goods are on their way."""
+
+    event: Literal["shipment.created"] = Field(description=_WHAT)
+    payload: Shipped = Field(description=_MORE)
+
+
+class TrackedByVendor(_Told):
+    """Where goods are: steps that were not told before."""
+
+    event: Literal["shipment.tracked"] = Field(description=_WHAT)
+    payload: Tracked = Field(description=_MORE)
+
+
+class DeliveredByVendor(_Told):
+    """The receiver signed. Without lines: all of the order has arrived."""
+
+    event: Literal["shipment.delivered"] = Field(description=_WHAT)
+    payload: Delivered = Field(description=_MORE)
+
+
+class RejectedByVendor(_Told):
+    """The receiver refused the goods. Without lines: all of them."""
+
+    event: Literal["shipment.rejected"] = Field(description=_WHAT)
+    payload: Rejected = Field(description=_MORE)
+
+
+VendorEvent: TypeAlias = (
+    AcceptedByVendor
+    | RefusedByVendor
+    | ConfirmedByVendor
+    | PartiallyConfirmedByVendor
+    | SplitByVendor
+    | PriceMismatchByVendor
+    | CancelledByVendor
+    | CancelRefusedByVendor
+    | ShippedByVendor
+    | TrackedByVendor
+    | DeliveredByVendor
+    | RejectedByVendor
+)
+
+VENDOR_EVENTS: Mapping[Kind, type[VendorEvent]] = {
+    Kind.ACCEPTED: AcceptedByVendor,
+    Kind.REFUSED: RefusedByVendor,
+    Kind.CONFIRMED: ConfirmedByVendor,
+    Kind.PARTIALLY_CONFIRMED: PartiallyConfirmedByVendor,
+    Kind.SPLIT: SplitByVendor,
+    Kind.PRICE_MISMATCH: PriceMismatchByVendor,
+    Kind.CANCELLED: CancelledByVendor,
+    Kind.CANCEL_REFUSED: CancelRefusedByVendor,
+    Kind.SHIPPED: ShippedByVendor,
+    Kind.TRACKED: TrackedByVendor,
+    Kind.DELIVERED: DeliveredByVendor,
+    Kind.REJECTED: RejectedByVendor,
+}
+"""What vendors can tell, by its kind."""
+
+
+def told_event(
+    said: VendorEvent, *, supplier: str, order_no: OrderNo, tenant: Tenant | None, cause: Cause, now: WrittenInstant
+) -> OrderEvent:
+    """The event for the mall core. now: when it was heard, for one that does not say when it was so."""
+    members: dict[str, Any] = {name: getattr(said, name) for name in _Told.model_fields} | {
+        "payload": said.payload,
+        "supplier": supplier,
+        "order_no": order_no,
+        "tenant": tenant,
+        "cause": cause,
+        "occurred_at": said.occurred_at or now,
+    }
+    return EVENTS[Kind(said.event)](**members)

@@ -1,0 +1,173 @@
+"""The mailbox on PostgreSQL: each command is given in its order's order until it is acknowledged, and never lost."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import orjson
+import pytest
+
+from gateway.relay.inbox import Inbox
+from gateway.relay.mailbox import MOST_BYTES, Acknowledgement
+from gateway.relay.mailbox_lanes import VISIBILITY
+from gateway.store import Pool
+from schemas.orders import Operation
+from schemas.orders.examples import ORDER_NO, SUPPLIER
+from tests.integration.relay.desk import DAY, HOUR, Desk
+from tests.integration.relay.test_inbox import inbox
+
+__all__ = ["inbox"]
+
+CONFIRM, CANCEL = Operation.CONFIRM, Operation.CANCEL
+ACKNOWLEDGED, UNKNOWN, WITHDRAWN = Acknowledgement
+SOON = VISIBILITY - timedelta(seconds=1)
+
+
+@pytest.fixture
+def desk(inbox: Inbox, pool: Pool) -> Desk:
+    return Desk(pool, inbox)
+
+
+async def test_a_command_is_given_until_it_is_acknowledged(desk: Desk) -> None:
+    command = await desk.comes(1)
+    [message] = await desk.fetch()
+    assert (message.id, message.operation, message.delivery) == (command, Operation.SUBMIT, 1)
+    assert orjson.loads(message.value)["payload"]["receiver"]["name"] == "王芳"
+    assert await desk.order() == "submitting"
+    desk.clock.now += SOON
+    assert await desk.fetch() == []
+    desk.clock.now = message.visible_again_at
+    [again] = await desk.fetch()
+    assert (again.id, again.value, again.delivery) == (command, message.value, 2)
+    assert await desk.ack(command) == {command: ACKNOWLEDGED}
+    desk.clock.now += DAY
+    assert await desk.fetch() == []
+    assert await desk.ack(command) == {command: ACKNOWLEDGED}
+    assert await desk.states() == [(command, "confirmed")]
+    assert await desk.steps() == ["delivered", "delivered", "acknowledged"]
+    assert (await desk.told(), await desk.letters()) == ([], [])
+
+
+async def test_a_delivery_that_is_not_acknowledged_spends_nothing(desk: Desk) -> None:
+    await desk.comes(1, deadline="2026-12-23T09:30:00+08:00")
+    for delivery in range(1, 20):
+        [message] = await desk.fetch()
+        assert message.delivery == delivery
+        desk.clock.now += VISIBILITY
+    [row] = await desk.rows("SELECT spent, failures, attempt FROM commands")
+    assert tuple(row) == (0, 0, 19)
+
+
+async def test_of_each_order_one_is_given_at_a_time_and_who_waits_longest_comes_first(desk: Desk) -> None:
+    b1, a1 = await desk.comes(9, order_no="B"), await desk.comes(8, order_no="A")
+    b2, c1 = await desk.comes(7, CONFIRM, order_no="B"), await desk.comes(6, order_no="C")
+    assert await desk.fetched(most=2) == [b1, a1]
+    assert await desk.fetched() == [c1]
+    assert await desk.ack(c1, b1) == {c1: ACKNOWLEDGED, b1: ACKNOWLEDGED}
+    assert await desk.fetched() == [b2]
+
+
+async def test_many_that_fetch_at_once_are_given_each_command_once_and_in_order(desk: Desk) -> None:
+    orders = [f"N-{number}" for number in range(12)]
+    for number, order_no in enumerate(orders * 2):
+        await desk.comes(number, (Operation.SUBMIT, CONFIRM)[number // 12], order_no=order_no)
+    given: list[int] = []
+    for _ in range(2):
+        found = [each.id for one in await asyncio.gather(*(desk.fetch(12) for _ in range(6))) for each in one]
+        given += sorted(int(each[-12:]) for each in found)
+        await asyncio.gather(*(desk.ack(*found) for _ in range(3)))
+    assert given == list(range(24))
+
+
+async def test_acknowledgements_of_foreign_unknown_and_unfetched_messages_are_told_alike(desk: Desk) -> None:
+    foreign = await desk.comes(1, supplier="somebody-else")
+    await desk.mailbox.fetch("somebody-else", 5)
+    unfetched = await desk.comes(2, order_no="X-2")
+    assert await desk.ack(foreign, unfetched, "nonsense") == {foreign: UNKNOWN, unfetched: UNKNOWN, "nonsense": UNKNOWN}
+    assert await desk.states() == [(foreign, "sending"), (unfetched, "waiting")]
+    assert await desk.fetched() == [unfetched]
+
+
+async def test_what_was_never_fetched_ends_at_its_deadline_and_its_order_with_it(desk: Desk) -> None:
+    submit, confirm = await desk.comes(1), await desk.comes(2, CONFIRM, deadline="2026-12-23T09:30:00+08:00")
+    desk.clock.now += DAY
+    assert await desk.mailbox.end_due(SUPPLIER) == 1
+    assert await desk.told() == [("order.expired", submit)]
+    assert (await desk.last())["payload"]["operation"] == "order.submit"
+    assert await desk.order() == "expired"
+    assert await desk.fetched() == [confirm]
+    assert await desk.mailbox.end_due(SUPPLIER) == 0
+
+
+async def test_an_order_that_was_never_fetched_and_its_cancel_end_without_the_vendor(desk: Desk) -> None:
+    submit, cancel = await desk.comes(1), await desk.comes(2, CANCEL)
+    assert await desk.mailbox.end_due(SUPPLIER) == 1
+    assert await desk.states() == [(submit, "cancelled_unsent"), (cancel, "cancelled_unsent")]
+    assert await desk.told() == [("order.cancelled", submit), ("order.cancelled", cancel)]
+    assert (await desk.order(), await desk.fetch()) == ("cancelled", [])
+
+
+async def test_a_cancel_of_what_was_fetched_is_for_the_vendor(desk: Desk) -> None:
+    submit, cancel = await desk.comes(1), await desk.comes(2, CANCEL)
+    await desk.rows(
+        "UPDATE commands SET state = 'confirmed', ended_at = now(), attempt = 1 WHERE command_id = $1", submit
+    )
+    assert await desk.fetched() == [cancel]
+    await desk.mailbox.end_due(SUPPLIER)
+    assert await desk.told() == []
+
+
+async def test_what_was_fetched_and_never_acknowledged_is_for_a_person_at_its_deadline(desk: Desk) -> None:
+    submit, confirm = await desk.comes(1), await desk.comes(2, CONFIRM)
+    assert await desk.fetched() == [submit]
+    desk.clock.now += DAY
+    await desk.mailbox.end_due(SUPPLIER)
+    await desk.mailbox.end_due(SUPPLIER)
+    assert await desk.states() == [(submit, "dead"), (confirm, "expired")]
+    assert await desk.told() == [("order.expired", confirm), ("order.parked", submit)]
+    assert await desk.letters() == [("relay", "command_undecided")]
+    assert await desk.order() == "unknown"
+    late = await desk.comes(3, CONFIRM, deadline="2026-12-23T09:30:00+08:00")
+    assert await desk.fetch() == []
+    assert await desk.ack(submit) == {submit: ACKNOWLEDGED}
+    assert await desk.fetched() == [late]
+
+
+async def test_what_is_acknowledged_and_never_answered_can_be_found(desk: Desk) -> None:
+    submit = await desk.comes(1)
+    await desk.fetch()
+    await desk.ack(submit)
+    desk.clock.now += 30 * DAY
+    await desk.mailbox.end_due(SUPPLIER)
+    [row] = await desk.rows("SELECT * FROM commands_unanswered")
+    assert (row["command_id"], row["order_no"]) == (submit, ORDER_NO)
+    assert row["acknowledged_at"] is not None
+    assert (await desk.order(), await desk.told()) == ("submitting", [])
+
+
+async def test_a_command_that_cannot_be_opened_keeps_no_other_waiting(desk: Desk) -> None:
+    broken, sound = await desk.comes(1, order_no="A"), await desk.comes(2, order_no="B")
+    await desk.rows("UPDATE commands SET sealed = '\\x00' WHERE command_id = $1", broken)
+    assert await desk.fetched(most=1) == []
+    assert await desk.fetched(most=1) == [sound]
+    assert await desk.states() == [(broken, "waiting"), (sound, "sending")]
+
+
+async def test_large_commands_come_a_few_at_a_time(desk: Desk) -> None:
+    for number in range(8):
+        remark = {"reason": "x" * 500}
+        await desk.comes(number, CANCEL, order_no=f"L-{number}", payload={"scope": "order", **remark})
+    await desk.rows("UPDATE commands SET sealed = sealed || decode(repeat('00', $1), 'hex')", MOST_BYTES // 3)
+    assert await desk.fetch() == []  # none of them can be opened any more
+    [row] = await desk.rows("SELECT count(*) FROM commands WHERE reason = 'unreadable'")
+    assert row[0] == 2
+
+
+async def test_what_a_person_withdrew_is_not_taken_as_acknowledged(desk: Desk) -> None:
+    submit = await desk.comes(1)
+    await desk.fetch()
+    await desk.rows("UPDATE commands SET state = 'retry'")
+    assert await desk.ack(submit) == {submit: WITHDRAWN}
+    desk.clock.now += HOUR
+    assert await desk.fetched() == [submit]
