@@ -18,6 +18,7 @@ from gateway.kafka import Partition, Record
 from gateway.outbox import enqueue
 from gateway.relay import inbox_queries as queries
 from gateway.relay.received import Received, conflict, event_message, received
+from gateway.relay.sealed import sealed_as
 from gateway.relay.states import ENDED
 from gateway.sdk.commands import RefusedCommand, read_command
 from gateway.sdk.storable import storable
@@ -120,7 +121,7 @@ class Inbox:
             storable(command.operation),
             command.revision,
             command.content,
-            self._box.seal(storable(command.supplier), f"command {command.command_id}", command.value),
+            self._box.seal(storable(command.supplier), sealed_as(command.command_id), command.value),
             command.deadline,
             record.topic,
             record.partition,

@@ -10,11 +10,9 @@ from typing import Any
 import orjson
 
 from gateway.relay import order_queries as queries
+from gateway.relay.sealed import WORDS
 from gateway.store import Connection
 from gateway.suppliers import SecretBox
-
-WORDS = "order words"
-"""What words are sealed as, beside their supplier."""
 
 
 class Kind(StrEnum):
