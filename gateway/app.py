@@ -19,6 +19,7 @@ from aiohttp import web
 from gateway.admin.app import PREFIX as ADMIN_PREFIX
 from gateway.admin.app import Routes, build_admin
 from gateway.admin.audit import AuditRoutes, FailedLogins
+from gateway.admin.breakers import BreakerRoutes
 from gateway.admin.catalog import CatalogRoutes
 from gateway.admin.deadletters import DeadLetterRoutes
 from gateway.admin.feeds import FeedRoutes
@@ -68,7 +69,7 @@ from gateway.outbox import Publisher
 from gateway.pulls import PullReplays, RereadRequests
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
-from gateway.sessions import Means, PullStatus, Sessions
+from gateway.sessions import BreakerOrders, Means, PullStatus, Sessions
 from gateway.store import Pool, connect, migrate, open_pool, pin_cluster, ping
 from gateway.suppliers import Keys, Live, SecretBox, Suppliers, watch_suppliers
 from gateway.telemetry.health import Health
@@ -424,6 +425,7 @@ def _admin(
         DeadLetterRoutes(letters),
         ReplayRoutes(replays, letters, comparisons),
         PullRoutes(PullStatus(pool, services.live.suppliers, services.registry)),
+        BreakerRoutes(BreakerOrders(pool, services.live.suppliers, services.registry)),
         CatalogRoutes(Rebuilds(pool), services.live.suppliers),
         AuditRoutes(pool),
     ]

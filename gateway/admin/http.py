@@ -22,7 +22,7 @@ from gateway.http.clients import client_of
 from gateway.http.problems import ProblemError, document
 from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.sdk.wire import count_values, shown
-from gateway.sessions import NotOwnedError, NotPulledError
+from gateway.sessions import NoSuchOperationError, NotOwnedError, NotPulledError
 from gateway.suppliers import TooManyKeysError, UnknownKeyError, UnknownSupplierError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -50,6 +50,7 @@ _RAISED: Mapping[type[GatewayError], str] = {
     UnknownKeyError: "not_found",
     TooManyKeysError: "conflict",
     NotPulledError: "conflict",
+    NoSuchOperationError: "not_found",
     NotOwnedError: "conflict",
     UnknownFeedError: "not_found",
     NotHeldError: "conflict",
