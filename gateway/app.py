@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ from gateway.admin.breakers import BreakerRoutes
 from gateway.admin.catalog import CatalogRoutes
 from gateway.admin.deadletters import DeadLetterRoutes
 from gateway.admin.feeds import FeedRoutes
+from gateway.admin.orders import OrderRoutes
 from gateway.admin.pulls import PullRoutes
 from gateway.admin.replays import ReplayRoutes
 from gateway.admin.suppliers import SupplierRoutes
@@ -68,6 +70,9 @@ from gateway.kafka import TOPICS, Bus, Producer, open_bus
 from gateway.outbox import Publisher
 from gateway.pulls import PullReplays, RereadRequests
 from gateway.registry import Registry
+from gateway.relay.decisions import OrderDecisions
+from gateway.relay.declared import DeclaredProfiles
+from gateway.relay.reading import OrderReading
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import BreakerOrders, Means, PullStatus, Sessions
 from gateway.store import Pool, connect, migrate, open_pool, pin_cluster, ping
@@ -425,11 +430,18 @@ def _admin(
         DeadLetterRoutes(letters),
         ReplayRoutes(replays, letters, comparisons),
         PullRoutes(PullStatus(pool, services.live.suppliers, services.registry)),
+        OrderRoutes(OrderReading(pool, services.box), _decisions(services)),
         BreakerRoutes(BreakerOrders(pool, services.live.suppliers, services.registry)),
         CatalogRoutes(Rebuilds(pool), services.live.suppliers),
         AuditRoutes(pool),
     ]
     return build_admin(parts, token.get_secret_value() if token else None, FailedLogins(pool))
+
+
+def _decisions(services: Services) -> OrderDecisions:
+    lease_term = timedelta(seconds=services.settings.lease_seconds)
+    profiles = DeclaredProfiles(services.live.suppliers, services.registry, lease_term)
+    return OrderDecisions(services.pool, services.box, profiles.of)
 
 
 @asynccontextmanager

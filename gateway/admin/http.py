@@ -20,6 +20,8 @@ from gateway.feeds.holds import NotHeldError, UnknownFeedError
 from gateway.http.answers import PROBLEM_JSON, correlation
 from gateway.http.clients import client_of
 from gateway.http.problems import ProblemError, document
+from gateway.relay.decisions import NotDecidableError, UnknownCommandError
+from gateway.relay.reading import UnknownOrderError
 from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.sdk.wire import count_values, shown
 from gateway.sessions import NoSuchOperationError, NotOwnedError, NotPulledError
@@ -54,6 +56,9 @@ _RAISED: Mapping[type[GatewayError], str] = {
     NotOwnedError: "conflict",
     UnknownFeedError: "not_found",
     NotHeldError: "conflict",
+    UnknownOrderError: "not_found",
+    UnknownCommandError: "not_found",
+    NotDecidableError: "conflict",
 }
 
 
