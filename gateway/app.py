@@ -70,6 +70,7 @@ from gateway.kafka import TOPICS, Bus, Producer, open_bus
 from gateway.outbox import Publisher
 from gateway.pulls import PullReplays, RereadRequests
 from gateway.registry import Registry
+from gateway.relay.counting import OrderCounts
 from gateway.relay.decisions import OrderDecisions
 from gateway.relay.declared import DeclaredProfiles
 from gateway.relay.reading import OrderReading
@@ -305,7 +306,7 @@ def compose(services: Services) -> Stages:
     replays = _replays(services, feed_replays, holds)
     vendors = admin = None
     jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("numbers", numbers.watch)]
-    jobs += [Job("topics", services.topics.watch)]
+    jobs += [Job("topics", services.topics.watch), Job("order counts", OrderCounts(pool).run)]
     jobs += [Job("finisher", finisher.run, supervisors=[finisher.supervisor])]
     if "feeds" in roles:
         processor = ChunkProcessor(

@@ -1,4 +1,4 @@
-"""`mallgate lanes`: orders of which something waits behind a command, and stops that an operator makes and takes back."""
+"""`mallgate lanes`: orders of which something waits behind a command, and stops that operators make and take back."""
 
 from __future__ import annotations
 

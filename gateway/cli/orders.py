@@ -90,7 +90,7 @@ async def resolve(
     """Say what a person found out at the supplier about a command whose effect is in doubt.
 
     done: it took effect, and the mall is told so. not-done: it has not and never will; it is sent again where its
-    deadline allows, or counts as refused where the supplier refused it. The orders behind it go on by themselves.
+    deadline allows, or counts as refused where the supplier refused it. What waits behind it goes on by itself.
 
     Parameters
     ----------

@@ -85,9 +85,7 @@ def summary(command: Command, steps: Sequence[Mapping[str, Any]]) -> str:
     outcomes = [step["facts"].get("outcome") for step in steps if step["kind"] == Kind.OUTCOME]
     lost = sum(outcome in _LOST for outcome in outcomes)
     clauses = [*_sending(command, lost), *_looking_up(command, steps, outcomes), *_repeating(command, lost, outcomes)]
-    clauses += [
-        f"{step['facts'].get('actor')} said: {step['facts'].get('resolution')}" for step in _of(steps, Kind.RESOLVED)
-    ]
+    clauses += [_said(step["facts"]) for step in _of(steps, Kind.RESOLVED)]
     return "; ".join([*clauses, stands(command)])
 
 
@@ -140,7 +138,7 @@ def _of(steps: Sequence[Mapping[str, Any]], kind: Kind) -> list[Mapping[str, Any
 
 def _outcome(facts: Mapping[str, Any]) -> str:
     outcome, code, reason = (str(facts.get(name) or "") for name in ("outcome", "code", "reason"))
-    words = OUTCOMES.get(outcome, outcome)
+    words = OUTCOMES.get(outcome) or outcome or "a call ended"
     if outcome in _LOST:
         words = UNKNOWN_BECAUSE.get(reason) or UNKNOWN_BECAUSE.get(code) or words
     return words + (f" (code {code})" if code else "") + _now(facts)
@@ -164,6 +162,10 @@ def _stopped(facts: Mapping[str, Any]) -> str:
     return f"stopped{by}, {facts.get('state')}{_why(facts)}"
 
 
+def _said(facts: Mapping[str, Any]) -> str:
+    return f"{facts.get('actor')} said: {str(facts.get('resolution')).replace('_', ' ')}"
+
+
 def _late(facts: Mapping[str, Any]) -> str:
     return f"{facts.get('event')} came too late: the order was {facts.get('state')}; it is a dead letter, not told"
 
@@ -178,7 +180,7 @@ _STEPS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     Kind.OUTCOME: _outcome,
     Kind.STOPPED: _stopped,
     Kind.RELEASED: lambda facts: f"released by {facts.get('actor')}{_why(facts)}{_now(facts)}",
-    Kind.RESOLVED: lambda facts: f"{facts.get('actor')} said: {facts.get('resolution')}{_why(facts)}",
+    Kind.RESOLVED: lambda facts: f"{_said(facts)}{_why(facts)}",
     Kind.ENDED: lambda facts: f"ended without a call: {facts.get('state')}{_why(facts)}",
     Kind.EVENT: _event,
     Kind.LATE: _late,
