@@ -11,12 +11,14 @@ _SINCE = """
 """
 """When something last happened to a command."""
 
+# Found apart: by its index of places, it would be read past everything that ever ended.
 LIST = f"""
+    WITH found AS MATERIALIZED (
+         SELECT place FROM commands
+          WHERE ended_at IS NULL AND state = ANY($1::text[]) AND ($2::text IS NULL OR supplier = $2) AND place > $3)
     SELECT {FACTS}, {_SINCE}
-      FROM commands c
-     WHERE ended_at IS NULL AND state = ANY($1::text[]) AND ($2::text IS NULL OR supplier = $2) AND place > $3
+      FROM (SELECT place FROM found ORDER BY place LIMIT $4) page JOIN commands c USING (place)
      ORDER BY place
-     LIMIT $4
 """
 
 # Those that wait for a person, and those in which something waits behind another command.

@@ -108,28 +108,40 @@ class OrderReading:
 
 
 def timeline(commands: Sequence[View], steps: Sequence[View], words: Sequence[str | None]) -> list[View]:
-    """What happened to an order, in order, each with the seconds since the one before. words: of each step."""
+    """What happened to an order, in order, each with the seconds since the one before. words: of each step.
+
+    A command was received before anything was done about it, whatever the clock of the mall core says.
+    """
     operations = {row["command_id"]: row["operation"] for row in commands}
-    entries = [_received(row) for row in commands]
-    entries += [
-        {
-            "at": step["at"],
-            "kind": step["kind"],
-            "command_id": step["command_id"],
-            "operation": operations.get(step["command_id"]),
-            "text": told(step["kind"], step["facts"]),
-            "due_at": step["facts"].get("due_at"),
-            "has_words": step["words"] is not None,
-            "words": said,
-        }
+    first: dict[str | None, datetime] = {}
+    for step in steps:
+        first[step["command_id"]] = min(step["at"], first.get(step["command_id"], step["at"]))
+    placed = [
+        (min(row["received_at"], first.get(row["command_id"], row["received_at"])), _received(row)) for row in commands
+    ]
+    placed += [
+        (step["at"], _step(step, operations.get(step["command_id"]), said))
         for step, said in zip(steps, words, strict=True)
     ]
-    entries.sort(key=lambda entry: entry["at"])  # stable: steps of one transaction stay in their order
+    entries = [entry for _, entry in sorted(placed, key=lambda each: each[0])]
     before = [None, *(entry["at"] for entry in entries)]
     return [
-        {**entry, "seconds": None if was is None else (entry["at"] - was).total_seconds()}
+        {**entry, "seconds": None if was is None else max(0.0, (entry["at"] - was).total_seconds())}
         for was, entry in zip(before, entries, strict=False)
     ]
+
+
+def _step(step: View, operation: str | None, said: str | None) -> View:
+    return {
+        "at": step["at"],
+        "kind": step["kind"],
+        "command_id": step["command_id"],
+        "operation": operation,
+        "text": told(step["kind"], step["facts"]),
+        "due_at": step["facts"].get("due_at"),
+        "has_words": step["words"] is not None,
+        "words": said,
+    }
 
 
 def _received(row: View) -> View:

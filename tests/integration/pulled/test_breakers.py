@@ -34,7 +34,7 @@ async def test_breakers_are_held_open_by_one_owner_after_the_other_until_they_ar
         async with ground.program() as program:
             operator = Operator(program.admin_url)
             await operator.declare(jd=row_of(simulator))
-            await eventually(lambda: answered(operator), seconds=60)
+            await eventually(lambda: answered(operator), within=60)
             opened = await order(operator, "open", seconds="2h")
             assert opened["seconds"] == 7200
 
@@ -44,15 +44,15 @@ async def test_breakers_are_held_open_by_one_owner_after_the_other_until_they_ar
                     each["reason"].startswith("they asked us to (bootstrap") for each in found.values()
                 )
 
-            await eventually(all_open, seconds=30)
+            await eventually(all_open, within=30)
             assert not all((await steps(operator)).values())
         async with ground.program() as program:
             operator = Operator(program.admin_url)
-            await eventually(lambda: held(operator), seconds=60)
+            await eventually(lambda: held(operator), within=60)
             assert not all((await steps(operator)).values())
             closed = await order(operator, "close")
             assert closed["operations"] == opened["operations"]
-            await eventually(lambda: answered(operator), seconds=60)
+            await eventually(lambda: answered(operator), within=60)
             rows = (await operator.ask("GET", "audit?object=jd"))["audit"]
             assert [(row["action"], row["reason"]) for row in rows if row["action"].startswith("breaker")] == [
                 ("breaker.close", "they asked us to"),
