@@ -75,7 +75,7 @@ NEXT_STATES: Mapping[State, Collection[State]] = {
     ),
     State.UNKNOWN: _SAID_BY_A_PERSON | {State.SENDING, State.LOOKING_UP, State.PARKED, State.DEAD},
     State.LOOKING_UP: frozenset({State.UNKNOWN, State.RETRY, State.HELD, State.CONFIRMED, State.REFUSED}),
-    State.PARKED: _SAID_BY_A_PERSON | _UNSENT_ENDS | {State.WAITING, State.UNKNOWN, State.DEAD},
+    State.PARKED: _SAID_BY_A_PERSON | {State.WAITING, State.UNKNOWN, State.DEAD, State.EXPIRED, State.CANCELLED_UNSENT},
     State.HELD: _SAID_BY_A_PERSON | {State.SUPERSEDED},
     State.DEAD: _SAID_BY_A_PERSON,
     **{state: frozenset() for state in ENDED},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -243,6 +244,21 @@ async def test_done_is_told_to_the_mall_once_and_audited(
     assert order["supplier_order_no"] == "JD-7"
     assert "bootstrap:ann said: done; it is done" in order["commands"][0]["summary"]
     assert order["lane"]["command_id"] == identity(2)
+
+
+async def test_of_several_who_speak_at_once_one_is_heard(
+    client: AdminClient, received: Mapping[str, Command], pool: Pool
+) -> None:
+    await stop(pool, received[identity(1)])
+    done = {"resolution": "done", "reason": "seen", "supplier_order_no": "JD-7"}
+    not_done = {"resolution": "not_done", "reason": "not seen"}
+    words = [client.post("commands", identity(1), "resolve", body=body) for body in (done, not_done, done, not_done)]
+    came_to = await asyncio.gather(*words, return_exceptions=True)
+    assert sorted(each.code if isinstance(each, RefusedError) else "taken" for each in came_to) == [
+        *["conflict"] * 3,
+        "taken",
+    ]
+    assert len(await audited(client)) == 1
 
 
 async def test_a_number_of_another_order_is_refused(
