@@ -73,6 +73,9 @@ from gateway.registry import Registry
 from gateway.relay.counting import OrderCounts
 from gateway.relay.decisions import OrderDecisions
 from gateway.relay.declared import DeclaredProfiles
+from gateway.relay.inbox import Inbox
+from gateway.relay.offered import OfferedOperations
+from gateway.relay.reader import command_reader
 from gateway.relay.reading import OrderReading
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import BreakerOrders, Means, PullStatus, Sessions
@@ -328,7 +331,7 @@ def compose(services: Services) -> Stages:
         jobs += [Job("outbox", publisher.run, supervisors=[publisher.supervisor])]
         jobs += [Job("replays", replays.run, supervisors=replays.supervisors), _rebuild_job(services, contents)]
     if "sessions" in roles:
-        jobs += [_session_job(services, numbers, admission, finisher)]
+        jobs += [_session_job(services, numbers, admission, finisher), _command_job(services)]
     if "intake" in roles:
         jobs += [Job("waits", waits.run)]
         reads = Reports(services.read_pool, share=READS_PER_SUPPLIER)
@@ -372,6 +375,15 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
     )
     sessions = Sessions(means, term=services.settings.lease_seconds)
     return Job("sessions", sessions.run, sessions.stop, supervisors=[sessions.supervisor])
+
+
+def _command_job(services: Services) -> Job:
+    """Reading the mall's commands."""
+    offered = OfferedOperations(services.live.suppliers, services.registry)
+    inbox = Inbox(services.feed_pool, services.box, offered.of)
+    reader = command_reader(services.bus, services.feed_pool, inbox)
+    services.health.add(reader.name, reader.check)
+    return Job(reader.name, reader.run, reader.stop, [reader.supervisor])
 
 
 def _rebuild_job(services: Services, contents: Contents) -> Job:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
 from schemas.base import Model, Personal
+
+MASK = "***"
+"""Stands where a personal value was."""
 
 
 @cache
@@ -27,6 +30,23 @@ def is_personal(model: type[Model], path: str) -> bool:
         all(one == other for one, other in zip(steps, marked.split("/"), strict=False))
         for marked in personal_paths(model)
     )
+
+
+def masked(said: Any, models: Iterable[type[Model]]) -> Any:
+    """A message with everything that any of these models marks replaced, whatever else it holds."""
+    for path in {path for model in models for path in personal_paths(model)}:
+        said = _masked(said, path.split("/")[1:])
+    return said
+
+
+def _masked(said: Any, steps: Sequence[str]) -> Any:
+    if not steps:
+        return None if said is None else MASK
+    if steps[0] == "*":
+        return [_masked(each, steps[1:]) for each in said] if isinstance(said, list) else said
+    if not isinstance(said, dict) or steps[0] not in said:
+        return said
+    return {**said, steps[0]: _masked(said[steps[0]], steps[1:])}
 
 
 def _paths(model: type[Model], above: str) -> Iterator[str]:

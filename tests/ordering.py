@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from contrib.simulators.jd_vop import Simulator
 from contrib.simulators.jd_vop.catalog import Item
 from tests.buyer import Buyer
 
@@ -14,7 +15,12 @@ TYPES = "1,5,10,14,15,18,23,25,26,31"
 
 def sellable(buyer: Buyer, count: int = 1, *, extra: str = "") -> list[Item]:
     """Goods that may be ordered to Zhengzhou, a hundred of each. extra: "accessory" or "gift" that comes with them."""
-    world = buyer.simulator.world
+    return goods(buyer.simulator, count, extra=extra)
+
+
+def goods(simulator: Simulator, count: int = 1, *, extra: str = "") -> list[Item]:
+    """The same, of a simulator."""
+    world = simulator.world
     styles = {"": None, "accessory": 3, "gift": 5}[extra]
     found = [
         item

@@ -150,6 +150,8 @@ class Attempts:
             return await self._counted(prepared)
         except BaseException as error:
             verdict, reason = _row(error)[2], str(error)
+            if isinstance(error, SupplierError):
+                error.probe = permit.probe
             if suspect and verdict is Verdict.AWAY:
                 verdict = Verdict.UNKNOWN
             raise
@@ -208,7 +210,7 @@ def _unknown(error: UnavailableError) -> OutcomeUnknownError:
         supplier_code=error.supplier_code,
         status=error.status,
     )
-    unknown.sent = error.sent
+    unknown.sent, unknown.probe = error.sent, error.probe
     return unknown
 
 

@@ -17,7 +17,7 @@ import structlog
 from gateway.feeds.decide import Key
 from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.sightings import FACET_OF_TOPIC
-from gateway.kafka import BULK, CATALOG_TOPIC, EXPRESS, Bus
+from gateway.kafka import BULK, CATALOG_TOPIC, EXPRESS, ORDER_COMMANDS, Bus
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Pool, acquired, transaction
 from gateway.telemetry import metrics
@@ -25,7 +25,7 @@ from schemas.catalog import Facet
 
 log = structlog.get_logger(__name__)
 
-FOLLOWED = (EXPRESS, BULK, *FACET_OF_TOPIC)
+FOLLOWED = (EXPRESS, BULK, ORDER_COMMANDS, *FACET_OF_TOPIC)
 """Topics that the gateway reads, and keeps places of."""
 
 LOOK_SECONDS = 5.0

@@ -54,8 +54,6 @@ UNKNOWN_BECAUSE: Mapping[str, str] = {
 }
 """Why nobody knows, where no answer was lost."""
 
-_LOST = frozenset({"unknown"})
-
 
 def stands(command: Command) -> str:
     """Where a command stands, in words."""
@@ -83,7 +81,7 @@ def advice(command: Command) -> str:
 def summary(command: Command, steps: Sequence[Mapping[str, Any]]) -> str:
     """What happened to a command, in one sentence. steps: those of it, in order; their kind and facts."""
     outcomes = [step["facts"].get("outcome") for step in steps if step["kind"] == Kind.OUTCOME]
-    lost = sum(outcome in _LOST for outcome in outcomes)
+    lost = sum(_is_lost(step["facts"]) for step in steps if step["kind"] == Kind.OUTCOME)
     clauses = [*_sending(command, lost), *_looking_up(command, steps, outcomes), *_repeating(command, lost, outcomes)]
     clauses += [_said(step["facts"]) for step in _of(steps, Kind.RESOLVED)]
     return "; ".join([*clauses, stands(command)])
@@ -136,12 +134,19 @@ def _of(steps: Sequence[Mapping[str, Any]], kind: Kind) -> list[Mapping[str, Any
     return [step for step in steps if step["kind"] == kind]
 
 
+def _is_lost(facts: Mapping[str, Any]) -> bool:
+    """Whether an answer was lost: of one that is held there was an answer, of another order than was asked for."""
+    return facts.get("outcome") == "unknown" and facts.get("state") != State.HELD
+
+
 def _outcome(facts: Mapping[str, Any]) -> str:
     outcome, code, reason = (str(facts.get(name) or "") for name in ("outcome", "code", "reason"))
-    words = OUTCOMES.get(outcome) or outcome or "a call ended"
-    if outcome in _LOST:
-        words = UNKNOWN_BECAUSE.get(reason) or UNKNOWN_BECAUSE.get(code) or words
-    return words + (f" (code {code})" if code else "") + _now(facts)
+    if outcome == "unknown" and not _is_lost(facts):
+        outcome = "differs"
+    because = UNKNOWN_BECAUSE.get(reason) or UNKNOWN_BECAUSE.get(code)
+    words = because if because and outcome in ("unknown", "rejected") else OUTCOMES.get(outcome) or outcome
+    shown = f" (code {code})" if code and code not in UNKNOWN_BECAUSE else ""
+    return (words or "a call ended") + shown + _now(facts)
 
 
 def _now(facts: Mapping[str, Any]) -> str:

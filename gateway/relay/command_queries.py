@@ -8,21 +8,6 @@ FACTS = (
 )
 """The columns of a `Command`, in the order of its fields but for its role, which its operation tells."""
 
-# Lanes in the order of their first commands, each whole: of one that is long, the rest waits behind its first anyway.
-OPEN_LANES = f"""
-    WITH heads AS (
-        SELECT order_no, min(place) AS head FROM commands WHERE supplier = $1 AND ended_at IS NULL GROUP BY order_no
-         ORDER BY head LIMIT $2)
-    SELECT {FACTS},
-           EXISTS (SELECT FROM commands made
-                    WHERE made.order_no = c.order_no AND made.supplier = c.supplier AND made.operation = $3
-                      AND (made.state = 'confirmed' OR (made.state = 'superseded' AND made.doubt_since IS NOT NULL)))
-           AS ordered
-      FROM heads JOIN commands c USING (order_no)
-     WHERE c.supplier = $1 AND c.ended_at IS NULL
-     ORDER BY heads.head, c.place
-"""
-
 # A row that is not as it was has been moved by another owner: it is left alone, and counts as not moved.
 MOVE = """
     UPDATE commands c
@@ -39,4 +24,56 @@ MOVE = """
     RETURNING c.command_id
 """
 
-SEALED = "SELECT command_id, sealed FROM commands WHERE command_id = ANY($1::text[])"
+# Lanes in which something may be done now, the one that is due longest first. Operations whose breaker lets nothing
+# through are left out, but for what ends by its deadline; those behind a command that stopped are no longer looked at,
+# unless they may take its place.
+DUE = """
+    WITH lanes AS (
+        SELECT order_no, min(place) AS head, count(*) > 1 AS followed,
+               bool_or(operation = $3) AS cancelled,
+               bool_or(state IN ('waiting', 'retry') AND deadline <= $2) AS expired
+          FROM commands WHERE supplier = $1 AND ended_at IS NULL GROUP BY order_no)
+    SELECT l.order_no
+      FROM lanes l JOIN commands h ON h.place = l.head
+     WHERE l.expired
+        OR (h.state IN ('waiting', 'retry', 'unknown')
+            AND ((h.due_at <= $2 AND h.operation <> ALL($4::text[])) OR h.deadline <= $2))
+        OR (h.state = 'parked' AND h.deadline <= $2)
+        OR ((h.state IN ('waiting', 'retry') OR (h.state = 'parked' AND h.reason = 'by_operator'))
+            AND l.cancelled AND h.operation = $5 AND h.doubt_since IS NULL)
+        OR (h.state = 'held' AND l.followed)
+     ORDER BY h.due_at, h.place
+     LIMIT $6
+"""
+
+LANES = f"""
+    SELECT {FACTS},
+           EXISTS (SELECT FROM commands made
+                    WHERE made.order_no = c.order_no AND made.supplier = c.supplier AND made.operation = $3
+                      AND (made.state = 'confirmed' OR (made.state = 'superseded' AND made.doubt_since IS NOT NULL)))
+           AS ordered
+      FROM commands c
+     WHERE c.supplier = $1 AND c.order_no = ANY($2::text[]) AND c.ended_at IS NULL
+     ORDER BY c.order_no, c.place
+"""
+
+BUSY = f"""
+    SELECT {FACTS} FROM commands
+     WHERE supplier = $1 AND ended_at IS NULL AND state IN ('sending', 'looking_up')
+"""
+
+SEALED = "SELECT command_id, operation, sealed, traceparent FROM commands WHERE command_id = ANY($1::text[])"
+
+# The last submit of each order that took effect: what a confirm is of.
+SUBMITTED = """
+    SELECT DISTINCT ON (order_no) order_no, command_id, sealed FROM commands
+     WHERE supplier = $1 AND order_no = ANY($2::text[]) AND operation = $3 AND state = 'confirmed'
+     ORDER BY order_no, place DESC
+"""
+
+NUMBERS = """
+    SELECT order_no, supplier_order_no FROM orders
+     WHERE supplier = $1 AND order_no = ANY($2::text[]) AND supplier_order_no IS NOT NULL
+"""
+
+CLOCK = "SELECT clock_timestamp()"

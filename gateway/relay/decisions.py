@@ -5,7 +5,7 @@ Each is one transaction: the command moved from what it was, its step, what the 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,17 +13,15 @@ from gateway.relay import operator_queries as queries
 from gateway.relay.commands import Command, Role
 from gateway.relay.orders import News, tell
 from gateway.relay.policy import Profile
-from gateway.relay.sealed import sealed_as
 from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step, write_steps
-from gateway.relay.store import command_of, move
+from gateway.relay.store import command_of, move, opened
 from gateway.relay.telling import resolved_news
 from gateway.relay.transitions import Resolution, ResolutionRefused, park, release, resolve
 from gateway.sdk.errors import GatewayError
-from gateway.store import Connection, Pool, Row, transaction
+from gateway.store import Connection, Pool, transaction
 from gateway.store.audit import record
 from gateway.suppliers import SecretBox
-from schemas.orders import COMMANDS, Operation, OrderCommand
 
 Profiles = Callable[[str, str], Awaitable[Profile]]
 """What is declared of an operation of a supplier."""
@@ -76,7 +74,7 @@ class OrderDecisions:
             facts = {"resolution": word.value, "actor": actor, "reason": reason}
             await self._move(connection, was, now, Kind.RESOLVED, facts)
             if now.state in ENDED:
-                await tell(connection, self._box, [self._news(row, now, supplier_order_no)])
+                await tell(connection, self._box, await self._news(connection, now, supplier_order_no))
             detail = {"command": command_id, "resolution": word.value, "state": now.state.value}
             await record(connection, actor, "order.resolve", target=was.order_no, reason=reason, detail=detail)
         return now
@@ -127,10 +125,12 @@ class OrderDecisions:
             raise NotDecidableError(REFUSED["moved"])
         await write_steps(connection, self._box, [Step(was.supplier, was.order_no, kind, was.command_id, facts)])
 
-    def _news(self, row: Row, now: Command, supplier_order_no: str | None) -> News:
-        value = self._box.open(now.supplier, sealed_as(now.command_id), row["sealed"])
-        command: OrderCommand = COMMANDS[Operation(now.operation)].model_validate_json(value)
-        return _numbered(replace(resolved_news(command, now), traceparent=row["traceparent"]), supplier_order_no)
+    async def _news(self, connection: Connection, now: Command, supplier_order_no: str | None) -> Sequence[News]:
+        asked = (await opened(connection, self._box, now.supplier, [now.command_id]))[now.command_id]
+        if isinstance(asked, Exception):
+            raise NotDecidableError(f"What was asked cannot be read: {asked}") from asked
+        news = resolved_news(asked.command, now, datetime.now(UTC), supplier_order_no)
+        return [] if news is None else [replace(news, traceparent=asked.traceparent)]
 
 
 def _decided(was: Command, decided: Command | ResolutionRefused) -> Command:
@@ -157,11 +157,3 @@ async def _check_number(connection: Connection, was: Command, now: Command, give
         raise NotDecidableError(REFUSED["number_needed"])
     if given is not None and (owner not in (None, was.order_no) or known not in (None, given)):
         raise NotDecidableError(REFUSED["number_taken"])
-
-
-def _numbered(news: News, number: str | None) -> News:
-    """The news with the supplier's number of the order, where a person gave one."""
-    if number is None or news.event is None:
-        return news
-    event = news.event.model_copy(update={"supplier_order_nos": (number,)})
-    return replace(news, supplier_order_no=number, event=event)

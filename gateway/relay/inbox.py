@@ -24,6 +24,7 @@ from gateway.sdk.commands import RefusedCommand, read_command
 from gateway.sdk.storable import storable
 from gateway.store import Connection, Pool, transaction
 from gateway.suppliers import SecretBox
+from gateway.telemetry.faults import reached
 from schemas.orders import OrderCommand
 
 log = structlog.get_logger(__name__)
@@ -60,6 +61,8 @@ class Inbox:
             await self._keep(connection, new)
             following = records[-1].offset + 1
             await connection.execute(queries.MOVE_NEXT, *partition, following)
+            reached("inbox.before_commit")
+        reached("inbox.after_commit")
         return following
 
     async def _read(self, record: Record) -> Received | DeadLetter:

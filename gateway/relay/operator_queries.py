@@ -62,7 +62,7 @@ STEPS = """
 
 NAMED = "SELECT supplier, operation FROM commands WHERE command_id = $1"
 
-LOCK_COMMAND = f"SELECT {FACTS}, sealed, traceparent FROM commands WHERE command_id = $1 FOR UPDATE"
+LOCK_COMMAND = f"SELECT {FACTS} FROM commands WHERE command_id = $1 FOR UPDATE"
 
 # The first of each lane of this order: one per supplier.
 LOCK_HEADS = f"""

@@ -8,20 +8,24 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import orjson
+
 from gateway.deadletters import DeadLetter
 from gateway.kafka import ORDER_EVENTS, Record
 from gateway.outbox import OutboxMessage
 from gateway.relay.commands import Command, Role, first_facts
 from gateway.relay.states import State
 from gateway.sdk.commands import RefusedCommand, terminal_event
-from gateway.sdk.errors import Issue
+from gateway.sdk.errors import InvalidMessageError, Issue
+from gateway.sdk.wire import MAX_RECORD, members
 from schemas.envelope import TRACEPARENT
-from schemas.orders import Operation, OrderCommand, OrderEvent, UnsupportedReason, event_headers, order_key
+from schemas.orders import COMMANDS, Operation, OrderCommand, OrderEvent, UnsupportedReason, event_headers, order_key
 from schemas.orders.events import Cause, OrderUnsupported
 from schemas.orders.payloads import Unsupported
+from schemas.personal import masked
 
 STAGE = "commands"
-"""Where what is no command fails, and where its replay enters again."""
+"""Stage of the dead letters of what is no command. The core writes it again; nothing takes these letters back."""
 
 ROLES: Mapping[str, Role] = {
     Operation.SUBMIT: Role.MAKES,
@@ -159,7 +163,7 @@ def _letter(record: Record, issues: tuple[Issue, ...]) -> DeadLetter:
     return DeadLetter(
         stage=STAGE,
         issues=issues,
-        original=record.value or b"",
+        original=_without_people(record.value or b""),
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
@@ -167,3 +171,14 @@ def _letter(record: Record, issues: tuple[Issue, ...]) -> DeadLetter:
         key=record.key,
         headers=record.headers,
     )
+
+
+def _without_people(value: bytes) -> bytes:
+    """The value with everything masked that a command may tell of people; what is no JSON object cannot be searched."""
+    value = value[:MAX_RECORD]
+    try:
+        said = members(value)
+        shown = masked(said, COMMANDS.values())
+        return value if shown == said else orjson.dumps(shown)
+    except (InvalidMessageError, TypeError):  # no object, or one that is nested too deeply to be written
+        return value

@@ -1,8 +1,10 @@
-"""Commands in PostgreSQL: lanes as they stand, and moves of commands that are still as they were."""
+"""Commands in PostgreSQL: lanes as they stand, what commands say, and moves of those that are still as they were."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -10,14 +12,22 @@ from gateway.relay import command_queries as queries
 from gateway.relay.commands import Command, Role
 from gateway.relay.lanes import Lane
 from gateway.relay.received import ROLES
+from gateway.relay.sealed import sealed_as
 from gateway.relay.states import ENDED, State
 from gateway.store import Connection, Row
-from schemas.orders import Operation
-
-LANES = 10_000
-"""Lanes of one supplier that are looked at together, those that wait longest first."""
+from gateway.suppliers import SecretBox
+from schemas.base import read
+from schemas.orders import COMMANDS, Operation, OrderCommand, SubmitOrder
 
 _FACTS = [name.strip() for name in queries.FACTS.split(",")]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command says, and the trace of whoever wrote it."""
+
+    command: OrderCommand
+    traceparent: str | None
 
 
 def command_of(row: Row | Mapping[str, Any]) -> Command:
@@ -27,11 +37,60 @@ def command_of(row: Row | Mapping[str, Any]) -> Command:
     return Command(**plain, role=ROLES.get(row["operation"], Role.CHANGES))
 
 
-async def open_lanes(connection: Connection, supplier: str, *, most: int = LANES) -> list[Lane]:
-    """The lanes of a supplier in which something has not ended, the one that waits longest first."""
-    rows = await connection.fetch(queries.OPEN_LANES, supplier, most, Operation.SUBMIT.value)
-    grouped = [list(lane) for _, lane in groupby(rows, key=lambda row: row["order_no"])]
-    return [Lane([command_of(row) for row in lane], ordered=lane[0]["ordered"]) for lane in grouped]
+async def due_orders(
+    connection: Connection, supplier: str, now: datetime, shut: Collection[str], most: int
+) -> Sequence[str]:
+    """Orders in whose lanes something may be done now, the one that waits longest first.
+
+    shut: operations that are not worth calling for now; what ends by its deadline ends all the same.
+    """
+    submit, cancel = Operation.SUBMIT.value, Operation.CANCEL.value
+    rows = await connection.fetch(queries.DUE, supplier, now, cancel, list(shut), submit, most)
+    return [row["order_no"] for row in rows]
+
+
+async def lanes(connection: Connection, supplier: str, order_nos: Sequence[str]) -> Sequence[Lane]:
+    """The lanes of these orders in which something has not ended, in the order given."""
+    rows = await connection.fetch(queries.LANES, supplier, list(order_nos), Operation.SUBMIT.value)
+    found = {
+        order_no: Lane([command_of(row) for row in lane], ordered=lane[0]["ordered"])
+        for order_no, lane in ((key, list(group)) for key, group in groupby(rows, key=lambda row: row["order_no"]))
+    }
+    return [found[order_no] for order_no in order_nos if order_no in found]
+
+
+async def busy(connection: Connection, supplier: str) -> Sequence[Command]:
+    """Commands of which a call is under way, or was when its process died."""
+    return [command_of(row) for row in await connection.fetch(queries.BUSY, supplier)]
+
+
+async def opened(
+    connection: Connection, box: SecretBox, supplier: str, command_ids: Collection[str]
+) -> Mapping[str, Asked | Exception]:
+    """What commands say; of one that cannot be read, why: its key is lost, or another release wrote it."""
+    rows = await connection.fetch(queries.SEALED, list(command_ids))
+    return {row["command_id"]: _asked(box, supplier, row) for row in rows}
+
+
+async def submitted(
+    connection: Connection, box: SecretBox, supplier: str, order_nos: Collection[str]
+) -> Mapping[str, SubmitOrder]:
+    """What was ordered, of orders whose submit took effect and can be read."""
+    if not order_nos:
+        return {}
+    rows = await connection.fetch(queries.SUBMITTED, supplier, list(order_nos), Operation.SUBMIT.value)
+    found = {
+        row["order_no"]: _opened(box, supplier, row["command_id"], Operation.SUBMIT, row["sealed"]) for row in rows
+    }
+    return {order_no: order for order_no, order in found.items() if isinstance(order, SubmitOrder)}
+
+
+async def numbers(connection: Connection, supplier: str, order_nos: Collection[str]) -> Mapping[str, str]:
+    """The supplier's numbers of whole orders, where they are known."""
+    if not order_nos:
+        return {}
+    rows = await connection.fetch(queries.NUMBERS, supplier, list(order_nos))
+    return {row["order_no"]: row["supplier_order_no"] for row in rows}
 
 
 async def move(connection: Connection, moves: Sequence[tuple[Command, Command]]) -> set[str]:
@@ -43,6 +102,18 @@ async def move(connection: Connection, moves: Sequence[tuple[Command, Command]])
         return set()
     found = await connection.fetch(queries.MOVE, *zip(*(_move(*each) for each in moves), strict=True))
     return {row["command_id"] for row in found}
+
+
+def _asked(box: SecretBox, supplier: str, row: Row) -> Asked | Exception:
+    found = _opened(box, supplier, row["command_id"], row["operation"], row["sealed"])
+    return found if isinstance(found, Exception) else Asked(found, row["traceparent"])
+
+
+def _opened(box: SecretBox, supplier: str, command_id: str, operation: str, sealed: bytes) -> OrderCommand | Exception:
+    try:
+        return read(COMMANDS[Operation(operation)], box.open(supplier, sealed_as(command_id), sealed))
+    except Exception as error:  # noqa: BLE001 -- whatever is wrong with it, it is wrong with this command alone
+        return error
 
 
 def _move(was: Command, now: Command) -> tuple[object, ...]:

@@ -1,53 +1,318 @@
-"""What the mall core is told of a command that a person resolved."""
+"""What the mall core is told of a command: from what became of it to the one event that says so. Pure.
+
+Every command whose end is told has exactly one terminal event; a command that waits for a person is told of once more,
+by an event that ends nothing.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
+from gateway.relay.attempts import Attempted, CameTo, LookedAt
 from gateway.relay.commands import Command
 from gateway.relay.orders import News
 from gateway.relay.states import State
+from gateway.sdk.comparing import differences
+from gateway.sdk.errors import OrderRefusedError, SupplierError
+from gateway.sdk.orders import Standing, SupplierOrder
+from schemas.catalog import PriceBasis
 from schemas.orders import (
-    EVENTS,
     CancelOrder,
-    Kind,
+    CancelScope,
+    ConfirmOrder,
+    Fact,
     Operation,
     OrderCommand,
+    OrderEvent,
+    ParkedReason,
     Party,
     RefusalClass,
     SubmitMode,
     SubmitOrder,
+    fact_of_command,
     fact_of_event,
 )
-from schemas.orders.events import Cause
+from schemas.orders.commands import OrderedLine
+from schemas.orders.events import (
+    Cause,
+    OrderAccepted,
+    OrderCancelled,
+    OrderCancelRefused,
+    OrderConfirmed,
+    OrderExpired,
+    OrderParked,
+    OrderPartiallyConfirmed,
+    OrderPriceMismatch,
+    OrderRefused,
+)
+from schemas.orders.parts import LineKind, StatedLine, UnitPrice
+from schemas.orders.payloads import (
+    Accepted,
+    Cancelled,
+    CancelRefused,
+    Confirmed,
+    Expired,
+    MismatchedLine,
+    Parked,
+    PartiallyConfirmed,
+    PartLine,
+    PriceMismatch,
+    Refused,
+    RefusedLine,
+    StatedOrder,
+)
+
+LONGEST_WORDS = 2000
+LONGEST_CODE = 200
+"""Characters of a supplier's words and codes that events hold."""
+
+LONGEST_DIFFERENCE = 200
+MOST_DIFFERENCES = 100
 
 
-def resolved_news(command: OrderCommand, facts: Command) -> News:
-    """The news of a command that a person's word has ended. facts: of it, confirmed or refused."""
-    kind, payload = _done(command) if facts.state is State.CONFIRMED else _not_done(command)
-    event = EVENTS[kind].model_validate(
-        {
-            "order_no": command.order_no,
-            "tenant": command.tenant,
-            "supplier": command.supplier,
-            "cause": Cause(command_id=command.command_id),
-            "occurred_at": datetime.now(UTC),
-            "payload": payload,
-        }
+@dataclass(frozen=True, slots=True)
+class End:
+    """What is known of a command that has ended or stopped.
+
+    found: what the supplier has; error: how it refused; cancelled: children that are; ordered: the submit of the order,
+    for a confirm; resolved: a person found it out.
+    """
+
+    found: SupplierOrder | None = None
+    error: BaseException | None = None
+    cancelled: tuple[str, ...] = ()
+    ordered: SubmitOrder | None = None
+    resolved: bool = False
+
+
+def end_of(came: Attempted | LookedAt | None, ordered: SubmitOrder | None = None) -> End:
+    """What an attempt or a look-up leaves behind; None: there was none."""
+    match came:
+        case None:
+            return End(ordered=ordered)
+        case Attempted():
+            return End(came.returned, _error(came.came_to), came.cancelled, ordered)
+        case LookedAt():
+            return End(came.found, ordered=ordered)
+
+
+def sent_news(command: OrderCommand) -> News:
+    """That a command is taken up."""
+    return _news(command, fact_of_command(command))
+
+
+def news_of(command: OrderCommand, before: State, after: Command, end: End, at: datetime) -> News | None:
+    """What a move of a command means for its order and the core; None: nothing yet."""
+    match after.state:
+        case State.CONFIRMED | State.REFUSED | State.EXPIRED | State.CANCELLED_UNSENT:
+            return _told(command, _terminal(command, after, end, at), end)
+        case State.HELD:
+            return _told(command, _held(command, end, at), end)
+        case State.PARKED | State.DEAD:
+            reason = ParkedReason.OUTCOME_UNKNOWN if after.state is State.PARKED else ParkedReason.GAVE_UP
+            return _told(command, _parked(command, reason, at), end)
+        case State.UNKNOWN if isinstance(command, SubmitOrder):
+            return _news(command, Fact.OUTCOME_UNKNOWN)
+        case State.RETRY if isinstance(command, SubmitOrder) and before is State.LOOKING_UP:
+            return _news(command, Fact.NOT_FOUND)
+        case _:
+            return None
+
+
+def resolved_news(
+    command: OrderCommand, after: Command, at: datetime, supplier_order_no: str | None = None
+) -> News | None:
+    """What a person's word about a command means. supplier_order_no: of an order that was found by that person."""
+    news = news_of(command, State.PARKED, after, End(resolved=True), at)
+    if news is None or supplier_order_no is None or news.event is None:
+        return news
+    event = news.event.model_copy(update={"supplier_order_nos": (supplier_order_no,)})
+    return News(**{**_members(news), "event": event, "supplier_order_no": supplier_order_no})
+
+
+def _members(news: News) -> Mapping[str, Any]:
+    return {name: getattr(news, name) for name in News.__slots__}
+
+
+def _news(command: OrderCommand, fact: Fact | None, event: OrderEvent | None = None, number: str | None = None) -> News:
+    basis = command.payload.price_basis if isinstance(command, SubmitOrder) else None
+    return News(
+        supplier=command.supplier,
+        order_no=command.order_no,
+        fact=fact,
+        event=event,
+        tenant=command.tenant,
+        supplier_order_no=number,
+        price_basis=basis,
     )
-    return News(command.supplier, command.order_no, fact_of_event(event), event, command.tenant)
 
 
-def _done(command: OrderCommand) -> tuple[Kind, dict[str, object]]:
+def _told(command: OrderCommand, event: OrderEvent, end: End) -> News:
+    return _news(command, fact_of_event(event), event, None if end.found is None else _whole(end.found))
+
+
+def _whole(order: SupplierOrder) -> str:
+    """The number of the whole order: a child tells that of its parent."""
+    return order.parent_no or order.supplier_order_no
+
+
+def _terminal(command: OrderCommand, after: Command, end: End, at: datetime) -> OrderEvent:
+    match after.state:
+        case State.CONFIRMED:
+            return _done(command, end, at)
+        case State.REFUSED:
+            return _refused(command, after, end, at)
+        case State.CANCELLED_UNSENT:
+            payload = Cancelled(scope=CancelScope.ORDER, by=Party.MALL)
+            return OrderCancelled(**_said(command, end, at), payload=payload)
+        case _:
+            return _expired(command, end, at)
+
+
+def _done(command: OrderCommand, end: End, at: datetime) -> OrderEvent:
+    said, found = _said(command, end, at), end.found
+    stated = StatedOrder() if found is None else found.stated
+    facts = {name: getattr(stated, name) for name in StatedOrder.model_fields}
+    match command:
+        case SubmitOrder():
+            reserved = command.payload.mode is SubmitMode.RESERVE if found is None else _is_reserved(found)
+            if reserved:
+                return OrderAccepted(**said, payload=Accepted(**facts))
+            return OrderConfirmed(**said, payload=Confirmed(**facts))
+        case ConfirmOrder():
+            parts = _parts(end.ordered, stated.lines)
+            if any(part.refused for part in parts):
+                return OrderPartiallyConfirmed(**said, payload=PartiallyConfirmed(**facts, parts=parts))
+            return OrderConfirmed(**said, payload=Confirmed(**facts))
+        case CancelOrder(payload=payload):
+            children = end.cancelled or payload.children
+            return OrderCancelled(**said, payload=Cancelled(scope=payload.scope, children=children, by=Party.MALL))
+
+
+def _is_reserved(found: SupplierOrder) -> bool:
+    return found.standing is Standing.RESERVED
+
+
+def _parts(ordered: SubmitOrder | None, stated: Sequence[StatedLine]) -> tuple[PartLine, ...]:
+    """How much of each line comes; () where the supplier states no lines, or they cannot be told apart."""
+    lines = () if ordered is None else ordered.payload.lines
+    if not stated or len({line.sku for line in lines}) < len(lines):
+        return ()
+    come = {line.sku: line.quantity for line in stated if line.kind is LineKind.GOODS}
+    return tuple(_part(line, come.get(line.sku)) for line in lines)
+
+
+def _part(line: OrderedLine, confirmed: Any) -> PartLine:
+    comes = min(line.quantity, confirmed or line.quantity - line.quantity)
+    return PartLine(line_no=line.line_no, sku=line.sku, confirmed=comes, refused=line.quantity - comes)
+
+
+def _refused(command: OrderCommand, after: Command, end: End, at: datetime) -> OrderEvent:
+    said = _said(command, end, at)
+    refusal = end.error if isinstance(end.error, OrderRefusedError) else None
+    unnamed = RefusalClass.OPERATOR if end.resolved else RefusalClass.OTHER
+    code_class = refusal.code_class if refusal else unnamed
+    if said["raw_code"] is None and after.reason:  # of an earlier attempt, or none that a supplier gave
+        said["raw_code"] = after.reason[:LONGEST_CODE]
     if isinstance(command, CancelOrder):
-        scope = {"scope": command.payload.scope, "children": command.payload.children}
-        return Kind.CANCELLED, {**scope, "by": Party.MALL}
-    reserved = isinstance(command, SubmitOrder) and command.payload.mode is SubmitMode.RESERVE
-    return (Kind.ACCEPTED if reserved else Kind.CONFIRMED), {}
+        return OrderCancelRefused(**said, payload=_not_cancelled(command, Party.SUPPLIER, code_class))
+    lines = tuple(RefusedLine(line_no=_line_no(command, sku), sku=sku) for sku in (refusal.skus if refusal else ()))
+    return OrderRefused(
+        **said, payload=Refused(operation=Operation(command.operation), code_class=code_class, lines=lines)
+    )
 
 
-def _not_done(command: OrderCommand) -> tuple[Kind, dict[str, object]]:
+def _not_cancelled(command: CancelOrder, by: Party, code_class: RefusalClass) -> CancelRefused:
+    scope = command.payload
+    return CancelRefused(scope=scope.scope, children=scope.children, by=by, code_class=code_class)
+
+
+def _line_no(command: OrderCommand, sku: str) -> Any:
+    lines = command.payload.lines if isinstance(command, SubmitOrder) else ()
+    numbers = [line.line_no for line in lines if line.sku == sku]
+    return numbers[0] if len(numbers) == 1 else None
+
+
+def _expired(command: OrderCommand, end: End, at: datetime) -> OrderEvent:
+    said = _said(command, end, at)
     if isinstance(command, CancelOrder):
-        scope = {"scope": command.payload.scope, "children": command.payload.children}
-        return Kind.CANCEL_REFUSED, {**scope, "by": Party.MALL, "code_class": RefusalClass.OPERATOR}
-    return Kind.REFUSED, {"operation": Operation(command.operation), "code_class": RefusalClass.OPERATOR}
+        payload = _not_cancelled(command, Party.TIME_OUT, RefusalClass.TOO_LATE)
+        return OrderCancelRefused(**said, payload=payload)
+    return OrderExpired(**said, payload=Expired(operation=Operation(command.operation), deadline=command.deadline))
+
+
+def _parked(command: OrderCommand, reason: ParkedReason, at: datetime) -> OrderEvent:
+    said = _said(command, End(), at)
+    return OrderParked(**said, payload=Parked(operation=Operation(command.operation), reason=reason))
+
+
+def _held(command: OrderCommand, end: End, at: datetime) -> OrderEvent:
+    """An order that is another than was asked for is held, with everything in which it differs."""
+    said, found = _said(command, end, at), end.found
+    if not isinstance(command, SubmitOrder) or found is None:
+        payload = Parked(operation=Operation(command.operation), reason=ParkedReason.CONTRADICTION)
+        return OrderParked(**said, payload=payload)
+    mismatch = PriceMismatch(
+        expected=command.payload.totals,
+        offered=found.stated.totals,
+        lines=tuple(_mismatched(command, found)),
+        differences=tuple(each[:LONGEST_DIFFERENCE] for each in differences(command, found)[:MOST_DIFFERENCES]),
+    )
+    return OrderPriceMismatch(**said, payload=mismatch)
+
+
+def _mismatched(command: SubmitOrder, found: SupplierOrder) -> Sequence[MismatchedLine]:
+    offered = {line.sku: line for line in found.stated.lines if line.kind is LineKind.GOODS}
+    lines = []
+    for line in command.payload.lines:
+        there = offered.get(line.sku)
+        if there is None or (there.quantity == line.quantity and _same(line, there, command.payload.price_basis)):
+            continue
+        lines.append(
+            MismatchedLine(
+                line_no=line.line_no,
+                sku=line.sku,
+                expected=_unit_price(line.price),
+                offered=_unit_price(there.price),
+                expected_quantity=line.quantity,
+                offered_quantity=there.quantity,
+            )
+        )
+    return lines
+
+
+def _same(line: OrderedLine, there: StatedLine, basis: PriceBasis) -> bool:
+    part = "net" if basis is PriceBasis.NET else "gross"
+    return getattr(there.price, part) in (None, getattr(line.price, part))
+
+
+def _unit_price(price: UnitPrice) -> UnitPrice:
+    return UnitPrice(**{name: getattr(price, name) for name in UnitPrice.model_fields})
+
+
+def _said(command: OrderCommand, end: End, at: datetime) -> dict[str, Any]:
+    """The members that every event of a command has."""
+    error = end.error if isinstance(end.error, SupplierError) else None
+    words = str(error)[:LONGEST_WORDS] if isinstance(error, OrderRefusedError) else None
+    return {
+        "order_no": command.order_no,
+        "tenant": command.tenant,
+        "cause": Cause(command_id=command.command_id),
+        "occurred_at": at,
+        "supplier": command.supplier,
+        "supplier_order_nos": () if end.found is None else (end.found.supplier_order_no,),
+        "raw_code": (error.supplier_code or None) and error.supplier_code[:LONGEST_CODE] if error else None,
+        "raw_message": _one_line(words) if words else None,
+    }
+
+
+def _one_line(words: str) -> str:
+    """Without the controls that an event may not hold."""
+    return "".join(each if each.isprintable() else " " for each in words)
+
+
+def _error(came_to: CameTo | None) -> BaseException | None:
+    return came_to if isinstance(came_to, BaseException) else None

@@ -109,6 +109,8 @@ class SupplierError(GatewayError):
         self.status = status
         self.sent: Sent | None = None
         """Set by the client of the call that failed; None where no call was made."""
+        self.probe = False
+        """Whether the call was the one by which an open breaker finds out whether the supplier is back."""
 
 
 class TransientError(SupplierError):

@@ -13,7 +13,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 import structlog
 
@@ -32,6 +33,7 @@ from gateway.pulls.pool import Pool as MessagePool
 from gateway.pulls.pulls import Pulls
 from gateway.pulls.rereads import AreaRereads, Rereads
 from gateway.registry import Registry
+from gateway.relay.relay import Relay, RelayContext
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import queries
 from gateway.sessions.check import check
@@ -55,6 +57,10 @@ AGAIN_SECONDS = 30.0
 
 SETTLE_SECONDS = 5.0
 """For what has its answer, to be written down, once no call of a session that drains too slowly is under way."""
+
+
+Task: TypeAlias = tuple[str, Callable[[], Awaitable[None]]]
+"""Something that a session does, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +141,10 @@ class Session:
         try:
             async with self._opened(seen.supplier) as (context, calls), asyncio.TaskGroup() as group:
                 telling = group.create_task(self._tell(context, calls), name=f"{self._supplier} tell")
+                tasks = [*_tasks(context), *self._relay(context)]
                 working = [
                     group.create_task(self._keep_running(context, name, run), name=f"{self._supplier} {name}")
-                    for name, run in _tasks(context)
+                    for name, run in tasks
                 ]
                 await self._follow(context, calls, seen)
                 await self._drain(context, calls, working)
@@ -249,6 +256,23 @@ class Session:
                 calls,
             )
 
+    def _relay(self, context: SupplierContext) -> Iterator[Task]:
+        """Orders, where the supplier takes any. While it is paused nothing is sent; deadlines pass all the same."""
+        if not context.manifest.orders:
+            return
+        relay = RelayContext(
+            supplier=lambda: context.supplier,
+            adapter=context.adapter,
+            manifest=context.manifest,
+            calls=context.urgent,
+            lease=self._lease,
+            pool=self._means.pool,
+            box=self._means.box,
+            draining=lambda: context.drain.begun,
+            told=partial(self._told, "orders"),
+        )
+        yield "orders", Relay(relay).run
+
     async def _secrets(self) -> dict[str, str]:
         """Raises ConfigError for one that was sealed under a key that is lost."""
         async with acquired(self._means.pool) as connection:
@@ -338,7 +362,7 @@ async def _finished(tasks: Collection[asyncio.Task[None]], seconds: float) -> No
         await asyncio.wait(tasks, timeout=seconds)
 
 
-def _tasks(context: SupplierContext) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+def _tasks(context: SupplierContext) -> Iterator[Task]:
     """What a session does, by name; nothing for a supplier that is paused."""
     if context.supplier.state is SupplierState.PAUSED:
         return

@@ -61,6 +61,16 @@ class Lease:
         self._moved = asyncio.Event()
 
     @property
+    def term(self) -> float:
+        """Seconds that it lasts without renewal."""
+        return self._term
+
+    @property
+    def epoch(self) -> int:
+        """Number of the claim, higher with each owner; 0 before it was taken."""
+        return self._epoch
+
+    @property
     def held(self) -> bool:
         """Whether the lease is ours, as far as this process can know without asking."""
         return time.monotonic() < self._until

@@ -55,11 +55,22 @@ RepairPoint = Literal["repair.sent"]
 RebuildPoint = Literal["rebuild.sent"]
 """The same, as a catalog topic is rebuilt."""
 
-Point = PushPoint | WithdrawPoint | RepairPoint | RebuildPoint | SweepPoint | MessagePoint
+RelayPoint = Literal[
+    "inbox.before_commit",
+    "inbox.after_commit",
+    "relay.before_commit",
+    "relay.after_commit",
+    "relay.calling",
+    "relay.answered",
+]
+"""The same, as a command is received and carried out: a turn notes calls and settles others, then calls are made."""
+
+Point = RelayPoint | PushPoint | WithdrawPoint | RepairPoint | RebuildPoint | SweepPoint | MessagePoint
 
 PUSH_POINTS: tuple[PushPoint, ...] = get_args(PushPoint)
 SWEEP_POINTS: tuple[SweepPoint, ...] = get_args(SweepPoint)
 MESSAGE_POINTS: tuple[MessagePoint, ...] = get_args(MessagePoint)
+RELAY_POINTS: tuple[RelayPoint, ...] = get_args(RelayPoint)
 POINTS: tuple[Point, ...] = (
     *PUSH_POINTS,
     *get_args(WithdrawPoint),
@@ -67,6 +78,7 @@ POINTS: tuple[Point, ...] = (
     *get_args(RebuildPoint),
     *SWEEP_POINTS,
     *MESSAGE_POINTS,
+    *RELAY_POINTS,
 )
 
 _FORM = re.compile(r"^(?P<point>[\w.]+)(?::(?P<nth>[1-9]\d*))?=(?P<act>kill|stop|exit)$")

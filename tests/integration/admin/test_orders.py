@@ -27,7 +27,7 @@ from gateway.relay.reading import OrderReading
 from gateway.relay.sealed import SEALED_BY_RELAY, sealed_as
 from gateway.relay.states import State
 from gateway.relay.steps import Kind, Step, write_steps
-from gateway.relay.store import move, open_lanes
+from gateway.relay.store import lanes, move
 from gateway.sdk.manifest import Idempotency
 from gateway.store import Pool, acquired, transaction
 from gateway.suppliers import SecretBox, reseal
@@ -93,7 +93,7 @@ async def received(inbox: Inbox, pool: Pool) -> Mapping[str, Command]:
 
 async def commands(pool: Pool) -> list[Command]:
     async with acquired(pool) as connection:
-        return [each for lane in await open_lanes(connection, SUPPLIER) for each in lane.commands]
+        return [each for lane in await lanes(connection, SUPPLIER, [ORDER, "ORDER-B"]) for each in lane.commands]
 
 
 async def stop(
@@ -217,8 +217,8 @@ async def test_lanes_that_wait_say_behind_whom(
     client: AdminClient, received: Mapping[str, Command], pool: Pool
 ) -> None:
     await stop(pool, received[identity(3)], State.HELD)
-    lanes = (await client.get("lanes"))["lanes"]
-    assert [(each["order_no"], each["command_id"], each["state"], each["followers"]) for each in lanes] == [
+    found = (await client.get("lanes"))["lanes"]
+    assert [(each["order_no"], each["command_id"], each["state"], each["followers"]) for each in found] == [
         (ORDER, identity(1), "waiting", 1),
         ("ORDER-B", identity(3), "held", 0),
     ]

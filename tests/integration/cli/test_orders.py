@@ -11,7 +11,7 @@ from gateway.feeds.sources import ENSURE_NEXT
 from gateway.kafka import ORDER_COMMANDS
 from gateway.relay.inbox import Inbox
 from gateway.relay.states import State
-from gateway.relay.store import open_lanes
+from gateway.relay.store import lanes
 from gateway.store import Pool, acquired, open_pool
 from gateway.suppliers import SecretBox
 from schemas.orders import Operation
@@ -38,7 +38,7 @@ async def pool(mallgate: Shell, database: str) -> AsyncIterator[Pool]:
         orders = [record(at, command_id=identity(at), order_no=f"ORDER-{at}", deadline=LATER) for at in range(2)]
         await Inbox(pool, BOX, offered).take(PARTITION, orders, stands=0)
         async with acquired(pool) as connection:
-            first = (await open_lanes(connection, SUBMIT.supplier))[0].commands[0]
+            first = (await lanes(connection, SUBMIT.supplier, ["ORDER-0"]))[0].commands[0]
         await stop(pool, first, State.PARKED, box=BOX)
         yield pool
 

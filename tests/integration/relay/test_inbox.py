@@ -90,7 +90,12 @@ async def test_an_id_that_was_another_command_is_a_dead_letter_and_changes_nothi
     assert await inbox.take(PARTITION, [one, other], stands=0) == 2
     assert await inbox.take(PARTITION, [third], stands=2) == 3
     assert await kept(pool) == [(identity(1), "waiting", "")]
-    assert await letters(pool) == [("command_conflict", other.value), ("poison_pill", third.value)]
+    assert [code for code, _ in await letters(pool)] == ["command_conflict"] * 2
+    for (_, original), conflicting in zip(await letters(pool), (other, third), strict=True):
+        kept_value, value = orjson.loads(original), orjson.loads(conflicting.value or b"")
+        assert kept_value.pop("payload")["receiver"] == {**value["payload"]["receiver"], **NOBODY}
+        assert kept_value == {name: each for name, each in value.items() if name != "payload"}
+        assert RECEIVER["name"] not in original.decode()
     assert await told(pool) == []
 
 
@@ -119,8 +124,14 @@ async def test_what_does_not_fit_ends_too_and_its_id_cannot_be_used_again(inbox:
     [event] = await told(pool)
     assert event["payload"]["reason"] == "invalid"
     assert await kept(pool) == [(identity(1), "unsupported", "invalid")]
-    assert await letters(pool) == [("command_conflict", mended.value)]
+    [(code, original)] = await letters(pool)
+    assert (code, orjson.loads(original)["command_id"]) == ("command_conflict", identity(1))
+    assert (mended.value or b"") != original
 
+
+RECEIVER = orjson.loads(SUBMIT.model_dump_json())["payload"]["receiver"]
+NOBODY = {name: "***" for name, each in RECEIVER.items() if each is not None}
+"""The receiver of a command as a dead letter shows it."""
 
 HOSTILE: Sequence[tuple[bytes | None, bytes | None, Headers]] = [
     (None, None, ()),

@@ -6,20 +6,31 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 
 from gateway.kafka import ORDER_COMMANDS, Partition
 from gateway.relay.commands import Command, Role
 from gateway.relay.inbox import Inbox
+from gateway.relay.lanes import Lane
+from gateway.relay.policy import PARKED_BY_OPERATOR
 from gateway.relay.states import ENDED, State
-from gateway.relay.store import move, open_lanes
-from gateway.store import Pool, acquired
+from gateway.relay.store import due_orders, lanes, move
+from gateway.store import Connection, Pool, acquired
 from schemas.orders import Operation
+from schemas.orders.examples import COMMAND_EXAMPLES, command_headers
 from tests.integration.relay.test_inbox import PARTITION, SUBMIT, identity, inbox, record
 
 __all__ = ["inbox"]
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+CANCEL = COMMAND_EXAMPLES[Operation.CANCEL]
+
+
+async def open_lanes(connection: Connection, supplier: str, most: int = 10) -> Sequence[Lane]:
+    """Lanes of everything that is due at the last moment of the commands."""
+    last = SUBMIT.deadline - timedelta(seconds=1)
+    return await lanes(connection, supplier, await due_orders(connection, supplier, last, [], most))
 
 
 @pytest.fixture
@@ -29,8 +40,8 @@ async def taken(inbox: Inbox, pool: Pool) -> Sequence[Command]:
     read = [record(at, command_id=identity(9 - at), order_no=f"ORDER-{name}") for at, name in enumerate(orders)]
     await inbox.take(PARTITION, read, stands=0)
     async with acquired(pool) as connection:
-        lanes = await open_lanes(connection, SUBMIT.supplier)
-    return [command for lane in lanes for command in lane.commands]
+        found = await open_lanes(connection, SUBMIT.supplier)
+    return [command for lane in found for command in lane.commands]
 
 
 async def test_lanes_are_whole_in_order_and_those_that_wait_longest_come_first(
@@ -69,8 +80,8 @@ async def test_every_fact_comes_back_as_it_was_moved(taken: Sequence[Command], p
     )
     async with acquired(pool) as connection:
         assert await move(connection, [(was, now)]) == {was.command_id}
-        lanes = await open_lanes(connection, SUBMIT.supplier)
-    assert lanes[0].commands[0] == now
+        [lane, *_] = await lanes(connection, SUBMIT.supplier, [was.order_no])
+    assert lane.commands[0] == now
 
 
 @pytest.mark.parametrize("other", [{"state": State.RETRY}, {"attempt": 1}, {"epoch": 5}], ids=str)
@@ -84,7 +95,8 @@ async def test_what_another_owner_has_moved_is_left_alone(
         late = replace(was, state=State.SENDING, attempt=1, epoch=4)
         mine = (taken[3], replace(taken[3], state=State.SENDING, attempt=1, epoch=4))
         assert await move(connection, [(was, late), mine]) == {taken[3].command_id}
-        assert (await open_lanes(connection, SUBMIT.supplier))[0].commands[0] == elsewhere
+        [lane] = await lanes(connection, SUBMIT.supplier, [was.order_no])
+        assert lane.commands[0] == elsewhere
 
 
 @pytest.mark.parametrize("state", sorted(ENDED))
@@ -94,10 +106,10 @@ async def test_what_has_ended_is_in_no_lane_and_says_whether_there_is_an_order(
     was, doubt = taken[0], NOW if state is State.SUPERSEDED else None
     async with acquired(pool) as connection:
         await move(connection, [(was, replace(was, state=state, doubt_since=doubt))])
-        lanes = {lane.commands[0].order_no: lane for lane in await open_lanes(connection, SUBMIT.supplier)}
-    assert [each.command_id for each in lanes["ORDER-B"].commands] == [identity(7), identity(4)]
-    assert lanes["ORDER-B"].ordered is (state in (State.CONFIRMED, State.SUPERSEDED))
-    assert not lanes["ORDER-A"].ordered
+        found = {lane.commands[0].order_no: lane for lane in await open_lanes(connection, SUBMIT.supplier)}
+    assert [each.command_id for each in found["ORDER-B"].commands] == [identity(7), identity(4)]
+    assert found["ORDER-B"].ordered is (state in (State.CONFIRMED, State.SUPERSEDED))
+    assert not found["ORDER-A"].ordered
 
 
 async def test_a_partition_of_the_topic_that_is_made_anew_keeps_the_order_of_lanes(inbox: Inbox, pool: Pool) -> None:
@@ -108,3 +120,19 @@ async def test_a_partition_of_the_topic_that_is_made_anew_keeps_the_order_of_lan
         [lane] = await open_lanes(connection, SUBMIT.supplier)
     assert [each.command_id for each in lane.commands] == [identity(1), identity(2)]
     assert {each.operation for each in lane.commands} == {Operation.SUBMIT}
+
+
+@pytest.mark.parametrize(("doubt", "due"), [(None, ["ORDER-A"]), (NOW, [])])
+async def test_what_an_operator_parked_unsent_is_ended_by_a_cancel_behind_it_and_nothing_else(
+    inbox: Inbox, pool: Pool, doubt: datetime | None, due: list[str]
+) -> None:
+    changes = {**orjson.loads(CANCEL.model_dump_json()), "supplier": SUBMIT.supplier, "order_no": "ORDER-A"}
+    changes["command_id"] = identity(2)
+    submit = record(0, command_id=identity(1), order_no="ORDER-A", deadline=changes["deadline"])
+    await inbox.take(PARTITION, [submit, record(1, headers=command_headers(CANCEL), **changes)], stands=0)
+    async with acquired(pool) as connection:
+        [lane] = await lanes(connection, SUBMIT.supplier, ["ORDER-A"])
+        parked = replace(lane.commands[0], state=State.PARKED, reason=PARKED_BY_OPERATOR, doubt_since=doubt)
+        assert await move(connection, [(lane.commands[0], parked)])
+        early = lane.commands[0].deadline - timedelta(hours=1)
+        assert await due_orders(connection, SUBMIT.supplier, early, [], 10) == due

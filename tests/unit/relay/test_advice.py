@@ -77,6 +77,13 @@ def test_what_failed_before_anything_happened() -> None:
     assert summary(made(state=State.CONFIRMED, attempt=1), [attempt(1), came_to("confirmed")]) == "it is done"
 
 
+def test_an_order_that_is_there_as_nobody_ordered_it_lost_no_answer() -> None:
+    held = made(state=State.HELD, attempt=1)
+    assert summary(held, [attempt(1), came_to("unknown", code="line 1", state="held")]) == (
+        "it waits for a person: the supplier has something else than was asked for"
+    )
+
+
 def test_a_cancel_whose_answer_was_lost() -> None:
     confirmed = cancel(state=State.CONFIRMED, attempt=1)
     assert summary(confirmed, [*LOST, LOOK_UP, came_to("found")]) == (
@@ -98,6 +105,21 @@ def test_a_cancel_whose_answer_was_lost() -> None:
             Kind.OUTCOME,
             {"outcome": "unknown", "code": "", "reason": "owner_lost", "state": "unknown"},
             "the process that sent it was lost before the answer: it may have taken effect; it is unknown now",
+        ),
+        (
+            Kind.OUTCOME,
+            {"outcome": "unknown", "code": "owner_lost", "reason": "owner_lost", "state": "unknown"},
+            "the process that sent it was lost before the answer: it may have taken effect; it is unknown now",
+        ),
+        (
+            Kind.OUTCOME,
+            {"outcome": "rejected", "code": "3008", "reason": "refused_after_unknown", "state": "unknown"},
+            "the supplier refused it, but an earlier attempt may have taken effect (code 3008); it is unknown now",
+        ),
+        (
+            Kind.OUTCOME,
+            {"outcome": "unknown", "code": "line 1: 3, not 5", "state": "held"},
+            "something else is there than was asked for (code line 1: 3, not 5); it is held now",
         ),
         (Kind.OUTCOME, {"outcome": "found", "state": "confirmed"}, "it is there; it is confirmed now"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import pytest
@@ -11,7 +12,7 @@ from schemas.base import Line, Model, Personal
 from schemas.orders import COMMANDS, EVENTS
 from schemas.orders.commands import SubmitOrder
 from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES
-from schemas.personal import is_personal, personal_paths
+from schemas.personal import is_personal, masked, personal_paths
 from schemas.published import PUBLISHED
 
 
@@ -104,3 +105,27 @@ def _leaves(model: type[Model]) -> set[str]:
 
 def test_the_catalog_knows_no_people():
     assert [name for name in ("product", "price", "stock", "listing") if personal_paths(PUBLISHED[name])] == []
+
+
+def test_what_is_masked_tells_of_nobody_and_keeps_everything_else() -> None:
+    for command in COMMAND_EXAMPLES.values():
+        said = json.loads(command.model_dump_json())
+        hidden = masked(said, [type(command)])
+        for path in personal_paths(type(command)):
+            for value in at(said, path.split("/")[1:]):
+                assert value is None or json.dumps(value, ensure_ascii=False) not in json.dumps(
+                    hidden, ensure_ascii=False
+                )
+        assert {name: hidden[name] for name in hidden if name != "payload"} == {
+            name: said[name] for name in said if name != "payload"
+        }
+    assert masked({"payload": ["no object"]}, COMMANDS.values()) == {"payload": ["no object"]}
+
+
+def at(said: object, steps: list[str]) -> list[object]:
+    """The values at a path, none where it leads nowhere."""
+    if not steps:
+        return [said]
+    if isinstance(said, list):
+        return [found for each in said for found in at(each, steps[1:])]
+    return at(said[steps[0]], steps[1:]) if isinstance(said, dict) and steps[0] in said else []

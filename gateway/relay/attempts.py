@@ -1,0 +1,171 @@
+"""One attempt at a command, or one look-up: which method of the adapter is asked, and what it came to.
+
+Nothing here decides or stores: what an attempt came to is classified elsewhere, whatever was raised on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+from gateway.relay.answers import answer_to_look_up, answer_to_write
+from gateway.relay.outcomes import Answer, Write
+from gateway.sdk.adapter import Adapter
+from gateway.sdk.errors import OrderRefusedError, Sent, SupplierError
+from gateway.sdk.http import Http, Reply, Request
+from gateway.sdk.manifest import Manifest, OrderTask, OrderWrite
+from gateway.sdk.orders import CancelsOrders, ConfirmsOrders, FindsOrders, ReadsOrders, SubmitsOrders, SupplierOrder
+from schemas.orders import CancelOrder, CancelScope, ConfirmOrder, Operation, OrderCommand, RefusalClass, SubmitOrder
+
+TASKS: Mapping[str, OrderTask] = {
+    Operation.SUBMIT: "submit",
+    Operation.CONFIRM: "confirm",
+    Operation.CANCEL: "cancel",
+}
+"""What a manifest calls each operation."""
+
+CameTo: TypeAlias = Answer | BaseException
+"""What an adapter returned or raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """What an attempt came to.
+
+    returned: the order as the supplier stated it; cancelled: of a cancel of children, those that are; probe: the call
+    was the one by which an open breaker finds out whether the supplier is back.
+    """
+
+    came_to: CameTo
+    write: Write
+    returned: SupplierOrder | None = None
+    cancelled: tuple[str, ...] = ()
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """What a look-up came to; None: the supplier says that the command has not taken effect."""
+
+    came_to: CameTo | None
+    found: SupplierOrder | None = None
+
+
+class WatchedHttp:
+    """The way to a supplier, which notes how much of the one write of an attempt has left."""
+
+    def __init__(self, http: Http, operation: str) -> None:
+        self._http = http
+        self.write = Write(operation, Sent.NOTHING)
+
+    async def call(self, request: Request) -> Reply:
+        """As `Http.call`."""
+        if request.operation != self.write.operation:
+            return await self._http.call(request)
+        try:
+            reply = await self._http.call(request)
+        except SupplierError as error:
+            self._note(Sent.NOTHING if error.sent is None and error.status is None else error.sent or Sent.ALL)
+            raise
+        except BaseException:
+            self._note(Sent.SOME)
+            raise
+        self._note(Sent.ALL)
+        return reply
+
+    def _note(self, sent: Sent) -> None:
+        """What has left stays gone: of several calls, as of the children of an order, the most counts."""
+        if self.write.sent is Sent.NOTHING:
+            self.write = Write(self.write.operation, sent)
+
+
+def operations_of(manifest: Manifest) -> Collection[Operation]:
+    """What may be asked of a supplier with this adapter."""
+    return {operation for operation in Operation if TASKS[operation] in manifest.orders}
+
+
+def order_write(manifest: Manifest, operation: str) -> OrderWrite | None:
+    """What the manifest declares of an operation; None: the adapter cannot do it."""
+    return manifest.orders.get(TASKS[operation]) if operation in TASKS else None
+
+
+async def attempt(adapter: Adapter, http: Http, call: str, command: OrderCommand, number: str | None) -> Attempted:
+    """Have a supplier carry a command out. call: the operation that does it; number: the supplier's of the order."""
+    watched = WatchedHttp(http, call)
+    cancelled: tuple[str, ...] = ()
+    returned: SupplierOrder | None = None
+    came_to: CameTo
+    try:
+        match command:
+            case SubmitOrder():
+                returned = await cast(SubmitsOrders, adapter).submit_order(watched, command)
+            case ConfirmOrder():
+                known = await _number(adapter, watched, command, command.payload.supplier_order_no or number)
+                returned = await cast(ConfirmsOrders, adapter).confirm_order(watched, command, known)
+            case CancelOrder(payload=payload) if payload.scope is CancelScope.CHILDREN:
+                cancelled = await _cancel_children(adapter, watched, command)
+            case CancelOrder():
+                known = await _number(adapter, watched, command, number)
+                await cast(CancelsOrders, adapter).cancel_order(watched, command, known)
+        came_to = answer_to_write(command, returned)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, what it means for the order is decided elsewhere
+        came_to = error
+    probe = isinstance(came_to, SupplierError) and came_to.probe
+    return Attempted(came_to, watched.write, returned, cancelled, probe)
+
+
+async def look_up(adapter: Adapter, http: Http, command: OrderCommand, number: str | None) -> LookedAt:
+    """Ask whether a command has taken effect."""
+    try:
+        if isinstance(command, CancelOrder) and command.payload.scope is CancelScope.CHILDREN:
+            return LookedAt(await _look_at_children(adapter, http, command))
+        found = await _as_it_stands(adapter, http, command, number)
+        return LookedAt(answer_to_look_up(command, found), found)
+    except Exception as error:  # noqa: BLE001 -- as above
+        return LookedAt(error)
+
+
+async def _cancel_children(adapter: Adapter, http: Http, command: CancelOrder) -> tuple[str, ...]:
+    """Cancel them one by one; those that are. Raises the refusal where all are refused, and what is no refusal."""
+    done: list[str] = []
+    refusals: list[OrderRefusedError] = []
+    for child in command.payload.children:
+        try:
+            await cast(CancelsOrders, adapter).cancel_order(http, command, child)
+        except OrderRefusedError as error:
+            refusals.append(error)
+        else:
+            done.append(child)
+    if refusals and not done:
+        raise refusals[0]
+    return tuple(done)
+
+
+async def _look_at_children(adapter: Adapter, http: Http, command: CancelOrder) -> Answer | None:
+    for child in command.payload.children:
+        tree = await cast(ReadsOrders, adapter).read_order(http, child)
+        answer = answer_to_look_up(command, tree.order)
+        if answer is None or answer.differs:
+            return answer
+    return Answer()
+
+
+async def _as_it_stands(
+    adapter: Adapter, http: Http, command: OrderCommand, number: str | None
+) -> SupplierOrder | None:
+    if isinstance(command, ConfirmOrder):
+        number = command.payload.supplier_order_no or number
+    if number is not None and not isinstance(command, SubmitOrder) and isinstance(adapter, ReadsOrders):
+        return (await adapter.read_order(http, number)).order
+    return await cast(FindsOrders, adapter).find_order(http, command.order_no)
+
+
+async def _number(adapter: Adapter, http: Http, command: OrderCommand, known: str | None) -> str:
+    """The supplier's number of the order, asked for where it is not known. Raises OrderRefusedError: there is none."""
+    if known is None and isinstance(adapter, FindsOrders):
+        found = await adapter.find_order(http, command.order_no)
+        known = None if found is None else found.supplier_order_no
+    if known is None:
+        raise OrderRefusedError("There is no such order.", code_class=RefusalClass.NO_SUCH_ORDER)
+    return known

@@ -1,0 +1,155 @@
+"""Calls under way, and what follows from what they came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import orjson
+
+from gateway.deadletters import DeadLetter
+from gateway.relay.attempts import Attempted, LookedAt
+from gateway.relay.commands import Command
+from gateway.relay.orders import News
+from gateway.relay.outcomes import Classified, LookedUp, classify, classify_look_up
+from gateway.relay.policy import Profile
+from gateway.relay.states import ENDED, STOPPED, State
+from gateway.relay.steps import Kind, Step
+from gateway.relay.telling import end_of, news_of
+from gateway.relay.transitions import claim_of, in_doubt, moved, take_look_up, take_outcome
+from gateway.sdk.errors import Issue, OrderRefusedError
+from gateway.sdk.storable import storable
+from schemas.orders import OrderCommand, SubmitOrder
+
+STAGE = "relay"
+"""Stage of the dead letters of commands for which no automatic step is left."""
+
+BUG_WAIT = timedelta(seconds=60)
+"""After a fault of ours, before the command is gone on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A call under way.
+
+    command: as it stands while the call is; asked: what it says; number: the supplier's of the order; ordered: what a
+    confirm is of; begun_at: when it was noted.
+    """
+
+    command: Command
+    asked: OrderCommand
+    profile: Profile
+    begun_at: datetime
+    number: str | None = None
+    ordered: SubmitOrder | None = None
+    traceparent: str | None = None
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether it asks whether the command has taken effect."""
+        return self.command.state is State.LOOKING_UP
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A call that is over. after: the command then, None: it is another's now; what it came to is dropped."""
+
+    flight: Flight
+    after: Command | None
+    outcome: str
+    code: str = ""
+    words: str = ""
+    news: News | None = None
+
+
+def landed(flight: Flight, came: Attempted | LookedAt, now: datetime, dice: Callable[[], float]) -> Landed:
+    """What follows from what a call came to. Total: what cannot be told of is unknown, and looked at again."""
+    try:
+        return _landed(flight, came, now, dice)
+    except Exception as error:  # noqa: BLE001 -- a fault of ours about one answer must not hold up the others
+        after = moved(
+            in_doubt(flight.command),
+            State.UNKNOWN,
+            reason=f"bug: {type(error).__name__}",
+            failures=flight.command.failures + 1,
+            due_at=now + BUG_WAIT,
+        )
+        return Landed(flight, after, "bug", type(error).__name__)
+
+
+def _landed(flight: Flight, came: Attempted | LookedAt, now: datetime, dice: Callable[[], float]) -> Landed:
+    command, claim = flight.command, claim_of(flight.command)
+    if isinstance(came, LookedAt):
+        found = classify_look_up(came.came_to, command.order_no)
+        after = take_look_up(command, claim, found, flight.profile, asked_at=flight.begun_at, now=now, dice=dice)
+        outcome, code = found.value, _code_of(came.came_to) if found is LookedUp.FAILED else ""
+    else:
+        classified: Classified = classify(came.came_to, came.write, command.order_no)
+        after = take_outcome(command, claim, classified, flight.profile, now=now, dice=dice, probe=came.probe)
+        outcome, code = classified.outcome.value, classified.code
+    if after is not None:
+        after = replace(after, reason=storable(after.reason), refusal=storable(after.refusal))
+    news = None if after is None else news_of(flight.asked, command.state, after, end_of(came, flight.ordered), now)
+    return Landed(flight, after, outcome, code, _words(came), _traced(news, flight.traceparent))
+
+
+def begun_step(flight: Flight, call: str) -> Step:
+    """That a call was begun."""
+    command = flight.command
+    kind = Kind.LOOK_UP if flight.looks_up else Kind.ATTEMPT
+    facts = {"attempt": command.attempt, "epoch": command.epoch, "operation": command.operation, "call": call}
+    return Step(command.supplier, command.order_no, kind, command.command_id, facts)
+
+
+def landed_step(landed: Landed, after: Command) -> Step:
+    """What it came to."""
+    facts = {
+        "outcome": landed.outcome,
+        "code": storable(landed.code),
+        "state": after.state.value,
+        "reason": after.reason,
+        "due_at": after.due_at.isoformat(),
+    }
+    return Step(after.supplier, after.order_no, Kind.OUTCOME, after.command_id, facts, storable(landed.words))
+
+
+def settled_step(after: Command) -> Step:
+    """That a command ended or stopped without a call, or that nobody knows what its last call came to."""
+    facts = {"state": after.state.value, "reason": after.reason}
+    kind = Kind.STOPPED if after.state in STOPPED else Kind.ENDED
+    if after.state not in STOPPED | ENDED:
+        kind, facts = Kind.OUTCOME, {**facts, "outcome": "unknown", "code": after.reason}
+    return Step(after.supplier, after.order_no, kind, after.command_id, facts)
+
+
+def letter_of(after: Command) -> DeadLetter | None:
+    """The letter of a command for which no automatic step is left; None for any other."""
+    if after.state is not State.DEAD:
+        return None
+    named = {
+        "command_id": after.command_id,
+        "supplier": after.supplier,
+        "order_no": after.order_no,
+        "operation": after.operation,
+    }
+    return DeadLetter(
+        stage=STAGE,
+        issues=(Issue("command_undecided", "", after.reason, "an answer, or a person's word"),),
+        original=orjson.dumps(named),
+        supplier=after.supplier,
+        key=f"{after.command_id}|{after.attempt}".encode(),
+    )
+
+
+def _words(came: Attempted | LookedAt) -> str:
+    error = came.came_to
+    return str(error) if isinstance(error, OrderRefusedError) else ""
+
+
+def _code_of(came_to: object) -> str:
+    return getattr(came_to, "supplier_code", "") or type(came_to).__name__
+
+
+def _traced(news: News | None, traceparent: str | None) -> News | None:
+    return None if news is None else replace(news, traceparent=traceparent)
