@@ -145,7 +145,7 @@ def _outcome(facts: Mapping[str, Any]) -> str:
         outcome = "differs"
     because = UNKNOWN_BECAUSE.get(reason) or UNKNOWN_BECAUSE.get(code)
     words = because if because and outcome in ("unknown", "rejected") else OUTCOMES.get(outcome) or outcome
-    shown = f" (code {code})" if code and code not in UNKNOWN_BECAUSE else ""
+    shown = f" (code {code})" if code and code != outcome and code not in UNKNOWN_BECAUSE else ""
     return (words or "a call ended") + shown + _now(facts)
 
 

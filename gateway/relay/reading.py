@@ -21,6 +21,9 @@ from gateway.suppliers import SecretBox, SecretUnreadableError
 MOST_STEPS = 1_000
 """Steps of an order that are shown, the last ones."""
 
+_GO_ON = frozenset({State.RETRY, State.UNKNOWN})
+"""After an outcome that leads here, the next step has its time."""
+
 View = dict[str, Any]
 """Something as JSON."""
 
@@ -138,7 +141,7 @@ def _step(step: View, operation: str | None, said: str | None) -> View:
         "command_id": step["command_id"],
         "operation": operation,
         "text": told(step["kind"], step["facts"]),
-        "due_at": step["facts"].get("due_at"),
+        "due_at": step["facts"].get("due_at") if step["facts"].get("state") in _GO_ON else None,
         "has_words": step["words"] is not None,
         "words": said,
     }

@@ -24,7 +24,9 @@ def step(after: timedelta, kind: str, **facts: Any) -> dict[str, Any]:
 def test_a_timeline_over_all_hops() -> None:
     steps = [
         step(seconds(0.25), "attempt", attempt=1, call="submit_order"),
-        step(seconds(30.25), "outcome", outcome="unknown", code="unavailable", due_at="2026-11-23T12:00:32Z"),
+        step(
+            seconds(30.25), "outcome", outcome="unknown", code="unknown", state="unknown", due_at="2026-11-23T12:00:32Z"
+        ),
         step(seconds(30.25), "event", event="order.parked", state="unknown"),
     ]
     found = timeline([command()], steps, [None] * 3)
@@ -34,11 +36,16 @@ def test_a_timeline_over_all_hops() -> None:
         (
             seconds(30.25),
             30.0,
-            "the answer was lost: it may have taken effect (code unavailable)",
+            "the answer was lost: it may have taken effect; it is unknown now",
             "2026-11-23T12:00:32Z",
         ),
         (seconds(30.25), 0.0, "the mall was told order.parked; the order is unknown", None),
     ]
+
+
+def test_of_what_has_ended_nothing_is_due() -> None:
+    ended = step(seconds(1), "outcome", outcome="confirmed", state="confirmed", due_at="2026-11-23T12:00:00Z")
+    assert timeline([], [ended], [None])[0]["due_at"] is None
 
 
 def test_a_command_comes_first_though_the_clock_of_the_mall_is_ahead() -> None:
