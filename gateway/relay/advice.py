@@ -16,6 +16,9 @@ from gateway.relay.steps import Kind
 DECIDABLE = STOPPED | {State.UNKNOWN}
 """What a person may have a word about."""
 
+ABSENT_FOR_GOOD = 2
+"""Look-ups in a row that do not find an order, before it is sure not to be there."""
+
 STANDS: Mapping[State, str] = {
     State.WAITING: "it was not sent yet",
     State.SENDING: "a call is under way",
@@ -82,7 +85,7 @@ def summary(command: Command, steps: Sequence[Mapping[str, Any]]) -> str:
     """What happened to a command, in one sentence. steps: those of it, in order; their kind and facts."""
     outcomes = [step["facts"].get("outcome") for step in steps if step["kind"] == Kind.OUTCOME]
     lost = sum(_is_lost(step["facts"]) for step in steps if step["kind"] == Kind.OUTCOME)
-    clauses = [*_sending(command, lost), *_looking_up(command, steps, outcomes), *_repeating(command, lost, outcomes)]
+    clauses = [*_sending(command, lost), *_looking_up(command, steps, outcomes), *_repeating(command, steps, lost)]
     clauses += [_said(step["facts"]) for step in _of(steps, Kind.RESOLVED)]
     return "; ".join([*clauses, stands(command)])
 
@@ -120,14 +123,31 @@ def _looking_up(command: Command, steps: Sequence[Mapping[str, Any]], outcomes: 
     return [f"the order was looked up by our number{times}", *([said] if said else [])]
 
 
-def _repeating(command: Command, lost: int, outcomes: Sequence[Any]) -> list[str]:
+def _repeating(command: Command, steps: Sequence[Mapping[str, Any]], lost: int) -> list[str]:
     if command.attempt <= 1:
         return ["nothing was sent twice"] if lost else []
-    if not lost:
-        return [f"it was sent {command.attempt} times, each time after the one before had surely failed"]
-    if "absent" in outcomes:
-        return [f"it was sent {command.attempt} times, again only once it was surely not there"]
-    return [f"it was sent {command.attempt} times under one number, so that it counts once"]
+    times = f"it was sent {command.attempt} times"
+    if _was_resent_in_doubt(command, steps):
+        return [f"{times} under one number, so that it counts once"]
+    if lost:
+        return [f"{times}, again only once it was surely not there"]
+    return [f"{times}, each time after the one before had surely failed"]
+
+
+def _was_resent_in_doubt(command: Command, steps: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether an attempt was made while an earlier one might have taken effect. Of attempts that are not told: yes."""
+    seen = absent = 0
+    doubt = False
+    for step in steps:
+        outcome = step["facts"].get("outcome")
+        if step["kind"] == Kind.ATTEMPT:
+            if doubt:
+                return True
+            seen, absent = seen + 1, 0
+        elif outcome == "absent":
+            absent += 1
+        doubt = (doubt or outcome == "unknown") and absent < ABSENT_FOR_GOOD and step["kind"] != Kind.RESOLVED
+    return seen < command.attempt
 
 
 def _of(steps: Sequence[Mapping[str, Any]], kind: Kind) -> list[Mapping[str, Any]]:

@@ -66,6 +66,18 @@ def test_a_lost_answer_that_nobody_can_find_out_about_and_what_a_person_then_sai
     )
 
 
+def test_no_more_is_claimed_of_what_was_sent_again_than_is_told() -> None:
+    under_one_number = "it was sent 2 times under one number, so that it counts once; it is done"
+    twice = made(state=State.CONFIRMED, attempt=2)
+    assert under_one_number in summary(twice, [attempt(2), came_to("confirmed")])  # earlier steps are left off
+    once_absent = [*LOST, LOOK_UP, came_to("absent"), attempt(2), came_to("confirmed")]
+    assert under_one_number in summary(twice, once_absent)
+    lost_then_failed = [*LOST, attempt(2), came_to("retry_safe"), attempt(3), came_to("confirmed")]
+    assert "3 times under one number" in summary(made(state=State.CONFIRMED, attempt=3), lost_then_failed)
+    a_person_spoke = [*LOST, step(Kind.RESOLVED, resolution="not_done", actor="ann"), attempt(2), came_to("confirmed")]
+    assert "again only once it was surely not there; ann said: not done" in summary(twice, a_person_spoke)
+
+
 def test_what_failed_before_anything_happened() -> None:
     steps = [attempt(1), came_to("retry_safe", code="rate_limited", state="retry"), attempt(2), came_to("confirmed")]
     assert summary(made(state=State.CONFIRMED, attempt=2), steps) == (
