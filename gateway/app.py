@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -19,9 +19,11 @@ from aiohttp import web
 from gateway.admin.app import PREFIX as ADMIN_PREFIX
 from gateway.admin.app import Routes, build_admin
 from gateway.admin.audit import AuditRoutes, FailedLogins
+from gateway.admin.breakers import BreakerRoutes
 from gateway.admin.catalog import CatalogRoutes
 from gateway.admin.deadletters import DeadLetterRoutes
 from gateway.admin.feeds import FeedRoutes
+from gateway.admin.orders import OrderRoutes
 from gateway.admin.pulls import PullRoutes
 from gateway.admin.replays import ReplayRoutes
 from gateway.admin.suppliers import SupplierRoutes
@@ -63,21 +65,26 @@ from gateway.intake.docs import DocsRoutes
 from gateway.intake.document import UNVERIFIED
 from gateway.intake.feeds import FeedRoutes as VendorRoutes
 from gateway.intake.feeds import IntakeLimits
-from gateway.intake.orders import OrderRoutes
+from gateway.intake.orders import OrderRoutes as VendorOrderRoutes
 from gateway.intake.reads import ReadRoutes
 from gateway.intake.unverified import UnverifiedBytes
+from gateway.jobs import Drain, Job, working
 from gateway.kafka import TOPICS, Bus, Producer, open_bus
 from gateway.outbox import Publisher
 from gateway.pulls import PullReplays, RereadRequests
 from gateway.registry import Registry
+from gateway.relay.counting import OrderCounts
+from gateway.relay.decisions import OrderDecisions
+from gateway.relay.declared import DeclaredProfiles
 from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import Mailbox
 from gateway.relay.mailbox_job import MailboxJob
 from gateway.relay.offered import operations_offered
 from gateway.relay.reader import command_reader
+from gateway.relay.reading import OrderReading
 from gateway.relay.vendor_desk import VendorDesk
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
-from gateway.sessions import Means, PullStatus, Sessions
+from gateway.sessions import BreakerOrders, Means, PullStatus, Sessions
 from gateway.store import Pool, SharedPool, connect, migrate, open_pool, pin_cluster, ping
 from gateway.suppliers import Keys, Live, SecretBox, Suppliers, watch_suppliers
 from gateway.telemetry.health import Health
@@ -109,36 +116,6 @@ class StoppingError(ServiceUnavailableError):
 
 DRAINING = 2 / 3
 """Share of the drain timeout for requests and chunks under way; the rest is for leaving groups and closing."""
-
-
-class Drain:
-    """The time that requests and, after them, chunks under way have together once the process is told to stop."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._end: float | None = None
-
-    def begin(self) -> None:
-        """It runs from now on."""
-        self._end = time.monotonic() + self.seconds
-
-    @property
-    def left(self) -> float:
-        """Seconds left; all of them before it has begun."""
-        return self.seconds if self._end is None else max(0.0, self._end - time.monotonic())
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A background task with an owner. stop: asks it to end by itself; without it the task is simply cancelled.
-
-    supervisors: of the units that it works on.
-    """
-
-    name: str
-    run: Callable[[], Coroutine[Any, Any, None]]
-    stop: Callable[[], None] | None = None
-    supervisors: Sequence[Supervisor[Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +285,7 @@ def compose(services: Services) -> Stages:
     replays = _replays(services, feed_replays, holds)
     vendors = admin = None
     jobs = [Job("loop", watch_loop), Job("kafka", services.bus.watch), Job("numbers", numbers.watch)]
-    jobs += [Job("topics", services.topics.watch)]
+    jobs += [Job("topics", services.topics.watch), Job("order counts", OrderCounts(pool).run)]
     jobs += [Job("finisher", finisher.run, supervisors=[finisher.supervisor])]
     if "feeds" in roles:
         processor = ChunkProcessor(
@@ -432,12 +409,12 @@ def _vendor_routes(services: Services, admission: Admission, reports: Reports, w
     return VendorRoutes(admission, reports, waits, live.suppliers, live.keys, services.registry, limits)
 
 
-def _mailbox(services: Services) -> tuple[OrderRoutes, MailboxJob]:
+def _mailbox(services: Services) -> tuple[VendorOrderRoutes, MailboxJob]:
     """Orders of suppliers whose vendors fetch them."""
     live, registry = services.live, services.registry
     pool = SharedPool(services.read_pool, share=READS_PER_SUPPLIER)
     mailbox, desk = Mailbox(pool, services.box), VendorDesk(pool, services.box)
-    routes = OrderRoutes(mailbox, desk, live.suppliers, live.keys, registry, UnverifiedBytes(UNVERIFIED))
+    routes = VendorOrderRoutes(mailbox, desk, live.suppliers, live.keys, registry, UnverifiedBytes(UNVERIFIED))
     return routes, MailboxJob(mailbox, live.suppliers, registry)
 
 
@@ -452,34 +429,18 @@ def _admin(
         DeadLetterRoutes(letters),
         ReplayRoutes(replays, letters, comparisons),
         PullRoutes(PullStatus(pool, services.live.suppliers, services.registry)),
+        OrderRoutes(OrderReading(pool, services.box), _decisions(services)),
+        BreakerRoutes(BreakerOrders(pool, services.live.suppliers, services.registry)),
         CatalogRoutes(Rebuilds(pool), services.live.suppliers),
         AuditRoutes(pool),
     ]
     return build_admin(parts, token.get_secret_value() if token else None, FailedLogins(pool))
 
 
-@asynccontextmanager
-async def working(jobs: Sequence[Job], drain: Drain) -> AsyncIterator[None]:
-    """Run jobs beside the block; the end of one ends the block. Afterwards they get what is left to end well."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_endless(job), name=job.name) for job in jobs]
-        try:
-            yield
-        finally:
-            stopping = [task for job, task in zip(jobs, tasks, strict=True) if job.stop is not None]
-            for job in jobs:
-                if job.stop is not None:
-                    job.stop()
-            if stopping:
-                await asyncio.wait(stopping, timeout=drain.left)
-            for task in tasks:
-                task.cancel()
-
-
-async def _endless(job: Job) -> None:
-    await job.run()
-    if job.stop is None:
-        raise RuntimeError(f"job {job.name} ended by itself")
+def _decisions(services: Services) -> OrderDecisions:
+    lease_term = timedelta(seconds=services.settings.lease_seconds)
+    profiles = DeclaredProfiles(services.live.suppliers, services.registry, lease_term)
+    return OrderDecisions(services.pool, services.box, profiles.of)
 
 
 def _addresses(settings: Settings) -> tuple[Bootstrap, str]:

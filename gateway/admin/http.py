@@ -20,9 +20,11 @@ from gateway.feeds.holds import NotHeldError, UnknownFeedError
 from gateway.http.answers import PROBLEM_JSON, correlation
 from gateway.http.clients import client_of
 from gateway.http.problems import ProblemError, document
+from gateway.relay.decisions import NotDecidableError, UnknownCommandError
+from gateway.relay.reading import UnknownOrderError
 from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.sdk.wire import count_values, shown
-from gateway.sessions import NotOwnedError, NotPulledError
+from gateway.sessions import NoSuchOperationError, NotOwnedError, NotPulledError
 from gateway.suppliers import TooManyKeysError, UnknownKeyError, UnknownSupplierError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -50,9 +52,13 @@ _RAISED: Mapping[type[GatewayError], str] = {
     UnknownKeyError: "not_found",
     TooManyKeysError: "conflict",
     NotPulledError: "conflict",
+    NoSuchOperationError: "not_found",
     NotOwnedError: "conflict",
     UnknownFeedError: "not_found",
     NotHeldError: "conflict",
+    UnknownOrderError: "not_found",
+    UnknownCommandError: "not_found",
+    NotDecidableError: "conflict",
 }
 
 

@@ -62,6 +62,7 @@ class Breaker:
         self._until = 0.0
         self._probing = False
         self._tripped = False
+        self._held = False
 
     @property
     def state(self) -> State:
@@ -110,8 +111,22 @@ class Breaker:
 
     def probe_soon(self, now: float) -> None:
         """Somebody did something about it: one that was tripped probes with its next call."""
-        if self._state is State.OPEN and self._tripped:
+        if self._state is State.OPEN and self._tripped and not self._held:
             self._until = now
+
+    def hold(self, until: float) -> None:
+        """Open until then, by a person's word: nothing that is heard of the supplier meanwhile counts."""
+        self._row = 0
+        self._verdicts.clear()
+        self._move(State.OPEN)
+        self._until = until
+        self._held = True
+
+    def release(self, now: float) -> None:
+        """By a person's word: one that is open probes with its next call."""
+        if self._state is State.OPEN:
+            self._until = now
+            self._held = False
 
     def _answered(self, now: float) -> None:
         self._row = 0
@@ -141,6 +156,7 @@ class Breaker:
         self._state = state
         self._era += 1
         self._probing = False
+        self._held = False
 
     def _note(self, now: float, *, away: bool) -> None:
         self._verdicts.append((now, away))

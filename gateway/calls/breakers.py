@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
@@ -34,6 +35,19 @@ class BreakerStatus:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class BreakerOrder:
+    """What an operator wants of a breaker. seconds: for which it stays open from now on, None: let it probe.
+
+    given_at: tells an order from the next one of the same operation.
+    """
+
+    operation: str
+    seconds: float | None
+    reason: str
+    given_at: datetime
+
+
 class Breakers:
     """One breaker for each operation of a supplier."""
 
@@ -42,6 +56,7 @@ class Breakers:
         self._breakers = {name: Breaker(dice) for name in operations}
         self._reasons = dict.fromkeys(self._breakers, "")
         self._decided = {name: asyncio.Event() for name in self._breakers}
+        self._followed: dict[str, datetime] = {}
         for name in self._breakers:
             self._look(name)
 
@@ -91,6 +106,24 @@ class Breakers:
         now = time.monotonic()
         for breaker in self._breakers.values():
             breaker.probe_soon(now)
+
+    def follow(self, orders: Iterable[BreakerOrder]) -> None:
+        """Do what operators want, each order once; one for an operation that is no more is left."""
+        for order in orders:
+            if order.operation in self._breakers and self._followed.get(order.operation) != order.given_at:
+                self._followed[order.operation] = order.given_at
+                self._obey(order)
+
+    def _obey(self, order: BreakerOrder) -> None:
+        breaker, now = self._breakers[order.operation], time.monotonic()
+        if order.seconds is None:
+            breaker.release(now)
+            log.info("breaker.released", supplier=self._supplier, operation=order.operation, reason=order.reason)
+            return
+        breaker.hold(now + order.seconds)
+        self._reasons[order.operation] = order.reason
+        self._look(order.operation)
+        self._tell(order.operation)
 
     def show(self) -> None:
         """Say in the metrics which of them are open, after `hide`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from tenacity import (
 from tenacity.stop import stop_base
 
 from gateway.calls.attempts import Attempts, CallsEndedError
-from gateway.calls.breakers import BreakerOpenError, BreakerStatus
+from gateway.calls.breakers import BreakerOpenError, BreakerOrder, BreakerStatus
 from gateway.calls.budget import RetryBudget
 from gateway.calls.limiter import Priority
 from gateway.calls.state import DICE, CallState
@@ -108,6 +108,10 @@ class Calls:
         if self._tokens is not None and obtain is not None:
             self._tokens.use(obtain)
         self._attempts.breakers.probe_soon()
+
+    def follow(self, orders: Iterable[BreakerOrder]) -> None:
+        """Hold breakers open, or let them probe, as operators want."""
+        self._attempts.breakers.follow(orders)
 
     async def end(self) -> None:
         """Send nothing more, and return once no call is under way; see `Attempts.end`."""

@@ -14,13 +14,14 @@ from gateway.cli.connection import operator
 from gateway.cli.instance import PATIENCE, settings
 from gateway.cli.output import Json, console, emit, facts, table
 from gateway.config import Settings
+from gateway.relay.sealed import SEALED_BY_RELAY
 from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.store import Pool, connect, open_pool
 from gateway.store.inspection import outstanding
 from gateway.suppliers import SEALED_BY_SUPPLIERS, ResealReport, SecretBox, UnreadableSecret, count_sealed, reseal
 from gateway.telemetry.logging import configure
 
-SEALED = (*SEALED_BY_SUPPLIERS, SEALED_TOKENS)
+SEALED = (*SEALED_BY_SUPPLIERS, SEALED_TOKENS, *SEALED_BY_RELAY)
 """Every table that holds sealed values."""
 
 secrets = App(name="secrets", help="Seal what is kept secret anew, after the secret key was changed.")
@@ -32,7 +33,7 @@ class UnreadableSecretsError(GatewayError):
 
 @secrets.command(name="reseal")
 async def reseal_(*, dry_run: Annotated[bool, Parameter(negative="")] = False, json: Json = False) -> None:
-    """Seal with the secret key what a former one sealed: suppliers' secrets, webhook secrets, tokens.
+    """Seal with the secret key what a former one sealed: suppliers' secrets, webhook secrets, tokens, orders.
 
     To rotate the secret key, in this order:
 

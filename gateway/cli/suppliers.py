@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from gateway.cli.breaker import breaker
 from gateway.cli.connection import admin
 from gateway.cli.declaration import read
 from gateway.cli.keys import keys
@@ -17,6 +18,7 @@ from gateway.sdk.errors import ConfigError
 
 suppliers = App(name="suppliers", help="Declare suppliers, pause them, hand out their keys.")
 suppliers.command(keys)
+suppliers.command(breaker)
 suppliers.command(status)
 suppliers.command(pull_now)
 suppliers.command(check)

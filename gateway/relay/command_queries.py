@@ -39,7 +39,8 @@ DUE = """
         OR (h.state IN ('waiting', 'retry', 'unknown')
             AND ((h.due_at <= $2 AND h.operation <> ALL($4::text[])) OR h.deadline <= $2))
         OR (h.state = 'parked' AND h.deadline <= $2)
-        OR (h.state IN ('waiting', 'retry') AND l.cancelled AND h.operation = $5)
+        OR ((h.state IN ('waiting', 'retry') OR (h.state = 'parked' AND h.reason = 'by_operator'))
+            AND l.cancelled AND h.operation = $5 AND h.doubt_since IS NULL)
         OR (h.state = 'held' AND l.followed)
      ORDER BY h.due_at, h.place
      LIMIT $6

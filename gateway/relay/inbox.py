@@ -18,8 +18,8 @@ from gateway.kafka import Partition, Record
 from gateway.outbox import enqueue
 from gateway.relay import inbox_queries as queries
 from gateway.relay.received import Received, conflict, event_message, received
+from gateway.relay.sealed import sealed_as
 from gateway.relay.states import ENDED
-from gateway.relay.store import sealed_as
 from gateway.sdk.commands import RefusedCommand, read_command
 from gateway.sdk.storable import storable
 from gateway.store import Connection, Pool, transaction

@@ -25,6 +25,9 @@ LONGEST_ASKED_WAIT = 3600.0
 RETRIES_PER_SECOND = 2.0
 """Retries that a supplier gets at least, however rarely it is called."""
 
+PARKED_BY_OPERATOR = "by_operator"
+"""Why a command is parked that nothing else would stop."""
+
 LOOK_UP = "look_up"
 """The operation of look-ups, whatever the adapter calls it."""
 
@@ -119,8 +122,7 @@ def next_step(command: Command, profile: Profile, reach: Availability, now: date
         case State.UNKNOWN:
             return _next_of_unknown(command, profile, reach, now)
         case State.PARKED:
-            late = now >= command.deadline
-            return Die("undecided_at_deadline") if late else Wait(command.deadline, command.reason)
+            return _next_of_parked(command, now)
         case _:
             return Wait(None, command.reason)
 
@@ -132,7 +134,12 @@ def is_expired(command: Command, now: datetime) -> bool:
 
 def may_end_unsent(command: Command) -> bool:
     """Whether it may end without a word of the supplier: nothing of it can have happened there."""
-    return command.state in UNSENT
+    return command.state in UNSENT or (is_parked_by_operator(command) and command.doubt_since is None)
+
+
+def is_parked_by_operator(command: Command) -> bool:
+    """Whether nothing but an operator's word keeps it from going on."""
+    return command.state is State.PARKED and command.reason == PARKED_BY_OPERATOR
 
 
 def may_resend(command: Command, profile: Profile, now: datetime) -> bool:
@@ -179,6 +186,13 @@ def _next_of_unknown(command: Command, profile: Profile, reach: Availability, no
     if profile.finds:
         return _once_reachable(LookUp(), command, LOOK_UP, reach, now)
     return Park(_why_parked(command, profile))
+
+
+def _next_of_parked(command: Command, now: datetime) -> Decision:
+    if is_expired(command, now):
+        return Finish(State.EXPIRED, "deadline")
+    late = now >= command.deadline
+    return Die("undecided_at_deadline") if late else Wait(command.deadline, command.reason)
 
 
 def _why_parked(command: Command, profile: Profile) -> str:

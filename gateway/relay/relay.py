@@ -42,6 +42,7 @@ from gateway.sdk.manifest import Manifest
 from gateway.store import Connection, Lease, LeaseLostError, Pool, transaction
 from gateway.suppliers import SecretBox, Supplier
 from gateway.suppliers import State as SupplierState
+from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 
 log = structlog.get_logger(__name__)
@@ -172,12 +173,17 @@ class Relay:
         async with self._context.transaction() as connection:
             now: datetime = await connection.fetchval(queries.CLOCK)
             await self._recover(connection, now)
-            ended = await self._settle(connection, [land(now, random.random) for _, land in over])
+            settled = [land(now, random.random) for _, land in over]
+            ended = await self._settle(connection, settled)
             if not self._context.draining():
                 begun, moved = await self._begin(connection, now)
                 ended = ended or moved
             reached("relay.before_commit")
         reached("relay.after_commit")
+        for each in settled:
+            if not each.flight.looks_up:
+                supplier = each.flight.command.supplier
+                metrics.order_attempts_total.labels(supplier=supplier, outcome=each.outcome).inc()
         self._forget(over)
         for flight in begun:
             self._under_way[flight.command.command_id] = asyncio.create_task(

@@ -7,6 +7,7 @@ waiting ──► sending ──┬──► confirmed | refused
                               └──► confirmed | refused
 
 waiting, retry ──► expired | cancelled_unsent | superseded         without a call
+waiting, retry, unknown ◄──► parked                                by an operator, who takes it back
 sending, unknown, looking_up ──► parked | held | dead              for a person, who says confirmed or retry
 
 A command that stopped for a person has not ended: its lane waits behind it, and what the person says ends it.
@@ -21,8 +22,9 @@ from enum import StrEnum
 class State(StrEnum):
     """Where a command stands.
 
-    parked: nobody but a person can find out whether it took effect; held: the supplier has something else than what was
-    ordered; dead: no automatic step is left; superseded: held, and the buyer has ordered anew or cancelled since.
+    parked: nobody but a person can find out whether it took effect, or an operator stopped it; held: the supplier has
+    something else than what was ordered; dead: no automatic step is left; superseded: held, and the buyer has ordered
+    anew or cancelled since.
     """
 
     WAITING = "waiting"
@@ -66,14 +68,14 @@ _UNSENT_ENDS = frozenset({State.EXPIRED, State.CANCELLED_UNSENT, State.SUPERSEDE
 _SAID_BY_A_PERSON = frozenset({State.CONFIRMED, State.REFUSED, State.RETRY})
 
 NEXT_STATES: Mapping[State, Collection[State]] = {
-    State.WAITING: _UNSENT_ENDS | {State.SENDING},
-    State.RETRY: _UNSENT_ENDS | {State.SENDING, State.DEAD},
+    State.WAITING: _UNSENT_ENDS | {State.SENDING, State.PARKED},
+    State.RETRY: _UNSENT_ENDS | {State.SENDING, State.PARKED, State.DEAD},
     State.SENDING: frozenset(
         {State.RETRY, State.UNKNOWN, State.HELD, State.DEAD, State.CONFIRMED, State.REFUSED},
     ),
     State.UNKNOWN: _SAID_BY_A_PERSON | {State.SENDING, State.LOOKING_UP, State.PARKED, State.DEAD},
     State.LOOKING_UP: frozenset({State.UNKNOWN, State.RETRY, State.HELD, State.CONFIRMED, State.REFUSED}),
-    State.PARKED: _SAID_BY_A_PERSON | {State.DEAD},
+    State.PARKED: _SAID_BY_A_PERSON | {State.WAITING, State.UNKNOWN, State.DEAD, State.EXPIRED, State.CANCELLED_UNSENT},
     State.HELD: _SAID_BY_A_PERSON | {State.SUPERSEDED},
     State.DEAD: _SAID_BY_A_PERSON,
     **{state: frozenset() for state in ENDED},

@@ -10,26 +10,25 @@ from typing import Any
 import orjson
 
 from gateway.relay import order_queries as queries
+from gateway.relay.sealed import WORDS
 from gateway.store import Connection
 from gateway.suppliers import SecretBox
-
-WORDS = "order words"
-"""What words are sealed as, beside their supplier."""
 
 
 class Kind(StrEnum):
     """What happened.
 
     attempt, look_up: a call was begun; outcome: it came to something, or nobody knows; stopped: a person has to speak;
-    resolved: a person spoke; ended: without a call; event: the core was told; read: the order was read at the supplier;
-    late: news of an order that is over; delivered: handed to a vendor that fetches its commands; acknowledged: the
-    vendor has it.
+    released: an operator took a stop back; resolved: a person spoke; ended: without a call; event: the core was told;
+    read: the order was read at the supplier; late: news of an order that is over; delivered: handed to a vendor that
+    fetches its commands; acknowledged: the vendor has it.
     """
 
     ATTEMPT = "attempt"
     LOOK_UP = "look_up"
     OUTCOME = "outcome"
     STOPPED = "stopped"
+    RELEASED = "released"
     RESOLVED = "resolved"
     ENDED = "ended"
     EVENT = "event"

@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 from gateway.relay import command_queries as queries
-from gateway.relay.commands import Command
+from gateway.relay.commands import Command, Role
 from gateway.relay.lanes import Lane
 from gateway.relay.received import ROLES
+from gateway.relay.sealed import sealed_as
 from gateway.relay.states import ENDED, State
 from gateway.store import Connection, Row
 from gateway.suppliers import SecretBox
@@ -26,6 +28,13 @@ class Asked:
 
     command: OrderCommand
     traceparent: str | None
+
+
+def command_of(row: Row | Mapping[str, Any]) -> Command:
+    """The facts of a command in a row that has their columns. One that was no use may name no operation of ours."""
+    facts = {name: row[name] for name in _FACTS}
+    plain = {**facts, "content": facts["content"].hex(), "state": State(facts["state"])}
+    return Command(**plain, role=ROLES.get(row["operation"], Role.CHANGES))
 
 
 async def due_orders(
@@ -95,11 +104,6 @@ async def move(connection: Connection, moves: Sequence[tuple[Command, Command]])
     return {row["command_id"] for row in found}
 
 
-def sealed_as(command_id: str) -> str:
-    """The name under which a command is sealed, beside its supplier."""
-    return f"command {command_id}"
-
-
 def _asked(box: SecretBox, supplier: str, row: Row) -> Asked | Exception:
     found = _opened(box, supplier, row["command_id"], row["operation"], row["sealed"])
     return found if isinstance(found, Exception) else Asked(found, row["traceparent"])
@@ -110,14 +114,6 @@ def _opened(box: SecretBox, supplier: str, command_id: str, operation: str, seal
         return read(COMMANDS[Operation(operation)], box.open(supplier, sealed_as(command_id), sealed))
     except Exception as error:  # noqa: BLE001 -- whatever is wrong with it, it is wrong with this command alone
         return error
-
-
-def command_of(row: Row) -> Command:
-    """The command of a row that has `command_queries.FACTS`."""
-    facts = {name: row[name] for name in _FACTS}
-    return Command(
-        **{**facts, "content": facts["content"].hex(), "state": State(facts["state"])}, role=ROLES[row["operation"]]
-    )
 
 
 def _move(was: Command, now: Command) -> tuple[object, ...]:

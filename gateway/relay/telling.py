@@ -78,13 +78,14 @@ class End:
     """What is known of a command that has ended or stopped.
 
     found: what the supplier has; error: how it refused; cancelled: children that are; ordered: the submit of the order,
-    for a confirm.
+    for a confirm; resolved: a person found it out.
     """
 
     found: SupplierOrder | None = None
     error: BaseException | None = None
     cancelled: tuple[str, ...] = ()
     ordered: SubmitOrder | None = None
+    resolved: bool = False
 
 
 def end_of(came: Attempted | LookedAt | None, ordered: SubmitOrder | None = None) -> End:
@@ -125,7 +126,7 @@ def resolved_news(
     command: OrderCommand, after: Command, at: datetime, supplier_order_no: str | None = None
 ) -> News | None:
     """What a person's word about a command means. supplier_order_no: of an order that was found by that person."""
-    news = news_of(command, State.PARKED, after, End(), at)
+    news = news_of(command, State.PARKED, after, End(resolved=True), at)
     if news is None or supplier_order_no is None or news.event is None:
         return news
     event = news.event.model_copy(update={"supplier_order_nos": (supplier_order_no,)})
@@ -212,7 +213,8 @@ def _part(line: OrderedLine, confirmed: Any) -> PartLine:
 def _refused(command: OrderCommand, after: Command, end: End, at: datetime) -> OrderEvent:
     said = _said(command, end, at)
     refusal = end.error if isinstance(end.error, OrderRefusedError) else None
-    code_class = refusal.code_class if refusal else RefusalClass.OTHER
+    unnamed = RefusalClass.OPERATOR if end.resolved else RefusalClass.OTHER
+    code_class = refusal.code_class if refusal else unnamed
     if said["raw_code"] is None and after.reason:  # of an earlier attempt, or none that a supplier gave
         said["raw_code"] = after.reason[:LONGEST_CODE]
     if isinstance(command, CancelOrder):

@@ -15,8 +15,21 @@ from typing import Any
 
 from gateway.relay.commands import Command
 from gateway.relay.outcomes import Classified, LookedUp, Outcome
-from gateway.relay.policy import Decision, Die, Finish, LookUp, Park, Profile, Send, Wait, backoff
-from gateway.relay.states import BUSY, NEXT_STATES, STOPPED, State
+from gateway.relay.policy import (
+    PARKED_BY_OPERATOR,
+    Decision,
+    Die,
+    Finish,
+    LookUp,
+    Park,
+    Profile,
+    Send,
+    Wait,
+    backoff,
+    is_parked_by_operator,
+    may_end_unsent,
+)
+from gateway.relay.states import BUSY, NEXT_STATES, STOPPED, UNSENT, State
 from gateway.sdk.manifest import Idempotency
 
 
@@ -138,12 +151,30 @@ def resolve(command: Command, word: Resolution, profile: Profile, now: datetime)
     """The facts after a person's word about a command that stopped, or that may have taken effect."""
     if command.state not in STOPPED | {State.UNKNOWN}:
         return ResolutionRefused(f"is_{command.state}")
+    if may_end_unsent(command):
+        return ResolutionRefused("never_sent")
     if word is Resolution.DONE:
         return moved(command, State.CONFIRMED, reason="resolved_done")
     settled_at = now if command.sent_at is None else command.sent_at + profile.settle
     if now < settled_at:
         return ResolutionRefused("may_still_happen", settled_at)
     return replace(_not_done(command, now), spent=0, failures=0)
+
+
+def park(command: Command) -> Command | ResolutionRefused:
+    """The facts once an operator stops a command that no call is under way for."""
+    if command.state not in UNSENT | {State.UNKNOWN}:
+        return ResolutionRefused(f"is_{command.state}")
+    return moved(command, State.PARKED, reason=PARKED_BY_OPERATOR)
+
+
+def release(command: Command) -> Command | ResolutionRefused:
+    """The facts once an operator takes that back: it stands where it stood. Any other stop needs a resolution."""
+    if not is_parked_by_operator(command):
+        return ResolutionRefused("needs_resolution" if command.state in STOPPED else f"is_{command.state}")
+    if command.doubt_since is not None:
+        return moved(command, State.UNKNOWN)
+    return moved(command, State.RETRY if command.attempt else State.WAITING)
 
 
 def is_current(command: Command, claim: Claim, state: State) -> bool:

@@ -1,7 +1,16 @@
 """Suppliers that are pulled: one process at a time owns each, and works for it in a session."""
 
+from gateway.sessions.breakers import BreakerOrders, NoSuchOperationError
 from gateway.sessions.owner import Sessions
 from gateway.sessions.session import Means
 from gateway.sessions.status import NotOwnedError, NotPulledError, PullStatus
 
-__all__ = ["Means", "NotOwnedError", "NotPulledError", "PullStatus", "Sessions"]
+__all__ = [
+    "BreakerOrders",
+    "Means",
+    "NoSuchOperationError",
+    "NotOwnedError",
+    "NotPulledError",
+    "PullStatus",
+    "Sessions",
+]

@@ -40,7 +40,22 @@ SAME_SINCE = """
            (today.adapter, today.options, today.category_map, today.price_mismatch, today.base_url)
 """
 
+# One that lets a breaker probe is of no use to an owner that comes later: its breakers are shut.
+BREAKER_ORDERS = """
+    SELECT operation, extract(epoch FROM open_until - now())::float8 AS seconds, actor, reason, given_at
+      FROM breaker_orders
+     WHERE supplier = $1 AND coalesce(open_until > now(), given_at > now() - interval '2 minutes')
+"""
+
 # What operators ask
+
+ORDER_BREAKERS = """
+    INSERT INTO breaker_orders (supplier, operation, open_until, actor, reason)
+    SELECT $1, operation, now() + $3::interval, $4, $5 FROM unnest($2::text[]) AS ordered (operation) ORDER BY operation
+        ON CONFLICT (supplier, operation) DO UPDATE
+       SET open_until = EXCLUDED.open_until, given_at = EXCLUDED.given_at, actor = EXCLUDED.actor,
+           reason = EXCLUDED.reason
+"""
 
 STATUS = """
     SELECT s.supplier, s.state, s.config ->> 'adapter' AS adapter, n.owner, n.seen_at, n.health,

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 import structlog
 
 from gateway.calls.breaker import State
+from gateway.calls.breakers import BreakerOrder
 from gateway.calls.calls import Calls, CallStatus, limits_of, open_calls
 from gateway.calls.limiter import Priority
 from gateway.calls.state import CallStates
@@ -235,6 +236,7 @@ class Session:
             store=store,
             owned=self._lease.until_held,
         ) as calls:
+            await self._follow_breaker_orders(calls)
             yield (
                 SupplierContext(
                     supplier=supplier,
@@ -317,6 +319,7 @@ class Session:
         """Say how the session fares, and answer who asks for a check. What raises here cuts the tasks' calls off."""
         while True:
             try:
+                await self._follow_breaker_orders(calls)
                 asked = await self._say(_health(calls.status()))
                 if asked is not None:
                     steps = await check(context, calls)
@@ -329,6 +332,14 @@ class Session:
             except Exception:
                 log.exception("session.untold", supplier=self._supplier)
             await asyncio.sleep(SAY_SECONDS)
+
+    async def _follow_breaker_orders(self, calls: Calls) -> None:
+        async with acquired(self._means.pool) as connection:
+            rows = await connection.fetch(queries.BREAKER_ORDERS, self._supplier)
+        calls.follow(
+            BreakerOrder(row["operation"], row["seconds"], f"{row['reason']} ({row['actor']})", row["given_at"])
+            for row in rows
+        )
 
     async def _say(self, health: Mapping[str, Any]) -> Any:
         """Say how the session fares; the check that somebody asked for meanwhile, None for none."""

@@ -7,8 +7,8 @@ read again under its lock: what a gateway wrote meanwhile is what gets sealed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.store import Pool, Row, acquired, transaction
@@ -25,16 +25,18 @@ ACTION = "secrets.reseal"
 
 @dataclass(frozen=True, slots=True)
 class SealedTable:
-    """A table with sealed values, each of a supplier and a name.
+    """A table with sealed values, each sealed as a supplier's value of a name.
 
-    page: rows (supplier, name, ciphertext, needed) behind a supplier and a name, so many; lock: the ciphertext of one,
-    locked; store: gives one another ciphertext.
+    page: rows (supplier, name, ciphertext, needed) behind a place, so many, in the order of places; lock: the
+    ciphertext of the one at a place, locked; store: gives it another ciphertext.
     """
 
     name: str
     page: str
     lock: str
     store: str
+    beginning: Mapping[str, object] = field(default_factory=lambda: {"supplier": "", "name": ""})
+    """Columns that tell a place, which are parameters of the statements, and what lies before the first."""
 
 
 SEALED_BY_SUPPLIERS = (
@@ -91,7 +93,7 @@ async def reseal(pool: Pool, box: SecretBox, tables: Sequence[SealedTable], acto
         await record(connection, actor, ACTION, target="secrets", detail=detail)
 
     async def reseal_row(table: SealedTable, row: Row) -> bool:
-        return await _reseal_value(pool, box, table, row["supplier"], row["name"])
+        return await _reseal_value(pool, box, table, row)
 
     return await _visit_sealed(pool, box, tables, reseal_row)
 
@@ -121,26 +123,31 @@ async def _visit_sealed(pool: Pool, box: SecretBox, tables: Iterable[SealedTable
 async def _sealed_rows(pool: Pool, tables: Iterable[SealedTable]) -> AsyncIterator[tuple[SealedTable, Row]]:
     """Every sealed value, with its table."""
     for table in tables:
-        supplier, name = "", ""
+        place: Sequence[object] = list(table.beginning.values())
         while True:
             async with acquired(pool) as connection:
-                rows = await connection.fetch(table.page, supplier, name, PAGE)
+                rows = await connection.fetch(table.page, *place, PAGE)
             for row in rows:
                 yield table, row
             if len(rows) < PAGE:
                 break
-            supplier, name = rows[-1]["supplier"], rows[-1]["name"]
+            place = _place(table, rows[-1])
 
 
-async def _reseal_value(pool: Pool, box: SecretBox, table: SealedTable, supplier: str, name: str) -> bool:
+def _place(table: SealedTable, row: Row) -> Sequence[object]:
+    return [row[column] for column in table.beginning]
+
+
+async def _reseal_value(pool: Pool, box: SecretBox, table: SealedTable, row: Row) -> bool:
     """Seal one value as it is now; False when somebody did meanwhile, or it is gone.
 
     Raises SecretUnreadableError when a gateway with an unknown key has written it meanwhile.
     """
+    place, supplier, name = _place(table, row), row["supplier"], row["name"]
     async with transaction(pool) as connection:
-        sealed = await connection.fetchval(table.lock, supplier, name)
+        sealed = await connection.fetchval(table.lock, *place)
         if sealed is None or box.is_current(sealed):
             return False
         anew = box.seal(supplier, name, box.open(supplier, name, sealed))
-        await connection.execute(table.store, supplier, name, anew)
+        await connection.execute(table.store, *place, anew)
     return True

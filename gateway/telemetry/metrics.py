@@ -287,6 +287,32 @@ breaker_open = _gauge(
     meaning="1 while an operation of a supplier is not called, because it failed too often or refused the credential.",
     remedy="`mallgate suppliers check` names the fault; it closes by itself once a probe is answered.",
 )
+order_attempts_total = _counter(
+    "order_attempts_total",
+    "supplier",
+    "outcome",
+    meaning="Attempts at suppliers to order, confirm or cancel: confirmed, rejected, retry_safe (nothing can have "
+    "happened), unknown (it may have).",
+    remedy="unknown rises: answers are lost; nothing is sent twice blindly: `mallgate orders list`.",
+)
+order_lanes_waiting = _gauge(
+    "order_lanes_waiting",
+    "supplier",
+    meaning="Orders of which something waits behind an earlier command of the same order.",
+    remedy="Rising: the supplier is slow, paused or away; `mallgate lanes list` says behind what each waits.",
+)
+order_lanes_stopped = _gauge(
+    "order_lanes_stopped",
+    "supplier",
+    meaning="Orders that wait for a person: parked, held or without an automatic step left.",
+    remedy="Above 0: `mallgate orders list`, ask the supplier, then `mallgate orders resolve`.",
+)
+order_oldest_seconds = _gauge(
+    "order_oldest_seconds",
+    "supplier",
+    meaning="Age of the oldest command that has not ended.",
+    remedy="Above minutes: `mallgate suppliers status` shows pauses and breakers, `mallgate lanes list` stops.",
+)
 token_refreshes_total = _counter(
     "token_refreshes_total",
     "supplier",

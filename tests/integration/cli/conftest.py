@@ -14,9 +14,10 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.app import Drain, compose, open_services, serving, working
+from gateway.app import compose, open_services, serving
 from gateway.config import Bootstrap, kafka_environment, kafka_settings, load_settings
 from gateway.embedded import Engines
+from gateway.jobs import Drain, working
 
 TOKEN = "a-token-of-the-tests"
 SECRET_KEY = base64.b64encode(bytes(range(32))).decode()

@@ -6,21 +6,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 
 from gateway.kafka import ORDER_COMMANDS, Partition
 from gateway.relay.commands import Command, Role
 from gateway.relay.inbox import Inbox
 from gateway.relay.lanes import Lane
+from gateway.relay.policy import PARKED_BY_OPERATOR
 from gateway.relay.states import ENDED, State
 from gateway.relay.store import due_orders, lanes, move
 from gateway.store import Connection, Pool, acquired
 from schemas.orders import Operation
+from schemas.orders.examples import COMMAND_EXAMPLES, command_headers
 from tests.integration.relay.test_inbox import PARTITION, SUBMIT, identity, inbox, record
 
 __all__ = ["inbox"]
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+CANCEL = COMMAND_EXAMPLES[Operation.CANCEL]
 
 
 async def open_lanes(connection: Connection, supplier: str, most: int = 10) -> Sequence[Lane]:
@@ -116,3 +120,19 @@ async def test_a_partition_of_the_topic_that_is_made_anew_keeps_the_order_of_lan
         [lane] = await open_lanes(connection, SUBMIT.supplier)
     assert [each.command_id for each in lane.commands] == [identity(1), identity(2)]
     assert {each.operation for each in lane.commands} == {Operation.SUBMIT}
+
+
+@pytest.mark.parametrize(("doubt", "due"), [(None, ["ORDER-A"]), (NOW, [])])
+async def test_what_an_operator_parked_unsent_is_ended_by_a_cancel_behind_it_and_nothing_else(
+    inbox: Inbox, pool: Pool, doubt: datetime | None, due: list[str]
+) -> None:
+    changes = {**orjson.loads(CANCEL.model_dump_json()), "supplier": SUBMIT.supplier, "order_no": "ORDER-A"}
+    changes["command_id"] = identity(2)
+    submit = record(0, command_id=identity(1), order_no="ORDER-A", deadline=changes["deadline"])
+    await inbox.take(PARTITION, [submit, record(1, headers=command_headers(CANCEL), **changes)], stands=0)
+    async with acquired(pool) as connection:
+        [lane] = await lanes(connection, SUBMIT.supplier, ["ORDER-A"])
+        parked = replace(lane.commands[0], state=State.PARKED, reason=PARKED_BY_OPERATOR, doubt_since=doubt)
+        assert await move(connection, [(lane.commands[0], parked)])
+        early = lane.commands[0].deadline - timedelta(hours=1)
+        assert await due_orders(connection, SUBMIT.supplier, early, [], 10) == due

@@ -158,3 +158,38 @@ def test_however_calls_go_it_never_stays_open_for_good_and_probes_one_at_a_time(
 def test_waits_are_jittered_in_full(roll: float) -> None:
     breaker = Breaker(lambda: roll)
     assert opened(breaker).remaining(0.0) == max(LEAST_SECONDS, FIRST_SECONDS * roll)
+
+
+def test_one_that_a_person_holds_open_stays_so_whatever_is_heard_meanwhile(breaker: Breaker) -> None:
+    under_way = breaker.admit(0)
+    assert under_way is not None
+    breaker.hold(3600)
+    breaker.settle(under_way, Verdict.ANSWERED, 1)
+    breaker.trip(2)
+    breaker.probe_soon(3)
+    assert breaker.admit(3599) is None
+    assert breaker.remaining(600) == 3000
+    assert call(breaker, Verdict.ANSWERED, 3600)
+    assert state_of(breaker) is State.CLOSED
+
+
+def test_one_that_a_person_lets_go_probes_with_its_next_call(breaker: Breaker) -> None:
+    breaker.release(0)
+    assert state_of(breaker) is State.CLOSED
+    for now in (0, 10_000):
+        breaker.hold(now + 3600)
+        breaker.release(now + 1)
+        assert call(breaker, Verdict.AWAY, now + 2)
+        assert not call(breaker, Verdict.ANSWERED, now + 2)
+    opened_by_itself = opened(Breaker(always_most))
+    opened_by_itself.release(1)
+    assert call(opened_by_itself, Verdict.ANSWERED, 1)
+    assert state_of(opened_by_itself) is State.CLOSED
+
+
+def test_after_a_hold_new_credentials_are_tried_at_once_again(breaker: Breaker) -> None:
+    breaker.hold(10)
+    assert call(breaker, Verdict.ANSWERED, 10)
+    breaker.trip(11)
+    breaker.probe_soon(12)
+    assert call(breaker, Verdict.ANSWERED, 12)

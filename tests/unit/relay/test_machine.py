@@ -145,6 +145,14 @@ class Machine(RuleBasedStateMachine):
         """A person finds out what became of a command."""
         self.world.resolve(data.draw(st.sampled_from(self.doubtful())))
 
+    @precondition(lambda self: bool(self.world.inbox))
+    @rule(data=st.data(), back=st.booleans())
+    def operate(self, data: st.DataObject, back: bool) -> None:
+        """An operator stops a command, or lets one go on."""
+        command_id = data.draw(st.sampled_from(list(self.world.inbox)))
+        self.world.release(command_id) if back else self.world.park(command_id)
+        self.world.work()
+
     @precondition(lambda self: not self.world.flights and not self.away)
     @rule(how=st.sampled_from(["unreachable", "away", "limited", "locked_out"]))
     def outage(self, how: str) -> None:
@@ -189,6 +197,7 @@ def test_a_missing_page_taken_for_the_supplier_s_answer_is_noticed(monkeypatch: 
         a_page_is_missing_after_a_lost_answer()
 
 
+RELEASE = transitions.release
 CLASSIFY, RECOVER, PLAN, NEXT, BACKOFF = (
     outcomes.classify,
     transitions.recover,
@@ -312,9 +321,15 @@ def a_lookup_never_ends(*args: Any, **_: Any) -> None:
     return None
 
 
+def what_is_released_was_never_sent(command: Command) -> Any:
+    released = RELEASE(command)
+    return replace(released, state=State.RETRY, doubt_since=None) if isinstance(released, Command) else released
+
+
 @pytest.mark.parametrize(
     ("home", "rule_", "mutant"),
     [
+        (transitions, "release", what_is_released_was_never_sent),
         (outcomes, "classify", unknown_is_retried),
         (outcomes, "classify", whatever_fails_may_have_happened),
         (outcomes, "_is_about", another_call_is_taken_for_the_write),

@@ -8,7 +8,17 @@ import pytest
 
 from gateway.calls.breaker import IN_A_ROW
 from gateway.relay.outcomes import Classified, LookedUp, Outcome
-from gateway.relay.policy import LookUp, Profile, Send
+from gateway.relay.policy import (
+    PARKED_BY_OPERATOR,
+    Availability,
+    Die,
+    Finish,
+    LookUp,
+    Profile,
+    Send,
+    Wait,
+    next_step,
+)
 from gateway.relay.states import ENDED, NEXT_STATES, STOPPED, State
 from gateway.relay.transitions import (
     Claim,
@@ -17,7 +27,9 @@ from gateway.relay.transitions import (
     carry_out,
     claim_of,
     moved,
+    park,
     recover,
+    release,
     resolve,
     take_look_up,
     take_outcome,
@@ -182,3 +194,51 @@ def test_a_day_of_ambiguous_failures_spends_no_more_than_what_opened_the_breaker
     assert world.inbox["c1"].spent == IN_A_ROW < world.inbox["c1"].attempt
     world.quiet()
     assert world.inbox["c1"].state is State.CONFIRMED
+
+
+@pytest.mark.parametrize(
+    "standing",
+    [
+        made(),
+        made(state=State.RETRY, attempt=2, sent_at=NOON, due_at=NOON + seconds(60)),
+        unknown(absent_at=NOON, refusal="3008"),
+    ],
+    ids=lambda command: command.state,
+)
+def test_what_an_operator_parks_and_releases_goes_on_where_it_stood(standing):
+    parked = park(standing)
+    assert not isinstance(parked, ResolutionRefused)
+    assert (parked.state, parked.reason) == (State.PARKED, PARKED_BY_OPERATOR)
+    assert next_step(parked, profile(), Availability(), NOON + seconds(3600)) == Wait(parked.deadline, "by_operator")
+    assert release(parked) == standing
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.WAITING, State.RETRY, State.UNKNOWN}))
+def test_a_call_under_way_what_stopped_and_what_is_over_is_not_parked(state: State):
+    assert park(made(state=state)) == ResolutionRefused(f"is_{state}")
+
+
+@pytest.mark.parametrize("state", sorted(STOPPED))
+def test_what_stopped_by_itself_is_never_released_without_a_word_about_its_effect(state: State):
+    assert release(unknown(state=state, reason="gave_up")) == ResolutionRefused("needs_resolution")
+
+
+def test_what_is_not_parked_is_not_released():
+    assert release(unknown()) == ResolutionRefused("is_unknown")
+    assert release(made(state=State.CONFIRMED)) == ResolutionRefused("is_confirmed")
+
+
+def test_of_what_an_operator_parked_unsent_there_is_nothing_to_find_out_and_it_expires_in_time():
+    parked = park(made())
+    assert not isinstance(parked, ResolutionRefused)
+    assert resolve(parked, Resolution.NOT_DONE, profile(), NOON + DAY) == ResolutionRefused("never_sent")
+    assert next_step(parked, profile(), Availability(), parked.deadline) == Finish(State.EXPIRED, "deadline")
+
+
+def test_of_what_an_operator_parked_in_doubt_a_person_may_speak_and_at_its_deadline_nobody_knows():
+    parked = park(unknown())
+    assert not isinstance(parked, ResolutionRefused)
+    done = resolve(parked, Resolution.DONE, profile(), NOON)
+    assert not isinstance(done, ResolutionRefused)
+    assert done.state is State.CONFIRMED
+    assert next_step(parked, profile(), Availability(), parked.deadline) == Die("undecided_at_deadline")

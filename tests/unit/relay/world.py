@@ -260,6 +260,18 @@ class World:
             self.ambiguous.pop(command_id, None)
             self.store(resolved)
 
+    def park(self, command_id: str) -> None:
+        """An operator stops a command."""
+        parked = transitions.park(self.inbox[command_id])
+        if not isinstance(parked, ResolutionRefused):
+            self.store(parked)
+
+    def release(self, command_id: str) -> None:
+        """An operator takes that back."""
+        released = transitions.release(self.inbox[command_id])
+        if not isinstance(released, ResolutionRefused):
+            self.store(released)
+
     def advance(self, by: timedelta) -> None:
         """Time passes: what lies in the network arrives, calls time out, and those of zombies end too."""
         until = self.now + by
@@ -340,6 +352,7 @@ class World:
                     self.answer(flight, "done")
             for command in list(self.inbox.values()):
                 if command.state in STOPPED:
+                    self.release(command.command_id)
                     self.resolve(command.command_id)
             self.check()
             if all(command.state in ENDED for command in self.inbox.values()) and not self.network:

@@ -1,0 +1,120 @@
+"""Routes of orders and their lanes: what became of them, and what operators decide about them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from aiohttp import web
+from pydantic import Field, StringConstraints
+
+from gateway.admin.http import ACTOR, Sent, answer, asked, sent
+from gateway.relay.advice import DECIDABLE
+from gateway.relay.decisions import OrderDecisions
+from gateway.relay.reading import OrderReading
+from gateway.relay.states import State
+from gateway.relay.transitions import Resolution
+from schemas.orders.parts import Reference
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+OpenState = Literal["waiting", "sending", "retry", "unknown", "looking_up", "parked", "held", "dead"]
+"""Where a command that has not ended may stand."""
+
+
+class LanePage(Sent):
+    """Query of a list. after: `next` of the page before."""
+
+    supplier: str | None = None
+    after: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+class OrderPage(LanePage):
+    """Query of the list of commands. state: None for those that a person may have a word about."""
+
+    state: OpenState | None = None
+
+
+class Showing(Sent):
+    """Query of one order. words: with the suppliers' own words, which is noted in the audit."""
+
+    words: Literal["true", "false"] = "false"
+
+
+class Resolving(Sent):
+    """Body of a resolution. supplier_order_no: of an order that is there and whose number is not known yet."""
+
+    resolution: Resolution
+    reason: Reason
+    supplier_order_no: Reference | None = None
+
+
+class Deciding(Sent):
+    """Body of a decision about a lane. supplier: where the order has lanes at several."""
+
+    reason: Reason
+    supplier: str | None = None
+
+
+class OrderRoutes:
+    """`/orders`, `/commands/{command}/resolve`, `/lanes`."""
+
+    def __init__(self, reading: OrderReading, decisions: OrderDecisions) -> None:
+        self._reading = reading
+        self._decisions = decisions
+
+    def routes(self) -> list[web.RouteDef]:
+        """The table of them."""
+        return [
+            web.get("/orders", self.list),
+            web.get("/orders/{order}", self.show),
+            web.post("/commands/{command}/resolve", self.resolve),
+            web.get("/lanes", self.lanes),
+            web.post("/lanes/{order}/park", self.park),
+            web.post("/lanes/{order}/release", self.release),
+        ]
+
+    async def list(self, request: web.Request) -> web.Response:
+        """Commands that have not ended, the oldest first; `next` is null after the last page."""
+        page = asked(request, OrderPage)
+        states = DECIDABLE if page.state is None else {State(page.state)}
+        found = await self._reading.list(states, supplier=page.supplier, after=page.after, limit=page.limit)
+        return answer({"commands": found, "next": found[-1]["place"] if len(found) == page.limit else None})
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Everything about one order."""
+        words = asked(request, Showing).words == "true"
+        found = await self._reading.show(request.match_info["order"], words_for=request[ACTOR] if words else None)
+        return answer(found)
+
+    async def resolve(self, request: web.Request) -> web.Response:
+        """Take a person's word about the effect of a command."""
+        command_id, body = request.match_info["command"], await sent(request, Resolving)
+        command = await self._decisions.resolve(
+            command_id,
+            body.resolution,
+            actor=request[ACTOR],
+            reason=body.reason,
+            supplier_order_no=body.supplier_order_no,
+        )
+        return answer({"command_id": command_id, "order_no": command.order_no, "state": command.state.value})
+
+    async def lanes(self, request: web.Request) -> web.Response:
+        """Lanes that wait, the oldest first; `next` is null after the last page."""
+        page = asked(request, LanePage)
+        found = await self._reading.lanes(supplier=page.supplier, after=page.after, limit=page.limit)
+        return answer({"lanes": found, "next": found[-1]["place"] if len(found) == page.limit else None})
+
+    async def park(self, request: web.Request) -> web.Response:
+        """Stop the first command of a lane before its next call."""
+        order_no, body = request.match_info["order"], await sent(request, Deciding)
+        command = await self._decisions.park(order_no, actor=request[ACTOR], reason=body.reason, supplier=body.supplier)
+        return answer({"command_id": command.command_id, "order_no": order_no, "state": command.state.value})
+
+    async def release(self, request: web.Request) -> web.Response:
+        """Let it go on."""
+        order_no, body = request.match_info["order"], await sent(request, Deciding)
+        command = await self._decisions.release(
+            order_no, actor=request[ACTOR], reason=body.reason, supplier=body.supplier
+        )
+        return answer({"command_id": command.command_id, "order_no": order_no, "state": command.state.value})

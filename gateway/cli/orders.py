@@ -1,0 +1,184 @@
+"""`mallgate orders`: what became of an order, orders that nobody knows the end of, and a person's word about one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+from rich.text import Text
+
+from gateway.cli.connection import admin
+from gateway.cli.output import Json, console, emit, facts, moment, table
+from gateway.cli.pulls import age, span
+
+orders = App(name="orders", help="Look at what became of orders; say what a person found out about one.")
+
+OpenState = Literal["waiting", "sending", "retry", "unknown", "looking_up", "parked", "held", "dead"]
+
+
+@orders.command(name="list")
+async def list_(
+    *,
+    state: OpenState | None = None,
+    supplier: str | None = None,
+    after: int | None = None,
+    limit: int = 20,
+    json: Json = False,
+) -> None:
+    """What was asked of suppliers and has not ended, the oldest first, with what would resolve it.
+
+    Parameters
+    ----------
+    state: str
+        Only in this state. Without it: unknown, parked, held and dead, about which a person may have a word.
+    supplier: str
+        Only at this supplier.
+    after: int
+        Only those behind this place: where the page before ended.
+    limit: int
+        At most so many.
+    """
+    async with admin() as client:
+        page = await client.get("orders", state=state, supplier=supplier, after=after, limit=limit)
+    if json:
+        emit(page["commands"])
+        return
+    now = datetime.now(UTC)
+    table(
+        "#place|order|supplier|operation|state|since|deadline|what resolves it",
+        (_row(each, now) for each in page["commands"]),
+        empty="No such order." if state else "No order waits for a person, and of each it is known what became of it.",
+    )
+    tell_more(page["next"])
+
+
+@orders.command
+async def show(order: str, /, *, words: Annotated[bool, Parameter(negative="")] = False, json: Json = False) -> None:
+    """Everything that happened to an order, over all hops, and what would resolve it.
+
+    Parameters
+    ----------
+    order: str
+        The mall's number of the order.
+    words: bool
+        Show the suppliers' own words too; they may name people, so that this is noted in the audit.
+    """
+    async with admin() as client:
+        found = await client.get("orders", order, words="true" if words else None)
+    if json:
+        emit(found)
+        return
+    for index, each in enumerate(found["orders"]):
+        if index:
+            console.print()
+        _show(found["order_no"], each)
+    if found["left_off"]:
+        console.print(Text("There are more steps than these, which are the last.", style="dim"))
+
+
+@orders.command
+async def resolve(
+    command: str,
+    word: Literal["done", "not-done"],
+    /,
+    *,
+    reason: str,
+    supplier_order_no: str | None = None,
+    json: Json = False,
+) -> None:
+    """Say what a person found out at the supplier about a command whose effect is in doubt.
+
+    done: it took effect, and the mall is told so. not-done: it has not and never will; it is sent again where its
+    deadline allows, or counts as refused where the supplier refused it. What waits behind it goes on by itself.
+
+    Parameters
+    ----------
+    command: str
+        Id of the command, as `mallgate orders list` and `show` have it.
+    word: str
+        done or not-done.
+    reason: str
+        How that was found out; kept in the audit.
+    supplier_order_no: str
+        The supplier's number of an order that is there, where it is not known yet.
+    """
+    body = {"resolution": word.replace("-", "_"), "reason": reason, "supplier_order_no": supplier_order_no}
+    async with admin() as client:
+        found = await client.post("commands", command, "resolve", body=body)
+    if json:
+        emit(found)
+    else:
+        facts([("order", found["order_no"]), ("command", found["command_id"]), ("state", found["state"])])
+
+
+def tell_more(place: int | None) -> None:
+    """Where the next page begins."""
+    if place is not None:
+        console.print(Text(f"More with --after {place}", style="dim"))
+
+
+def _row(found: dict[str, Any], now: datetime) -> list[object]:
+    plain = [str(found["place"]), *(found[name] for name in ("order_no", "supplier", "operation", "state"))]
+    return [*plain, age(found["since"], now), ahead(found["deadline"], now), found["advice"] or found["stands"]]
+
+
+def ahead(instant: str | None, now: datetime) -> str | None:
+    """In how long an instant of the API is, or how long ago it was."""
+    if instant is None:
+        return None
+    seconds = (datetime.fromisoformat(instant) - now).total_seconds()
+    return f"in {span(seconds)}" if seconds > 0 else f"{span(-seconds)} ago"
+
+
+def _show(order_no: str, found: dict[str, Any]) -> None:
+    numbers = [each["supplier_order_no"] for each in found["numbers"] if not each["superseded"]]
+    facts(
+        [
+            ("order", order_no),
+            ("supplier", found["supplier"]),
+            ("state", found["state"]),
+            ("supplier's numbers", numbers),
+            *_lane(found["lane"]),
+        ]
+    )
+    console.print()
+    for command in found["commands"]:
+        facts([(f"{command['operation']}", f"{_sentence(command['summary'])} ({command['command_id']})")])
+    console.print()
+    operations = len(found["commands"]) > 1
+    table(
+        "at|#after" + ("|operation" if operations else "") + "|what happened",
+        (_entry(entry, operations=operations) for entry in found["timeline"]),
+        empty="Nothing happened yet.",
+    )
+
+
+def _lane(lane: dict[str, Any] | None) -> list[tuple[str, object]]:
+    if lane is None:
+        return [("lane", "empty: everything that was asked for has ended")]
+    behind = f"; {lane['followers']} behind it" if lane["followers"] else ""
+    return [
+        ("lane", f"at {lane['operation']}, {lane['state']}: {lane['stands']}{behind}"),
+        ("deadline", moment(lane["deadline"])),
+        ("resolved by", lane["advice"]),
+    ]
+
+
+def _entry(entry: dict[str, Any], *, operations: bool) -> list[object]:
+    due = f"; next at {moment(entry['due_at'])}" if entry["due_at"] else ""
+    words = f"\n“{entry['words']}”" if entry["words"] else ""
+    text = entry["text"] + due + words
+    head: list[object] = [moment(entry["at"]), _distance(entry["seconds"])]
+    return [*head, *([entry["operation"]] if operations else []), text]
+
+
+def _distance(seconds: float | None) -> str:
+    """How long after the step before."""
+    if seconds is None:
+        return ""
+    return f"+{seconds:.1f}s" if seconds < 10 else f"+{span(seconds)}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

@@ -1,0 +1,216 @@
+"""What an operator reads of a command: where it stands, what would resolve it, and how it came there. Pure.
+
+One sentence each, in words that need no knowledge of the gateway; every skin shows the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from gateway.relay.commands import Command, Role
+from gateway.relay.policy import is_parked_by_operator
+from gateway.relay.states import STOPPED, State
+from gateway.relay.steps import Kind
+
+DECIDABLE = STOPPED | {State.UNKNOWN}
+"""What a person may have a word about."""
+
+ABSENT_FOR_GOOD = 2
+"""Look-ups in a row that do not find an order, before it is sure not to be there."""
+
+STANDS: Mapping[State, str] = {
+    State.WAITING: "it was not sent yet",
+    State.SENDING: "a call is under way",
+    State.RETRY: "nothing of it has happened at the supplier; it is sent again by itself",
+    State.UNKNOWN: "nobody knows yet whether it took effect; the gateway goes on finding out by itself",
+    State.LOOKING_UP: "the supplier is being asked whether it took effect",
+    State.PARKED: "it waits for a person: nobody else can find out whether it took effect",
+    State.HELD: "it waits for a person: the supplier has something else than was asked for",
+    State.DEAD: "it waits for a person: no automatic step is left",
+    State.CONFIRMED: "it is done",
+    State.REFUSED: "it was refused and had no effect",
+    State.EXPIRED: "its deadline passed and nothing of it has happened",
+    State.UNSUPPORTED: "the gateway cannot act on it; nothing was sent",
+    State.CANCELLED_UNSENT: "it was cancelled before anything was sent",
+    State.SUPERSEDED: "a later command of the mall has taken its place",
+}
+"""Where a command stands, in words."""
+
+OUTCOMES: Mapping[str, str] = {
+    "confirmed": "the supplier confirmed it",
+    "rejected": "the supplier refused it",
+    "retry_safe": "it failed, and nothing can have happened there",
+    "unknown": "the answer was lost: it may have taken effect",
+    "found": "it is there",
+    "absent": "it is not there",
+    "differs": "something else is there than was asked for",
+    "failed": "no answer that could be trusted",
+}
+"""What a call came to, in words."""
+
+UNKNOWN_BECAUSE: Mapping[str, str] = {
+    "owner_lost": "the process that sent it was lost before the answer: it may have taken effect",
+    "foreign_answer": "the answer spoke of another order: it may have taken effect",
+    "contract": "the answer could not be understood: it may have taken effect",
+    "refused_after_unknown": "the supplier refused it, but an earlier attempt may have taken effect",
+}
+"""Why nobody knows, where no answer was lost."""
+
+
+def stands(command: Command) -> str:
+    """Where a command stands, in words."""
+    if is_parked_by_operator(command):
+        return "an operator parked it; it waits to be released"
+    return STANDS[command.state]
+
+
+def advice(command: Command) -> str:
+    """What resolves a command that does not go on by itself; "" for one that does, or is over."""
+    if is_parked_by_operator(command):
+        return f"mallgate lanes release {command.order_no} --reason WHY"
+    resolve = f"mallgate orders resolve {command.command_id} done|not-done --reason WHY"
+    match command.state:
+        case State.UNKNOWN:
+            return f"Wait; or ask {command.supplier} whether {_wanted(command)}, then: {resolve}"
+        case State.PARKED | State.DEAD:
+            return f"Ask {command.supplier} whether {_wanted(command)}, then: {resolve}"
+        case State.HELD:
+            return f"The mall cancels it; or agree with {command.supplier} on what is there, then: {resolve}"
+        case _:
+            return ""
+
+
+def summary(command: Command, steps: Sequence[Mapping[str, Any]]) -> str:
+    """What happened to a command, in one sentence. steps: those of it, in order; their kind and facts."""
+    outcomes = [step["facts"].get("outcome") for step in steps if step["kind"] == Kind.OUTCOME]
+    lost = sum(_is_lost(step["facts"]) for step in steps if step["kind"] == Kind.OUTCOME)
+    clauses = [*_sending(command, lost), *_looking_up(command, steps, outcomes), *_repeating(command, steps, lost)]
+    clauses += [_said(step["facts"]) for step in _of(steps, Kind.RESOLVED)]
+    return "; ".join([*clauses, stands(command)])
+
+
+def told(kind: str, facts: Mapping[str, Any]) -> str:
+    """A step in words. Total: one of another release is told by its kind and its facts."""
+    words = _STEPS.get(kind)
+    return words(facts) if words is not None else f"{kind} {_listed(facts)}".strip()
+
+
+def _wanted(command: Command) -> str:
+    match command.role:
+        case Role.MAKES:
+            return f"it has an order with our number {command.order_no}"
+        case Role.CANCELS:
+            return f"order {command.order_no} is cancelled there"
+        case Role.CHANGES:
+            return f"order {command.order_no} is confirmed there"
+
+
+def _sending(command: Command, lost: int) -> list[str]:
+    if not command.attempt:
+        return ["nothing was sent"]
+    return [] if not lost else ["the answer was lost" if lost == 1 else f"{lost} answers were lost"]
+
+
+def _looking_up(command: Command, steps: Sequence[Mapping[str, Any]], outcomes: Sequence[Any]) -> list[str]:
+    asked = len(_of(steps, Kind.LOOK_UP))
+    if not asked:
+        return []
+    times = "" if asked == 1 else f" {asked} times"
+    came_to = next((each for each in reversed(outcomes) if each in ("found", "absent", "differs", "failed")), None)
+    found = "it is there" if command.role is Role.MAKES else "it took effect"
+    said = found if came_to == "found" else OUTCOMES.get(came_to or "", "")
+    return [f"the order was looked up by our number{times}", *([said] if said else [])]
+
+
+def _repeating(command: Command, steps: Sequence[Mapping[str, Any]], lost: int) -> list[str]:
+    if command.attempt <= 1:
+        return ["nothing was sent twice"] if lost else []
+    times = f"it was sent {command.attempt} times"
+    if _was_resent_in_doubt(command, steps):
+        return [f"{times} under one number, so that it counts once"]
+    if lost:
+        return [f"{times}, again only once it was surely not there"]
+    return [f"{times}, each time after the one before had surely failed"]
+
+
+def _was_resent_in_doubt(command: Command, steps: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether an attempt was made while an earlier one might have taken effect. Of attempts that are not told: yes."""
+    seen = absent = 0
+    doubt = False
+    for step in steps:
+        outcome = step["facts"].get("outcome")
+        if step["kind"] == Kind.ATTEMPT:
+            if doubt:
+                return True
+            seen, absent = seen + 1, 0
+        elif outcome == "absent":
+            absent += 1
+        doubt = (doubt or outcome == "unknown") and absent < ABSENT_FOR_GOOD and step["kind"] != Kind.RESOLVED
+    return seen < command.attempt
+
+
+def _of(steps: Sequence[Mapping[str, Any]], kind: Kind) -> list[Mapping[str, Any]]:
+    return [step for step in steps if step["kind"] == kind]
+
+
+def _is_lost(facts: Mapping[str, Any]) -> bool:
+    """Whether an answer was lost: of one that is held there was an answer, of another order than was asked for."""
+    return facts.get("outcome") == "unknown" and facts.get("state") != State.HELD
+
+
+def _outcome(facts: Mapping[str, Any]) -> str:
+    outcome, code, reason = (str(facts.get(name) or "") for name in ("outcome", "code", "reason"))
+    if outcome == "unknown" and not _is_lost(facts):
+        outcome = "differs"
+    because = UNKNOWN_BECAUSE.get(reason) or UNKNOWN_BECAUSE.get(code)
+    words = because if because and outcome in ("unknown", "rejected") else OUTCOMES.get(outcome) or outcome
+    shown = f" (code {code})" if code and code != outcome and code not in UNKNOWN_BECAUSE else ""
+    return (words or "a call ended") + shown + _now(facts)
+
+
+def _now(facts: Mapping[str, Any]) -> str:
+    return f"; it is {facts['state']} now" if facts.get("state") else ""
+
+
+def _why(facts: Mapping[str, Any]) -> str:
+    return f": {facts['reason']}" if facts.get("reason") else ""
+
+
+def _event(facts: Mapping[str, Any]) -> str:
+    code = f" (supplier's code {facts['raw_code']})" if facts.get("raw_code") else ""
+    return f"the mall was told {facts.get('event')}{code}; the order is {facts.get('state')}"
+
+
+def _stopped(facts: Mapping[str, Any]) -> str:
+    by = f" by {facts['actor']}" if facts.get("actor") else ""
+    return f"stopped{by}, {facts.get('state')}{_why(facts)}"
+
+
+def _said(facts: Mapping[str, Any]) -> str:
+    return f"{facts.get('actor')} said: {str(facts.get('resolution')).replace('_', ' ')}"
+
+
+def _late(facts: Mapping[str, Any]) -> str:
+    return f"{facts.get('event')} came too late: the order was {facts.get('state')}; it is a dead letter, not told"
+
+
+def _listed(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
+
+
+_STEPS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    Kind.ATTEMPT: lambda facts: f"attempt {facts.get('attempt')} is sent ({facts.get('call')})",
+    Kind.LOOK_UP: lambda facts: f"the order is looked up by our number ({facts.get('call')})",
+    Kind.OUTCOME: _outcome,
+    Kind.STOPPED: _stopped,
+    Kind.RELEASED: lambda facts: f"released by {facts.get('actor')}{_why(facts)}{_now(facts)}",
+    Kind.RESOLVED: lambda facts: f"{_said(facts)}{_why(facts)}",
+    Kind.ENDED: lambda facts: f"ended without a call: {facts.get('state')}{_why(facts)}",
+    Kind.EVENT: _event,
+    Kind.LATE: _late,
+    Kind.READ: lambda facts: f"the order was read at the supplier {_listed(facts)}".rstrip(),
+    Kind.DELIVERED: lambda facts: f"handed to the supplier, which fetches its commands {_listed(facts)}".rstrip(),
+    Kind.ACKNOWLEDGED: lambda facts: f"the supplier acknowledged it {_listed(facts)}".rstrip(),
+}
+"""Each kind of step in words."""

@@ -1,0 +1,159 @@
+"""What operators decide about commands: a word about their effect, a stop, and the end of that stop.
+
+Each is one transaction: the command moved from what it was, its step, what the mall core is told, the audit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from gateway.relay import operator_queries as queries
+from gateway.relay.commands import Command, Role
+from gateway.relay.orders import News, tell
+from gateway.relay.policy import Profile
+from gateway.relay.states import ENDED, State
+from gateway.relay.steps import Kind, Step, write_steps
+from gateway.relay.store import command_of, move, opened
+from gateway.relay.telling import resolved_news
+from gateway.relay.transitions import Resolution, ResolutionRefused, park, release, resolve
+from gateway.sdk.errors import GatewayError
+from gateway.store import Connection, Pool, transaction
+from gateway.store.audit import record
+from gateway.suppliers import SecretBox
+
+Profiles = Callable[[str, str], Awaitable[Profile]]
+"""What is declared of an operation of a supplier."""
+
+
+class UnknownCommandError(GatewayError):
+    """There is no such command, or nothing of the order that has not ended."""
+
+
+class NotDecidableError(GatewayError):
+    """The command stands where this cannot be said of it."""
+
+
+REFUSED = {
+    "needs_resolution": "It stopped because its effect is in doubt: find out and say so with mallgate orders resolve.",
+    "never_sent": "Nothing of it was sent, so that there is nothing to find out: mallgate lanes release lets it go on.",
+    "number_needed": "Give the supplier's number of the order (--supplier-order-no): none is known yet.",
+    "number_taken": "The supplier's number belongs to another order, or the order has another one.",
+    "number_needless": "A supplier's number goes with a submit that is done.",
+    "moved": "The gateway has moved it in this very moment: look again.",
+}
+"""Why a decision is refused, and what to do instead."""
+
+
+class OrderDecisions:
+    """Carries out what operators decide. profiles: gives what suppliers declare, for how long a request may take."""
+
+    def __init__(self, pool: Pool, box: SecretBox, profiles: Profiles) -> None:
+        self._pool = pool
+        self._box = box
+        self._profiles = profiles
+
+    async def resolve(
+        self, command_id: str, word: Resolution, *, actor: str, reason: str, supplier_order_no: str | None = None
+    ) -> Command:
+        """Take a person's word about a command's effect; the command as it then stands. The mall is told what it ends.
+
+        supplier_order_no: of an order that is there, where the supplier's number is not known yet.
+        Raises UnknownCommandError, NotDecidableError.
+        """
+        supplier, operation = await self._named(command_id)
+        profile = await self._profiles(supplier, operation)
+        async with transaction(self._pool) as connection:
+            row = await connection.fetchrow(queries.LOCK_COMMAND, command_id)
+            if row is None:
+                raise UnknownCommandError
+            was = command_of(row)
+            now = _decided(was, resolve(was, word, profile, datetime.now(UTC)))
+            await _check_number(connection, was, now, supplier_order_no)
+            facts = {"resolution": word.value, "actor": actor, "reason": reason}
+            await self._move(connection, was, now, Kind.RESOLVED, facts)
+            if now.state in ENDED:
+                await tell(connection, self._box, await self._news(connection, now, supplier_order_no))
+            detail = {"command": command_id, "resolution": word.value, "state": now.state.value}
+            await record(connection, actor, "order.resolve", target=was.order_no, reason=reason, detail=detail)
+        return now
+
+    async def park(self, order_no: str, *, actor: str, reason: str, supplier: str | None = None) -> Command:
+        """Stop the first command of a lane before its next call. Raises UnknownCommandError, NotDecidableError."""
+        return await self._of_head("park", park, order_no, supplier, actor, reason)
+
+    async def release(self, order_no: str, *, actor: str, reason: str, supplier: str | None = None) -> Command:
+        """Let one that was stopped so go on where it stood. Raises as `park`."""
+        return await self._of_head("release", release, order_no, supplier, actor, reason)
+
+    async def _named(self, command_id: str) -> tuple[str, str]:
+        async with transaction(self._pool) as connection:
+            row = await connection.fetchrow(queries.NAMED, command_id)
+        if row is None:
+            raise UnknownCommandError
+        return row["supplier"], row["operation"]
+
+    async def _of_head(
+        self,
+        verb: str,
+        decide: Callable[[Command], Command | ResolutionRefused],
+        order_no: str,
+        supplier: str | None,
+        actor: str,
+        reason: str,
+    ) -> Command:
+        async with transaction(self._pool) as connection:
+            rows = await connection.fetch(queries.LOCK_HEADS, order_no, supplier)
+            if not rows:
+                raise UnknownCommandError
+            if len(rows) > 1:
+                suppliers = ", ".join(sorted(row["supplier"] for row in rows))
+                raise NotDecidableError(f"The order has lanes at {suppliers}: name the supplier.")
+            was = command_of(rows[0])
+            now = _decided(was, decide(was))
+            kind = Kind.STOPPED if now.state is State.PARKED else Kind.RELEASED
+            await self._move(connection, was, now, kind, {"state": now.state.value, "actor": actor, "reason": reason})
+            detail = {"command": was.command_id, "supplier": was.supplier, "state": now.state.value}
+            await record(connection, actor, f"lane.{verb}", target=order_no, reason=reason, detail=detail)
+        return now
+
+    async def _move(
+        self, connection: Connection, was: Command, now: Command, kind: Kind, facts: Mapping[str, object]
+    ) -> None:
+        if not await move(connection, [(was, now)]):
+            raise NotDecidableError(REFUSED["moved"])
+        await write_steps(connection, self._box, [Step(was.supplier, was.order_no, kind, was.command_id, facts)])
+
+    async def _news(self, connection: Connection, now: Command, supplier_order_no: str | None) -> Sequence[News]:
+        asked = (await opened(connection, self._box, now.supplier, [now.command_id]))[now.command_id]
+        if isinstance(asked, Exception):
+            raise NotDecidableError(f"What was asked cannot be read: {asked}") from asked
+        news = resolved_news(asked.command, now, datetime.now(UTC), supplier_order_no)
+        return [] if news is None else [replace(news, traceparent=asked.traceparent)]
+
+
+def _decided(was: Command, decided: Command | ResolutionRefused) -> Command:
+    """Raises NotDecidableError with what to do instead."""
+    if isinstance(decided, Command):
+        return decided
+    if decided.until is not None:
+        raise NotDecidableError(
+            f"What was sent last may still take effect: not-done is taken from {decided.until:%Y-%m-%d %H:%M:%S %Z} on."
+        )
+    raise NotDecidableError(REFUSED.get(decided.reason, f"It is {was.state}: {NotDecidableError.__doc__}"))
+
+
+async def _check_number(connection: Connection, was: Command, now: Command, given: str | None) -> None:
+    """Raises NotDecidableError where the supplier's number is missing, or is another's."""
+    made = was.role is Role.MAKES and now.state is State.CONFIRMED
+    if not made:
+        if given is not None:
+            raise NotDecidableError(REFUSED["number_needless"])
+        return
+    [row] = await connection.fetch(queries.NUMBER, was.supplier, was.order_no, given)
+    known, owner = row["known"], row["owner"]
+    if known is None and given is None:
+        raise NotDecidableError(REFUSED["number_needed"])
+    if given is not None and (owner not in (None, was.order_no) or known not in (None, given)):
+        raise NotDecidableError(REFUSED["number_taken"])

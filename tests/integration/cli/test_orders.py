@@ -1,0 +1,79 @@
+"""`mallgate orders` and `mallgate lanes`: what an operator types at night, and what they read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.feeds.sources import ENSURE_NEXT
+from gateway.kafka import ORDER_COMMANDS
+from gateway.relay.inbox import Inbox
+from gateway.relay.states import State
+from gateway.relay.store import lanes
+from gateway.store import Pool, acquired, open_pool
+from gateway.suppliers import SecretBox
+from schemas.orders import Operation
+from tests.integration.admin.test_orders import WORDS, stop
+from tests.integration.cli.conftest import Shell
+from tests.integration.relay.test_inbox import PARTITION, SUBMIT, identity, record
+
+pytestmark = pytest.mark.engines
+
+BOX = SecretBox(bytes(range(32)))
+LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+
+
+@pytest.fixture
+async def pool(mallgate: Shell, database: str) -> AsyncIterator[Pool]:
+    """Two orders have been received by the gateway that `mallgate` talks to; the first one's answer was lost."""
+
+    async def offered(_: str) -> Collection[str]:
+        return tuple(Operation)
+
+    async with open_pool(database, name="tests", size=2) as pool:
+        async with acquired(pool) as connection:
+            await connection.execute(ENSURE_NEXT, [ORDER_COMMANDS] * 12, list(range(12)), [0] * 12)
+        orders = [record(at, command_id=identity(at), order_no=f"ORDER-{at}", deadline=LATER) for at in range(2)]
+        await Inbox(pool, BOX, offered).take(PARTITION, orders, stands=0)
+        async with acquired(pool) as connection:
+            first = (await lanes(connection, SUBMIT.supplier, ["ORDER-0"]))[0].commands[0]
+        await stop(pool, first, State.PARKED, box=BOX)
+        yield pool
+
+
+async def test_an_order_in_doubt_is_found_understood_and_resolved(mallgate: Shell, pool: Pool) -> None:
+    listed = await mallgate("orders", "list")
+    assert (listed.status, listed.err) == (0, "")
+    assert f"mallgate orders resolve {identity(0)} done|not-done --reason WHY" in listed.out
+    assert "ORDER-1" not in listed.out
+    shown = await mallgate("orders", "show", "ORDER-0")
+    assert shown.status == 0
+    assert "The answer was lost; nothing was sent twice; it waits for a person" in shown.out
+    assert "attempt 1 is sent (submit_order)" in shown.out
+    assert WORDS not in shown.out
+    assert WORDS in (await mallgate("orders", "show", "ORDER-0", "--words")).out
+    unnumbered = await mallgate("orders", "resolve", identity(0), "done", "--reason", "seen in their portal")
+    assert (unnumbered.status, unnumbered.out) == (1, "")
+    assert (unnumbered.err.count("\n"), "--supplier-order-no" in unnumbered.err) == (1, True)
+    numbered = ("--reason", "seen in their portal", "--supplier-order-no", "JD-7", "--json")
+    resolved = await mallgate("orders", "resolve", identity(0), "done", *numbered)
+    assert resolved.json == {"command_id": identity(0), "order_no": "ORDER-0", "state": "confirmed"}
+    assert "No order waits for a person" in (await mallgate("orders", "list")).out
+    assert "empty: everything that was asked for has ended" in (await mallgate("orders", "show", "ORDER-0")).out
+    unknown = await mallgate("orders", "show", "ORDER-9")
+    assert (unknown.status, unknown.out, unknown.err.count("\n")) == (1, "", 1)
+
+
+async def test_a_lane_is_parked_listed_and_released(mallgate: Shell, pool: Pool) -> None:
+    assert (await mallgate("lanes", "park", "ORDER-1")).status == 2
+    parked = await mallgate("lanes", "park", "ORDER-1", "--reason", "odd prices")
+    assert (parked.status, "parked" in parked.out) == (0, True)
+    listed = await mallgate("lanes", "list", "--json")
+    assert [(lane["order_no"], lane["state"]) for lane in listed.json] == [("ORDER-0", "parked"), ("ORDER-1", "parked")]
+    assert "mallgate lanes release ORDER-1 --reason WHY" in (await mallgate("lanes", "list")).out
+    refused = await mallgate("lanes", "release", "ORDER-0", "--reason", "hurry")
+    assert (refused.status, "mallgate orders resolve" in refused.err) == (1, True)
+    released = await mallgate("lanes", "release", "ORDER-1", "--reason", "prices are right")
+    assert (released.status, "waiting" in released.out) == (0, True)

@@ -1,0 +1,212 @@
+"""What operators read of orders, written out: it has to be understood at a glance, at night."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from gateway.relay.advice import OUTCOMES, STANDS, advice, stands, summary, told
+from gateway.relay.commands import Role
+from gateway.relay.outcomes import LookedUp, Outcome
+from gateway.relay.policy import PARKED_BY_OPERATOR
+from gateway.relay.states import BUSY, ENDED, UNSENT, State
+from gateway.relay.steps import Kind
+from tests.unit.relay.commands import NOON, cancel, made, unknown
+
+
+def step(kind: Kind, **facts: Any) -> Mapping[str, Any]:
+    return {"kind": kind.value, "facts": facts}
+
+
+def attempt(number: int) -> Mapping[str, Any]:
+    return step(Kind.ATTEMPT, attempt=number, epoch=4, operation="order.submit", call="submit_order")
+
+
+def came_to(outcome: str, **facts: Any) -> Mapping[str, Any]:
+    return step(Kind.OUTCOME, outcome=outcome, **facts)
+
+
+LOOK_UP = step(Kind.LOOK_UP, epoch=4, call="find_order")
+LOST = [attempt(1), came_to("unknown", code="unavailable", state="unknown")]
+
+
+def test_a_lost_answer_that_was_looked_up() -> None:
+    confirmed = unknown(state=State.CONFIRMED, reason="found")
+    assert summary(confirmed, [*LOST, LOOK_UP, came_to("found", state="confirmed")]) == (
+        "the answer was lost; the order was looked up by our number; it is there; nothing was sent twice; it is done"
+    )
+
+
+def test_a_lost_answer_of_an_order_that_was_not_there() -> None:
+    steps = [*LOST, LOOK_UP, came_to("absent"), LOOK_UP, came_to("absent"), attempt(2), came_to("confirmed")]
+    assert summary(made(state=State.CONFIRMED, attempt=2), steps) == (
+        "the answer was lost; the order was looked up by our number 2 times; it is not there;"
+        " it was sent 2 times, again only once it was surely not there; it is done"
+    )
+
+
+def test_a_lost_answer_where_the_supplier_keeps_keys() -> None:
+    steps = [*LOST, attempt(2), came_to("unknown"), attempt(3), came_to("confirmed")]
+    assert summary(made(state=State.CONFIRMED, attempt=3), steps) == (
+        "2 answers were lost; it was sent 3 times under one number, so that it counts once; it is done"
+    )
+
+
+def test_a_lost_answer_that_nobody_can_find_out_about_and_what_a_person_then_said() -> None:
+    steps = [*LOST, step(Kind.STOPPED, state="parked", reason="ambiguous_no_idempotency")]
+    assert summary(unknown(state=State.PARKED), steps) == (
+        "the answer was lost; nothing was sent twice;"
+        " it waits for a person: nobody else can find out whether it took effect"
+    )
+    resolved = [*steps, step(Kind.RESOLVED, resolution="done", actor="bootstrap:ann", reason="it is in their portal")]
+    assert summary(unknown(state=State.CONFIRMED), resolved) == (
+        "the answer was lost; nothing was sent twice; bootstrap:ann said: done; it is done"
+    )
+
+
+def test_no_more_is_claimed_of_what_was_sent_again_than_is_told() -> None:
+    under_one_number = "it was sent 2 times under one number, so that it counts once; it is done"
+    twice = made(state=State.CONFIRMED, attempt=2)
+    assert under_one_number in summary(twice, [attempt(2), came_to("confirmed")])  # earlier steps are left off
+    once_absent = [*LOST, LOOK_UP, came_to("absent"), attempt(2), came_to("confirmed")]
+    assert under_one_number in summary(twice, once_absent)
+    lost_then_failed = [*LOST, attempt(2), came_to("retry_safe"), attempt(3), came_to("confirmed")]
+    assert "3 times under one number" in summary(made(state=State.CONFIRMED, attempt=3), lost_then_failed)
+    a_person_spoke = [*LOST, step(Kind.RESOLVED, resolution="not_done", actor="ann"), attempt(2), came_to("confirmed")]
+    assert "again only once it was surely not there; ann said: not done" in summary(twice, a_person_spoke)
+
+
+def test_what_failed_before_anything_happened() -> None:
+    steps = [attempt(1), came_to("retry_safe", code="rate_limited", state="retry"), attempt(2), came_to("confirmed")]
+    assert summary(made(state=State.CONFIRMED, attempt=2), steps) == (
+        "it was sent 2 times, each time after the one before had surely failed; it is done"
+    )
+    assert summary(made(state=State.EXPIRED), []) == (
+        "nothing was sent; its deadline passed and nothing of it has happened"
+    )
+    assert summary(made(state=State.CONFIRMED, attempt=1), [attempt(1), came_to("confirmed")]) == "it is done"
+
+
+def test_an_order_that_is_there_as_nobody_ordered_it_lost_no_answer() -> None:
+    held = made(state=State.HELD, attempt=1)
+    assert summary(held, [attempt(1), came_to("unknown", code="line 1", state="held")]) == (
+        "it waits for a person: the supplier has something else than was asked for"
+    )
+
+
+def test_a_cancel_whose_answer_was_lost() -> None:
+    confirmed = cancel(state=State.CONFIRMED, attempt=1)
+    assert summary(confirmed, [*LOST, LOOK_UP, came_to("found")]) == (
+        "the answer was lost; the order was looked up by our number; it took effect; nothing was sent twice; it is done"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "words"),
+    [
+        (Kind.ATTEMPT, {"attempt": 1, "call": "submit_order"}, "attempt 1 is sent (submit_order)"),
+        (Kind.LOOK_UP, {"call": "find_order"}, "the order is looked up by our number (find_order)"),
+        (
+            Kind.OUTCOME,
+            {"outcome": "unknown", "code": "unavailable", "state": "unknown"},
+            "the answer was lost: it may have taken effect (code unavailable); it is unknown now",
+        ),
+        (
+            Kind.OUTCOME,
+            {"outcome": "unknown", "code": "", "reason": "owner_lost", "state": "unknown"},
+            "the process that sent it was lost before the answer: it may have taken effect; it is unknown now",
+        ),
+        (
+            Kind.OUTCOME,
+            {"outcome": "unknown", "code": "owner_lost", "reason": "owner_lost", "state": "unknown"},
+            "the process that sent it was lost before the answer: it may have taken effect; it is unknown now",
+        ),
+        (
+            Kind.OUTCOME,
+            {"outcome": "rejected", "code": "3008", "reason": "refused_after_unknown", "state": "unknown"},
+            "the supplier refused it, but an earlier attempt may have taken effect (code 3008); it is unknown now",
+        ),
+        (
+            Kind.OUTCOME,
+            {"outcome": "unknown", "code": "line 1: 3, not 5", "state": "held"},
+            "something else is there than was asked for (code line 1: 3, not 5); it is held now",
+        ),
+        (Kind.OUTCOME, {"outcome": "found", "state": "confirmed"}, "it is there; it is confirmed now"),
+        (
+            Kind.OUTCOME,
+            {"outcome": "rejected", "code": "3008", "state": "refused"},
+            "the supplier refused it (code 3008); it is refused now",
+        ),
+        (
+            Kind.STOPPED,
+            {"state": "parked", "reason": "key_expired"},
+            "stopped, parked: key_expired",
+        ),
+        (
+            Kind.STOPPED,
+            {"state": "parked", "actor": "bootstrap:ann", "reason": "odd prices"},
+            "stopped by bootstrap:ann, parked: odd prices",
+        ),
+        (
+            Kind.RELEASED,
+            {"state": "waiting", "actor": "bootstrap:ann", "reason": "prices are right"},
+            "released by bootstrap:ann: prices are right; it is waiting now",
+        ),
+        (
+            Kind.RESOLVED,
+            {"resolution": "not_done", "actor": "bootstrap:ann", "reason": "not in their portal"},
+            "bootstrap:ann said: not done: not in their portal",
+        ),
+        (Kind.ENDED, {"state": "expired", "reason": "deadline"}, "ended without a call: expired: deadline"),
+        (
+            Kind.EVENT,
+            {"event": "order.refused", "id": "5", "state": "refused", "verdict": "moves", "raw_code": "3008"},
+            "the mall was told order.refused (supplier's code 3008); the order is refused",
+        ),
+        (
+            Kind.LATE,
+            {"event": "shipment.created", "state": "cancelled"},
+            "shipment.created came too late: the order was cancelled; it is a dead letter, not told",
+        ),
+        (Kind.READ, {}, "the order was read at the supplier"),
+    ],
+)
+def test_each_step_in_words(kind: Kind, facts: dict[str, Any], words: str) -> None:
+    assert told(kind, facts) == words
+
+
+@pytest.mark.parametrize("kind", [*Kind, "of_another_release"])
+def test_a_step_that_another_release_wrote_is_told_all_the_same(kind: str) -> None:
+    assert told(kind, {})
+    assert told(kind, {"something": "else"})
+
+
+def test_every_state_and_every_outcome_has_words() -> None:
+    assert set(STANDS) == set(State)
+    assert set(OUTCOMES) == {*Outcome, *LookedUp}
+
+
+def test_what_goes_on_by_itself_or_is_over_needs_no_advice() -> None:
+    assert {advice(made(state=state)) for state in ENDED | UNSENT | BUSY} == {""}
+
+
+def test_whom_to_ask_what_and_what_to_type_then() -> None:
+    resolve = "mallgate orders resolve c1 done|not-done --reason WHY"
+    question = "jd whether it has an order with our number A"
+    assert advice(unknown()) == f"Wait; or ask {question}, then: {resolve}"
+    assert advice(unknown(state=State.PARKED)) == f"Ask {question}, then: {resolve}"
+    assert advice(unknown(state=State.DEAD)) == f"Ask {question}, then: {resolve}"
+    assert advice(cancel(state=State.DEAD)).startswith("Ask jd whether order A is cancelled there, then: ")
+    confirm = made(state=State.DEAD, role=Role.CHANGES, operation="order.confirm")
+    assert advice(confirm).startswith("Ask jd whether order A is confirmed there, then: ")
+    assert (
+        advice(unknown(state=State.HELD)) == f"The mall cancels it; or agree with jd on what is there, then: {resolve}"
+    )
+
+
+def test_what_an_operator_parked_is_released() -> None:
+    parked = made(state=State.PARKED, reason=PARKED_BY_OPERATOR, due_at=NOON)
+    assert stands(parked) == "an operator parked it; it waits to be released"
+    assert advice(parked) == "mallgate lanes release A --reason WHY"

@@ -1,0 +1,59 @@
+"""What the mall is told once a person has said what became of a command."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.relay.states import State
+from gateway.relay.telling import resolved_news
+from schemas.orders import Fact, Kind, Operation, SubmitMode
+from schemas.orders.examples import COMMAND_EXAMPLES
+from tests.unit.relay.commands import NOON, made
+
+SUBMIT, CONFIRM, CANCEL = (COMMAND_EXAMPLES[each] for each in (Operation.SUBMIT, Operation.CONFIRM, Operation.CANCEL))
+
+
+@pytest.mark.parametrize(
+    ("command", "state", "kind", "fact"),
+    [
+        (CONFIRM, State.CONFIRMED, Kind.CONFIRMED, Fact.CONFIRMED),
+        (CANCEL, State.CONFIRMED, Kind.CANCELLED, None),  # of one child: it moves that, not the order
+        (SUBMIT, State.REFUSED, Kind.REFUSED, Fact.SUBMIT_REFUSED),
+        (CONFIRM, State.REFUSED, Kind.REFUSED, Fact.CONFIRM_FAILED),
+        (CANCEL, State.REFUSED, Kind.CANCEL_REFUSED, Fact.CANCEL_FAILED),
+    ],
+)
+def test_the_terminal_event_of_what_a_person_found_out(command, state, kind, fact):
+    news = resolved_news(command, made(state=state), NOON)
+    assert news is not None
+    assert (news.event_name, news.fact, news.order_no) == (kind, fact, command.order_no)
+    assert news.event is not None
+    assert news.event.cause.command_id == command.command_id
+
+
+@pytest.mark.parametrize(("mode", "kind"), [(SubmitMode.RESERVE, Kind.ACCEPTED), (SubmitMode.DIRECT, Kind.CONFIRMED)])
+def test_an_order_that_is_there_is_reserved_or_placed_as_it_was_asked_for(mode, kind):
+    command = SUBMIT.model_copy(update={"payload": SUBMIT.payload.model_copy(update={"mode": mode})})
+    news = resolved_news(command, made(state=State.CONFIRMED), NOON)
+    assert news is not None
+    assert news.event_name == kind
+
+
+def test_that_a_person_found_a_refusal_out_is_said() -> None:
+    news = resolved_news(SUBMIT, made(state=State.REFUSED, reason="3008"), NOON)
+    assert news is not None
+    assert news.event is not None
+    assert news.event.model_dump(mode="json")["payload"]["code_class"] == "operator"
+
+
+def test_what_is_sent_again_ends_nothing() -> None:
+    news = resolved_news(CONFIRM, made(state=State.RETRY), NOON)
+    assert news is None or news.event is None
+
+
+def test_the_number_that_a_person_found_is_told_and_kept() -> None:
+    news = resolved_news(SUBMIT, made(state=State.CONFIRMED), NOON, "JD-7")
+    assert news is not None
+    assert news.supplier_order_no == "JD-7"
+    assert news.event is not None
+    assert news.event.model_dump()["supplier_order_nos"] == ("JD-7",)
