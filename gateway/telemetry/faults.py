@@ -49,13 +49,16 @@ SweepPoint = Literal[
 MessagePoint = Literal["pool.fetched", "pool.remembered", "pool.acknowledged", "reread.answered", "reread.sent"]
 """The same, as a message is taken and what it names is read anew."""
 
+OrderReadPoint = Literal["order.read", "order.told"]
+"""The same, as an order is read anew because a message named it."""
+
 RepairPoint = Literal["repair.sent"]
 """The same, as the keeper mends keys of a catalog topic."""
 
 RebuildPoint = Literal["rebuild.sent"]
 """The same, as a catalog topic is rebuilt."""
 
-Point = PushPoint | WithdrawPoint | RepairPoint | RebuildPoint | SweepPoint | MessagePoint
+Point = PushPoint | WithdrawPoint | RepairPoint | RebuildPoint | SweepPoint | MessagePoint | OrderReadPoint
 
 PUSH_POINTS: tuple[PushPoint, ...] = get_args(PushPoint)
 SWEEP_POINTS: tuple[SweepPoint, ...] = get_args(SweepPoint)
