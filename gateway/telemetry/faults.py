@@ -63,6 +63,7 @@ Point = PushPoint | WithdrawPoint | RepairPoint | RebuildPoint | SweepPoint | Me
 PUSH_POINTS: tuple[PushPoint, ...] = get_args(PushPoint)
 SWEEP_POINTS: tuple[SweepPoint, ...] = get_args(SweepPoint)
 MESSAGE_POINTS: tuple[MessagePoint, ...] = get_args(MessagePoint)
+ORDER_READ_POINTS: tuple[OrderReadPoint, ...] = get_args(OrderReadPoint)
 POINTS: tuple[Point, ...] = (
     *PUSH_POINTS,
     *get_args(WithdrawPoint),
@@ -70,6 +71,7 @@ POINTS: tuple[Point, ...] = (
     *get_args(RebuildPoint),
     *SWEEP_POINTS,
     *MESSAGE_POINTS,
+    *ORDER_READ_POINTS,
 )
 
 _FORM = re.compile(r"^(?P<point>[\w.]+)(?::(?P<nth>[1-9]\d*))?=(?P<act>kill|stop|exit)$")

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.relay.readings import Number, tracks_wanted
 from gateway.sdk.orders import OrderTree, Progress, Standing
-from schemas.orders import COMMANDS, Operation, Party, State, event_id
+from schemas.orders import Operation, Party, State, SubmitOrder, event_id
 from schemas.orders.events import SupplierMessage
 from schemas.orders.examples import COMMAND_EXAMPLES
 from tests.unit.relay.readings import child, children_of, events, kinds, known, order, read, split, stated, track
@@ -156,7 +156,8 @@ def test_sums_that_do_not_hold_are_told_once_until_they_are_others():
 
 
 def test_a_reservation_at_another_price_than_was_sent_is_held():
-    submit = COMMANDS[Operation.SUBMIT].model_validate(COMMAND_EXAMPLES[Operation.SUBMIT].model_dump())
+    submit = COMMAND_EXAMPLES[Operation.SUBMIT]
+    assert isinstance(submit, SubmitOrder)
     now, judged = read(replace(known(State.RESERVED), submit=submit), OrderTree(order(standing=Standing.RESERVED)))
     [told] = events(judged)
     assert (told.event, told.payload.expected) == ("order.price_mismatch", submit.payload.totals)
