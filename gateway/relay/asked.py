@@ -91,9 +91,17 @@ async def keep_numbers(connection: Connection, order: Order, numbers: Sequence[N
         await connection.execute(queries.KEEP_NUMBERS, order.supplier, order.order_no, *zip(*rows, strict=True))
 
 
-async def is_ours(connection: Connection, supplier: str, order_no: str) -> bool:
-    """Whether an order of the mall has this number at this supplier."""
-    return bool(await connection.fetchval(queries.IS_OURS, supplier, order_no))
+async def owner_of(connection: Connection, supplier: str, number: str, order_no: str | None) -> str | None:
+    """The mall's number of an order, by the supplier's number or what the supplier repeats of ours; None: not ours."""
+    known: str | None = await connection.fetchval(queries.OWNER_OF, supplier, number)
+    if known is not None or order_no is None:
+        return known
+    return order_no if await connection.fetchval(queries.IS_OURS, supplier, order_no) else None
+
+
+async def any_undecided(connection: Connection, supplier: str) -> bool:
+    """Whether a submit is under way, whose answer will tell the supplier's number of its order."""
+    return bool(await connection.fetchval(queries.UNDECIDED, supplier))
 
 
 async def settled(connection: Connection, supplier: str, asked: Sequence[Asked]) -> None:

@@ -39,6 +39,10 @@ IS_OURS = """
         OR EXISTS (SELECT FROM commands WHERE supplier = $1 AND order_no = $2)
 """
 
+OWNER_OF = "SELECT order_no FROM order_numbers WHERE supplier = $1 AND supplier_order_no = $2"
+
+UNDECIDED = "SELECT EXISTS (SELECT FROM orders WHERE supplier = $1 AND state IN ('draft', 'submitting', 'unknown'))"
+
 NUMBERS_OF = """
     SELECT supplier_order_no, state, superseded, told FROM order_numbers WHERE supplier = $1 AND order_no = $2
      ORDER BY supplier_order_no FOR UPDATE

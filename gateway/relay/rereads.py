@@ -150,21 +150,31 @@ class OrderRereads:
         """Find out whose number it is; once that is known it is read as all others are."""
         number = due.asked[0].number
         tree, first = await self._whole(number)
-        order_no = tree.order.order_no or first.order_no
-        await retry_while_unavailable(self._assign, due, order_no, tree.order.supplier_order_no)
+        stated = tree.order.order_no or first.order_no
+        await retry_while_unavailable(self._assign, due, stated, tree.order.supplier_order_no)
 
-    async def _assign(self, due: Due, order_no: str | None, root: str) -> None:
-        """Keep whose number it is; a dead letter where it is nobody's, or of a second order under a number of ours."""
+    async def _assign(self, due: Due, stated: str | None, root: str) -> None:
+        """Keep whose number it is; a dead letter where it is nobody's, or of a second order under a number of ours.
+
+        stated: our number as the supplier repeats it. Where it does not, the order of a submit that is under way cannot
+        be told from somebody else's yet.
+        """
         context = self._context
         async with context.transaction() as connection:
-            if order_no is not None and await store.is_ours(connection, context.supplier, order_no):
+            open_submits = stated is None and await store.any_undecided(connection, context.supplier)
+            order_no = await store.owner_of(connection, context.supplier, root, stated)
+            if order_no is not None:
                 known = await store.known_of(connection, context.box, context.supplier, order_no)
                 if known.order.supplier_order_no in (None, root):
                     new = {root, *due.numbers} - known.numbers.keys()
                     await store.keep_numbers(connection, known.order, [Number(each) for each in sorted(new)])
                     return
+            elif open_submits and due.failures < MOST_PUT_OFF:
+                wait = backoff(due.failures, random.random)
+                await store.put_off(connection, context.supplier, due.asked, wait)
+                return
             await store.settled(connection, context.supplier, due.asked)
-            await record_letters(connection, [_foreign(context.supplier, due, order_no, root)])
+            await record_letters(connection, [_foreign(context.supplier, due, stated, root)])
 
     async def _read(self, due: Due, order_no: str) -> None:
         known = await retry_while_unavailable(self._known, order_no)

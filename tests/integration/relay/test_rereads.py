@@ -173,8 +173,8 @@ async def test_a_child_that_nobody_knew_is_found_to_be_of_our_order(ground: Grou
 
 async def test_a_child_that_repeats_no_number_of_ours_is_known_by_its_parent(ground: Ground) -> None:
     await ground.place()
-    whole = split(child("1", order_no=None))
-    ground.supplier.trees |= {"100": whole, "1": OrderTree(whole.children[0])}
+    [first] = split(child("1", order_no=None)).children
+    ground.supplier.trees |= {"100": OrderTree(order(order_no=None), (first,)), "1": OrderTree(first)}
     await ground.ask("1")
     await ground.settled()
     assert await ground.kinds() == ["order.split"]
@@ -304,6 +304,17 @@ async def test_an_order_whose_command_is_under_way_waits_for_its_answer(ground: 
         await ground.tell(News("jd", "A", Fact.CONFIRMED, supplier_order_no="100"))
         await eventually(ground.idle, within=30)
     assert (await ground.kinds(), await ground.letters()) == ([], [])
+
+
+async def test_an_order_that_repeats_no_number_of_ours_waits_for_the_answers_of_submits(ground: Ground) -> None:
+    await ground.tell(News("jd", "A", Fact.SUBMIT, tenant="410000"))
+    ground.supplier.trees["100"] = OrderTree(order(order_no=None, progress=Progress.SHIPPED))
+    await ground.ask("100", "25", "m1")
+    async with ground.reading():
+        await eventually(ground.has_read, within=30)
+        await ground.tell(News("jd", "A", Fact.CONFIRMED, supplier_order_no="100"))
+        await eventually(ground.idle, within=30)
+    assert (await ground.kinds(), await ground.letters()) == (["shipment.created"], [])
 
 
 async def test_messages_about_one_order_are_one_reading_and_none_overlaps(ground: Ground) -> None:
