@@ -104,6 +104,11 @@ async def any_undecided(connection: Connection, supplier: str) -> bool:
     return bool(await connection.fetchval(queries.UNDECIDED, supplier))
 
 
+async def hold(connection: Connection, supplier: str, asked: Sequence[Asked]) -> None:
+    """Have nobody ask for these until the transaction ends: before anything that others lock after them."""
+    await connection.fetch(queries.HOLD, supplier, [each.number for each in asked])
+
+
 async def settled(connection: Connection, supplier: str, asked: Sequence[Asked]) -> None:
     """Forget that these were asked, but for those that were asked again since."""
     await connection.execute(queries.DONE, supplier, *_columns(asked))

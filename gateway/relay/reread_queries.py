@@ -22,6 +22,11 @@ ASKED_ORDER = """
      ORDER BY r.seq
 """
 
+HOLD = """
+    SELECT supplier_order_no FROM order_rereads WHERE supplier = $1 AND supplier_order_no = ANY($2::text[])
+     ORDER BY supplier_order_no FOR UPDATE
+"""
+
 # What was asked anew meanwhile has another number by now and stays.
 DONE = """
     DELETE FROM order_rereads r USING unnest($2::text[], $3::bigint[]) AS done (supplier_order_no, seq)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -80,6 +80,25 @@ class RereadContext:
             yield connection
 
 
+class _FaultError(Exception):
+    """A fault of an adapter, or of ours, that an order shows."""
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__(type(fault).__name__)
+        self.fault = fault
+
+
+@contextmanager
+def _faults_shown() -> Iterator[None]:
+    """What is raised within and no error of the gateway is a fault that the order shows: it would come each time."""
+    try:
+        yield
+    except GatewayError:
+        raise
+    except Exception as error:
+        raise _FaultError(error) from error
+
+
 class OrderRereads:
     """The orders of one supplier that have to be read."""
 
@@ -138,18 +157,16 @@ class OrderRereads:
             asked = error.retry_after if isinstance(error, RateLimitError) else None
             await retry_while_unavailable(self._put_off, due, backoff(due.failures, random.random, asked))
             await self._context.wait(PAUSE_SECONDS)
-        except GatewayError:
-            raise
-        except Exception as error:
+        except _FaultError as error:
             log.exception("order.unread", supplier=self._context.supplier)
-            await retry_while_unavailable(self._give_up, due, _letter(self._context.supplier, due, error))
+            await retry_while_unavailable(self._give_up, due, _letter(self._context.supplier, due, error.fault))
         else:
             self._context.told(None)
 
     async def _identify(self, due: Due) -> None:
         """Find out whose number it is; once that is known it is read as all others are."""
-        number = due.asked[0].number
-        tree, first = await self._whole(number)
+        with _faults_shown():
+            tree, first = await self._whole(due.asked[0].number)
         stated = tree.order.order_no or first.order_no
         await retry_while_unavailable(self._assign, due, stated, tree.order.supplier_order_no)
 
@@ -181,9 +198,9 @@ class OrderRereads:
         if known.order.status.state in UNDECIDED and due.failures < MOST_PUT_OFF:
             await retry_while_unavailable(self._put_off, due, backoff(due.failures, random.random))
             return
-        tree, _ = await self._whole(known.order.supplier_order_no or due.asked[-1].number)
-        wanted = tracks_wanted(known, tree, due.numbers)
-        tracks, letters = await self._tracks(due, wanted)
+        with _faults_shown():
+            tree, _ = await self._whole(known.order.supplier_order_no or due.asked[-1].number)
+            tracks, letters = await self._tracks(due, tracks_wanted(known, tree, due.numbers))
         reading = Reading(tree, tracks, due.cause, datetime.now(UTC))
         reached("order.read")
         await retry_while_unavailable(self._settle, due, known, reading, letters)
@@ -221,7 +238,9 @@ class OrderRereads:
             known = await store.known_of(connection, context.box, context.supplier, order_no)
             if known.order.status != seen.order.status:
                 return
-            comparison = compare(known, reading)
+            with _faults_shown():
+                comparison = compare(known, reading)
+            await store.hold(connection, context.supplier, due.asked)
             await tell(connection, context.box, comparison.news)
             await store.keep_numbers(connection, known.order, comparison.numbers)
             await write_steps(connection, context.box, [_step(context.supplier, order_no, reading, comparison)])
