@@ -247,8 +247,12 @@ async def test_what_a_message_said_is_told_once_although_the_program_was_killed(
             await placed.declare(program)
             assert await program.ended(within=90) < 0
         async with ground.program() as program:
+
+            async def delivered() -> bool:
+                return "shipment.delivered" in kinds(await placed.told("K1"))
+
+            await eventually(delivered, within=90)
             await placed.settled()
             assert await issues(Operator(program.admin_url), placed) == []
-        told = kinds(await placed.told("K1"))
-        assert told.count("shipment.delivered") == 1
+        assert kinds(await placed.told("K1")).count("shipment.delivered") == 1
         assert await placed.state("K1") == "delivered"
