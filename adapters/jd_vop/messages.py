@@ -1,4 +1,4 @@
-"""The message pool: what it holds for feeds, and what has to be read anew because of it."""
+"""The message pool: what it holds, and what has to be read anew because of it."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ OF_ORDERS: Mapping[str, str] = {
 
 AREA_CHANGE = "50"
 
-TYPES = ",".join(sorted((*REREADS, AREA_CHANGE), key=int))
-"""Types that are fetched, for feeds; messages about orders stay for those who wait for them."""
+TYPES = ",".join(sorted((*REREADS, *OF_ORDERS, AREA_CHANGE), key=int))
+"""Types that are fetched."""
 
 LONGEST_LOOSE, LONGEST_WHOLE = 1024 * 1024, 1000
 """Bytes of an answer, and digits of a number in it, that are read though it is not JSON to the letter."""

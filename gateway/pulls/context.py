@@ -20,8 +20,8 @@ from gateway.store import Connection, Lease, Pool, acquired, transaction
 from gateway.suppliers import Supplier
 from schemas.catalog import Facet
 
-AREAS = "areas"
-"""Subject of a re-read that is no facet."""
+AREAS, ORDERS = "areas", "orders"
+"""Subjects of re-reads that are no facets; who reads orders is another task of the session."""
 
 
 class Signal:
@@ -42,7 +42,7 @@ class Signal:
 
 def signals_by_subject() -> Mapping[str, Signal]:
     """One for every subject of re-reads."""
-    return {subject: Signal() for subject in (*Facet, AREAS)}
+    return {subject: Signal() for subject in (*Facet, AREAS, ORDERS)}
 
 
 class InFlight:

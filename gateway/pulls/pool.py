@@ -11,16 +11,17 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import structlog
+from pydantic import TypeAdapter, ValidationError
 
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.pulls import queries
 from gateway.pulls.backoff import Backoff
-from gateway.pulls.context import AREAS, SupplierContext
+from gateway.pulls.context import AREAS, ORDERS, SupplierContext
 from gateway.sdk.adapter import FollowUp, Message, PollsMessages, Reread, RereadAreas, RereadOrder
 from gateway.sdk.errors import (
     ContractError,
@@ -30,12 +31,16 @@ from gateway.sdk.errors import (
     SupplierError,
     UnknownMessageError,
 )
+from gateway.sdk.orders import ReadsOrders
 from gateway.sdk.storable import storable
+from gateway.sdk.wire import shown
 from gateway.store import Connection, Row
 from gateway.store.outage import retry_while_unavailable
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from schemas.base import valid_sku
+from schemas.orders.events import SupplierMessage
+from schemas.orders.parts import Reference
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +56,8 @@ MOST_CHARACTERS = 128
 MOST_TOGETHER = 200
 """Messages that are understood and remembered at once; a pool may bring any number."""
 
+_REFERENCE: TypeAdapter[str] = TypeAdapter(Reference)
+
 Key = tuple[str, str, bytes]
 """Type, id and digest of a message: ids are reused."""
 
@@ -59,12 +66,19 @@ Key = tuple[str, str, bytes]
 class Understood:
     """What messages ask for. subjects: (subject, key) of re-reads, each once; letters: those that ask for nothing.
 
-    unknown: letters of those that have to stay at the supplier, by the message's key.
+    unknown: letters of those that have to stay at the supplier, by the message's key; orders: the supplier's numbers of
+    orders to read, each with the last message that asked.
     """
 
     subjects: frozenset[tuple[str, str]]
     letters: Sequence[DeadLetter]
     unknown: Mapping[Key, DeadLetter]
+    orders: Mapping[str, SupplierMessage] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> frozenset[tuple[str, str]]:
+        """All that is read anew, orders too."""
+        return self.subjects | {(ORDERS, number) for number in self.orders}
 
 
 class Pool:
@@ -149,9 +163,10 @@ class Pool:
             # A pool tells of everything; what the supplier does not feed nobody would ever read.
             subjects = [each for each in understood.subjects if each[0] in self._read]
             await ask_rereads(connection, supplier, subjects)
+            await ask_orders(connection, supplier, understood.orders)
             new_letters = [letter for key, letter in understood.unknown.items() if key in taken]
             await record_letters(connection, [*understood.letters, *new_letters])
-        for subject in {subject for subject, _ in subjects}:
+        for subject in {subject for subject, _ in subjects} | ({ORDERS} if understood.orders else set()):
             self._context.signals[subject].set()
         settled = [message for key, message in by_key.items() if key not in unknown]
         return len(taken), settled, len(unknown)
@@ -197,12 +212,15 @@ def understand(adapter: PollsMessages, messages: Iterable[Message], supplier: st
     subjects: set[tuple[str, str]] = set()
     letters: list[DeadLetter] = []
     unknown: dict[Key, DeadLetter] = {}
+    orders: dict[str, SupplierMessage] = {}
+    reads_orders = isinstance(adapter, ReadsOrders)
     for message in messages:
         asked: set[tuple[str, str]] = set()
         try:
             for follow_up in adapter.follow_ups(message):
-                asked |= subjects_of(follow_up)
-            subjects |= asked
+                asked |= subjects_of(follow_up, reads_orders=reads_orders)
+            subjects |= {each for each in asked if each[0] != ORDERS}
+            orders |= {number: _asking(message) for subject, number in asked if subject == ORDERS}
         except UnknownMessageError as error:
             issue = Issue("unknown_message", actual=f"type {message.type}: {error}")
             unknown[key_of(message)] = _letter(message, supplier, issue)
@@ -211,13 +229,13 @@ def understand(adapter: PollsMessages, messages: Iterable[Message], supplier: st
         except Exception as error:
             log.exception("message.failed", supplier=supplier, type=message.type)
             letters.append(_letter(message, supplier, Issue("processing_failed", actual=type(error).__name__)))
-    return Understood(frozenset(subjects), letters, unknown)
+    return Understood(frozenset(subjects), letters, unknown, orders)
 
 
-def subjects_of(follow_up: FollowUp) -> set[tuple[str, str]]:
-    """The re-reads that a follow-up is. Raises InvalidMessageError for a sku or an area that cannot be one.
+def subjects_of(follow_up: FollowUp, *, reads_orders: bool) -> set[tuple[str, str]]:
+    """The re-reads that a follow-up is. Raises InvalidMessageError for a sku, area or order that cannot be one.
 
-    Raises UnknownMessageError for an order: who reads orders looks after it, and until then it stays at the supplier.
+    Raises UnknownMessageError for an order where the adapter reads none: it stays at the supplier for whoever does.
     """
     match follow_up:
         case Reread(sku=sku, facets=facets):
@@ -228,8 +246,24 @@ def subjects_of(follow_up: FollowUp) -> set[tuple[str, str]]:
             if _kept(parent) != parent:
                 raise InvalidMessageError(Issue("validation_failed", "/parent", parent[:64], "an area"))
             return {(AREAS, parent)}
-        case RereadOrder():
+        case RereadOrder() if not reads_orders:
             raise UnknownMessageError("about an order, and nothing here reads orders")
+        case RereadOrder(supplier_order_no=number):
+            try:
+                return {(ORDERS, _REFERENCE.validate_python(number))}
+            except ValidationError as error:
+                issue = Issue("validation_failed", "/order", shown(number[:64]), "a supplier's number of an order")
+                raise InvalidMessageError(issue) from error
+
+
+def _asking(message: Message) -> SupplierMessage:
+    """The message as events name it; a type or id that they cannot hold is told apart by its digest."""
+    try:
+        return SupplierMessage(type=_kept(message.type), id=_kept(message.id))
+    except ValidationError:
+        words = (message.type, message.id, message.raw.hex() if not message.id else "")
+        digest = hashlib.sha256("\n".join(words).encode(errors="surrogatepass")).hexdigest()
+        return SupplierMessage(type="message", id=f"sha256:{digest}")
 
 
 async def ask_rereads(connection: Connection, supplier: str, subjects: Iterable[tuple[str, str]]) -> None:
@@ -238,6 +272,13 @@ async def ask_rereads(connection: Connection, supplier: str, subjects: Iterable[
     if in_order:
         columns: Mapping[int, list[str]] = {place: [subject[place] for subject in in_order] for place in (0, 1)}
         await connection.execute(queries.ASK_REREADS, supplier, columns[0], columns[1])
+
+
+async def ask_orders(connection: Connection, supplier: str, orders: Mapping[str, SupplierMessage]) -> None:
+    """Have these orders read anew, once each, for the message that asked last."""
+    if orders:
+        messages = [message.model_dump_json() for _, message in sorted(orders.items())]
+        await connection.execute(queries.ASK_ORDERS, supplier, sorted(orders), messages)
 
 
 def _letter(message: Message, supplier: str, issue: Issue) -> DeadLetter:

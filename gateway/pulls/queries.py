@@ -134,6 +134,15 @@ REREAD = """
      WHERE r.supplier = $1 AND r.subject = $2 AND r.key = done.key AND r.seq = done.seq
 """
 
+# The latest message that asked is the one that is told; who reads the order tells by `seq` that it was asked again.
+ASK_ORDERS = """
+    INSERT INTO order_rereads AS r (supplier, supplier_order_no, asked_by)
+    SELECT $1, asked.number, asked.message::jsonb FROM unnest($2::text[], $3::text[]) AS asked (number, message)
+        ON CONFLICT (supplier, supplier_order_no) DO UPDATE
+       SET asked_by = EXCLUDED.asked_by, due_at = least(r.due_at, now()), failures = 0,
+           seq = nextval('order_reread_seq')
+"""
+
 FORGET_AREAS = "DELETE FROM supplier_areas WHERE supplier = $1 AND parent = $2"
 
 KEEP_AREAS = """

@@ -9,7 +9,7 @@ from typing import cast
 from gateway.deadletters import DeadLetterRow, Handler, Predictor, ReplayResult, refuse_patch
 from gateway.pulls import queries
 from gateway.pulls.pool import STAGE as POOL
-from gateway.pulls.pool import ask_rereads, understand
+from gateway.pulls.pool import Understood, ask_orders, ask_rereads, understand
 from gateway.pulls.reading import STAGE as PULL
 from gateway.registry import Registry
 from gateway.sdk.adapter import Message, PollsMessages
@@ -53,8 +53,10 @@ class PullReplays:
 
     async def read_again(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
         """Read the message, and have done what follows from it."""
-        result, subjects = await self._understood(letter)
-        await ask_rereads(connection, letter.supplier or "", subjects)
+        result, found = await self._understood(letter)
+        if found is not None:
+            await ask_rereads(connection, letter.supplier or "", found.subjects)
+            await ask_orders(connection, letter.supplier or "", found.orders)
         return result
 
     async def predict_reading(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
@@ -62,22 +64,22 @@ class PullReplays:
         result, _ = await self._understood(letter)
         return result
 
-    async def _understood(self, letter: DeadLetterRow) -> tuple[ReplayResult, frozenset[tuple[str, str]]]:
-        """What the message comes to, and what it has read anew. A patch has nothing else read than an original does."""
+    async def _understood(self, letter: DeadLetterRow) -> tuple[ReplayResult, Understood | None]:
+        """What the message comes to, and what it asks for. A patch has nothing else read than an original does."""
         adapter, supplier = await self._adapter(letter), letter.supplier or ""
         found = understand(adapter, [_message(letter)], supplier)
         if letters := [*found.letters, *found.unknown.values()]:
-            return ReplayResult("rejected", letters[0].issues), frozenset()
+            return ReplayResult("rejected", letters[0].issues), None
         if letter.patched is None:
-            return ReplayResult(ASKED_AGAIN), found.subjects
+            return ReplayResult(ASKED_AGAIN), found
         original = understand(adapter, [_message(replace(letter, patched=None))], supplier)
         if original.letters or original.unknown:
-            said = f"The original is not understood; the patch has read anew: {_words(found.subjects)}."
-            return ReplayResult(ASKED_AGAIN, detail=said), found.subjects
-        if found.subjects <= original.subjects:
-            return ReplayResult(ASKED_AGAIN), found.subjects
-        issue = Issue("patch_other_key", actual=_words(found.subjects), expected=_words(original.subjects))
-        return ReplayResult("rejected", (issue,)), frozenset()
+            said = f"The original is not understood; the patch has read anew: {_words(found.asked)}."
+            return ReplayResult(ASKED_AGAIN, detail=said), found
+        if found.asked <= original.asked:
+            return ReplayResult(ASKED_AGAIN), found
+        issue = Issue("patch_other_key", actual=_words(found.asked), expected=_words(original.asked))
+        return ReplayResult("rejected", (issue,)), None
 
     async def _adapter(self, letter: DeadLetterRow) -> PollsMessages:
         config = (await self._suppliers.get(letter.supplier or "")).config

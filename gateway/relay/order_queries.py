@@ -45,5 +45,6 @@ STEPS = """
 ASK_AGAIN = """
     INSERT INTO order_rereads AS r (supplier, supplier_order_no)
     SELECT DISTINCT * FROM unnest($1::text[], $2::text[])
-        ON CONFLICT (supplier, supplier_order_no) DO UPDATE SET due_at = least(r.due_at, now()), failures = 0
+        ON CONFLICT (supplier, supplier_order_no) DO UPDATE
+       SET due_at = least(r.due_at, now()), failures = 0, seq = nextval('order_reread_seq')
 """

@@ -247,6 +247,12 @@ PROBLEMS: Mapping[str, Problem] = _table(
     Problem(
         "late_event", 409, "The supplier reports progress of an order that is over.", "供应商报告了已结束订单的进展。"
     ),
+    Problem(
+        "unknown_order",
+        422,
+        "A message of the supplier is about an order that is none of the mall's.",
+        "供应商消息涉及的订单不属于本商城。",
+    ),
     Problem("forged_chunk", 422, "The chunk was not written by the gateway.", "该数据块不是由网关写入的。"),
     Problem("unknown_schema", 422, "The record's schema is not known.", "消息的数据格式版本未知。"),
     Problem("unknown_supplier", 422, "The supplier is not known.", "供应商不存在。"),

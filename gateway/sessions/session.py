@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import structlog
 
@@ -27,14 +27,16 @@ from gateway.calls.tokens import TokenStore
 from gateway.events import set_within
 from gateway.feeds.numbers import DatabaseWentBackError, FeedNumbers
 from gateway.feeds.runs import Runs
-from gateway.pulls.context import AREAS, InFlight, SupplierContext, signals_by_subject
+from gateway.pulls.context import AREAS, ORDERS, InFlight, SupplierContext, signals_by_subject
 from gateway.pulls.errors import DrainingError, foremost
 from gateway.pulls.pool import Pool as MessagePool
 from gateway.pulls.pulls import Pulls
 from gateway.pulls.rereads import AreaRereads, Rereads
 from gateway.registry import Registry
 from gateway.relay.relay import Relay, RelayContext
+from gateway.relay.rereads import OrderRereads, RereadContext
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
+from gateway.sdk.orders import ReadsOrders
 from gateway.sessions import queries
 from gateway.sessions.check import check
 from gateway.store import Lease, LeaseLostError, Pool, StoreUnavailableError, acquired, transaction
@@ -141,7 +143,7 @@ class Session:
         try:
             async with self._opened(seen.supplier) as (context, calls), asyncio.TaskGroup() as group:
                 telling = group.create_task(self._tell(context, calls), name=f"{self._supplier} tell")
-                tasks = [*_tasks(context), *self._relay(context)]
+                tasks = [*_tasks(context, self._means.box), *self._relay(context)]
                 working = [
                     group.create_task(self._keep_running(context, name, run), name=f"{self._supplier} {name}")
                     for name, run in tasks
@@ -362,7 +364,7 @@ async def _finished(tasks: Collection[asyncio.Task[None]], seconds: float) -> No
         await asyncio.wait(tasks, timeout=seconds)
 
 
-def _tasks(context: SupplierContext) -> Iterator[Task]:
+def _tasks(context: SupplierContext, box: SecretBox) -> Iterator[Task]:
     """What a session does, by name; nothing for a supplier that is paused."""
     if context.supplier.state is SupplierState.PAUSED:
         return
@@ -376,3 +378,20 @@ def _tasks(context: SupplierContext) -> Iterator[Task]:
             yield f"pool {pool}", MessagePool(context, pool).run
     if "reads_areas" in capabilities:
         yield f"reread {AREAS}", AreaRereads(context).run
+    if "reads_orders" in capabilities:
+        yield f"reread {ORDERS}", OrderRereads(_rereads_of(context, box)).run
+
+
+def _rereads_of(context: SupplierContext, box: SecretBox) -> RereadContext:
+    """What reading orders stands on."""
+    return RereadContext(
+        supplier=context.supplier.id,
+        adapter=cast(ReadsOrders, context.adapter),
+        calls=context.urgent,
+        lease=context.lease,
+        pool=context.pool,
+        box=box,
+        draining=lambda: context.drain.begun,
+        told=lambda words: context.told(f"reread {ORDERS}", words),
+        wait=context.signals[ORDERS].wait,
+    )

@@ -49,6 +49,9 @@ SweepPoint = Literal[
 MessagePoint = Literal["pool.fetched", "pool.remembered", "pool.acknowledged", "reread.answered", "reread.sent"]
 """The same, as a message is taken and what it names is read anew."""
 
+OrderReadPoint = Literal["order.read", "order.told"]
+"""The same, as an order is read anew because a message named it."""
+
 RepairPoint = Literal["repair.sent"]
 """The same, as the keeper mends keys of a catalog topic."""
 
@@ -65,12 +68,13 @@ RelayPoint = Literal[
 ]
 """The same, as a command is received and carried out: a turn notes calls and settles others, then calls are made."""
 
-Point = RelayPoint | PushPoint | WithdrawPoint | RepairPoint | RebuildPoint | SweepPoint | MessagePoint
+Point = RelayPoint | PushPoint | WithdrawPoint | RepairPoint | RebuildPoint | SweepPoint | MessagePoint | OrderReadPoint
 
 PUSH_POINTS: tuple[PushPoint, ...] = get_args(PushPoint)
 SWEEP_POINTS: tuple[SweepPoint, ...] = get_args(SweepPoint)
 MESSAGE_POINTS: tuple[MessagePoint, ...] = get_args(MessagePoint)
 RELAY_POINTS: tuple[RelayPoint, ...] = get_args(RelayPoint)
+ORDER_READ_POINTS: tuple[OrderReadPoint, ...] = get_args(OrderReadPoint)
 POINTS: tuple[Point, ...] = (
     *PUSH_POINTS,
     *get_args(WithdrawPoint),
@@ -79,6 +83,7 @@ POINTS: tuple[Point, ...] = (
     *SWEEP_POINTS,
     *MESSAGE_POINTS,
     *RELAY_POINTS,
+    *ORDER_READ_POINTS,
 )
 
 _FORM = re.compile(r"^(?P<point>[\w.]+)(?::(?P<nth>[1-9]\d*))?=(?P<act>kill|stop|exit)$")

@@ -64,7 +64,9 @@ class Kind(StrEnum):
 class SupplierMessage(Model):
     """A message of a supplier; suppliers use one id for messages of two types."""
 
-    type: Label = Field(description="The supplier's type of the message. Source: supplier.")
+    type: Label = Field(
+        description="The supplier's type of the message; reread: the gateway looked by itself. Source: supplier."
+    )
     id: Reference = Field(description="The supplier's id of the message. Source: supplier.")
 
 

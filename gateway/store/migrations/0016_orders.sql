@@ -20,6 +20,7 @@ CREATE TABLE order_numbers (
     order_no          text COLLATE "C" NOT NULL,
     state             text,                    -- of a child; of the whole order it stands in `orders`
     superseded        boolean NOT NULL DEFAULT false,
+    told              text[] COLLATE "C" NOT NULL DEFAULT '{}', -- what readings of the order told of it, by name
     PRIMARY KEY (supplier, supplier_order_no)
 );
 CREATE INDEX order_numbers_of_order ON order_numbers (supplier, order_no);
@@ -38,12 +39,14 @@ CREATE TABLE order_steps (
 CREATE INDEX order_steps_of_order ON order_steps (order_no, id);
 
 -- Orders that have to be read at their supplier, because something was heard that does not fit or is not all.
+CREATE SEQUENCE order_reread_seq AS bigint;
 CREATE TABLE order_rereads (
     supplier          text COLLATE "C" NOT NULL,
     supplier_order_no text COLLATE "C" NOT NULL,
     due_at            timestamptz NOT NULL DEFAULT now(),
     failures          integer NOT NULL DEFAULT 0,
     asked_by          jsonb,                   -- the supplier's message, null for a doubt of ours
+    seq               bigint NOT NULL DEFAULT nextval('order_reread_seq'), -- another one each time it is asked
     PRIMARY KEY (supplier, supplier_order_no)
 );
 CREATE INDEX order_rereads_due ON order_rereads (supplier, due_at);

@@ -5,8 +5,21 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.pulls.pool import key_of, understand
-from gateway.sdk import ContractError, FollowUp, Http, Message, Reread, RereadAreas, RereadOrder, UnknownMessageError
+from gateway.sdk import (
+    ContractError,
+    FollowUp,
+    Http,
+    Message,
+    OrderRefusedError,
+    OrderTree,
+    Reread,
+    RereadAreas,
+    RereadOrder,
+    Track,
+    UnknownMessageError,
+)
 from schemas.catalog import Facet
+from schemas.orders.events import SupplierMessage
 
 
 class Hears:
@@ -24,7 +37,7 @@ class Hears:
             case "areas":
                 return [RereadAreas("7")]
             case "order":
-                return [RereadOrder("3001")]
+                return [RereadOrder(message.raw.decode())]
             case "bug":
                 raise KeyError("sku")
             case "odd":
@@ -48,11 +61,49 @@ def test_areas_are_a_subject_of_their_own():
 
 
 def test_a_message_about_an_order_waits_for_whoever_reads_orders():
-    messages = [Message("1", "order", b"{}"), Message("2", "price", b"S1")]
+    messages = [Message("1", "order", b"3001"), Message("2", "price", b"S1")]
     understood = understand(Hears(), messages, "acme")
     assert understood.subjects == {("price", "S1")}
     assert not understood.letters
+    assert not understood.orders
     assert list(understood.unknown) == [key_of(messages[0])]
+
+
+class ReadsOrdersToo(Hears):
+    """One that can read what such messages name."""
+
+    async def read_order(self, http: Http, supplier_order_no: str) -> OrderTree:
+        raise OrderRefusedError
+
+    async def read_track(self, http: Http, supplier_order_no: str) -> Track:
+        return Track()
+
+
+def test_a_message_about_an_order_asks_for_it_once_and_the_last_message_is_named():
+    messages = [Message("1", "order", b"3001"), Message("2", "order", b"3001"), Message("3", "order", b"3002")]
+    understood = understand(ReadsOrdersToo(), messages, "acme")
+    assert not understood.unknown
+    assert not understood.subjects
+    assert understood.orders == {
+        "3001": SupplierMessage(type="order", id="2"),
+        "3002": SupplierMessage(type="order", id="3"),
+    }
+    assert understood.asked == {("orders", "3001"), ("orders", "3002")}
+
+
+@pytest.mark.parametrize("number", ["", "9" * 200, "3\x00", " 3"])
+def test_what_no_order_can_be_called_is_a_letter(number: str):
+    understood = understand(ReadsOrdersToo(), [Message("1", "order", number.encode())], "acme")
+    assert not understood.orders
+    assert [letter.code for letter in understood.letters] == ["unknown_message"]
+
+
+@pytest.mark.parametrize("odd", ["", "\x00", "9" * 9000, "\ud800", " 1"])
+def test_a_message_whose_id_no_event_can_name_is_named_by_a_digest(odd: str):
+    messages = [Message(odd, "order", b"1"), Message(odd + "x", "order", b"2"), Message(odd, "order", b"3")]
+    named = understand(ReadsOrdersToo(), messages, "acme").orders
+    assert all(SupplierMessage.model_validate(each.model_dump()) == each for each in named.values())
+    assert named["1"] != named["2"]
 
 
 @pytest.mark.parametrize(("type_", "code"), [("odd", "unknown_message"), ("bug", "processing_failed")])

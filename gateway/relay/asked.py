@@ -1,0 +1,154 @@
+"""Orders that have to be read anew, in PostgreSQL: which are due, what is known of them, what a reading leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import ValidationError
+
+from gateway.relay import reread_queries as queries
+from gateway.relay.orders import Order, lock_orders
+from gateway.relay.readings import Known, Number
+from gateway.store import Connection, Row
+from gateway.suppliers import SecretBox, SecretUnreadableError
+from schemas.orders import Operation, State, SubmitOrder
+from schemas.orders.events import SupplierMessage
+
+OURS = "reread"
+"""Type of the message of a reading that no message of the supplier asked for; its id names the number that was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A number that has to be read. seq: another one each time it is asked; message: None for a doubt of ours."""
+
+    number: str
+    seq: int
+    failures: int
+    message: SupplierMessage | None
+
+    @property
+    def cause(self) -> SupplierMessage:
+        """What events of the reading report."""
+        return self.message or SupplierMessage(type=OURS, id=f"{self.number[:100]}/{self.seq}")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is read at once: all that is asked about one order, or one number of nobody knows which order (None)."""
+
+    asked: Sequence[Asked]
+    order_no: str | None
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """The numbers that are asked about."""
+        return frozenset(each.number for each in self.asked)
+
+    @property
+    def failures(self) -> int:
+        """In a row, of the one that failed least: what is asked anew waits no longer than it would alone."""
+        return min(each.failures for each in self.asked)
+
+    @property
+    def cause(self) -> SupplierMessage:
+        """The latest message that asked; a doubt of ours only where no message did."""
+        messages = [each for each in self.asked if each.message is not None]
+        return (messages or self.asked)[-1].cause
+
+
+async def next_due(
+    connection: Connection, supplier: str, *, orders: Collection[str], numbers: Collection[str]
+) -> Due | None:
+    """What is due longest, but for orders and numbers that are being read already."""
+    row = await connection.fetchrow(queries.DUE, supplier, list(orders), list(numbers))
+    if row is None:
+        return None
+    if row["order_no"] is None:
+        rows = await connection.fetch(queries.ASKED_NUMBER, supplier, row["supplier_order_no"])
+    else:
+        rows = await connection.fetch(queries.ASKED_ORDER, supplier, row["order_no"])
+    return Due([_asked(each) for each in rows], row["order_no"]) if rows else None
+
+
+async def known_of(connection: Connection, box: SecretBox, supplier: str, order_no: str) -> Known:
+    """All that is known of an order, locked."""
+    key = (supplier, order_no)
+    order = (await lock_orders(connection, [(key, None)]))[key]
+    rows = await connection.fetch(queries.NUMBERS_OF, supplier, order_no)
+    return Known(order, {row["supplier_order_no"]: _number(row) for row in rows}, await _submit(connection, box, order))
+
+
+async def keep_numbers(connection: Connection, order: Order, numbers: Sequence[Number]) -> None:
+    """Keep what was told of numbers of an order."""
+    rows = [
+        (each.supplier_order_no, each.state and each.state.value, each.superseded, "\n".join(sorted(each.told)))
+        for each in numbers
+    ]
+    if rows:
+        await connection.execute(queries.KEEP_NUMBERS, order.supplier, order.order_no, *zip(*rows, strict=True))
+
+
+async def owner_of(connection: Connection, supplier: str, number: str, order_no: str | None) -> str | None:
+    """The mall's number of an order, by the supplier's number or what the supplier repeats of ours; None: not ours."""
+    known: str | None = await connection.fetchval(queries.OWNER_OF, supplier, number)
+    if known is not None or order_no is None:
+        return known
+    return order_no if await connection.fetchval(queries.IS_OURS, supplier, order_no) else None
+
+
+async def any_undecided(connection: Connection, supplier: str) -> bool:
+    """Whether a submit is under way, whose answer will tell the supplier's number of its order."""
+    return bool(await connection.fetchval(queries.UNDECIDED, supplier))
+
+
+async def hold(connection: Connection, supplier: str, asked: Sequence[Asked]) -> None:
+    """Have nobody ask for these until the transaction ends: before anything that others lock after them."""
+    await connection.fetch(queries.HOLD, supplier, [each.number for each in asked])
+
+
+async def settled(connection: Connection, supplier: str, asked: Sequence[Asked]) -> None:
+    """Forget that these were asked, but for those that were asked again since."""
+    await connection.execute(queries.DONE, supplier, *_columns(asked))
+
+
+async def put_off(connection: Connection, supplier: str, asked: Sequence[Asked], wait: timedelta) -> None:
+    """Have these wait, but for those that were asked again since."""
+    await connection.execute(queries.LATER, supplier, *_columns(asked), wait)
+
+
+async def note_cancelled_children(connection: Connection, supplier: str, numbers: Sequence[str]) -> None:
+    """That a command of ours cancelled these children, which its answer tells: no reading tells it once more."""
+    await connection.execute(queries.CHILDREN_CANCELLED, supplier, list(numbers))
+
+
+def _columns(asked: Sequence[Asked]) -> tuple[list[str], list[int]]:
+    return [each.number for each in asked], [each.seq for each in asked]
+
+
+def _asked(row: Row) -> Asked:
+    message = row["asked_by"]
+    return Asked(
+        row["supplier_order_no"],
+        row["seq"],
+        row["failures"],
+        None if message is None else SupplierMessage.model_validate(message),
+    )
+
+
+def _number(row: Row) -> Number:
+    state = State(row["state"]) if row["state"] else None
+    return Number(row["supplier_order_no"], state, row["superseded"], frozenset(row["told"]))
+
+
+async def _submit(connection: Connection, box: SecretBox, order: Order) -> SubmitOrder | None:
+    row = await connection.fetchrow(queries.SUBMIT_OF, order.supplier, order.order_no, Operation.SUBMIT.value)
+    if row is None:
+        return None
+    try:
+        said = box.open(order.supplier, f"command {row['command_id']}", row["sealed"])
+        return SubmitOrder.model_validate_json(said)
+    except (SecretUnreadableError, ValidationError):
+        return None
