@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -115,6 +116,9 @@ def _tree(reply: sdk.Reply, members: Mapping[str, Any], asked: Asked) -> sdk.Ord
         raise replies.unpromised(reply, "a child twice")
     if any(each.parent_no not in (None, number) for each in others):
         raise replies.unpromised(reply, "a child of another order")
+    own = next((each for each in children if each.supplier_order_no == number), None)
+    if own is not None and own.progress is not None:  # goods are followed by what is listed as the child
+        parent = replace(parent, progress=own.progress)
     return sdk.OrderTree(parent, others)
 
 

@@ -192,15 +192,17 @@ class _Comparison:
     def _standing(self) -> None:
         """Of the order as a whole. One that is over and is there all the same is told, and judged to be late."""
         stated = _stated(self._whole)
+        lives = any(leaf.standing is not Standing.CANCELLED for leaf in _leaves(self._reading.tree))
+        over = self.status.state in GONE and lives
         match self._whole.standing:
             case Standing.CANCELLED if not self._reading.tree.children and self.status.state not in GONE:
                 lapsed = self.status.state in LAPSES
                 by = Party.TIME_OUT if lapsed else self._canceller()
                 cancelled = Cancelled(scope=CancelScope.ORDER, by=by)
                 self._tell(self._root, "cancelled", Fact.LAPSED if lapsed else Fact.CANCELLED, cancelled)
-            case Standing.PLACED if self.status.state in GONE or self._heard in (State.RESERVED, State.CONFIRMING):
+            case Standing.PLACED if over or self._heard in (State.RESERVED, State.CONFIRMING):
                 self._tell(self._root, "confirmed", Fact.CONFIRMED, Confirmed(**stated))
-            case Standing.RESERVED if self.status.state in GONE:
+            case Standing.RESERVED if over:
                 self._tell(self._root, "accepted", Fact.ACCEPTED, Accepted(**stated))
             case _:
                 pass

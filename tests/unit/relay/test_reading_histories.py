@@ -210,7 +210,7 @@ class Histories(RuleBasedStateMachine):
         return state in (State.PARTIALLY_DELIVERED, State.DELIVERED, State.REJECTED)
 
 
-BUDGET = settings(max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+BUDGET = settings(max_examples=100, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def test_any_history_is_told_once_and_ends_where_the_goods_are():

@@ -86,6 +86,7 @@ def test_an_order_all_of_whose_children_are_cancelled_is():
     [told] = events(judged)
     assert (told.event, told.payload.scope) == ("order.cancelled", "order")
     assert now.order.status.state is State.CANCELLED
+    assert read(now, split(child("1", standing=CANCELLED), child("2", standing=CANCELLED)))[1] == []
 
 
 def test_children_that_a_command_cancelled_are_not_told_again():
