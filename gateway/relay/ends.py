@@ -64,7 +64,7 @@ def undecided_letter(command: Command) -> DeadLetter:
         issues=(Issue("command_undecided", "", command.reason, "somebody who finds out whether it took effect"),),
         original=orjson.dumps(named),
         supplier=command.supplier,
-        key=command.command_id.encode(),
+        key=f"{command.command_id}|{command.attempt}".encode(),  # one that dies again later is another letter
     )
 
 

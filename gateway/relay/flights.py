@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import orjson
-
 from gateway.deadletters import DeadLetter
 from gateway.relay.attempts import Attempted, LookedAt
 from gateway.relay.commands import Command
+from gateway.relay.ends import undecided_letter
 from gateway.relay.orders import News
 from gateway.relay.outcomes import Classified, LookedUp, classify, classify_look_up
 from gateway.relay.policy import Profile
@@ -18,12 +17,9 @@ from gateway.relay.states import ENDED, STOPPED, State
 from gateway.relay.steps import Kind, Step
 from gateway.relay.telling import end_of, news_of
 from gateway.relay.transitions import claim_of, in_doubt, moved, take_look_up, take_outcome
-from gateway.sdk.errors import Issue, OrderRefusedError
+from gateway.sdk.errors import OrderRefusedError
 from gateway.sdk.storable import storable
 from schemas.orders import OrderCommand, SubmitOrder
-
-STAGE = "relay"
-"""Stage of the dead letters of commands for which no automatic step is left."""
 
 BUG_WAIT = timedelta(seconds=60)
 """After a fault of ours, before the command is gone on with."""
@@ -125,21 +121,7 @@ def settled_step(after: Command) -> Step:
 
 def letter_of(after: Command) -> DeadLetter | None:
     """The letter of a command for which no automatic step is left; None for any other."""
-    if after.state is not State.DEAD:
-        return None
-    named = {
-        "command_id": after.command_id,
-        "supplier": after.supplier,
-        "order_no": after.order_no,
-        "operation": after.operation,
-    }
-    return DeadLetter(
-        stage=STAGE,
-        issues=(Issue("command_undecided", "", after.reason, "an answer, or a person's word"),),
-        original=orjson.dumps(named),
-        supplier=after.supplier,
-        key=f"{after.command_id}|{after.attempt}".encode(),
-    )
+    return undecided_letter(after) if after.state is State.DEAD else None
 
 
 def _words(came: Attempted | LookedAt) -> str:

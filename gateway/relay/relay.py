@@ -24,6 +24,7 @@ from gateway.deadletters.record import record as record_letters
 from gateway.events import set_within
 from gateway.relay import command_queries as queries
 from gateway.relay import orders, store
+from gateway.relay.asked import note_cancelled_children
 from gateway.relay.attempts import attempt, look_up, order_write
 from gateway.relay.commands import Command
 from gateway.relay.flights import Flight, Landed, begun_step, landed, landed_step, letter_of, settled_step
@@ -33,7 +34,7 @@ from gateway.relay.orders import News
 from gateway.relay.policy import retry_budget
 from gateway.relay.steps import Step, write_steps
 from gateway.relay.store import Asked
-from gateway.relay.telling import End, news_of, sent_news
+from gateway.relay.telling import End, cancelled_children, news_of, sent_news
 from gateway.relay.transitions import carry_out, recover
 from gateway.relay.turn import Planned, Terms, planned, shut_until, waiting
 from gateway.sdk.adapter import Adapter
@@ -232,6 +233,8 @@ class Relay:
         letters = [letter for each in kept if each.after is not None and (letter := letter_of(each.after))]
         await write_steps(connection, self._context.box, steps)
         await orders.tell(connection, self._context.box, news)
+        if children := [child for each in news for child in cancelled_children(each)]:
+            await note_cancelled_children(connection, self._context.supplier().id, children)
         await record_letters(connection, letters)
         return bool(over)
 

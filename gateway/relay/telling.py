@@ -133,6 +133,11 @@ def resolved_news(
     return News(**{**_members(news), "event": event, "supplier_order_no": supplier_order_no})
 
 
+def cancelled_children(news: News) -> tuple[str, ...]:
+    """The children that news says are cancelled; () where it says so of none, or of the whole order."""
+    return news.event.payload.children if isinstance(news.event, OrderCancelled) else ()
+
+
 def _members(news: News) -> Mapping[str, Any]:
     return {name: getattr(news, name) for name in News.__slots__}
 
