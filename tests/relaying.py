@@ -77,6 +77,17 @@ class Core:
         found = [orjson.loads(entry.value or b"null") for entry in entries if once[entry.ce_id] is entry]
         return [event for event in found if order_no in (None, event["order_no"])]
 
+    async def told(self, order_no: str, kind: str, within: float = 60.0) -> dict[str, Any]:
+        """The first event of this kind about an order, once there is one."""
+        found: list[dict[str, Any]] = []
+
+        async def holds() -> bool:
+            found[:] = [event for event in await self.events(order_no) if event["event"] == kind]
+            return bool(found)
+
+        await eventually(holds, within=within)
+        return found[0]
+
     async def ended(self, *commands: dict[str, Any], within: float = 60.0) -> list[dict[str, Any]]:
         """The terminal events of these commands, in their order, once each has one."""
         wanted = [command["command_id"] for command in commands]

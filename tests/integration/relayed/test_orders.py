@@ -11,7 +11,7 @@ from tests import ordering
 from tests.buyer import Buyer
 from tests.integration.relayed.conftest import Market
 from tests.ordering import goods
-from tests.pulling import row_of
+from tests.pulling import control, row_of
 
 
 async def test_an_order_is_reserved_confirmed_and_cancelled(market: Market) -> None:
@@ -128,3 +128,20 @@ async def test_a_cancel_of_an_order_that_is_nowhere_is_refused(market: Market) -
     refused, other = await market.core.ended(taken_back, confirmed)
     assert (refused["event"], refused["payload"]["code_class"]) == ("order.cancel_refused", "no_such_order")
     assert (other["event"], other["payload"]["code_class"]) == ("order.refused", "no_such_order")
+
+
+async def test_children_are_cancelled_one_by_one_and_told_once(market: Market) -> None:
+    await market.fault("split", "order/confirmOrder", times=1, parameters={"into": 2})
+    placed, confirmed = market.order(pieces=4), market.confirm()
+    await market.core.send(placed, confirmed)
+    await market.core.ended(placed, confirmed)
+    split = await market.core.told(market.number(), "order.split")
+    [first, _] = [child["supplier_order_no"] for child in split["payload"]["children"]]
+    taken_back = market.cancel(payload={"scope": "children", "children": [first]})
+    await market.core.send(taken_back)
+    [end] = await market.core.ended(taken_back)
+    assert (end["event"], end["payload"]["children"]) == ("order.cancelled", [first])
+    await control(market.simulator, "POST", "order", {"third": market.number(), "act": "deliver"})
+    await market.core.told(market.number(), "shipment.delivered")
+    told = [event for event in await market.core.events(market.number()) if event["event"] == "order.cancelled"]
+    assert len(told) == 1
