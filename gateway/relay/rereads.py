@@ -272,7 +272,7 @@ def _step(supplier: str, order_no: str, reading: Reading, comparison: Told) -> S
 
 
 def _letter(supplier: str, due: Due, error: Exception, *, part: str = "order") -> DeadLetter:
-    """Of what could not be read, with the reply as it came where there is one."""
+    """Of what could not be read. The reply itself is not kept: it names whoever takes the goods."""
     named = _named(due, part)
     match error:
         case RejectedError():  # in the supplier's words, which may name people
@@ -282,11 +282,10 @@ def _letter(supplier: str, due: Due, error: Exception, *, part: str = "order") -
             issue = Issue("contract_error", actual=f"{error.operation or part}: {error}{code}"[:200])
         case _:
             issue = Issue("processing_failed", actual=type(error).__name__)
-    reply = error.reply if isinstance(error, ContractError) else b""
     return DeadLetter(
         stage=STAGE,
         issues=(issue,),
-        original=reply or orjson.dumps(named),
+        original=orjson.dumps(named),
         supplier=supplier,
         key="|".join(named.values()).encode(),
     )
