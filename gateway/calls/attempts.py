@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway.calls.breaker import Permit, Verdict
@@ -21,6 +22,7 @@ from gateway.sdk.errors import (
     RejectedError,
     Sent,
     SupplierError,
+    TransientError,
     UnavailableError,
 )
 from gateway.sdk.http import Reply, Request
@@ -31,6 +33,29 @@ from gateway.telemetry import metrics
 
 class CallsEndedError(UnavailableError):
     """The supplier is called no more for now: its settings changed, or it is paused or handed over."""
+
+
+class TooLateError(TransientError):
+    """The time in which the call might be made is over; nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallTerms:
+    """How one call is made.
+
+    suspect: that it finds the supplier away may be the fault of what it asks about alone; until: it does not leave any
+    more from then on.
+    """
+
+    priority: Priority
+    credential: Credential | None = None
+    suspect: bool = False
+    until: datetime | None = None
+
+    def refuse_when_late(self, operation: str) -> None:
+        """Raise TooLateError where the time is over."""
+        if self.until is not None and datetime.now(UTC) >= self.until:
+            raise TooLateError(operation=operation)
 
 
 FAULTS: Sequence[tuple[type[BaseException], str, Verdict]] = (
@@ -103,26 +128,27 @@ class Attempts:
     # breaker have the last word. The status, then the adapter say what a reply is; breaker, rate and metrics are told.
     # What was sent is let end even where whoever asked is cancelled: it keeps its place until then, and its answer is
     # lost. Credentials and retries are the caller's, see `calls`: one that is repeated comes here as often.
-    async def ask(
-        self, request: Request, priority: Priority, credential: Credential | None = None, *, suspect: bool = False
-    ) -> Reply:
-        """Ask once. suspect: that it finds the supplier away may be the fault of what it asks about alone.
+    async def ask(self, request: Request, terms: CallTerms) -> Reply:
+        """Ask once.
 
-        Raises the SupplierError that it came to, OutcomeUnknownError where a change may have been made; LeaseLostError
-        and CallsEndedError before anything is sent.
+        Raises the SupplierError that it came to, OutcomeUnknownError where a change may have been made; LeaseLostError,
+        CallsEndedError and TooLateError before anything is sent.
         """
         name = request.operation
-        prepared = prepare(request, self.operation(name), self._base_url, credential)
+        prepared = prepare(request, self.operation(name), self._base_url, terms.credential)
         while True:
             self._refuse_when_ending(name)
             await self.breakers.ready(name)
             async with AsyncExitStack() as turn:
-                await turn.enter_async_context(self.limiter.turn(priority, name))
+                await turn.enter_async_context(self.limiter.turn(terms.priority, name))
                 await self._owned()
+                terms.refuse_when_late(name)
                 self._refuse_when_ending(name)
                 permit = self.breakers.admit(name)
                 if permit is not None:
-                    attempt = asyncio.create_task(self._attempt(prepared, permit, turn.pop_all(), suspect=suspect))
+                    attempt = asyncio.create_task(
+                        self._attempt(prepared, permit, turn.pop_all(), suspect=terms.suspect)
+                    )
                     self._under_way.add(attempt)
                     attempt.add_done_callback(self._under_way.discard)
                     return await asyncio.shield(attempt)

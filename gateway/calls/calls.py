@@ -17,7 +17,7 @@ from tenacity import (
 )
 from tenacity.stop import stop_base
 
-from gateway.calls.attempts import Attempts, CallsEndedError
+from gateway.calls.attempts import Attempts, CallsEndedError, CallTerms, TooLateError
 from gateway.calls.breakers import BreakerOpenError, BreakerOrder, BreakerStatus
 from gateway.calls.budget import RetryBudget
 from gateway.calls.limiter import Priority
@@ -58,8 +58,10 @@ class Calls:
         priority: Priority = Priority.SWEEP,
         backoff: float = BACKOFF_SECONDS,
         suspect: bool = False,
+        until: datetime | None = None,
     ) -> None:
         self._suspect = suspect
+        self._until = until
         self._attempts = attempts
         self._auth = auth
         self._tokens = tokens
@@ -69,28 +71,29 @@ class Calls:
 
     def at(self, priority: Priority) -> Calls:
         """The same calls, limits and budget, at another priority."""
-        return Calls(
-            self._attempts,
-            self._auth,
-            self._tokens,
-            budget=self._budget,
-            priority=priority,
-            backoff=self._backoff,
-        )
+        return self._with(priority=priority)
+
+    def until(self, deadline: datetime) -> Calls:
+        """The same calls, none of which leaves any more at the deadline, however long it waited for its turn."""
+        return self._with(until=deadline)
 
     def suspecting(self) -> Calls:
         """The same calls, for questions that may go unanswered because of what they are about.
 
         Nothing is repeated, and that the supplier seems away is not held against the operation: breakers stay shut.
         """
+        return self._with(suspect=True)
+
+    def _with(self, *, priority: Priority | None = None, suspect: bool = False, until: datetime | None = None) -> Calls:
         return Calls(
             self._attempts,
             self._auth,
             self._tokens,
             budget=self._budget,
-            priority=self._priority,
+            priority=priority or self._priority,
             backoff=self._backoff,
-            suspect=True,
+            suspect=suspect,
+            until=until,
         )
 
     def status(self) -> CallStatus:
@@ -137,14 +140,17 @@ class Calls:
 
     async def _authorised(self, request: Request) -> Reply:
         if self._tokens is None or not self._attempts.operation(request.operation).authorised:
-            return await for_good(self._attempts, request, self._priority, suspect=self._suspect)
+            return await for_good(self._attempts, request, self._terms())
         token = await self._tokens.current()
         try:
-            return await self._attempts.ask(request, self._priority, self._credential(token), suspect=self._suspect)
+            return await self._attempts.ask(request, self._terms(token))
         except AuthError:
             token = await self._tokens.renew(token)
-        credential = self._credential(token)
-        return await for_good(self._attempts, request, self._priority, credential, suspect=self._suspect)
+        return await for_good(self._attempts, request, self._terms(token))
+
+    def _terms(self, token: sdk.Token | None = None) -> CallTerms:
+        credential = None if token is None else self._credential(token)
+        return CallTerms(self._priority, credential, suspect=self._suspect, until=self._until)
 
     def _credential(self, token: sdk.Token) -> Credential:
         return Credential(self._auth.carried, self._auth.name, self._auth.prefix + token.value)
@@ -178,20 +184,13 @@ class TokenHttp:
 
     async def call(self, request: Request) -> Reply:
         """Ask once."""
-        return await for_good(self._attempts, request, Priority.DELTA)
+        return await for_good(self._attempts, request, CallTerms(Priority.DELTA))
 
 
-async def for_good(
-    attempts: Attempts,
-    request: Request,
-    priority: Priority,
-    credential: Credential | None = None,
-    *,
-    suspect: bool = False,
-) -> Reply:
+async def for_good(attempts: Attempts, request: Request, terms: CallTerms) -> Reply:
     """Ask with the best credential that there is: where that is refused, the operation is not called for a while."""
     try:
-        return await attempts.ask(request, priority, credential, suspect=suspect)
+        return await attempts.ask(request, terms)
     except AuthError as error:
         attempts.breakers.trip(request.operation, str(error))
         raise
@@ -258,10 +257,12 @@ def obtaining(adapter: sdk.Adapter, http: Http, secrets: Mapping[str, str]) -> O
     return obtain
 
 
+_POINTLESS = (BreakerOpenError, CallsEndedError, TooLateError, NoTokenError, AddressBlockedError)
+"""What does not pass within a few tries, or was tried often enough."""
+
+
 def _worth_repeating(error: BaseException) -> bool:
-    # An open breaker stays open meanwhile, a token was asked for several times, a name leads inside on purpose.
-    pointless = isinstance(error, BreakerOpenError | CallsEndedError | NoTokenError | AddressBlockedError)
-    return isinstance(error, TransientError) and not pointless
+    return isinstance(error, TransientError) and not isinstance(error, _POINTLESS)
 
 
 def _now() -> datetime:

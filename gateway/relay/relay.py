@@ -151,7 +151,8 @@ class Relay:
         over = self._over if self._together else self._over[:1]
         try:
             worked = await self._turn(list(over))
-        except ServiceUnavailableError as error:
+        except ServiceUnavailableError as error:  # what was noted may be durable all the same
+            self._recovered_at = float("-inf")
             self._context.told(str(error))
             await asyncio.sleep(AWAY_SECONDS)
             return True
@@ -206,7 +207,8 @@ class Relay:
             land = partial(landed, flight, looked)
         else:
             call = "" if write is None else write.call
-            came = await attempt(context.adapter, context.calls, call, flight.asked, flight.number)
+            calls = context.calls.until(command.deadline)
+            came = await attempt(context.adapter, calls, call, flight.asked, flight.number)
             land = partial(landed, flight, came)
         reached("relay.answered")
         self._over.append((flight, land))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from gateway.calls import breaker
-from gateway.calls.attempts import CallsEndedError
+from gateway.calls.attempts import CallsEndedError, TooLateError
 from gateway.calls.breaker import State
 from gateway.calls.breakers import BreakerOpenError
 from gateway.calls.calls import Calls, limits_of, open_calls
@@ -29,6 +29,7 @@ from gateway.sdk.errors import (
     OutcomeUnknownError,
     RateLimitError,
     RejectedError,
+    Sent,
     SupplierError,
     UnavailableError,
 )
@@ -293,6 +294,16 @@ async def outcome(calls: Calls) -> type[Exception] | None:
     except UnavailableError as error:
         return type(error)
     return None
+
+
+async def test_what_may_leave_until_a_moment_does_not_leave_afterwards(shop: Shop, calls: Calls) -> None:
+    now = datetime.now(UTC)
+    assert (await calls.until(now + timedelta(hours=1)).call(READ)).status == 200
+    for request in (READ, Request("delete")):
+        with pytest.raises(TooLateError) as late:
+            await calls.until(now).call(request)
+        assert late.value.sent in (None, Sent.NOTHING)
+    assert shop.calls == {"token": 1, "read": 1, "delete": 0}
 
 
 async def test_an_owner_that_has_lost_the_supplier_sends_nothing(shop: Shop, store: TokenStore) -> None:
