@@ -4,7 +4,7 @@ Stages write letters with `record` and give Replays their handlers at compositio
 Replays.
 """
 
-from gateway.deadletters.closed import close_of_feed, discard_of_feed
+from gateway.deadletters.closed import close_of_feed, discard_letter, discard_of_feed
 from gateway.deadletters.errors import (
     DeadLetterError,
     InvalidParameterError,
@@ -54,6 +54,7 @@ __all__ = [
     "UnknownLetterError",
     "close_of_feed",
     "diff",
+    "discard_letter",
     "discard_of_feed",
     "issues_json",
     "record",

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from gateway.relay import reread_queries as queries
 from gateway.relay.orders import Order, lock_orders
 from gateway.relay.readings import Known, Number
+from gateway.relay.sealed import sealed_as
 from gateway.store import Connection, Row
 from gateway.suppliers import SecretBox, SecretUnreadableError
 from schemas.orders import Operation, State, SubmitOrder
@@ -148,7 +149,7 @@ async def _submit(connection: Connection, box: SecretBox, order: Order) -> Submi
     if row is None:
         return None
     try:
-        said = box.open(order.supplier, f"command {row['command_id']}", row["sealed"])
+        said = box.open(order.supplier, sealed_as(row["command_id"]), row["sealed"])
         return SubmitOrder.model_validate_json(said)
     except (SecretUnreadableError, ValidationError):
         return None

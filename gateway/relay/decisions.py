@@ -9,8 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from gateway.deadletters import discard_letter, settle
 from gateway.relay import operator_queries as queries
 from gateway.relay.commands import Command, Role
+from gateway.relay.ends import undecided_letter
+from gateway.relay.mailbox_queries import ANSWERED
 from gateway.relay.orders import News, tell
 from gateway.relay.policy import Profile
 from gateway.relay.states import ENDED, State
@@ -75,8 +78,12 @@ class OrderDecisions:
             await self._move(connection, was, now, Kind.RESOLVED, facts)
             if now.state in ENDED:
                 await tell(connection, self._box, await self._news(connection, now, supplier_order_no))
+                await connection.execute(ANSWERED, [command_id])
             detail = {"command": command_id, "resolution": word.value, "state": now.state.value}
             await record(connection, actor, "order.resolve", target=was.order_no, reason=reason, detail=detail)
+            if was.state is State.DEAD:
+                words = f"{word.value}: {reason}"
+                await settle(connection, await discard_letter(connection, undecided_letter(was).id, reason=words))
         return now
 
     async def park(self, order_no: str, *, actor: str, reason: str, supplier: str | None = None) -> Command:

@@ -21,6 +21,7 @@ from gateway.relay.ends import Origin, ending_news, undecided_letter, undecided_
 from gateway.relay.lanes import Lane
 from gateway.relay.mailbox_lanes import VISIBILITY, Change, Look, acknowledged, delivered, look
 from gateway.relay.orders import News, tell
+from gateway.relay.sealed import sealed_as
 from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step, write_steps
 from gateway.relay.store import command_of, move
@@ -156,7 +157,7 @@ class Mailbox:
 
     def _open(self, row: Row) -> bytes | None:
         try:
-            return self._box.open(row["supplier"], f"command {row['command_id']}", row["sealed"])
+            return self._box.open(row["supplier"], sealed_as(row["command_id"]), row["sealed"])
         except SecretUnreadableError:
             log.exception("mailbox.unreadable", command=row["command_id"])
             return None

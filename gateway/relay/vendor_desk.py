@@ -16,6 +16,7 @@ from gateway.relay.ends import Origin
 from gateway.relay.mailbox import Clock, origins, utc_now
 from gateway.relay.mailbox_lanes import Change
 from gateway.relay.orders import News, Order, lock_orders, tell
+from gateway.relay.sealed import sealed_as
 from gateway.relay.store import command_of, move
 from gateway.relay.vendor_answers import (
     Fit,
@@ -214,7 +215,7 @@ class VendorDesk:
         if row is None:
             return None
         try:
-            return read(SubmitOrder, self._box.open(word.supplier, f"command {row['command_id']}", row["sealed"]))
+            return read(SubmitOrder, self._box.open(word.supplier, sealed_as(row["command_id"]), row["sealed"]))
         except SecretUnreadableError:
             log.exception("order.unreadable", command=row["command_id"])
             return None

@@ -15,11 +15,13 @@ from aiohttp import web
 from gateway.admin.app import PREFIX, build_admin
 from gateway.admin.audit import AuditRoutes, FailedLogins
 from gateway.admin.orders import OrderRoutes
+from gateway.deadletters import record as record_letters
 from gateway.http.server import serve
 from gateway.outbound import AdminClient, RefusedError
 from gateway.relay.commands import Command
 from gateway.relay.counting import OrderCounts
 from gateway.relay.decisions import OrderDecisions
+from gateway.relay.ends import undecided_letter
 from gateway.relay.inbox import Inbox
 from gateway.relay.orders import News, tell
 from gateway.relay.policy import Profile
@@ -244,6 +246,23 @@ async def test_done_is_told_to_the_mall_once_and_audited(
     assert order["supplier_order_no"] == "JD-7"
     assert "bootstrap:ann said: done; it is done" in order["commands"][0]["summary"]
     assert order["lane"]["command_id"] == identity(2)
+
+
+@pytest.mark.parametrize("resolution", ["done", "not_done"])
+async def test_what_a_person_found_out_closes_the_dead_letter_too(
+    client: AdminClient, received: Mapping[str, Command], pool: Pool, resolution: str
+) -> None:
+    dead = await stop(pool, received[identity(1)], State.DEAD, reason="attempts_spent")
+    async with transaction(pool) as connection:
+        assert await record_letters(connection, [undecided_letter(dead)]) == 1
+    number = {"supplier_order_no": "JD-7"} if resolution == "done" else {}
+    body = {"resolution": resolution, "reason": "asked them", **number}
+    await client.post("commands", identity(1), "resolve", body=body)
+    async with acquired(pool) as connection:
+        letters = await connection.fetch("SELECT state, reason FROM dead_letters")
+        groups = await connection.fetch("SELECT state FROM dead_letter_groups")
+    assert [tuple(letter) for letter in letters] == [("discarded", f"{resolution}: asked them")]
+    assert [group["state"] for group in groups] == ["resolved"]
 
 
 async def test_of_several_who_speak_at_once_one_is_heard(
