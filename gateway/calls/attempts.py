@@ -175,7 +175,7 @@ class Attempts:
         try:
             return await self._counted(prepared)
         except BaseException as error:
-            verdict, reason = _row(error)[2], str(error)
+            verdict, reason = _row(error)[2], self._reason(prepared.operation, error)
             if isinstance(error, SupplierError):
                 error.probe = permit.probe
             if suspect and verdict is Verdict.AWAY:
@@ -183,6 +183,12 @@ class Attempts:
             raise
         finally:
             self.breakers.settle(prepared.operation, permit, verdict, reason)
+
+    def _reason(self, operation: str, error: BaseException) -> str:
+        """Why a breaker may open, for operators. Words about a write may name people: its code says enough."""
+        if self.operation(operation).reads:
+            return str(error)
+        return f"{type(error).__name__} {getattr(error, 'supplier_code', '')}".strip()
 
     async def _counted(self, prepared: Prepared) -> Reply:
         sent_at, outcome = time.monotonic(), "answered"

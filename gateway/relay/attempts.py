@@ -12,7 +12,7 @@ from typing import TypeAlias, cast
 from gateway.relay.answers import answer_to_look_up, answer_to_write
 from gateway.relay.outcomes import Answer, Write
 from gateway.sdk.adapter import Adapter
-from gateway.sdk.errors import OrderRefusedError, Sent, SupplierError
+from gateway.sdk.errors import OrderRefusedError, OutcomeUnknownError, Sent, SupplierError
 from gateway.sdk.http import Http, Reply, Request
 from gateway.sdk.manifest import Manifest, OrderTask, OrderWrite
 from gateway.sdk.orders import CancelsOrders, ConfirmsOrders, FindsOrders, ReadsOrders, SubmitsOrders, SupplierOrder
@@ -66,7 +66,8 @@ class WatchedHttp:
         try:
             reply = await self._http.call(request)
         except SupplierError as error:
-            self._note(Sent.NOTHING if error.sent is None and error.status is None else error.sent or Sent.ALL)
+            if error.operation in ("", request.operation):  # else it never came to the write: a token was refused
+                self._note(Sent.NOTHING if error.sent is None and error.status is None else error.sent or Sent.ALL)
             raise
         except BaseException:
             self._note(Sent.SOME)
@@ -122,16 +123,22 @@ async def look_up(adapter: Adapter, http: Http, command: OrderCommand, number: s
 
 
 async def _cancel_children(adapter: Adapter, http: Http, command: CancelOrder) -> tuple[str, ...]:
-    """Cancel them one by one; those that are. Raises the refusal where all are refused, and what is no refusal."""
+    """Cancel them one by one; those that are. Raises the refusal where all are refused, and what is no refusal.
+
+    Once one is cancelled, what comes to another does not undo it: nobody may take the command for one without effect.
+    """
     done: list[str] = []
     refusals: list[OrderRefusedError] = []
     for child in command.payload.children:
         try:
             await cast(CancelsOrders, adapter).cancel_order(http, command, child)
+            done.append(child)
         except OrderRefusedError as error:
             refusals.append(error)
-        else:
-            done.append(child)
+        except SupplierError as error:
+            if not done:
+                raise
+            raise OutcomeUnknownError(f"{len(done)} children are cancelled, then: {type(error).__name__}") from error
     if refusals and not done:
         raise refusals[0]
     return tuple(done)

@@ -33,19 +33,21 @@ DUE = """
                bool_or(operation = $3) AS cancelled,
                bool_or(state IN ('waiting', 'retry') AND deadline <= $2) AS expired
           FROM commands WHERE supplier = $1 AND ended_at IS NULL GROUP BY order_no)
-    SELECT l.order_no
+    SELECT l.order_no, h.due_at, h.place
       FROM lanes l JOIN commands h ON h.place = l.head
-     WHERE l.expired
+     WHERE ($7::timestamptz IS NULL OR (h.due_at, h.place) > ($7, $8::bigint))
+       AND (l.expired
         OR (h.state IN ('waiting', 'retry', 'unknown')
             AND ((h.due_at <= $2 AND h.operation <> ALL($4::text[])) OR h.deadline <= $2))
         OR (h.state = 'parked' AND h.deadline <= $2)
         OR ((h.state IN ('waiting', 'retry') OR (h.state = 'parked' AND h.reason = 'by_operator'))
             AND l.cancelled AND h.operation = $5 AND h.doubt_since IS NULL)
-        OR (h.state = 'held' AND l.followed)
+        OR (h.state = 'held' AND l.followed))
      ORDER BY h.due_at, h.place
      LIMIT $6
 """
 
+# Locked as a whole: what an operator decides about a lane meanwhile comes before what is planned in it, or after.
 LANES = f"""
     SELECT {FACTS},
            EXISTS (SELECT FROM commands made
@@ -55,6 +57,7 @@ LANES = f"""
       FROM commands c
      WHERE c.supplier = $1 AND c.order_no = ANY($2::text[]) AND c.ended_at IS NULL
      ORDER BY c.order_no, c.place
+       FOR UPDATE OF c
 """
 
 BUSY = f"""

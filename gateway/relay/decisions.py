@@ -135,7 +135,7 @@ class OrderDecisions:
     async def _news(self, connection: Connection, now: Command, supplier_order_no: str | None) -> Sequence[News]:
         asked = (await opened(connection, self._box, now.supplier, [now.command_id]))[now.command_id]
         if isinstance(asked, Exception):
-            raise NotDecidableError(f"What was asked cannot be read: {asked}") from asked
+            raise NotDecidableError(f"What was asked cannot be read: {type(asked).__name__}")
         news = resolved_news(asked.command, now, datetime.now(UTC), supplier_order_no)
         return [] if news is None else [replace(news, traceparent=asked.traceparent)]
 

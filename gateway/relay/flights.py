@@ -69,6 +69,7 @@ def landed(flight: Flight, came: Attempted | LookedAt, now: datetime, dice: Call
             State.UNKNOWN,
             reason=f"bug: {type(error).__name__}",
             failures=flight.command.failures + 1,
+            spent=flight.command.spent + (0 if flight.looks_up else 1),
             due_at=now + BUG_WAIT,
         )
         return Landed(flight, after, "bug", type(error).__name__)

@@ -17,7 +17,7 @@ from gateway.deadletters import record as record_letters
 from gateway.kafka import Partition, Record
 from gateway.outbox import enqueue
 from gateway.relay import inbox_queries as queries
-from gateway.relay.received import Received, conflict, event_message, received
+from gateway.relay.received import Received, conflict, event_message, received, written_at
 from gateway.relay.sealed import sealed_as
 from gateway.relay.states import ENDED
 from gateway.sdk.commands import RefusedCommand, read_command
@@ -72,7 +72,7 @@ class Inbox:
         else:
             came = await asyncio.to_thread(read_command, record.key, record.headers, record.value)
         offered = None if isinstance(came, RefusedCommand) else await self._offered(came.supplier)
-        return received(record, came, offered)
+        return received(record, came, offered, now=datetime.now(UTC))
 
     async def _keep(self, connection: Connection, found: Sequence[Received | DeadLetter]) -> None:
         commands = [each for each in found if isinstance(each, Received)]
@@ -132,6 +132,6 @@ class Inbox:
             command.traceparent,
             command.state.value,
             command.reason,
-            datetime.fromtimestamp(record.timestamp / 1000, UTC),
+            written_at(record, datetime.now(UTC)),
             command.state in ENDED,
         )

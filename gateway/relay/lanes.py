@@ -105,7 +105,8 @@ def _cancelled_unsent(lane: Lane) -> Sequence[Step]:
 def _superseded(lane: Lane, profile: Profile) -> Sequence[Step]:
     """An order that is held, and everything up to what takes its place: what cancels it, or a newer revision.
 
-    A newer revision only where the supplier knows orders by our number: anywhere else it would be a second order.
+    The core was told of the held one as it was held; of those between the two nothing was ever sent. A newer revision
+    only where the supplier knows orders by our number: anywhere else it would be a second order.
     """
     first = lane.commands[0]
     if first.state is not State.HELD or first.role is not Role.MAKES:
@@ -119,7 +120,8 @@ def _superseded(lane: Lane, profile: Profile) -> Sequence[Step]:
     if after is None:
         return []
     reason = f"superseded_by {lane.commands[after].command_id}"
-    return [Step(command, Finish(State.SUPERSEDED, reason)) for command in lane.commands[:after]]
+    between = [Step(command, Finish(State.CANCELLED_UNSENT, reason)) for command in lane.commands[1:after]]
+    return [Step(first, Finish(State.SUPERSEDED, reason)), *between]
 
 
 def _following(lane: Lane, fits: Callable[[Command], bool]) -> int | None:

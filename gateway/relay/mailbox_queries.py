@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from gateway.relay.command_queries import FACTS
 
-# The orders whose first command may be fetched, that which waits longest first.
+# The orders whose first command may be fetched, that which waits longest first. What was sent by an owner before the
+# supplier's vendor began to fetch may have taken effect: it is not handed out.
 FETCHABLE = """
     WITH heads AS (
-        SELECT DISTINCT ON (order_no) order_no, place, state, due_at, sent_at
+        SELECT DISTINCT ON (order_no) order_no, place, state, due_at, sent_at, epoch
           FROM commands
          WHERE supplier = $1 AND ended_at IS NULL
          ORDER BY order_no, place)
     SELECT order_no FROM heads
-     WHERE (state IN ('waiting', 'retry', 'unknown') AND due_at <= $2) OR (state = 'sending' AND sent_at <= $3)
+     WHERE ((state IN ('waiting', 'retry', 'unknown') AND due_at <= $2) OR (state = 'sending' AND sent_at <= $3))
+       AND (epoch = 0 OR state IN ('waiting', 'retry'))
      ORDER BY place LIMIT $4
 """
 

@@ -17,7 +17,7 @@ from gateway.relay.commands import Command, Role, first_facts
 from gateway.relay.states import State
 from gateway.sdk.commands import RefusedCommand, terminal_event
 from gateway.sdk.errors import InvalidMessageError, Issue
-from gateway.sdk.wire import MAX_RECORD, members
+from gateway.sdk.wire import members
 from schemas.envelope import TRACEPARENT
 from schemas.orders import COMMANDS, Operation, OrderCommand, OrderEvent, UnsupportedReason, event_headers, order_key
 from schemas.orders.events import Cause, OrderUnsupported
@@ -34,6 +34,9 @@ ROLES: Mapping[str, Role] = {
 }
 """What each operation is to its order."""
 
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""No record was written before; clients that have no clock write 0 or -1."""
 
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -67,14 +70,23 @@ class Received:
 
 
 def received(
-    record: Record, came: OrderCommand | RefusedCommand, offered: Collection[str] | None
+    record: Record, came: OrderCommand | RefusedCommand, offered: Collection[str] | None, *, now: datetime
 ) -> Received | DeadLetter:
     """What a record is: a command, or a dead letter where nobody can be told. Total.
 
     came: what was read of it; offered: the operations that its supplier is offered, None: there is no such supplier.
     """
-    at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    at = written_at(record, now)
     return _refused(record, came, at) if isinstance(came, RefusedCommand) else _command(record, came, offered, at)
+
+
+def written_at(record: Record, now: datetime) -> datetime:
+    """When the record was written, by the clock of whoever wrote it; now where that is no time, or yet to come."""
+    try:
+        written = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return now
+    return written if EARLIEST <= written < now else now
 
 
 def conflict(record: Record, command_id: str) -> DeadLetter:
@@ -174,11 +186,10 @@ def _letter(record: Record, issues: tuple[Issue, ...]) -> DeadLetter:
 
 
 def _without_people(value: bytes) -> bytes:
-    """The value with everything masked that a command may tell of people; what is no JSON object cannot be searched."""
-    value = value[:MAX_RECORD]
+    """The value with everything masked that a command may tell of people; of one that cannot be searched the digest."""
     try:
         said = members(value)
         shown = masked(said, COMMANDS.values())
         return value if shown == said else orjson.dumps(shown)
     except (InvalidMessageError, TypeError):  # no object, or one that is nested too deeply to be written
-        return value
+        return orjson.dumps({"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()})

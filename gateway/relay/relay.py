@@ -10,33 +10,30 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeAlias
 
 import structlog
 
 from gateway.calls.calls import Calls, limits_of
-from gateway.deadletters.record import record as record_letters
 from gateway.events import set_within
 from gateway.relay import command_queries as queries
-from gateway.relay import orders, store
-from gateway.relay.asked import note_cancelled_children
+from gateway.relay import store
 from gateway.relay.attempts import attempt, look_up, order_write
 from gateway.relay.commands import Command
-from gateway.relay.flights import Flight, Landed, begun_step, landed, landed_step, letter_of, settled_step
+from gateway.relay.consequences import Consequences
+from gateway.relay.flights import Flight, Landed, landed
 from gateway.relay.lanes import Step as Planning
 from gateway.relay.lanes import startable
-from gateway.relay.orders import News
 from gateway.relay.policy import retry_budget
-from gateway.relay.steps import Step, write_steps
-from gateway.relay.store import Asked
-from gateway.relay.telling import End, cancelled_children, news_of, sent_news
+from gateway.relay.store import Asked, DueOrder
 from gateway.relay.transitions import carry_out, recover
-from gateway.relay.turn import Planned, Terms, planned, shut_until, waiting
+from gateway.relay.turn import Move, Planned, Terms, planned, shut_until, waiting
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.sdk.manifest import Manifest
@@ -66,6 +63,13 @@ ASIDE_SECONDS = 60.0
 
 RECOVER_SECONDS = 60.0
 """Between two looks for calls that were noted, and are not under way."""
+
+
+MOST_TRIES = 3
+"""To settle one answer alone; then it is left to be found as unknown."""
+
+Over: TypeAlias = tuple[Flight, partial[Landed]]
+"""A call that is over, and what follows from it at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +121,16 @@ class Relay:
         self._context = context
         self._budget = retry_budget()
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._over: list[tuple[Flight, partial[Landed]]] = []
+        self._over: list[Over] = []
         self._due: OrderedDict[str, None] = OrderedDict()
         self._aside: dict[str, float] = {}
         self._wake = asyncio.Event()
         self._looked_at = float("-inf")
         self._recovered_at = float("-inf")
-        self._together = True
+        self._apart = False
+        self._taken: list[str] = []
+        self._tries: Counter[str] = Counter()
+        self._behind: DueOrder | None = None
 
     async def run(self) -> None:
         """Until it is to end; returns once no call is under way, and what they came to is settled."""
@@ -145,12 +152,14 @@ class Relay:
     async def _tried_turn(self) -> bool:
         """A turn; whether there was something to do. While PostgreSQL is away calls go on and are settled later.
 
-        What the database refuses is tried one by one then: the one answer that cannot be settled is left to be found
-        as unknown, and holds up no other.
+        After a fault of another kind answers and lanes are taken one by one, so that what is at fault is known: a lane
+        is set aside, an answer is given up after a few tries, and then found as one that nobody knows.
         """
-        over = self._over if self._together else self._over[:1]
+        over = self._over[:1] if self._apart else list(self._over)
+        lanes = (0 if over else 1) if self._apart else None
+        self._taken = []
         try:
-            worked = await self._turn(list(over))
+            worked = await self._turn(over, lanes)
         except ServiceUnavailableError as error:  # what was noted may be durable all the same
             self._recovered_at = float("-inf")
             self._context.told(str(error))
@@ -158,148 +167,150 @@ class Relay:
             return True
         except LeaseLostError:
             raise
-        except Exception:
-            if not self._over:
-                raise
-            log.exception("relay.unsettled", supplier=self._context.supplier().id, together=self._together)
-            if not self._together:
-                self._forget(self._over[:1])
-            self._together = False
+        except Exception as error:
+            log.exception("relay.turn_failed", supplier=self._context.supplier().id, apart=self._apart)
+            self._context.told(f"a fault of the gateway: {type(error).__name__}")
+            await self._find_fault(over)
             return True
-        self._together = not self._over
+        self._apart = self._apart and worked
         self._context.told(None)
         return worked
 
-    async def _turn(self, over: Sequence[tuple[Flight, partial[Landed]]]) -> bool:
-        begun: list[Flight] = []
-        async with self._context.transaction() as connection:
+    async def _find_fault(self, over: Sequence[Over]) -> None:
+        """After a turn that failed: go on one by one, or leave out what was alone in it."""
+        if self._apart:
+            self._aside.update((name, time.monotonic() + ASIDE_SECONDS) for name in self._taken)
+            for flight, _ in over:
+                self._tries[flight.command.command_id] += 1
+                if self._tries[flight.command.command_id] >= MOST_TRIES:
+                    self._forget(over)
+        self._apart = True
+        await asyncio.sleep(AWAY_SECONDS)
+
+    async def _turn(self, over: Sequence[Over], lanes: int | None) -> bool:
+        """lanes: how many to look at, at most; None: as many as there is room for."""
+        context, begun, told = self._context, list[Flight](), Consequences()
+        async with context.transaction() as connection:
             now: datetime = await connection.fetchval(queries.CLOCK)
-            await self._recover(connection, now)
+            await self._recover(connection, now, told)
             settled = [land(now, random.random) for _, land in over]
-            ended = await self._settle(connection, settled)
-            if not self._context.draining():
-                begun, moved = await self._begin(connection, now)
-                ended = ended or moved
+            await self._settle(connection, settled, told)
+            if not context.draining() and lanes != 0:
+                begun = await self._begin(connection, now, told, lanes)
+            await told.write(connection, context.box, context.supplier().id)
             reached("relay.before_commit")
         reached("relay.after_commit")
-        for each in settled:
-            if not each.flight.looks_up:
-                supplier = each.flight.command.supplier
-                metrics.order_attempts_total.labels(supplier=supplier, outcome=each.outcome).inc()
+        _count(settled)
         self._forget(over)
         for flight in begun:
             self._under_way[flight.command.command_id] = asyncio.create_task(
                 self._call(flight), name=f"{flight.command.supplier} {flight.command.command_id}"
             )
-        return bool(over or begun or ended)
+        return bool(over or told.steps)
 
-    def _forget(self, over: Sequence[tuple[Flight, partial[Landed]]]) -> None:
+    def _forget(self, over: Sequence[Over]) -> None:
         for flight, _ in over:
             self._under_way.pop(flight.command.command_id, None)
+            self._tries.pop(flight.command.command_id, None)
         del self._over[: len(over)]
 
     async def _call(self, flight: Flight) -> None:
         context, command = self._context, flight.command
-        write = order_write(context.manifest, command.operation)
         reached("relay.calling")
         if flight.looks_up:
             looked = await look_up(context.adapter, context.calls, flight.asked, flight.number)
             land = partial(landed, flight, looked)
         else:
-            call = "" if write is None else write.call
             calls = context.calls.until(command.deadline)
-            came = await attempt(context.adapter, calls, call, flight.asked, flight.number)
+            came = await attempt(context.adapter, calls, self._call_of(flight), flight.asked, flight.number)
             land = partial(landed, flight, came)
         reached("relay.answered")
         self._over.append((flight, land))
         self._wake.set()
 
-    async def _recover(self, connection: Connection, now: datetime) -> None:
+    async def _recover(self, connection: Connection, now: datetime, told: Consequences) -> None:
         """Judge calls that were noted and are not under way: those of a former owner, or that a fault took from us."""
         if time.monotonic() < self._recovered_at + RECOVER_SECONDS:
             return
         found = await store.busy(connection, self._context.supplier().id)
         lost = [command for command in found if command.command_id not in self._under_way]
-        pairs = [(command, recover(command, command.epoch + 1, now)) for command in lost]
-        pairs = [(was, replace(after, due_at=now)) for was, after in pairs]
-        await self._moved(connection, pairs, now)
+        judged = [(command, recover(command, command.epoch + 1, now)) for command in lost]
+        moves = [Move(was, replace(after, due_at=now), alone=True) for was, after in judged]
+        asked = await self._opened(connection, lost)
+        await self._moved(connection, [each for each in moves if each.was.command_id in asked], asked, told, now)
         self._recovered_at = time.monotonic()
 
-    async def _settle(self, connection: Connection, over: Sequence[Landed]) -> bool:
-        """Move commands to where their calls led, tell what there is to tell; whether anything was."""
-        current = [(each.flight.command, each.after) for each in over if each.after is not None]
-        still = await store.move(connection, current)
-        kept = [each for each in over if each.flight.command.command_id in still]
-        steps = [landed_step(each, each.after) for each in kept if each.after is not None]
-        news = [each.news for each in kept if each.news is not None]
-        letters = [letter for each in kept if each.after is not None and (letter := letter_of(each.after))]
-        await write_steps(connection, self._context.box, steps)
-        await orders.tell(connection, self._context.box, news)
-        if children := [child for each in news for child in cancelled_children(each)]:
-            await note_cancelled_children(connection, self._context.supplier().id, children)
-        await record_letters(connection, letters)
-        return bool(over)
+    async def _settle(self, connection: Connection, over: Sequence[Landed], told: Consequences) -> None:
+        """Move commands to where their calls led."""
+        still = await store.move(connection, [(each.flight.command, each.after) for each in over if each.after])
+        for each in over:
+            if each.flight.command.command_id in still:
+                told.add_landed(each)
 
-    async def _begin(self, connection: Connection, now: datetime) -> tuple[list[Flight], bool]:
-        """End what ends without a call, and note the calls to begin; whether anything ended."""
+    async def _begin(self, connection: Connection, now: datetime, told: Consequences, most: int | None) -> list[Flight]:
+        """End what ends without a call, note the calls to begin. A lane is carried out as planned, or not at all."""
         terms = self._context.terms(now)
         places = max(0, self._context.concurrency - len(self._under_way) + len(self._over))
         if not places and time.monotonic() < self._looked_at + FULL_LOOK_SECONDS:
-            return [], False
+            return []
         await self._look(connection, terms, now)
-        names = [self._due.popitem(last=False)[0] for _ in range(min(len(self._due), 2 * places + 64))]
-        if not names:
-            return [], False
-        lanes = await store.lanes(connection, self._context.supplier().id, names)
+        room = 2 * places + 64 if most is None else most
+        self._taken = [self._due.popitem(last=False)[0] for _ in range(min(len(self._due), room))]
+        if not self._taken:
+            return []
+        lanes = await store.lanes(connection, self._context.supplier().id, self._taken)
         plans = [planned(lane, terms, self._context.lease.epoch, now) for lane in lanes]
-        ended = await self._moved(connection, [pair for each in plans for pair in each.without_call], now)
-        return await self._note(connection, terms, plans, places, now), ended
+        asked = await self._opened(connection, [command for plan in plans for command in plan.commands])
+        plans = [plan for plan in plans if all(command.command_id in asked for command in plan.commands)]
+        await self._moved(connection, [move for plan in plans for move in plan.without_call], asked, told, now)
+        return await self._note(connection, terms, plans, asked, told, places, now)
 
     async def _look(self, connection: Connection, terms: Terms, now: datetime) -> None:
-        """See which orders are due, once those that were are gone through."""
+        """See which orders are due, once those that were are gone through: from where the last look ended, if it was
+        full, else from the one that waits longest.
+        """
         self._looked_at = time.monotonic()
         if self._due:
             return
         supplier = self._context.supplier().id
-        found = await store.due_orders(connection, supplier, now, terms.shut_operations(), MOST_DUE)
+        found = await store.due_orders(connection, supplier, now, terms.shut_operations(), MOST_DUE, self._behind)
+        self._behind = found[-1] if len(found) == MOST_DUE else None
         self._aside = {name: until for name, until in self._aside.items() if until > time.monotonic()}
-        self._due.update((name, None) for name in found if name not in self._aside)
+        self._due.update((each.order_no, None) for each in found if each.order_no not in self._aside)
 
-    async def _moved(self, connection: Connection, pairs: Sequence[tuple[Command, Command]], now: datetime) -> bool:
-        """Move commands for which no call is made, and tell of those that end or stop."""
-        readable = await self._opened(connection, [was for was, _ in pairs])
-        pairs = [pair for pair in pairs if pair[0].command_id in readable]
-        still = await store.move(connection, pairs)
-        kept = [(was, after) for was, after in pairs if was.command_id in still]
-        news: list[News] = []
-        for was, after in kept:
-            asked = readable[was.command_id]
-            if not was.attempt:
-                news.append(sent_news(asked.command))
-            told = news_of(asked.command, was.state, after, End(), now)
-            if told is not None:
-                news.append(replace(told, traceparent=asked.traceparent))
-        await write_steps(connection, self._context.box, [settled_step(after) for _, after in kept])
-        await orders.tell(connection, self._context.box, news)
-        await record_letters(connection, [letter for _, after in kept if (letter := letter_of(after))])
-        return bool(kept)
+    async def _moved(
+        self,
+        connection: Connection,
+        moves: Sequence[Move],
+        asked: Mapping[str, Asked],
+        told: Consequences,
+        now: datetime,
+    ) -> None:
+        """Move commands for which no call is made, and have those that end or stop told."""
+        still = await store.move(connection, [(each.was, each.now) for each in moves])
+        for each in moves:
+            if each.was.command_id in still:
+                told.add_move(each, asked[each.was.command_id], now)
 
     async def _note(
-        self, connection: Connection, terms: Terms, plans: Iterable[Planned], places: int, now: datetime
+        self,
+        connection: Connection,
+        terms: Terms,
+        plans: Iterable[Planned],
+        asked: Mapping[str, Asked],
+        told: Consequences,
+        places: int,
+        now: datetime,
     ) -> list[Flight]:
         """Write down the calls to begin. Those for which there is no room, or no retry left, are seen again."""
         steps = startable([each.call for each in plans if each.call is not None], places, self._spend_retry)
-        asked = await self._opened(connection, [step.command for step in steps])
-        steps = [step for step in steps if step.command.command_id in asked]
-        flights = await self._flights(connection, terms, steps, asked, now)
+        flights = await self._flights(connection, terms, steps, asked, told, now)
         still = await store.move(connection, [(s.command, f.command) for s, f in zip(steps, flights, strict=True)])
         begun = [flight for flight in flights if flight.command.command_id in still]
         for flight in begun:
             if flight.command.attempt == 1 and not flight.looks_up:
                 self._budget.call(time.monotonic())
-        first = [f for f in begun if f.command.attempt == 1 and not f.looks_up]
-        await write_steps(connection, self._context.box, [self._begun(flight) for flight in begun])
-        await orders.tell(connection, self._context.box, [sent_news(flight.asked) for flight in first])
+            told.add_begun(flight, self._call_of(flight))
         return begun
 
     async def _flights(
@@ -307,12 +318,13 @@ class Relay:
         connection: Connection,
         terms: Terms,
         steps: Sequence[Planning],
-        asked: dict[str, Asked],
+        asked: Mapping[str, Asked],
+        told: Consequences,
         now: datetime,
     ) -> list[Flight]:
         supplier = self._context.supplier().id
         later = [step.command.order_no for step in steps if step.command.operation != "order.submit"]
-        numbers = await store.numbers(connection, supplier, later)
+        numbers = {**await store.numbers(connection, supplier, later), **told.numbers}
         ordered = await store.submitted(connection, self._context.box, supplier, later)
         return [
             Flight(
@@ -339,10 +351,17 @@ class Relay:
                 log.error("relay.unreadable", supplier=supplier, command=command.command_id, error=type(error).__name__)
         return {name: asked for name, asked in found.items() if isinstance(asked, Asked)}
 
-    def _begun(self, flight: Flight) -> Step:
+    def _call_of(self, flight: Flight) -> str:
+        """The operation by which a command is carried out, or looked up."""
         write = order_write(self._context.manifest, flight.command.operation)
-        call = "" if write is None else (write.look_up or "") if flight.looks_up else write.call
-        return begun_step(flight, call)
+        return "" if write is None else (write.look_up or "") if flight.looks_up else write.call
 
     def _spend_retry(self) -> bool:
         return self._budget.spend(time.monotonic())
+
+
+def _count(settled: Iterable[Landed]) -> None:
+    for each in settled:
+        if not each.flight.looks_up:
+            labels = {"supplier": each.flight.command.supplier, "outcome": each.outcome}
+            metrics.order_attempts_total.labels(**labels).inc()

@@ -37,20 +37,36 @@ def command_of(row: Row | Mapping[str, Any]) -> Command:
     return Command(**plain, role=ROLES.get(row["operation"], Role.CHANGES))
 
 
+@dataclass(frozen=True, slots=True)
+class DueOrder:
+    """An order in whose lane something may be done, and where its first command stands among all that are due."""
+
+    order_no: str
+    due_at: datetime
+    place: int
+
+
 async def due_orders(
-    connection: Connection, supplier: str, now: datetime, shut: Collection[str], most: int
-) -> Sequence[str]:
+    connection: Connection,
+    supplier: str,
+    now: datetime,
+    shut: Collection[str],
+    most: int,
+    behind: DueOrder | None = None,
+) -> Sequence[DueOrder]:
     """Orders in whose lanes something may be done now, the one that waits longest first.
 
-    shut: operations that are not worth calling for now; what ends by its deadline ends all the same.
+    shut: operations that are not worth calling for now; what ends by its deadline ends all the same. behind: of the
+    look before, where to go on.
     """
     submit, cancel = Operation.SUBMIT.value, Operation.CANCEL.value
-    rows = await connection.fetch(queries.DUE, supplier, now, cancel, list(shut), submit, most)
-    return [row["order_no"] for row in rows]
+    place = (None, None) if behind is None else (behind.due_at, behind.place)
+    rows = await connection.fetch(queries.DUE, supplier, now, cancel, list(shut), submit, most, *place)
+    return [DueOrder(**row) for row in rows]
 
 
 async def lanes(connection: Connection, supplier: str, order_nos: Sequence[str]) -> Sequence[Lane]:
-    """The lanes of these orders in which something has not ended, in the order given."""
+    """The lanes of these orders in which something has not ended, in the order given; their commands stay locked."""
     rows = await connection.fetch(queries.LANES, supplier, list(order_nos), Operation.SUBMIT.value)
     found = {
         order_no: Lane([command_of(row) for row in lane], ordered=lane[0]["ordered"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from gateway.relay.attempts import Attempted, CameTo, LookedAt
@@ -206,7 +207,10 @@ def _parts(ordered: SubmitOrder | None, stated: Sequence[StatedLine]) -> tuple[P
     lines = () if ordered is None else ordered.payload.lines
     if not stated or len({line.sku for line in lines}) < len(lines):
         return ()
-    come = {line.sku: line.quantity for line in stated if line.kind is LineKind.GOODS}
+    come: dict[str, Decimal] = {}
+    for line in stated:
+        if line.kind is LineKind.GOODS:
+            come[line.sku] = come.get(line.sku, Decimal(0)) + line.quantity
     return tuple(_part(line, come.get(line.sku)) for line in lines)
 
 
@@ -221,7 +225,7 @@ def _refused(command: OrderCommand, after: Command, end: End, at: datetime) -> O
     unnamed = RefusalClass.OPERATOR if end.resolved else RefusalClass.OTHER
     code_class = refusal.code_class if refusal else unnamed
     if said["raw_code"] is None and after.reason:  # of an earlier attempt, or none that a supplier gave
-        said["raw_code"] = after.reason[:LONGEST_CODE]
+        said["raw_code"] = _one_line(after.reason)[:LONGEST_CODE]
     if isinstance(command, CancelOrder):
         return OrderCancelRefused(**said, payload=_not_cancelled(command, Party.SUPPLIER, code_class))
     lines = tuple(RefusedLine(line_no=_line_no(command, sku), sku=sku) for sku in (refusal.skus if refusal else ()))
@@ -309,7 +313,7 @@ def _said(command: OrderCommand, end: End, at: datetime) -> dict[str, Any]:
         "occurred_at": at,
         "supplier": command.supplier,
         "supplier_order_nos": () if end.found is None else (end.found.supplier_order_no,),
-        "raw_code": (error.supplier_code or None) and error.supplier_code[:LONGEST_CODE] if error else None,
+        "raw_code": (_one_line(error.supplier_code)[:LONGEST_CODE] or None) if error else None,
         "raw_message": _one_line(words) if words else None,
     }
 

@@ -37,7 +37,7 @@ class Terms:
     def availability(self, command: Command) -> Availability:
         """Whether the supplier may be called for a command."""
         write = order_write(self.manifest, command.operation)
-        if write is None:
+        if write is None or (command.attempt and not command.epoch):  # a vendor fetched it: he may have it
             return Availability(paused=True)
         calls = {command.operation: write.call, LOOK_UP: write.look_up or ""}
         return Availability(self.paused, {name: self.shut[call] for name, call in calls.items() if call in self.shut})
@@ -50,16 +50,34 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """What a lane comes to. without_call: commands that end or stop, as they were and as they are then."""
+class Move:
+    """A command that ends or stops without a call, as it was and as it is then.
 
-    without_call: Sequence[tuple[Command, Command]]
+    alone: where its order stands is decided by it; else the supplier has, or may have, the order from another command.
+    """
+
+    was: Command
+    now: Command
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a lane comes to: what ends or stops in it, and the call that comes next."""
+
+    without_call: Sequence[Move]
     call: Step | None = None
+
+    @property
+    def commands(self) -> Sequence[Command]:
+        """All that it is about: it is carried out as a whole, or not at all."""
+        return [*(each.was for each in self.without_call), *([self.call.command] if self.call else [])]
 
 
 def planned(lane: Lane, terms: Terms, epoch: int, now: datetime) -> Planned:
     """Everything that a lane comes to now, up to its next call."""
-    moves: list[tuple[Command, Command]] = []
+    moves: list[Move] = []
+    before = {command.command_id: number for number, command in enumerate(lane.commands)}
     while lane.commands:
         first = lane.commands[0]
         steps = plan(lane, terms.profile(first), terms.availability(first), now)
@@ -67,10 +85,13 @@ def planned(lane: Lane, terms: Terms, epoch: int, now: datetime) -> Planned:
         if calls:
             return Planned(moves, calls[0])
         ended = [step for step in steps if isinstance(step.decision, Finish | Park | Die)]
-        moves += [(step.command, carry_out(step.command, step.decision, epoch=epoch, now=now)) for step in ended]
+        for step in ended:
+            after = carry_out(step.command, step.decision, epoch=epoch, now=now)
+            alone = not lane.ordered and before[after.command_id] == len(moves) and not any(map(_in_doubt, moves))
+            moves.append(Move(step.command, after, alone))
         if not all(isinstance(step.decision, Finish) for step in steps):
             break
-        lane = _left(lane, [after for _, after in moves])
+        lane = _left(lane, [each.now for each in moves])
     return Planned(moves)
 
 
@@ -82,6 +103,10 @@ def shut_until(breakers: Mapping[str, BreakerStatus], now: datetime) -> Mapping[
 def waiting(count: int, longest: float, shortest: float) -> float:
     """Seconds to rest after so many turns in a row in which there was nothing to do."""
     return min(longest, shortest * 2.0 ** min(count, 16))
+
+
+def _in_doubt(move: Move) -> bool:
+    return move.was.doubt_since is not None
 
 
 def _left(lane: Lane, ended: Sequence[Command]) -> Lane:

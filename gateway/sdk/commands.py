@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from jiter import from_json
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.sdk.errors import InvalidMessageError, Issue
@@ -84,7 +85,8 @@ def read_command(
     try:
         said = members(value)
     except InvalidMessageError as error:
-        return RefusedCommand(RefusalReason.NOT_JSON, tuple(map(_without_text, error.issues)))
+        unreadable = RefusedCommand(RefusalReason.NOT_JSON, tuple(map(_without_text, error.issues)))
+        return _named(_names_in(value), key, unreadable)
     try:
         envelope = decode(headers)
     except InvalidEnvelopeError as error:
@@ -188,6 +190,21 @@ def _without_text(issue: Issue) -> Issue:
 
 def _without_personal_data(model: type[Model], issue: Issue) -> Issue:
     return replace(issue, actual="") if is_personal(model, issue.path) else issue
+
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+
+def _names_in(value: bytes) -> Mapping[str, Any]:
+    """What a value says that is JSON but for its texts, so that whoever wrote it can be told; {} where it is none.
+
+    A member that comes twice makes it none: nobody can tell which of them is meant.
+    """
+    try:
+        said = from_json(_SURROGATE.sub(b"?", value), catch_duplicate_keys=True)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _named(said: Mapping[str, Any], key: bytes | None, refused: RefusedCommand) -> RefusedCommand:

@@ -66,7 +66,7 @@ def test_a_held_order_makes_way_for_what_cancels_it():
     steps = planned(unknown(state=State.HELD), made(**CONFIRM), cancel(place=3))
     assert steps == [
         ("c1", Finish(State.SUPERSEDED, "superseded_by c2")),
-        ("c9", Finish(State.SUPERSEDED, "superseded_by c2")),
+        ("c9", Finish(State.CANCELLED_UNSENT, "superseded_by c2")),
     ]
 
 
