@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -130,6 +131,13 @@ async def test_what_does_not_fit_ends_too_and_its_id_cannot_be_used_again(inbox:
 
 
 RECEIVER = orjson.loads(SUBMIT.model_dump_json())["payload"]["receiver"]
+
+
+def digest(value: bytes) -> bytes:
+    """What is kept of a value in which nobody can look for what names people."""
+    return orjson.dumps({"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()})
+
+
 NOBODY = {name: "***" for name, each in RECEIVER.items() if each is not None}
 """The receiver of a command as a dead letter shows it."""
 
@@ -154,7 +162,7 @@ async def test_whatever_lies_on_the_topic_its_partition_goes_on(inbox: Inbox, po
     assert await inbox.take(PARTITION, [poison, record(1, command_id=identity(1))], stands=0) == 2
     assert await kept(pool) == [(identity(1), "waiting", "")]
     [(_, original)] = await letters(pool)
-    assert original == (value or b"")
+    assert original in ((value or b""), digest(value or b""))
 
 
 async def test_the_databases_place_counts(inbox: Inbox, pool: Pool) -> None:

@@ -49,7 +49,7 @@ def test_what_was_never_sent_decides_where_its_order_stands_and_nothing_behind_a
 
 
 def test_what_a_vendor_fetched_is_not_sent_by_whoever_owns_the_supplier_now() -> None:
-    fetched = unknown(epoch=0, due_at=NOON)
+    fetched = unknown(epoch=0, due_at=NOON, operation=Operation.SUBMIT.value)
     assert planned(Lane([fetched]), TERMS, 7, NOON).call is None
     ours = planned(Lane([replace(fetched, epoch=3)]), TERMS, 7, NOON).call
     assert ours is not None
