@@ -79,4 +79,5 @@ NUMBERS = """
      WHERE supplier = $1 AND order_no = ANY($2::text[]) AND supplier_order_no IS NOT NULL
 """
 
-CLOCK = "SELECT clock_timestamp()"
+# Whether the supplier is paused is asked in the turn itself: once an operator was answered nothing is begun any more.
+NOW = "SELECT clock_timestamp() AS now, (SELECT state FROM suppliers WHERE supplier = $1) = 'active' AS active"

@@ -39,7 +39,6 @@ from gateway.sdk.errors import ServiceUnavailableError
 from gateway.sdk.manifest import Manifest
 from gateway.store import Connection, Lease, LeaseLostError, Pool, transaction
 from gateway.suppliers import SecretBox, Supplier
-from gateway.suppliers import State as SupplierState
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 
@@ -90,14 +89,14 @@ class RelayContext:
     draining: Callable[[], bool]
     told: Callable[[str | None], None]
 
-    def terms(self, now: datetime) -> Terms:
-        """Under what it is called at this moment."""
+    def terms(self, now: datetime, *, active: bool) -> Terms:
+        """Under what it is called at this moment. active: it is not paused."""
         supplier = self.supplier()
         return Terms(
             self.manifest,
             lease_term=timedelta(seconds=self.lease.term),
             timeout=timedelta(seconds=limits_of(self.manifest, supplier.config.http).timeout_seconds),
-            paused=supplier.state is SupplierState.PAUSED,
+            paused=not active,
             shut=shut_until(self.calls.status().breakers, now),
         )
 
@@ -191,12 +190,13 @@ class Relay:
         """lanes: how many to look at, at most; None: as many as there is room for."""
         context, begun, told = self._context, list[Flight](), Consequences()
         async with context.transaction() as connection:
-            now: datetime = await connection.fetchval(queries.CLOCK)
+            [row] = await connection.fetch(queries.NOW, context.supplier().id)
+            now: datetime = row["now"]
             await self._recover(connection, now, told)
             settled = [land(now, random.random) for _, land in over]
             await self._settle(connection, settled, told)
             if not context.draining() and lanes != 0:
-                begun = await self._begin(connection, now, told, lanes)
+                begun = await self._begin(connection, context.terms(now, active=bool(row["active"])), now, told, lanes)
             await told.write(connection, context.box, context.supplier().id)
             reached("relay.before_commit")
         reached("relay.after_commit")
@@ -247,9 +247,10 @@ class Relay:
             if each.flight.command.command_id in still:
                 told.add_landed(each)
 
-    async def _begin(self, connection: Connection, now: datetime, told: Consequences, most: int | None) -> list[Flight]:
+    async def _begin(
+        self, connection: Connection, terms: Terms, now: datetime, told: Consequences, most: int | None
+    ) -> list[Flight]:
         """End what ends without a call, note the calls to begin. A lane is carried out as planned, or not at all."""
-        terms = self._context.terms(now)
         places = max(0, self._context.concurrency - len(self._under_way) + len(self._over))
         if not places and time.monotonic() < self._looked_at + FULL_LOOK_SECONDS:
             return []

@@ -17,7 +17,7 @@ async def test_an_order_whose_answer_was_lost_is_understood_at_a_glance(market: 
     assert summary.endswith("it is done")
     assert texts[0].startswith("received from ")
     assert sum("it may have taken effect" in text for text in texts) == 1
-    assert texts[-1].startswith("the mall was told order.accepted")
+    assert any(text.startswith("the mall was told order.accepted") for text in texts)
     assert order["lane"] is None
     assert market.done()["effects"] == {"submit": 1}
 
