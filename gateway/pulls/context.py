@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -16,7 +16,7 @@ from gateway.pulls.drain import Drain
 from gateway.pulls.reading import Reading, Witness
 from gateway.sdk.adapter import Adapter, PullsFeeds
 from gateway.sdk.manifest import Manifest
-from gateway.store import Connection, Lease, Pool, acquired, transaction
+from gateway.store import Connection, Lease, Pool, acquired
 from gateway.suppliers import Supplier
 from schemas.catalog import Facet
 
@@ -116,12 +116,9 @@ class SupplierContext:
         adapter = cast(PullsFeeds, self.adapter)
         return Reading(adapter, facet, calls, calls.suspecting(), self.witnesses)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """A transaction that only the supplier's owner can have. Raises LeaseLostError, StoreUnavailableError."""
-        async with transaction(self.pool) as connection:
-            await self.lease.fence(connection)
-            yield connection
+        return self.lease.transaction()
 
     @asynccontextmanager
     async def looking(self) -> AsyncIterator[Connection]:

@@ -6,14 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pydantic import ValidationError
-
 from gateway.relay import reread_queries as queries
 from gateway.relay.orders import Order, lock_orders
 from gateway.relay.readings import Known, Number
-from gateway.relay.sealed import sealed_as
+from gateway.relay.store import open_command
 from gateway.store import Connection, Row
-from gateway.suppliers import SecretBox, SecretUnreadableError
+from gateway.suppliers import SecretBox
 from schemas.orders import Operation, State, SubmitOrder
 from schemas.orders.events import SupplierMessage
 
@@ -148,8 +146,5 @@ async def _submit(connection: Connection, box: SecretBox, order: Order) -> Submi
     row = await connection.fetchrow(queries.SUBMIT_OF, order.supplier, order.order_no, Operation.SUBMIT.value)
     if row is None:
         return None
-    try:
-        said = box.open(order.supplier, sealed_as(row["command_id"]), row["sealed"])
-        return SubmitOrder.model_validate_json(said)
-    except (SecretUnreadableError, ValidationError):
-        return None
+    submit = open_command(box, order.supplier, Operation.SUBMIT, row)
+    return submit if isinstance(submit, SubmitOrder) else None

@@ -13,10 +13,10 @@ from datetime import datetime
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.relay.asked import note_cancelled_children
-from gateway.relay.flights import Flight, Landed, begun_step, landed_step, letter_of, settled_step
 from gateway.relay.orders import News, tell
+from gateway.relay.started_calls import CallResult, StartedCall, letter_of, result_step, settled_step, started_step
 from gateway.relay.steps import Step, write_steps
-from gateway.relay.store import Asked
+from gateway.relay.store import OpenedCommand
 from gateway.relay.telling import End, cancelled_children, news_of, sent_news
 from gateway.relay.turn import Move
 from gateway.store import Connection
@@ -36,15 +36,15 @@ class Consequences:
         """The supplier's numbers of orders that were learnt in this turn."""
         return {each.order_no: each.supplier_order_no for each in self.news if each.supplier_order_no is not None}
 
-    def add_landed(self, landed: Landed) -> None:
+    def add_result(self, result: CallResult) -> None:
         """A call is over, and its command was still as it stood when the call began."""
-        if landed.after is None:
+        if result.after is None:
             return
-        self.steps.append(landed_step(landed, landed.after))
-        self.news += [] if landed.news is None else [landed.news]
-        self._add_letter(letter_of(landed.after))
+        self.steps.append(result_step(result, result.after))
+        self.news += [] if result.news is None else [result.news]
+        self._add_letter(letter_of(result.after))
 
-    def add_move(self, move: Move, asked: Asked, now: datetime) -> None:
+    def add_move(self, move: Move, asked: OpenedCommand, now: datetime) -> None:
         """A command ended or stopped without a call. What is not alone says nothing of where its order stands."""
         self.steps.append(settled_step(move.now))
         if not move.was.attempt and move.alone:
@@ -55,11 +55,11 @@ class Consequences:
             self.news.append(replace(told, fact=fact, traceparent=asked.traceparent))
         self._add_letter(letter_of(move.now))
 
-    def add_begun(self, flight: Flight, call: str) -> None:
+    def add_started(self, call: StartedCall, operation: str) -> None:
         """A call was noted."""
-        self.steps.append(begun_step(flight, call))
-        if flight.command.attempt == 1 and not flight.looks_up:
-            self.news.append(sent_news(flight.asked))
+        self.steps.append(started_step(call, operation))
+        if call.command.attempt == 1 and not call.looks_up:
+            self.news.append(sent_news(call.asked))
 
     async def write(self, connection: Connection, box: SecretBox, supplier: str) -> None:
         """Keep and tell everything, in the transaction of the turn."""

@@ -11,8 +11,8 @@ import asyncio
 import random
 import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,17 +27,17 @@ from gateway.relay import store
 from gateway.relay.attempts import attempt, look_up, order_write
 from gateway.relay.commands import Command
 from gateway.relay.consequences import Consequences
-from gateway.relay.flights import Flight, Landed, landed
 from gateway.relay.lanes import Step as Planning
 from gateway.relay.lanes import startable
 from gateway.relay.policy import retry_budget
-from gateway.relay.store import Asked, DueOrder
+from gateway.relay.started_calls import CallResult, StartedCall, result_of
+from gateway.relay.store import DueOrder, OpenedCommand
 from gateway.relay.transitions import carry_out, recover
 from gateway.relay.turn import Move, Planned, Terms, planned, shut_until, waiting
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.sdk.manifest import Manifest
-from gateway.store import Connection, Lease, LeaseLostError, Pool, transaction
+from gateway.store import Connection, Lease, LeaseLostError
 from gateway.suppliers import SecretBox, Supplier
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
@@ -67,7 +67,7 @@ RECOVER_SECONDS = 60.0
 MOST_TRIES = 3
 """To settle one answer alone; then it is left to be found as unknown."""
 
-Over: TypeAlias = tuple[Flight, partial[Landed]]
+EndedCall: TypeAlias = tuple[StartedCall, partial[CallResult]]
 """A call that is over, and what follows from it at a time."""
 
 
@@ -84,7 +84,6 @@ class RelayContext:
     manifest: Manifest
     calls: Calls
     lease: Lease
-    pool: Pool
     box: SecretBox
     draining: Callable[[], bool]
     told: Callable[[str | None], None]
@@ -105,12 +104,9 @@ class RelayContext:
         """Calls that may be under way at once."""
         return limits_of(self.manifest, self.supplier().config.http).concurrency
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """A transaction that only the supplier's owner can have. Raises LeaseLostError, StoreUnavailableError."""
-        async with transaction(self.pool) as connection:
-            await self.lease.fence(connection)
-            yield connection
+        return self.lease.transaction()
 
 
 class Relay:
@@ -120,7 +116,7 @@ class Relay:
         self._context = context
         self._budget = retry_budget()
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._over: list[Over] = []
+        self._over: list[EndedCall] = []
         self._due: OrderedDict[str, None] = OrderedDict()
         self._aside: dict[str, float] = {}
         self._wake = asyncio.Event()
@@ -175,25 +171,25 @@ class Relay:
         self._context.told(None)
         return worked
 
-    async def _find_fault(self, over: Sequence[Over]) -> None:
+    async def _find_fault(self, over: Sequence[EndedCall]) -> None:
         """After a turn that failed: go on one by one, or leave out what was alone in it."""
         if self._apart:
             self._aside.update((name, time.monotonic() + ASIDE_SECONDS) for name in self._taken)
-            for flight, _ in over:
-                self._tries[flight.command.command_id] += 1
-                if self._tries[flight.command.command_id] >= MOST_TRIES:
+            for call, _ in over:
+                self._tries[call.command.command_id] += 1
+                if self._tries[call.command.command_id] >= MOST_TRIES:
                     self._forget(over)
         self._apart = True
         await asyncio.sleep(AWAY_SECONDS)
 
-    async def _turn(self, over: Sequence[Over], lanes: int | None) -> bool:
+    async def _turn(self, over: Sequence[EndedCall], lanes: int | None) -> bool:
         """lanes: how many to look at, at most; None: as many as there is room for."""
-        context, begun, told = self._context, list[Flight](), Consequences()
+        context, begun, told = self._context, list[StartedCall](), Consequences()
         async with context.transaction() as connection:
             [row] = await connection.fetch(queries.NOW, context.supplier().id)
             now: datetime = row["now"]
             await self._recover(connection, now, told)
-            settled = [land(now, random.random) for _, land in over]
+            settled = [judge(now, random.random) for _, judge in over]
             await self._settle(connection, settled, told)
             if not context.draining() and lanes != 0:
                 begun = await self._begin(connection, context.terms(now, active=bool(row["active"])), now, told, lanes)
@@ -202,30 +198,30 @@ class Relay:
         reached("relay.after_commit")
         _count(settled)
         self._forget(over)
-        for flight in begun:
-            self._under_way[flight.command.command_id] = asyncio.create_task(
-                self._call(flight), name=f"{flight.command.supplier} {flight.command.command_id}"
+        for call in begun:
+            self._under_way[call.command.command_id] = asyncio.create_task(
+                self._call(call), name=f"{call.command.supplier} {call.command.command_id}"
             )
         return bool(over or told.steps)
 
-    def _forget(self, over: Sequence[Over]) -> None:
-        for flight, _ in over:
-            self._under_way.pop(flight.command.command_id, None)
-            self._tries.pop(flight.command.command_id, None)
+    def _forget(self, over: Sequence[EndedCall]) -> None:
+        for call, _ in over:
+            self._under_way.pop(call.command.command_id, None)
+            self._tries.pop(call.command.command_id, None)
         del self._over[: len(over)]
 
-    async def _call(self, flight: Flight) -> None:
-        context, command = self._context, flight.command
+    async def _call(self, call: StartedCall) -> None:
+        context, command = self._context, call.command
         reached("relay.calling")
-        if flight.looks_up:
-            looked = await look_up(context.adapter, context.calls, flight.asked, flight.number)
-            land = partial(landed, flight, looked)
+        if call.looks_up:
+            looked = await look_up(context.adapter, context.calls, call.asked, call.number)
+            judge = partial(result_of, call, looked)
         else:
             calls = context.calls.until(command.deadline)
-            came = await attempt(context.adapter, calls, self._call_of(flight), flight.asked, flight.number)
-            land = partial(landed, flight, came)
+            came = await attempt(context.adapter, calls, self._call_of(call), call.asked, call.number)
+            judge = partial(result_of, call, came)
         reached("relay.answered")
-        self._over.append((flight, land))
+        self._over.append((call, judge))
         self._wake.set()
 
     async def _recover(self, connection: Connection, now: datetime, told: Consequences) -> None:
@@ -240,16 +236,16 @@ class Relay:
         await self._moved(connection, [each for each in moves if each.was.command_id in asked], asked, told, now)
         self._recovered_at = time.monotonic()
 
-    async def _settle(self, connection: Connection, over: Sequence[Landed], told: Consequences) -> None:
+    async def _settle(self, connection: Connection, over: Sequence[CallResult], told: Consequences) -> None:
         """Move commands to where their calls led."""
-        still = await store.move(connection, [(each.flight.command, each.after) for each in over if each.after])
+        still = await store.move(connection, [(each.call.command, each.after) for each in over if each.after])
         for each in over:
-            if each.flight.command.command_id in still:
-                told.add_landed(each)
+            if each.call.command.command_id in still:
+                told.add_result(each)
 
     async def _begin(
         self, connection: Connection, terms: Terms, now: datetime, told: Consequences, most: int | None
-    ) -> list[Flight]:
+    ) -> list[StartedCall]:
         """End what ends without a call, note the calls to begin. A lane is carried out as planned, or not at all."""
         places = max(0, self._context.concurrency - len(self._under_way) + len(self._over))
         if not places and time.monotonic() < self._looked_at + FULL_LOOK_SECONDS:
@@ -283,7 +279,7 @@ class Relay:
         self,
         connection: Connection,
         moves: Sequence[Move],
-        asked: Mapping[str, Asked],
+        asked: Mapping[str, OpenedCommand],
         told: Consequences,
         now: datetime,
     ) -> None:
@@ -298,37 +294,37 @@ class Relay:
         connection: Connection,
         terms: Terms,
         plans: Iterable[Planned],
-        asked: Mapping[str, Asked],
+        asked: Mapping[str, OpenedCommand],
         told: Consequences,
         places: int,
         now: datetime,
-    ) -> list[Flight]:
+    ) -> list[StartedCall]:
         """Write down the calls to begin. Those for which there is no room, or no retry left, are seen again."""
         steps = startable([each.call for each in plans if each.call is not None], places, self._spend_retry)
-        flights = await self._flights(connection, terms, steps, asked, told, now)
-        still = await store.move(connection, [(s.command, f.command) for s, f in zip(steps, flights, strict=True)])
-        begun = [flight for flight in flights if flight.command.command_id in still]
-        for flight in begun:
-            if flight.command.attempt == 1 and not flight.looks_up:
+        started = await self._started_calls(connection, terms, steps, asked, told, now)
+        still = await store.move(connection, [(s.command, f.command) for s, f in zip(steps, started, strict=True)])
+        begun = [call for call in started if call.command.command_id in still]
+        for call in begun:
+            if call.command.attempt == 1 and not call.looks_up:
                 self._budget.call(time.monotonic())
-            told.add_begun(flight, self._call_of(flight))
+            told.add_started(call, self._call_of(call))
         return begun
 
-    async def _flights(
+    async def _started_calls(
         self,
         connection: Connection,
         terms: Terms,
         steps: Sequence[Planning],
-        asked: Mapping[str, Asked],
+        asked: Mapping[str, OpenedCommand],
         told: Consequences,
         now: datetime,
-    ) -> list[Flight]:
+    ) -> list[StartedCall]:
         supplier = self._context.supplier().id
         later = [step.command.order_no for step in steps if step.command.operation != "order.submit"]
         numbers = {**await store.numbers(connection, supplier, later), **told.numbers}
         ordered = await store.submitted(connection, self._context.box, supplier, later)
         return [
-            Flight(
+            StartedCall(
                 command=carry_out(step.command, step.decision, epoch=self._context.lease.epoch, now=now),
                 asked=asked[step.command.command_id].command,
                 profile=terms.profile(step.command),
@@ -340,7 +336,7 @@ class Relay:
             for step in steps
         ]
 
-    async def _opened(self, connection: Connection, commands: Sequence[Command]) -> dict[str, Asked]:
+    async def _opened(self, connection: Connection, commands: Sequence[Command]) -> dict[str, OpenedCommand]:
         """What commands say; the order of one that cannot be read is set aside, and operators are told."""
         if not commands:
             return {}
@@ -350,19 +346,19 @@ class Relay:
             if isinstance(error := found.get(command.command_id), Exception):
                 self._aside[command.order_no] = time.monotonic() + ASIDE_SECONDS
                 log.error("relay.unreadable", supplier=supplier, command=command.command_id, error=type(error).__name__)
-        return {name: asked for name, asked in found.items() if isinstance(asked, Asked)}
+        return {name: asked for name, asked in found.items() if isinstance(asked, OpenedCommand)}
 
-    def _call_of(self, flight: Flight) -> str:
+    def _call_of(self, call: StartedCall) -> str:
         """The operation by which a command is carried out, or looked up."""
-        write = order_write(self._context.manifest, flight.command.operation)
-        return "" if write is None else (write.look_up or "") if flight.looks_up else write.call
+        write = order_write(self._context.manifest, call.command.operation)
+        return "" if write is None else (write.look_up or "") if call.looks_up else write.call
 
     def _spend_retry(self) -> bool:
         return self._budget.spend(time.monotonic())
 
 
-def _count(settled: Iterable[Landed]) -> None:
+def _count(settled: Iterable[CallResult]) -> None:
     for each in settled:
-        if not each.flight.looks_up:
-            labels = {"supplier": each.flight.command.supplier, "outcome": each.outcome}
+        if not each.call.looks_up:
+            labels = {"supplier": each.call.command.supplier, "outcome": each.outcome}
             metrics.order_attempts_total.labels(**labels).inc()

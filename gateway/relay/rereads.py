@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +28,7 @@ from gateway.relay.steps import Kind, Step, write_steps
 from gateway.sdk.errors import ContractError, GatewayError, Issue, RateLimitError, RejectedError, SupplierError
 from gateway.sdk.http import Http
 from gateway.sdk.orders import OrderTree, ReadsOrders, SupplierOrder, Track
-from gateway.store import Connection, Lease, Pool, acquired, transaction
+from gateway.store import Connection, Lease, Pool, acquired
 from gateway.store.outage import retry_while_unavailable
 from gateway.suppliers import SecretBox
 from gateway.telemetry.faults import reached
@@ -72,12 +72,9 @@ class RereadContext:
     told: Callable[[str | None], None]
     wait: Callable[[float], Awaitable[None]]
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """A transaction that only the supplier's owner can have. Raises LeaseLostError, StoreUnavailableError."""
-        async with transaction(self.pool) as connection:
-            await self.lease.fence(connection)
-            yield connection
+        return self.lease.transaction()
 
 
 class _FaultError(Exception):

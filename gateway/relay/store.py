@@ -23,7 +23,7 @@ _FACTS = [name.strip() for name in queries.FACTS.split(",")]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OpenedCommand:
     """What a command says, and the trace of whoever wrote it."""
 
     command: OrderCommand
@@ -82,10 +82,19 @@ async def busy(connection: Connection, supplier: str) -> Sequence[Command]:
 
 async def opened(
     connection: Connection, box: SecretBox, supplier: str, command_ids: Collection[str]
-) -> Mapping[str, Asked | Exception]:
+) -> Mapping[str, OpenedCommand | Exception]:
     """What commands say; of one that cannot be read, why: its key is lost, or another release wrote it."""
     rows = await connection.fetch(queries.SEALED, list(command_ids))
     return {row["command_id"]: _asked(box, supplier, row) for row in rows}
+
+
+def open_command(box: SecretBox, supplier: str, operation: str, row: Row) -> OrderCommand | Exception:
+    """What a row's command says, by `command_id` and `sealed`; else why it cannot be read."""
+    try:
+        said = box.open(supplier, sealed_as(row["command_id"]), row["sealed"])
+        return read(COMMANDS[Operation(operation)], said)
+    except Exception as error:  # noqa: BLE001 -- whatever is wrong with it, it is wrong with this command alone
+        return error
 
 
 async def submitted(
@@ -95,9 +104,7 @@ async def submitted(
     if not order_nos:
         return {}
     rows = await connection.fetch(queries.SUBMITTED, supplier, list(order_nos), Operation.SUBMIT.value)
-    found = {
-        row["order_no"]: _opened(box, supplier, row["command_id"], Operation.SUBMIT, row["sealed"]) for row in rows
-    }
+    found = {row["order_no"]: open_command(box, supplier, Operation.SUBMIT, row) for row in rows}
     return {order_no: order for order_no, order in found.items() if isinstance(order, SubmitOrder)}
 
 
@@ -120,16 +127,9 @@ async def move(connection: Connection, moves: Sequence[tuple[Command, Command]])
     return {row["command_id"] for row in found}
 
 
-def _asked(box: SecretBox, supplier: str, row: Row) -> Asked | Exception:
-    found = _opened(box, supplier, row["command_id"], row["operation"], row["sealed"])
-    return found if isinstance(found, Exception) else Asked(found, row["traceparent"])
-
-
-def _opened(box: SecretBox, supplier: str, command_id: str, operation: str, sealed: bytes) -> OrderCommand | Exception:
-    try:
-        return read(COMMANDS[Operation(operation)], box.open(supplier, sealed_as(command_id), sealed))
-    except Exception as error:  # noqa: BLE001 -- whatever is wrong with it, it is wrong with this command alone
-        return error
+def _asked(box: SecretBox, supplier: str, row: Row) -> OpenedCommand | Exception:
+    found = open_command(box, supplier, row["operation"], row)
+    return found if isinstance(found, Exception) else OpenedCommand(found, row["traceparent"])
 
 
 def _move(was: Command, now: Command) -> tuple[object, ...]:

@@ -268,7 +268,6 @@ class Session:
             manifest=context.manifest,
             calls=context.urgent,
             lease=self._lease,
-            pool=self._means.pool,
             box=self._means.box,
             draining=lambda: context.drain.begun,
             told=partial(self._told, "orders"),

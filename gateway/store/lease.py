@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 
@@ -128,6 +128,13 @@ class Lease:
         self._until = float("-inf")
         async with transaction(self._pool) as connection:
             await connection.execute(RELEASE, self.name, self._epoch)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A transaction that only the owner can have. Raises LeaseLostError, StoreUnavailableError."""
+        async with transaction(self._pool) as connection:
+            await self.fence(connection)
+            yield connection
 
     async def fence(self, connection: Connection) -> None:
         """Hold the lease for the transaction of `connection`. Raises LeaseLostError: roll back, stop."""

@@ -26,7 +26,7 @@ BUG_WAIT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
+class StartedCall:
     """A call under way.
 
     command: as it stands while the call is; asked: what it says; number: the supplier's of the order; ordered: what a
@@ -48,10 +48,10 @@ class Flight:
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
+class CallResult:
     """A call that is over. after: the command then, None: it is another's now; what it came to is dropped."""
 
-    flight: Flight
+    call: StartedCall
     after: Command | None
     outcome: str
     code: str = ""
@@ -59,56 +59,56 @@ class Landed:
     news: News | None = None
 
 
-def landed(flight: Flight, came: Attempted | LookedAt, now: datetime, dice: Callable[[], float]) -> Landed:
+def result_of(call: StartedCall, came: Attempted | LookedAt, now: datetime, dice: Callable[[], float]) -> CallResult:
     """What follows from what a call came to. Total: what cannot be told of is unknown, and looked at again."""
     try:
-        return _landed(flight, came, now, dice)
+        return _result_of(call, came, now, dice)
     except Exception as error:  # noqa: BLE001 -- a fault of ours about one answer must not hold up the others
         after = moved(
-            in_doubt(flight.command),
+            in_doubt(call.command),
             State.UNKNOWN,
             reason=f"bug: {type(error).__name__}",
-            failures=flight.command.failures + 1,
-            spent=flight.command.spent + (0 if flight.looks_up else 1),
+            failures=call.command.failures + 1,
+            spent=call.command.spent + (0 if call.looks_up else 1),
             due_at=now + BUG_WAIT,
         )
-        return Landed(flight, after, "bug", type(error).__name__)
+        return CallResult(call, after, "bug", type(error).__name__)
 
 
-def _landed(flight: Flight, came: Attempted | LookedAt, now: datetime, dice: Callable[[], float]) -> Landed:
-    command, claim = flight.command, claim_of(flight.command)
+def _result_of(call: StartedCall, came: Attempted | LookedAt, now: datetime, dice: Callable[[], float]) -> CallResult:
+    command, claim = call.command, claim_of(call.command)
     if isinstance(came, LookedAt):
         found = classify_look_up(came.came_to, command.order_no)
-        after = take_look_up(command, claim, found, flight.profile, asked_at=flight.begun_at, now=now, dice=dice)
+        after = take_look_up(command, claim, found, call.profile, asked_at=call.begun_at, now=now, dice=dice)
         outcome, code = found.value, _code_of(came.came_to) if found is LookedUp.FAILED else ""
     else:
         classified: Classified = classify(came.came_to, came.write, command.order_no)
-        after = take_outcome(command, claim, classified, flight.profile, now=now, dice=dice, probe=came.probe)
+        after = take_outcome(command, claim, classified, call.profile, now=now, dice=dice, probe=came.probe)
         outcome, code = classified.outcome.value, classified.code
     if after is not None:
         after = replace(after, reason=storable(after.reason), refusal=storable(after.refusal))
-    news = None if after is None else news_of(flight.asked, command.state, after, end_of(came, flight.ordered), now)
-    return Landed(flight, after, outcome, code, _words(came), _traced(news, flight.traceparent))
+    news = None if after is None else news_of(call.asked, command.state, after, end_of(came, call.ordered), now)
+    return CallResult(call, after, outcome, code, _words(came), _traced(news, call.traceparent))
 
 
-def begun_step(flight: Flight, call: str) -> Step:
+def started_step(call: StartedCall, operation: str) -> Step:
     """That a call was begun."""
-    command = flight.command
-    kind = Kind.LOOK_UP if flight.looks_up else Kind.ATTEMPT
-    facts = {"attempt": command.attempt, "epoch": command.epoch, "operation": command.operation, "call": call}
+    command = call.command
+    kind = Kind.LOOK_UP if call.looks_up else Kind.ATTEMPT
+    facts = {"attempt": command.attempt, "epoch": command.epoch, "operation": command.operation, "call": operation}
     return Step(command.supplier, command.order_no, kind, command.command_id, facts)
 
 
-def landed_step(landed: Landed, after: Command) -> Step:
+def result_step(result: CallResult, after: Command) -> Step:
     """What it came to."""
     facts = {
-        "outcome": landed.outcome,
-        "code": storable(landed.code),
+        "outcome": result.outcome,
+        "code": storable(result.code),
         "state": after.state.value,
         "reason": after.reason,
         "due_at": after.due_at.isoformat(),
     }
-    return Step(after.supplier, after.order_no, Kind.OUTCOME, after.command_id, facts, storable(landed.words))
+    return Step(after.supplier, after.order_no, Kind.OUTCOME, after.command_id, facts, storable(result.words))
 
 
 def settled_step(after: Command) -> Step:
