@@ -75,6 +75,7 @@ async def test_ten_outages_and_ten_revisions_cut_no_call_off_and_have_nothing_as
                 await until_adopted(program, adopted + 1)
         simulator.faults.clear(slow)
         await operator.until_swept("jd")
+        await operator.until_finished("jd")
         assert simulator.stats.gone == 0
         assert repeated(simulator) == Counter()
         assert tokens(simulator) == 1
