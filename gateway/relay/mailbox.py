@@ -16,7 +16,7 @@ import structlog
 
 from gateway.deadletters import record as record_letters
 from gateway.relay import mailbox_queries as queries
-from gateway.relay.commands import Command
+from gateway.relay.commands import Command, Role
 from gateway.relay.ends import Origin, ending_news, undecided_letter, undecided_news
 from gateway.relay.lanes import Lane
 from gateway.relay.mailbox_lanes import VISIBILITY, Change, Look, acknowledged, delivered, look
@@ -24,10 +24,10 @@ from gateway.relay.orders import News, tell
 from gateway.relay.sealed import sealed_as
 from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step, write_steps
-from gateway.relay.store import command_of, move
+from gateway.relay.store import OpenedCommand, command_of, move, opened
 from gateway.store import Connection, Row, SharedPool
 from gateway.suppliers import SecretBox, SecretUnreadableError
-from schemas.orders import Operation
+from schemas.orders import Operation, OrderCommand
 from schemas.orders.facts import SENT
 
 log = structlog.get_logger(__name__)
@@ -164,23 +164,47 @@ class Mailbox:
 
     async def _settle(self, connection: Connection, found: _Found, fetched: Sequence[Change], now: datetime) -> None:
         """Keep what the looks came to and what was fetched, and tell the core."""
-        ended = [(each.now, look.ordered) for look in found.looks for each in look.changes if each.now.state in ENDED]
-        died = [each.now for look in found.looks for each in look.changes if each.now.state is State.DEAD]
+        looked = [each for look in found.looks for each in look.changes]
+        ended = [each for each in looked if each.now.state in ENDED]
+        died = [each.now for each in looked if each.now.state is State.DEAD]
         sent = [each.now for each in fetched if each.now.state is State.SENDING]
-        changes = [*(each for look in found.looks for each in look.changes), *fetched]
-        await move(connection, [(each.was, each.now) for each in changes if each.was != each.now])
+        await move(connection, [(each.was, each.now) for each in (*looked, *fetched) if each.was != each.now])
         if sent:
             keys = ((each.command_id, each.supplier, each.order_no) for each in sent)
             await connection.execute(queries.UNANSWERED, *zip(*keys, strict=True))
-        await connection.execute(queries.ANSWERED, [each.command_id for each, _ in ended])
+        await connection.execute(queries.ANSWERED, [each.now.command_id for each in ended])
         await write_steps(connection, self._box, [_step(each, Kind.DELIVERED) for each in sent])
-        await write_steps(connection, self._box, [_step(each, Kind.ENDED) for each, _ in ended])
+        await write_steps(connection, self._box, [_step(each.now, Kind.ENDED) for each in ended])
         await write_steps(connection, self._box, [_step(each, Kind.STOPPED) for each in died])
         news = [_first_sent(each, found) for each in sent if each.attempt == 1]
-        news += [each for command, ordered in ended for each in ending_news(command, found.of(command), now, ordered)]
+        news += await self._endings(connection, found, ended, now)
         news += [undecided_news(each, found.of(each), now) for each in died]
         await tell(connection, self._box, news, readable=False)
         await record_letters(connection, [undecided_letter(each) for each in died])
+
+
+    async def _endings(
+        self, connection: Connection, found: _Found, ended: Sequence[Change], now: datetime
+    ) -> Sequence[News]:
+        """Of commands that ended without the vendor. Cancels are read: what ends one says of what it was."""
+        commands = [each.now for each in ended]
+        cancels = [each.command_id for each in commands if each.role is Role.CANCELS]
+        asked = await opened(connection, self._box, commands[0].supplier, cancels) if cancels else {}
+        return [
+            each
+            for change in ended
+            for each in ending_news(
+                change.now,
+                found.of(change.now),
+                now,
+                alone=change.alone,
+                asked=_command_in(asked.get(change.now.command_id)),
+            )
+        ]
+
+
+def _command_in(asked: OpenedCommand | Exception | None) -> OrderCommand | None:
+    return asked.command if isinstance(asked, OpenedCommand) else None
 
 
 def origins(rows: Iterable[Row]) -> Mapping[str, Origin]:

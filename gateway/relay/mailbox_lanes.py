@@ -7,7 +7,7 @@ or the vendor himself, can say whether he has it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,22 +30,22 @@ DELIVERED = frozenset({State.SENDING, State.UNKNOWN, State.DEAD})
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A command as it was and as it is now."""
+    """A command as it was and as it is now.
+
+    alone: where its order stands is decided by it; else the supplier has, or may have, the order from another command.
+    """
 
     was: Command
     now: Command
+    alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look at a lane came to.
-
-    changes: without a delivery; ready: what may be delivered; ordered: the supplier has the order already.
-    """
+    """What a look at a lane came to. changes: without a delivery; ready: what may be delivered."""
 
     changes: Sequence[Change]
     ready: Change | None
-    ordered: bool
 
 
 def look(lane: Lane, now: datetime) -> Look:
@@ -61,8 +61,18 @@ def look(lane: Lane, now: datetime) -> Look:
         for step in settled:
             stands[step.command.command_id] = carry_out(step.command, step.decision, epoch=0, now=now)
     ready = [step.command.command_id for step in steps if isinstance(step.decision, Send)]
-    changes = [Change(was[each], after) for each, after in stands.items() if after != was[each] and each not in ready]
-    return Look(changes, Change(was[ready[0]], stands[ready[0]]) if ready else None, lane.ordered)
+    changes = [each for each in _changes(lane, stands) if each.now.command_id not in ready]
+    return Look(changes, Change(was[ready[0]], stands[ready[0]]) if ready else None)
+
+
+def _changes(lane: Lane, stands: Mapping[str, Command]) -> Iterator[Change]:
+    """What is not as it was. Behind a command that goes on, or may have taken effect, nothing decides alone."""
+    alone = not lane.ordered
+    for was in lane.commands:
+        now = stands[was.command_id]
+        if now != was:
+            yield Change(was, now, alone)
+        alone = alone and now.state in ENDED and was.doubt_since is None
 
 
 def visible_again(command: Command, now: datetime) -> Command:

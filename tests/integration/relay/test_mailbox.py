@@ -15,7 +15,7 @@ from gateway.store import Pool
 from schemas.orders import Operation
 from schemas.orders.examples import ORDER_NO, SUPPLIER
 from tests.integration.relay.desk import DAY, HOUR, Desk
-from tests.integration.relay.test_inbox import inbox
+from tests.integration.relay.test_inbox import identity, inbox
 
 __all__ = ["inbox"]
 
@@ -116,6 +116,39 @@ async def test_a_cancel_of_what_was_fetched_is_for_the_vendor(desk: Desk) -> Non
     assert await desk.fetched() == [cancel]
     await desk.mailbox.end_due(SUPPLIER)
     assert await desk.told() == []
+
+
+async def test_a_cancel_that_was_never_fetched_in_time_is_refused_as_at_suppliers_with_an_api(desk: Desk) -> None:
+    scope = {"scope": "children", "children": ["V-1-1"], "reason": "too many"}
+    for number, order_no in enumerate(("A", "B")):
+        submit = await desk.comes(2 * number, order_no=order_no)
+        await desk.fetch()
+        await desk.ack(submit)
+        await desk.comes(2 * number + 1, CANCEL, order_no=order_no, payload=scope)
+    await desk.rows("UPDATE commands SET sealed = '\\x00' WHERE command_id = $1", identity(3))
+    desk.clock.now += DAY
+    await desk.mailbox.end_due(SUPPLIER)
+    assert await desk.told() == [("order.cancel_refused", identity(1)), ("order.expired", identity(3))]
+    [refused, unread] = [orjson.loads(row["value"]) for row in await desk.rows("SELECT value FROM outbox ORDER BY id")]
+    assert refused["payload"] == {
+        "scope": "children",
+        "children": ["V-1-1"],
+        "by": "time_out",
+        "code_class": "too_late",
+    }
+    assert unread["payload"]["operation"] == "order.cancel"
+    assert await desk.order("A") == "submitting"
+
+
+async def test_an_order_that_is_held_is_not_told_as_cancelled_before_the_vendor_has_cancelled_it(desk: Desk) -> None:
+    held, newer, cancel = await desk.comes(1), await desk.comes(2, revision=2), await desk.comes(3, CANCEL, revision=2)
+    await desk.rows(
+        "UPDATE commands SET state = 'held', attempt = 1, epoch = 4, doubt_since = now() WHERE command_id = $1", held
+    )
+    await desk.rows("INSERT INTO orders (supplier, order_no, state) VALUES ($1, $2, 'held')", SUPPLIER, ORDER_NO)
+    await desk.mailbox.end_due(SUPPLIER)
+    assert await desk.states() == [(held, "superseded"), (newer, "cancelled_unsent"), (cancel, "waiting")]
+    assert (await desk.told(), await desk.order()) == ([("order.cancelled", newer)], "held")
 
 
 async def test_what_was_fetched_and_never_acknowledged_is_for_a_person_at_its_deadline(desk: Desk) -> None:
