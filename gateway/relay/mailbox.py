@@ -124,13 +124,21 @@ class Mailbox:
         return {each: told.get(each, Acknowledgement.UNKNOWN) for each in ids}
 
     async def end_due(self, supplier: str) -> int:
-        """End what ends by time, or was cancelled before it was fetched; how many orders were looked at."""
+        """End what ends by time, or was cancelled before it was fetched; in how many orders something did."""
+        count, orders = 0, await self._end_some(supplier, behind="")
+        while orders:
+            count += len(orders)
+            orders = await self._end_some(supplier, behind=orders[-1]) if len(orders) == ENDED_AT_ONCE else []
+        return count
+
+    async def _end_some(self, supplier: str, *, behind: str) -> Sequence[str]:
+        """behind: only in orders whose numbers come after this one."""
         now = self._clock()
         async with self._pool.acquired(supplier) as connection, connection.transaction():
-            rows = await connection.fetch(queries.ENDING, supplier, now, ENDED_AT_ONCE)
-            found = await self._locked(connection, supplier, [row["order_no"] for row in rows], now)
-            await self._settle(connection, found, [], now)
-        return len(rows)
+            rows = await connection.fetch(queries.ENDING, supplier, now, now - VISIBILITY, behind, ENDED_AT_ONCE)
+            orders = [row["order_no"] for row in rows]
+            await self._settle(connection, await self._locked(connection, supplier, orders, now), [], now)
+        return orders
 
     async def forget_keys(self) -> None:
         """Forget keys of vendors' answers whose time is over."""

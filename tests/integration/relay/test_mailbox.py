@@ -8,6 +8,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
+from gateway.relay import mailbox
 from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import MOST_BYTES, Acknowledgement
 from gateway.relay.mailbox_lanes import VISIBILITY
@@ -116,6 +117,36 @@ async def test_a_cancel_of_what_was_fetched_is_for_the_vendor(desk: Desk) -> Non
     assert await desk.fetched() == [cancel]
     await desk.mailbox.end_due(SUPPLIER)
     assert await desk.told() == []
+
+
+async def test_cancels_that_wait_for_their_vendor_hide_no_order_that_ends(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "ENDED_AT_ONCE", 2)
+    far = "2026-12-23T09:30:00+08:00"
+    waiting = []
+    for number, order_no in enumerate(("A", "B", "C")):
+        submit = await desk.comes(2 * number, order_no=order_no)
+        await desk.fetch()
+        await desk.ack(submit)
+        waiting.append(await desk.comes(2 * number + 1, CANCEL, order_no=order_no, deadline=far))
+    late = [await desk.comes(10 + number, order_no=f"Z-{number}") for number in range(5)]
+    desk.clock.now += DAY
+    assert await desk.mailbox.end_due(SUPPLIER) == 5
+    assert await desk.told() == [("order.expired", each) for each in late]
+    assert await desk.fetched() == waiting
+
+
+async def test_what_an_operator_parked_ends_at_its_deadline_as_at_suppliers_with_an_api(desk: Desk) -> None:
+    unsent, doubtful = await desk.comes(1, order_no="A"), await desk.comes(2, order_no="B")
+    await desk.rows("UPDATE commands SET state = 'parked', reason = 'by_operator'")
+    await desk.rows("UPDATE commands SET attempt = 1, doubt_since = now() WHERE command_id = $1", doubtful)
+    await desk.mailbox.end_due(SUPPLIER)
+    assert await desk.told() == []
+    desk.clock.now += DAY
+    await desk.mailbox.end_due(SUPPLIER)
+    assert await desk.states() == [(unsent, "expired"), (doubtful, "dead")]
+    assert await desk.told() == [("order.expired", unsent), ("order.parked", doubtful)]
 
 
 async def test_a_cancel_that_was_never_fetched_in_time_is_refused_as_at_suppliers_with_an_api(desk: Desk) -> None:
