@@ -7,14 +7,15 @@ or the vendor himself, can say whether he has it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.relay.commands import Command
-from gateway.relay.lanes import Lane, plan
-from gateway.relay.policy import Availability, Die, Finish, Park, Profile, Send
-from gateway.relay.states import ENDED, State
+from gateway.relay.lane_ends import Change, changes_of, end_without_call
+from gateway.relay.lanes import Lane
+from gateway.relay.policy import Availability, Profile, Send
+from gateway.relay.states import State
 from gateway.relay.transitions import carry_out, in_doubt, moved
 from gateway.sdk.manifest import Idempotency
 
@@ -29,18 +30,6 @@ DELIVERED = frozenset({State.SENDING, State.UNKNOWN, State.DEAD})
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A command as it was and as it is now.
-
-    alone: where its order stands is decided by it; else the supplier has, or may have, the order from another command.
-    """
-
-    was: Command
-    now: Command
-    alone: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Look:
     """What a look at a lane came to. changes: without a delivery; ready: what may be delivered."""
 
@@ -52,27 +41,10 @@ def look(lane: Lane, now: datetime) -> Look:
     """What ends in a lane by now, what dies, and what its vendor may fetch."""
     was = {command.command_id: command for command in lane.commands}
     stands = {command.command_id: visible_again(command, now) for command in lane.commands}
-    while True:
-        open_ = [command for command in stands.values() if command.state not in ENDED]
-        steps = plan(Lane(open_, lane.ordered), MAILBOX, Availability(), now)
-        settled = [step for step in steps if isinstance(step.decision, Finish | Die | Park)]
-        if not settled:
-            break
-        for step in settled:
-            stands[step.command.command_id] = carry_out(step.command, step.decision, epoch=0, now=now)
+    steps = end_without_call(lane, stands, MAILBOX, Availability(), now)
     ready = [step.command.command_id for step in steps if isinstance(step.decision, Send)]
-    changes = [each for each in _changes(lane, stands) if each.now.command_id not in ready]
+    changes = [each for each in changes_of(lane, stands) if each.now.command_id not in ready]
     return Look(changes, Change(was[ready[0]], stands[ready[0]]) if ready else None)
-
-
-def _changes(lane: Lane, stands: Mapping[str, Command]) -> Iterator[Change]:
-    """What is not as it was. Behind a command that goes on, or may have taken effect, nothing decides alone."""
-    alone = not lane.ordered
-    for was in lane.commands:
-        now = stands[was.command_id]
-        if now != was:
-            yield Change(was, now, alone)
-        alone = alone and now.state in ENDED and was.doubt_since is None
 
 
 def visible_again(command: Command, now: datetime) -> Command:

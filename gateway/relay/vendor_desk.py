@@ -13,8 +13,9 @@ import structlog
 from gateway.relay import mailbox_queries as queries
 from gateway.relay.commands import Command
 from gateway.relay.ends import Origin
-from gateway.relay.mailbox import Clock, origins, utc_now
-from gateway.relay.mailbox_lanes import Change
+from gateway.relay.lane_ends import Change
+from gateway.relay.lane_store import origins
+from gateway.relay.mailbox import Clock, utc_now
 from gateway.relay.orders import News, Order, lock_orders, tell
 from gateway.relay.sealed import sealed_as
 from gateway.relay.store import command_of, move
