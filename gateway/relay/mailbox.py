@@ -25,7 +25,7 @@ from gateway.relay.states import State
 from gateway.relay.steps import Kind, write_steps
 from gateway.relay.store import command_of, move
 from gateway.store import Connection, Row, SharedPool
-from gateway.suppliers import SecretBox, SecretUnreadableError
+from gateway.suppliers import SecretBox, SecretUnreadableError, lease_of
 from schemas.orders import Operation
 from schemas.orders.facts import SENT
 
@@ -87,7 +87,7 @@ class Mailbox:
         async with self._pool.acquired(supplier) as connection, connection.transaction():
             rows = await connection.fetch(queries.FETCHABLE, supplier, now, now - VISIBILITY, most)
             locked = await lock_lanes(connection, supplier, [row["order_no"] for row in rows])
-            looks = [look(lane, now) for lane in locked.lanes]
+            looks = [look(lane, now, owned=True) for lane in locked.lanes]
             ready = [each.ready for each in looks if each.ready is not None]
             opened = await self._opened(connection, [each.was.command_id for each in ready])
             changes = [_after_fetch(each, opened, now) for each in ready]
@@ -123,10 +123,13 @@ class Mailbox:
         """behind: only in orders whose numbers come after this one."""
         now = self._clock()
         async with self._pool.acquired(supplier) as connection, connection.transaction():
-            rows = await connection.fetch(queries.ENDING, supplier, now, now - VISIBILITY, behind, ENDED_AT_ONCE)
-            orders = [row["order_no"] for row in rows]
+            owned: bool = await connection.fetchval(queries.OWNED, lease_of(supplier))
+            found = await connection.fetch(
+                queries.ENDING, supplier, now, now - VISIBILITY, behind, ENDED_AT_ONCE, owned
+            )
+            orders = [row["order_no"] for row in found]
             locked = await lock_lanes(connection, supplier, orders)
-            changes = [each for lane in locked.lanes for each in look(lane, now).changes]
+            changes = [each for lane in locked.lanes for each in look(lane, now, owned=owned).changes]
             await settle(connection, self._box, locked, changes, now)
         return orders
 

@@ -16,7 +16,7 @@ from gateway.relay.lane_ends import Change, changes_of, end_without_call
 from gateway.relay.lanes import Lane
 from gateway.relay.policy import Availability, Profile, Send
 from gateway.relay.states import State
-from gateway.relay.transitions import carry_out, in_doubt, moved
+from gateway.relay.transitions import carry_out, in_doubt, moved, recover
 from gateway.sdk.manifest import Idempotency
 
 VISIBILITY = timedelta(seconds=60)
@@ -24,6 +24,9 @@ VISIBILITY = timedelta(seconds=60)
 
 MAILBOX = Profile(Idempotency.KEY, finds=False, lease_term=timedelta(0), timeout=timedelta(0))
 """What is promised of a vendor that fetches: a message keeps its id for ever; no owner and no request outlives it."""
+
+NOBODY_TO_ASK = "nobody_to_ask"
+"""Why a command is dead that was sent before its vendor began to fetch."""
 
 DELIVERED = frozenset({State.SENDING, State.UNKNOWN, State.DEAD})
 """States of a command that the vendor may have."""
@@ -37,10 +40,15 @@ class Look:
     ready: Change | None
 
 
-def look(lane: Lane, now: datetime) -> Look:
-    """What ends in a lane by now, what dies, and what its vendor may fetch."""
+def look(lane: Lane, now: datetime, *, owned: bool = False) -> Look:
+    """What ends in a lane by now, what dies, and what its vendor may fetch.
+
+    owned: a process still works for the supplier, as one did before its vendor began to fetch.
+    """
     was = {command.command_id: command for command in lane.commands}
     stands = {command.command_id: visible_again(command, now) for command in lane.commands}
+    if not owned:
+        stands |= {command.command_id: left_behind(command, now) for command in lane.commands if command.epoch}
     steps = end_without_call(lane, stands, MAILBOX, Availability(), now)
     ready = [step.command.command_id for step in steps if isinstance(step.decision, Send)]
     changes = [each for each in changes_of(lane, stands) if each.now.command_id not in ready]
@@ -51,7 +59,17 @@ def visible_again(command: Command, now: datetime) -> Command:
     """The command as it stands: one that was not acknowledged in time may be with the vendor, or not."""
     if command.state is not State.SENDING or command.sent_at is None or now < command.sent_at + VISIBILITY:
         return command
+    if command.epoch:  # an owner sent it, and nobody fetched it
+        return command
     return moved(in_doubt(command), State.UNKNOWN, reason="not_acknowledged", due_at=now)
+
+
+def left_behind(command: Command, now: datetime) -> Command:
+    """A command that an owner sent before the vendor began to fetch: where it may have taken effect, nobody can be
+    asked, and the vendor is not given it once more. It is for a person.
+    """
+    found = recover(command, command.epoch + 1, now)
+    return moved(found, State.DEAD, reason=NOBODY_TO_ASK) if found.state is State.UNKNOWN else found
 
 
 def delivered(ready: Change, now: datetime) -> Change:

@@ -30,7 +30,9 @@ ENDING = """
     SELECT l.order_no
       FROM lanes l JOIN commands h ON h.place = l.head
      WHERE l.expired
-        OR (h.deadline <= $2 AND (h.state IN ('unknown', 'parked') OR (h.state = 'sending' AND h.sent_at <= $3)))
+        OR (h.deadline <= $2 AND h.state IN ('unknown', 'parked'))
+        OR (h.deadline <= $2 AND h.state = 'sending' AND h.epoch = 0 AND h.sent_at <= $3)
+        OR (h.epoch > 0 AND h.state IN ('sending', 'looking_up', 'unknown') AND NOT $6)
         OR (l.cancelled AND h.operation = 'order.submit'
             AND (h.state = 'held'
                  OR (h.doubt_since IS NULL
@@ -38,6 +40,9 @@ ENDING = """
      ORDER BY l.order_no
      LIMIT $5
 """
+
+# Whether a process still works for a supplier, as one did before its vendor began to fetch: its calls may be under way.
+OWNED = "SELECT EXISTS (SELECT FROM leases WHERE name = $1 AND until > clock_timestamp())"
 
 # Whole lanes: two who look at the same wait for each other here, and the second sees what the first has made of it.
 LOCK_LANES = f"""

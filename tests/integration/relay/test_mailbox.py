@@ -12,7 +12,8 @@ from gateway.relay import mailbox
 from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import MOST_BYTES, Acknowledgement
 from gateway.relay.mailbox_lanes import VISIBILITY
-from gateway.store import Pool
+from gateway.store import Lease, Pool
+from gateway.suppliers import lease_of
 from schemas.orders import Operation
 from schemas.orders.examples import ORDER_NO, SUPPLIER
 from tests.integration.relay.desk import DAY, HOUR, Desk
@@ -196,6 +197,22 @@ async def test_what_was_fetched_and_never_acknowledged_is_for_a_person_at_its_de
     assert await desk.fetch() == []
     assert await desk.ack(submit) == {submit: ACKNOWLEDGED}
     assert await desk.fetched() == [late]
+
+
+@pytest.mark.parametrize("state", ["looking_up", "sending", "unknown"])
+async def test_what_was_sent_before_its_vendor_began_to_fetch_is_for_a_person(desk: Desk, state: str) -> None:
+    submit, confirm = await desk.comes(1), await desk.comes(2, CONFIRM)
+    lease = Lease(desk.pool, lease_of(SUPPLIER), "owner", term=60.0)
+    assert await lease.take()
+    await desk.rows(
+        "UPDATE commands SET state = $2, attempt = 1, epoch = 1, sent_at = now() WHERE command_id = $1", submit, state
+    )
+    assert (await desk.mailbox.end_due(SUPPLIER), await desk.fetch()) == (0, [])
+    await lease.release()
+    assert (await desk.mailbox.end_due(SUPPLIER), await desk.fetch()) == (1, [])
+    assert await desk.states() == [(submit, "dead"), (confirm, "waiting")]
+    assert (await desk.told(), await desk.letters()) == ([("order.parked", submit)], [("relay", "command_undecided")])
+    assert await desk.mailbox.end_due(SUPPLIER) == 0
 
 
 async def test_what_is_acknowledged_and_never_answered_can_be_found(desk: Desk) -> None:
