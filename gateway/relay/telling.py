@@ -17,7 +17,7 @@ from gateway.relay.commands import Command
 from gateway.relay.ends import not_cancelled, parked_event
 from gateway.relay.orders import News
 from gateway.relay.states import State
-from gateway.sdk.comparing import differences
+from gateway.sdk.comparing import as_told, differences
 from gateway.sdk.errors import OrderRefusedError, SupplierError
 from gateway.sdk.orders import Standing, SupplierOrder
 from schemas.catalog import PriceBasis
@@ -66,9 +66,6 @@ from schemas.orders.payloads import (
 LONGEST_WORDS = 2000
 LONGEST_CODE = 200
 """Characters of a supplier's words and codes that events hold."""
-
-LONGEST_DIFFERENCE = 200
-MOST_DIFFERENCES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +233,7 @@ def _held(command: OrderCommand, end: End, at: datetime) -> OrderEvent:
         expected=command.payload.totals,
         offered=found.stated.totals,
         lines=tuple(_mismatched(command, found)),
-        differences=tuple(each[:LONGEST_DIFFERENCE] for each in differences(command, found)[:MOST_DIFFERENCES]),
+        differences=as_told(differences(command, found)),
     )
     return OrderPriceMismatch(**said, payload=mismatch)
 

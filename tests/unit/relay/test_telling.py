@@ -109,6 +109,12 @@ def test_an_order_at_another_price_is_held_with_both_prices() -> None:
     assert other.event.payload.reason == "contradiction"
 
 
+def test_long_differences_are_told_as_long_as_an_event_holds_them() -> None:
+    held = told(SUBMIT, State.HELD, End(there(order_no="X" * 600)))
+    first = held.event.payload.differences[0]
+    assert (first, len(first)) == (f"it has the number {'X' * 482}", 500)
+
+
 def test_a_refusal_carries_the_suppliers_code_its_words_and_the_lines() -> None:
     error = OrderRefusedError("库存\x00不足\n请重试", code_class=RefusalClass.OUT_OF_STOCK, supplier_code="3008")
     error.skus = (LINE.sku, "another")
