@@ -34,9 +34,7 @@ class Model(BaseModel):
     The text of a ValidationError repeats no value, for it may name people and ends in logs; `errors()` has them.
     """
 
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 M = TypeVar("M", bound=Model)

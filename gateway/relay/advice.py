@@ -115,9 +115,7 @@ def advice(command: Command, unanswered: Unanswered | None = None) -> str:
             return ""
 
 
-def summary(
-    command: Command, steps: Sequence[Mapping[str, Any]], unanswered: Unanswered | None = None
-) -> str:
+def summary(command: Command, steps: Sequence[Mapping[str, Any]], unanswered: Unanswered | None = None) -> str:
     """What happened to a command, in one sentence. steps: those of it, in order; their kind and facts."""
     outcomes = [step["facts"].get("outcome") for step in steps if step["kind"] == Kind.OUTCOME]
     lost = sum(_is_lost(step["facts"]) for step in steps if step["kind"] == Kind.OUTCOME)

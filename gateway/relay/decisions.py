@@ -157,9 +157,7 @@ def _word(word: Resolution, actor: str, reason: str) -> Mapping[str, object]:
     return {"resolution": word.value, "actor": actor, "reason": reason}
 
 
-async def _note(
-    connection: Connection, was: Command, now: Command, word: Resolution, actor: str, reason: str
-) -> None:
+async def _note(connection: Connection, was: Command, now: Command, word: Resolution, actor: str, reason: str) -> None:
     """Note a person's word in the audit, and close the dead letter that it was waited for."""
     detail = {"command": was.command_id, "resolution": word.value, "state": now.state.value}
     await record(connection, actor, "order.resolve", target=was.order_no, reason=reason, detail=detail)

@@ -28,7 +28,7 @@ class Change:
 def end_without_call(
     lane: Lane, stands: MutableMapping[str, Command], profile: Profile, reach: Availability, now: datetime
 ) -> Sequence[Step]:
-    """Have everything end or stop in `stands` that does without a call; what comes next then. stands: the lane by id."""
+    """Have everything end or stop in `stands`, the lane by id, that does without a call; what comes next then."""
     while True:
         open_ = [command for command in stands.values() if command.state not in ENDED]
         steps = plan(Lane(open_, lane.ordered), profile, reach, now)

@@ -1,4 +1,4 @@
-"""Lanes that are looked at without an owner of their supplier: locked as a whole, and what became of them written down."""
+"""Lanes that are looked at without an owner of the supplier: locked as a whole, and what they came to kept."""
 
 from __future__ import annotations
 

@@ -153,7 +153,12 @@ class Mailbox:
             return None
 
     async def _deliver(
-        self, connection: Connection, locked: LockedLanes, looks: Sequence[Look], fetched: Sequence[Change], now: datetime
+        self,
+        connection: Connection,
+        locked: LockedLanes,
+        looks: Sequence[Look],
+        fetched: Sequence[Change],
+        now: datetime,
     ) -> None:
         """Keep what was fetched and what the looks came to beside it, and tell the core."""
         sent = [each.now for each in fetched if each.now.state is State.SENDING]

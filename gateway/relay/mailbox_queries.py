@@ -18,7 +18,7 @@ FETCHABLE = """
      ORDER BY place LIMIT $4
 """
 
-# Orders in which something ends or stops by now: by time, or by a command that cancels what was never sent. Each that is
+# Orders in which something ends or stops by now: by time, or by a command that cancels what was never sent. Each one
 # found is changed by the look at it; what waits only for its vendor is left out, so that it keeps no other from it.
 ENDING = """
     WITH lanes AS (

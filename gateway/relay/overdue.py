@@ -32,7 +32,8 @@ from gateway.telemetry.supervise import Supervisor
 log = structlog.get_logger(__name__)
 
 OVERDUE_AFTER = timedelta(minutes=2)
-"""Whoever works for a supplier has ended by then what is due: longer than a lease is handed over, or a message hidden."""
+"""By then whoever works for a supplier has ended what is due: a lease is handed over and a message shown again sooner.
+"""
 
 LOOK_SECONDS = 10.0
 """Between two looks at what is overdue."""
@@ -45,7 +46,7 @@ OUT_OF_REACH = Profile(Idempotency.QUERY, finds=True, lease_term=timedelta(0), t
 
 
 def overdue_changes(lane: Lane, epoch: int, now: datetime) -> Sequence[Change]:
-    """What ends or stops in a lane because its time is over. epoch: calls of earlier ones are nobody's any more. Pure."""
+    """What ends or stops in a lane because its time is over. epoch: calls of earlier ones are nobody's any more."""
     stands = {
         command.command_id: recover(command, epoch, now) if now >= command.deadline else command
         for command in lane.commands

@@ -102,10 +102,9 @@ def sent_news(command: OrderCommand) -> News:
 def news_of(command: OrderCommand, before: State, after: Command, end: End, at: datetime) -> News | None:
     """What a move of a command means for its order and the core; None: nothing yet, or it ended without a call."""
     match after.state:
-        case State.CONFIRMED:
-            return _told(command, _done(command, end, at), end)
-        case State.REFUSED:
-            return _told(command, _refused(command, after, end, at), end)
+        case State.CONFIRMED | State.REFUSED:
+            done = after.state is State.CONFIRMED
+            return _told(command, _done(command, end, at) if done else _refused(command, after, end, at), end)
         case State.HELD:
             return _told(command, _held(command, end, at), end)
         case State.PARKED | State.DEAD:

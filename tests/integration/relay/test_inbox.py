@@ -142,6 +142,7 @@ def digest(value: bytes) -> bytes:
 NOBODY = {name: "***" for name, each in RECEIVER.items() if each is not None}
 """The receiver of a command as a dead letter shows it."""
 
+
 @pytest.mark.parametrize("name", ["command_id", None], ids=["nobody can be told", "told"])
 async def test_a_wrong_address_is_in_no_log_no_event_and_no_dead_letter(
     inbox: Inbox, pool: Pool, name: str | None
@@ -153,7 +154,9 @@ async def test_a_wrong_address_is_in_no_log_no_event_and_no_dead_letter(
     with capture_logs() as logs:
         assert await inbox.take(PARTITION, [wrong], stands=0) == 1
     async with acquired(pool) as connection:
-        shown = await connection.fetch("SELECT row_to_json(l)::text || convert_from(original, 'utf8') FROM dead_letters l")
+        shown = await connection.fetch(
+            "SELECT row_to_json(l)::text || convert_from(original, 'utf8') FROM dead_letters l"
+        )
         groups = await connection.fetch("SELECT row_to_json(g)::text FROM dead_letter_groups g")
         messages = await connection.fetch("SELECT convert_from(value, 'utf8') FROM outbox")
     assert (len(shown), len(messages)) == ((0, 1) if name is None else (1, 1))

@@ -1,4 +1,4 @@
-"""Commands whose time is over at suppliers for which nobody works, on PostgreSQL: each has its end, and is told once."""
+"""Commands whose time is over at suppliers for which nobody works, on PostgreSQL: each has one end, and is told once."""
 
 from __future__ import annotations
 

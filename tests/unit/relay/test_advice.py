@@ -222,7 +222,9 @@ def test_what_a_vendor_acknowledged_and_never_answered_says_since_when_and_whom_
     )
     assert stands(delivered, waits).endswith("its deadline is 2026-11-24 12:00:00 UTC")
     assert summary(delivered, [], late) == stands(delivered, late)
-    question = "jd whether it has an order with our number A, then: mallgate orders resolve c1 done|not-done --reason WHY"
+    question = (
+        "jd whether it has an order with our number A, then: mallgate orders resolve c1 done|not-done --reason WHY"
+    )
     assert advice(delivered, late) == f"Ask {question}"
     assert advice(delivered, waits) == f"Wait for its answer; or ask {question}"
 

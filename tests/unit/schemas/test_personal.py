@@ -144,7 +144,7 @@ WRONG = {"name": "王芳" * 400, "mobile": "13800000000\x00", "address": "花园
 @pytest.mark.parametrize("model", [*COMMANDS.values(), *EVENTS.values(), *VENDOR_EVENTS.values()])
 def test_what_is_wrong_with_a_message_is_said_without_what_it_says_of_people(model: type[Model]):
     with pytest.raises(ValidationError) as raised:
-        read(model, json.dumps({name: WRONG for name in model.model_fields}).encode())
+        read(model, json.dumps(dict.fromkeys(model.model_fields, WRONG)).encode())
     logged = "".join(traceback.format_exception(raised.value))
     assert logged.count("Input should be") > 0
     for value in WRONG.values():
