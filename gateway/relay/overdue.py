@@ -45,12 +45,13 @@ OUT_OF_REACH = Profile(Idempotency.QUERY, finds=True, lease_term=timedelta(0), t
 """Of a supplier that nobody calls: nothing is sent, and before its deadline nothing is given up."""
 
 
-def overdue_changes(lane: Lane, epoch: int, now: datetime) -> Sequence[Change]:
-    """What ends or stops in a lane because its time is over. epoch: calls of earlier ones are nobody's any more."""
-    stands = {
-        command.command_id: recover(command, epoch, now) if now >= command.deadline else command
-        for command in lane.commands
-    }
+def overdue_changes(lane: Lane, epoch: int | None, now: datetime) -> Sequence[Change]:
+    """What ends or stops in a lane because its time is over. epoch: of the owner, whose calls are his; None: nobody."""
+    stands = {command.command_id: command for command in lane.commands}
+    for command in lane.commands:
+        if now >= command.deadline:
+            later = command.epoch + 1 if epoch is None else epoch
+            stands[command.command_id] = recover(command, later, now)
     end_without_call(lane, stands, OUT_OF_REACH, Availability(paused=True), now)
     return list(changes_of(lane, stands))
 

@@ -201,10 +201,10 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A transaction in which no owner of a lease writes. epoch: what an earlier one began is nobody's any more."""
+    """A transaction in which no owner of a lease writes. epoch: of the owner of today, None: there is none."""
 
     connection: Connection
-    epoch: int
+    epoch: int | None
 
 
 @asynccontextmanager
@@ -217,7 +217,7 @@ async def holding_off_owners(pool: Pool, name: str) -> AsyncIterator[Held]:
         row = await connection.fetchrow(HOLD, name)
         if row is None:
             raise StoreUnavailableError(f"lease {name} is gone")
-        yield Held(connection, row["epoch"] if row["live"] else row["epoch"] + 1)
+        yield Held(connection, row["epoch"] if row["live"] else None)
 
 
 def _ended_well(working: asyncio.Future[None]) -> bool:

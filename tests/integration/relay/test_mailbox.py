@@ -15,7 +15,7 @@ from gateway.relay.mailbox_lanes import VISIBILITY
 from gateway.store import Lease, Pool
 from gateway.suppliers import lease_of
 from schemas.orders import Operation
-from schemas.orders.examples import ORDER_NO, SUPPLIER
+from schemas.orders.examples import AT, ORDER_NO, SUPPLIER
 from tests.integration.relay.desk import DAY, HOUR, Desk
 from tests.integration.relay.test_inbox import identity, inbox
 
@@ -125,12 +125,10 @@ async def test_cancels_that_wait_for_their_vendor_hide_no_order_that_ends(
 ) -> None:
     monkeypatch.setattr(mailbox, "ENDED_AT_ONCE", 2)
     far = "2026-12-23T09:30:00+08:00"
-    waiting = []
-    for number, order_no in enumerate(("A", "B", "C")):
-        submit = await desk.comes(2 * number, order_no=order_no)
-        await desk.fetch()
-        await desk.ack(submit)
-        waiting.append(await desk.comes(2 * number + 1, CANCEL, order_no=order_no, deadline=far))
+    for number in range(3):
+        await desk.comes(number, order_no=f"A-{number}")
+    await desk.ack(*await desk.fetched())
+    waiting = [await desk.comes(5 + number, CANCEL, order_no=f"A-{number}", deadline=far) for number in range(3)]
     late = [await desk.comes(10 + number, order_no=f"Z-{number}") for number in range(5)]
     desk.clock.now += DAY
     assert await desk.mailbox.end_due(SUPPLIER) == 5
@@ -151,12 +149,13 @@ async def test_what_an_operator_parked_ends_at_its_deadline_as_at_suppliers_with
 
 
 async def test_a_cancel_that_was_never_fetched_in_time_is_refused_as_at_suppliers_with_an_api(desk: Desk) -> None:
+    for number, order_no in ((0, "A"), (2, "B")):
+        await desk.comes(number, order_no=order_no)
+    await desk.ack(*await desk.fetched())
     scope = {"scope": "children", "children": ["V-1-1"], "reason": "too many"}
-    for number, order_no in enumerate(("A", "B")):
-        submit = await desk.comes(2 * number, order_no=order_no)
-        await desk.fetch()
-        await desk.ack(submit)
-        await desk.comes(2 * number + 1, CANCEL, order_no=order_no, payload=scope)
+    for number, order_no in ((1, "A"), (3, "B")):
+        deadline = (AT + DAY).isoformat()
+        await desk.comes(number, CANCEL, order_no=order_no, payload=scope, deadline=deadline)
     await desk.rows("UPDATE commands SET sealed = '\\x00' WHERE command_id = $1", identity(3))
     desk.clock.now += DAY
     await desk.mailbox.end_due(SUPPLIER)

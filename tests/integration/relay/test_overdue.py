@@ -1,4 +1,4 @@
-"""Commands whose time is over at suppliers for which nobody works, on PostgreSQL: each has one end, and is told once."""
+"""Commands whose time is over at suppliers for which nobody works, on PostgreSQL: each has one end, told once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.relay.overdue import OVERDUE_AFTER, OverdueCommands
 from gateway.store import Lease, Pool, acquired
 from gateway.suppliers import lease_of
 from schemas.orders import Operation
-from schemas.orders.examples import ORDER_NO, SUPPLIER
+from schemas.orders.examples import AT, SUPPLIER
 from tests.eventually import eventually
 from tests.integration.relay.desk import DAY, Desk
 from tests.integration.relay.test_inbox import BOX, inbox
@@ -21,7 +21,7 @@ from tests.integration.relay.test_inbox import BOX, inbox
 __all__ = ["inbox"]
 
 CONFIRM, CANCEL = Operation.CONFIRM, Operation.CANCEL
-FAR = "2026-12-23T09:30:00+08:00"
+SOON, FAR = (AT + DAY).isoformat(), "2026-12-23T09:30:00+08:00"
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def test_what_was_never_sent_expires_though_nobody_works_for_its_supplier(
 
 
 async def test_a_cancel_is_refused_by_time_out(desk: Desk) -> None:
-    submit, cancel = await desk.comes(1, deadline=FAR), await desk.comes(2, CANCEL)
+    submit, cancel = await desk.comes(1, deadline=FAR), await desk.comes(2, CANCEL, deadline=SOON)
     await sent(desk, submit)
     desk.clock.now += DAY
     await look(desk)
@@ -145,11 +145,11 @@ async def test_what_cannot_be_ended_hides_nothing_behind_it(desk: Desk, monkeypa
 
 
 async def test_what_cannot_be_read_ends_all_the_same(desk: Desk) -> None:
-    submit, cancel = await desk.comes(1), await desk.comes(2, CANCEL, order_no="B")
+    submit, cancel = await desk.comes(1, order_no="A"), await desk.comes(2, CANCEL, order_no="B", deadline=SOON)
     async with acquired(desk.pool) as connection:
         await connection.execute("UPDATE commands SET sealed = '\\x00'")
     desk.clock.now += DAY
     await look(desk)
     assert await desk.told() == [("order.expired", submit), ("order.expired", cancel)]
     values = [orjson.loads(row["value"]) for row in await desk.rows("SELECT value FROM outbox ORDER BY id")]
-    assert [each["order_no"] for each in values] == [ORDER_NO, "B"]
+    assert [each["order_no"] for each in values] == ["A", "B"]
