@@ -80,6 +80,7 @@ from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import Mailbox
 from gateway.relay.mailbox_job import MailboxJob
 from gateway.relay.offered import operations_offered
+from gateway.relay.overdue import OverdueCommands
 from gateway.relay.reader import command_reader
 from gateway.relay.reading import OrderReading
 from gateway.relay.vendor_desk import VendorDesk
@@ -307,7 +308,9 @@ def compose(services: Services) -> Stages:
         jobs += [Job("outbox", publisher.run, supervisors=[publisher.supervisor])]
         jobs += [Job("replays", replays.run, supervisors=replays.supervisors), _rebuild_job(services, contents)]
     if "sessions" in roles:
+        overdue = OverdueCommands(services.session_pool, services.box)
         jobs += [_session_job(services, numbers, admission, finisher), _command_job(services)]
+        jobs += [Job("overdue commands", overdue.run, supervisors=[overdue.supervisor])]
     if "intake" in roles:
         jobs += [Job("waits", waits.run)]
         reads = Reports(services.read_pool, share=READS_PER_SUPPLIER)

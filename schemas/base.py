@@ -29,9 +29,12 @@ CONTROLS = r"\x00-\x1f\x7f"
 
 
 class Model(BaseModel):
-    """A message as the mall core sees it: no coercion, no unknown members, no change after construction."""
+    """A message as the mall core sees it: no coercion, no unknown members, no change after construction.
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+    The text of a ValidationError repeats no value, for it may name people and ends in logs; `errors()` has them.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 M = TypeVar("M", bound=Model)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
 from gateway.admin.http import ACTOR, Sent, answer, asked, sent
-from gateway.relay.advice import DECIDABLE
+from gateway.relay.advice import DECIDABLE, UNANSWERED
 from gateway.relay.decisions import OrderDecisions
-from gateway.relay.reading import OrderReading
+from gateway.relay.reading import OrderReading, WhichUnanswered
 from gateway.relay.states import State
 from gateway.relay.transitions import Resolution
 from schemas.orders.parts import Reference
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
-OpenState = Literal["waiting", "sending", "retry", "unknown", "looking_up", "parked", "held", "dead"]
-"""Where a command that has not ended may stand."""
+OpenState = Literal["waiting", "sending", "retry", "unknown", "looking_up", "parked", "held", "dead", "unanswered"]
+"""Where a command that has not ended may stand, or one that its vendor acknowledged and has not answered."""
 
 
 class LanePage(Sent):
@@ -30,7 +31,10 @@ class LanePage(Sent):
 
 
 class OrderPage(LanePage):
-    """Query of the list of commands. state: None for those that a person may have a word about."""
+    """Query of the list of commands.
+
+    state: None for those that a person may have a word about; of the unanswered, those whose deadline has passed.
+    """
 
     state: OpenState | None = None
 
@@ -75,10 +79,10 @@ class OrderRoutes:
         ]
 
     async def list(self, request: web.Request) -> web.Response:
-        """Commands that have not ended, the oldest first; `next` is null after the last page."""
+        """Commands about which somebody may have a word, the oldest first; `next` is null after the last page."""
         page = asked(request, OrderPage)
-        states = DECIDABLE if page.state is None else {State(page.state)}
-        found = await self._reading.list(states, supplier=page.supplier, after=page.after, limit=page.limit)
+        which = _wanted(page.state)
+        found = await self._reading.list(*which, supplier=page.supplier, after=page.after, limit=page.limit)
         return answer({"commands": found, "next": found[-1]["place"] if len(found) == page.limit else None})
 
     async def show(self, request: web.Request) -> web.Response:
@@ -118,3 +122,11 @@ class OrderRoutes:
             order_no, actor=request[ACTOR], reason=body.reason, supplier=body.supplier
         )
         return answer({"command_id": command.command_id, "order_no": order_no, "state": command.state.value})
+
+
+def _wanted(state: OpenState | None) -> tuple[Collection[State], WhichUnanswered]:
+    if state is None:
+        return DECIDABLE, WhichUnanswered.LATE
+    if state == UNANSWERED:
+        return (), WhichUnanswered.ALL
+    return {State(state)}, WhichUnanswered.NONE

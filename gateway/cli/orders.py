@@ -12,9 +12,11 @@ from gateway.cli.connection import admin
 from gateway.cli.output import Json, console, emit, facts, moment, table
 from gateway.cli.pulls import age, span
 
+UNANSWERED = "unanswered"
+
 orders = App(name="orders", help="Look at what became of orders; say what a person found out about one.")
 
-OpenState = Literal["waiting", "sending", "retry", "unknown", "looking_up", "parked", "held", "dead"]
+OpenState = Literal["waiting", "sending", "retry", "unknown", "looking_up", "parked", "held", "dead", "unanswered"]
 
 
 @orders.command(name="list")
@@ -31,7 +33,8 @@ async def list_(
     Parameters
     ----------
     state: str
-        Only in this state. Without it: unknown, parked, held and dead, about which a person may have a word.
+        Only in this state. Without it: unknown, parked, held and dead, about which a person may have a word, and what
+        vendors acknowledged and did not answer by its deadline. unanswered: that, before its deadline too.
     supplier: str
         Only at this supplier.
     after: int
@@ -145,6 +148,8 @@ def _show(order_no: str, found: dict[str, Any]) -> None:
     console.print()
     for command in found["commands"]:
         facts([(f"{command['operation']}", f"{_sentence(command['summary'])} ({command['command_id']})")])
+        if command["state"] == UNANSWERED:  # no lane waits behind it
+            facts([("resolved by", command["advice"])])
     console.print()
     operations = len(found["commands"]) > 1
     table(

@@ -6,6 +6,8 @@ One sentence each, in words that need no knowledge of the gateway; every skin sh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.relay.commands import Command, Role
@@ -15,6 +17,9 @@ from gateway.relay.steps import Kind
 
 DECIDABLE = STOPPED | {State.UNKNOWN}
 """What a person may have a word about."""
+
+UNANSWERED = "unanswered"
+"""State, for operators, of a command that its vendor acknowledged: it is delivered, and nobody knows what of it."""
 
 ABSENT_FOR_GOOD = 2
 """Look-ups in a row that do not find an order, before it is sure not to be there."""
@@ -58,18 +63,47 @@ UNKNOWN_BECAUSE: Mapping[str, str] = {
 """Why nobody knows, where no answer was lost."""
 
 
-def stands(command: Command) -> str:
+DELIVERED: Mapping[str, str] = {
+    "acknowledged": "its vendor acknowledged it",
+    "resolved_not_done": "its vendor acknowledged it, and it had no effect",
+}
+"""Where a command stands that its vendor fetched, by its reason: what it came to is told by its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """That a vendor acknowledged a command and has not answered it. late: its deadline has passed since."""
+
+    acknowledged_at: datetime
+    late: bool
+
+
+def stands(command: Command, unanswered: Unanswered | None = None) -> str:
     """Where a command stands, in words."""
+    if unanswered is not None:
+        was = "was" if unanswered.late else "is"
+        since = f"its vendor acknowledged it at {_moment(unanswered.acknowledged_at)} and has not answered"
+        return f"{since}; its deadline {was} {_moment(command.deadline)}"
     if is_parked_by_operator(command):
         return "an operator parked it; it waits to be released"
+    if command.state is State.CONFIRMED and command.reason in DELIVERED:
+        return DELIVERED[command.reason]
     return STANDS[command.state]
 
 
-def advice(command: Command) -> str:
+def shown_state(command: Command, unanswered: Unanswered | None = None) -> str:
+    """The state of a command in one word: what is delivered has its end only with the answer."""
+    return command.state.value if unanswered is None else UNANSWERED
+
+
+def advice(command: Command, unanswered: Unanswered | None = None) -> str:
     """What resolves a command that does not go on by itself; "" for one that does, or is over."""
     if is_parked_by_operator(command):
         return f"mallgate lanes release {command.order_no} --reason WHY"
     resolve = f"mallgate orders resolve {command.command_id} done|not-done --reason WHY"
+    if unanswered is not None:
+        ask = "Ask" if unanswered.late else "Wait for its answer; or ask"
+        return f"{ask} {command.supplier} whether {_wanted(command)}, then: {resolve}"
     match command.state:
         case State.UNKNOWN:
             return f"Wait; or ask {command.supplier} whether {_wanted(command)}, then: {resolve}"
@@ -81,19 +115,23 @@ def advice(command: Command) -> str:
             return ""
 
 
-def summary(command: Command, steps: Sequence[Mapping[str, Any]]) -> str:
+def summary(command: Command, steps: Sequence[Mapping[str, Any]], unanswered: Unanswered | None = None) -> str:
     """What happened to a command, in one sentence. steps: those of it, in order; their kind and facts."""
     outcomes = [step["facts"].get("outcome") for step in steps if step["kind"] == Kind.OUTCOME]
     lost = sum(_is_lost(step["facts"]) for step in steps if step["kind"] == Kind.OUTCOME)
     clauses = [*_sending(command, lost), *_looking_up(command, steps, outcomes), *_repeating(command, steps, lost)]
     clauses += [_said(step["facts"]) for step in _of(steps, Kind.RESOLVED)]
-    return "; ".join([*clauses, stands(command)])
+    return "; ".join([*clauses, stands(command, unanswered)])
 
 
 def told(kind: str, facts: Mapping[str, Any]) -> str:
     """A step in words. Total: one of another release is told by its kind and its facts."""
     words = _STEPS.get(kind)
     return words(facts) if words is not None else f"{kind} {_listed(facts)}".strip()
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _wanted(command: Command) -> str:

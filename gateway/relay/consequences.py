@@ -13,8 +13,10 @@ from datetime import datetime
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.relay.asked import note_cancelled_children
+from gateway.relay.ends import Origin, ending_news
 from gateway.relay.orders import News, tell
 from gateway.relay.started_calls import CallResult, StartedCall, letter_of, result_step, settled_step, started_step
+from gateway.relay.states import ENDED
 from gateway.relay.steps import Step, write_steps
 from gateway.relay.store import OpenedCommand
 from gateway.relay.telling import End, cancelled_children, news_of, sent_news
@@ -47,12 +49,11 @@ class Consequences:
     def add_move(self, move: Move, asked: OpenedCommand, now: datetime) -> None:
         """A command ended or stopped without a call. What is not alone says nothing of where its order stands."""
         self.steps.append(settled_step(move.now))
-        if not move.was.attempt and move.alone:
-            self.news.append(sent_news(asked.command))
-        told = news_of(asked.command, move.was.state, move.now, End(), now)
-        if told is not None:
-            fact = told.fact if move.alone or move.was.attempt else None
-            self.news.append(replace(told, fact=fact, traceparent=asked.traceparent))
+        if move.now.state in ENDED:
+            origin = Origin(asked.command.tenant, asked.traceparent)
+            self.news += ending_news(move.now, origin, now, alone=move.alone, asked=asked.command)
+        elif (told := news_of(asked.command, move.was.state, move.now, End(), now)) is not None:
+            self.news.append(replace(told, traceparent=asked.traceparent))
         self._add_letter(letter_of(move.now))
 
     def add_started(self, call: StartedCall, operation: str) -> None:

@@ -20,7 +20,14 @@ from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step, write_steps
 from gateway.relay.store import command_of, move, opened
 from gateway.relay.telling import resolved_news
-from gateway.relay.transitions import Resolution, ResolutionRefused, park, release, resolve
+from gateway.relay.transitions import (
+    Resolution,
+    ResolutionRefused,
+    park,
+    release,
+    resolve,
+    resolve_acknowledged,
+)
 from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, Pool, transaction
 from gateway.store.audit import record
@@ -60,7 +67,7 @@ class OrderDecisions:
     async def resolve(
         self, command_id: str, word: Resolution, *, actor: str, reason: str, supplier_order_no: str | None = None
     ) -> Command:
-        """Take a person's word about a command's effect; the command as it then stands. The mall is told what it ends.
+        """Take a person's word about a command's effect; what it came to. The mall is told what it ends.
 
         supplier_order_no: of an order that is there, where the supplier's number is not known yet.
         Raises UnknownCommandError, NotDecidableError.
@@ -68,23 +75,21 @@ class OrderDecisions:
         supplier, operation = await self._named(command_id)
         profile = await self._profiles(supplier, operation)
         async with transaction(self._pool) as connection:
-            row = await connection.fetchrow(queries.LOCK_COMMAND, command_id)
-            if row is None:
-                raise UnknownCommandError
-            was = command_of(row)
-            now = _decided(was, resolve(was, word, profile, datetime.now(UTC)))
-            await _check_number(connection, was, now, supplier_order_no)
-            facts = {"resolution": word.value, "actor": actor, "reason": reason}
-            await self._move(connection, was, now, Kind.RESOLVED, facts)
+            was = await _locked(connection, command_id)
+            acknowledged = was.state is State.CONFIRMED and await connection.fetchval(queries.UNANSWERED, command_id)
+            if acknowledged:
+                now = resolve_acknowledged(was, word)
+                came_to = now if word is Resolution.DONE else replace(was, state=State.REFUSED, reason="")
+            else:
+                now = came_to = _decided(was, resolve(was, word, profile, datetime.now(UTC)))
+            await _check_number(connection, was, came_to, supplier_order_no)
+            await self._move(connection, was, now, Kind.RESOLVED, _word(word, actor, reason))
             if now.state in ENDED:
-                await tell(connection, self._box, await self._news(connection, now, supplier_order_no))
+                news = await self._news(connection, came_to, supplier_order_no)
+                await tell(connection, self._box, news, readable=not acknowledged)
                 await connection.execute(ANSWERED, [command_id])
-            detail = {"command": command_id, "resolution": word.value, "state": now.state.value}
-            await record(connection, actor, "order.resolve", target=was.order_no, reason=reason, detail=detail)
-            if was.state is State.DEAD:
-                words = f"{word.value}: {reason}"
-                await settle(connection, await discard_letter(connection, undecided_letter(was).id, reason=words))
-        return now
+            await _note(connection, was, came_to, word, actor, reason)
+        return came_to
 
     async def park(self, order_no: str, *, actor: str, reason: str, supplier: str | None = None) -> Command:
         """Stop the first command of a lane before its next call. Raises UnknownCommandError, NotDecidableError."""
@@ -138,6 +143,27 @@ class OrderDecisions:
             raise NotDecidableError(f"What was asked cannot be read: {type(asked).__name__}")
         news = resolved_news(asked.command, now, datetime.now(UTC), supplier_order_no)
         return [] if news is None else [replace(news, traceparent=asked.traceparent)]
+
+
+async def _locked(connection: Connection, command_id: str) -> Command:
+    """Raises UnknownCommandError."""
+    row = await connection.fetchrow(queries.LOCK_COMMAND, command_id)
+    if row is None:
+        raise UnknownCommandError
+    return command_of(row)
+
+
+def _word(word: Resolution, actor: str, reason: str) -> Mapping[str, object]:
+    return {"resolution": word.value, "actor": actor, "reason": reason}
+
+
+async def _note(connection: Connection, was: Command, now: Command, word: Resolution, actor: str, reason: str) -> None:
+    """Note a person's word in the audit, and close the dead letter that it was waited for."""
+    detail = {"command": was.command_id, "resolution": word.value, "state": now.state.value}
+    await record(connection, actor, "order.resolve", target=was.order_no, reason=reason, detail=detail)
+    if was.state is State.DEAD:
+        words = f"{word.value}: {reason}"
+        await settle(connection, await discard_letter(connection, undecided_letter(was).id, reason=words))
 
 
 def _decided(was: Command, decided: Command | ResolutionRefused) -> Command:

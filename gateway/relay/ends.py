@@ -1,10 +1,14 @@
-"""What the mall core is told of commands that ended without a word of the supplier, or that nobody can decide. Pure."""
+"""What the mall core is told of commands that ended without a word of the supplier, or that nobody can decide. Pure.
+
+The one place that says so, for the relay and for mailboxes: a command that was never sent has the same end in both.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
 
@@ -13,9 +17,20 @@ from gateway.relay.commands import Command
 from gateway.relay.orders import News
 from gateway.relay.states import State
 from gateway.sdk.errors import Issue
-from schemas.orders import CancelScope, Fact, Operation, OrderEvent, ParkedReason, Party, fact_of_event
-from schemas.orders.events import Cause, OrderCancelled, OrderExpired, OrderParked
-from schemas.orders.payloads import Cancelled, Expired, Parked
+from schemas.orders import (
+    CancelOrder,
+    CancelScope,
+    Operation,
+    OrderCommand,
+    OrderEvent,
+    ParkedReason,
+    Party,
+    RefusalClass,
+    fact_of_event,
+)
+from schemas.orders.events import Cause, OrderCancelled, OrderCancelRefused, OrderExpired, OrderParked
+from schemas.orders.facts import SENT
+from schemas.orders.payloads import Cancelled, CancelRefused, Expired, Parked
 
 STAGE = "relay"
 """Stage of the dead letters of commands that nobody can decide."""
@@ -29,26 +44,32 @@ class Origin:
     traceparent: str | None
 
 
-def ending_news(command: Command, origin: Origin, now: datetime, ordered: bool) -> Sequence[News]:
-    """Of a command that ended unsent. ordered: the supplier has the order from an earlier command, which stands."""
-    event = _ending_event(command, origin.tenant, now)
-    told = _news(command, None if ordered else fact_of_event(event), event, origin)
-    if ordered or command.operation != Operation.SUBMIT:
+def ending_news(
+    command: Command, origin: Origin, now: datetime, *, alone: bool, asked: OrderCommand | None = None
+) -> Sequence[News]:
+    """Of a command that ended without a call. A held one that was superseded was told of as it was held.
+
+    alone: where its order stands is decided by it; else the supplier has, or may have, the order from another command.
+    asked: what it says, None where that was not read.
+    """
+    if command.state is State.SUPERSEDED:
+        return []
+    event = _ending_event(command, origin.tenant, now, asked)
+    told = _news(command, event, origin, decides=alone or command.attempt > 0)
+    if command.attempt or not alone:
         return [told]
-    return [News(command.supplier, command.order_no, Fact.SUBMIT, tenant=origin.tenant), told]
+    return [News(command.supplier, command.order_no, SENT[Operation(command.operation)], tenant=origin.tenant), told]
 
 
 def undecided_news(command: Command, origin: Origin, now: datetime) -> News:
     """Of a command that nobody can decide; it has not ended, and the event is not its last one."""
-    event = OrderParked(
-        order_no=command.order_no,
-        tenant=origin.tenant,
-        cause=Cause(command_id=command.command_id),
-        occurred_at=now,
-        supplier=command.supplier,
-        payload=Parked(operation=Operation(command.operation), reason=ParkedReason.GAVE_UP),
-    )
-    return _news(command, fact_of_event(event), event, origin)
+    return _news(command, parked_event(command, origin.tenant, ParkedReason.GAVE_UP, now), origin, decides=True)
+
+
+def parked_event(command: Command, tenant: str | None, reason: ParkedReason, now: datetime) -> OrderParked:
+    """That a command waits for a person."""
+    payload = Parked(operation=Operation(command.operation), reason=reason)
+    return OrderParked(**_said(command, tenant, now), payload=payload)
 
 
 def undecided_letter(command: Command) -> DeadLetter:
@@ -68,26 +89,36 @@ def undecided_letter(command: Command) -> DeadLetter:
     )
 
 
-def _news(command: Command, fact: Fact | None, event: OrderEvent, origin: Origin) -> News:
+def not_cancelled(command: CancelOrder, by: Party, code_class: RefusalClass) -> CancelRefused:
+    """That a cancel had no effect."""
+    scope = command.payload
+    return CancelRefused(scope=scope.scope, children=scope.children, by=by, code_class=code_class)
+
+
+def _news(command: Command, event: OrderEvent, origin: Origin, *, decides: bool) -> News:
+    fact = fact_of_event(event) if decides else None
     return News(command.supplier, command.order_no, fact, event, origin.tenant, traceparent=origin.traceparent)
 
 
-def _ending_event(command: Command, tenant: str | None, now: datetime) -> OrderExpired | OrderCancelled:
-    cause = Cause(command_id=command.command_id)
-    if command.state is State.EXPIRED:
-        return OrderExpired(
-            order_no=command.order_no,
-            tenant=tenant,
-            cause=cause,
-            occurred_at=now,
-            supplier=command.supplier,
-            payload=Expired(operation=Operation(command.operation), deadline=command.deadline),
-        )
-    return OrderCancelled(
-        order_no=command.order_no,
-        tenant=tenant,
-        cause=cause,
-        occurred_at=now,
-        supplier=command.supplier,
-        payload=Cancelled(scope=CancelScope.ORDER, by=Party.MALL),
-    )
+def _ending_event(command: Command, tenant: str | None, now: datetime, asked: OrderCommand | None) -> OrderEvent:
+    """A cancel that came too late is refused by time-out: the answer to a cancel says whether the order is cancelled,
+    and of what. Of one that cannot be read only its deadline is known.
+    """
+    said = _said(command, tenant, now)
+    if command.state is not State.EXPIRED:
+        return OrderCancelled(**said, payload=Cancelled(scope=CancelScope.ORDER, by=Party.MALL))
+    if isinstance(asked, CancelOrder):
+        return OrderCancelRefused(**said, payload=not_cancelled(asked, Party.TIME_OUT, RefusalClass.TOO_LATE))
+    deadline = command.deadline if asked is None else asked.deadline
+    return OrderExpired(**said, payload=Expired(operation=Operation(command.operation), deadline=deadline))
+
+
+def _said(command: Command, tenant: str | None, now: datetime) -> dict[str, Any]:
+    """The members that every event of a command has."""
+    return {
+        "order_no": command.order_no,
+        "tenant": tenant,
+        "cause": Cause(command_id=command.command_id),
+        "occurred_at": now,
+        "supplier": command.supplier,
+    }

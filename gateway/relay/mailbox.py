@@ -6,27 +6,26 @@ command once at a time and in its order's order. A delivery is durable before th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import groupby
 
 import structlog
 
-from gateway.deadletters import record as record_letters
 from gateway.relay import mailbox_queries as queries
 from gateway.relay.commands import Command
-from gateway.relay.ends import Origin, ending_news, undecided_letter, undecided_news
-from gateway.relay.lanes import Lane
-from gateway.relay.mailbox_lanes import VISIBILITY, Change, Look, acknowledged, delivered, look
-from gateway.relay.orders import News, tell
+from gateway.relay.ends import Origin
+from gateway.relay.lane_ends import Change
+from gateway.relay.lane_store import LockedLanes, lock_lanes, settle, step_of
+from gateway.relay.mailbox_lanes import VISIBILITY, Look, acknowledged, delivered, look
+from gateway.relay.orders import News
 from gateway.relay.sealed import sealed_as
-from gateway.relay.states import ENDED, State
-from gateway.relay.steps import Kind, Step, write_steps
+from gateway.relay.states import State
+from gateway.relay.steps import Kind, write_steps
 from gateway.relay.store import command_of, move
 from gateway.store import Connection, Row, SharedPool
-from gateway.suppliers import SecretBox, SecretUnreadableError
+from gateway.suppliers import SecretBox, SecretUnreadableError, lease_of
 from schemas.orders import Operation
 from schemas.orders.facts import SENT
 
@@ -71,18 +70,6 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Lanes that are locked, as they were looked at, and where their commands came from."""
-
-    looks: Sequence[Look]
-    origins: Mapping[str, Origin]
-
-    def of(self, command: Command) -> Origin:
-        """Where a command came from."""
-        return self.origins[command.command_id]
-
-
 class Mailbox:
     """Of all suppliers whose vendors fetch. pool: each supplier has its share; box: opens what commands say.
 
@@ -99,11 +86,12 @@ class Mailbox:
         now = self._clock()
         async with self._pool.acquired(supplier) as connection, connection.transaction():
             rows = await connection.fetch(queries.FETCHABLE, supplier, now, now - VISIBILITY, most)
-            found = await self._locked(connection, supplier, [row["order_no"] for row in rows], now)
-            ready = [look.ready for look in found.looks if look.ready is not None]
+            locked = await lock_lanes(connection, supplier, [row["order_no"] for row in rows])
+            looks = [look(lane, now, owned=True) for lane in locked.lanes]
+            ready = [each.ready for each in looks if each.ready is not None]
             opened = await self._opened(connection, [each.was.command_id for each in ready])
             changes = [_after_fetch(each, opened, now) for each in ready]
-            await self._settle(connection, found, changes, now)
+            await self._deliver(connection, locked, looks, changes, now)
         sent = {each.now.command_id: each.now for each in changes if each.now.state is State.SENDING}
         messages = [_message(sent[each], value) for each, value in opened.items() if value is not None]
         if messages:
@@ -118,35 +106,37 @@ class Mailbox:
             changes = [Change(each, after) for each in commands if (after := acknowledged(each)) is not None]
             await move(connection, [(each.was, each.now) for each in changes])
             await connection.execute(queries.ACKNOWLEDGED, [each.was.command_id for each in changes])
-            await write_steps(connection, self._box, [_step(each.now, Kind.ACKNOWLEDGED) for each in changes])
+            await write_steps(connection, self._box, [step_of(each.now, Kind.ACKNOWLEDGED) for each in changes])
         taken = {each.was.command_id for each in changes}
         told = {each.command_id: _told(each, taken) for each in commands}
         return {each: told.get(each, Acknowledgement.UNKNOWN) for each in ids}
 
     async def end_due(self, supplier: str) -> int:
-        """End what ends by time, or was cancelled before it was fetched; how many orders were looked at."""
+        """End what ends by time, or was cancelled before it was fetched; in how many orders something did."""
+        count, orders = 0, await self._end_some(supplier, behind="")
+        while orders:
+            count += len(orders)
+            orders = await self._end_some(supplier, behind=orders[-1]) if len(orders) == ENDED_AT_ONCE else []
+        return count
+
+    async def _end_some(self, supplier: str, *, behind: str) -> Sequence[str]:
+        """behind: only in orders whose numbers come after this one."""
         now = self._clock()
         async with self._pool.acquired(supplier) as connection, connection.transaction():
-            rows = await connection.fetch(queries.ENDING, supplier, now, ENDED_AT_ONCE)
-            found = await self._locked(connection, supplier, [row["order_no"] for row in rows], now)
-            await self._settle(connection, found, [], now)
-        return len(rows)
+            owned: bool = await connection.fetchval(queries.OWNED, lease_of(supplier))
+            found = await connection.fetch(
+                queries.ENDING, supplier, now, now - VISIBILITY, behind, ENDED_AT_ONCE, owned
+            )
+            orders = [row["order_no"] for row in found]
+            locked = await lock_lanes(connection, supplier, orders)
+            changes = [each for lane in locked.lanes for each in look(lane, now, owned=owned).changes]
+            await settle(connection, self._box, locked, changes, now)
+        return orders
 
     async def forget_keys(self) -> None:
         """Forget keys of vendors' answers whose time is over."""
         async with self._pool.acquired(None) as connection:
             await connection.execute(queries.FORGET_KEYS)
-
-    async def _locked(self, connection: Connection, supplier: str, orders: Sequence[str], now: datetime) -> _Found:
-        if not orders:
-            return _Found([], {})
-        rows = await connection.fetch(queries.LOCK_LANES, supplier, orders)
-        ordered = {row["order_no"] for row in await connection.fetch(queries.ORDERED, supplier, orders)}
-        lanes = [
-            Lane([command_of(row) for row in lane], order_no in ordered)
-            for order_no, lane in groupby(rows, key=lambda row: str(row["order_no"]))
-        ]
-        return _Found([look(lane, now) for lane in lanes], origins(rows))
 
     async def _opened(self, connection: Connection, ids: Sequence[str]) -> Mapping[str, bytes | None]:
         """What commands say, of those that fit into one answer; None: it cannot be opened."""
@@ -162,30 +152,24 @@ class Mailbox:
             log.exception("mailbox.unreadable", command=row["command_id"])
             return None
 
-    async def _settle(self, connection: Connection, found: _Found, fetched: Sequence[Change], now: datetime) -> None:
-        """Keep what the looks came to and what was fetched, and tell the core."""
-        ended = [(each.now, look.ordered) for look in found.looks for each in look.changes if each.now.state in ENDED]
-        died = [each.now for look in found.looks for each in look.changes if each.now.state is State.DEAD]
+    async def _deliver(
+        self,
+        connection: Connection,
+        locked: LockedLanes,
+        looks: Sequence[Look],
+        fetched: Sequence[Change],
+        now: datetime,
+    ) -> None:
+        """Keep what was fetched and what the looks came to beside it, and tell the core."""
         sent = [each.now for each in fetched if each.now.state is State.SENDING]
-        changes = [*(each for look in found.looks for each in look.changes), *fetched]
-        await move(connection, [(each.was, each.now) for each in changes if each.was != each.now])
+        await move(connection, [(each.was, each.now) for each in fetched if each.was != each.now])
         if sent:
             keys = ((each.command_id, each.supplier, each.order_no) for each in sent)
             await connection.execute(queries.UNANSWERED, *zip(*keys, strict=True))
-        await connection.execute(queries.ANSWERED, [each.command_id for each, _ in ended])
-        await write_steps(connection, self._box, [_step(each, Kind.DELIVERED) for each in sent])
-        await write_steps(connection, self._box, [_step(each, Kind.ENDED) for each, _ in ended])
-        await write_steps(connection, self._box, [_step(each, Kind.STOPPED) for each in died])
-        news = [_first_sent(each, found) for each in sent if each.attempt == 1]
-        news += [each for command, ordered in ended for each in ending_news(command, found.of(command), now, ordered)]
-        news += [undecided_news(each, found.of(each), now) for each in died]
-        await tell(connection, self._box, news, readable=False)
-        await record_letters(connection, [undecided_letter(each) for each in died])
-
-
-def origins(rows: Iterable[Row]) -> Mapping[str, Origin]:
-    """What events about commands repeat of them, by command."""
-    return {row["command_id"]: Origin(row["tenant"], row["traceparent"]) for row in rows}
+        changes = [each for looked in looks for each in looked.changes]
+        steps = [step_of(each, Kind.DELIVERED) for each in sent]
+        news = [_first_sent(each, locked.origin(each)) for each in sent if each.attempt == 1]
+        await settle(connection, self._box, locked, changes, now, steps=steps, news=news)
 
 
 def _after_fetch(ready: Change, opened: Mapping[str, bytes | None], now: datetime) -> Change:
@@ -208,18 +192,12 @@ def _message(command: Command, value: bytes) -> Message:
     return Message(command.command_id, operation, value, command.attempt, command.sent_at + VISIBILITY)
 
 
-def _first_sent(command: Command, found: _Found) -> News:
+def _first_sent(command: Command, origin: Origin) -> News:
     fact = SENT[Operation(command.operation)]
-    return News(command.supplier, command.order_no, fact, tenant=found.of(command).tenant)
+    return News(command.supplier, command.order_no, fact, tenant=origin.tenant)
 
 
 def _told(command: Command, taken: Collection[str]) -> Acknowledgement:
     if command.command_id in taken or command.state is State.CONFIRMED:
         return Acknowledgement.ACKNOWLEDGED
     return Acknowledgement.WITHDRAWN
-
-
-def _step(command: Command, kind: Kind) -> Step:
-    facts = {"operation": command.operation, "state": command.state.value, "attempt": command.attempt}
-    facts |= {"reason": command.reason} if command.reason else {}
-    return Step(command.supplier, command.order_no, kind, command.command_id, facts)

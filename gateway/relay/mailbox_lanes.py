@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.relay.commands import Command
-from gateway.relay.lanes import Lane, plan
-from gateway.relay.policy import Availability, Die, Finish, Park, Profile, Send
-from gateway.relay.states import ENDED, State
-from gateway.relay.transitions import carry_out, in_doubt, moved
+from gateway.relay.lane_ends import Change, changes_of, end_without_call
+from gateway.relay.lanes import Lane
+from gateway.relay.policy import Availability, Profile, Send
+from gateway.relay.states import State
+from gateway.relay.transitions import carry_out, in_doubt, moved, recover
 from gateway.sdk.manifest import Idempotency
 
 VISIBILITY = timedelta(seconds=60)
@@ -24,52 +25,51 @@ VISIBILITY = timedelta(seconds=60)
 MAILBOX = Profile(Idempotency.KEY, finds=False, lease_term=timedelta(0), timeout=timedelta(0))
 """What is promised of a vendor that fetches: a message keeps its id for ever; no owner and no request outlives it."""
 
+NOBODY_TO_ASK = "nobody_to_ask"
+"""Why a command is dead that was sent before its vendor began to fetch."""
+
 DELIVERED = frozenset({State.SENDING, State.UNKNOWN, State.DEAD})
 """States of a command that the vendor may have."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A command as it was and as it is now."""
-
-    was: Command
-    now: Command
-
-
-@dataclass(frozen=True, slots=True)
 class Look:
-    """What a look at a lane came to.
-
-    changes: without a delivery; ready: what may be delivered; ordered: the supplier has the order already.
-    """
+    """What a look at a lane came to. changes: without a delivery; ready: what may be delivered."""
 
     changes: Sequence[Change]
     ready: Change | None
-    ordered: bool
 
 
-def look(lane: Lane, now: datetime) -> Look:
-    """What ends in a lane by now, what dies, and what its vendor may fetch."""
+def look(lane: Lane, now: datetime, *, owned: bool = False) -> Look:
+    """What ends in a lane by now, what dies, and what its vendor may fetch.
+
+    owned: a process still works for the supplier, as one did before its vendor began to fetch.
+    """
     was = {command.command_id: command for command in lane.commands}
     stands = {command.command_id: visible_again(command, now) for command in lane.commands}
-    while True:
-        open_ = [command for command in stands.values() if command.state not in ENDED]
-        steps = plan(Lane(open_, lane.ordered), MAILBOX, Availability(), now)
-        settled = [step for step in steps if isinstance(step.decision, Finish | Die | Park)]
-        if not settled:
-            break
-        for step in settled:
-            stands[step.command.command_id] = carry_out(step.command, step.decision, epoch=0, now=now)
+    if not owned:
+        stands |= {command.command_id: left_behind(command, now) for command in lane.commands if command.epoch}
+    steps = end_without_call(lane, stands, MAILBOX, Availability(), now)
     ready = [step.command.command_id for step in steps if isinstance(step.decision, Send)]
-    changes = [Change(was[each], after) for each, after in stands.items() if after != was[each] and each not in ready]
-    return Look(changes, Change(was[ready[0]], stands[ready[0]]) if ready else None, lane.ordered)
+    changes = [each for each in changes_of(lane, stands) if each.now.command_id not in ready]
+    return Look(changes, Change(was[ready[0]], stands[ready[0]]) if ready else None)
 
 
 def visible_again(command: Command, now: datetime) -> Command:
     """The command as it stands: one that was not acknowledged in time may be with the vendor, or not."""
     if command.state is not State.SENDING or command.sent_at is None or now < command.sent_at + VISIBILITY:
         return command
+    if command.epoch:  # an owner sent it, and nobody fetched it
+        return command
     return moved(in_doubt(command), State.UNKNOWN, reason="not_acknowledged", due_at=now)
+
+
+def left_behind(command: Command, now: datetime) -> Command:
+    """A command that an owner sent before the vendor began to fetch: where it may have taken effect, nobody can be
+    asked, and the vendor is not given it once more. It is for a person.
+    """
+    found = recover(command, command.epoch + 1, now)
+    return moved(found, State.DEAD, reason=NOBODY_TO_ASK) if found.state is State.UNKNOWN else found
 
 
 def delivered(ready: Change, now: datetime) -> Change:

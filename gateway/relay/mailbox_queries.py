@@ -18,14 +18,31 @@ FETCHABLE = """
      ORDER BY place LIMIT $4
 """
 
-# Orders in which something ends by time, or by a command that cancels what was never sent.
+# Orders in which something ends or stops by now: by time, or by a command that cancels what was never sent. Each one
+# found is changed by the look at it; what waits only for its vendor is left out, so that it keeps no other from it.
 ENDING = """
-    SELECT DISTINCT order_no FROM commands
-     WHERE supplier = $1 AND ended_at IS NULL
-       AND ((deadline <= $2 AND state IN ('waiting', 'retry', 'sending', 'unknown'))
-            OR (operation = 'order.cancel' AND state = 'waiting'))
-     ORDER BY order_no LIMIT $3
+    WITH lanes AS (
+        SELECT order_no, min(place) AS head, bool_or(operation = 'order.cancel') AS cancelled,
+               bool_or(state IN ('waiting', 'retry') AND deadline <= $2) AS expired
+          FROM commands
+         WHERE supplier = $1 AND ended_at IS NULL AND order_no > $4
+         GROUP BY order_no)
+    SELECT l.order_no
+      FROM lanes l JOIN commands h ON h.place = l.head
+     WHERE l.expired
+        OR (h.deadline <= $2 AND h.state IN ('unknown', 'parked'))
+        OR (h.deadline <= $2 AND h.state = 'sending' AND h.epoch = 0 AND h.sent_at <= $3)
+        OR (h.epoch > 0 AND h.state IN ('sending', 'looking_up', 'unknown') AND NOT $6)
+        OR (l.cancelled AND h.operation = 'order.submit'
+            AND (h.state = 'held'
+                 OR (h.doubt_since IS NULL
+                     AND (h.state IN ('waiting', 'retry') OR (h.state = 'parked' AND h.reason = 'by_operator')))))
+     ORDER BY l.order_no
+     LIMIT $5
 """
+
+# Whether a process still works for a supplier, as one did before its vendor began to fetch: its calls may be under way.
+OWNED = "SELECT EXISTS (SELECT FROM leases WHERE name = $1 AND until > clock_timestamp())"
 
 # Whole lanes: two who look at the same wait for each other here, and the second sees what the first has made of it.
 LOCK_LANES = f"""

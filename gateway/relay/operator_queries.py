@@ -11,13 +11,21 @@ _SINCE = """
 """
 """When something last happened to a command."""
 
-# Found apart: by its index of places, it would be read past everything that ever ended.
+_UNANSWERED = "LEFT JOIN (SELECT command_id, acknowledged_at FROM commands_unanswered) u USING (command_id)"
+"""When a vendor acknowledged a command that he has not answered."""
+
+# Found apart: by its index of places, it would be read past everything that ever ended. unanswered: of what vendors
+# acknowledged, $5: at all, $6: before the deadline too.
 LIST = f"""
     WITH found AS MATERIALIZED (
          SELECT place FROM commands
-          WHERE ended_at IS NULL AND state = ANY($1::text[]) AND ($2::text IS NULL OR supplier = $2) AND place > $3)
-    SELECT {FACTS}, {_SINCE}
-      FROM (SELECT place FROM found ORDER BY place LIMIT $4) page JOIN commands c USING (place)
+          WHERE ended_at IS NULL AND state = ANY($1::text[]) AND ($2::text IS NULL OR supplier = $2) AND place > $3
+         UNION ALL
+         SELECT c.place FROM commands_unanswered u JOIN commands c USING (command_id)
+          WHERE $5::boolean AND u.acknowledged_at IS NOT NULL AND c.state = 'confirmed'
+            AND ($6::boolean OR c.deadline <= now()) AND ($2::text IS NULL OR c.supplier = $2) AND c.place > $3)
+    SELECT {FACTS}, acknowledged_at, {_SINCE}
+      FROM (SELECT place FROM found ORDER BY place LIMIT $4) page JOIN commands c USING (place) {_UNANSWERED}
      ORDER BY place
 """
 
@@ -36,8 +44,8 @@ LANES = f"""
 """
 
 COMMANDS = f"""
-    SELECT {FACTS}, topic, partition, "offset", received_at, ended_at, {_SINCE}
-      FROM commands c
+    SELECT {FACTS}, topic, partition, "offset", received_at, ended_at, acknowledged_at, {_SINCE}
+      FROM commands c {_UNANSWERED}
      WHERE order_no = $1
      ORDER BY place
 """
@@ -63,6 +71,10 @@ STEPS = """
 NAMED = "SELECT supplier, operation FROM commands WHERE command_id = $1"
 
 LOCK_COMMAND = f"SELECT {FACTS} FROM commands WHERE command_id = $1 FOR UPDATE"
+
+UNANSWERED = """
+    SELECT EXISTS (SELECT FROM commands_unanswered WHERE command_id = $1 AND acknowledged_at IS NOT NULL)
+"""
 
 # The first of each lane of this order: one per supplier.
 LOCK_HEADS = f"""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from gateway.relay import operator_queries as queries
-from gateway.relay.advice import DECIDABLE, advice, stands, summary, told
+from gateway.relay.advice import DECIDABLE, Unanswered, advice, shown_state, stands, summary, told
 from gateway.relay.commands import Command
 from gateway.relay.sealed import WORDS
 from gateway.relay.states import ENDED, STOPPED, State
@@ -28,6 +29,14 @@ View = dict[str, Any]
 """Something as JSON."""
 
 
+class WhichUnanswered(StrEnum):
+    """Which commands are listed that vendors acknowledged and have not answered. late: whose deadline has passed."""
+
+    NONE = "none"
+    LATE = "late"
+    ALL = "all"
+
+
 class UnknownOrderError(GatewayError):
     """The mall never asked for anything about an order of this number, and no supplier spoke of one."""
 
@@ -40,13 +49,23 @@ class OrderReading:
         self._box = box
 
     async def list(
-        self, states: Collection[State] = DECIDABLE, *, supplier: str | None = None, after: int = 0, limit: int = 50
+        self,
+        states: Collection[State] = DECIDABLE,
+        unanswered: WhichUnanswered = WhichUnanswered.NONE,
+        *,
+        supplier: str | None = None,
+        after: int = 0,
+        limit: int = 50,
     ) -> Sequence[View]:
-        """Commands that have not ended, the oldest first. after: `place` of the last one of the page before."""
+        """Commands that have not ended, and those that vendors acknowledged and have not answered, the oldest first.
+
+        after: `place` of the last one of the page before.
+        """
         wanted = [state.value for state in states]
+        which = (unanswered is not WhichUnanswered.NONE, unanswered is WhichUnanswered.ALL)
         async with acquired(self._pool) as connection:
-            rows = await connection.fetch(queries.LIST, wanted, supplier, after, limit)
-        return [_standing(command_of(row), row["since"]) for row in rows]
+            rows = await connection.fetch(queries.LIST, wanted, supplier, after, limit, *which)
+        return [_standing(command_of(row), row["since"], _unanswered(row)) for row in rows]
 
     async def lanes(self, *, supplier: str | None = None, after: int = 0, limit: int = 50) -> Sequence[View]:
         """Lanes that wait behind a command, the oldest first; `followers` wait behind it. after: as in `list`."""
@@ -161,10 +180,10 @@ def _received(row: View) -> View:
 
 
 def _command(row: View, steps: Sequence[View]) -> View:
-    command = command_of(row)
+    command, unanswered = command_of(row), _unanswered(row)
     return {
-        **_standing(command, row["since"]),
-        "summary": summary(command, steps),
+        **_standing(command, row["since"], unanswered),
+        "summary": summary(command, steps, unanswered),
         "topic": row["topic"],
         "partition": row["partition"],
         "offset": row["offset"],
@@ -173,7 +192,15 @@ def _command(row: View, steps: Sequence[View]) -> View:
     }
 
 
-def _standing(command: Command, since: datetime) -> View:
+def _unanswered(row: Row | View) -> Unanswered | None:
+    """Of a command that its vendor acknowledged; one that a person, or its deadline, has ended since is no more it."""
+    acknowledged_at: datetime | None = row["acknowledged_at"]
+    if acknowledged_at is None or row["state"] != State.CONFIRMED:
+        return None
+    return Unanswered(acknowledged_at, late=row["deadline"] <= datetime.now(UTC))
+
+
+def _standing(command: Command, since: datetime, unanswered: Unanswered | None = None) -> View:
     return {
         "place": command.place,
         "command_id": command.command_id,
@@ -181,10 +208,10 @@ def _standing(command: Command, since: datetime) -> View:
         "order_no": command.order_no,
         "operation": command.operation,
         "revision": command.revision,
-        "state": command.state.value,
+        "state": shown_state(command, unanswered),
         "reason": command.reason,
-        "stands": stands(command),
-        "advice": advice(command),
+        "stands": stands(command, unanswered),
+        "advice": advice(command, unanswered),
         "since": since,
         "due_at": command.due_at,
         "deadline": command.deadline,

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.relay.orders import News, Order
-from gateway.sdk.comparing import WANTED, differences
+from gateway.sdk.comparing import WANTED, as_told, differences
 from gateway.sdk.orders import OrderTree, Progress, Standing, SupplierOrder, Track
 from schemas.base import Model
 from schemas.orders import (
@@ -82,8 +82,6 @@ WHOLE: Mapping[State, Fact] = {
 
 MOST_STEPS = 500
 """Steps of one event."""
-
-MOST_DIFFERENCES, LONGEST_DIFFERENCE = 100, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +240,7 @@ class _Comparison:
         payload = PriceMismatch(
             expected=self._submit.payload.totals if self._submit else self._whole.stated.totals,
             offered=self._whole.stated.totals,
-            differences=tuple(each[:LONGEST_DIFFERENCE] for each in found[:MOST_DIFFERENCES]),
+            differences=as_told(found),
         )
         self._tell(self._root, f"mismatch:{_digest(*found)}", Fact.PRICE_MISMATCH, payload)
 

@@ -14,15 +14,15 @@ from typing import Any
 
 from gateway.relay.attempts import Attempted, CameTo, LookedAt
 from gateway.relay.commands import Command
+from gateway.relay.ends import not_cancelled, parked_event
 from gateway.relay.orders import News
 from gateway.relay.states import State
-from gateway.sdk.comparing import differences
+from gateway.sdk.comparing import as_told, differences
 from gateway.sdk.errors import OrderRefusedError, SupplierError
 from gateway.sdk.orders import Standing, SupplierOrder
 from schemas.catalog import PriceBasis
 from schemas.orders import (
     CancelOrder,
-    CancelScope,
     ConfirmOrder,
     Fact,
     Operation,
@@ -43,7 +43,6 @@ from schemas.orders.events import (
     OrderCancelled,
     OrderCancelRefused,
     OrderConfirmed,
-    OrderExpired,
     OrderParked,
     OrderPartiallyConfirmed,
     OrderPriceMismatch,
@@ -53,9 +52,7 @@ from schemas.orders.parts import LineKind, StatedLine, UnitPrice
 from schemas.orders.payloads import (
     Accepted,
     Cancelled,
-    CancelRefused,
     Confirmed,
-    Expired,
     MismatchedLine,
     Parked,
     PartiallyConfirmed,
@@ -69,9 +66,6 @@ from schemas.orders.payloads import (
 LONGEST_WORDS = 2000
 LONGEST_CODE = 200
 """Characters of a supplier's words and codes that events hold."""
-
-LONGEST_DIFFERENCE = 200
-MOST_DIFFERENCES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +100,16 @@ def sent_news(command: OrderCommand) -> News:
 
 
 def news_of(command: OrderCommand, before: State, after: Command, end: End, at: datetime) -> News | None:
-    """What a move of a command means for its order and the core; None: nothing yet."""
+    """What a move of a command means for its order and the core; None: nothing yet, or it ended without a call."""
     match after.state:
-        case State.CONFIRMED | State.REFUSED | State.EXPIRED | State.CANCELLED_UNSENT:
-            return _told(command, _terminal(command, after, end, at), end)
+        case State.CONFIRMED | State.REFUSED:
+            done = after.state is State.CONFIRMED
+            return _told(command, _done(command, end, at) if done else _refused(command, after, end, at), end)
         case State.HELD:
             return _told(command, _held(command, end, at), end)
         case State.PARKED | State.DEAD:
             reason = ParkedReason.OUTCOME_UNKNOWN if after.state is State.PARKED else ParkedReason.GAVE_UP
-            return _told(command, _parked(command, reason, at), end)
+            return _told(command, parked_event(after, command.tenant, reason, at), end)
         case State.UNKNOWN if isinstance(command, SubmitOrder):
             return _news(command, Fact.OUTCOME_UNKNOWN)
         case State.RETRY if isinstance(command, SubmitOrder) and before is State.LOOKING_UP:
@@ -163,19 +158,6 @@ def _told(command: OrderCommand, event: OrderEvent, end: End) -> News:
 def _whole(order: SupplierOrder) -> str:
     """The number of the whole order: a child tells that of its parent."""
     return order.parent_no or order.supplier_order_no
-
-
-def _terminal(command: OrderCommand, after: Command, end: End, at: datetime) -> OrderEvent:
-    match after.state:
-        case State.CONFIRMED:
-            return _done(command, end, at)
-        case State.REFUSED:
-            return _refused(command, after, end, at)
-        case State.CANCELLED_UNSENT:
-            payload = Cancelled(scope=CancelScope.ORDER, by=Party.MALL)
-            return OrderCancelled(**_said(command, end, at), payload=payload)
-        case _:
-            return _expired(command, end, at)
 
 
 def _done(command: OrderCommand, end: End, at: datetime) -> OrderEvent:
@@ -227,35 +209,17 @@ def _refused(command: OrderCommand, after: Command, end: End, at: datetime) -> O
     if said["raw_code"] is None and after.reason:  # of an earlier attempt, or none that a supplier gave
         said["raw_code"] = _one_line(after.reason)[:LONGEST_CODE]
     if isinstance(command, CancelOrder):
-        return OrderCancelRefused(**said, payload=_not_cancelled(command, Party.SUPPLIER, code_class))
+        return OrderCancelRefused(**said, payload=not_cancelled(command, Party.SUPPLIER, code_class))
     lines = tuple(RefusedLine(line_no=_line_no(command, sku), sku=sku) for sku in (refusal.skus if refusal else ()))
     return OrderRefused(
         **said, payload=Refused(operation=Operation(command.operation), code_class=code_class, lines=lines)
     )
 
 
-def _not_cancelled(command: CancelOrder, by: Party, code_class: RefusalClass) -> CancelRefused:
-    scope = command.payload
-    return CancelRefused(scope=scope.scope, children=scope.children, by=by, code_class=code_class)
-
-
 def _line_no(command: OrderCommand, sku: str) -> Any:
     lines = command.payload.lines if isinstance(command, SubmitOrder) else ()
     numbers = [line.line_no for line in lines if line.sku == sku]
     return numbers[0] if len(numbers) == 1 else None
-
-
-def _expired(command: OrderCommand, end: End, at: datetime) -> OrderEvent:
-    said = _said(command, end, at)
-    if isinstance(command, CancelOrder):
-        payload = _not_cancelled(command, Party.TIME_OUT, RefusalClass.TOO_LATE)
-        return OrderCancelRefused(**said, payload=payload)
-    return OrderExpired(**said, payload=Expired(operation=Operation(command.operation), deadline=command.deadline))
-
-
-def _parked(command: OrderCommand, reason: ParkedReason, at: datetime) -> OrderEvent:
-    said = _said(command, End(), at)
-    return OrderParked(**said, payload=Parked(operation=Operation(command.operation), reason=reason))
 
 
 def _held(command: OrderCommand, end: End, at: datetime) -> OrderEvent:
@@ -268,7 +232,7 @@ def _held(command: OrderCommand, end: End, at: datetime) -> OrderEvent:
         expected=command.payload.totals,
         offered=found.stated.totals,
         lines=tuple(_mismatched(command, found)),
-        differences=tuple(each[:LONGEST_DIFFERENCE] for each in differences(command, found)[:MOST_DIFFERENCES]),
+        differences=as_told(differences(command, found)),
     )
     return OrderPriceMismatch(**said, payload=mismatch)
 

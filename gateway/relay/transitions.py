@@ -161,6 +161,14 @@ def resolve(command: Command, word: Resolution, profile: Profile, now: datetime)
     return replace(_not_done(command, now), spent=0, failures=0)
 
 
+def resolve_acknowledged(command: Command, word: Resolution) -> Command:
+    """The facts after a person's word about a command that its vendor acknowledged and never answered.
+
+    It was delivered, and its lane went on long ago: what it came to is told, as the vendor's answer would have been.
+    """
+    return replace(command, reason=f"resolved_{word.value}")
+
+
 def park(command: Command) -> Command | ResolutionRefused:
     """The facts once an operator stops a command that no call is under way for."""
     if command.state not in UNSENT | {State.UNKNOWN}:

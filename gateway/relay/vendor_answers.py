@@ -22,7 +22,7 @@ from gateway.relay.vendor_events import (
     SplitByVendor,
     VendorEvent,
 )
-from gateway.sdk.comparing import WANTED, differences
+from gateway.sdk.comparing import WANTED, as_told, differences
 from gateway.sdk.orders import SupplierOrder
 from schemas.orders import (
     CancelScope,
@@ -41,9 +41,6 @@ from schemas.orders import (
 from schemas.orders.commands import Submission
 from schemas.orders.parts import LineQuantity, StatedLine, Totals
 from schemas.orders.payloads import PriceMismatch, StatedOrder
-
-MOST_DIFFERENCES = 100
-LONGEST_DIFFERENCE = 500
 
 FITS: Mapping[Kind, Collection[Operation]] = {
     Kind.ACCEPTED: (Operation.SUBMIT,),
@@ -189,7 +186,7 @@ def sum_faults(said: VendorEvent, order: SubmitOrder | None) -> Sequence[str]:
                 found += [str(each) for each in split_mismatches(_as_stated(order.payload), split.children)]
         case _:
             found = []
-    return [each[:LONGEST_DIFFERENCE] for each in found[:MOST_DIFFERENCES]]
+    return as_told(found)
 
 
 def as_mismatch(said: VendorEvent, faults: Sequence[str], order: SubmitOrder | None) -> PriceMismatchByVendor:

@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
+import orjson
 import structlog
 
+from gateway.deadletters import DeadLetter
+from gateway.deadletters import record as record_letters
 from gateway.relay import mailbox_queries as queries
 from gateway.relay.commands import Command
-from gateway.relay.ends import Origin
-from gateway.relay.mailbox import Clock, origins, utc_now
-from gateway.relay.mailbox_lanes import Change
+from gateway.relay.ends import STAGE, Origin
+from gateway.relay.lane_ends import Change
+from gateway.relay.lane_store import origins
+from gateway.relay.mailbox import Clock, utc_now
 from gateway.relay.orders import News, Order, lock_orders, tell
-from gateway.relay.sealed import sealed_as
-from gateway.relay.store import command_of, move
+from gateway.relay.store import command_of, move, open_command
 from gateway.relay.vendor_answers import (
     Fit,
     after_answer,
@@ -30,11 +33,10 @@ from gateway.relay.vendor_answers import (
     tells_nothing,
 )
 from gateway.relay.vendor_events import VendorEvent, told_event
-from gateway.sdk.errors import GatewayError
+from gateway.sdk.errors import GatewayError, Issue
 from gateway.store import Connection, SharedPool
-from gateway.suppliers import SecretBox, SecretUnreadableError
-from schemas.base import read
-from schemas.orders import Kind, SubmitOrder, judge
+from gateway.suppliers import SecretBox
+from schemas.orders import Kind, Operation, SubmitOrder, judge
 from schemas.orders import State as OrderState
 from schemas.orders.events import Cause, OrderSplit, SupplierMessage
 from schemas.orders.payloads import StatedOrder
@@ -210,15 +212,32 @@ class VendorDesk:
         return told
 
     async def _ordered(self, connection: Connection, word: Word) -> SubmitOrder | None:
-        """What the supplier was last given as the order; None: it is not kept any more, or cannot be opened."""
+        """What the supplier was last given as the order; None: it is not kept any more, or cannot be read.
+
+        The vendor's word is taken all the same; a dead letter has a person compare it with what was ordered.
+        """
         row = await connection.fetchrow(queries.LAST_SUBMIT, word.supplier, word.order_no)
         if row is None:
             return None
-        try:
-            return read(SubmitOrder, self._box.open(word.supplier, sealed_as(row["command_id"]), row["sealed"]))
-        except SecretUnreadableError:
-            log.exception("order.unreadable", command=row["command_id"])
-            return None
+        found = open_command(self._box, word.supplier, Operation.SUBMIT, row)
+        if isinstance(found, SubmitOrder):
+            return found
+        log.error("order.unreadable", command=row["command_id"], error=type(found).__name__)
+        await record_letters(connection, [_unread_letter(word, row["command_id"], type(found).__name__)])
+        return None
+
+
+def _unread_letter(word: Word, command_id: str, error: str) -> DeadLetter:
+    """One for each submit, whatever the vendor says of it. Only what names the order: the rest may name people."""
+    named = {"command_id": command_id, "supplier": word.supplier, "order_no": word.order_no}
+    wanted = "a submit that can be read: what the vendor says of it was compared with nothing"
+    return DeadLetter(
+        stage=STAGE,
+        issues=(Issue("processing_failed", "", error, wanted),),
+        original=orjson.dumps(named),
+        supplier=word.supplier,
+        key=command_id.encode(),
+    )
 
 
 async def _locked_order(connection: Connection, word: Word, unanswered: Sequence[Command]) -> Order:

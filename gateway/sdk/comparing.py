@@ -19,6 +19,10 @@ from schemas.orders.payloads import StatedOrder
 WANTED: Mapping[SubmitMode, Standing] = {SubmitMode.RESERVE: Standing.RESERVED, SubmitMode.DIRECT: Standing.PLACED}
 """What an order is once it was submitted."""
 
+MOST_TOLD = 100
+LONGEST_TOLD = 500
+"""Differences of one event, and characters of each."""
+
 LOCAL_DIGITS = 7
 """Digits of the shortest telephone number that needs no code before it."""
 
@@ -26,6 +30,11 @@ LOCAL_DIGITS = 7
 def differences(order: SubmitOrder, found: SupplierOrder) -> tuple[str, ...]:
     """In what a supplier's order is another than the one that was sent, each in words; () in nothing."""
     return tuple(_differences(order, found))
+
+
+def as_told(found: Sequence[str]) -> tuple[str, ...]:
+    """Differences as an event holds them."""
+    return tuple(each[:LONGEST_TOLD] for each in found[:MOST_TOLD])
 
 
 def _differences(order: SubmitOrder, found: SupplierOrder) -> Iterator[str]:

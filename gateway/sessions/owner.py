@@ -22,6 +22,7 @@ from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import queries
 from gateway.sessions.session import Means, Session
 from gateway.store import Lease, StoreUnavailableError, acquired
+from gateway.suppliers import lease_of
 from gateway.telemetry import metrics
 from gateway.telemetry.supervise import Supervisor
 
@@ -136,8 +137,3 @@ class Sessions:
             log.exception("session.failed", supplier=supplier)
         finally:
             del self._owned[supplier]
-
-
-def lease_of(supplier: str) -> str:
-    """Name of the lease that owning a supplier is."""
-    return f"session {supplier}"

@@ -2,7 +2,7 @@
 
 from gateway.store.batcher import Batcher
 from gateway.store.cluster import ForeignClusterError, pin_cluster
-from gateway.store.lease import Lease, LeaseLostError
+from gateway.store.lease import Lease, LeaseLostError, holding_off_owners
 from gateway.store.migrate import migrate
 from gateway.store.pool import (
     Connection,
@@ -34,6 +34,7 @@ __all__ = [
     "StoreUnavailableError",
     "acquired",
     "connect",
+    "holding_off_owners",
     "listening",
     "migrate",
     "open_pool",

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import structlog
 
@@ -36,6 +37,7 @@ REGAIN = """
      WHERE name = $1 AND epoch = $2 RETURNING true
 """
 RELEASE = "UPDATE leases SET until = '-infinity' WHERE name = $1 AND epoch = $2"
+HOLD = "SELECT epoch, until > clock_timestamp() AS live FROM leases WHERE name = $1 FOR UPDATE"
 FENCE = "SELECT true FROM leases WHERE name = $1 AND epoch = $2 FOR KEY SHARE"
 
 
@@ -195,6 +197,27 @@ class Lease:
         with suppress(LeaseLostError, StoreUnavailableError, TimeoutError):
             async with asyncio.timeout(within):
                 await renew()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A transaction in which no owner of a lease writes. epoch: of the owner of today, None: there is none."""
+
+    connection: Connection
+    epoch: int | None
+
+
+@asynccontextmanager
+async def holding_off_owners(pool: Pool, name: str) -> AsyncIterator[Held]:
+    """A transaction in which nobody writes as the owner of a lease, nor takes it over. Its row is held as a takeover
+    holds it; who owns it goes on afterwards. Raises StoreUnavailableError.
+    """
+    async with transaction(pool) as connection:
+        await connection.execute(ENSURE, name)
+        row = await connection.fetchrow(HOLD, name)
+        if row is None:
+            raise StoreUnavailableError(f"lease {name} is gone")
+        yield Held(connection, row["epoch"] if row["live"] else None)
 
 
 def _ended_well(working: asyncio.Future[None]) -> bool:

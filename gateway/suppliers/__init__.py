@@ -18,6 +18,7 @@ from gateway.suppliers.rows import (
     Suppliers,
     UnknownSupplierError,
     brakes_of,
+    lease_of,
 )
 from gateway.suppliers.sealed import (
     SEALED_BY_SUPPLIERS,
@@ -64,6 +65,7 @@ __all__ = [
     "WebhookKey",
     "brakes_of",
     "count_sealed",
+    "lease_of",
     "load_or_create_key",
     "reseal",
     "rotated_at",

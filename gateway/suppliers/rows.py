@@ -38,6 +38,11 @@ class UnknownSupplierError(GatewayError):
     """There is no such supplier."""
 
 
+def lease_of(supplier: str) -> str:
+    """Name of the lease that owning a supplier is."""
+    return f"session {supplier}"
+
+
 @dataclass(frozen=True, slots=True)
 class Supplier:
     """A supplier as the gateway runs it. revision: of its configuration, from 1."""

@@ -30,6 +30,7 @@ from gateway.relay.sealed import SEALED_BY_RELAY, sealed_as
 from gateway.relay.states import State
 from gateway.relay.steps import Kind, Step, write_steps
 from gateway.relay.store import lanes, move
+from gateway.relay.vendor_desk import Late, Taken
 from gateway.sdk.manifest import Idempotency
 from gateway.store import Pool, acquired, transaction
 from gateway.suppliers import SecretBox, reseal
@@ -37,9 +38,10 @@ from gateway.telemetry import metrics
 from schemas.orders import Kind as EventKind
 from schemas.orders import Operation
 from schemas.orders.events import Cause
-from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES, command_headers
+from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES, ORDER_NO, command_headers
 from schemas.orders.facts import fact_of_command, fact_of_event
 from tests.integration.admin.conftest import TOKEN
+from tests.integration.relay.desk import Desk
 from tests.integration.relay.test_inbox import BOX, PARTITION, SUBMIT, identity, inbox, record
 
 __all__ = ["inbox"]
@@ -402,3 +404,80 @@ def value(name: str) -> float:
     found = metrics.REGISTRY.get_sample_value(f"mallgate_{name}", {"supplier": SUPPLIER})
     assert found is not None
     return found
+
+
+async def acknowledged(desk: Desk, *, hours: int = -1, operation: Operation = Operation.SUBMIT) -> str:
+    """A command that its vendor acknowledged two hours ago; its deadline is so many hours from now."""
+    desk.clock.now = NOW - timedelta(hours=2)
+    command = await desk.comes(7, operation, deadline=(NOW + timedelta(hours=hours)).isoformat())
+    assert await desk.fetched() == [command]
+    await desk.ack(command)
+    return command
+
+
+async def test_what_a_vendor_acknowledged_and_never_answered_is_listed_once_its_deadline_has_passed(
+    client: AdminClient, inbox: Inbox, pool: Pool
+) -> None:
+    desk = Desk(pool, inbox)
+    command = await acknowledged(desk, hours=1)
+    assert (await client.get("orders"))["commands"] == []
+    [waits] = (await client.get("orders", state="unanswered"))["commands"]
+    assert (waits["command_id"], waits["advice"].startswith("Wait for its answer; or ask ")) == (command, True)
+    await desk.rows("UPDATE commands SET deadline = $1", NOW - timedelta(hours=1))
+    [late] = (await client.get("orders", supplier=SUPPLIER))["commands"]
+    assert (late["command_id"], late["state"]) == (command, "unanswered")
+    assert (await client.get("orders", after=late["place"]))["commands"] == []
+    assert (await client.get("orders", supplier="somebody-else"))["commands"] == []
+    assert (await client.get("orders", state="dead"))["commands"] == []
+    [shown] = (await client.get("orders", ORDER_NO))["orders"][0]["commands"]
+    assert "its vendor acknowledged it at " in shown["summary"]
+    assert " and has not answered; its deadline was " in shown["summary"]
+    assert shown["advice"].startswith(f"Ask {SUPPLIER} whether it has an order with our number {ORDER_NO}, then: ")
+    await desk.says(EventKind.ACCEPTED)
+    assert (await client.get("orders"))["commands"] == []
+    [answered] = (await client.get("orders", ORDER_NO))["orders"][0]["commands"]
+    assert (answered["state"], answered["advice"]) == ("confirmed", "")
+
+
+async def test_a_person_ends_what_a_vendor_acknowledged_and_never_answered(
+    client: AdminClient, inbox: Inbox, pool: Pool
+) -> None:
+    desk = Desk(pool, inbox)
+    command = await acknowledged(desk)
+    body = {"resolution": "not_done", "reason": "they lost it"}
+    taken = await client.post("commands", command, "resolve", body=body)
+    assert taken == {"command_id": command, "order_no": ORDER_NO, "state": "refused"}
+    assert (await client.get("orders"))["commands"] == []
+    assert await desk.told() == [("order.refused", command)]
+    event = await desk.last()
+    assert (event["payload"]["code_class"], event["raw_code"]) == ("operator", None)
+    assert (await desk.order(), await desk.fetch()) == ("refused", [])
+    [shown] = (await client.get("orders", ORDER_NO))["orders"][0]["commands"]
+    assert shown["summary"].endswith("bootstrap:ann said: not done; its vendor acknowledged it, and it had no effect")
+    assert (await refused(client.post("commands", command, "resolve", body=body))).code == "conflict"
+    assert await audited(client) == [("bootstrap:ann", "order.resolve", ORDER_NO, "they lost it")]
+    assert isinstance(await desk.says(EventKind.CONFIRMED), Late)
+
+
+async def test_a_person_says_that_it_was_done_and_the_vendors_late_answer_tells_nothing_new(
+    client: AdminClient, inbox: Inbox, pool: Pool
+) -> None:
+    desk = Desk(pool, inbox)
+    command = await acknowledged(desk)
+    body = {"resolution": "done", "reason": "seen", "supplier_order_no": "V-7"}
+    assert (await client.post("commands", command, "resolve", body=body))["state"] == "confirmed"
+    assert await desk.told() == [("order.accepted", command)]
+    assert await desk.order() == "reserved"
+    taken = await desk.says(EventKind.ACCEPTED)
+    assert isinstance(taken, Taken)
+    assert (taken.event, taken.answers) == (None, ())
+    [order] = (await client.get("orders", ORDER_NO))["orders"]
+    assert (order["supplier_order_no"], order["commands"][0]["state"]) == ("V-7", "confirmed")
+
+
+async def test_what_is_answered_needs_no_word_of_a_person(client: AdminClient, inbox: Inbox, pool: Pool) -> None:
+    desk = Desk(pool, inbox)
+    command = await acknowledged(desk)
+    await desk.says(EventKind.ACCEPTED)
+    body = {"resolution": "not_done", "reason": "asked too late"}
+    assert (await refused(client.post("commands", command, "resolve", body=body))).code == "conflict"

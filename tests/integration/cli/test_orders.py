@@ -12,7 +12,7 @@ from gateway.kafka import ORDER_COMMANDS
 from gateway.relay.inbox import Inbox
 from gateway.relay.states import State
 from gateway.relay.store import lanes
-from gateway.store import Pool, acquired, open_pool
+from gateway.store import Pool, acquired, open_pool, transaction
 from gateway.suppliers import SecretBox
 from schemas.orders import Operation
 from tests.integration.admin.test_orders import WORDS, stop
@@ -77,3 +77,29 @@ async def test_a_lane_is_parked_listed_and_released(mallgate: Shell, pool: Pool)
     assert (refused.status, "mallgate orders resolve" in refused.err) == (1, True)
     released = await mallgate("lanes", "release", "ORDER-1", "--reason", "prices are right")
     assert (released.status, "waiting" in released.out) == (0, True)
+
+
+async def test_what_a_vendor_never_answered_is_found_understood_and_ended(mallgate: Shell, pool: Pool) -> None:
+    async with transaction(pool) as connection:
+        await connection.execute(
+            "UPDATE commands SET state = 'confirmed', reason = 'acknowledged', attempt = 1, ended_at = now(),"
+            " deadline = now() - interval '1 hour' WHERE command_id = $1",
+            identity(1),
+        )
+        await connection.execute(
+            "INSERT INTO commands_unanswered (command_id, supplier, order_no, acknowledged_at)"
+            " VALUES ($1, $2, 'ORDER-1', now())",
+            identity(1),
+            SUBMIT.supplier,
+        )
+    listed = await mallgate("orders", "list")
+    assert (listed.status, f"mallgate orders resolve {identity(1)} done|not-done" in listed.out) == (0, True)
+    [row] = (await mallgate("orders", "list", "--state", "unanswered", "--json")).json
+    assert (row["order_no"], row["state"]) == ("ORDER-1", "unanswered")
+    shown = await mallgate("orders", "show", "ORDER-1")
+    assert "Its vendor acknowledged it at " in shown.out
+    assert "has not answered; its deadline was " in shown.out
+    assert f"mallgate orders resolve {identity(1)} done|not-done --reason WHY" in shown.out
+    ended = await mallgate("orders", "resolve", identity(1), "not-done", "--reason", "they lost it", "--json")
+    assert ended.json == {"command_id": identity(1), "order_no": "ORDER-1", "state": "refused"}
+    assert "ORDER-1" not in (await mallgate("orders", "list")).out

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.feeds.sources import ENSURE_NEXT
 from gateway.kafka import ORDER_COMMANDS, ORDER_EVENTS, Partition, Record
@@ -140,6 +141,27 @@ def digest(value: bytes) -> bytes:
 
 NOBODY = {name: "***" for name, each in RECEIVER.items() if each is not None}
 """The receiver of a command as a dead letter shows it."""
+
+
+@pytest.mark.parametrize("name", ["command_id", None], ids=["nobody can be told", "told"])
+async def test_a_wrong_address_is_in_no_log_no_event_and_no_dead_letter(
+    inbox: Inbox, pool: Pool, name: str | None
+) -> None:
+    document = orjson.loads(SUBMIT.model_dump_json())
+    document["payload"]["address"]["text"] = "花园路1号院" + "3" * 600
+    document |= {} if name is None else {name: "no id"}
+    wrong = Record(*PARTITION, 0, 1_780_000_000_000, SUBMIT.order_no.encode(), orjson.dumps(document), HEADERS)
+    with capture_logs() as logs:
+        assert await inbox.take(PARTITION, [wrong], stands=0) == 1
+    async with acquired(pool) as connection:
+        shown = await connection.fetch(
+            "SELECT row_to_json(l)::text || convert_from(original, 'utf8') FROM dead_letters l"
+        )
+        groups = await connection.fetch("SELECT row_to_json(g)::text FROM dead_letter_groups g")
+        messages = await connection.fetch("SELECT convert_from(value, 'utf8') FROM outbox")
+    assert (len(shown), len(messages)) == ((0, 1) if name is None else (1, 1))
+    assert "花园路" not in "".join([repr(logs), *(row[0] for row in (*shown, *groups, *messages))])
+
 
 HOSTILE: Sequence[tuple[bytes | None, bytes | None, Headers]] = [
     (None, None, ()),

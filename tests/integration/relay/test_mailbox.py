@@ -8,14 +8,16 @@ from datetime import timedelta
 import orjson
 import pytest
 
+from gateway.relay import mailbox
 from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import MOST_BYTES, Acknowledgement
 from gateway.relay.mailbox_lanes import VISIBILITY
-from gateway.store import Pool
+from gateway.store import Lease, Pool
+from gateway.suppliers import lease_of
 from schemas.orders import Operation
-from schemas.orders.examples import ORDER_NO, SUPPLIER
+from schemas.orders.examples import AT, ORDER_NO, SUPPLIER
 from tests.integration.relay.desk import DAY, HOUR, Desk
-from tests.integration.relay.test_inbox import inbox
+from tests.integration.relay.test_inbox import identity, inbox
 
 __all__ = ["inbox"]
 
@@ -118,6 +120,68 @@ async def test_a_cancel_of_what_was_fetched_is_for_the_vendor(desk: Desk) -> Non
     assert await desk.told() == []
 
 
+async def test_cancels_that_wait_for_their_vendor_hide_no_order_that_ends(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "ENDED_AT_ONCE", 2)
+    far = "2026-12-23T09:30:00+08:00"
+    for number in range(3):
+        await desk.comes(number, order_no=f"A-{number}")
+    await desk.ack(*await desk.fetched())
+    waiting = [await desk.comes(5 + number, CANCEL, order_no=f"A-{number}", deadline=far) for number in range(3)]
+    late = [await desk.comes(10 + number, order_no=f"Z-{number}") for number in range(5)]
+    desk.clock.now += DAY
+    assert await desk.mailbox.end_due(SUPPLIER) == 5
+    assert await desk.told() == [("order.expired", each) for each in late]
+    assert await desk.fetched() == waiting
+
+
+async def test_what_an_operator_parked_ends_at_its_deadline_as_at_suppliers_with_an_api(desk: Desk) -> None:
+    unsent, doubtful = await desk.comes(1, order_no="A"), await desk.comes(2, order_no="B")
+    await desk.rows("UPDATE commands SET state = 'parked', reason = 'by_operator'")
+    await desk.rows("UPDATE commands SET attempt = 1, doubt_since = now() WHERE command_id = $1", doubtful)
+    await desk.mailbox.end_due(SUPPLIER)
+    assert await desk.told() == []
+    desk.clock.now += DAY
+    await desk.mailbox.end_due(SUPPLIER)
+    assert await desk.states() == [(unsent, "expired"), (doubtful, "dead")]
+    assert await desk.told() == [("order.expired", unsent), ("order.parked", doubtful)]
+
+
+async def test_a_cancel_that_was_never_fetched_in_time_is_refused_as_at_suppliers_with_an_api(desk: Desk) -> None:
+    for number, order_no in ((0, "A"), (2, "B")):
+        await desk.comes(number, order_no=order_no)
+    await desk.ack(*await desk.fetched())
+    scope = {"scope": "children", "children": ["V-1-1"], "reason": "too many"}
+    for number, order_no in ((1, "A"), (3, "B")):
+        deadline = (AT + DAY).isoformat()
+        await desk.comes(number, CANCEL, order_no=order_no, payload=scope, deadline=deadline)
+    await desk.rows("UPDATE commands SET sealed = '\\x00' WHERE command_id = $1", identity(3))
+    desk.clock.now += DAY
+    await desk.mailbox.end_due(SUPPLIER)
+    assert await desk.told() == [("order.cancel_refused", identity(1)), ("order.expired", identity(3))]
+    [refused, unread] = [orjson.loads(row["value"]) for row in await desk.rows("SELECT value FROM outbox ORDER BY id")]
+    assert refused["payload"] == {
+        "scope": "children",
+        "children": ["V-1-1"],
+        "by": "time_out",
+        "code_class": "too_late",
+    }
+    assert unread["payload"]["operation"] == "order.cancel"
+    assert await desk.order("A") == "submitting"
+
+
+async def test_an_order_that_is_held_is_not_told_as_cancelled_before_the_vendor_has_cancelled_it(desk: Desk) -> None:
+    held, newer, cancel = await desk.comes(1), await desk.comes(2, revision=2), await desk.comes(3, CANCEL, revision=2)
+    await desk.rows(
+        "UPDATE commands SET state = 'held', attempt = 1, epoch = 4, doubt_since = now() WHERE command_id = $1", held
+    )
+    await desk.rows("INSERT INTO orders (supplier, order_no, state) VALUES ($1, $2, 'held')", SUPPLIER, ORDER_NO)
+    await desk.mailbox.end_due(SUPPLIER)
+    assert await desk.states() == [(held, "superseded"), (newer, "cancelled_unsent"), (cancel, "waiting")]
+    assert (await desk.told(), await desk.order()) == ([("order.cancelled", newer)], "held")
+
+
 async def test_what_was_fetched_and_never_acknowledged_is_for_a_person_at_its_deadline(desk: Desk) -> None:
     submit, confirm = await desk.comes(1), await desk.comes(2, CONFIRM)
     assert await desk.fetched() == [submit]
@@ -132,6 +196,22 @@ async def test_what_was_fetched_and_never_acknowledged_is_for_a_person_at_its_de
     assert await desk.fetch() == []
     assert await desk.ack(submit) == {submit: ACKNOWLEDGED}
     assert await desk.fetched() == [late]
+
+
+@pytest.mark.parametrize("state", ["looking_up", "sending", "unknown"])
+async def test_what_was_sent_before_its_vendor_began_to_fetch_is_for_a_person(desk: Desk, state: str) -> None:
+    submit, confirm = await desk.comes(1), await desk.comes(2, CONFIRM)
+    lease = Lease(desk.pool, lease_of(SUPPLIER), "owner", term=60.0)
+    assert await lease.take()
+    await desk.rows(
+        "UPDATE commands SET state = $2, attempt = 1, epoch = 1, sent_at = now() WHERE command_id = $1", submit, state
+    )
+    assert (await desk.mailbox.end_due(SUPPLIER), await desk.fetch()) == (0, [])
+    await lease.release()
+    assert (await desk.mailbox.end_due(SUPPLIER), await desk.fetch()) == (1, [])
+    assert await desk.states() == [(submit, "dead"), (confirm, "waiting")]
+    assert (await desk.told(), await desk.letters()) == ([("order.parked", submit)], [("relay", "command_undecided")])
+    assert await desk.mailbox.end_due(SUPPLIER) == 0
 
 
 async def test_what_is_acknowledged_and_never_answered_can_be_found(desk: Desk) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from gateway.relay.inbox import Inbox
+from gateway.relay.sealed import sealed_as
 from gateway.relay.vendor_desk import KeyReusedError, Late, OutOfStateError, Taken, UnknownOrderError
 from gateway.store import Pool
 from schemas.orders import Kind, Operation, State
 from schemas.orders.examples import ORDER_NO, SUPPLIER
 from tests.integration.relay.desk import DAY, Desk
-from tests.integration.relay.test_inbox import inbox
+from tests.integration.relay.test_inbox import BOX, inbox
 
 __all__ = ["inbox"]
 
@@ -216,3 +217,21 @@ async def test_the_words_of_a_vendor_are_sealed(desk: Desk, submit: str) -> None
     [row] = await desk.rows("SELECT facts, words FROM order_steps WHERE kind = 'event'")
     assert row["facts"]["raw_code"] == "OK"
     assert "王芳".encode() not in row["words"]
+
+
+@pytest.mark.parametrize("said", [b"{}", b'{"payload": {"receiver": {"name": "\xe7\x8e\x8b\xe8\x8a\xb3"}}}', None])
+async def test_a_submit_that_cannot_be_read_is_answered_and_left_for_a_person_to_compare(
+    desk: Desk, submit: str, said: bytes | None
+) -> None:
+    sealed = b"\0" if said is None else BOX.seal(SUPPLIER, sealed_as(submit), said)
+    await desk.rows("UPDATE commands SET sealed = $1", sealed)
+    taken = await desk.says(Kind.ACCEPTED, payload=stated("340.00"))
+    assert taken == Taken(Kind.PRICE_MISMATCH, State.HELD, (submit,), held=True)
+    taken = await desk.says(Kind.CANCELLED, payload=WHOLE)
+    assert isinstance(taken, Taken)
+    assert taken.state is State.CANCELLED
+    assert await desk.told() == [("order.price_mismatch", submit), ("order.cancelled", None)]
+    assert await desk.letters() == [("relay", "processing_failed")]
+    [letter] = await desk.rows("SELECT original, issues::text AS issues FROM dead_letters")
+    assert submit.encode() in letter["original"]
+    assert "王芳" not in repr(letter["issues"])

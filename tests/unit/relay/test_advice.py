@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.relay.advice import OUTCOMES, STANDS, advice, stands, summary, told
+from gateway.relay.advice import OUTCOMES, STANDS, Unanswered, advice, shown_state, stands, summary, told
 from gateway.relay.commands import Role
 from gateway.relay.outcomes import LookedUp, Outcome
 from gateway.relay.policy import PARKED_BY_OPERATOR
@@ -210,3 +210,27 @@ def test_what_an_operator_parked_is_released() -> None:
     parked = made(state=State.PARKED, reason=PARKED_BY_OPERATOR, due_at=NOON)
     assert stands(parked) == "an operator parked it; it waits to be released"
     assert advice(parked) == "mallgate lanes release A --reason WHY"
+
+
+def test_what_a_vendor_acknowledged_and_never_answered_says_since_when_and_whom_to_ask() -> None:
+    delivered = made(state=State.CONFIRMED, attempt=1, reason="acknowledged")
+    late, waits = Unanswered(NOON, late=True), Unanswered(NOON, late=False)
+    assert (shown_state(delivered), shown_state(delivered, late)) == ("confirmed", "unanswered")
+    assert stands(delivered, late) == (
+        "its vendor acknowledged it at 2026-11-23 12:00:00 UTC and has not answered;"
+        " its deadline was 2026-11-24 12:00:00 UTC"
+    )
+    assert stands(delivered, waits).endswith("its deadline is 2026-11-24 12:00:00 UTC")
+    assert summary(delivered, [], late) == stands(delivered, late)
+    question = (
+        "jd whether it has an order with our number A, then: mallgate orders resolve c1 done|not-done --reason WHY"
+    )
+    assert advice(delivered, late) == f"Ask {question}"
+    assert advice(delivered, waits) == f"Wait for its answer; or ask {question}"
+
+
+def test_what_is_delivered_is_not_called_done() -> None:
+    delivered = made(state=State.CONFIRMED, attempt=1, reason="acknowledged")
+    assert (stands(delivered), advice(delivered)) == ("its vendor acknowledged it", "")
+    found_out = made(state=State.CONFIRMED, attempt=1, reason="resolved_not_done")
+    assert stands(found_out) == "its vendor acknowledged it, and it had no effect"

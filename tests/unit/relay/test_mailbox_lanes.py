@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from gateway.relay.commands import Command, Role
 from gateway.relay.lanes import Lane
 from gateway.relay.mailbox_lanes import VISIBILITY, acknowledged, delivered, look, visible_again
 from gateway.relay.states import ENDED, State
-from tests.unit.relay.commands import DAY, NOON, cancel, made
+from tests.unit.relay.commands import DAY, NOON, cancel, made, unknown
 
 
 def fetched(lane: Lane, at: datetime) -> Command:
@@ -51,6 +52,19 @@ def test_what_was_fetched_is_dead_at_its_deadline_and_its_acknowledgement_revive
     confirmed = acknowledged(change.now)
     assert confirmed is not None
     assert confirmed.state is State.CONFIRMED
+
+
+@pytest.mark.parametrize("state", [State.SENDING, State.LOOKING_UP, State.UNKNOWN])
+def test_what_was_sent_before_its_vendor_began_to_fetch_is_for_a_person_once_nobody_calls(state: State) -> None:
+    sent = unknown(state=state, epoch=4, doubt_since=None if state is State.SENDING else NOON)
+    assert look(Lane([sent, cancel()]), NOON + DAY / 2, owned=True).changes == []
+    [change] = look(Lane([sent, cancel()]), NOON).changes
+    assert (change.now.state, change.now.reason, change.now.doubt_since) == (State.DEAD, "nobody_to_ask", NOON)
+
+
+def test_what_surely_failed_before_its_vendor_began_to_fetch_is_fetched() -> None:
+    ready = fetched(Lane([made(state=State.RETRY, attempt=2, epoch=4, sent_at=NOON)]), NOON)
+    assert (ready.state, ready.attempt, ready.epoch) == (State.SENDING, 3, 0)
 
 
 def test_an_order_that_was_never_fetched_and_its_cancel_end_together() -> None:

@@ -10,13 +10,15 @@ import pytest
 
 from gateway.relay.attempts import Attempted, LookedAt
 from gateway.relay.commands import Command
+from gateway.relay.ends import Origin, ending_news
 from gateway.relay.outcomes import Answer, Write
 from gateway.relay.received import ROLES
 from gateway.relay.states import State
 from gateway.relay.telling import End, end_of, news_of, resolved_news, sent_news
 from gateway.sdk.errors import OrderRefusedError, Sent
 from gateway.sdk.orders import Standing, SupplierOrder
-from schemas.orders import Fact, Operation, OrderCommand, RefusalClass, SubmitOrder
+from schemas.orders import CancelScope, Fact, Operation, OrderCommand, RefusalClass, SubmitOrder
+from schemas.orders.commands import Cancellation
 from schemas.orders.events import (
     OrderAccepted,
     OrderCancelled,
@@ -107,6 +109,12 @@ def test_an_order_at_another_price_is_held_with_both_prices() -> None:
     assert other.event.payload.reason == "contradiction"
 
 
+def test_long_differences_are_told_as_long_as_an_event_holds_them() -> None:
+    held = told(SUBMIT, State.HELD, End(there(order_no="X" * 600)))
+    first = held.event.payload.differences[0]
+    assert (first, len(first)) == (f"it has the number {'X' * 482}", 500)
+
+
 def test_a_refusal_carries_the_suppliers_code_its_words_and_the_lines() -> None:
     error = OrderRefusedError("库存\x00不足\n请重试", code_class=RefusalClass.OUT_OF_STOCK, supplier_code="3008")
     error.skus = (LINE.sku, "another")
@@ -124,12 +132,38 @@ def test_a_refusal_carries_the_suppliers_code_its_words_and_the_lines() -> None:
     assert later.event.raw_code == "3008"
 
 
+def ended(command: OrderCommand, state: State, *, alone: bool = True, read: bool = True, attempt: int = 0) -> Any:
+    after = replace(facts(command, state), attempt=attempt)
+    asked = command if read else None
+    return ending_news(after, Origin("410000", None), NOON, alone=alone, asked=asked)
+
+
 def test_what_ends_without_a_call_is_told_as_such() -> None:
-    assert isinstance(told(SUBMIT, State.EXPIRED, End()).event, OrderExpired)
-    late = told(CANCEL, State.EXPIRED, End())
-    assert (late.event.event, late.event.payload.by) == ("order.cancel_refused", "time_out")
+    assert isinstance(ended(SUBMIT, State.EXPIRED)[-1].event, OrderExpired)
     for command in (SUBMIT, CONFIRM, CANCEL):
-        assert isinstance(told(command, State.CANCELLED_UNSENT, End()).event, OrderCancelled)
+        assert isinstance(ended(command, State.CANCELLED_UNSENT)[-1].event, OrderCancelled)
+    assert ended(SUBMIT, State.SUPERSEDED) == []
+
+
+def test_a_cancel_that_came_too_late_is_refused_by_time_out_and_says_of_what_it_was() -> None:
+    payload = Cancellation(scope=CancelScope.CHILDREN, children=("S-1",), reason="too many")
+    children = CANCEL.model_copy(update={"payload": payload})
+    late = ended(children, State.EXPIRED)[-1]
+    assert (late.event.event, late.event.payload.by, late.fact) == (
+        "order.cancel_refused",
+        "time_out",
+        Fact.CANCEL_FAILED,
+    )
+    assert (late.event.payload.scope, late.event.payload.children) == ("children", ("S-1",))
+    unread = ended(CANCEL, State.EXPIRED, read=False)[-1]
+    assert (unread.event.event, unread.event.payload.operation) == ("order.expired", "order.cancel")
+    assert unread.fact is Fact.CANCEL_FAILED
+
+
+def test_only_what_is_alone_in_its_lane_or_was_sent_before_moves_its_order() -> None:
+    assert [each.fact for each in ended(SUBMIT, State.EXPIRED)] == [Fact.SUBMIT, Fact.SUBMIT_EXPIRED]
+    assert [each.fact for each in ended(SUBMIT, State.EXPIRED, alone=False)] == [None]
+    assert [each.fact for each in ended(SUBMIT, State.EXPIRED, alone=False, attempt=1)] == [Fact.SUBMIT_EXPIRED]
 
 
 @pytest.mark.parametrize(("state", "reason"), [(State.PARKED, "outcome_unknown"), (State.DEAD, "gave_up")])

@@ -110,7 +110,7 @@ def test_who_answers_has_the_command(state: CommandState) -> None:
 
 
 def test_a_vendor_who_states_nothing_takes_the_order_as_it_is() -> None:
-    assert sum_faults(said(Kind.ACCEPTED, reserved_until=None), ORDER) == []
+    assert sum_faults(said(Kind.ACCEPTED, reserved_until=None), ORDER) == ()
 
 
 def test_a_child_is_compared_with_itself_and_all_of_them_with_the_order() -> None:
@@ -119,7 +119,7 @@ def test_a_child_is_compared_with_itself_and_all_of_them_with_the_order() -> Non
     assert sum_faults(said(Kind.SPLIT, children=[one]), ORDER)
     assert sum_faults(said(Kind.SPLIT, children=[{**one, "totals": {"gross": "1"}}]), None)
     three = {**one, "lines": [{**line, "quantity": "3"}], "totals": {"gross": "339.00"}}
-    assert sum_faults(said(Kind.SPLIT, children=[three]), ORDER) == []
+    assert sum_faults(said(Kind.SPLIT, children=[three]), ORDER) == ()
 
 
 def test_a_mismatch_says_what_was_ordered_and_what_was_offered() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import traceback
 from typing import Annotated
 
 import pytest
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from schemas.base import Line, Model, Personal
-from schemas.orders import COMMANDS, EVENTS
+from gateway.relay.vendor_events import VENDOR_EVENTS
+from schemas.base import Line, Model, Personal, read
+from schemas.orders import COMMANDS, EVENTS, Operation
 from schemas.orders.commands import SubmitOrder
 from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES
 from schemas.personal import is_personal, masked, personal_paths
@@ -133,3 +135,26 @@ def at(said: object, steps: list[str]) -> list[object]:
     if isinstance(said, list):
         return [found for each in said for found in at(each, steps[1:])]
     return at(said[steps[0]], steps[1:]) if isinstance(said, dict) and steps[0] in said else []
+
+
+WRONG = {"name": "王芳" * 400, "mobile": "13800000000\x00", "address": "花园路1号院\x00"}
+"""Values that no model takes where a text is wanted."""
+
+
+@pytest.mark.parametrize("model", [*COMMANDS.values(), *EVENTS.values(), *VENDOR_EVENTS.values()])
+def test_what_is_wrong_with_a_message_is_said_without_what_it_says_of_people(model: type[Model]):
+    with pytest.raises(ValidationError) as raised:
+        read(model, json.dumps(dict.fromkeys(model.model_fields, WRONG)).encode())
+    logged = "".join(traceback.format_exception(raised.value))
+    assert logged.count("Input should be") > 0
+    for value in WRONG.values():
+        assert value[:5] not in logged
+
+
+def test_a_wrong_address_is_in_no_text_about_a_command():
+    submit = json.loads(COMMAND_EXAMPLES[Operation.SUBMIT].model_dump_json())
+    submit["payload"]["address"]["text"] = "花园路1号院\x00"
+    with pytest.raises(ValidationError) as raised:
+        read(SubmitOrder, json.dumps(submit).encode())
+    assert "payload.address.text" in str(raised.value)
+    assert "花园路" not in "".join(traceback.format_exception(raised.value))

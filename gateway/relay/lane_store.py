@@ -1,0 +1,99 @@
+"""Lanes that are looked at without an owner of the supplier: locked as a whole, and what they came to kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from gateway.deadletters import record as record_letters
+from gateway.relay import mailbox_queries as queries
+from gateway.relay.commands import Command, Role
+from gateway.relay.ends import Origin, ending_news, undecided_letter, undecided_news
+from gateway.relay.lane_ends import Change
+from gateway.relay.lanes import Lane
+from gateway.relay.orders import News, tell
+from gateway.relay.states import ENDED, State
+from gateway.relay.steps import Kind, Step, write_steps
+from gateway.relay.store import OpenedCommand, command_of, move, opened
+from gateway.store import Connection, Row
+from gateway.suppliers import SecretBox
+from schemas.orders import OrderCommand
+
+
+@dataclass(frozen=True, slots=True)
+class LockedLanes:
+    """Lanes whose commands stay locked, and where their commands came from."""
+
+    lanes: Sequence[Lane]
+    origins: Mapping[str, Origin]
+
+    def origin(self, command: Command) -> Origin:
+        """Where a command came from."""
+        return self.origins[command.command_id]
+
+
+async def lock_lanes(connection: Connection, supplier: str, orders: Sequence[str]) -> LockedLanes:
+    """What has not ended of these orders, locked until the transaction ends."""
+    if not orders:
+        return LockedLanes([], {})
+    rows = await connection.fetch(queries.LOCK_LANES, supplier, orders)
+    ordered = {row["order_no"] for row in await connection.fetch(queries.ORDERED, supplier, orders)}
+    lanes = [
+        Lane([command_of(row) for row in lane], order_no in ordered)
+        for order_no, lane in groupby(rows, key=lambda row: str(row["order_no"]))
+    ]
+    return LockedLanes(lanes, origins(rows))
+
+
+def origins(rows: Iterable[Row]) -> Mapping[str, Origin]:
+    """What events about commands repeat of them, by command."""
+    return {row["command_id"]: Origin(row["tenant"], row["traceparent"]) for row in rows}
+
+
+async def settle(
+    connection: Connection,
+    box: SecretBox,
+    locked: LockedLanes,
+    changes: Sequence[Change],
+    now: datetime,
+    *,
+    steps: Sequence[Step] = (),
+    news: Sequence[News] = (),
+) -> None:
+    """Keep what commands came to without a call, and tell the core. steps, news: of other moves, which come first."""
+    await move(connection, [(each.was, each.now) for each in changes])
+    ended = [each for each in changes if each.now.state in ENDED]
+    died = [each.now for each in changes if each.now.state is State.DEAD]
+    await connection.execute(queries.ANSWERED, [each.now.command_id for each in ended])
+    told = [*steps, *(step_of(each.now, Kind.ENDED) for each in ended), *(step_of(each, Kind.STOPPED) for each in died)]
+    await write_steps(connection, box, told)
+    endings = await _endings(connection, box, locked, ended, now)
+    undecided = [undecided_news(each, locked.origin(each), now) for each in died]
+    await tell(connection, box, [*news, *endings, *undecided], readable=False)
+    await record_letters(connection, [undecided_letter(each) for each in died])
+
+
+def step_of(command: Command, kind: Kind) -> Step:
+    """What happened to a command, as its order's story tells it."""
+    facts = {"operation": command.operation, "state": command.state.value, "attempt": command.attempt}
+    facts |= {"reason": command.reason} if command.reason else {}
+    return Step(command.supplier, command.order_no, kind, command.command_id, facts)
+
+
+async def _endings(
+    connection: Connection, box: SecretBox, locked: LockedLanes, ended: Sequence[Change], now: datetime
+) -> Sequence[News]:
+    """Of commands that ended without a call. Cancels are read: what ends one says of what it was."""
+    cancels = [each.now for each in ended if each.now.role is Role.CANCELS]
+    found = await opened(connection, box, cancels[0].supplier, [each.command_id for each in cancels]) if cancels else {}
+    told: list[News] = []
+    for each in ended:
+        asked = _command_in(found.get(each.now.command_id))
+        told += ending_news(each.now, locked.origin(each.now), now, alone=each.alone, asked=asked)
+    return told
+
+
+def _command_in(found: OpenedCommand | Exception | None) -> OrderCommand | None:
+    return found.command if isinstance(found, OpenedCommand) else None

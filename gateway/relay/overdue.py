@@ -1,0 +1,105 @@
+"""Commands whose time is over at suppliers for which nobody works: no adapter, a row that is no use, no process.
+
+A relay or a mailbox ends what is due within seconds. What has been overdue for longer has nobody, and is ended here
+without an adapter: what was never sent expires, what may have taken effect is for a person. Nothing is ever sent.
+
+No other process can be at the same: the row of the supplier's lease is held as a takeover holds it, so that no owner
+writes meanwhile, and a call of the owner of today is left to him.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from gateway.relay import overdue_queries as queries
+from gateway.relay.lane_ends import Change, changes_of, end_without_call
+from gateway.relay.lane_store import lock_lanes, settle
+from gateway.relay.lanes import Lane
+from gateway.relay.policy import Availability, Profile
+from gateway.relay.received import ROLES
+from gateway.relay.transitions import recover
+from gateway.sdk.errors import ServiceUnavailableError
+from gateway.sdk.manifest import Idempotency
+from gateway.store import Pool, acquired, holding_off_owners
+from gateway.suppliers import SecretBox, lease_of
+from gateway.telemetry.supervise import Supervisor
+
+log = structlog.get_logger(__name__)
+
+OVERDUE_AFTER = timedelta(minutes=2)
+"""By then whoever works for a supplier has ended what is due: a lease is handed over and a message shown again sooner.
+"""
+
+LOOK_SECONDS = 10.0
+"""Between two looks at what is overdue."""
+
+ENDED_AT_ONCE = 200
+"""Lanes that are looked at in one transaction."""
+
+OUT_OF_REACH = Profile(Idempotency.QUERY, finds=True, lease_term=timedelta(0), timeout=timedelta(0))
+"""Of a supplier that nobody calls: nothing is sent, and before its deadline nothing is given up."""
+
+
+def overdue_changes(lane: Lane, epoch: int | None, now: datetime) -> Sequence[Change]:
+    """What ends or stops in a lane because its time is over. epoch: of the owner, whose calls are his; None: nobody."""
+    stands = {command.command_id: command for command in lane.commands}
+    for command in lane.commands:
+        if now >= command.deadline:
+            later = command.epoch + 1 if epoch is None else epoch
+            stands[command.command_id] = recover(command, later, now)
+    end_without_call(lane, stands, OUT_OF_REACH, Availability(paused=True), now)
+    return list(changes_of(lane, stands))
+
+
+def utc_now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+class OverdueCommands:
+    """Ends what is overdue, in every process: that nobody works for a supplier is no reason to say nothing."""
+
+    def __init__(self, pool: Pool, box: SecretBox, clock: Callable[[], datetime] = utc_now) -> None:
+        self._pool = pool
+        self._box = box
+        self._clock = clock
+        self.supervisor = Supervisor[str]("overdue commands", "supplier")
+
+    async def run(self) -> None:
+        """Until cancelled; an outage is waited out."""
+        while True:
+            with suppress(ServiceUnavailableError):
+                await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Look at every supplier once. Raises ServiceUnavailableError."""
+        async with acquired(self._pool) as connection:
+            rows = await connection.fetch(queries.SUPPLIERS, self._clock() - OVERDUE_AFTER)
+        await self.supervisor.each([row["supplier"] for row in rows], self.end)
+
+    async def end(self, supplier: str) -> None:
+        """End what is overdue at one supplier. Raises ServiceUnavailableError."""
+        orders = await self._end_some(supplier, behind="")
+        while len(orders) == ENDED_AT_ONCE:
+            orders = await self._end_some(supplier, behind=orders[-1])
+
+    async def _end_some(self, supplier: str, *, behind: str) -> Sequence[str]:
+        """behind: only in orders whose numbers come after this one. Operations of another release are left to it."""
+        now = self._clock()
+        async with holding_off_owners(self._pool, lease_of(supplier)) as held:
+            over = now - OVERDUE_AFTER
+            rows = await held.connection.fetch(queries.ORDERS, supplier, over, behind, ENDED_AT_ONCE)
+            orders = [row["order_no"] for row in rows]
+            locked = await lock_lanes(held.connection, supplier, orders)
+            known = [lane for lane in locked.lanes if all(each.operation in ROLES for each in lane.commands)]
+            changes = [each for lane in known for each in overdue_changes(lane, held.epoch, now)]
+            await settle(held.connection, self._box, locked, changes, now)
+        if changes:
+            log.warning("commands.overdue", supplier=supplier, commands=len(changes))
+        return orders
