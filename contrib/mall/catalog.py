@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -29,6 +30,16 @@ async def read_goods(options: Options, prefix: str, suppliers: Mapping[str, str 
                 versions[place] = version
                 states[place] = orjson.loads(record.value) if record.value is not None else None
     return sorted(goods_of(states, suppliers), key=lambda goods: (goods.supplier, goods.sku))
+
+
+def goods_in(path: Path, suppliers: Mapping[str, str | None]) -> list[Goods]:
+    """The same from a file of what is known of goods already: supplier, sku, name and gross, one JSON object a line."""
+    known = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    return [
+        Goods(one["supplier"], one["sku"], one["name"], Decimal(one["gross"]), suppliers[one["supplier"]])
+        for one in known
+        if one["supplier"] in suppliers
+    ]
 
 
 def goods_of(states: States, suppliers: Mapping[str, str | None]) -> Iterable[Goods]:
