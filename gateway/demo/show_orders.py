@@ -78,7 +78,7 @@ def _states(by_state: Mapping[str, int]) -> Text:
 
 def _verdict(account: Mapping[str, Any]) -> Text:
     """Whether every order has one effect or a refusal, in a line."""
-    sums = f"{account['ledger_effects']} 账本 in ledgers + {account['refused']} 拒绝 refused = {account['placed']} 订单 orders"
+    counted = f"{account['placed']} 订单 orders: {account['ledger_effects']} 入账 in ledgers, {account['refused']} 拒绝 refused"
     wrong = account["duplicates"] or account["lost"]
     found = f"{account['duplicates']} 重复 duplicates, {account['lost']} 丢失 lost"
-    return Text.assemble(f"  {sums};  ", (found, "bold red" if wrong else "bold green"), "\n")
+    return Text.assemble(f"  {counted}\n  ", (found, "bold red" if wrong else "bold green"), "\n")
