@@ -8,7 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
+
 from gateway.demo.programs import running
+
+REFUSAL = {"kind": "refuse", "operation": "order.submit", "after": 4, "times": 1}
+"""The vendor has none of what the fifth order wants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,10 @@ async def simulated(root: Path, name: str, directory: Path, *, skus: int) -> Asy
 
 @asynccontextmanager
 async def fetching_vendor(root: Path, name: str, directory: Path, *, url: str, key: str) -> AsyncIterator[Books]:
-    """A vendor who fetches the commands of a supplier from the gateway at this URL, beside the block. Raises as above."""
+    """A vendor who fetches the commands of a supplier from the gateway at this URL, and refuses one order. Raises as above.
+    """
     ledger = directory / f"{name}.ledger.jsonl"
-    words = ["--url", url, "--ledger", str(ledger)]
+    words = ["--url", url, "--ledger", str(ledger), "--fault", orjson.dumps(REFUSAL).decode()]
     module, log = "contrib.simulators.native", directory / f"{name}.log"
     async with running(root, module, words, log, {"NATIVE_KEY": key}) as program:
         await program.first_line()
