@@ -232,14 +232,16 @@ def test_killing_it_outright_leaves_no_process(tmp_path: Path) -> None:
         account_of(process)
         processes = family(process)
         assert commands(processes).count("-m contrib.simulators.jd_vop") == 2
+        assert commands(processes).count("-m contrib.simulators.native") == 1
         process.kill()
         assert process.wait(10) == -signal.SIGKILL
         assert_gone(processes)
 
 
-def test_ctrl_c_before_the_end_is_an_interruption(tmp_path: Path) -> None:
-    with demo(tmp_path, "--once") as process:
-        until(process, "pushing")
+@pytest.mark.parametrize("step", ["pushing", "one answer is lost"])
+def test_ctrl_c_before_the_end_is_an_interruption(tmp_path: Path, step: str) -> None:
+    with demo(tmp_path, "--once", *FEW) as process:
+        until(process, step)
         processes = family(process)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
