@@ -47,6 +47,7 @@ MOST_SECONDS = 90.0
 STOPPED = frozenset({"parked", "held", "dead"})
 """States of a lane that waits for a person."""
 
+
 @dataclass(frozen=True, slots=True)
 class Mall:
     """The mall's side. root: where its programs are run from; directory: where they write."""

@@ -142,5 +142,8 @@ def _next_pulled(pulled: Pulled) -> Iterable[tuple[str, str]]:
 def _next_ordered(ordered: Ordered) -> Iterable[tuple[str, str]]:
     """The same of orders: the one whose answer was lost, and those that a person has to decide about."""
     for order_no in ordered.found_again:
-        yield "丢失应答的订单经历了什么 · what the order whose answer was lost went through", f"{MALLGATE} orders show {order_no}"
+        yield (
+            "丢失应答的订单经历了什么 · what the order whose answer was lost went through",
+            f"{MALLGATE} orders show {order_no}",
+        )
     yield "待人工判定的订单 · orders that a person has to decide about", f"{MALLGATE} orders list"

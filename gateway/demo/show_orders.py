@@ -32,9 +32,8 @@ STATES = {
 COLUMNS = (
     ("下单\nplaced", "placed"),
     ("发送\nattempts", "attempts"),
-    ("查单避重\nlook-ups", "lookups_that_prevented_a_duplicate"),
+    ("查单\nlook-up", "lookups_that_prevented_a_duplicate"),
     ("账本\nledger", "ledger_effects"),
-    ("拒绝\nrefused", "refused"),
 )
 
 
@@ -77,8 +76,12 @@ def _states(by_state: Mapping[str, int]) -> Text:
 
 
 def _verdict(account: Mapping[str, Any]) -> Text:
-    """Whether every order has one effect or a refusal, in a line."""
-    counted = f"{account['placed']} 订单 orders: {account['ledger_effects']} 入账 in ledgers, {account['refused']} 拒绝 refused"
+    """Whether every order has one effect or a refusal."""
     wrong = account["duplicates"] or account["lost"]
-    found = f"{account['duplicates']} 重复 duplicates, {account['lost']} 丢失 lost"
-    return Text.assemble(f"  {counted}\n  ", (found, "bold red" if wrong else "bold green"), "\n")
+    lines = [
+        f"{account['placed']} 订单 orders: {account['ledger_effects']} 入账 in ledgers, {account['refused']} 拒绝 refused",
+        f"{account['duplicates']} 重复 duplicates, {account['lost']} 丢失 lost",
+        *(f"{order_no} 应答丢失，查单后未重复 · its answer was lost, it was found" for order_no in account["found_again"]),
+    ]
+    styles = ("", "bold red" if wrong else "bold green", "dim", "dim")
+    return Text.assemble(*((f"  {line}\n", style) for line, style in zip(lines, styles, strict=False)))

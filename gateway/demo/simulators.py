@@ -55,8 +55,7 @@ async def simulated(root: Path, name: str, directory: Path, *, skus: int) -> Asy
 
 @asynccontextmanager
 async def fetching_vendor(root: Path, name: str, directory: Path, *, url: str, key: str) -> AsyncIterator[Books]:
-    """A vendor who fetches the commands of a supplier from the gateway at this URL, and refuses one order. Raises as above.
-    """
+    """A vendor beside the block who fetches commands from the gateway at this URL, and refuses one. Raises as above."""
     ledger = directory / f"{name}.ledger.jsonl"
     words = ["--url", url, "--ledger", str(ledger), "--fault", orjson.dumps(REFUSAL).decode()]
     module, log = "contrib.simulators.native", directory / f"{name}.log"

@@ -49,8 +49,8 @@ class Act:
 class Account:
     """What the demo came to.
 
-    pushed: statuses as the vendor API answers; pulled, ordered: None where nobody could be simulated; topics: records on
-    each, by name.
+    pushed: statuses as the vendor API answers; pulled, ordered: None where nobody could be simulated; topics: records
+    on each, by name.
     """
 
     token: str = ""

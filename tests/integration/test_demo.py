@@ -207,7 +207,9 @@ def assert_ordered(
         fetched = [entry["message_id"] is not None for entry in ledgers[name] if name == "demo-office"]
         assert part["attempts"] == sum(sent) + sum(fetched), name
         assert set(submitted[name]) == {
-            order_no for order_no, each in orders.items() if each["supplier"] == name and "order.refused" not in each["events"][:1]
+            order_no
+            for order_no, each in orders.items()
+            if each["supplier"] == name and "order.refused" not in each["events"][:1]
         }
     assert {name: part["placed"] for name, part in told["suppliers"].items()} == {
         "demo-jd": 10,
