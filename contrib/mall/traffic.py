@@ -1,4 +1,4 @@
-"""What reached the suppliers, by their own records: commands that were sent, and look-ups after an answer that was lost.
+"""What reached the suppliers, by their own records: commands that were sent, look-ups after an answer that was lost.
 
 Pure functions of the simulators' files: the log of calls of a JD VOP, the ledger of a vendor who fetches his commands.
 """

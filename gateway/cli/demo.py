@@ -1,4 +1,4 @@
-"""`mallgate demo`: the real gateway on real engines, a supplier that pushes, two that are pulled, and a mall that orders."""
+"""`mallgate demo`: the real gateway on real engines, between suppliers that are played and a mall that orders."""
 
 from __future__ import annotations
 

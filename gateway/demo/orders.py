@@ -1,7 +1,7 @@
 """The third part of the demo: orders at a supplier that loses an answer, a vendor who fetches them, one that hangs.
 
 The mall's core is a program of its own that knows Kafka alone, and so is the reader who judges afterwards: what it
-counts comes from the topics of commands and events and from the suppliers' own ledgers and logs, never from the gateway.
+counts comes from the topics of commands and events and from the suppliers' ledgers and logs, never from the gateway.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _login(kafka: Bootstrap) -> tuple[Sequence[str], Mapping[str, str]]:
 
 
 async def order_from_hanging(mall: Mall, slow: Simulated, *, told: Told) -> Sequence[str]:
-    """Place a few orders at the supplier that hangs, of goods that the mall knows; their numbers. Nothing waits here."""
+    """Place a few orders at the supplier that hangs, of goods that the mall knows, and leave; their numbers."""
     told(f"{HANGING_ORDERS} 单，{SLOW} 不应答", "orders at the one that never answers")
     async with SimulatorClient(slow.url) as control:
         goods = await control.goods(HANGING_ORDERS)

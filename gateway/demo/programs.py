@@ -50,14 +50,11 @@ class Program:
 
     async def last_line(self, seconds: float) -> dict[str, Any]:
         """The JSON object that it says last, once it has ended. Raises ProgramError, also after so many seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while self._process.running:
-                    await asyncio.sleep(LOOK_SECONDS)
-                line = self._said().rstrip("\n").rpartition("\n")[2]
-                if line.startswith("{"):
-                    return _object(line)
-        raise self._failed()
+        ended = await self._process.ended(seconds) is not None
+        line = self._said().rstrip("\n").rpartition("\n")[2]
+        if not ended or not line.startswith("{"):
+            raise self._failed()
+        return _object(line)
 
     def _said(self) -> str:
         return self._log.read_text(errors="replace")
@@ -81,9 +78,8 @@ async def running(
 
     root: as `programs_root` has it; environment: what stands on no command line. Raises ProgramError.
     """
-    log.unlink(missing_ok=True)
     command = Command([sys.executable, "-m", module, *arguments], str(root), environment or {})
-    async with leashed(command, log) as process:
+    async with leashed(command, _emptied(log)) as process:
         if process is None:
             raise ProgramError(f"{module} was not started, see {log}")
         try:
@@ -91,6 +87,12 @@ async def running(
         finally:
             await process.signal(SIGKILL, tree=True)  # what it keeps is on disk before anybody is told of it
             await process.ended(KILL_SECONDS)
+
+
+def _emptied(log: Path) -> Path:
+    """A log without what another program said in it."""
+    log.unlink(missing_ok=True)
+    return log
 
 
 def _object(line: str) -> dict[str, Any]:

@@ -78,10 +78,14 @@ def _states(by_state: Mapping[str, int]) -> Text:
 def _verdict(account: Mapping[str, Any]) -> Text:
     """Whether every order has one effect or a refusal."""
     wrong = account["duplicates"] or account["lost"]
+    done, refused = account["ledger_effects"], account["refused"]
     lines = [
-        f"{account['placed']} 订单 orders: {account['ledger_effects']} 入账 in ledgers, {account['refused']} 拒绝 refused",
+        f"{account['placed']} 订单 orders: {done} 入账 in ledgers, {refused} 拒绝 refused",
         f"{account['duplicates']} 重复 duplicates, {account['lost']} 丢失 lost",
-        *(f"{order_no} 应答丢失，查单后未重复 · its answer was lost, it was found" for order_no in account["found_again"]),
+        *(
+            f"{order_no} 应答丢失，查单后未重复 · its answer was lost, it was found"
+            for order_no in account["found_again"]
+        ),
     ]
     styles = ("", "bold red" if wrong else "bold green", "dim", "dim")
     return Text.assemble(*((f"  {line}\n", style) for line, style in zip(lines, styles, strict=False)))
