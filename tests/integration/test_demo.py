@@ -253,7 +253,7 @@ def test_ctrl_c_before_the_end_is_an_interruption(tmp_path: Path, step: str) -> 
 
 def test_once_ends_by_itself_and_its_last_line_is_one_object(tmp_path: Path) -> None:
     with demo(tmp_path, "--once", "--json", *FEW) as process:
-        printed, _ = process.communicate(timeout=120)
+        printed, _ = process.communicate(timeout=220)
     assert process.returncode == 0, (tmp_path / "stderr").read_text()
     told = orjson.loads(printed.splitlines()[-1])
     parts = ("engines", "feeds", "items", "topics", "pulled", "price_change", "hanging", "orders", "seconds")
@@ -272,7 +272,7 @@ def test_where_no_simulator_is_installed_it_says_so_and_goes_on(tmp_path: Path) 
     # -S: what points to this tree, where the simulators are, is not followed.
     paths = os.pathsep.join([str(wheel), str(Path(pytest.__file__).parents[1])])
     with demo(home, "--once", "--json", *FEW, program=(sys.executable, "-S", "-m", "gateway"), paths=paths) as process:
-        printed, _ = process.communicate(timeout=120)
+        printed, _ = process.communicate(timeout=220)
     said = (home / "stderr").read_text()
     assert process.returncode == 0, said
     assert said.count("no simulator is installed") == 1
