@@ -147,6 +147,18 @@ async def read_books(database: str) -> Books:
     return Books(*([dict(row) for row in table] for table in tables))
 
 
+def orders_told(topics: dict[str, list[Entry]]) -> dict[str, dict[str, Any]]:
+    """Of every order that was placed: its supplier, and the kinds of its events in their order, each told once."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in topics.get("mall.orders.commands.v1", []):
+        command = orjson.loads(entry.value or b"")
+        found.setdefault(command["order_no"], {"supplier": command["supplier"], "events": []})
+    told = {entry.ce_id: orjson.loads(entry.value or b"") for entry in topics.get("mall.orders.events.v1", [])}
+    for event in told.values():
+        found[event["order_no"]]["events"].append(event["event"])
+    return found
+
+
 async def account(bootstrap: Bootstrap, database: str, prefix: str = "") -> dict[str, Any]:
     """Counts to hold against what the gateway says of itself: items, topics, the last version of every price."""
     topics, books = await read_topics(bootstrap, prefix), await read_books(database)
@@ -156,6 +168,7 @@ async def account(bootstrap: Bootstrap, database: str, prefix: str = "") -> dict
         "feeds": len(books.feeds),
         "submitted": records,
         "items": books.outcomes(),
+        "orders": orders_told(topics),
         "topics": {name: len(entries) for name, entries in topics.items() if entries},
         "keys": len(last),
         "letters": len(books.letters),

@@ -14,7 +14,7 @@ import uvloop
 
 from contrib.journal import open_journal, restore
 from contrib.mall import kafka
-from contrib.mall.catalog import read_goods
+from contrib.mall.catalog import goods_in, read_goods
 from contrib.mall.core import Core, Pace, commands_in, run
 from contrib.mall.plan import plan_orders
 from contrib.mall.records import write_events
@@ -26,6 +26,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m contrib.mall", description=__doc__)
     kafka.add_options(parser)
     parser.add_argument("--supplier", action="append", required=True, help="ID or ID=AREA of its own tree; repeat it")
+    parser.add_argument("--goods", type=Path, help="JSON lines of what may be ordered, instead of the catalog topics")
     parser.add_argument("--orders", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=0, help="orders that are begun a second, 0 for all at once")
@@ -42,7 +43,11 @@ async def work(arguments: argparse.Namespace) -> dict[str, object]:
     """Place and follow; returns the summary of what the core itself knows."""
     options = kafka.client_options(arguments)
     entries = restore(arguments.journal)
-    goods = await read_goods(options, arguments.prefix, _suppliers(arguments.supplier))
+    suppliers = _suppliers(arguments.supplier)
+    if arguments.goods is None:
+        goods = await read_goods(options, arguments.prefix, suppliers)
+    else:
+        goods = goods_in(arguments.goods, suppliers)
     name = str(entries[0]["run"]) if entries else f"M{uuid4().hex[:8]}"
     async with open_journal(arguments.journal) as journal:
         if not entries:
@@ -53,9 +58,8 @@ async def work(arguments: argparse.Namespace) -> dict[str, object]:
     if arguments.events is not None:
         write_events(arguments.events, core.events)
     told = counts(Record(core.placed, core.events, ()))
-    return {
-        each: told[each] for each in ("placed", "commands", "by_state", "lost", "waiting", "answered_twice", "repeats")
-    }
+    names = ("placed", "commands", "by_state", "lost", "waiting", "answered_twice", "repeats")
+    return {each: told[each] for each in names} | {"unanswered": sorted({each.order_no for each in core.unanswered})}
 
 
 def _suppliers(told: list[str]) -> Mapping[str, str | None]:

@@ -1,17 +1,19 @@
-"""What may be ordered, read from the catalog topics: priced in yuan, on the shelf, with a name."""
+"""What may be ordered, read from the catalog topics: priced in yuan, on the shelf, not out of stock, with a name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from contrib.mall.kafka import Options, open_consumer, read_to_end
-from contrib.mall.plan import Goods
+from contrib.mall.plan import MOST_PIECES, Goods
 
-PRODUCTS, PRICES, LISTINGS = "mall.catalog.products.v1", "mall.catalog.prices.v1", "mall.catalog.listings.v1"
+PRODUCTS, PRICES = "mall.catalog.products.v1", "mall.catalog.prices.v1"
+STOCKS, LISTINGS = "mall.catalog.stocks.v1", "mall.catalog.listings.v1"
 
 States = dict[tuple[str, bytes], Mapping[str, Any] | None]
 """What stands by topic and key; None once withdrawn."""
@@ -21,7 +23,7 @@ async def read_goods(options: Options, prefix: str, suppliers: Mapping[str, str 
     """What may be ordered of these suppliers; each with the area of its own tree where orders go, if it has one."""
     states: States = {}
     versions: dict[tuple[str, bytes], int] = {}
-    async with open_consumer(options, [prefix + topic for topic in (PRODUCTS, PRICES, LISTINGS)]) as consumer:
+    async with open_consumer(options, [prefix + topic for topic in (PRODUCTS, PRICES, STOCKS, LISTINGS)]) as consumer:
         async for record in read_to_end(consumer):
             place = record.topic.removeprefix(prefix), record.key
             version = int(dict(record.headers).get("gw-version", b"0"))
@@ -31,12 +33,24 @@ async def read_goods(options: Options, prefix: str, suppliers: Mapping[str, str 
     return sorted(goods_of(states, suppliers), key=lambda goods: (goods.supplier, goods.sku))
 
 
+def goods_in(path: Path, suppliers: Mapping[str, str | None]) -> list[Goods]:
+    """The same from a file of what is known of goods already: supplier, sku, name and gross, one JSON object a line."""
+    known = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    return [
+        Goods(one["supplier"], one["sku"], one["name"], Decimal(one["gross"]), suppliers[one["supplier"]])
+        for one in known
+        if one["supplier"] in suppliers
+    ]
+
+
 def goods_of(states: States, suppliers: Mapping[str, str | None]) -> Iterable[Goods]:
     """The goods that states of the catalog allow to order. A price for the area of the supplier goes before `*`."""
     standing = [(topic, state) for (topic, _), state in states.items() if state and state["supplier"] in suppliers]
     names = {(state["supplier"], state["sku"]): state["name"] for topic, state in standing if topic == PRODUCTS}
     off = {
-        (state["supplier"], state["sku"]) for topic, state in standing if topic == LISTINGS and state["shelf"] != "on"
+        (state["supplier"], state["sku"])
+        for topic, state in standing
+        if (topic == LISTINGS and state["shelf"] != "on") or (topic == STOCKS and _is_short(state, suppliers))
     }
     prices: dict[tuple[str, str], dict[str, str]] = {}
     for topic, state in standing:
@@ -47,3 +61,10 @@ def goods_of(states: States, suppliers: Mapping[str, str | None]) -> Iterable[Go
         price = by_area.get(area or "*", by_area.get("*"))
         if price is not None and (supplier, sku) in names and (supplier, sku) not in off:
             yield Goods(supplier, sku, names[supplier, sku], Decimal(price), area)
+
+
+def _is_short(stock: Mapping[str, Any], suppliers: Mapping[str, str | None]) -> bool:
+    """Whether an order may find none left, or too few, where it would go."""
+    area, quantity = stock.get("area", "*"), stock.get("quantity")
+    there = area == "*" or f"{suppliers[stock['supplier']] or ''}_".startswith(f"{area}_")
+    return there and (stock["state"] == "out" or (quantity is not None and Decimal(quantity) < MOST_PIECES))

@@ -17,6 +17,9 @@ _PLANS: Sequence[tuple[str, tuple[str, ...], int]] = (
 )
 """How an order is submitted, what follows as long as the answers are good, and how often that is chosen."""
 
+MOST_PIECES = 5
+"""Of one line."""
+
 _GOES_ON = frozenset({"order.accepted", "order.confirmed", "order.partially_confirmed"})
 """Answers after which the next step is taken."""
 
@@ -60,7 +63,7 @@ def plan_orders(run: str, seed: int, count: int, goods: Sequence[Goods]) -> list
 def _plan_order(order_no: str, chance: Random, goods: Sequence[Goods]) -> Plan:
     mode, steps, _ = chance.choices(_PLANS, [weight for _, _, weight in _PLANS])[0]
     chosen = chance.sample(goods, min(len(goods), chance.randint(1, 3)))
-    return Plan(order_no, mode, steps, tuple((one, chance.randint(1, 5)) for one in chosen))
+    return Plan(order_no, mode, steps, tuple((one, chance.randint(1, MOST_PIECES)) for one in chosen))
 
 
 def next_step(plan: Plan, placed: Sequence[Command], events: Sequence[Event]) -> str | None:

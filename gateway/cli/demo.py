@@ -1,4 +1,4 @@
-"""`mallgate demo`: the real gateway on real engines, with one supplier that pushes and two that are pulled."""
+"""`mallgate demo`: the real gateway on real engines, between suppliers that are played and a mall that orders."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -23,14 +24,18 @@ from gateway.cli.output import Json, emit
 from gateway.cli.signals import stop_on_signals
 from gateway.cli.terminal import Terminal
 from gateway.config import ROLES, Bootstrap, Settings, load_settings
-from gateway.demo.pulled import JD, SLOW, pull, told
+from gateway.demo import ordered, pulled
+from gateway.demo.orders import Mall, order, order_from_hanging, settle
+from gateway.demo.programs import programs_root
+from gateway.demo.pulled import JD, SLOW, declare, pull
 from gateway.demo.show import Urls, show, show_next
-from gateway.demo.simulators import Simulated, simulated, simulators_root
-from gateway.demo.story import Account, Act, count_topics, push
-from gateway.kafka import open_bus
+from gateway.demo.simulators import Books, Simulated, fetching_vendor, simulated
+from gateway.demo.story import SUPPLIER, Account, Act, push
+from gateway.demo.topics import count_topics
+from gateway.kafka import Bus, open_bus
 from gateway.outbound import AdminClient
 from gateway.sockets import why_taken
-from gateway.store import open_pool
+from gateway.store import Pool, open_pool
 from gateway.telemetry.logging import configure
 
 ENDING = "[dim]正在结束，再按一次 Ctrl-C 立即退出  ·  ending; Ctrl-C again ends at once[/dim]"
@@ -94,10 +99,19 @@ class Size(NamedTuple):
 
 
 class Sites(NamedTuple):
-    """The suppliers that are pulled: one that answers and one that hangs."""
+    """The suppliers that are pulled: one that answers and one that hangs. root: where programs are run from."""
 
+    root: Path
     jd: Simulated
     slow: Simulated
+
+
+class Services(NamedTuple):
+    """What the demo itself asks: the gateway as its operator, the engines as whoever looks at them."""
+
+    admin: AdminClient
+    bus: Bus
+    pool: Pool
 
 
 async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) -> int:
@@ -110,13 +124,14 @@ async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) ->
         ready = await stack.enter_async_context(embedded_settings(settings))
         urls = await stack.enter_async_context(_running(ready, stop))
         sites = await stack.enter_async_context(_sites(ready.data_dir, size.skus, console))
-        playing = asyncio.create_task(_played(ready, urls, size, sites, console))
+        playing = asyncio.create_task(_played(ready, urls, size, sites, stack, console))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([playing, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if not playing.done():
             console.print(ENDING)
             playing.cancel()
+            await asyncio.wait([playing])
             return INTERRUPTED
         account = playing.result()
         show(console, account)
@@ -128,6 +143,8 @@ async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) ->
             console.print("[dim]Ctrl-C 结束  ·  ends the demo[/dim]")
             await stop.wait()
             console.print(ENDING)
+    if account.ordered is not None:
+        account.ordered.require_sound()
     return DONE
 
 
@@ -154,29 +171,28 @@ async def _running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Url
 @asynccontextmanager
 async def _sites(directory: Path, skus: int, console: Terminal) -> AsyncIterator[Sites | None]:
     """The suppliers to pull from, beside the block; None where there is no simulator to play them."""
-    root = simulators_root()
+    root = programs_root()
     if root is None:
-        console.print("[yellow]未安装模拟器，不演示拉取  ·  no simulator is installed: nothing is pulled[/yellow]")
+        words = "未安装模拟器，不演示拉取和下单  ·  no simulator is installed: nothing is pulled or ordered"
+        console.print(f"[yellow]{words}[/yellow]")
         yield None
         return
     async with (
         simulated(root, JD, directory, skus=skus) as jd,
         simulated(root, SLOW, directory, skus=skus) as slow,
     ):
-        yield Sites(jd, slow)
+        yield Sites(root, jd, slow)
 
 
-async def _played(settings: Settings, urls: Urls, size: Size, sites: Sites | None, console: Terminal) -> Account:
+async def _played(
+    settings: Settings, urls: Urls, size: Size, sites: Sites | None, stack: AsyncExitStack, console: Terminal
+) -> Account:
+    """Everything that is shown. stack: of what stays beside the demo until its end."""
     token = settings.admin_token.get_secret_value() if settings.admin_token else ""
     database = settings.database_url.get_secret_value() if settings.database_url else ""
 
     def pushing(act: Act) -> None:
-        console.print(
-            f"[dim]推送 pushing[/dim] {len(act.lines):>6,} {act.facet:<7} {act.words[0]} [dim]· {act.words[1]}[/dim]"
-        )
-
-    def pulling(zh: str, en: str) -> None:
-        console.print(f"[dim]拉取 pulling[/dim] {zh} [dim]· {en}[/dim]")
+        _say(console, "推送 pushing", f"{len(act.lines):>6,} {act.facet:<7} {act.words[0]}", act.words[1])
 
     console.print(f"[bold]mallgate[/bold] {urls.vendors}  [dim]Kafka {settings.kafka_bootstrap}[/dim]")
     async with (
@@ -186,9 +202,31 @@ async def _played(settings: Settings, urls: Urls, size: Size, sites: Sites | Non
     ):
         account = await push(admin, urls.vendors, count=size.articles, told=pushing)
         if sites is not None:
-            account.pulled = await pull(admin, bus, sites.jd, sites.slow, told=pulling)
+            vendor = fetching_vendor(sites.root, SUPPLIER, settings.data_dir, url=urls.vendors, key=account.token)
+            books = await stack.enter_async_context(vendor)
+            mall = Mall(sites.root, settings.data_dir, settings.bootstrap or Bootstrap(""))
+            await _traded(account, sites, books, mall, Services(admin, bus, pool), console)
         account.topics = await count_topics(bus, pool)
     return account
+
+
+async def _traded(
+    account: Account, sites: Sites, vendor: Books, mall: Mall, services: Services, console: Terminal
+) -> None:
+    """What is pulled, and what is ordered beside that and after it. vendor: what the one who fetches writes down."""
+    admin, bus, pool = services
+    pulling, ordering = partial(_say, console, "拉取 pulling"), partial(_say, console, "下单 ordering")
+    await declare(admin, sites.jd, sites.slow)
+    hanging = await order_from_hanging(mall, sites.slow, told=ordering)
+    account.pulled = await pull(admin, bus, sites.jd, told=pulling)
+    await order(mall, sites.jd, told=ordering)
+    await settle(admin, pool, sites.jd, hanging)
+    account.ordered = await mall.read({JD: sites.jd.books, SUPPLIER: vendor, SLOW: sites.slow.books})
+
+
+def _say(console: Terminal, verb: str, zh: str, en: str) -> None:
+    """A step as it begins."""
+    console.print(f"[dim]{verb}[/dim] {zh} [dim]· {en}[/dim]")
 
 
 def _summary(settings: Settings, account: Account, seconds: float) -> dict[str, Any]:
@@ -197,7 +235,8 @@ def _summary(settings: Settings, account: Account, seconds: float) -> dict[str, 
         "feeds": account.feeds(),
         "items": account.items(),
         "topics": account.topics,
-        **(told(account.pulled) if account.pulled else {}),
+        **(pulled.told(account.pulled) if account.pulled else {}),
+        **(ordered.told(account.ordered) if account.ordered else {}),
         "seconds": round(seconds, 2),
     }
 

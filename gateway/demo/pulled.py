@@ -22,6 +22,9 @@ from schemas.envelope import parts_of
 JD = "demo-jd"
 SLOW = "demo-slow"
 
+Told = Callable[[str, str], None]
+"""Is told of each step as it begins, in Chinese and English."""
+
 FACETS = ("product", "price", "stock", "listing")
 
 LIST = "list"
@@ -40,7 +43,7 @@ PURPOSES: Mapping[str, str] = {
 }
 """What the supplier's operations are called for."""
 
-UNANSWERED = ("product/*", "price/*", "stock/*", "message/*", "area/*")
+UNANSWERED = ("product/*", "price/*", "stock/*", "message/*", "area/*", "order/*")
 """Operations that hang at the one supplier: all but the tokens."""
 
 CONTAINED_SECONDS = 30.0
@@ -139,33 +142,34 @@ def _row(name: str, site: Simulated, calls: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-async def pull(
-    admin: AdminClient, bus: Bus, jd: Simulated, slow: Simulated, *, told: Callable[[str, str], None]
-) -> Pulled:
-    """Declare both, let the one be swept and the other run into its breaker, and change a price meanwhile.
-
-    told: of each step as it begins, in Chinese and English.
-    """
-    async with SimulatorClient(jd.url) as control, SimulatorClient(slow.url) as hanging:
+async def declare(admin: AdminClient, jd: Simulated, slow: Simulated) -> None:
+    """Declare both, the one hanging from its first call on."""
+    async with SimulatorClient(slow.url) as hanging:
         for operations in UNANSWERED:
             await hanging.hang(operations)
-        told(f"{JD} 全量，{SLOW} 不应答", "one is swept, one never answers")
-        await admin.post("suppliers", "apply", body=declaration(jd, slow))
-        await _until(lambda: _swept(admin))
+    await admin.post("suppliers", "apply", body=declaration(jd, slow))
+
+
+async def pull(admin: AdminClient, bus: Bus, jd: Simulated, *, told: Told) -> Pulled:
+    """Let the one be swept and the other run into its breaker, and change a price meanwhile."""
+    told(f"{JD} 全量，{SLOW} 不应答", "one is swept, one never answers")
+    async with SimulatorClient(jd.url) as control:
+        await until(lambda: _swept(admin))
         calls = Counter[str]()
         for operation, count in (await control.calls()).items():
             calls[PURPOSES.get(operation, "")] += count
         with suppress(TimeoutError):
             async with asyncio.timeout(CONTAINED_SECONDS):
-                await _until(lambda: _contained(admin))
+                await until(lambda: _contained(admin))
         told(f"{JD} 价格变动", "a price changes there")
         change = await _change(bus, control)
-        await _until(lambda: _settled(admin))
+        await until(lambda: _settled(admin))
     del calls[""]
     return Pulled(f"{jd.url}/_control", await _feeds(admin), calls, change, await _fares(admin))
 
 
-async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Return once it holds."""
     while not await holds():  # noqa: ASYNC110 -- what is waited for happens in other processes' tables
         await asyncio.sleep(LOOK_SECONDS)
 

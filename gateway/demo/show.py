@@ -12,7 +12,9 @@ import orjson
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from gateway.demo.ordered import Ordered
 from gateway.demo.pulled import JD, SLOW, Pulled
+from gateway.demo.show_orders import show_orders
 from gateway.demo.show_pulled import show_pulled
 from gateway.demo.story import Account, totals
 from gateway.demo.tables import OUTCOMES, counts, titled
@@ -34,12 +36,14 @@ class Urls(NamedTuple):
 
 
 def show(console: Console, account: Account) -> None:
-    """What was pushed and pulled, what became of it and why, and what it made on Kafka."""
+    """What was pushed, pulled and ordered, what became of it and why, and what it made on Kafka."""
     console.print()
     console.print(_feeds(account))
     console.print(_rejections(account))
     if account.pulled is not None:
         show_pulled(console, account.pulled)
+    if account.ordered is not None:
+        show_orders(console, account.ordered)
     console.print(_topics(account))
 
 
@@ -114,6 +118,8 @@ def _next(account: Account, url: str, data_dir: Path) -> Iterable[tuple[str, str
     yield "死信分组 · dead letters by kind", f"{MALLGATE} deadletters groups"
     if account.pulled is not None:
         yield from _next_pulled(account.pulled)
+    if account.ordered is not None:
+        yield from _next_ordered(account.ordered)
     yield "标准化价格 · normalized prices", f"{MALLGATE} topics tail mall.catalog.prices.v1 --from-start --count 3"
 
 
@@ -131,3 +137,13 @@ def _next_pulled(pulled: Pulled) -> Iterable[tuple[str, str]]:
         "该商品的全部价格 · every price it had here",
         f"{MALLGATE} topics tail mall.catalog.prices.v1 --from-start --key {JD}:{sku}: --count 3",
     )
+
+
+def _next_ordered(ordered: Ordered) -> Iterable[tuple[str, str]]:
+    """The same of orders: the one whose answer was lost, and those that a person has to decide about."""
+    for order_no in ordered.found_again:
+        yield (
+            "丢失应答的订单经历了什么 · what the order whose answer was lost went through",
+            f"{MALLGATE} orders show {order_no}",
+        )
+    yield "待人工判定的订单 · orders that a person has to decide about", f"{MALLGATE} orders list"

@@ -32,7 +32,7 @@ def show_pulled(console: Console, pulled: Pulled) -> None:
             (change.before, "dim"),
             " → ",
             (change.after, "bold green"),
-            f"  {change.milliseconds:,} ms 后可见 · visible after {change.milliseconds:,} ms\n",
+            f"  {change.milliseconds:,} ms 后可见 · until it is seen\n",
         )
     )
 

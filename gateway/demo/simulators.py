@@ -1,54 +1,44 @@
-"""The suppliers that the demo pulls from: simulators in processes of their own, which end with the demo.
-
-The gateway imports none of their code, and an installed wheel holds none: the demo then does without.
-"""
+"""The suppliers of the demo that are simulated: those that are pulled, and a vendor who fetches his commands."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
-from signal import SIGKILL
 
 import orjson
 
-from gateway.embedded.process import KILL_SECONDS, Command, leashed
-from gateway.sdk.errors import GatewayError
+from gateway.demo.programs import running
 
-MODULE = "contrib.simulators.jd_vop"
-START_SECONDS = 30.0
+REFUSAL = {"kind": "refuse", "operation": "order.submit", "after": 4, "times": 1}
+"""The vendor has none of what the fifth order wants."""
 
 
-class SimulatorStartError(GatewayError):
-    """A simulated supplier did not start."""
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What a supplier writes down. simulator: which one plays it; ledger: file of its effects; calls: of its calls."""
+
+    simulator: str
+    ledger: Path
+    calls: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """One simulated supplier. url: its base URL; secrets: what its row must hold to be let in."""
+    """One supplier that is pulled. url: its base URL; secrets: what its row must hold to be let in."""
 
     url: str
     secrets: Mapping[str, str] = field(repr=False)
-
-
-def simulators_root() -> Path | None:
-    """The folder that the simulators are run from; None where they are not installed."""
-    found = find_spec(MODULE.partition(".")[0])
-    places = (found.submodule_search_locations if found else None) or ()
-    module = Path(*MODULE.split(".")[1:], "__main__.py")
-    return next((Path(place).parent for place in places if Path(place, module).is_file()), None)
+    books: Books
 
 
 @asynccontextmanager
 async def simulated(root: Path, name: str, directory: Path, *, skus: int) -> AsyncIterator[Simulated]:
     """A supplier of so many skus beside the block, and never longer than this process. It changes nothing by itself.
 
-    root: as `simulators_root` has it; directory: for its log. Raises SimulatorStartError.
+    root: as `programs_root` has it; directory: for what it writes. Raises ProgramError.
     """
     login = {
         "client_id": name,
@@ -56,32 +46,19 @@ async def simulated(root: Path, name: str, directory: Path, *, skus: int) -> Asy
         "username": f"{name}-buyer",
         "password": secrets.token_hex(8),
     }
-    options = {"skus": skus, "port": 0, "repeat_share": 0, **login}
+    books = Books("jd_vop", directory / f"{name}.ledger.jsonl", directory / f"{name}.calls.jsonl")
+    options = {"skus": skus, "port": 0, "repeat_share": 0, "ledger": books.ledger, "log": books.calls, **login}
     words = [word for option, value in options.items() for word in (f"--{option.replace('_', '-')}", str(value))]
-    log = directory / f"{name}.log"
-    log.unlink(missing_ok=True)
-    async with leashed(Command([sys.executable, "-m", MODULE, *words], str(root)), log) as process:
-        if process is None:
-            raise SimulatorStartError(f"{name}, see {log}")
-        try:
-            yield Simulated(await _url(log, lambda: process.running), login)
-        finally:
-            await process.signal(SIGKILL, tree=True)  # it keeps nothing that an orderly end could save
-            await process.ended(KILL_SECONDS)
+    async with running(root, "contrib.simulators.jd_vop", words, directory / f"{name}.log") as program:
+        yield Simulated((await program.first_line())["url"], login, books)
 
 
-async def _url(log: Path, running: Callable[[], bool]) -> str:
-    """What its first line says, once it is there."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(START_SECONDS):
-            while running():
-                line, whole, _ = _said(log).partition("\n")
-                if whole and line.startswith("{"):
-                    url: str = orjson.loads(line)["url"]
-                    return url
-                await asyncio.sleep(0.02)
-    raise SimulatorStartError(f"{log} ends with: {_said(log)[-500:].strip() or 'nothing'}")
-
-
-def _said(log: Path) -> str:
-    return log.read_text(errors="replace")
+@asynccontextmanager
+async def fetching_vendor(root: Path, name: str, directory: Path, *, url: str, key: str) -> AsyncIterator[Books]:
+    """A vendor beside the block who fetches commands from the gateway at this URL, and refuses one. Raises as above."""
+    ledger = directory / f"{name}.ledger.jsonl"
+    words = ["--url", url, "--ledger", str(ledger), "--fault", orjson.dumps(REFUSAL).decode()]
+    module, log = "contrib.simulators.native", directory / f"{name}.log"
+    async with running(root, module, words, log, {"NATIVE_KEY": key}) as program:
+        await program.first_line()
+        yield Books("native", ledger, ledger)

@@ -10,10 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.demo.goods import Article, articles, bad_prices, bad_products, price_lines, product_lines
+from gateway.demo.ordered import Ordered
 from gateway.demo.pulled import Pulled
-from gateway.kafka import TOPICS, Bus
 from gateway.outbound import AdminClient, VendorClient
-from gateway.store import Pool, acquired
 from gateway.suppliers import SCOPES
 
 SUPPLIER = "demo-office"
@@ -50,13 +49,14 @@ class Act:
 class Account:
     """What the demo came to.
 
-    pushed: statuses as the vendor API answers; pulled: None where no supplier could be simulated; topics: records on
-    each, by name.
+    pushed: statuses as the vendor API answers; pulled, ordered: None where nobody could be simulated; topics: records
+    on each, by name.
     """
 
     token: str = ""
     pushed: list[tuple[Act, dict[str, Any]]] = field(default_factory=list)
     pulled: Pulled | None = None
+    ordered: Ordered | None = None
     topics: dict[str, int] = field(default_factory=dict)
 
     def feeds(self) -> list[dict[str, Any]]:
@@ -114,20 +114,3 @@ async def _finished(vendor: VendorClient, status: dict[str, Any]) -> dict[str, A
         await asyncio.sleep(0.2)
         status = await vendor.feed(status["feed"])
     return status
-
-
-async def count_topics(bus: Bus, pool: Pool) -> dict[str, int]:
-    """Records on each topic that has any, by Kafka's own offsets, once the outbox has nothing left to publish."""
-    while await _outbox(pool):  # noqa: ASYNC110 -- another task empties the table; nothing here could be told
-        await asyncio.sleep(0.1)
-    counts = {}
-    for topic in TOPICS:
-        starts, ends = await bus.beginning_offsets(topic), await bus.end_offsets(topic)
-        counts[topic] = sum(ends.values()) - sum(starts.values())
-    return {topic: count for topic, count in counts.items() if count}
-
-
-async def _outbox(pool: Pool) -> int:
-    async with acquired(pool) as connection:
-        left: int = await connection.fetchval("SELECT count(*) FROM outbox")
-        return left

@@ -4,9 +4,10 @@ Run as a script by `gateway.embedded.process`, in a session of its own so that a
 reach the engine. It needs nothing but the standard library and stays single-threaded: the parent-death signal that
 covers the leash's own violent end is tied to a thread. Linux only.
 
-argv[1] is a JSON object (`gateway.embedded.process.Command`). Standard output: the engine's pid on a line, then one
-empty line per command obeyed. Standard input: commands `engine SIGNUM` or `tree SIGNUM`; its end, or the end of the
-asking process, ends the engine. The leash exits when nothing of the engine is left.
+argv[1] is a JSON object: `gateway.embedded.process.Command` without the engine's environment, which is the leash's own,
+since anybody may read a command line. Standard output: the engine's pid on a line, then one empty line per command
+obeyed. Standard input: commands `engine SIGNUM` or `tree SIGNUM`; its end, or the end of the asking process, ends the
+engine. The leash exits when nothing of the engine is left.
 """
 
 from __future__ import annotations
@@ -85,7 +86,6 @@ def _launch(command: dict[str, Any]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - the command is the program's own
             command["argv"],
             cwd=command["directory"],
-            env=os.environ | command["environment"],
             stdin=source,
             stdout=sys.stderr,
             stderr=sys.stderr,

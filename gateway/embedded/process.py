@@ -34,13 +34,14 @@ class Command:
     """What to run on a leash.
 
     argv: the program by absolute path, and its arguments; directory: where it runs; environment: added to what every
-    engine is told; input: the file it reads as standard input; user: whom to become, None to stay; folders: opened for
-    it, to be named by `folder`; farewell: the signal it gets when the asking process is gone.
+    engine is told, on no command line, since it may hold passwords; input: the file it reads as standard input; user:
+    whom to become, None to stay; folders: opened for it, to be named by `folder`; farewell: the signal it gets when the
+    asking process is gone.
     """
 
     argv: Sequence[str]
     directory: str
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     input: str = os.devnull
     user: User | None = None
     folders: Sequence[str] = ()
@@ -110,14 +111,15 @@ async def leashed(command: Command, log: Path, *, lock: int | None = None) -> As
 
 
 def _launch(command: Command, log: Path, lock: int | None) -> Leashed | None:
-    specification = orjson.dumps(asdict(command) | {"asker": os.getpid()}).decode()
+    told = {name: value for name, value in asdict(command).items() if name != "environment"}
+    specification = orjson.dumps(told | {"asker": os.getpid()}).decode()
     with log.open("ab") as output:
         leash = subprocess.Popen(  # noqa: S603 - our own interpreter and script
             [sys.executable, "-I", "-S", str(_LEASH), specification],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
-            env=engine_environment(os.environ),
+            env={**engine_environment(os.environ), **command.environment},
             pass_fds=() if lock is None else (lock,),
             start_new_session=True,
             bufsize=0,  # a write to a leash that has ended fails at once, not again when the pipe is closed

@@ -1,4 +1,4 @@
-"""The control routes of a simulated supplier, as the demo uses them: count its calls, change a price, let it hang."""
+"""The control routes of a simulated supplier, as the demo uses them: its calls and goods, a price, how it fails."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import orjson
 from gateway.outbound.client import RefusedError
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
+ENOUGH = 100
+"""Pieces of which no order wants more."""
 
 
 class SimulatorClient:
@@ -33,6 +35,23 @@ class SimulatorClient:
         calls: dict[str, int] = (await self._call("GET", "stats"))["calls"]
         return calls
 
+    async def unread_messages(self) -> int:
+        """Messages of its pool that nobody has deleted."""
+        waiting: int = (await self._call("GET", "stats"))["messages"]["waiting"]
+        return waiting
+
+    async def goods(self, count: int) -> list[dict[str, Any]]:
+        """So many of its goods that can be ordered."""
+        found: list[dict[str, Any]] = []
+        async with self._session.get(f"{self._base}/truth/all") as response:
+            async for line in response.content:
+                one = orjson.loads(line)
+                if one["price"] and one["on_shelf"] and one["pools"] and one["quantity"] >= ENOUGH:
+                    found += [] if one["restricted_province"] else [one]
+                if len(found) == count:
+                    break
+        return found
+
     async def change_price(self, sku: str, yuan: str) -> None:
         """Give one sku another price; the supplier's message pool tells of it."""
         await self._call("POST", "change", {"sku": sku, "kind": "price", "value": yuan})
@@ -40,6 +59,10 @@ class SimulatorClient:
     async def hang(self, operations: str) -> None:
         """Accept calls of these operations and never answer one. operations: a pattern, `product/*`."""
         await self._call("POST", "faults", {"kind": "hang", "operation": operations})
+
+    async def lose_answer(self, operation: str, *, after: int) -> None:
+        """Do what one call of this operation asks, and reset the connection instead of answering. after: such calls."""
+        await self._call("POST", "faults", {"kind": "reset", "operation": operation, "after": after, "times": 1})
 
     async def _call(self, method: str, route: str, body: object = None) -> Any:
         data = None if body is None else orjson.dumps(body)

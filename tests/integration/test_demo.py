@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+SUPPLIERS = ("demo-jd", "demo-office", "demo-slow")
 FEW = ("--articles", "60", "--skus", "60")
 """Goods of the suppliers, where their number does not matter."""
 
@@ -102,6 +104,12 @@ def counted_separately(home: Path) -> dict[str, Any]:
     return found
 
 
+def written(home: Path, name: str) -> list[dict[str, Any]]:
+    """The lines of a file that a demo's supplier writes."""
+    (path,) = home.glob(f"mallgate-demo-*/{name}.jsonl")
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
 def commands(processes: list[psutil.Process]) -> str:
     """How they were started, a line each."""
     return "\n".join(" ".join(each.cmdline()) for each in processes)
@@ -111,8 +119,11 @@ def test_its_counts_are_those_of_a_separate_reader_and_ctrl_c_ends_all_of_it(tmp
     with demo(tmp_path, "--json") as process:
         told = account_of(process)
         counted = counted_separately(tmp_path)
+        ledgers = {name: written(tmp_path, f"{name}.ledger") for name in SUPPLIERS}
+        calls = {name: written(tmp_path, f"{name}.calls") for name in ("demo-jd", "demo-slow")}
         processes = family(process)
         assert commands(processes).count("-m contrib.simulators.jd_vop") == 2
+        assert commands(processes).count("-m contrib.simulators.native") == 1
         process.send_signal(signal.SIGINT)
         assert (process.wait(60), stdout(process).read()) == (0, "")
     assert_gone(processes)
@@ -133,6 +144,7 @@ def test_its_counts_are_those_of_a_separate_reader_and_ctrl_c_ends_all_of_it(tmp
         "cancelled": 0,
     }
     assert_pulled(told)
+    assert_ordered(told["orders"], counted["orders"], ledgers, calls)
 
 
 def assert_pulled(told: dict[str, Any]) -> None:
@@ -160,19 +172,78 @@ def assert_pulled(told: dict[str, Any]) -> None:
     assert [(feed["origin"], feed["state"], feed["items"]) for feed in slow] == [("sweep", "admitted", {})] * 4
 
 
+STANDS = (
+    ("order.cancelled", "cancelled"),
+    ("order.confirmed", "confirmed"),
+    ("order.accepted", "reserved"),
+    ("order.refused", "refused"),
+    ("order.parked", "parked"),
+)
+"""Where an order stands that was told this, the last word first."""
+
+WRITES = ("order/submitOrder", "order/confirmOrder", "order/cancel")
+
+
+def state_of(kinds: list[str]) -> str:
+    """Where an order stands by the kinds of its events."""
+    return next(state for kind, state in STANDS if kind in kinds)
+
+
+def assert_ordered(
+    told: dict[str, Any],
+    orders: dict[str, dict[str, Any]],
+    ledgers: dict[str, list[dict[str, Any]]],
+    calls: dict[str, list[dict[str, Any]]],
+) -> None:
+    """What it says of orders is what stands on the topics, in the suppliers' ledgers and in their logs."""
+    submitted = {
+        name: [entry.get("thirdOrder") or entry["order_no"] for entry in entries if entry["effect"] == "submit"]
+        for name, entries in ledgers.items()
+    }
+    for name, part in told["suppliers"].items():
+        states = Counter(state_of(each["events"]) for each in orders.values() if each["supplier"] == name)
+        assert (part["by_state"], part["ledger_effects"]) == (states, len(submitted[name])), name
+        sent = [call["operation"] in WRITES for call in calls.get(name, [])]
+        fetched = [entry["message_id"] is not None for entry in ledgers[name] if name == "demo-office"]
+        assert part["attempts"] == sum(sent) + sum(fetched), name
+        assert set(submitted[name]) == {
+            order_no
+            for order_no, each in orders.items()
+            if each["supplier"] == name and "order.refused" not in each["events"][:1]
+        }
+    assert {name: part["placed"] for name, part in told["suppliers"].items()} == {
+        "demo-jd": 10,
+        "demo-office": 10,
+        "demo-slow": 3,
+    }
+    done = [order_no for each in submitted.values() for order_no in each]
+    assert (told["placed"], told["ledger_effects"], len(set(done))) == (len(orders), len(done), len(done))
+    assert told["ledger_effects"] + told["refused"] == told["placed"]
+    assert (told["refused"], told["duplicates"], told["lost"], told["violations"]) == (1, 0, 0, [])
+    # One answer was lost, after the order had been made: it was sent once more, and looked up.
+    [lost] = [call["form"]["thirdOrder"] for call in calls["demo-jd"] if call["fault"] == ["reset"]]
+    of_lost = [call["operation"] for call in calls["demo-jd"] if call["form"].get("thirdOrder") == lost]
+    assert of_lost == ["order/submitOrder", "order/submitOrder", "order/selectJdOrderIdByThirdOrder"]
+    assert told["lookups_that_prevented_a_duplicate"] == 1
+    # Nobody knows of those at the supplier that hangs whether it made them: a person decides, and none is made twice.
+    assert (told["suppliers"]["demo-slow"]["by_state"], told["waiting"]) == ({"parked": 3}, 3)
+
+
 def test_killing_it_outright_leaves_no_process(tmp_path: Path) -> None:
     with demo(tmp_path, "--json", *FEW) as process:
         account_of(process)
         processes = family(process)
         assert commands(processes).count("-m contrib.simulators.jd_vop") == 2
+        assert commands(processes).count("-m contrib.simulators.native") == 1
         process.kill()
         assert process.wait(10) == -signal.SIGKILL
         assert_gone(processes)
 
 
-def test_ctrl_c_before_the_end_is_an_interruption(tmp_path: Path) -> None:
-    with demo(tmp_path, "--once") as process:
-        until(process, "pushing")
+@pytest.mark.parametrize("step", ["pushing", "one answer is lost"])
+def test_ctrl_c_before_the_end_is_an_interruption(tmp_path: Path, step: str) -> None:
+    with demo(tmp_path, "--once", *FEW) as process:
+        until(process, step)
         processes = family(process)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
@@ -182,10 +253,12 @@ def test_ctrl_c_before_the_end_is_an_interruption(tmp_path: Path) -> None:
 
 def test_once_ends_by_itself_and_its_last_line_is_one_object(tmp_path: Path) -> None:
     with demo(tmp_path, "--once", "--json", *FEW) as process:
-        printed, _ = process.communicate(timeout=120)
+        printed, _ = process.communicate(timeout=220)
     assert process.returncode == 0, (tmp_path / "stderr").read_text()
     told = orjson.loads(printed.splitlines()[-1])
-    assert list(told) == [*("engines", "feeds", "items", "topics", "pulled", "price_change", "hanging", "seconds")]
+    parts = ("engines", "feeds", "items", "topics", "pulled", "price_change", "hanging", "orders", "seconds")
+    assert list(told) == [*parts]
+    assert {told["orders"][name] for name in ("duplicates", "lost")} == {0}
     assert told["items"]["submitted"] == sum(feed["records"] or 0 for feed in told["feeds"])
     assert left_in(tmp_path) == []
 
@@ -199,7 +272,7 @@ def test_where_no_simulator_is_installed_it_says_so_and_goes_on(tmp_path: Path) 
     # -S: what points to this tree, where the simulators are, is not followed.
     paths = os.pathsep.join([str(wheel), str(Path(pytest.__file__).parents[1])])
     with demo(home, "--once", "--json", *FEW, program=(sys.executable, "-S", "-m", "gateway"), paths=paths) as process:
-        printed, _ = process.communicate(timeout=120)
+        printed, _ = process.communicate(timeout=220)
     said = (home / "stderr").read_text()
     assert process.returncode == 0, said
     assert said.count("no simulator is installed") == 1
@@ -227,7 +300,7 @@ def test_the_lines_it_prints_can_be_pasted(tmp_path: Path) -> None:
         _, _, following = until(process, "Ctrl-C").partition("where to look next")
         lines = re.findall(r"^  (?:curl|export|\S*mallgate|\S*python) .*$", following, flags=re.MULTILINE)
         pages = re.findall(r"http://\S+/(?:docs|metrics|readyz)", following)
-        assert (len(lines), len(pages)) == (11, 3)
+        assert (len(lines), len(pages)) == (13, 3)
         # What hangs is told by the status of `suppliers check`, too.
         lines = [f"{line} || [ $? = 1 ]" if "suppliers check" in line else line for line in lines]
         script = "\n".join([*lines, *(f"curl -s -o /dev/null -w '%{{http_code}}\\n' {page}" for page in pages)])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +31,9 @@ from gateway.embedded import (
 )
 from gateway.embedded import postgres as postgres_module
 from gateway.embedded.identity import engine_environment, is_open, within_reach
+from gateway.embedded.process import KILL_SECONDS, Command, leashed
 from gateway.kafka import client_options
+from tests.eventually import eventually
 from tests.integration.embedded.conftest import Deaths, Holder, hold
 
 pytestmark = pytest.mark.engines
@@ -85,6 +89,29 @@ def test_no_password_stands_on_a_command_line(tmp_path: Path) -> None:
     for engine in ("kafka", "postgres"):
         password = (tmp_path / engine / "password").read_text()
         assert not [word for word in seen if password in word]
+
+
+async def test_what_a_program_is_told_by_its_environment_stands_on_no_command_line(tmp_path: Path) -> None:
+    waits = "import os, time; print(os.environ['PASSWORD'], flush=True); time.sleep(600)"
+    command = Command([sys.executable, "-c", waits], str(tmp_path), {"PASSWORD": SECRET})
+    log = tmp_path / "log"
+    async with leashed(command, log) as process:
+        assert process is not None
+
+        async def told() -> bool:
+            return log.read_text() == f"{SECRET}\n"
+
+        try:
+            await eventually(told)
+            leash = psutil.Process(process.pid).parent()
+            assert leash is not None
+            lines = [each.cmdline() for each in (leash, *leash.children(recursive=True))]
+        finally:
+            await process.signal(signal.SIGKILL, tree=True)
+            await process.ended(KILL_SECONDS)
+    assert len(lines) == 2
+    assert not [word for line in lines for word in line if SECRET in word]
+    assert SECRET not in repr(command)
 
 
 @ROOT_ONLY

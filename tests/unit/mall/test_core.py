@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from contrib.journal import open_journal, restore
-from contrib.mall.catalog import LISTINGS, PRICES, PRODUCTS, goods_of
+from contrib.mall.catalog import LISTINGS, PRICES, PRODUCTS, STOCKS, goods_of
 from contrib.mall.commands import CHINA, command_of, headers_of
 from contrib.mall.core import Core, commands_in
 from contrib.mall.orders import CANCEL, CONFIRM, SUBMIT, Command, Event, state_of
@@ -161,11 +161,12 @@ def test_a_cancel_of_children_does_not_cancel_the_order():
     assert state_of(told) == "confirmed"
 
 
-def test_goods_are_those_that_are_priced_named_and_on_the_shelf():
-    def state(topic: str, sku: str, **members: object):
-        place = topic, orjson.dumps([sku, members.get("area")])
-        return place, {"supplier": "jd", "sku": sku, **members}
+def state(topic: str, sku: str, **members: object):
+    place = topic, orjson.dumps([sku, members.get("area")])
+    return place, {"supplier": "jd", "sku": sku, **members}
 
+
+def test_goods_are_those_that_are_priced_named_and_on_the_shelf():
     def price(sku: str, amount: str | None, area: str = "*", quote: str = "quoted"):
         return state(PRICES, sku, quote=quote, agreement_price=amount, area=area)
 
@@ -184,3 +185,22 @@ def test_goods_are_those_that_are_priced_named_and_on_the_shelf():
     assert [*goods_of(states, {"jd": "7_412_3545"})] == [Goods("jd", "A", "a", Decimal("2.00"), "7_412_3545")]
     assert [*goods_of(states, {"jd": None})] == [Goods("jd", "A", "a", Decimal("1.00"), None)]
     assert [*goods_of(states, {"shop": None})] == []
+
+
+@pytest.mark.parametrize(
+    ("stock", "sold"),
+    [
+        ({"state": "in_stock", "area": "7_412_3545", "quantity": "5"}, True),
+        ({"state": "in_stock", "area": "7_412_3545", "quantity": "4"}, False),
+        ({"state": "in_stock", "area": "7_412_3545", "quantity": None}, True),
+        ({"state": "out", "area": "7_412_3545"}, False),
+        ({"state": "out", "area": "7_412_3545_9"}, False),
+        ({"state": "out", "area": "7_412_35"}, True),
+        ({"state": "out", "area": "*"}, False),
+        ({"state": "out"}, False),
+    ],
+)
+def test_goods_of_which_too_few_are_left_where_they_would_go_are_not_ordered(stock, sold):
+    priced = state(PRICES, "A", quote="quoted", agreement_price="1.00", area="*")
+    states = dict([state(PRODUCTS, "A", name="a"), priced, state(STOCKS, "A", **stock)])
+    assert bool([*goods_of(states, {"jd": "7_412_3545_9"})]) is sold

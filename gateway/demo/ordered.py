@@ -1,0 +1,64 @@
+"""What became of the demo's orders, as the separate reader has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.sdk.errors import GatewayError
+
+MEMBERS = (
+    "placed",
+    "by_state",
+    "attempts",
+    "lookups_that_prevented_a_duplicate",
+    "ledger_effects",
+    "refused",
+    "duplicates",
+    "lost",
+    "waiting",
+    "answer_ms",
+)
+"""What the account says of all orders, and of those of one supplier."""
+
+
+class OrdersAstrayError(GatewayError):
+    """Orders were lost or made twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What became of all orders, as the separate reader has it. account: its members are those of
+    `contrib.mall.account`.
+    """
+
+    account: Mapping[str, Any]
+
+    @property
+    def suppliers(self) -> Mapping[str, Mapping[str, Any]]:
+        """The same counts of the orders of each supplier."""
+        found: Mapping[str, Mapping[str, Any]] = self.account["suppliers"]
+        return found
+
+    @property
+    def found_again(self) -> Sequence[str]:
+        """Numbers of the orders whose answer was lost, and that were looked up instead of made once more."""
+        found: Sequence[str] = self.account["found_again"]
+        return found
+
+    def require_sound(self) -> None:
+        """Raises OrdersAstrayError where an order is lost, was made twice or breaks a rule of the verdict."""
+        wrong = [f"{self.account[name]} {name}" for name in ("duplicates", "lost") if self.account[name]]
+        if wrong or self.account["violations"]:
+            raise OrdersAstrayError("; ".join(["orders: " + ", ".join(wrong), *self.account["violations"][:5]]))
+
+
+def told(ordered: Ordered) -> dict[str, Any]:
+    """The same for machines."""
+    found = {supplier: _members(each) for supplier, each in ordered.suppliers.items()}
+    return {"orders": {**_members(ordered.account), "violations": ordered.account["violations"], "suppliers": found}}
+
+
+def _members(account: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: account[name] for name in MEMBERS}
