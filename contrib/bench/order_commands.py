@@ -20,6 +20,10 @@ LIFE = timedelta(hours=1)
 """Until a command's deadline."""
 
 
+PLACED = "order.confirmed"
+"""The event of every command here: the suppliers take each order."""
+
+
 class CommandLostError(Exception):
     """A command has no result."""
 
@@ -77,11 +81,11 @@ async def results_on(bus: Bus) -> list[tuple[str, str]]:
     found = []
     for partition in range(await bus.partitions_for(ORDER_EVENTS)):
         async for records in bus.scan(ORDER_EVENTS, partition):
-            found += [result_of(record.value) for record in records if record.value is not None]
+            found += [result for record in records if (result := result_of(record.value))]
     return found
 
 
-def result_of(value: bytes) -> tuple[str, str]:
-    """The order and the command that an event is about. Raises KeyError for one that answers no command."""
-    event: Mapping[str, Any] = orjson.loads(value)
-    return event["order_no"], event["cause"]["command_id"]
+def result_of(value: bytes | None) -> tuple[str, str] | None:
+    """The order and the command that an event says is placed; None for any other event."""
+    event: Mapping[str, Any] = {} if value is None else orjson.loads(value)
+    return (event["order_no"], event["cause"]["command_id"]) if event.get("event") == PLACED else None

@@ -87,7 +87,9 @@ async def workers(job: Job) -> None:
 
 async def lanes(job: Job) -> None:
     """The bare loop: a queue for each order, and as many orders at once as there may be calls."""
-    options = client_options(load_settings().bootstrap)
+    kafka = load_settings().bootstrap
+    assert kafka is not None, "Kafka is named in the environment"  # noqa: S101 -- a program of one caller
+    options = client_options(kafka)
     waiting: dict[bytes, deque[bytes]] = {}
     consumer = AIOKafkaConsumer(job.source, **options, group_id=job.target, auto_offset_reset="earliest")
     async with AIOKafkaProducer(**options, acks="all") as producer, consumer, asyncio.TaskGroup() as group:

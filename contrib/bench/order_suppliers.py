@@ -8,6 +8,7 @@ benchmark has it stop, go on, and tell which calls it had.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -79,7 +80,8 @@ def announced(directory: Path) -> Mapping[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "METADATA").write_text(f"Name: {ADAPTER}\nVersion: 1.0\n")
     (folder / "entry_points.txt").write_text(f"[mallgate.adapters]\n{ADAPTER} = {PACKAGE}\n")
-    return {"PYTHONPATH": str(directory)}
+    inherited = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join([str(directory), *([inherited] if inherited else [])])}
 
 
 class OrderServer:

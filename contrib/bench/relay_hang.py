@@ -133,7 +133,8 @@ async def answers(place: Place) -> AsyncIterator[Answers]:
     found: dict[str, float] = {}
 
     def note(now: float, record: ConsumerRecord) -> None:
-        found.setdefault(result_of(record.value)[1], now)
+        if (result := result_of(record.value)) is not None:
+            found.setdefault(result[1], now)
 
     async with following(place, ORDER_EVENTS, note):
         yield found
