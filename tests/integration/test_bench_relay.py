@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +15,10 @@ from gateway.embedded import Engines
 SMALL = Job(orders=8, revisions=5, milliseconds=5, slots=8)
 
 
-@pytest.fixture
-def stage(engines: Engines, tmp_path: Path) -> Stage:
-    return Stage(engines, tmp_path)
+@pytest.fixture(scope="module")
+def stage(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """One for all of them: each takes a place of its own there."""
+    return Stage(engines, tmp_path_factory.mktemp("bench"))
 
 
 async def test_the_gateway_carries_out_what_is_placed(stage: Stage):

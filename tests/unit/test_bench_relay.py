@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -18,11 +19,11 @@ from contrib.bench.order_commands import (
     messages_of,
     result_of,
 )
-from contrib.bench.order_suppliers import ADAPTER, PACKAGE
+from contrib.bench.order_suppliers import ADAPTER, announced
 from contrib.bench.relay import TITLES, job_for, rows_of
 from contrib.bench.relayed import Job
 from contrib.mall.orders import Command
-from gateway.registry import Found, _load
+from gateway.registry import Registry
 from gateway.sdk.commands import read_command
 from schemas.orders import SubmitOrder
 
@@ -99,8 +100,7 @@ def test_a_row_without_a_budget_is_shown_without_a_verdict():
     assert not any(word in line for line in shown for word in ("yes", "no "))
 
 
-def test_the_adapter_of_the_suppliers_loads():
-    from importlib.resources import files
-
-    loaded = _load(ADAPTER, [Found(ADAPTER, PACKAGE, files(PACKAGE))], [ADAPTER])
-    assert set(loaded.manifest.orders) == {"submit"}
+def test_the_adapter_of_the_suppliers_is_found_where_it_is_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert str(tmp_path) in announced(tmp_path)["PYTHONPATH"]
+    monkeypatch.syspath_prepend(tmp_path)
+    assert set(Registry().load(ADAPTER).manifest.orders) == {"submit"}
