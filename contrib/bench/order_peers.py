@@ -1,7 +1,8 @@
 """The job of the relay as others write it: take a command, call the supplier, publish the result.
 
 Run as a program of its own: `python -m contrib.bench.order_peers faststream|lanes COUNT URL INPUT OUTPUT`, Kafka in the
-environment as for the gateway. COUNT: workers of FastStream, or calls under way at once. It prints `ready` once it reads.
+environment as for the gateway. COUNT: workers of FastStream, or calls under way at once. It prints `ready` once it
+reads.
 
 FastStream commits a command's offset after its result, so a crash repeats it. The bare loop keeps a queue for each
 order and nothing else: what it had taken when it dies is lost.
@@ -112,7 +113,9 @@ async def lanes(job: Job) -> None:
 
 async def _assigned(*consumers: AIOKafkaConsumer) -> None:
     """Say that all read, once each has partitions."""
-    while not all(consumer.assignment() for consumer in consumers):
+    while True:
+        if all(consumer.assignment() for consumer in consumers):
+            break
         await asyncio.sleep(LOOK_SECONDS)
     await say_ready()
 

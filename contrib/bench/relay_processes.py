@@ -19,4 +19,6 @@ async def measure(stage: Stage, plan: Plan) -> list[Row]:
     runs = [[await relayed(stage, job, workers=workers) for workers in (2, 1)] for _ in range(plan.runs)]
     pairs = [(two["cpu_microseconds"], one["cpu_microseconds"]) for two, one in runs]
     flat = [run for pair in runs for run in pair]
-    return [paired(f"CPU of a command for {SUPPLIERS} suppliers with two processes, beside one", "µs", pairs, BUDGET, flat)]
+    return [
+        paired(f"CPU of a command for {SUPPLIERS} suppliers with two processes, beside one", "µs", pairs, BUDGET, flat)
+    ]
