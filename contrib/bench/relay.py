@@ -67,7 +67,7 @@ def job_for(workers: int, job: Job) -> Job:
     """What so many workers are given: the whole job would take the few of them minutes, at the same rate."""
     if workers >= max(WORKERS):
         return job
-    return replace(job, orders=max(1, job.orders * workers // 4), revisions=1)
+    return replace(job, orders=max(1, job.orders * workers // 8), revisions=1)
 
 
 def rows_of(milliseconds: int, runs: Mapping[str, Sequence[Run]]) -> list[Row]:

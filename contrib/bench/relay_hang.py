@@ -33,7 +33,7 @@ BUDGET = Budget(1.1)
 SUPPLIERS = 20
 SLOTS = 8
 MILLISECONDS = 20
-RATE = 160.0
+RATE = 150.0
 """Commands a second, for all suppliers together."""
 
 TICK_SECONDS = 0.01

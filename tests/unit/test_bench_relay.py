@@ -81,7 +81,7 @@ def test_only_a_placed_order_is_a_result():
 def test_few_workers_get_fewer_commands():
     job = Job(orders=1000, revisions=5, milliseconds=20, slots=100)
     given = {workers: job_for(workers, job) for workers in (12, 4, 1)}
-    assert {workers: each.orders * each.revisions for workers, each in given.items()} == {12: 5000, 4: 1000, 1: 250}
+    assert {workers: each.orders * each.revisions for workers, each in given.items()} == {12: 5000, 4: 500, 1: 125}
 
 
 def test_budgets_are_of_the_slow_supplier_alone():
