@@ -80,7 +80,7 @@ async def workers(job: Job) -> None:
         await broker.publish(orjson.dumps(event), job.target, key=command["order_no"].encode())
 
     async def assigned() -> None:
-        [subscriber] = broker.subscribers
+        subscriber: Any = broker.subscribers[0]
         await _assigned(*(getattr(subscriber, "consumer_subgroup", None) or [subscriber.consumer]))
 
     await FastStream(broker, logger=None, after_startup=[assigned]).run()

@@ -66,7 +66,7 @@ async def relayed(stage: Stage, job: Job, *, workers: int = 1) -> dict[str, Any]
     ):
         await declare(ours, {each.id: each.row(job.slots) for each in suppliers})
         await until_owned(ours, len(suppliers), workers)
-        return {"who": "gateway", "workers": workers} | await _timed(bus, ours.pid, job, suppliers)
+        return {"who": "gateway", "workers": workers, **await _timed(bus, ours.pid, job, suppliers)}
 
 
 async def followed(stage: Stage, contestant: str, count: int, job: Job) -> dict[str, Any]:
@@ -82,7 +82,7 @@ async def followed(stage: Stage, contestant: str, count: int, job: Job) -> dict[
         arguments = ("contrib.bench.order_peers", contestant, str(count), suppliers[0].url, *names)
         environment = kafka_environment(place.bootstrap)
         async with running(*arguments, sign=b"ready", environment=environment) as peer:
-            return {"who": f"{contestant} {count}"} | await _timed(bus, peer.pid, job, suppliers)
+            return {"who": f"{contestant} {count}", **await _timed(bus, peer.pid, job, suppliers)}
 
 
 async def _timed(bus: Bus, pid: int, job: Job, suppliers: Sequence[OrderSupplier]) -> Mapping[str, Any]:
@@ -111,7 +111,7 @@ async def until_owned(program: Gateway, suppliers: int, workers: int = 1) -> Non
     """Wait until every supplier has an owner, and no process more than its share."""
     async with connect(program.place.database, name="bench") as connection:
         while True:
-            found = await connection.fetchrow(MOST_OWNED)
+            [found] = await connection.fetch(MOST_OWNED)
             if found["owned"] == suppliers and found["most"] <= ceil(suppliers / workers):
                 return
             await asyncio.sleep(LOOK_SECONDS)
