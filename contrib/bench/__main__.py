@@ -12,11 +12,38 @@ import uvloop
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from contrib.bench import changes, express, feed, gigabyte, hang, normalise, processes, report, sweep, walls
+from contrib.bench import (
+    changes,
+    express,
+    feed,
+    gigabyte,
+    hang,
+    normalise,
+    processes,
+    relay,
+    relay_hang,
+    relay_processes,
+    report,
+    sweep,
+    walls,
+)
 from contrib.bench.rows import FULL, QUICK, Plan, Row
 from contrib.bench.stage import Stage, open_stage
 
-Name = Literal["normalise", "feed", "gigabyte", "express", "processes", "sweep", "changes", "hang", "walls"]
+Name = Literal[
+    "normalise",
+    "feed",
+    "gigabyte",
+    "express",
+    "processes",
+    "sweep",
+    "changes",
+    "hang",
+    "walls",
+    "relay",
+    "relay_hang",
+    "relay_processes",
+]
 
 BENCHMARKS: Mapping[str, Callable[[Stage, Plan], Awaitable[list[Row]]]] = {
     "normalise": normalise.measure,
@@ -28,6 +55,9 @@ BENCHMARKS: Mapping[str, Callable[[Stage, Plan], Awaitable[list[Row]]]] = {
     "changes": changes.measure,
     "hang": hang.measure,
     "walls": walls.measure,
+    "relay": relay.measure,
+    "relay_hang": relay_hang.measure,
+    "relay_processes": relay_processes.measure,
 }
 
 app = App(name="bench", help="Measure the gateway beside its peers.")
@@ -38,6 +68,7 @@ def bench(
     *names: Name,
     quick: Annotated[bool, Parameter(negative="")] = False,
     runs: int | None = None,
+    commands: int | None = None,
     directory: Path | None = None,
     output: Path = Path("bench-results.json"),
 ) -> None:
@@ -51,6 +82,8 @@ def bench(
         One run over a tenth of the data: to see that it works, not to claim anything.
     runs
         Interleaved pairs of which the median counts.
+    commands
+        Of the relay, placed at once.
     directory
         Where engines and bodies lie meanwhile, on a disk.
     output
@@ -58,6 +91,7 @@ def bench(
     """
     plan = QUICK if quick else FULL
     plan = plan if runs is None else replace(plan, runs=runs)
+    plan = plan if commands is None else replace(plan, commands=commands)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         rows = runner.run(_measure(names or tuple(BENCHMARKS), plan, directory))
     report.show(Console(highlight=False), rows)

@@ -134,7 +134,7 @@ async def main(contestant: str, database: str, source: str, target: str) -> None
     kafka = load_settings()
     broker = KafkaBroker(
         kafka.kafka_bootstrap or "",
-        security=_security(kafka),
+        security=security_of(kafka),
         logger=None,
         acks="all",
         compression_type="zstd",
@@ -144,16 +144,18 @@ async def main(contestant: str, database: str, source: str, target: str) -> None
     async with asyncpg.create_pool(database, min_size=1, max_size=4) as pool:
         await pool.execute(TABLE)
         CONTESTANTS[contestant](Job(broker, pool, source, target))
-        application = FastStream(broker, logger=None, after_startup=[_told])
+        application = FastStream(broker, logger=None, after_startup=[say_ready])
         await application.run()
 
 
-def _security(kafka: Settings) -> SASLScram512:
+def security_of(kafka: Settings) -> SASLScram512:
+    """Who the contestant is, as FastStream takes it."""
     password = kafka.kafka_sasl_password.get_secret_value() if kafka.kafka_sasl_password else ""
     return SASLScram512(kafka.kafka_sasl_username or "", password, use_ssl=False)
 
 
-async def _told() -> None:
+async def say_ready() -> None:
+    """Tell whoever started the program that it reads."""
     print("ready", flush=True)
 
 

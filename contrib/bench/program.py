@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,10 +67,13 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(place: Place, spool: Path, *, workers: int = 1) -> AsyncIterator[Gateway]:
-    """A gateway as its defaults have it, ready. Raises ChildDiedError when it ends, and TimeoutError."""
+async def gateway(
+    place: Place, spool: Path, *, workers: int = 1, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Gateway]:
+    """A gateway as its defaults have it, ready. environment: besides. Raises ChildDiedError, and TimeoutError."""
     admin_token, port, admin_port, ops_port = secrets.token_urlsafe(24), choose_port(), choose_port(), choose_port()
-    environment = {
+    settings = {
+        **(environment or {}),
         **kafka_environment(place.bootstrap),
         "DATABASE_URL": place.database,
         "MALLGATE_TOPIC_PREFIX": place.prefix,
@@ -86,7 +89,7 @@ async def gateway(place: Place, spool: Path, *, workers: int = 1) -> AsyncIterat
     async with AsyncExitStack() as stack:
         # With several workers their supervisor says so, too, and before them.
         signs = 1 if workers == 1 else 1 + workers
-        program = running("gateway", "run", sign=b'"process.started"', count=signs, environment=environment)
+        program = running("gateway", "run", sign=b'"process.started"', count=signs, environment=settings)
         child = await stack.enter_async_context(program)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(sock_connect=5)))
         admin_url = f"http://127.0.0.1:{admin_port}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from math import ceil
 from typing import Any
 from urllib.parse import unquote
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from contrib.bench.program import Gateway
 from contrib.bench.stage import Place, open_bus_at
@@ -56,19 +56,31 @@ async def _finished(program: Gateway) -> bool:
 @asynccontextmanager
 async def arrivals(place: Place) -> AsyncIterator[Arrivals]:
     """Prices as they come on their topic from now on, seen by a reader who waits there."""
+    found: dict[Key, list[tuple[float, str]]] = {}
+
+    def note(now: float, record: ConsumerRecord) -> None:
+        supplier, sku, *_ = map(unquote, record.key.decode().split(":"))
+        found.setdefault((supplier, sku), []).append((now, orjson.loads(record.value)["agreement_price"]))
+
+    async with following(place, PRICES, note):
+        yield found
+
+
+@asynccontextmanager
+async def following(place: Place, topic: str, note: Callable[[float, ConsumerRecord], None]) -> AsyncIterator[None]:
+    """Have every record with a value noted as it comes on a topic from now on, with its time."""
     async with open_bus_at(place) as bus:
-        ends = await bus.end_offsets(PRICES)
+        ends = await bus.end_offsets(topic)
     consumer = AIOKafkaConsumer(**client_options(place.bootstrap), enable_auto_commit=False, fetch_max_wait_ms=100)
     await consumer.start()
     try:
-        starts = {TopicPartition(f"{place.prefix}{PRICES}", partition): end for partition, end in ends.items()}
+        starts = {TopicPartition(f"{place.prefix}{topic}", partition): end for partition, end in ends.items()}
         consumer.assign(list(starts))
         for partition, end in starts.items():
             consumer.seek(partition, end)
-        found: dict[Key, list[tuple[float, str]]] = {}
-        reading = asyncio.create_task(_read(consumer, found))
+        reading = asyncio.create_task(_read(consumer, note))
         try:
-            yield found
+            yield
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -76,15 +88,13 @@ async def arrivals(place: Place) -> AsyncIterator[Arrivals]:
         await consumer.stop()
 
 
-async def _read(consumer: AIOKafkaConsumer, found: dict[Key, list[tuple[float, str]]]) -> None:
+async def _read(consumer: AIOKafkaConsumer, note: Callable[[float, ConsumerRecord], None]) -> None:
     while True:
         batches = await consumer.getmany(timeout_ms=1000)
         now = time.time()
         for record in (record for records in batches.values() for record in records):
             if record.value is not None:
-                supplier, sku, *_ = map(unquote, record.key.decode().split(":"))
-                price = orjson.loads(record.value)["agreement_price"]
-                found.setdefault((supplier, sku), []).append((now, price))
+                note(now, record)
 
 
 def percentile(values: Iterable[float], share: float) -> float:

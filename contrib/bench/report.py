@@ -32,9 +32,9 @@ def show(console: Console, rows: Sequence[Row]) -> None:
     table.add_column("met")
     for row in rows:
         beside = "–" if row.reference is None else f"{_number(row.reference)} {row.unit}"
-        met = Text("yes", style="green") if row.met else Text("no", style="bold red")
-        value = f"{row.value:.3g} {row.budget.unit}"
-        table.add_row(row.name, f"{_number(row.measured)} {row.unit}", beside, value, str(row.budget), met)
+        value = f"{row.value:.3g} {'×' if row.budget is None else row.budget.unit}"
+        budget = "–" if row.budget is None else str(row.budget)
+        table.add_row(row.name, f"{_number(row.measured)} {row.unit}", beside, value, budget, _met(row))
     console.print(table)
 
 
@@ -44,9 +44,15 @@ def save(path: Path, rows: Sequence[Row], plan: Plan) -> None:
         "machine": _machine(),
         "versions": {name: version(name) for name in LIBRARIES} | {"kafka": KAFKA_VERSION},
         "plan": asdict(plan),
-        "rows": [asdict(row) | {"budget": str(row.budget), "met": row.met} for row in rows],
+        "rows": [asdict(row) | {"budget": row.budget and str(row.budget), "met": row.met} for row in rows],
     }
     path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def _met(row: Row) -> Text:
+    if row.budget is None:
+        return Text("–")
+    return Text("yes", style="green") if row.met else Text("no", style="bold red")
 
 
 def _number(value: float) -> str:
