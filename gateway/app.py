@@ -82,6 +82,7 @@ from gateway.relay.mailbox_job import MailboxJob
 from gateway.relay.offered import operations_offered
 from gateway.relay.reader import command_reader
 from gateway.relay.reading import OrderReading
+from gateway.relay.replays import OrderReplays
 from gateway.relay.vendor_desk import VendorDesk
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import BreakerOrders, Means, PullStatus, Sessions
@@ -333,9 +334,11 @@ def _application(*parts: Routes) -> web.Application:
 
 
 def _replays(services: Services, feeds: FeedReplays, holds: Holds) -> Replays:
-    sessions = PullReplays(services.live.suppliers, services.registry)
-    handlers = feeds.handlers() | holds.handlers() | sessions.handlers()
-    predictors = feeds.predictors() | holds.predictors() | sessions.predictors()
+    suppliers, registry = services.live.suppliers, services.registry
+    sessions, offered = PullReplays(suppliers, registry), partial(operations_offered, suppliers, registry)
+    orders = OrderReplays(Inbox(services.pool, services.box, offered), offered, suppliers, registry)
+    handlers = feeds.handlers() | holds.handlers() | sessions.handlers() | orders.handlers()
+    predictors = feeds.predictors() | holds.predictors() | sessions.predictors() | orders.handlers()
     return Replays(services.pool, handlers, predictors, owner=services.owner)
 
 

@@ -38,7 +38,7 @@ async def pool(mallgate: Shell, database: str) -> AsyncIterator[Pool]:
         orders = [record(at, command_id=identity(at), order_no=f"ORDER-{at}", deadline=LATER) for at in range(2)]
         await Inbox(pool, BOX, offered).take(PARTITION, orders, stands=0)
         async with acquired(pool) as connection:
-            first = (await lanes(connection, SUBMIT.supplier, ["ORDER-0"]))[0].commands[0]
+            first = (await lanes(connection, SUBMIT.supplier, ["ORDER-0"])).found[0].commands[0]
         await stop(pool, first, State.PARKED, box=BOX)
         yield pool
 

@@ -31,7 +31,7 @@ async def open_lanes(connection: Connection, supplier: str, most: int = 10) -> S
     """Lanes of everything that is due at the last moment of the commands."""
     last = SUBMIT.deadline - timedelta(seconds=1)
     due = await due_orders(connection, supplier, last, [], most)
-    return await lanes(connection, supplier, [each.order_no for each in due])
+    return (await lanes(connection, supplier, [each.order_no for each in due])).found
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def test_every_fact_comes_back_as_it_was_moved(taken: Sequence[Command], p
     )
     async with acquired(pool) as connection:
         assert await move(connection, [(was, now)]) == {was.command_id}
-        [lane, *_] = await lanes(connection, SUBMIT.supplier, [was.order_no])
+        [lane, *_] = (await lanes(connection, SUBMIT.supplier, [was.order_no])).found
     assert lane.commands[0] == now
 
 
@@ -96,7 +96,7 @@ async def test_what_another_owner_has_moved_is_left_alone(
         late = replace(was, state=State.SENDING, attempt=1, epoch=4)
         mine = (taken[3], replace(taken[3], state=State.SENDING, attempt=1, epoch=4))
         assert await move(connection, [(was, late), mine]) == {taken[3].command_id}
-        [lane] = await lanes(connection, SUBMIT.supplier, [was.order_no])
+        [lane] = (await lanes(connection, SUBMIT.supplier, [was.order_no])).found
         assert lane.commands[0] == elsewhere
 
 
@@ -132,7 +132,7 @@ async def test_what_an_operator_parked_unsent_is_ended_by_a_cancel_behind_it_and
     submit = record(0, command_id=identity(1), order_no="ORDER-A", deadline=changes["deadline"])
     await inbox.take(PARTITION, [submit, record(1, headers=command_headers(CANCEL), **changes)], stands=0)
     async with acquired(pool) as connection:
-        [lane] = await lanes(connection, SUBMIT.supplier, ["ORDER-A"])
+        [lane] = (await lanes(connection, SUBMIT.supplier, ["ORDER-A"])).found
         parked = replace(lane.commands[0], state=State.PARKED, reason=PARKED_BY_OPERATOR, doubt_since=doubt)
         assert await move(connection, [(lane.commands[0], parked)])
         early = lane.commands[0].deadline - timedelta(hours=1)
