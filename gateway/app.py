@@ -79,7 +79,7 @@ from gateway.relay.declared import DeclaredProfiles
 from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import Mailbox
 from gateway.relay.mailbox_job import MailboxJob
-from gateway.relay.offered import operations_offered
+from gateway.relay.offered import operations_offered, reads_orders
 from gateway.relay.reader import command_reader
 from gateway.relay.reading import OrderReading
 from gateway.relay.replays import OrderReplays
@@ -336,7 +336,8 @@ def _application(*parts: Routes) -> web.Application:
 def _replays(services: Services, feeds: FeedReplays, holds: Holds) -> Replays:
     suppliers, registry = services.live.suppliers, services.registry
     sessions, offered = PullReplays(suppliers, registry), partial(operations_offered, suppliers, registry)
-    orders = OrderReplays(Inbox(services.pool, services.box, offered), offered, suppliers, registry)
+    inbox = Inbox(services.pool, services.box, offered)
+    orders = OrderReplays(inbox, offered, partial(reads_orders, suppliers, registry))
     handlers = feeds.handlers() | holds.handlers() | sessions.handlers() | orders.handlers()
     predictors = feeds.predictors() | holds.predictors() | sessions.predictors() | orders.handlers()
     return Replays(services.pool, handlers, predictors, owner=services.owner)

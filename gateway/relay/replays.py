@@ -7,7 +7,7 @@ supplier is never sent again by a replay, and an order that is over is never reo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,6 @@ import orjson
 
 from gateway.deadletters import DeadLetterRow, Handler, NotReplayableError, ReplayResult, refuse_patch
 from gateway.kafka import Record
-from gateway.registry import Registry
 from gateway.relay import ends, inbox_queries, operator_queries, orders, received, rereads
 from gateway.relay.advice import advice, stands
 from gateway.relay.asked import ask_once_more
@@ -24,10 +23,9 @@ from gateway.relay.mended import mended
 from gateway.relay.received import Received, without_people
 from gateway.relay.states import State
 from gateway.relay.store import command_of
-from gateway.sdk.errors import ConfigError, InvalidMessageError, Issue
+from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.wire import shown
 from gateway.store import Connection
-from gateway.suppliers import SupplierCache, UnknownSupplierError
 from schemas.orders import OrderCommand
 from schemas.orders.events import SupplierMessage
 
@@ -41,14 +39,14 @@ UNCHANGED = "unchanged"
 class OrderReplays:
     """Takes dead letters of the stages of orders back, or says what to do instead.
 
-    Every handler foretells as well: all that it does is written in the transaction that it is given.
+    Every handler foretells as well: all that it does is written in the transaction that it is given. reads_orders: whether
+    orders of a supplier can be read there.
     """
 
-    def __init__(self, inbox: Inbox, offered: Offered, suppliers: SupplierCache, registry: Registry) -> None:
+    def __init__(self, inbox: Inbox, offered: Offered, reads_orders: Callable[[str], Awaitable[bool]]) -> None:
         self._inbox = inbox
         self._offered = offered
-        self._suppliers = suppliers
-        self._registry = registry
+        self._reads_orders = reads_orders
 
     def handlers(self) -> dict[str, Handler]:
         """What replays, and what foretells, by stage."""
@@ -107,13 +105,6 @@ class OrderReplays:
         cause = SupplierMessage(type=named["message_type"], id=named["message_id"])
         await ask_once_more(connection, supplier, numbers, cause)
         return ReplayResult(REQUEUED)
-
-    async def _reads_orders(self, supplier: str) -> bool:
-        try:
-            config = (await self._suppliers.get(supplier)).config
-            return "reads_orders" in self._registry.load(config.adapter).manifest.capabilities
-        except (UnknownSupplierError, ConfigError):
-            return False
 
     async def refuse_undecided(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
         """A command that nobody can decide may have taken effect. Raises NotReplayableError with who decides it."""
