@@ -39,8 +39,8 @@ UNCHANGED = "unchanged"
 class OrderReplays:
     """Takes dead letters of the stages of orders back, or says what to do instead.
 
-    Every handler foretells as well: all that it does is written in the transaction that it is given. reads_orders: whether
-    orders of a supplier can be read there.
+    Every handler foretells as well: all that it does is written in the transaction that it is given. reads_orders:
+    whether orders of a supplier can be read there.
     """
 
     def __init__(self, inbox: Inbox, offered: Offered, reads_orders: Callable[[str], Awaitable[bool]]) -> None:

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.deadletters import record as record_letters
 from gateway.feeds.sources import ENSURE_NEXT
 from gateway.kafka import ORDER_COMMANDS
+from gateway.relay.ends import undecided_letter
 from gateway.relay.inbox import Inbox
 from gateway.relay.states import State
 from gateway.relay.store import lanes
-from gateway.store import Pool, acquired, open_pool
+from gateway.store import Pool, acquired, open_pool, transaction
 from gateway.suppliers import SecretBox
 from schemas.orders import Operation
 from tests.integration.admin.test_orders import WORDS, stop
@@ -77,3 +79,21 @@ async def test_a_lane_is_parked_listed_and_released(mallgate: Shell, pool: Pool)
     assert (refused.status, "mallgate orders resolve" in refused.err) == (1, True)
     released = await mallgate("lanes", "release", "ORDER-1", "--reason", "prices are right")
     assert (released.status, "waiting" in released.out) == (0, True)
+
+
+async def test_a_replay_that_could_have_a_second_effect_is_refused_with_what_to_do_instead(
+    mallgate: Shell, pool: Pool
+) -> None:
+    async with acquired(pool) as connection:
+        second = (await lanes(connection, SUBMIT.supplier, ["ORDER-1"])).found[0].commands[0]
+    dead = await stop(pool, second, State.DEAD, box=BOX)
+    async with transaction(pool) as connection:
+        await record_letters(connection, [undecided_letter(dead)])
+    [letter] = (await mallgate("deadletters", "list", "--json")).json
+    foretold = await mallgate("deadletters", "replay", letter["id"], "--dry-run", "--reason", "hurry")
+    assert f"mallgate orders resolve {identity(1)} done|not-done" in " ".join(foretold.out.split())
+    refused = await mallgate("deadletters", "replay", letter["id"], "--reason", "hurry")
+    assert (refused.status, refused.out, refused.err.count("\n")) == (1, "", 1)
+    assert f"mallgate orders resolve {identity(1)} done|not-done --reason WHY" in refused.err
+    [still] = (await mallgate("deadletters", "list", "--state", "open", "--json")).json
+    assert still["id"] == letter["id"]
