@@ -83,6 +83,11 @@ def leaves_order(command: Command) -> bool:
     return command.role is Role.MAKES and effected
 
 
+def room(under_way: int, concurrency: int) -> int:
+    """Calls that may be begun at a supplier beside those that are under way there."""
+    return max(0, concurrency - under_way)
+
+
 def startable(steps: Iterable[Step], places: int, spend_retry: Callable[[], bool]) -> Sequence[Step]:
     """The calls to begin, longest due first. spend_retry: whether the budget has one more retry; it is spent then."""
     calls = [step for step in steps if isinstance(step.decision, Send | LookUp)]

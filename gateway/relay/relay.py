@@ -27,7 +27,7 @@ from gateway.relay import store
 from gateway.relay.attempts import attempt, look_up, order_write
 from gateway.relay.commands import Command
 from gateway.relay.consequences import Consequences
-from gateway.relay.lanes import Lane, startable
+from gateway.relay.lanes import Lane, room, startable
 from gateway.relay.lanes import Step as Planning
 from gateway.relay.policy import retry_budget
 from gateway.relay.started_calls import CallResult, StartedCall, result_of
@@ -250,12 +250,12 @@ class Relay:
         self, connection: Connection, terms: Terms, now: datetime, told: Consequences, most: int | None
     ) -> list[StartedCall]:
         """End what ends without a call, note the calls to begin. A lane is carried out as planned, or not at all."""
-        places = max(0, self._context.concurrency - len(self._under_way) + len(self._over))
+        places = room(len(self._under_way) - len(self._over), self._context.concurrency)
         if not places and time.monotonic() < self._looked_at + FULL_LOOK_SECONDS:
             return []
         await self._look(connection, terms, now)
-        room = 2 * places + 64 if most is None else most
-        self._taken = [self._due.popitem(last=False)[0] for _ in range(min(len(self._due), room))]
+        looked_at = 2 * places + 64 if most is None else most
+        self._taken = [self._due.popitem(last=False)[0] for _ in range(min(len(self._due), looked_at))]
         if not self._taken:
             return []
         lanes = await self._lanes(connection)

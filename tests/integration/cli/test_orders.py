@@ -90,9 +90,9 @@ async def test_a_replay_that_could_have_a_second_effect_is_refused_with_what_to_
     async with transaction(pool) as connection:
         await record_letters(connection, [undecided_letter(dead)])
     [letter] = (await mallgate("deadletters", "list", "--json")).json
-    foretold = await mallgate("deadletters", "replay", letter["id"], "--dry-run", "--reason", "hurry")
+    foretold = await mallgate("deadletters", "replay", "--id", letter["id"], "--dry-run", "--reason", "hurry")
     assert f"mallgate orders resolve {identity(1)} done|not-done" in " ".join(foretold.out.split())
-    refused = await mallgate("deadletters", "replay", letter["id"], "--reason", "hurry")
+    refused = await mallgate("deadletters", "replay", "--id", letter["id"], "--reason", "hurry")
     assert (refused.status, refused.out, refused.err.count("\n")) == (1, "", 1)
     assert f"mallgate orders resolve {identity(1)} done|not-done --reason WHY" in refused.err
     [still] = (await mallgate("deadletters", "list", "--state", "open", "--json")).json

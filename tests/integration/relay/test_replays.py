@@ -170,7 +170,7 @@ async def test_an_id_that_was_another_command_s_stays_that_command_s(
 ) -> None:
     await inbox.take(PARTITION, [record(0, command_id=identity(1)), cancelling(1, 1)], stands=0)
     [letter] = await open_letters(pool)
-    again = await replay(replays, letter)
+    again = await replay(replays, letter, cancelling(1, 1).value)
     assert (again.outcome, [issue.code for issue in again.issues]) == ("rejected", ["command_conflict"])
     assert (await replay(replays, letter, cancelling(1, 2).value)).outcome == "requeued"
     assert [command for command, *_ in await kept(pool)] == [identity(1), identity(2)]
