@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from gateway.relay.asked import OURS
 from gateway.relay.commands import Command, Role
 from gateway.relay.policy import is_parked_by_operator
 from gateway.relay.states import STOPPED, State
@@ -38,7 +39,7 @@ STANDS: Mapping[State, str] = {
 """Where a command stands, in words."""
 
 OUTCOMES: Mapping[str, str] = {
-    "confirmed": "the supplier confirmed it",
+    "confirmed": "the supplier did as it was asked",
     "rejected": "the supplier refused it",
     "retry_safe": "it failed, and nothing can have happened there",
     "unknown": "the answer was lost: it may have taken effect",
@@ -56,6 +57,18 @@ UNKNOWN_BECAUSE: Mapping[str, str] = {
     "refused_after_unknown": "the supplier refused it, but an earlier attempt may have taken effect",
 }
 """Why nobody knows, where no answer was lost."""
+
+
+_AS_EXPECTED = frozenset(
+    {
+        ("confirmed", State.CONFIRMED.value),
+        ("found", State.CONFIRMED.value),
+        ("rejected", State.REFUSED.value),
+        ("retry_safe", State.RETRY.value),
+        ("unknown", State.UNKNOWN.value),
+    }
+)
+"""Outcomes, and where they lead if nothing else is said of them."""
 
 
 def stands(command: Command) -> str:
@@ -166,7 +179,8 @@ def _outcome(facts: Mapping[str, Any]) -> str:
     because = UNKNOWN_BECAUSE.get(reason) or UNKNOWN_BECAUSE.get(code)
     words = because if because and outcome in ("unknown", "rejected") else OUTCOMES.get(outcome) or outcome
     shown = f" (code {code})" if code and code != outcome and code not in UNKNOWN_BECAUSE else ""
-    return (words or "a call ended") + shown + _now(facts)
+    goes_on = (outcome, facts.get("state")) in _AS_EXPECTED
+    return (words or "a call ended") + shown + ("" if goes_on else _now(facts))
 
 
 def _now(facts: Mapping[str, Any]) -> str:
@@ -195,6 +209,23 @@ def _late(facts: Mapping[str, Any]) -> str:
     return f"{facts.get('event')} came too late: the order was {facts.get('state')}; it is a dead letter, not told"
 
 
+def _read(facts: Mapping[str, Any]) -> str:
+    asked, told_of = facts.get("asked_by"), facts.get("told")
+    because = f" ({_asking(asked)})" if isinstance(asked, Mapping) else ""
+    children = f"{facts['children']} children" if facts.get("children") else None
+    found = [str(each).replace("_", " ") for each in (facts.get("standing"), facts.get("progress"), children) if each]
+    new = ", ".join(map(str, told_of or ()))
+    said = "" if told_of is None else f"; the mall was told {new}" if new else "; nothing of it was new"
+    return f"the order was read at the supplier{because}" + (f": {', '.join(found)}" if found else "") + said
+
+
+def _asking(asked: Mapping[str, Any]) -> str:
+    """Why an order was read."""
+    if asked.get("type") == OURS:
+        return "something before did not fit"
+    return f"its message {asked.get('id')} of type {asked.get('type')} asked for it"
+
+
 def _listed(facts: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
 
@@ -209,7 +240,7 @@ _STEPS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     Kind.ENDED: lambda facts: f"ended without a call: {facts.get('state')}{_why(facts)}",
     Kind.EVENT: _event,
     Kind.LATE: _late,
-    Kind.READ: lambda facts: f"the order was read at the supplier {_listed(facts)}".rstrip(),
+    Kind.READ: _read,
     Kind.DELIVERED: lambda facts: f"handed to the supplier, which fetches its commands {_listed(facts)}".rstrip(),
     Kind.ACKNOWLEDGED: lambda facts: f"the supplier acknowledged it {_listed(facts)}".rstrip(),
 }

@@ -63,7 +63,7 @@ async def test_an_order_in_doubt_is_found_understood_and_resolved(mallgate: Shel
     resolved = await mallgate("orders", "resolve", identity(0), "done", *numbered)
     assert resolved.json == {"command_id": identity(0), "order_no": "ORDER-0", "state": "confirmed"}
     assert "No order waits for a person" in (await mallgate("orders", "list")).out
-    assert "empty: everything that was asked for has ended" in (await mallgate("orders", "show", "ORDER-0")).out
+    assert "everything that was asked for has ended" in (await mallgate("orders", "show", "ORDER-0")).out
     unknown = await mallgate("orders", "show", "ORDER-9")
     assert (unknown.status, unknown.out, unknown.err.count("\n")) == (1, "", 1)
 
