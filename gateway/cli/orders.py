@@ -146,7 +146,7 @@ def _show(order_no: str, found: dict[str, Any]) -> None:
     )
     console.print()
     facts(
-        (_task(command["operation"]), f"{_sentence(command['summary'])}\n({command['command_id']})")
+        (_task(command["operation"]) or "", f"{_sentence(command['summary'])}\n({command['command_id']})")
         for command in found["commands"]
     )
     console.print()

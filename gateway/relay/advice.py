@@ -82,7 +82,7 @@ def advice(command: Command) -> str:
     """What resolves a command that does not go on by itself; "" for one that does, or is over."""
     if is_parked_by_operator(command):
         return f"mallgate lanes release {command.order_no} --reason WHY"
-    resolve = f"mallgate orders resolve {command.command_id} done|not-done --reason WHY"
+    resolve = how_to_resolve(command)
     match command.state:
         case State.UNKNOWN:
             return f"Wait; or ask {command.supplier} whether {_wanted(command)}, then: {resolve}"
@@ -92,6 +92,11 @@ def advice(command: Command) -> str:
             return f"The mall cancels it; or agree with {command.supplier} on what is there, then: {resolve}"
         case _:
             return ""
+
+
+def how_to_resolve(command: Command) -> str:
+    """What an operator types who knows whether a command took effect."""
+    return f"mallgate orders resolve {command.command_id} done|not-done --reason WHY"
 
 
 def summary(command: Command, steps: Sequence[Mapping[str, Any]]) -> str:

@@ -16,7 +16,7 @@ import orjson
 from gateway.deadletters import DeadLetterRow, Handler, NotReplayableError, ReplayResult, refuse_patch
 from gateway.kafka import Record
 from gateway.relay import ends, inbox_queries, operator_queries, orders, received, rereads
-from gateway.relay.advice import advice, stands
+from gateway.relay.advice import how_to_resolve, stands
 from gateway.relay.asked import ask_once_more
 from gateway.relay.inbox import Inbox, Offered
 from gateway.relay.mended import mended
@@ -91,8 +91,8 @@ class OrderReplays:
         later = await connection.fetchval(inbox_queries.LATER, *names, *place)
         if later is not None:
             raise NotReplayableError(
-                f"The mall has asked for something else of order {command.order_no} since (command {later}): what it "
-                f"still wants it has to write again, behind that. See mallgate orders show {command.order_no}"
+                f"See mallgate orders show {command.order_no}: the mall asked for more since (command {later}); what "
+                "it still wants it writes again."
             )
 
     async def read_again(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
@@ -114,7 +114,8 @@ class OrderReplays:
             raise NotReplayableError(f"Command {named['command_id']} is not there any more: discard this letter.")
         command = command_of(row)
         if command.state is State.DEAD:
-            raise NotReplayableError(f"It may have taken effect, so that nothing sends it again. {advice(command)}")
+            decided = how_to_resolve(command)
+            raise NotReplayableError(f"It may have taken effect: ask {command.supplier}, then {decided}")
         raise NotReplayableError(
             f"Nothing is left to replay, {stands(command)}: see mallgate orders show {command.order_no}, "
             "then discard this letter."
@@ -125,8 +126,8 @@ class OrderReplays:
         named = _named(letter)
         order_no, supplier = named["order_no"], named["supplier"]
         raise NotReplayableError(
-            f"Order {order_no} is over, and nothing reopens it: see mallgate orders show {order_no}, settle with "
-            f"{supplier} what is there, then discard this letter."
+            f"See mallgate orders show {order_no}: the order is over, and nothing reopens it. Settle with {supplier} "
+            "what is there, then discard this letter."
         )
 
 

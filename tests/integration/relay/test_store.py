@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -150,7 +151,7 @@ def cancel(at: int) -> Record:
     return record(at, headers=command_headers(CANCEL), **{**said, "order_no": "ORDER-A", "command_id": identity(at)})
 
 
-def submit(at: int, **changes: object) -> Record:
+def submit(at: int, **changes: Any) -> Record:
     return record(at, command_id=identity(at), **{"order_no": "ORDER-A", "deadline": LATER, **changes})
 
 

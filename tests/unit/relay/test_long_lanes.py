@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -125,7 +125,7 @@ class Counted(Command):
     """A command that counts how often it is looked at."""
 
     __slots__ = ()
-    looks: Counter[str] = Counter()
+    looks: ClassVar[Counter[str]] = Counter()
 
     def __getattribute__(self, name: str) -> Any:
         Counted.looks["all"] += 1
@@ -136,9 +136,7 @@ def counted(command: Command) -> Command:
     return Counted(**{each.name: getattr(command, each.name) for each in fields(Command)})
 
 
-SUBMITTED, CONFIRMED, TAKEN_BACK = (
-    (name, NOON + DAY, 1) for name in ("order.submit", "order.confirm", "order.cancel")
-)
+SUBMITTED, CONFIRMED, TAKEN_BACK = ((name, NOON + DAY, 1) for name in ("order.submit", "order.confirm", "order.cancel"))
 
 LONG: dict[str, Sequence[tuple[str, datetime, int]]] = {
     "one order after the other, each taken back": [SUBMITTED, TAKEN_BACK],
