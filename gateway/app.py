@@ -79,10 +79,11 @@ from gateway.relay.declared import DeclaredProfiles
 from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import Mailbox
 from gateway.relay.mailbox_job import MailboxJob
-from gateway.relay.offered import operations_offered
+from gateway.relay.offered import operations_offered, reads_orders
 from gateway.relay.overdue import OverdueCommands
 from gateway.relay.reader import command_reader
 from gateway.relay.reading import OrderReading
+from gateway.relay.replays import OrderReplays
 from gateway.relay.vendor_desk import VendorDesk
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sessions import BreakerOrders, Means, PullStatus, Sessions
@@ -336,9 +337,12 @@ def _application(*parts: Routes) -> web.Application:
 
 
 def _replays(services: Services, feeds: FeedReplays, holds: Holds) -> Replays:
-    sessions = PullReplays(services.live.suppliers, services.registry)
-    handlers = feeds.handlers() | holds.handlers() | sessions.handlers()
-    predictors = feeds.predictors() | holds.predictors() | sessions.predictors()
+    suppliers, registry = services.live.suppliers, services.registry
+    sessions, offered = PullReplays(suppliers, registry), partial(operations_offered, suppliers, registry)
+    inbox = Inbox(services.pool, services.box, offered)
+    orders = OrderReplays(inbox, offered, partial(reads_orders, suppliers, registry))
+    handlers = feeds.handlers() | holds.handlers() | sessions.handlers() | orders.handlers()
+    predictors = feeds.predictors() | holds.predictors() | sessions.predictors() | orders.handlers()
     return Replays(services.pool, handlers, predictors, owner=services.owner)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import ceil
 
 WINDOW_SECONDS = 60.0
 SHARE = 0.2
@@ -29,12 +30,16 @@ class RetryBudget:
 
     def spend(self, now: float) -> bool:
         """Whether one more retry is allowed; if so, it is counted."""
-        _forget(self._calls, now)
-        _forget(self._retries, now)
-        allowed = len(self._retries) < max(self._floor, SHARE * len(self._calls))
+        allowed = self.left(now) > 0
         if allowed:
             self._retries.append(now)
         return allowed
+
+    def left(self, now: float) -> int:
+        """How many more retries are allowed."""
+        _forget(self._calls, now)
+        _forget(self._retries, now)
+        return max(0, ceil(max(self._floor, SHARE * len(self._calls))) - len(self._retries))
 
 
 def _forget(times: deque[float], now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -136,46 +137,63 @@ def ahead(instant: str | None, now: datetime) -> str | None:
 
 def _show(order_no: str, found: dict[str, Any]) -> None:
     numbers = [each["supplier_order_no"] for each in found["numbers"] if not each["superseded"]]
+    days = {(moment(entry["at"]) or "").split(" ")[0] for entry in found["timeline"]}
     facts(
         [
             ("order", order_no),
             ("supplier", found["supplier"]),
             ("state", found["state"]),
             ("supplier's numbers", numbers),
-            *_lane(found["lane"]),
+            *_lane(found["lane"], unanswered=any(each["state"] == UNANSWERED for each in found["commands"])),
+            ("day", days.copy().pop() if len(days) == 1 else None),
         ]
     )
     console.print()
-    for command in found["commands"]:
-        facts([(f"{command['operation']}", f"{_sentence(command['summary'])} ({command['command_id']})")])
-        if command["state"] == UNANSWERED:  # no lane waits behind it
-            facts([("resolved by", command["advice"])])
+    facts(fact for command in found["commands"] for fact in _command(command))
     console.print()
-    operations = len(found["commands"]) > 1
+    tasks = len(found["commands"]) > 1
     table(
-        "at|#after" + ("|operation" if operations else "") + "|what happened",
-        (_entry(entry, operations=operations) for entry in found["timeline"]),
+        "at|#after" + ("|command" if tasks else "") + "|what happened",
+        (_entry(entry, tasks=tasks, one_day=len(days) == 1) for entry in found["timeline"]),
         empty="Nothing happened yet.",
     )
 
 
-def _lane(lane: dict[str, Any] | None) -> list[tuple[str, object]]:
+def _task(operation: str | None) -> str | None:
+    return None if operation is None else operation.removeprefix("order.")
+
+
+def _command(command: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    """What became of a command; what is to do about one that no lane waits behind."""
+    yield _task(command["operation"]) or "", f"{_sentence(command['summary'])}\n({command['command_id']})"
+    if command["state"] == UNANSWERED:
+        yield "to do", command["advice"]
+
+
+def _lane(lane: dict[str, Any] | None, *, unanswered: bool) -> list[tuple[str, object]]:
     if lane is None:
-        return [("lane", "empty: everything that was asked for has ended")]
-    behind = f"; {lane['followers']} behind it" if lane["followers"] else ""
+        if unanswered:
+            return [("now", "its vendor has not answered yet")]
+        return [("now", "everything that was asked for has ended"), ("to do", "nothing")]
+    behind = f"; what waits behind it: {lane['followers']}" if lane["followers"] else ""
     return [
-        ("lane", f"at {lane['operation']}, {lane['state']}: {lane['stands']}{behind}"),
+        ("now", f"{_task(lane['operation'])} is {lane['state']}: {lane['stands']}{behind}"),
         ("deadline", moment(lane["deadline"])),
-        ("resolved by", lane["advice"]),
+        ("to do", lane["advice"] or "nothing: it goes on by itself"),
     ]
 
 
-def _entry(entry: dict[str, Any], *, operations: bool) -> list[object]:
-    due = f"; next at {moment(entry['due_at'])}" if entry["due_at"] else ""
+def _entry(entry: dict[str, Any], *, tasks: bool, one_day: bool) -> list[object]:
+    due = f"; the next try is at {_time(entry['due_at'], one_day=one_day)}" if entry["due_at"] else ""
     words = f"\n“{entry['words']}”" if entry["words"] else ""
-    text = entry["text"] + due + words
-    head: list[object] = [moment(entry["at"]), _distance(entry["seconds"])]
-    return [*head, *([entry["operation"]] if operations else []), text]
+    head: list[object] = [_time(entry["at"], one_day=one_day), _distance(entry["seconds"])]
+    return [*head, *([_task(entry["operation"])] if tasks else []), entry["text"] + due + words]
+
+
+def _time(text: str, *, one_day: bool) -> str:
+    """one_day: whether all that is shown happened on one, which is said above it."""
+    whole = moment(text) or ""
+    return whole.split(" ")[1] if one_day else whole
 
 
 def _distance(seconds: float | None) -> str:

@@ -31,6 +31,12 @@ class NoHandlerError(DeadLetterError):
     code = "conflict"
 
 
+class NotReplayableError(DeadLetterError):
+    """A replay of this dead letter could do harm; the words say what to do instead."""
+
+    code = "conflict"
+
+
 class PatchNotTakenError(DeadLetterError):
     """Nothing of this dead letter is judged anew: what it stands for is done again, and no patch bears on that."""
 

@@ -39,12 +39,14 @@ class ReplayResult:
 
     outcome: what became of the record, one of the words of a feed's report (normalized, unchanged, stale, rejected, …),
     failed when the handler has a fault, skipped when the letter was not open any more; issues: why it was rejected;
-    detail: words for the operator, as of what a patch alone names.
+    detail: words for the operator, as of what a patch alone names; keeps: what is kept of a patch that tells of people,
+    in its place.
     """
 
     outcome: str
     issues: tuple[Issue, ...] = ()
     detail: str = ""
+    keeps: bytes | None = None
 
 
 Handler = Callable[[Connection, DeadLetterRow], Awaitable[ReplayResult]]
@@ -73,7 +75,8 @@ async def replay_letter(
     elif result.outcome == REJECTED:
         await _reject_again(connection, found, result)
     else:
-        await connection.execute(queries.CLOSE, letter, result.outcome, patched)
+        kept = patched if result.keeps is None else result.keeps
+        await connection.execute(queries.CLOSE, letter, result.outcome, kept)
     return found, result
 
 

@@ -136,7 +136,8 @@ class Replays:
             async with transaction(self._pool) as connection:
                 found, result = await replay_letter(connection, letter, self._handlers, patch)
                 said = {"detail": result.detail} if result.detail else {}
-                changed = {} if patch is None else patch.detail(found.original)
+                kept = patch if result.keeps is None else Patch(result.keeps)
+                changed = {} if patch is None or kept is None else kept.detail(found.original)
                 detail = {"outcome": result.outcome} | said | changed
                 await _audit(connection, letter, actor, why, detail)
         except DeadLetterError:

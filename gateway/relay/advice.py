@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.relay.asked import OURS
 from gateway.relay.commands import Command, Role
 from gateway.relay.policy import is_parked_by_operator
 from gateway.relay.states import STOPPED, State
@@ -43,7 +44,7 @@ STANDS: Mapping[State, str] = {
 """Where a command stands, in words."""
 
 OUTCOMES: Mapping[str, str] = {
-    "confirmed": "the supplier confirmed it",
+    "confirmed": "the supplier did as it was asked",
     "rejected": "the supplier refused it",
     "retry_safe": "it failed, and nothing can have happened there",
     "unknown": "the answer was lost: it may have taken effect",
@@ -61,6 +62,18 @@ UNKNOWN_BECAUSE: Mapping[str, str] = {
     "refused_after_unknown": "the supplier refused it, but an earlier attempt may have taken effect",
 }
 """Why nobody knows, where no answer was lost."""
+
+
+_AS_EXPECTED = frozenset(
+    {
+        ("confirmed", State.CONFIRMED.value),
+        ("found", State.CONFIRMED.value),
+        ("rejected", State.REFUSED.value),
+        ("retry_safe", State.RETRY.value),
+        ("unknown", State.UNKNOWN.value),
+    }
+)
+"""Outcomes, and where they lead if nothing else is said of them."""
 
 
 DELIVERED: Mapping[str, str] = {
@@ -100,7 +113,7 @@ def advice(command: Command, unanswered: Unanswered | None = None) -> str:
     """What resolves a command that does not go on by itself; "" for one that does, or is over."""
     if is_parked_by_operator(command):
         return f"mallgate lanes release {command.order_no} --reason WHY"
-    resolve = f"mallgate orders resolve {command.command_id} done|not-done --reason WHY"
+    resolve = how_to_resolve(command)
     if unanswered is not None:
         ask = "Ask" if unanswered.late else "Wait for its answer; or ask"
         return f"{ask} {command.supplier} whether {_wanted(command)}, then: {resolve}"
@@ -113,6 +126,11 @@ def advice(command: Command, unanswered: Unanswered | None = None) -> str:
             return f"The mall cancels it; or agree with {command.supplier} on what is there, then: {resolve}"
         case _:
             return ""
+
+
+def how_to_resolve(command: Command) -> str:
+    """What an operator types who knows whether a command took effect."""
+    return f"mallgate orders resolve {command.command_id} done|not-done --reason WHY"
 
 
 def summary(command: Command, steps: Sequence[Mapping[str, Any]], unanswered: Unanswered | None = None) -> str:
@@ -204,7 +222,8 @@ def _outcome(facts: Mapping[str, Any]) -> str:
     because = UNKNOWN_BECAUSE.get(reason) or UNKNOWN_BECAUSE.get(code)
     words = because if because and outcome in ("unknown", "rejected") else OUTCOMES.get(outcome) or outcome
     shown = f" (code {code})" if code and code != outcome and code not in UNKNOWN_BECAUSE else ""
-    return (words or "a call ended") + shown + _now(facts)
+    goes_on = (outcome, facts.get("state")) in _AS_EXPECTED
+    return (words or "a call ended") + shown + ("" if goes_on else _now(facts))
 
 
 def _now(facts: Mapping[str, Any]) -> str:
@@ -233,6 +252,23 @@ def _late(facts: Mapping[str, Any]) -> str:
     return f"{facts.get('event')} came too late: the order was {facts.get('state')}; it is a dead letter, not told"
 
 
+def _read(facts: Mapping[str, Any]) -> str:
+    asked, told_of = facts.get("asked_by"), facts.get("told")
+    because = f" ({_asking(asked)})" if isinstance(asked, Mapping) else ""
+    children = f"{facts['children']} children" if facts.get("children") else None
+    found = [str(each).replace("_", " ") for each in (facts.get("standing"), facts.get("progress"), children) if each]
+    new = ", ".join(map(str, told_of or ()))
+    said = "" if told_of is None else f"; the mall was told {new}" if new else "; nothing of it was new"
+    return f"the order was read at the supplier{because}" + (f": {', '.join(found)}" if found else "") + said
+
+
+def _asking(asked: Mapping[str, Any]) -> str:
+    """Why an order was read."""
+    if asked.get("type") == OURS:
+        return "something before did not fit"
+    return f"its message {asked.get('id')} of type {asked.get('type')} asked for it"
+
+
 def _listed(facts: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
 
@@ -247,7 +283,7 @@ _STEPS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     Kind.ENDED: lambda facts: f"ended without a call: {facts.get('state')}{_why(facts)}",
     Kind.EVENT: _event,
     Kind.LATE: _late,
-    Kind.READ: lambda facts: f"the order was read at the supplier {_listed(facts)}".rstrip(),
+    Kind.READ: _read,
     Kind.DELIVERED: lambda facts: f"handed to the supplier, which fetches its commands {_listed(facts)}".rstrip(),
     Kind.ACKNOWLEDGED: lambda facts: f"the supplier acknowledged it {_listed(facts)}".rstrip(),
 }

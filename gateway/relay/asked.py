@@ -113,6 +113,14 @@ async def settled(connection: Connection, supplier: str, asked: Sequence[Asked])
     await connection.execute(queries.DONE, supplier, *_columns(asked))
 
 
+async def ask_once_more(
+    connection: Connection, supplier: str, numbers: Collection[str], cause: SupplierMessage
+) -> None:
+    """Have orders read again for what they were read for before: what is told of them then has the ids it had."""
+    message = None if cause.type == OURS else cause.model_dump(mode="json")
+    await connection.execute(queries.ASK_ONCE_MORE, supplier, list(numbers), message)
+
+
 async def put_off(connection: Connection, supplier: str, asked: Sequence[Asked], wait: timedelta) -> None:
     """Have these wait, but for those that were asked again since."""
     await connection.execute(queries.LATER, supplier, *_columns(asked), wait)

@@ -47,15 +47,69 @@ DUE = """
      LIMIT $6
 """
 
-# Locked as a whole: what an operator decides about a lane meanwhile comes before what is planned in it, or after.
+# Lanes in the order given, as many as fit into $5 commands and $6 bytes, the first in any case; `more`: some did not.
+# Of a lane of more than $4 commands or $6 bytes its beginning is read (two commands at least), and from behind that
+# what ends by its deadline, the first cancel and the first newer revision: what is planned follows from these alone.
+# What is read stays locked, the first of each lane with it: what an operator decides about a lane meanwhile comes
+# before what is planned in it, or after.
 LANES = f"""
+    WITH places AS MATERIALIZED (
+         SELECT w.number, w.order_no, c.place, c.revision, c.bytes,
+                row_number() OVER (PARTITION BY w.number ORDER BY c.place) AS position,
+                sum(c.bytes) OVER (PARTITION BY w.number ORDER BY c.place) AS bytes_so_far
+           FROM unnest($2::text[]) WITH ORDINALITY AS w (order_no, number)
+          CROSS JOIN LATERAL (
+                SELECT place, revision, octet_length(sealed) AS bytes
+                  FROM commands
+                 WHERE supplier = $1 AND order_no = w.order_no AND ended_at IS NULL
+                 ORDER BY place LIMIT $4::bigint + 1) c),
+    beginnings AS (
+         SELECT *, position <= 2 OR (position <= $4 AND bytes_so_far <= $6) AS is_read FROM places),
+    lanes AS MATERIALIZED (
+         SELECT number, order_no, max(place) FILTER (WHERE is_read) AS last,
+                min(revision) FILTER (WHERE position = 1) AS revision, NOT bool_and(is_read) AS is_cut,
+                number = min(number) OVER ()
+                OR (sum(count(*) FILTER (WHERE is_read)) OVER (ORDER BY number) <= $5::bigint
+                    AND sum(sum(bytes) FILTER (WHERE is_read)) OVER (ORDER BY number) <= $6) AS fits
+           FROM beginnings GROUP BY number, order_no),
+    behind AS MATERIALIZED (
+         SELECT f.place
+           FROM lanes l
+          CROSS JOIN LATERAL (
+                (SELECT place
+                   FROM (SELECT place, row_number() OVER (ORDER BY place) AS position,
+                                sum(bytes) OVER (ORDER BY place) AS bytes_so_far
+                           FROM (SELECT place, octet_length(sealed) AS bytes
+                                   FROM commands
+                                  WHERE supplier = $1 AND order_no = l.order_no AND ended_at IS NULL AND place > l.last
+                                    AND state IN ('waiting', 'retry') AND deadline <= now()
+                                  ORDER BY place LIMIT $4) late) late
+                  WHERE position = 1 OR bytes_so_far <= $6)
+                UNION
+                (SELECT place FROM commands
+                  WHERE supplier = $1 AND order_no = l.order_no AND ended_at IS NULL AND place > l.last
+                    AND operation = $7
+                  ORDER BY place LIMIT 1)
+                UNION
+                (SELECT place FROM commands
+                  WHERE supplier = $1 AND order_no = l.order_no AND ended_at IS NULL AND place > l.last
+                    AND operation = $3 AND revision > l.revision
+                  ORDER BY place LIMIT 1)) f
+          WHERE l.fits AND l.is_cut),
+    read AS MATERIALIZED (
+         SELECT b.place FROM beginnings b JOIN lanes l USING (number) WHERE l.fits AND b.is_read
+          UNION ALL
+         SELECT place FROM behind)
     SELECT {FACTS},
            EXISTS (SELECT FROM commands made
                     WHERE made.order_no = c.order_no AND made.supplier = c.supplier AND made.operation = $3
                       AND (made.state = 'confirmed' OR (made.state = 'superseded' AND made.doubt_since IS NOT NULL)))
-           AS ordered
+           AS ordered,
+           c.order_no = ANY (ARRAY(SELECT order_no FROM lanes WHERE is_cut)) AS is_cut,
+           c.place = ANY (ARRAY(SELECT place FROM behind)) AS is_behind,
+           EXISTS (SELECT FROM lanes WHERE NOT fits) AS more
       FROM commands c
-     WHERE c.supplier = $1 AND c.order_no = ANY($2::text[]) AND c.ended_at IS NULL
+     WHERE c.place = ANY (ARRAY(SELECT place FROM read)) AND c.ended_at IS NULL
      ORDER BY c.order_no, c.place
        FOR UPDATE OF c
 """

@@ -1,16 +1,21 @@
-"""How many orders wait and stopped at each supplier, and for how long the oldest has: for the metrics."""
+"""How much of orders waits at each supplier, where it stands, and for how long the oldest has: for the metrics."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
 
-from gateway.relay import operator_queries as queries
-from gateway.relay.states import STOPPED
-from gateway.store import Pool, StoreUnavailableError, acquired
+from prometheus_client import Gauge
+
+from gateway.relay import count_queries as queries
+from gateway.relay.states import ENDED, STOPPED, State
+from gateway.store import Pool, Row, StoreUnavailableError, acquired
 from gateway.telemetry import metrics
 
 COUNT_SECONDS = 10.0
+
+OPEN = [state.value for state in State if state not in ENDED]
+"""Where a command that has not ended may stand."""
 
 
 class OrderCounts:
@@ -29,9 +34,24 @@ class OrderCounts:
     async def count(self) -> None:
         """Look once. Raises StoreUnavailableError."""
         async with acquired(self._pool) as connection:
-            rows = await connection.fetch(queries.COUNTS, [state.value for state in STOPPED])
-        for row in rows:
-            supplier = row["supplier"]
-            metrics.order_lanes_waiting.labels(supplier=supplier).set(row["waiting"])
-            metrics.order_lanes_stopped.labels(supplier=supplier).set(row["stopped"])
-            metrics.order_oldest_seconds.labels(supplier=supplier).set(row["seconds"])
+            lanes = await connection.fetch(queries.COUNTS, [state.value for state in STOPPED])
+            states = await connection.fetch(queries.COUNT_STATES, OPEN)
+            rereads = await connection.fetch(queries.COUNT_REREADS)
+            fetched = await connection.fetch(queries.COUNT_FETCHED)
+        for row in lanes:
+            _set(metrics.order_lanes_waiting, row, "waiting")
+            _set(metrics.order_lanes_stopped, row, "stopped")
+            _set(metrics.order_oldest_seconds, row, "seconds")
+        for row in states:
+            metrics.order_commands.labels(supplier=row["supplier"], state=row["state"]).set(row["commands"])
+        for row in rereads:
+            _set(metrics.order_rereads_waiting, row, "waiting")
+            _set(metrics.order_rereads_oldest_seconds, row, "seconds")
+        for row in fetched:
+            _set(metrics.mailbox_unacknowledged, row, "unacknowledged")
+            _set(metrics.mailbox_unanswered, row, "unanswered")
+            _set(metrics.mailbox_oldest_seconds, row, "seconds")
+
+
+def _set(gauge: Gauge, row: Row, column: str) -> None:
+    gauge.labels(supplier=row["supplier"]).set(row[column])

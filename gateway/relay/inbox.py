@@ -21,6 +21,7 @@ from gateway.relay.received import Received, conflict, event_message, received, 
 from gateway.relay.sealed import sealed_as
 from gateway.relay.states import ENDED
 from gateway.sdk.commands import RefusedCommand, read_command
+from gateway.sdk.errors import InvalidMessageError
 from gateway.sdk.storable import storable
 from gateway.store import Connection, Pool, transaction
 from gateway.suppliers import SecretBox
@@ -64,6 +65,16 @@ class Inbox:
             reached("inbox.before_commit")
         reached("inbox.after_commit")
         return following
+
+    async def add(self, connection: Connection, command: Received) -> bool:
+        """Keep one command behind all others of its order; False: it is there already. The caller locks its partition.
+
+        Raises InvalidMessageError where its id was another command's.
+        """
+        new, others = await self._added(connection, [command])
+        if others:
+            raise InvalidMessageError(*conflict(command.record, command.command_id).issues)
+        return bool(new)
 
     async def _read(self, record: Record) -> Received | DeadLetter:
         came: OrderCommand | RefusedCommand

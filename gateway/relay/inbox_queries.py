@@ -25,3 +25,12 @@ ADD = """
 """
 
 CONTENTS = "SELECT command_id, content FROM commands WHERE command_id = ANY($1::text[])"
+
+# What was taken of an order behind a record that was not. Where a topic is made anew its offsets begin again: what was
+# taken since the dead letter was written counts as well.
+LATER = """
+    SELECT command_id FROM commands
+     WHERE supplier = $1 AND order_no = $2 AND command_id <> $3
+       AND ((topic = $4 AND partition = $5 AND "offset" > $6) OR received_at > $7)
+     ORDER BY place LIMIT 1
+"""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from gateway.relay.commands import Command, Role
 from gateway.relay.policy import (
@@ -23,16 +24,22 @@ from gateway.relay.policy import (
     may_end_unsent,
     next_step,
 )
-from gateway.relay.states import BUSY, STOPPED, State
+from gateway.relay.states import State
 from gateway.sdk.manifest import Idempotency
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What has not ended of a lane, by place. ordered: the supplier has the order, from a command that has ended."""
+    """What has not ended of a lane, by place.
+
+    ordered: the supplier has the order, from a command that has ended. cut: of a lane that is too long to be read at
+    once, how many of `commands` are its beginning; those after them stand further behind, and end by their deadline or
+    may take the place of the first one. None: nothing is left out.
+    """
 
     commands: Sequence[Command]
     ordered: bool = False
+    cut: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +57,22 @@ def plan(lane: Lane, profile: Profile, reach: Availability, now: datetime) -> Se
     """
     if not lane.commands:
         return []
-    ends = _expired(lane, now) or _cancelled_unsent(lane) or _superseded(lane, profile)
     first = lane.commands[0]
+    ends = expired(lane, now) or ends_with_first(lane, profile)
     return ends or [Step(first, next_step(first, profile, reach, now))]
 
 
-def stopped_by(lane: Lane) -> Command | None:
-    """The command that a lane waits behind until a person has spoken; None: it goes on by itself."""
-    first = lane.commands[0] if lane.commands else None
-    return first if first is not None and first.state in STOPPED else None
+def expired(lane: Lane, now: datetime) -> Sequence[Step]:
+    """What ends because its time is over, wherever it stands."""
+    return [Step(command, Finish(State.EXPIRED, "deadline")) for command in lane.commands if is_expired(command, now)]
+
+
+def ends_with_first(lane: Lane, profile: Profile) -> Sequence[Step]:
+    """What ends because a command behind the first one cancels it or takes its place; nothing of it is past its time.
+
+    Where the lane is cut before that command, the first one stays until all between the two have ended.
+    """
+    return _cancelled_unsent(lane) or _superseded(lane, profile)
 
 
 def leaves_order(command: Command) -> bool:
@@ -69,9 +83,9 @@ def leaves_order(command: Command) -> bool:
     return command.role is Role.MAKES and effected
 
 
-def room(commands: Iterable[Command], concurrency: int) -> int:
-    """Calls that may be begun at a supplier beside those under way. commands: of that supplier alone."""
-    return max(0, concurrency - sum(command.state in BUSY for command in commands))
+def room(under_way: int, concurrency: int) -> int:
+    """Calls that may be begun at a supplier beside those that are under way there."""
+    return max(0, concurrency - under_way)
 
 
 def startable(steps: Iterable[Step], places: int, spend_retry: Callable[[], bool]) -> Sequence[Step]:
@@ -86,10 +100,6 @@ def startable(steps: Iterable[Step], places: int, spend_retry: Callable[[], bool
     return begun
 
 
-def _expired(lane: Lane, now: datetime) -> Sequence[Step]:
-    return [Step(command, Finish(State.EXPIRED, "deadline")) for command in lane.commands if is_expired(command, now)]
-
-
 def _cancelled_unsent(lane: Lane) -> Sequence[Step]:
     """An order that was never sent, and everything up to what cancels it. An order from before it must be cancelled."""
     first = lane.commands[0]
@@ -98,7 +108,10 @@ def _cancelled_unsent(lane: Lane) -> Sequence[Step]:
     cancel = _following(lane, lambda command: command.role is Role.CANCELS)
     if cancel is None:
         return []
-    ending = lane.commands[:cancel] if lane.ordered else lane.commands[: cancel + 1]
+    if _is_behind_cut(lane, cancel):
+        ending = islice(lane.commands, 1, lane.cut)
+    else:
+        ending = islice(lane.commands, cancel if lane.ordered else cancel + 1)
     return [Step(command, Finish(State.CANCELLED_UNSENT, "never_sent")) for command in ending]
 
 
@@ -120,8 +133,14 @@ def _superseded(lane: Lane, profile: Profile) -> Sequence[Step]:
     if after is None:
         return []
     reason = f"superseded_by {lane.commands[after].command_id}"
-    between = [Step(command, Finish(State.CANCELLED_UNSENT, reason)) for command in lane.commands[1:after]]
-    return [Step(first, Finish(State.SUPERSEDED, reason)), *between]
+    cut = _is_behind_cut(lane, after)
+    ending = islice(lane.commands, 1, lane.cut if cut else after)
+    between = [Step(command, Finish(State.CANCELLED_UNSENT, reason)) for command in ending]
+    return between if cut else [Step(first, Finish(State.SUPERSEDED, reason)), *between]
+
+
+def _is_behind_cut(lane: Lane, index: int) -> bool:
+    return lane.cut is not None and index >= lane.cut
 
 
 def _following(lane: Lane, fits: Callable[[Command], bool]) -> int | None:

@@ -37,3 +37,12 @@ async def operations_offered(
         return None
     except ConfigError:
         return tuple(Operation)
+
+
+async def reads_orders(suppliers: SupplierCache, registry: Registry, supplier: str) -> bool:
+    """Whether orders of a supplier can be read there. Raises StoreUnavailableError."""
+    try:
+        known = await suppliers.get(supplier)
+        return "reads_orders" in registry.load(known.config.adapter).manifest.capabilities
+    except (UnknownSupplierError, ConfigError):
+        return False

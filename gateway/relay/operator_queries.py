@@ -70,6 +70,8 @@ STEPS = """
 
 NAMED = "SELECT supplier, operation FROM commands WHERE command_id = $1"
 
+COMMAND = f"SELECT {FACTS} FROM commands WHERE command_id = $1"
+
 LOCK_COMMAND = f"SELECT {FACTS} FROM commands WHERE command_id = $1 FOR UPDATE"
 
 UNANSWERED = """
@@ -90,18 +92,4 @@ LOCK_HEADS = f"""
 NUMBER = """
     SELECT (SELECT supplier_order_no FROM orders WHERE supplier = $1 AND order_no = $2) AS known,
            (SELECT order_no FROM order_numbers WHERE supplier = $1 AND supplier_order_no = $3) AS owner
-"""
-
-COUNTS = """
-    SELECT s.supplier, count(l.place) FILTER (WHERE l.followers > 0) AS waiting,
-           count(l.place) FILTER (WHERE l.stopped) AS stopped,
-           coalesce(extract(epoch FROM now() - min(l.received_at)), 0)::float8 AS seconds
-      FROM suppliers s
-      LEFT JOIN (
-           SELECT supplier, min(place) AS place, count(*) - 1 AS followers, min(received_at) AS received_at,
-                  (array_agg(state ORDER BY place))[1] = ANY($1::text[]) AS stopped
-             FROM commands
-            WHERE ended_at IS NULL
-            GROUP BY supplier, order_no) l USING (supplier)
-     GROUP BY s.supplier
 """

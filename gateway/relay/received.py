@@ -25,7 +25,7 @@ from schemas.orders.payloads import Unsupported
 from schemas.personal import masked
 
 STAGE = "commands"
-"""Stage of the dead letters of what is no command. The core writes it again; nothing takes these letters back."""
+"""Stage of the dead letters of what is no command. The core writes it again, or an operator gives it as a patch."""
 
 ROLES: Mapping[str, Role] = {
     Operation.SUBMIT: Role.MAKES,
@@ -175,7 +175,7 @@ def _letter(record: Record, issues: tuple[Issue, ...]) -> DeadLetter:
     return DeadLetter(
         stage=STAGE,
         issues=issues,
-        original=_without_people(record.value or b""),
+        original=without_people(record.value or b""),
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
@@ -185,7 +185,7 @@ def _letter(record: Record, issues: tuple[Issue, ...]) -> DeadLetter:
     )
 
 
-def _without_people(value: bytes) -> bytes:
+def without_people(value: bytes) -> bytes:
     """The value with everything masked that a command may tell of people; of one that cannot be searched the digest."""
     try:
         said = members(value)

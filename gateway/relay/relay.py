@@ -27,8 +27,8 @@ from gateway.relay import store
 from gateway.relay.attempts import attempt, look_up, order_write
 from gateway.relay.commands import Command
 from gateway.relay.consequences import Consequences
+from gateway.relay.lanes import Lane, room, startable
 from gateway.relay.lanes import Step as Planning
-from gateway.relay.lanes import startable
 from gateway.relay.policy import retry_budget
 from gateway.relay.started_calls import CallResult, StartedCall, result_of
 from gateway.relay.store import DueOrder, OpenedCommand
@@ -129,7 +129,8 @@ class Relay:
 
     async def run(self) -> None:
         """Until it is to end; returns once no call is under way, and what they came to is settled."""
-        idle = 0
+        idle, supplier = 0, self._context.supplier().id
+        self._count_retries()
         self._under_way.clear()
         self._over.clear()
         self._recovered_at = float("-inf")
@@ -143,6 +144,7 @@ class Relay:
         finally:
             for call in self._under_way.values():
                 call.cancel()
+            metrics.order_retries_left.remove(supplier)
 
     async def _tried_turn(self) -> bool:
         """A turn; whether there was something to do. While PostgreSQL is away calls go on and are settled later.
@@ -197,6 +199,7 @@ class Relay:
             reached("relay.before_commit")
         reached("relay.after_commit")
         _count(settled)
+        self._count_retries()
         self._forget(over)
         for call in begun:
             self._under_way[call.command.command_id] = asyncio.create_task(
@@ -247,20 +250,29 @@ class Relay:
         self, connection: Connection, terms: Terms, now: datetime, told: Consequences, most: int | None
     ) -> list[StartedCall]:
         """End what ends without a call, note the calls to begin. A lane is carried out as planned, or not at all."""
-        places = max(0, self._context.concurrency - len(self._under_way) + len(self._over))
+        places = room(len(self._under_way) - len(self._over), self._context.concurrency)
         if not places and time.monotonic() < self._looked_at + FULL_LOOK_SECONDS:
             return []
         await self._look(connection, terms, now)
-        room = 2 * places + 64 if most is None else most
-        self._taken = [self._due.popitem(last=False)[0] for _ in range(min(len(self._due), room))]
+        looked_at = 2 * places + 64 if most is None else most
+        self._taken = [self._due.popitem(last=False)[0] for _ in range(min(len(self._due), looked_at))]
         if not self._taken:
             return []
-        lanes = await store.lanes(connection, self._context.supplier().id, self._taken)
+        lanes = await self._lanes(connection)
         plans = [planned(lane, terms, self._context.lease.epoch, now) for lane in lanes]
         asked = await self._opened(connection, [command for plan in plans for command in plan.commands])
         plans = [plan for plan in plans if all(command.command_id in asked for command in plan.commands)]
         await self._moved(connection, [move for plan in plans for move in plan.without_call], asked, told, now)
         return await self._note(connection, terms, plans, asked, told, places, now)
+
+    async def _lanes(self, connection: Connection) -> Sequence[Lane]:
+        """The lanes that were taken; those for which there was no place are taken first in the next turn."""
+        lanes = await store.lanes(connection, self._context.supplier().id, self._taken)
+        for order_no in reversed(lanes.left):
+            self._due[order_no] = None
+            self._due.move_to_end(order_no, last=False)
+        self._taken = self._taken[: len(self._taken) - len(lanes.left)]
+        return lanes.found
 
     async def _look(self, connection: Connection, terms: Terms, now: datetime) -> None:
         """See which orders are due, once those that were are gone through: from where the last look ended, if it was
@@ -355,6 +367,10 @@ class Relay:
 
     def _spend_retry(self) -> bool:
         return self._budget.spend(time.monotonic())
+
+    def _count_retries(self) -> None:
+        left = self._budget.left(time.monotonic())
+        metrics.order_retries_left.labels(supplier=self._context.supplier().id).set(left)
 
 
 def _count(settled: Iterable[CallResult]) -> None:

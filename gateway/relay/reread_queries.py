@@ -27,6 +27,15 @@ HOLD = """
      ORDER BY supplier_order_no FOR UPDATE
 """
 
+# Asked once more for what asked before; where something else asks already, that is what it is read for.
+ASK_ONCE_MORE = """
+    INSERT INTO order_rereads AS r (supplier, supplier_order_no, asked_by)
+    SELECT $1, number, $3::jsonb FROM unnest($2::text[]) AS number
+     ORDER BY number
+        ON CONFLICT (supplier, supplier_order_no) DO UPDATE
+       SET due_at = least(r.due_at, now()), failures = 0, seq = nextval('order_reread_seq')
+"""
+
 # What was asked anew meanwhile has another number by now and stays.
 DONE = """
     DELETE FROM order_rereads r USING unnest($2::text[], $3::bigint[]) AS done (supplier_order_no, seq)

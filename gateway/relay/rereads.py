@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -225,7 +225,7 @@ class OrderRereads:
             try:
                 found[number] = await self._context.adapter.read_track(self._context.calls, number)
             except (RejectedError, ContractError) as error:
-                letters.append(_letter(self._context.supplier, due, error, part=f"track of {number}"))
+                letters.append(_letter(self._context.supplier, due, error, track=number))
         return found, letters
 
     async def _settle(self, due: Due, seen: Known, reading: Reading, letters: Sequence[DeadLetter]) -> None:
@@ -268,9 +268,9 @@ def _step(supplier: str, order_no: str, reading: Reading, comparison: Told) -> S
     return Step(supplier, order_no, Kind.READ, None, facts)
 
 
-def _letter(supplier: str, due: Due, error: Exception, *, part: str = "order") -> DeadLetter:
+def _letter(supplier: str, due: Due, error: Exception, *, track: str | None = None) -> DeadLetter:
     """Of what could not be read. The reply itself is not kept: it names whoever takes the goods."""
-    named = _named(due, part)
+    part = "order" if track is None else f"track of {track}"
     match error:
         case RejectedError():  # in the supplier's words, which may name people
             issue = Issue("contract_error", actual=f"{error.operation or part}: refused {error.supplier_code}"[:200])
@@ -279,33 +279,28 @@ def _letter(supplier: str, due: Due, error: Exception, *, part: str = "order") -
             issue = Issue("contract_error", actual=f"{error.operation or part}: {error}{code}"[:200])
         case _:
             issue = Issue("processing_failed", actual=type(error).__name__)
-    return DeadLetter(
-        stage=STAGE,
-        issues=(issue,),
-        original=orjson.dumps(named),
-        supplier=supplier,
-        key="|".join(named.values()).encode(),
-    )
+    return _letter_of(supplier, due, issue, part, due.numbers if track is None else {track})
 
 
 def _foreign(supplier: str, due: Due, order_no: str | None, root: str) -> DeadLetter:
-    named = _named(due, "order")
     actual = f"{root}, which has the number {order_no}" if order_no else f"{root}, which has no number of the mall"
     issue = Issue("unknown_order", actual=actual[:200], expected="an order of the mall")
+    return _letter_of(supplier, due, issue, "order", due.numbers)
+
+
+def _letter_of(supplier: str, due: Due, issue: Issue, part: str, numbers: Collection[str]) -> DeadLetter:
+    """What fails once more after it was asked once more is another letter."""
+    named = {
+        "read": part,
+        "supplier_order_no": ", ".join(sorted(due.numbers)),
+        "message_type": due.cause.type,
+        "message_id": due.cause.id,
+        "asked": str(max(each.seq for each in due.asked)),
+    }
     return DeadLetter(
         stage=STAGE,
         issues=(issue,),
-        original=orjson.dumps(named),
+        original=orjson.dumps({**named, "numbers": sorted(numbers)}),
         supplier=supplier,
         key="|".join(named.values()).encode(),
     )
-
-
-def _named(due: Due, part: str) -> dict[str, str]:
-    cause = due.cause
-    return {
-        "read": part,
-        "supplier_order_no": ", ".join(sorted(due.numbers)),
-        "message_type": cause.type,
-        "message_id": cause.id,
-    }

@@ -65,14 +65,40 @@ async def due_orders(
     return [DueOrder(**row) for row in rows]
 
 
-async def lanes(connection: Connection, supplier: str, order_nos: Sequence[str]) -> Sequence[Lane]:
-    """The lanes of these orders in which something has not ended, in the order given; their commands stay locked."""
-    rows = await connection.fetch(queries.LANES, supplier, list(order_nos), Operation.SUBMIT.value)
-    found = {
-        order_no: Lane([command_of(row) for row in lane], ordered=lane[0]["ordered"])
-        for order_no, lane in ((key, list(group)) for key, group in groupby(rows, key=lambda row: row["order_no"]))
-    }
-    return [found[order_no] for order_no in order_nos if order_no in found]
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much of lanes is read at once.
+
+    lane: commands of one; commands: of all together; bytes: of what these say, of one and of all together.
+    """
+
+    lane: int = 200
+    commands: int = 2_000
+    bytes: int = 16 * 1024 * 1024
+
+
+BOUNDS = Bounds()
+"""Of a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Lanes as they were read. left: orders whose lanes had no place beside these, in the order given."""
+
+    found: Sequence[Lane]
+    left: Sequence[str] = ()
+
+
+async def lanes(connection: Connection, supplier: str, order_nos: Sequence[str], bounds: Bounds = BOUNDS) -> Lanes:
+    """The lanes of these orders in which something has not ended, in the order given; what is read stays locked."""
+    submit, cancel = Operation.SUBMIT.value, Operation.CANCEL.value
+    limits = (bounds.lane, bounds.commands, bounds.bytes)
+    rows = await connection.fetch(queries.LANES, supplier, list(order_nos), submit, *limits, cancel)
+    found = {key: _lane(list(group)) for key, group in groupby(rows, key=lambda row: row["order_no"])}
+    left: Sequence[str] = ()
+    if rows and rows[0]["more"]:
+        left = order_nos[1 + max(number for number, each in enumerate(order_nos) if each in found) :]
+    return Lanes([found[order_no] for order_no in order_nos if order_no in found], left)
 
 
 async def busy(connection: Connection, supplier: str) -> Sequence[Command]:
@@ -130,6 +156,11 @@ async def move(connection: Connection, moves: Sequence[tuple[Command, Command]])
 def _asked(box: SecretBox, supplier: str, row: Row) -> OpenedCommand | Exception:
     found = open_command(box, supplier, row["operation"], row)
     return found if isinstance(found, Exception) else OpenedCommand(found, row["traceparent"])
+
+
+def _lane(rows: Sequence[Row]) -> Lane:
+    cut = sum(not row["is_behind"] for row in rows) if rows[0]["is_cut"] else None
+    return Lane([command_of(row) for row in rows], ordered=rows[0]["ordered"], cut=cut)
 
 
 def _move(was: Command, now: Command) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,8 +11,8 @@ from gateway.calls.breakers import BreakerStatus
 from gateway.relay.answers import profile_of
 from gateway.relay.attempts import order_write
 from gateway.relay.commands import Command
-from gateway.relay.lanes import Lane, Step, leaves_order, plan
-from gateway.relay.policy import LOOK_UP, Availability, Die, Finish, LookUp, Park, Profile, Send
+from gateway.relay.lanes import Lane, Step, ends_with_first, expired, leaves_order
+from gateway.relay.policy import LOOK_UP, Availability, Die, Finish, LookUp, Park, Profile, Send, is_expired, next_step
 from gateway.relay.transitions import carry_out
 from gateway.sdk.manifest import Idempotency, Manifest
 
@@ -75,24 +76,60 @@ class Planned:
 
 
 def planned(lane: Lane, terms: Terms, epoch: int, now: datetime) -> Planned:
-    """Everything that a lane comes to now, up to its next call."""
-    moves: list[Move] = []
-    before = {command.command_id: number for number, command in enumerate(lane.commands)}
-    while lane.commands:
-        first = lane.commands[0]
-        steps = plan(lane, terms.profile(first), terms.availability(first), now)
-        calls = [step for step in steps if isinstance(step.decision, Send | LookUp)]
-        if calls:
-            return Planned(moves, calls[0])
-        ended = [step for step in steps if isinstance(step.decision, Finish | Park | Die)]
-        for step in ended:
-            after = carry_out(step.command, step.decision, epoch=epoch, now=now)
-            alone = not lane.ordered and before[after.command_id] == len(moves) and not any(map(_in_doubt, moves))
-            moves.append(Move(step.command, after, alone))
+    """Everything that a lane comes to now, up to its next call; of one that is cut, what ends in it first."""
+    plan = _LanePlan(lane, epoch, now)
+    for step in expired(lane, now):
+        plan.end(step)
+    while plan.goes_on:
+        first = plan.waiting[0]
+        profile = terms.profile(first)
+        steps = ends_with_first(plan.lane, profile) or [
+            Step(first, next_step(first, profile, terms.availability(first), now))
+        ]
+        if isinstance(steps[0].decision, Send | LookUp):
+            return Planned(plan.moves, steps[0])
+        for step in steps:
+            plan.end(step)
         if not all(isinstance(step.decision, Finish) for step in steps):
             break
-        lane = _left(lane, [each.now for each in moves])
-    return Planned(moves)
+    return Planned(plan.moves)
+
+
+class _LanePlan:
+    """A lane while it is planned: what has not ended of it, and what has, each command gone through a few times."""
+
+    def __init__(self, lane: Lane, epoch: int, now: datetime) -> None:
+        self.waiting = deque(command for command in lane.commands if not is_expired(command, now))
+        self.moves: list[Move] = []
+        self._cut = lane.cut
+        self._ordered = lane.ordered
+        self._doubted = False
+        self._epoch = epoch
+        self._now = now
+        beginning = lane.commands if lane.cut is None else lane.commands[: lane.cut]
+        self._before = {command.command_id: number for number, command in enumerate(beginning)}
+
+    @property
+    def lane(self) -> Lane:
+        """What is left."""
+        return Lane(self.waiting, self._ordered, self._cut)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is more to decide. Of a lane that is cut no more is, once something has ended."""
+        return bool(self.waiting) and (self._cut is None or (self._cut > 1 and not self.moves))
+
+    def end(self, step: Step) -> None:
+        """Note what ends, or stops, without a call."""
+        if not isinstance(step.decision, Finish | Park | Die):
+            return
+        was, after = step.command, carry_out(step.command, step.decision, epoch=self._epoch, now=self._now)
+        nothing_before = self._before.get(was.command_id) == len(self.moves)
+        self.moves.append(Move(was, after, alone=nothing_before and not self._ordered and not self._doubted))
+        self._doubted = self._doubted or was.doubt_since is not None
+        self._ordered = self._ordered or leaves_order(after)
+        if self.waiting and self.waiting[0] is was:
+            self.waiting.popleft()
 
 
 def shut_until(breakers: Mapping[str, BreakerStatus], now: datetime) -> Mapping[str, datetime]:
@@ -103,13 +140,3 @@ def shut_until(breakers: Mapping[str, BreakerStatus], now: datetime) -> Mapping[
 def waiting(count: int, longest: float, shortest: float) -> float:
     """Seconds to rest after so many turns in a row in which there was nothing to do."""
     return min(longest, shortest * 2.0 ** min(count, 16))
-
-
-def _in_doubt(move: Move) -> bool:
-    return move.was.doubt_since is not None
-
-
-def _left(lane: Lane, ended: Sequence[Command]) -> Lane:
-    gone = {command.command_id for command in ended}
-    left = [command for command in lane.commands if command.command_id not in gone]
-    return Lane(left, ordered=lane.ordered or any(map(leaves_order, ended)))

@@ -307,6 +307,51 @@ order_lanes_stopped = _gauge(
     meaning="Orders that wait for a person: parked, held or without an automatic step left.",
     remedy="Above 0: `mallgate orders list`, ask the supplier, then `mallgate orders resolve`.",
 )
+order_commands = _gauge(
+    "order_commands",
+    "supplier",
+    "state",
+    meaning="Commands that have not ended, by where they stand: waiting, sending, retry, unknown, looking_up, parked, "
+    "held or dead.",
+    remedy="waiting rises where vendors fetch: their program does not come. unknown stays above 0: `mallgate orders "
+    "list` says what resolves each. parked, held, dead: see order_lanes_stopped.",
+)
+order_retries_left = _gauge(
+    "order_retries_left",
+    "supplier",
+    meaning="Retries of commands that a supplier's budget allows at this moment; first attempts need none.",
+    remedy="0 for minutes: nearly all that is sent fails; order_attempts_total says how, breaker_open where.",
+)
+order_rereads_waiting = _gauge(
+    "order_rereads_waiting",
+    "supplier",
+    meaning="Numbers of orders that have to be read at their supplier, because a message or a doubt asked for it.",
+    remedy="Rising: the supplier is paused, away or slow; `mallgate suppliers status` says which.",
+)
+order_rereads_oldest_seconds = _gauge(
+    "order_rereads_oldest_seconds",
+    "supplier",
+    meaning="For how long the oldest of these has been asked for, however often it was put off; 0 for none.",
+    remedy="Above an hour with others read meanwhile: that one order fails each time; the log names the fault.",
+)
+mailbox_unacknowledged = _gauge(
+    "mailbox_unacknowledged",
+    "supplier",
+    meaning="Commands that a vendor's program fetched and has not acknowledged yet.",
+    remedy="Above 0 for minutes: that program fails on them; they are handed out again every 60 s.",
+)
+mailbox_unanswered = _gauge(
+    "mailbox_unanswered",
+    "supplier",
+    meaning="Commands that a vendor's program acknowledged and has not answered yet.",
+    remedy="Rising: nobody works on that vendor's orders; ask him, for the mall waits for his answers.",
+)
+mailbox_oldest_seconds = _gauge(
+    "mailbox_oldest_seconds",
+    "supplier",
+    meaning="Age of the oldest command that was fetched and is not answered, by when it was fetched first; 0 for none.",
+    remedy="Above the time in which that vendor answers: `mallgate orders list --supplier NAME`, then ask him.",
+)
 order_oldest_seconds = _gauge(
     "order_oldest_seconds",
     "supplier",

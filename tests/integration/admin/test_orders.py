@@ -27,7 +27,7 @@ from gateway.relay.orders import News, tell
 from gateway.relay.policy import Profile
 from gateway.relay.reading import OrderReading
 from gateway.relay.sealed import SEALED_BY_RELAY, sealed_as
-from gateway.relay.states import State
+from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step, write_steps
 from gateway.relay.store import lanes, move
 from gateway.relay.vendor_desk import Late, Taken
@@ -97,7 +97,8 @@ async def received(inbox: Inbox, pool: Pool) -> Mapping[str, Command]:
 
 async def commands(pool: Pool) -> list[Command]:
     async with acquired(pool) as connection:
-        return [each for lane in await lanes(connection, SUPPLIER, [ORDER, "ORDER-B"]) for each in lane.commands]
+        found = (await lanes(connection, SUPPLIER, [ORDER, "ORDER-B"])).found
+    return [each for lane in found for each in lane.commands]
 
 
 async def stop(
@@ -171,9 +172,9 @@ async def test_a_lost_answer_is_understood_at_a_glance(
     assert [(entry["kind"], entry["text"]) for entry in order["timeline"] if entry["command_id"] == identity(1)] == [
         ("received", "received from mall.orders.commands.v1, partition 3, offset 0"),
         ("attempt", "attempt 1 is sent (submit_order)"),
-        ("outcome", "the answer was lost: it may have taken effect (code unavailable); it is unknown now"),
+        ("outcome", "the answer was lost: it may have taken effect (code unavailable)"),
         ("look_up", "the order is looked up by our number (find_order)"),
-        ("outcome", "it is there; it is confirmed now"),
+        ("outcome", "it is there"),
         ("event", "the mall was told order.accepted (supplier's code 0000); the order is reserved"),
     ]
     assert all(entry["seconds"] >= 0 for entry in order["timeline"][1:])
@@ -394,14 +395,16 @@ async def test_what_waits_and_what_stopped_is_counted(received: Mapping[str, Com
     assert value("order_lanes_waiting") == 1
     assert value("order_lanes_stopped") == 1
     assert value("order_oldest_seconds") > 0
+    assert (value("order_commands", state="held"), value("order_commands", state="waiting")) == (1, 2)
     async with acquired(pool) as connection:
         await connection.execute("UPDATE commands SET state = 'refused', ended_at = now()")
     await OrderCounts(pool).count()
     assert [value(name) for name in ("order_lanes_waiting", "order_lanes_stopped", "order_oldest_seconds")] == [0, 0, 0]
+    assert [value("order_commands", state=each.value) for each in State if each not in ENDED] == [0] * 8
 
 
-def value(name: str) -> float:
-    found = metrics.REGISTRY.get_sample_value(f"mallgate_{name}", {"supplier": SUPPLIER})
+def value(name: str, **labels: str) -> float:
+    found = metrics.REGISTRY.get_sample_value(f"mallgate_{name}", {"supplier": SUPPLIER, **labels})
     assert found is not None
     return found
 

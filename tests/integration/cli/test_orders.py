@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.deadletters import record as record_letters
 from gateway.feeds.sources import ENSURE_NEXT
 from gateway.kafka import ORDER_COMMANDS
+from gateway.relay.ends import undecided_letter
 from gateway.relay.inbox import Inbox
 from gateway.relay.states import State
 from gateway.relay.store import lanes
@@ -38,7 +40,7 @@ async def pool(mallgate: Shell, database: str) -> AsyncIterator[Pool]:
         orders = [record(at, command_id=identity(at), order_no=f"ORDER-{at}", deadline=LATER) for at in range(2)]
         await Inbox(pool, BOX, offered).take(PARTITION, orders, stands=0)
         async with acquired(pool) as connection:
-            first = (await lanes(connection, SUBMIT.supplier, ["ORDER-0"]))[0].commands[0]
+            first = (await lanes(connection, SUBMIT.supplier, ["ORDER-0"])).found[0].commands[0]
         await stop(pool, first, State.PARKED, box=BOX)
         yield pool
 
@@ -61,7 +63,7 @@ async def test_an_order_in_doubt_is_found_understood_and_resolved(mallgate: Shel
     resolved = await mallgate("orders", "resolve", identity(0), "done", *numbered)
     assert resolved.json == {"command_id": identity(0), "order_no": "ORDER-0", "state": "confirmed"}
     assert "No order waits for a person" in (await mallgate("orders", "list")).out
-    assert "empty: everything that was asked for has ended" in (await mallgate("orders", "show", "ORDER-0")).out
+    assert "everything that was asked for has ended" in (await mallgate("orders", "show", "ORDER-0")).out
     unknown = await mallgate("orders", "show", "ORDER-9")
     assert (unknown.status, unknown.out, unknown.err.count("\n")) == (1, "", 1)
 
@@ -103,3 +105,21 @@ async def test_what_a_vendor_never_answered_is_found_understood_and_ended(mallga
     ended = await mallgate("orders", "resolve", identity(1), "not-done", "--reason", "they lost it", "--json")
     assert ended.json == {"command_id": identity(1), "order_no": "ORDER-1", "state": "refused"}
     assert "ORDER-1" not in (await mallgate("orders", "list")).out
+
+
+async def test_a_replay_that_could_have_a_second_effect_is_refused_with_what_to_do_instead(
+    mallgate: Shell, pool: Pool
+) -> None:
+    async with acquired(pool) as connection:
+        second = (await lanes(connection, SUBMIT.supplier, ["ORDER-1"])).found[0].commands[0]
+    dead = await stop(pool, second, State.DEAD, box=BOX)
+    async with transaction(pool) as connection:
+        await record_letters(connection, [undecided_letter(dead)])
+    [letter] = (await mallgate("deadletters", "list", "--json")).json
+    foretold = await mallgate("deadletters", "replay", "--id", letter["id"], "--dry-run", "--reason", "hurry")
+    assert f"mallgate orders resolve {identity(1)} done|not-done" in " ".join(foretold.out.split())
+    refused = await mallgate("deadletters", "replay", "--id", letter["id"], "--reason", "hurry")
+    assert (refused.status, refused.out, refused.err.count("\n")) == (1, "", 1)
+    assert f"mallgate orders resolve {identity(1)} done|not-done --reason WHY" in refused.err
+    [still] = (await mallgate("deadletters", "list", "--state", "open", "--json")).json
+    assert still["id"] == letter["id"]

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 import pytest
 
-from gateway.kafka import ORDER_COMMANDS, Partition
+from gateway.kafka import ORDER_COMMANDS, Partition, Record
 from gateway.relay.commands import Command, Role
 from gateway.relay.inbox import Inbox
 from gateway.relay.lanes import Lane
 from gateway.relay.policy import PARKED_BY_OPERATOR
 from gateway.relay.states import ENDED, State
-from gateway.relay.store import due_orders, lanes, move
-from gateway.store import Connection, Pool, acquired
+from gateway.relay.store import Bounds, due_orders, lanes, move
+from gateway.store import Connection, Pool, acquired, transaction
 from schemas.orders import Operation
 from schemas.orders.examples import COMMAND_EXAMPLES, command_headers
 from tests.integration.relay.test_inbox import PARTITION, SUBMIT, identity, inbox, record
@@ -31,7 +32,7 @@ async def open_lanes(connection: Connection, supplier: str, most: int = 10) -> S
     """Lanes of everything that is due at the last moment of the commands."""
     last = SUBMIT.deadline - timedelta(seconds=1)
     due = await due_orders(connection, supplier, last, [], most)
-    return await lanes(connection, supplier, [each.order_no for each in due])
+    return (await lanes(connection, supplier, [each.order_no for each in due])).found
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ async def test_every_fact_comes_back_as_it_was_moved(taken: Sequence[Command], p
     )
     async with acquired(pool) as connection:
         assert await move(connection, [(was, now)]) == {was.command_id}
-        [lane, *_] = await lanes(connection, SUBMIT.supplier, [was.order_no])
+        [lane, *_] = (await lanes(connection, SUBMIT.supplier, [was.order_no])).found
     assert lane.commands[0] == now
 
 
@@ -96,7 +97,7 @@ async def test_what_another_owner_has_moved_is_left_alone(
         late = replace(was, state=State.SENDING, attempt=1, epoch=4)
         mine = (taken[3], replace(taken[3], state=State.SENDING, attempt=1, epoch=4))
         assert await move(connection, [(was, late), mine]) == {taken[3].command_id}
-        [lane] = await lanes(connection, SUBMIT.supplier, [was.order_no])
+        [lane] = (await lanes(connection, SUBMIT.supplier, [was.order_no])).found
         assert lane.commands[0] == elsewhere
 
 
@@ -132,9 +133,64 @@ async def test_what_an_operator_parked_unsent_is_ended_by_a_cancel_behind_it_and
     submit = record(0, command_id=identity(1), order_no="ORDER-A", deadline=changes["deadline"])
     await inbox.take(PARTITION, [submit, record(1, headers=command_headers(CANCEL), **changes)], stands=0)
     async with acquired(pool) as connection:
-        [lane] = await lanes(connection, SUBMIT.supplier, ["ORDER-A"])
+        [lane] = (await lanes(connection, SUBMIT.supplier, ["ORDER-A"])).found
         parked = replace(lane.commands[0], state=State.PARKED, reason=PARKED_BY_OPERATOR, doubt_since=doubt)
         assert await move(connection, [(lane.commands[0], parked)])
         early = lane.commands[0].deadline - timedelta(hours=1)
         found = await due_orders(connection, SUBMIT.supplier, early, [], 10)
         assert [each.order_no for each in found] == due
+
+
+PLENTY = 2**30
+TODAY = datetime.now(UTC)
+LATE, LATER = (TODAY - timedelta(minutes=1)).isoformat(), (TODAY + timedelta(days=1)).isoformat()
+
+
+def cancel(at: int) -> Record:
+    said = {**orjson.loads(CANCEL.model_dump_json()), "supplier": SUBMIT.supplier, "deadline": LATER}
+    return record(at, headers=command_headers(CANCEL), **{**said, "order_no": "ORDER-A", "command_id": identity(at)})
+
+
+def submit(at: int, **changes: Any) -> Record:
+    return record(at, command_id=identity(at), **{"order_no": "ORDER-A", "deadline": LATER, **changes})
+
+
+async def read(
+    pool: Pool, orders: Sequence[str], bounds: Bounds
+) -> tuple[list[list[int]], list[int | None], list[str]]:
+    """The numbers of the commands of each lane, behind how many each lane is cut, and the orders that are left."""
+    async with transaction(pool) as connection:
+        found = await lanes(connection, SUBMIT.supplier, orders, bounds)
+    numbers = [[int(each.command_id[-12:]) for each in lane.commands] for lane in found.found]
+    return numbers, [lane.cut for lane in found.found], list(found.left)
+
+
+async def test_of_a_long_lane_its_beginning_is_read_and_what_decides_about_it_from_behind(
+    inbox: Inbox, pool: Pool
+) -> None:
+    records = [submit(at) for at in range(5)]
+    records += [submit(5, deadline=LATE), submit(6), cancel(7), cancel(8)]
+    records += [submit(9, revision=SUBMIT.revision + 1), submit(10, revision=SUBMIT.revision + 2)]
+    records += [submit(at, deadline=LATE) for at in (11, 12, 13, 14)]
+    await inbox.take(PARTITION, records, stands=0)
+    assert await read(pool, ["ORDER-A"], Bounds(4, PLENTY, PLENTY)) == (
+        [[0, 1, 2, 3, 5, 7, 9, 11, 12, 13]],
+        [4],
+        [],
+    )
+    assert await read(pool, ["ORDER-A"], Bounds(15, PLENTY, PLENTY)) == ([list(range(15))], [None], [])
+    async with acquired(pool) as connection:
+        size: int = await connection.fetchval("SELECT max(octet_length(sealed)) FROM commands")
+    beginning, _, _ = await read(pool, ["ORDER-A"], Bounds(4, PLENTY, 3 * size))
+    assert beginning == [[0, 1, 2, 5, 7, 9, 11, 12]]
+    assert await read(pool, ["ORDER-A"], Bounds(4, PLENTY, 1)) == ([[0, 1, 5, 7, 9]], [2], [])
+
+
+async def test_what_lanes_read_together_is_bounded_and_the_others_are_left_for_later(inbox: Inbox, pool: Pool) -> None:
+    orders = [f"ORDER-{name}" for name in "CABDE"]
+    await inbox.take(PARTITION, [submit(at, order_no=orders[at // 2]) for at in range(10)], stands=0)
+    assert await read(pool, orders, Bounds(9, 5, PLENTY)) == ([[0, 1], [2, 3]], [None, None], orders[2:])
+    assert await read(pool, orders, Bounds(9, 1, PLENTY)) == ([[0, 1]], [None], orders[1:])
+    assert await read(pool, orders, Bounds(9, PLENTY, 1)) == ([[0, 1]], [None], orders[1:])
+    assert await read(pool, ["NONE", *orders[3:]], Bounds(9, 4, PLENTY)) == ([[6, 7], [8, 9]], [None, None], [])
+    assert await read(pool, ["NONE"], Bounds(9, 4, PLENTY)) == ([], [], [])

@@ -324,3 +324,15 @@ def test_retries_are_a_fifth_of_the_calls_of_a_minute_and_never_fewer_than_a_few
     assert sum(budget.spend(59.5) for _ in range(100)) == 40 - FLOOR
     assert sum(budget.spend(100.0) for _ in range(100)) == 40 - 30
     assert sum(budget.spend(500.0) for _ in range(100)) == FLOOR
+
+
+def test_what_a_budget_has_left_is_what_may_be_spent_until_the_minute_is_over() -> None:
+    budget = RetryBudget()
+    assert budget.left(0.0) == FLOOR
+    assert sum(budget.spend(0.0) for _ in range(4)) == 4
+    assert budget.left(30.0) == FLOOR - 4
+    assert sum(budget.spend(30.0) for _ in range(100)) == FLOOR - 4
+    assert [budget.left(now) for now in (30.0, 60.0, 90.0)] == [0, 4, FLOOR]
+    for _ in range(51):
+        budget.call(90.0)
+    assert budget.left(90.0) == 11  # a fifth of 51 is 10.2: an eleventh is allowed as long as ten were spent

@@ -111,17 +111,17 @@ def test_a_cancel_whose_answer_was_lost() -> None:
         (
             Kind.OUTCOME,
             {"outcome": "unknown", "code": "unavailable", "state": "unknown"},
-            "the answer was lost: it may have taken effect (code unavailable); it is unknown now",
+            "the answer was lost: it may have taken effect (code unavailable)",
         ),
         (
             Kind.OUTCOME,
             {"outcome": "unknown", "code": "", "reason": "owner_lost", "state": "unknown"},
-            "the process that sent it was lost before the answer: it may have taken effect; it is unknown now",
+            "the process that sent it was lost before the answer: it may have taken effect",
         ),
         (
             Kind.OUTCOME,
             {"outcome": "unknown", "code": "owner_lost", "reason": "owner_lost", "state": "unknown"},
-            "the process that sent it was lost before the answer: it may have taken effect; it is unknown now",
+            "the process that sent it was lost before the answer: it may have taken effect",
         ),
         (
             Kind.OUTCOME,
@@ -133,11 +133,11 @@ def test_a_cancel_whose_answer_was_lost() -> None:
             {"outcome": "unknown", "code": "line 1: 3, not 5", "state": "held"},
             "something else is there than was asked for (code line 1: 3, not 5); it is held now",
         ),
-        (Kind.OUTCOME, {"outcome": "found", "state": "confirmed"}, "it is there; it is confirmed now"),
+        (Kind.OUTCOME, {"outcome": "found", "state": "confirmed"}, "it is there"),
         (
             Kind.OUTCOME,
             {"outcome": "rejected", "code": "3008", "state": "refused"},
-            "the supplier refused it (code 3008); it is refused now",
+            "the supplier refused it (code 3008)",
         ),
         (
             Kind.STOPPED,
@@ -170,7 +170,22 @@ def test_a_cancel_whose_answer_was_lost() -> None:
             {"event": "shipment.created", "state": "cancelled"},
             "shipment.created came too late: the order was cancelled; it is a dead letter, not told",
         ),
+        (Kind.OUTCOME, {"outcome": "absent", "state": "unknown"}, "it is not there; it is unknown now"),
         (Kind.READ, {}, "the order was read at the supplier"),
+        (
+            Kind.READ,
+            {"standing": "placed", "progress": "not_shipped", "children": 0, "asked_by": {"type": "25", "id": "42"}}
+            | {"told": []},
+            "the order was read at the supplier (its message 42 of type 25 asked for it): placed, not shipped;"
+            " nothing of it was new",
+        ),
+        (
+            Kind.READ,
+            {"standing": "placed", "progress": None, "children": 2, "asked_by": {"type": "reread", "id": "7/1"}}
+            | {"told": ["order.split", "shipment.created"]},
+            "the order was read at the supplier (something before did not fit): placed, 2 children;"
+            " the mall was told order.split, shipment.created",
+        ),
     ],
 )
 def test_each_step_in_words(kind: Kind, facts: dict[str, Any], words: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.relay.commands import Receipt, Role, first_facts, receive
-from gateway.relay.lanes import Lane, Step, leaves_order, plan, room, startable, stopped_by
+from gateway.relay.lanes import Lane, Step, leaves_order, plan, startable
 from gateway.relay.policy import Availability, Finish, LookUp, Send, Wait
 from gateway.relay.states import STOPPED, State
 from gateway.sdk.manifest import Idempotency
@@ -30,7 +30,6 @@ def test_followers_wait_behind_a_call_under_way_and_behind_what_stopped(state: S
     first = unknown(state=state)
     [(who, decision)] = planned(first, made(**CONFIRM))
     assert (who, type(decision)) == ("c1", Wait)
-    assert (stopped_by(Lane([first])) is first) == (state in STOPPED)
 
 
 def test_a_follower_that_was_never_sent_expires_where_it_stands():
@@ -109,12 +108,6 @@ def test_budget_is_not_spent_by_retries_that_have_no_place():
     retries = [Step(made(place=place), Send(retry=True)) for place in range(5)]
     assert len(startable(retries, 2, lambda: next(budget))) == 2
     assert len(list(budget)) == 3
-
-
-def test_a_supplier_that_hangs_holds_its_own_places_and_nobody_else_s():
-    hanging = [made(supplier="slow", state=State.SENDING, command_id=f"c{place}") for place in range(9)]
-    assert room(hanging, 8) == 0
-    assert room([unknown(state=State.LOOKING_UP), unknown(), made()], 8) == 7
 
 
 def test_the_same_command_twice_is_one_and_another_under_its_id_a_conflict():

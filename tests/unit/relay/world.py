@@ -104,7 +104,7 @@ class World:
         steps = []
         for order_no in sorted({command.order_no for command in self.inbox.values()}):
             steps += self.planned(order_no)
-        places = lanes.room(self.inbox.values(), self.places)
+        places = lanes.room(sum(command.state in BUSY for command in self.inbox.values()), self.places)
         for step in lanes.startable(steps, places, lambda: self.budget.spend(self.clock)):
             self.begin(step)
 
