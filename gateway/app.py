@@ -312,7 +312,7 @@ def compose(services: Services) -> Stages:
         jobs += [Job("waits", waits.run)]
         reads = Reports(services.read_pool, share=READS_PER_SUPPLIER)
         orders, mailbox_job = _mailbox(services)
-        jobs += [Job("mailbox", mailbox_job.run, supervisors=[mailbox_job.supervisor])]
+        jobs += [Job("mailbox", mailbox_job.run, supervisors=mailbox_job.supervisors)]
         feeds = _vendor_routes(services, admission, reports, waits)
         vendors = _application(feeds, ReadRoutes(reads, services.live.keys), orders, DocsRoutes())
         vendors.middlewares.append(UnderWay().count)

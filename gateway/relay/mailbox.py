@@ -1,17 +1,21 @@
 """The mailbox: commands of suppliers without an API, which their vendors fetch and acknowledge.
 
 No process owns such a supplier. Whoever looks at its lanes locks their rows, so that several processes deliver each
-command once at a time and in its order's order. A delivery is durable before the answer that holds it leaves.
+command once at a time and in its order's order. A delivery is durable before the answer that holds it leaves. Orders
+are looked at together; one that cannot be, as where another release wrote it, is set aside alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from itertools import groupby
+from typing import NamedTuple, TypeAlias
 
+import orjson
 import structlog
 
 from gateway.deadletters import record as record_letters
@@ -25,8 +29,10 @@ from gateway.relay.sealed import sealed_as
 from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step, write_steps
 from gateway.relay.store import command_of, move
+from gateway.sdk.errors import OverloadedError, ServiceUnavailableError
 from gateway.store import Connection, Row, SharedPool
 from gateway.suppliers import SecretBox, SecretUnreadableError
+from gateway.telemetry.supervise import Supervisor
 from schemas.orders import Operation
 from schemas.orders.facts import SENT
 
@@ -66,6 +72,20 @@ class Acknowledgement(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class OrderOf(NamedTuple):
+    """An order of a supplier, as it is named where it is set aside."""
+
+    supplier: str
+    order_no: str
+
+    def __str__(self) -> str:
+        return f"{self.supplier}/{self.order_no}"
+
+
+Work: TypeAlias = Callable[[Sequence[str]], Awaitable[Sequence[Message]]]
+"""What is done for some orders of a supplier in one transaction, and what is delivered by it."""
+
+
 def utc_now() -> datetime:
     """The time."""
     return datetime.now(UTC)
@@ -93,19 +113,15 @@ class Mailbox:
         self._pool = pool
         self._box = box
         self._clock = clock
+        self.supervisor = Supervisor[OrderOf]("mailbox_orders", "order")
 
     async def fetch(self, supplier: str, most: int) -> Sequence[Message]:
         """Deliver the first commands of orders, that which waits longest first, of each order one at a time."""
         now = self._clock()
-        async with self._pool.acquired(supplier) as connection, connection.transaction():
-            rows = await connection.fetch(queries.FETCHABLE, supplier, now, now - VISIBILITY, most)
-            found = await self._locked(connection, supplier, [row["order_no"] for row in rows], now)
-            ready = [look.ready for look in found.looks if look.ready is not None]
-            opened = await self._opened(connection, [each.was.command_id for each in ready])
-            changes = [_after_fetch(each, opened, now) for each in ready]
-            await self._settle(connection, found, changes, now)
-        sent = {each.now.command_id: each.now for each in changes if each.now.state is State.SENDING}
-        messages = [_message(sent[each], value) for each, value in opened.items() if value is not None]
+        asked = (supplier, now, now - VISIBILITY, most, self._aside(supplier))
+        async with self._pool.acquired(supplier) as connection:
+            rows = await connection.fetch(queries.FETCHABLE, *asked)
+        messages = await self._each_alone(supplier, rows, partial(self._deliver, supplier, now))
         if messages:
             log.info("mailbox.fetched", supplier=supplier, messages=len(messages))
         return messages
@@ -114,7 +130,7 @@ class Mailbox:
         """What the vendor says he has. One said before is acknowledged again and changes nothing."""
         async with self._pool.acquired(supplier) as connection, connection.transaction():
             rows = await connection.fetch(queries.LOCK_DELIVERED, supplier, list(ids))
-            commands = [command_of(row) for row in rows]
+            commands = _readable(rows)
             changes = [Change(each, after) for each in commands if (after := acknowledged(each)) is not None]
             await move(connection, [(each.was, each.now) for each in changes])
             await connection.execute(queries.ACKNOWLEDGED, [each.was.command_id for each in changes])
@@ -126,10 +142,9 @@ class Mailbox:
     async def end_due(self, supplier: str) -> int:
         """End what ends by time, or was cancelled before it was fetched; how many orders were looked at."""
         now = self._clock()
-        async with self._pool.acquired(supplier) as connection, connection.transaction():
-            rows = await connection.fetch(queries.ENDING, supplier, now, ENDED_AT_ONCE)
-            found = await self._locked(connection, supplier, [row["order_no"] for row in rows], now)
-            await self._settle(connection, found, [], now)
+        async with self._pool.acquired(supplier) as connection:
+            rows = await connection.fetch(queries.ENDING, supplier, now, ENDED_AT_ONCE, self._aside(supplier))
+        await self._each_alone(supplier, rows, partial(self._end, supplier, now))
         return len(rows)
 
     async def forget_keys(self) -> None:
@@ -137,9 +152,42 @@ class Mailbox:
         async with self._pool.acquired(None) as connection:
             await connection.execute(queries.FORGET_KEYS)
 
+    def _aside(self, supplier: str) -> list[str]:
+        return [order.order_no for order in self.supervisor.not_due() if order.supplier == supplier]
+
+    async def _each_alone(self, supplier: str, rows: Sequence[Row], work: Work) -> Sequence[Message]:
+        """Work on the orders of rows together; after a fault on each alone: the one at fault is set aside."""
+        orders = [str(row["order_no"]) for row in rows]
+        try:
+            return await work(orders) if orders else []
+        except (OverloadedError, ServiceUnavailableError):
+            raise
+        except Exception as error:  # noqa: BLE001 -- of which order it is a fault is found out below, and told there
+            log.warning("mailbox.fault", supplier=supplier, orders=len(orders), error=type(error).__name__)
+        messages: list[Message] = []
+        for order_no in orders:
+            if sum(len(each.value) for each in messages) >= MOST_BYTES:
+                break
+            messages += await self.supervisor.run(OrderOf(supplier, order_no), partial(work, [order_no])) or ()
+            self.supervisor.raise_outage()
+        return messages
+
+    async def _deliver(self, supplier: str, now: datetime, orders: Sequence[str]) -> Sequence[Message]:
+        async with self._pool.acquired(supplier) as connection, connection.transaction():
+            found = await self._locked(connection, supplier, orders, now)
+            ready = [look.ready for look in found.looks if look.ready is not None]
+            opened = await self._opened(connection, [each.was.command_id for each in ready])
+            changes = [_after_fetch(each, opened, now) for each in ready]
+            await self._settle(connection, found, changes, now)
+            sent = {each.now.command_id: each.now for each in changes if each.now.state is State.SENDING}
+            return [_message(sent[each], value) for each, value in opened.items() if value is not None]
+
+    async def _end(self, supplier: str, now: datetime, orders: Sequence[str]) -> Sequence[Message]:
+        async with self._pool.acquired(supplier) as connection, connection.transaction():
+            await self._settle(connection, await self._locked(connection, supplier, orders, now), [], now)
+        return []
+
     async def _locked(self, connection: Connection, supplier: str, orders: Sequence[str], now: datetime) -> _Found:
-        if not orders:
-            return _Found([], {})
         rows = await connection.fetch(queries.LOCK_LANES, supplier, orders)
         ordered = {row["order_no"] for row in await connection.fetch(queries.ORDERED, supplier, orders)}
         lanes = [
@@ -157,10 +205,12 @@ class Mailbox:
 
     def _open(self, row: Row) -> bytes | None:
         try:
-            return self._box.open(row["supplier"], sealed_as(row["command_id"]), row["sealed"])
-        except SecretUnreadableError:
+            value = self._box.open(row["supplier"], sealed_as(row["command_id"]), row["sealed"])
+            orjson.loads(value)  # it becomes a part of an answer with others
+        except (SecretUnreadableError, orjson.JSONDecodeError):
             log.exception("mailbox.unreadable", command=row["command_id"])
             return None
+        return value
 
     async def _settle(self, connection: Connection, found: _Found, fetched: Sequence[Change], now: datetime) -> None:
         """Keep what the looks came to and what was fetched, and tell the core."""
@@ -181,6 +231,17 @@ class Mailbox:
         news += [undecided_news(each, found.of(each), now) for each in died]
         await tell(connection, self._box, news, readable=False)
         await record_letters(connection, [undecided_letter(each) for each in died])
+
+
+def _readable(rows: Iterable[Row]) -> list[Command]:
+    """The commands of rows; one whose state only another release knows is left to that."""
+    found = []
+    for row in rows:
+        try:
+            found.append(command_of(row))
+        except ValueError:
+            log.warning("mailbox.unknown_state", command=row["command_id"], state=row["state"])
+    return found
 
 
 def origins(rows: Iterable[Row]) -> Mapping[str, Origin]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gateway.relay.command_queries import FACTS
 
-# The orders whose first command may be fetched, that which waits longest first. What was sent by an owner before the
-# supplier's vendor began to fetch may have taken effect: it is not handed out.
+# The orders whose first command may be fetched, that which waits longest first, but for those that are set aside ($5).
+# What was sent by an owner before the supplier's vendor began to fetch may have taken effect: it is not handed out.
 FETCHABLE = """
     WITH heads AS (
         SELECT DISTINCT ON (order_no) order_no, place, state, due_at, sent_at, epoch
@@ -15,15 +15,17 @@ FETCHABLE = """
     SELECT order_no FROM heads
      WHERE ((state IN ('waiting', 'retry', 'unknown') AND due_at <= $2) OR (state = 'sending' AND sent_at <= $3))
        AND (epoch = 0 OR state IN ('waiting', 'retry'))
+       AND order_no <> ALL($5::text[])
      ORDER BY place LIMIT $4
 """
 
-# Orders in which something ends by time, or by a command that cancels what was never sent.
+# Orders in which something ends by time, or by a command that cancels what was never sent; those set aside ($4) not.
 ENDING = """
     SELECT DISTINCT order_no FROM commands
      WHERE supplier = $1 AND ended_at IS NULL
        AND ((deadline <= $2 AND state IN ('waiting', 'retry', 'sending', 'unknown'))
             OR (operation = 'order.cancel' AND state = 'waiting'))
+       AND order_no <> ALL($4::text[])
      ORDER BY order_no LIMIT $3
 """
 

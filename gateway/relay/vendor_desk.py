@@ -16,8 +16,7 @@ from gateway.relay.ends import Origin
 from gateway.relay.mailbox import Clock, origins, utc_now
 from gateway.relay.mailbox_lanes import Change
 from gateway.relay.orders import News, Order, lock_orders, tell
-from gateway.relay.sealed import sealed_as
-from gateway.relay.store import command_of, move
+from gateway.relay.store import command_of, move, open_command
 from gateway.relay.vendor_answers import (
     Fit,
     after_answer,
@@ -32,9 +31,8 @@ from gateway.relay.vendor_answers import (
 from gateway.relay.vendor_events import VendorEvent, told_event
 from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, SharedPool
-from gateway.suppliers import SecretBox, SecretUnreadableError
-from schemas.base import read
-from schemas.orders import Kind, SubmitOrder, judge
+from gateway.suppliers import SecretBox
+from schemas.orders import Kind, Operation, SubmitOrder, judge
 from schemas.orders import State as OrderState
 from schemas.orders.events import Cause, OrderSplit, SupplierMessage
 from schemas.orders.payloads import StatedOrder
@@ -214,11 +212,11 @@ class VendorDesk:
         row = await connection.fetchrow(queries.LAST_SUBMIT, word.supplier, word.order_no)
         if row is None:
             return None
-        try:
-            return read(SubmitOrder, self._box.open(word.supplier, sealed_as(row["command_id"]), row["sealed"]))
-        except SecretUnreadableError:
-            log.exception("order.unreadable", command=row["command_id"])
-            return None
+        found = open_command(self._box, word.supplier, Operation.SUBMIT, row)
+        if isinstance(found, SubmitOrder):
+            return found
+        log.error("order.unreadable", command=row["command_id"], error=type(found).__name__)
+        return None
 
 
 async def _locked_order(connection: Connection, word: Word, unanswered: Sequence[Command]) -> Order:
