@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from gateway.deadletters import discard_letter, settle
 from gateway.relay import operator_queries as queries
+from gateway.relay.advice import OF_ANOTHER_RELEASE
 from gateway.relay.commands import Command, Role
 from gateway.relay.ends import undecided_letter
 from gateway.relay.mailbox_queries import ANSWERED
@@ -22,7 +23,7 @@ from gateway.relay.store import command_of, move, opened
 from gateway.relay.telling import resolved_news
 from gateway.relay.transitions import Resolution, ResolutionRefused, park, release, resolve
 from gateway.sdk.errors import GatewayError
-from gateway.store import Connection, Pool, transaction
+from gateway.store import Connection, Pool, Row, transaction
 from gateway.store.audit import record
 from gateway.suppliers import SecretBox
 
@@ -45,6 +46,7 @@ REFUSED = {
     "number_taken": "The supplier's number belongs to another order, or the order has another one.",
     "number_needless": "A supplier's number goes with a submit that is done.",
     "moved": "The gateway has moved it in this very moment: look again.",
+    "unread": f"It cannot be decided here: {OF_ANOTHER_RELEASE}.",
 }
 """Why a decision is refused, and what to do instead."""
 
@@ -71,7 +73,7 @@ class OrderDecisions:
             row = await connection.fetchrow(queries.LOCK_COMMAND, command_id)
             if row is None:
                 raise UnknownCommandError
-            was = command_of(row)
+            was = _read(row)
             now = _decided(was, resolve(was, word, profile, datetime.now(UTC)))
             await _check_number(connection, was, now, supplier_order_no)
             facts = {"resolution": word.value, "actor": actor, "reason": reason}
@@ -117,7 +119,7 @@ class OrderDecisions:
             if len(rows) > 1:
                 suppliers = ", ".join(sorted(row["supplier"] for row in rows))
                 raise NotDecidableError(f"The order has lanes at {suppliers}: name the supplier.")
-            was = command_of(rows[0])
+            was = _read(rows[0])
             now = _decided(was, decide(was))
             kind = Kind.STOPPED if now.state is State.PARKED else Kind.RELEASED
             await self._move(connection, was, now, kind, {"state": now.state.value, "actor": actor, "reason": reason})
@@ -138,6 +140,14 @@ class OrderDecisions:
             raise NotDecidableError(f"What was asked cannot be read: {type(asked).__name__}")
         news = resolved_news(asked.command, now, datetime.now(UTC), supplier_order_no)
         return [] if news is None else [replace(news, traceparent=asked.traceparent)]
+
+
+def _read(row: Row) -> Command:
+    """Raises NotDecidableError for one whose state another release has."""
+    try:
+        return command_of(row)
+    except ValueError as error:
+        raise NotDecidableError(REFUSED["unread"]) from error
 
 
 def _decided(was: Command, decided: Command | ResolutionRefused) -> Command:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from gateway.relay import operator_queries as queries
-from gateway.relay.advice import DECIDABLE, advice, stands, summary, told
+from gateway.relay.advice import DECIDABLE, OF_ANOTHER_RELEASE, advice, stands, summary, told
 from gateway.relay.commands import Command
 from gateway.relay.sealed import WORDS
-from gateway.relay.states import ENDED, STOPPED, State
+from gateway.relay.states import STOPPED, State
 from gateway.relay.store import command_of
 from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, Pool, Row, acquired, transaction
@@ -46,7 +46,7 @@ class OrderReading:
         wanted = [state.value for state in states]
         async with acquired(self._pool) as connection:
             rows = await connection.fetch(queries.LIST, wanted, supplier, after, limit)
-        return [_standing(command_of(row), row["since"]) for row in rows]
+        return [_standing(row) for row in rows]
 
     async def lanes(self, *, supplier: str | None = None, after: int = 0, limit: int = 50) -> Sequence[View]:
         """Lanes that wait behind a command, the oldest first; `followers` wait behind it. after: as in `list`."""
@@ -161,10 +161,10 @@ def _received(row: View) -> View:
 
 
 def _command(row: View, steps: Sequence[View]) -> View:
-    command = command_of(row)
+    command = _read(row)
     return {
-        **_standing(command, row["since"]),
-        "summary": summary(command, steps),
+        **_standing(row),
+        "summary": OF_ANOTHER_RELEASE if command is None else summary(command, steps),
         "topic": row["topic"],
         "partition": row["partition"],
         "offset": row["offset"],
@@ -173,35 +173,38 @@ def _command(row: View, steps: Sequence[View]) -> View:
     }
 
 
-def _standing(command: Command, since: datetime) -> View:
+def _standing(row: Row | View) -> View:
+    command = _read(row)
+    names = ("place", "command_id", "supplier", "order_no", "operation", "revision", "state", "reason")
     return {
-        "place": command.place,
-        "command_id": command.command_id,
-        "supplier": command.supplier,
-        "order_no": command.order_no,
-        "operation": command.operation,
-        "revision": command.revision,
-        "state": command.state.value,
-        "reason": command.reason,
-        "stands": stands(command),
-        "advice": advice(command),
-        "since": since,
-        "due_at": command.due_at,
-        "deadline": command.deadline,
-        "attempts": command.attempt,
+        **{name: row[name] for name in names},
+        "stands": OF_ANOTHER_RELEASE if command is None else stands(command),
+        "advice": "" if command is None else advice(command),
+        "since": row["since"],
+        "due_at": row["due_at"],
+        "deadline": row["deadline"],
+        "attempts": row["attempt"],
     }
 
 
+def _read(row: Row | Mapping[str, Any]) -> Command | None:
+    """The command of a row; None: its state is one that another release has."""
+    try:
+        return command_of(row)
+    except ValueError:
+        return None
+
+
 def _lane(row: Row) -> View:
-    return {**_standing(command_of(row), row["since"]), "followers": row["followers"]}
+    return {**_standing(row), "followers": row["followers"]}
 
 
 def _lane_of(commands: Sequence[View]) -> View | None:
     """The lane of an order at a supplier; None: everything has ended."""
-    waiting = [row for row in commands if State(row["state"]) not in ENDED]
+    waiting = [row for row in commands if row["ended_at"] is None]
     if not waiting:
         return None
-    return {**_standing(command_of(waiting[0]), waiting[0]["since"]), "followers": len(waiting) - 1}
+    return {**_standing(waiting[0]), "followers": len(waiting) - 1}
 
 
 def _plain(rows: Iterable[Row]) -> Sequence[View]:
