@@ -29,11 +29,11 @@ from gateway import sdk
 from gateway.deadletters.fingerprint import kind_of
 from gateway.deadletters.patch import diff
 from gateway.feeds.apply import PART
-from gateway.feeds.batches import batches
 from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
 from gateway.feeds.decide import Decisions, Entry, decide
 from gateway.feeds.named import _Members
 from gateway.feeds.normalise import Result, Rules, normalise, normalise_some, skus_of
+from gateway.feeds.process import batches
 from gateway.intake.encoding import PIECE, Gunzip
 from gateway.intake.framing.json_document import JsonFramer
 from gateway.intake.framing.ndjson import NdjsonFramer

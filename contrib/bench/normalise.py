@@ -17,9 +17,9 @@ from adapters.native import Adapter
 from contrib.bench import goods
 from contrib.bench.rows import Budget, Plan, Row, paired
 from contrib.bench.stage import Stage
-from gateway.feeds.batches import batches
 from gateway.feeds.chunk import RawRecord
 from gateway.feeds.normalise import Rejection, Rules, normalise_some
+from gateway.feeds.process import batches
 from gateway.sdk.adapter import Options
 from schemas.catalog import Facet
 from schemas.directories import CategoryMap

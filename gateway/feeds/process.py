@@ -12,8 +12,9 @@ the topic takes records. So is one that needs a row which somebody holds.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -26,10 +27,9 @@ from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.feeds import queries, rejections
 from gateway.feeds.apply import Applier, Settled
-from gateway.feeds.batches import normalise_in_stretches
 from gateway.feeds.chunk import MAX_FEED_RECORDS, ChunkHead, Lane, Mode, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Decisions, Entry, Refused, cancel
-from gateway.feeds.normalise import Rejection, skus_of
+from gateway.feeds.normalise import Rejection, Result, Rules, normalise_some, skus_of
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
 from gateway.feeds.seal import ChunkSeal
@@ -40,9 +40,20 @@ from gateway.sdk.wire import shown
 from gateway.store import Connection, Pool, RowLockedError, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
-from gateway.turnstile import Turnstile
+from gateway.turnstile import Stretch, Turnstile
+from schemas.catalog import Facet
 
 log = structlog.get_logger(__name__)
+
+
+BATCH_RECORDS, BATCH_WEIGHT = 32, 32 * 1024
+"""Records that are normalised together; they weigh their bytes, and more where they hold markup."""
+
+MARK_WEIGHT = 24
+"""Bytes that a bracket or a reference of markup weighs: cleaning it takes longer than reading so many."""
+
+LARGE_BYTES = 64 * 1024
+"""A record of this size is normalised in a thread, so that the event loop has its turns between the passes over it."""
 
 
 MOST_TRIALS = 200
@@ -207,7 +218,7 @@ class ChunkProcessor:
         profile = await self._profiles.get(head.supplier, head.revision)
         rules = profile.rules(head.facet, head.received_at)
         async with self._turnstile if head.lane is Lane.BULK else nullcontext():
-            entries = await normalise_in_stretches(profile, raws, head.first_record, rules)
+            entries = await _normalise_in_stretches(profile, raws, head.first_record, rules)
         return ReadChunk(source, head, profile, entries, deferred)
 
     async def _apply(self, connection: Connection, chunk: ReadChunk) -> tuple[Step, Decisions | None]:
@@ -293,6 +304,28 @@ async def _elsewhere(connection: Connection, source: Source) -> Step:
     return Step.TAKEN if place is not None and place > source.offset else Step.MISPLACED
 
 
+async def _normalise_in_stretches(
+    profile: Profile, raws: Sequence[RawRecord], first_record: int, rules: Rules
+) -> list[Entry]:
+    entries: list[Entry] = []
+    stretch = Stretch()
+    for batch in batches(raws, products=rules.facet is Facet.PRODUCT):
+        left = batch
+        while left:
+            results = await _normalised(profile, left, rules)
+            for raw, result in zip(left, results, strict=False):
+                entries.append(Entry(first_record + len(entries), raw.line, raw.raw, result))
+            left = left[len(results) :]
+            await stretch.rest()
+    return entries
+
+
+async def _normalised(profile: Profile, batch: Sequence[RawRecord], rules: Rules) -> list[Result]:
+    if all(len(raw.raw) < LARGE_BYTES for raw in batch):
+        return normalise_some(profile.adapter, batch, rules)
+    return await asyncio.to_thread(normalise_some, profile.adapter, batch, rules)
+
+
 async def found_by_halving(size: int, tried: Callable[[range], Awaitable[Exception | None]]) -> dict[int, Exception]:
     """Places that cannot take effect, and why. tried: what ends a trial of these places alone, None for nothing."""
     faults: dict[int, Exception] = {}
@@ -308,6 +341,26 @@ async def found_by_halving(size: int, tried: Callable[[range], Awaitable[Excepti
             middle = len(places) // 2
             left += (places[middle:], places[:middle])
     return faults
+
+
+def batches(raws: Sequence[RawRecord], *, products: bool = False) -> Iterator[Sequence[RawRecord]]:
+    """Records to normalise together: few and light enough to make no stretch too long, a large one alone.
+
+    products: they may hold markup.
+    """
+    start = size = 0
+    for place, raw in enumerate(raws):
+        weight = _weight_of_product(raw.raw) if products else len(raw.raw)
+        if place > start and (place - start == BATCH_RECORDS or size + weight > BATCH_WEIGHT):
+            yield raws[start:place]
+            start, size = place, 0
+        size += weight
+    yield raws[start:]
+
+
+def _weight_of_product(raw: bytes) -> int:
+    """What a record that may hold markup weighs. Its brackets and ampersands count as escapes of JSON, too."""
+    return len(raw) + MARK_WEIGHT * (raw.count(b"<") + raw.count(b"&") + raw.count(b"\\u00"))
 
 
 def _rejected(chunk: ReadChunk, faults: Mapping[int, Exception]) -> ReadChunk:
