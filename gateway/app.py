@@ -311,12 +311,12 @@ def compose(services: Services) -> Stages:
     if "sessions" in roles:
         overdue = OverdueCommands(services.session_pool, services.box)
         jobs += [_session_job(services, numbers, admission, finisher), _command_job(services)]
-        jobs += [Job("overdue commands", overdue.run, supervisors=[overdue.supervisor])]
+        jobs += [Job("overdue commands", overdue.run, supervisors=overdue.supervisors)]
     if "intake" in roles:
         jobs += [Job("waits", waits.run)]
         reads = Reports(services.read_pool, share=READS_PER_SUPPLIER)
         orders, mailbox_job = _mailbox(services)
-        jobs += [Job("mailbox", mailbox_job.run, supervisors=[mailbox_job.supervisor])]
+        jobs += [Job("mailbox", mailbox_job.run, supervisors=mailbox_job.supervisors)]
         feeds = _vendor_routes(services, admission, reports, waits)
         vendors = _application(feeds, ReadRoutes(reads, services.live.keys), orders, DocsRoutes())
         vendors.middlewares.append(UnderWay().count)

@@ -86,14 +86,17 @@ def facets_missing(found: Mapping[str, UUID]) -> list[Facet]:
     return sorted(facet for topic, facet in FACET_OF_TOPIC.items() if topic not in found) if found else []
 
 
-def words_of(lost: Collection[Facet], missing: Collection[Facet] = ()) -> str:
-    """What operators are told of facets whose topics lost records, or are missing."""
+def commands_missing(found: Mapping[str, UUID]) -> bool:
+    """Whether the topic of the mall's commands does not exist. found: as for facets."""
+    return bool(found) and ORDER_COMMANDS not in found
+
+
+def words_of(lost: Collection[Facet], missing: Collection[Facet] = (), *, commands: bool = False) -> str:
+    """What operators are told of facets whose topics lost records, or are missing. commands: that of commands is."""
     faults = dict.fromkeys(lost, "lost records") | dict.fromkeys(missing, "is missing")
-    if not faults:
-        return "as they were"
-    return "; ".join(
-        f"the {facet} topic {fault}: mallgate catalog rebuild {facet}" for facet, fault in sorted(faults.items())
-    )
+    words = [f"the {facet} topic {fault}: {_remedy(CATALOG_TOPIC[facet])}" for facet, fault in sorted(faults.items())]
+    words += [f"{ORDER_COMMANDS} is missing: {_remedy(ORDER_COMMANDS)}"] * commands
+    return "; ".join(words) or "as they were"
 
 
 async def facets_lost(connection: Connection, found: Mapping[str, UUID] | None = None) -> list[Facet]:
@@ -124,6 +127,8 @@ async def note_lost(connection: Connection, topics: Mapping[str, Sequence[int]],
 def _remedy(topic: str) -> str:
     if topic in FACET_OF_TOPIC:
         return f"mallgate catalog rebuild {FACET_OF_TOPIC[topic]}"
+    if topic == ORDER_COMMANDS:
+        return "a gateway makes it as it starts; the mall core writes again what was not read"
     return "suppliers of feeds that end with chunks missing push them again"
 
 
@@ -134,7 +139,7 @@ class KnownTopics:
         self._bus = bus
         self._pool = pool
         self._seen: dict[str, UUID] = {}
-        self._missing: list[Facet] = []
+        self._missing: list[str] = []
 
     async def look(self) -> None:
         """See which topics were made anew, and have everything begin again that knows places in them.
@@ -154,7 +159,7 @@ class KnownTopics:
             for topic in late:
                 await connection.execute(BEGIN_AGAIN, topic)
         self._seen |= found
-        self._note_missing(facets_missing(found))
+        self._note_missing(facets_missing(found), commands=commands_missing(found))
         if remade or late:
             self._bus.begin_again()
 
@@ -165,16 +170,19 @@ class KnownTopics:
                 await self.look()
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _note_missing(self, missing: list[Facet]) -> None:
-        for facet in set(missing) - set(self._missing):
-            topic = CATALOG_TOPIC[facet]
-            log.error("topic.missing", topic=topic, remedy=_remedy(topic))
-        self._missing = missing
+    def _note_missing(self, missing: list[Facet], *, commands: bool) -> None:
+        topics = [*(CATALOG_TOPIC[facet] for facet in missing), *([ORDER_COMMANDS] if commands else [])]
+        for topic in topics:
+            if topic not in self._missing:
+                log.error("topic.missing", topic=topic, remedy=_remedy(topic))
+        self._missing = topics
 
     async def check(self) -> str:
         """What lost records or is missing, which makes no process unready. Raises StoreUnavailableError."""
         async with acquired(self._pool) as connection:
-            return words_of(await facets_lost(connection), self._missing)
+            lost = await facets_lost(connection)
+        missing = [FACET_OF_TOPIC[topic] for topic in self._missing if topic in FACET_OF_TOPIC]
+        return words_of(lost, missing, commands=ORDER_COMMANDS in self._missing)
 
 
 async def forget_places(pool: Pool) -> None:

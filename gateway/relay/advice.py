@@ -43,6 +43,9 @@ STANDS: Mapping[State, str] = {
 }
 """Where a command stands, in words."""
 
+OF_ANOTHER_RELEASE = "another release of the gateway wrote it, and this one cannot read it"
+"""Where a command stands whose state is not known here."""
+
 OUTCOMES: Mapping[str, str] = {
     "confirmed": "the supplier did as it was asked",
     "rejected": "the supplier refused it",

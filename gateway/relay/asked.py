@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
+
+from pydantic import ValidationError
 
 from gateway.relay import reread_queries as queries
 from gateway.relay.orders import Order, lock_orders
@@ -136,13 +139,15 @@ def _columns(asked: Sequence[Asked]) -> tuple[list[str], list[int]]:
 
 
 def _asked(row: Row) -> Asked:
-    message = row["asked_by"]
-    return Asked(
-        row["supplier_order_no"],
-        row["seq"],
-        row["failures"],
-        None if message is None else SupplierMessage.model_validate(message),
-    )
+    return Asked(row["supplier_order_no"], row["seq"], row["failures"], _message(row["asked_by"]))
+
+
+def _message(said: Any) -> SupplierMessage | None:
+    """The message that asked; None: none did, or what another release wrote names none that can be told of."""
+    try:
+        return None if said is None else SupplierMessage.model_validate(said, extra="ignore")
+    except ValidationError:
+        return None
 
 
 def _number(row: Row) -> Number:

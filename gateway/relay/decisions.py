@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from gateway.deadletters import discard_letter, settle
 from gateway.relay import operator_queries as queries
+from gateway.relay.advice import OF_ANOTHER_RELEASE
 from gateway.relay.commands import Command, Role
 from gateway.relay.ends import undecided_letter
 from gateway.relay.mailbox_queries import ANSWERED
@@ -29,7 +30,7 @@ from gateway.relay.transitions import (
     resolve_acknowledged,
 )
 from gateway.sdk.errors import GatewayError
-from gateway.store import Connection, Pool, transaction
+from gateway.store import Connection, Pool, Row, transaction
 from gateway.store.audit import record
 from gateway.suppliers import SecretBox
 
@@ -52,6 +53,7 @@ REFUSED = {
     "number_taken": "The supplier's number belongs to another order, or the order has another one.",
     "number_needless": "A supplier's number goes with a submit that is done.",
     "moved": "The gateway has moved it in this very moment: look again.",
+    "unread": f"It cannot be decided here: {OF_ANOTHER_RELEASE}.",
 }
 """Why a decision is refused, and what to do instead."""
 
@@ -122,7 +124,7 @@ class OrderDecisions:
             if len(rows) > 1:
                 suppliers = ", ".join(sorted(row["supplier"] for row in rows))
                 raise NotDecidableError(f"The order has lanes at {suppliers}: name the supplier.")
-            was = command_of(rows[0])
+            was = _read(rows[0])
             now = _decided(was, decide(was))
             kind = Kind.STOPPED if now.state is State.PARKED else Kind.RELEASED
             await self._move(connection, was, now, kind, {"state": now.state.value, "actor": actor, "reason": reason})
@@ -146,11 +148,11 @@ class OrderDecisions:
 
 
 async def _locked(connection: Connection, command_id: str) -> Command:
-    """Raises UnknownCommandError."""
+    """Raises UnknownCommandError, NotDecidableError."""
     row = await connection.fetchrow(queries.LOCK_COMMAND, command_id)
     if row is None:
         raise UnknownCommandError
-    return command_of(row)
+    return _read(row)
 
 
 def _word(word: Resolution, actor: str, reason: str) -> Mapping[str, object]:
@@ -164,6 +166,14 @@ async def _note(connection: Connection, was: Command, now: Command, word: Resolu
     if was.state is State.DEAD:
         words = f"{word.value}: {reason}"
         await settle(connection, await discard_letter(connection, undecided_letter(was).id, reason=words))
+
+
+def _read(row: Row) -> Command:
+    """Raises NotDecidableError for one whose state another release has."""
+    try:
+        return command_of(row)
+    except ValueError as error:
+        raise NotDecidableError(REFUSED["unread"]) from error
 
 
 def _decided(was: Command, decided: Command | ResolutionRefused) -> Command:

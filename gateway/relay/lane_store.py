@@ -35,7 +35,10 @@ class LockedLanes:
 
 
 async def lock_lanes(connection: Connection, supplier: str, orders: Sequence[str]) -> LockedLanes:
-    """What has not ended of these orders, locked until the transaction ends."""
+    """What has not ended of these orders, locked until the transaction ends.
+
+    Raises ValueError where another release gave a command a state that is not known here: its lane is left to that.
+    """
     if not orders:
         return LockedLanes([], {})
     rows = await connection.fetch(queries.LOCK_LANES, supplier, orders)

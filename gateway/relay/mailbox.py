@@ -1,16 +1,19 @@
 """The mailbox: commands of suppliers without an API, which their vendors fetch and acknowledge.
 
 No process owns such a supplier. Whoever looks at its lanes locks their rows, so that several processes deliver each
-command once at a time and in its order's order. A delivery is durable before the answer that holds it leaves.
+command once at a time and in its order's order. A delivery is durable before the answer that holds it leaves. Orders
+are looked at together; one that cannot be, as where another release wrote it, is set aside alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
+import orjson
 import structlog
 
 from gateway.relay import mailbox_queries as queries
@@ -19,6 +22,7 @@ from gateway.relay.ends import Origin
 from gateway.relay.lane_ends import Change
 from gateway.relay.lane_store import LockedLanes, lock_lanes, settle, step_of
 from gateway.relay.mailbox_lanes import VISIBILITY, Look, acknowledged, delivered, look
+from gateway.relay.one_by_one import OneByOne
 from gateway.relay.orders import News
 from gateway.relay.sealed import sealed_as
 from gateway.relay.states import State
@@ -80,20 +84,17 @@ class Mailbox:
         self._pool = pool
         self._box = box
         self._clock = clock
+        self._each = OneByOne("mailbox_orders")
+        self.supervisor = self._each.supervisor
 
     async def fetch(self, supplier: str, most: int) -> Sequence[Message]:
         """Deliver the first commands of orders, that which waits longest first, of each order one at a time."""
         now = self._clock()
-        async with self._pool.acquired(supplier) as connection, connection.transaction():
-            rows = await connection.fetch(queries.FETCHABLE, supplier, now, now - VISIBILITY, most)
-            locked = await lock_lanes(connection, supplier, [row["order_no"] for row in rows])
-            looks = [look(lane, now, owned=True) for lane in locked.lanes]
-            ready = [each.ready for each in looks if each.ready is not None]
-            opened = await self._opened(connection, [each.was.command_id for each in ready])
-            changes = [_after_fetch(each, opened, now) for each in ready]
-            await self._deliver(connection, locked, looks, changes, now)
-        sent = {each.now.command_id: each.now for each in changes if each.now.state is State.SENDING}
-        messages = [_message(sent[each], value) for each, value in opened.items() if value is not None]
+        asked = (supplier, now, now - VISIBILITY, most, self._each.aside(supplier))
+        async with self._pool.acquired(supplier) as connection:
+            rows = await connection.fetch(queries.FETCHABLE, *asked)
+        orders = [row["order_no"] for row in rows]
+        messages = await self._each.work(supplier, orders, partial(self._deliver, supplier, now), _fill_an_answer)
         if messages:
             log.info("mailbox.fetched", supplier=supplier, messages=len(messages))
         return messages
@@ -102,7 +103,7 @@ class Mailbox:
         """What the vendor says he has. One said before is acknowledged again and changes nothing."""
         async with self._pool.acquired(supplier) as connection, connection.transaction():
             rows = await connection.fetch(queries.LOCK_DELIVERED, supplier, list(ids))
-            commands = [command_of(row) for row in rows]
+            commands = _readable(rows)
             changes = [Change(each, after) for each in commands if (after := acknowledged(each)) is not None]
             await move(connection, [(each.was, each.now) for each in changes])
             await connection.execute(queries.ACKNOWLEDGED, [each.was.command_id for each in changes])
@@ -113,30 +114,45 @@ class Mailbox:
 
     async def end_due(self, supplier: str) -> int:
         """End what ends by time, or was cancelled before it was fetched; in how many orders something did."""
-        count, orders = 0, await self._end_some(supplier, behind="")
-        while orders:
-            count += len(orders)
-            orders = await self._end_some(supplier, behind=orders[-1]) if len(orders) == ENDED_AT_ONCE else []
-        return count
+        now, count, behind = self._clock(), 0, ""
+        while True:
+            orders = await self._ending(supplier, now, behind)
+            count += len(await self._each.work(supplier, orders, partial(self._end, supplier, now)))
+            if len(orders) < ENDED_AT_ONCE:
+                return count
+            behind = orders[-1]
 
-    async def _end_some(self, supplier: str, *, behind: str) -> Sequence[str]:
-        """behind: only in orders whose numbers come after this one."""
-        now = self._clock()
-        async with self._pool.acquired(supplier) as connection, connection.transaction():
-            owned: bool = await connection.fetchval(queries.OWNED, lease_of(supplier))
-            found = await connection.fetch(
-                queries.ENDING, supplier, now, now - VISIBILITY, behind, ENDED_AT_ONCE, owned
-            )
-            orders = [row["order_no"] for row in found]
-            locked = await lock_lanes(connection, supplier, orders)
-            changes = [each for lane in locked.lanes for each in look(lane, now, owned=owned).changes]
-            await settle(connection, self._box, locked, changes, now)
-        return orders
+    async def _ending(self, supplier: str, now: datetime, behind: str) -> Sequence[str]:
+        """behind: only orders whose numbers come after this one."""
+        async with self._pool.acquired(supplier) as connection:
+            owned = await _is_owned(connection, supplier)
+            asked = (supplier, now, now - VISIBILITY, behind, ENDED_AT_ONCE, owned, self._each.aside(supplier))
+            rows = await connection.fetch(queries.ENDING, *asked)
+        return [row["order_no"] for row in rows]
 
     async def forget_keys(self) -> None:
         """Forget keys of vendors' answers whose time is over."""
         async with self._pool.acquired(None) as connection:
             await connection.execute(queries.FORGET_KEYS)
+
+    async def _deliver(self, supplier: str, now: datetime, orders: Sequence[str]) -> Sequence[Message]:
+        async with self._pool.acquired(supplier) as connection, connection.transaction():
+            locked = await lock_lanes(connection, supplier, orders)
+            looks = [look(lane, now, owned=True) for lane in locked.lanes]
+            ready = [each.ready for each in looks if each.ready is not None]
+            opened = await self._opened(connection, [each.was.command_id for each in ready])
+            changes = [_after_fetch(each, opened, now) for each in ready]
+            await self._keep(connection, locked, looks, changes, now)
+            sent = {each.now.command_id: each.now for each in changes if each.now.state is State.SENDING}
+            return [_message(sent[each], value) for each, value in opened.items() if value is not None]
+
+    async def _end(self, supplier: str, now: datetime, orders: Sequence[str]) -> Sequence[str]:
+        async with self._pool.acquired(supplier) as connection, connection.transaction():
+            owned = await _is_owned(connection, supplier)
+            locked = await lock_lanes(connection, supplier, orders)
+            changes = [each for lane in locked.lanes for each in look(lane, now, owned=owned).changes]
+            await settle(connection, self._box, locked, changes, now)
+        return orders
 
     async def _opened(self, connection: Connection, ids: Sequence[str]) -> Mapping[str, bytes | None]:
         """What commands say, of those that fit into one answer; None: it cannot be opened."""
@@ -147,12 +163,14 @@ class Mailbox:
 
     def _open(self, row: Row) -> bytes | None:
         try:
-            return self._box.open(row["supplier"], sealed_as(row["command_id"]), row["sealed"])
-        except SecretUnreadableError:
+            value = self._box.open(row["supplier"], sealed_as(row["command_id"]), row["sealed"])
+            orjson.loads(value)  # it becomes a part of an answer with others
+        except (SecretUnreadableError, orjson.JSONDecodeError):
             log.exception("mailbox.unreadable", command=row["command_id"])
             return None
+        return value
 
-    async def _deliver(
+    async def _keep(
         self,
         connection: Connection,
         locked: LockedLanes,
@@ -170,6 +188,26 @@ class Mailbox:
         steps = [step_of(each, Kind.DELIVERED) for each in sent]
         news = [_first_sent(each, locked.origin(each)) for each in sent if each.attempt == 1]
         await settle(connection, self._box, locked, changes, now, steps=steps, news=news)
+
+
+def _readable(rows: Iterable[Row]) -> list[Command]:
+    """The commands of rows; one whose state only another release knows is left to that."""
+    found = []
+    for row in rows:
+        try:
+            found.append(command_of(row))
+        except ValueError:
+            log.warning("mailbox.unknown_state", command=row["command_id"], state=row["state"])
+    return found
+
+
+def _fill_an_answer(messages: Sequence[Message]) -> bool:
+    return sum(len(each.value) for each in messages) >= MOST_BYTES
+
+
+async def _is_owned(connection: Connection, supplier: str) -> bool:
+    owned: bool = await connection.fetchval(queries.OWNED, lease_of(supplier))
+    return owned
 
 
 def _after_fetch(ready: Change, opened: Mapping[str, bytes | None], now: datetime) -> Change:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 from gateway.registry import Registry
 from gateway.relay.mailbox import Mailbox
@@ -23,7 +24,8 @@ class MailboxJob:
         self._mailbox = mailbox
         self._suppliers = suppliers
         self._registry = registry
-        self.supervisor = Supervisor[str]("mailbox", "supplier")
+        self._supervisor = Supervisor[str]("mailbox", "supplier")
+        self.supervisors: tuple[Supervisor[Any], ...] = (self._supervisor, mailbox.supervisor)
 
     async def run(self) -> None:
         """Until cancelled. A mailbox that cannot be looked at keeps no other from it; an outage is waited out."""
@@ -35,7 +37,7 @@ class MailboxJob:
     async def look(self) -> None:
         """Look at every mailbox once. Raises ServiceUnavailableError."""
         fetching = [supplier.id for supplier in self._suppliers.known() if self._fetches(supplier)]
-        await self.supervisor.each(fetching, self._mailbox.end_due)
+        await self._supervisor.each(fetching, self._mailbox.end_due)
         await self._mailbox.forget_keys()
 
     def _fetches(self, supplier: Supplier) -> bool:

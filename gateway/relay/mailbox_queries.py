@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gateway.relay.command_queries import FACTS
 
-# The orders whose first command may be fetched, that which waits longest first. What was sent by an owner before the
-# supplier's vendor began to fetch may have taken effect: it is not handed out.
+# The orders whose first command may be fetched, that which waits longest first, but for those that are set aside ($5).
+# What was sent by an owner before the supplier's vendor began to fetch may have taken effect: it is not handed out.
 FETCHABLE = """
     WITH heads AS (
         SELECT DISTINCT ON (order_no) order_no, place, state, due_at, sent_at, epoch
@@ -15,17 +15,19 @@ FETCHABLE = """
     SELECT order_no FROM heads
      WHERE ((state IN ('waiting', 'retry', 'unknown') AND due_at <= $2) OR (state = 'sending' AND sent_at <= $3))
        AND (epoch = 0 OR state IN ('waiting', 'retry'))
+       AND order_no <> ALL($5::text[])
      ORDER BY place LIMIT $4
 """
 
 # Orders in which something ends or stops by now: by time, or by a command that cancels what was never sent. Each one
 # found is changed by the look at it; what waits only for its vendor is left out, so that it keeps no other from it.
+# Orders that are set aside ($7) are left out as well.
 ENDING = """
     WITH lanes AS (
         SELECT order_no, min(place) AS head, bool_or(operation = 'order.cancel') AS cancelled,
                bool_or(state IN ('waiting', 'retry') AND deadline <= $2) AS expired
           FROM commands
-         WHERE supplier = $1 AND ended_at IS NULL AND order_no > $4
+         WHERE supplier = $1 AND ended_at IS NULL AND order_no > $4 AND order_no <> ALL($7::text[])
          GROUP BY order_no)
     SELECT l.order_no
       FROM lanes l JOIN commands h ON h.place = l.head

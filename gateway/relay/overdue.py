@@ -13,6 +13,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import structlog
 
@@ -20,6 +22,7 @@ from gateway.relay import overdue_queries as queries
 from gateway.relay.lane_ends import Change, changes_of, end_without_call
 from gateway.relay.lane_store import lock_lanes, settle
 from gateway.relay.lanes import Lane
+from gateway.relay.one_by_one import OneByOne
 from gateway.relay.policy import Availability, Profile
 from gateway.relay.received import ROLES
 from gateway.relay.transitions import recover
@@ -68,7 +71,9 @@ class OverdueCommands:
         self._pool = pool
         self._box = box
         self._clock = clock
-        self.supervisor = Supervisor[str]("overdue commands", "supplier")
+        self._supervisor = Supervisor[str]("overdue commands", "supplier")
+        self._each = OneByOne("overdue orders")
+        self.supervisors: tuple[Supervisor[Any], ...] = (self._supervisor, self._each.supervisor)
 
     async def run(self) -> None:
         """Until cancelled; an outage is waited out."""
@@ -81,7 +86,7 @@ class OverdueCommands:
         """Look at every supplier once. Raises ServiceUnavailableError."""
         async with acquired(self._pool) as connection:
             rows = await connection.fetch(queries.SUPPLIERS, self._clock() - OVERDUE_AFTER)
-        await self.supervisor.each([row["supplier"] for row in rows], self.end)
+        await self._supervisor.each([row["supplier"] for row in rows], self.end)
 
     async def end(self, supplier: str) -> None:
         """End what is overdue at one supplier. Raises ServiceUnavailableError."""
@@ -90,12 +95,17 @@ class OverdueCommands:
             orders = await self._end_some(supplier, behind=orders[-1])
 
     async def _end_some(self, supplier: str, *, behind: str) -> Sequence[str]:
-        """behind: only in orders whose numbers come after this one. Operations of another release are left to it."""
+        """behind: only in orders whose numbers come after this one."""
         now = self._clock()
+        asked = (supplier, now - OVERDUE_AFTER, behind, ENDED_AT_ONCE, self._each.aside(supplier))
+        async with acquired(self._pool) as connection:
+            orders = [row["order_no"] for row in await connection.fetch(queries.ORDERS, *asked)]
+        await self._each.work(supplier, orders, partial(self._end, supplier, now))
+        return orders
+
+    async def _end(self, supplier: str, now: datetime, orders: Sequence[str]) -> Sequence[str]:
+        """Operations of another release are left to it."""
         async with holding_off_owners(self._pool, lease_of(supplier)) as held:
-            over = now - OVERDUE_AFTER
-            rows = await held.connection.fetch(queries.ORDERS, supplier, over, behind, ENDED_AT_ONCE)
-            orders = [row["order_no"] for row in rows]
             locked = await lock_lanes(held.connection, supplier, orders)
             known = [lane for lane in locked.lanes if all(each.operation in ROLES for each in lane.commands)]
             changes = [each for lane in known for each in overdue_changes(lane, held.epoch, now)]

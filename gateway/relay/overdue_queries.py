@@ -11,7 +11,7 @@ SUPPLIERS = """
 
 ORDERS = """
     SELECT DISTINCT order_no FROM commands
-     WHERE supplier = $1 AND ended_at IS NULL AND deadline <= $2 AND order_no > $3
+     WHERE supplier = $1 AND ended_at IS NULL AND deadline <= $2 AND order_no > $3 AND order_no <> ALL($5::text[])
        AND state IN ('waiting', 'retry', 'sending', 'looking_up', 'unknown', 'parked')
      ORDER BY order_no
      LIMIT $4

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from gateway.relay import operator_queries as queries
-from gateway.relay.advice import DECIDABLE, Unanswered, advice, shown_state, stands, summary, told
+from gateway.relay.advice import (
+    DECIDABLE,
+    OF_ANOTHER_RELEASE,
+    Unanswered,
+    advice,
+    shown_state,
+    stands,
+    summary,
+    told,
+)
 from gateway.relay.commands import Command
 from gateway.relay.sealed import WORDS
-from gateway.relay.states import ENDED, STOPPED, State
+from gateway.relay.states import STOPPED, State
 from gateway.relay.store import command_of
 from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, Pool, Row, acquired, transaction
@@ -65,7 +74,7 @@ class OrderReading:
         which = (unanswered is not WhichUnanswered.NONE, unanswered is WhichUnanswered.ALL)
         async with acquired(self._pool) as connection:
             rows = await connection.fetch(queries.LIST, wanted, supplier, after, limit, *which)
-        return [_standing(command_of(row), row["since"], _unanswered(row)) for row in rows]
+        return [_standing(row, _unanswered(row)) for row in rows]
 
     async def lanes(self, *, supplier: str | None = None, after: int = 0, limit: int = 50) -> Sequence[View]:
         """Lanes that wait behind a command, the oldest first; `followers` wait behind it. after: as in `list`."""
@@ -180,10 +189,10 @@ def _received(row: View) -> View:
 
 
 def _command(row: View, steps: Sequence[View]) -> View:
-    command, unanswered = command_of(row), _unanswered(row)
+    command, unanswered = _read(row), _unanswered(row)
     return {
-        **_standing(command, row["since"], unanswered),
-        "summary": summary(command, steps, unanswered),
+        **_standing(row, unanswered),
+        "summary": OF_ANOTHER_RELEASE if command is None else summary(command, steps, unanswered),
         "topic": row["topic"],
         "partition": row["partition"],
         "offset": row["offset"],
@@ -200,35 +209,39 @@ def _unanswered(row: Row | View) -> Unanswered | None:
     return Unanswered(acknowledged_at, late=row["deadline"] <= datetime.now(UTC))
 
 
-def _standing(command: Command, since: datetime, unanswered: Unanswered | None = None) -> View:
+def _standing(row: Row | View, unanswered: Unanswered | None = None) -> View:
+    command = _read(row)
+    names = ("place", "command_id", "supplier", "order_no", "operation", "revision", "reason")
     return {
-        "place": command.place,
-        "command_id": command.command_id,
-        "supplier": command.supplier,
-        "order_no": command.order_no,
-        "operation": command.operation,
-        "revision": command.revision,
-        "state": shown_state(command, unanswered),
-        "reason": command.reason,
-        "stands": stands(command, unanswered),
-        "advice": advice(command, unanswered),
-        "since": since,
-        "due_at": command.due_at,
-        "deadline": command.deadline,
-        "attempts": command.attempt,
+        **{name: row[name] for name in names},
+        "state": row["state"] if command is None else shown_state(command, unanswered),
+        "stands": OF_ANOTHER_RELEASE if command is None else stands(command, unanswered),
+        "advice": "" if command is None else advice(command, unanswered),
+        "since": row["since"],
+        "due_at": row["due_at"],
+        "deadline": row["deadline"],
+        "attempts": row["attempt"],
     }
 
 
+def _read(row: Row | Mapping[str, Any]) -> Command | None:
+    """The command of a row; None: its state is one that another release has."""
+    try:
+        return command_of(row)
+    except ValueError:
+        return None
+
+
 def _lane(row: Row) -> View:
-    return {**_standing(command_of(row), row["since"]), "followers": row["followers"]}
+    return {**_standing(row), "followers": row["followers"]}
 
 
 def _lane_of(commands: Sequence[View]) -> View | None:
     """The lane of an order at a supplier; None: everything has ended."""
-    waiting = [row for row in commands if State(row["state"]) not in ENDED]
+    waiting = [row for row in commands if row["ended_at"] is None]
     if not waiting:
         return None
-    return {**_standing(command_of(waiting[0]), waiting[0]["since"]), "followers": len(waiting) - 1}
+    return {**_standing(waiting[0]), "followers": len(waiting) - 1}
 
 
 def _plain(rows: Iterable[Row]) -> Sequence[View]:

@@ -122,7 +122,8 @@ class Relay:
         self._wake = asyncio.Event()
         self._looked_at = float("-inf")
         self._recovered_at = float("-inf")
-        self._apart = False
+        self._apart = 0
+        """Turns that are still taken one by one."""
         self._taken: list[str] = []
         self._tries: Counter[str] = Counter()
         self._behind: DueOrder | None = None
@@ -149,8 +150,8 @@ class Relay:
     async def _tried_turn(self) -> bool:
         """A turn; whether there was something to do. While PostgreSQL is away calls go on and are settled later.
 
-        After a fault of another kind answers and lanes are taken one by one, so that what is at fault is known: a lane
-        is set aside, an answer is given up after a few tries, and then found as one that nobody knows.
+        After a fault of another kind what was in the turn is taken one by one, so that what is at fault is known: a
+        lane is set aside, an answer is given up after a few tries, and then found as one that nobody knows.
         """
         over = self._over[:1] if self._apart else list(self._over)
         lanes = (0 if over else 1) if self._apart else None
@@ -169,19 +170,23 @@ class Relay:
             self._context.told(f"a fault of the gateway: {type(error).__name__}")
             await self._find_fault(over)
             return True
-        self._apart = self._apart and worked
+        self._apart = max(0, self._apart - 1)
         self._context.told(None)
         return worked
 
     async def _find_fault(self, over: Sequence[EndedCall]) -> None:
-        """After a turn that failed: go on one by one, or leave out what was alone in it."""
+        """After a turn that failed: go through what was in it one by one, or leave out what was alone in it."""
+        self._recovered_at = float("-inf")
         if self._apart:
+            self._apart -= 1
             self._aside.update((name, time.monotonic() + ASIDE_SECONDS) for name in self._taken)
             for call, _ in over:
                 self._tries[call.command.command_id] += 1
                 if self._tries[call.command.command_id] >= MOST_TRIES:
                     self._forget(over)
-        self._apart = True
+        else:
+            self._apart = 1 + MOST_TRIES * len(over) + 2 * len(self._taken)  # each lane may have an answer meanwhile
+            self._due = OrderedDict.fromkeys([*self._taken, *self._due])
         await asyncio.sleep(AWAY_SECONDS)
 
     async def _turn(self, over: Sequence[EndedCall], lanes: int | None) -> bool:
@@ -190,7 +195,9 @@ class Relay:
         async with context.transaction() as connection:
             [row] = await connection.fetch(queries.NOW, context.supplier().id)
             now: datetime = row["now"]
-            await self._recover(connection, now, told)
+            if not (over and lanes is not None):
+                recovered = await self._recover(connection, now, told, lanes)
+                lanes = 0 if recovered and lanes is not None else lanes
             settled = [judge(now, random.random) for _, judge in over]
             await self._settle(connection, settled, told)
             if not context.draining() and lanes != 0:
@@ -227,17 +234,25 @@ class Relay:
         self._over.append((call, judge))
         self._wake.set()
 
-    async def _recover(self, connection: Connection, now: datetime, told: Consequences) -> None:
-        """Judge calls that were noted and are not under way: those of a former owner, or that a fault took from us."""
+    async def _recover(self, connection: Connection, now: datetime, told: Consequences, most: int | None) -> bool:
+        """Judge calls that were noted and are not under way: those of a former owner, or that a fault took from us.
+
+        most: how many, at most; None: all. Whether there was one.
+        """
         if time.monotonic() < self._recovered_at + RECOVER_SECONDS:
-            return
+            return False
         found = await store.busy(connection, self._context.supplier().id)
-        lost = [command for command in found if command.command_id not in self._under_way]
+        self._forget_aside()
+        lost = [each for each in found if each.command_id not in self._under_way and each.order_no not in self._aside]
+        if most is None or not lost:
+            self._recovered_at = time.monotonic()
+        lost = lost[:most]
+        self._taken += [command.order_no for command in lost]
         judged = [(command, recover(command, command.epoch + 1, now)) for command in lost]
         moves = [Move(was, replace(after, due_at=now), alone=True) for was, after in judged]
         asked = await self._opened(connection, lost)
         await self._moved(connection, [each for each in moves if each.was.command_id in asked], asked, told, now)
-        self._recovered_at = time.monotonic()
+        return bool(lost)
 
     async def _settle(self, connection: Connection, over: Sequence[CallResult], told: Consequences) -> None:
         """Move commands to where their calls led."""
@@ -255,19 +270,20 @@ class Relay:
             return []
         await self._look(connection, terms, now)
         looked_at = 2 * places + 64 if most is None else most
-        self._taken = [self._due.popitem(last=False)[0] for _ in range(min(len(self._due), looked_at))]
-        if not self._taken:
+        taken = [self._due.popitem(last=False)[0] for _ in range(min(len(self._due), looked_at))]
+        if not taken:
             return []
-        lanes = await self._lanes(connection)
+        lanes = await self._lanes(connection, taken)
         plans = [planned(lane, terms, self._context.lease.epoch, now) for lane in lanes]
         asked = await self._opened(connection, [command for plan in plans for command in plan.commands])
         plans = [plan for plan in plans if all(command.command_id in asked for command in plan.commands)]
         await self._moved(connection, [move for plan in plans for move in plan.without_call], asked, told, now)
         return await self._note(connection, terms, plans, asked, told, places, now)
 
-    async def _lanes(self, connection: Connection) -> Sequence[Lane]:
-        """The lanes that were taken; those for which there was no place are taken first in the next turn."""
-        lanes = await store.lanes(connection, self._context.supplier().id, self._taken)
+    async def _lanes(self, connection: Connection, orders: Sequence[str]) -> Sequence[Lane]:
+        """The lanes of these orders; those for which there was no place are taken first in the next turn."""
+        self._taken += orders
+        lanes = await store.lanes(connection, self._context.supplier().id, orders)
         for order_no in reversed(lanes.left):
             self._due[order_no] = None
             self._due.move_to_end(order_no, last=False)
@@ -284,8 +300,11 @@ class Relay:
         supplier = self._context.supplier().id
         found = await store.due_orders(connection, supplier, now, terms.shut_operations(), MOST_DUE, self._behind)
         self._behind = found[-1] if len(found) == MOST_DUE else None
-        self._aside = {name: until for name, until in self._aside.items() if until > time.monotonic()}
+        self._forget_aside()
         self._due.update((each.order_no, None) for each in found if each.order_no not in self._aside)
+
+    def _forget_aside(self) -> None:
+        self._aside = {name: until for name, until in self._aside.items() if until > time.monotonic()}
 
     async def _moved(
         self,

@@ -141,7 +141,10 @@ class OrderRereads:
         return due
 
     async def _take(self, due: Due) -> None:
-        """Read what is due, or put it off; what cannot be read is a dead letter."""
+        """Read what is due, or put it off; what cannot be read is a dead letter.
+
+        An order of which our own rows cannot be read or written waits alone: another release may have written them.
+        """
         try:
             if due.order_no is None:
                 await self._identify(due)
@@ -157,6 +160,12 @@ class OrderRereads:
         except _FaultError as error:
             log.exception("order.unread", supplier=self._context.supplier)
             await retry_while_unavailable(self._give_up, due, _letter(self._context.supplier, due, error.fault))
+        except GatewayError:  # the lease is lost, or the work is to end
+            raise
+        except Exception as error:
+            log.exception("order.set_aside", supplier=self._context.supplier, numbers=sorted(due.numbers))
+            self._context.told(f"a fault of the gateway: {type(error).__name__}")
+            await retry_while_unavailable(self._put_off, due, backoff(due.failures, random.random))
         else:
             self._context.told(None)
 

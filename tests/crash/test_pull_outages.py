@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contrib.simulators.jd_vop.faults import Rule
+from gateway.pulls.rereads import AT_ONCE
 from tests.crash.pulled import (
     LEASE,
     drop_some,
@@ -19,7 +20,9 @@ from tests.crash.pulled import (
 )
 from tests.crash.site import until_ready
 from tests.integration.pulled.conftest import Ground
+from tests.program import running
 from tests.pulling import FACETS, Operator, calls, control, row_of
+from tests.store_way import store_way
 
 pytestmark = [pytest.mark.crash, pytest.mark.engines, pytest.mark.timeout(180)]
 
@@ -49,6 +52,29 @@ async def test_an_engine_that_goes_and_comes_back_delays_a_sweep_and_costs_nothi
         gone = drop_some(simulator)
         await pull_again(ground, operator)
         assert await withdrawn(ground) == dict.fromkeys(FACETS, gone)
+
+
+async def test_what_messages_name_is_read_anew_after_more_outages_than_questions_are_asked_at_once(
+    ground: Ground,
+) -> None:
+    async with (
+        ground.simulator(skus=60) as simulator,
+        store_way(ground.database) as way,
+        running(ground.engines.kafka_bootstrap, way.url, ground.prefix) as program,
+    ):
+        await program.started()
+        operator = Operator(program.admin_url)
+        await operator.declare(jd=slow_row(simulator))
+        await operator.until_swept("jd")
+        for _ in range(AT_ONCE + 2):
+            await way.cut()
+            await until_ready(program, ready=False)
+            simulator.changes.several(3, ["price", "shelf"])
+            await way.mend()
+            await until_ready(program)
+        await messages_taken(simulator, operator)
+        assert await wrong_for_buyers(ground, simulator) == []
+        assert [event["lease"] for event in program.events("lease.taken")].count("session jd") == 1
 
 
 @pytest.mark.parametrize("answer", ["429", "3021", "3041"])

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 
 from aiokafka.admin import AIOKafkaAdminClient
+from structlog.testing import capture_logs
 
+from contrib.scratch import delete_topics
 from gateway.embedded import Engines
 from gateway.feeds.chunk import Mode
 from gateway.feeds.contents import Contents
 from gateway.feeds.rebuilds import RebuildRunner, Rebuilds
 from gateway.feeds.remade import FOLLOWED, KnownTopics, forget_places
 from gateway.feeds.sources import places
-from gateway.kafka import BULK, EXPRESS, PRICES, REPORTS, TOPICS, Bus, Partition, client_options
+from gateway.kafka import BULK, EXPRESS, ORDER_COMMANDS, PRICES, REPORTS, TOPICS, Bus, Partition, client_options
 from gateway.store import Connection, acquired
 from schemas.catalog import Facet
 from tests.eventually import eventually
@@ -44,6 +46,32 @@ async def test_a_topic_made_anew_has_another_id_and_one_that_is_missing_has_none
     after = await bus.topic_ids([PRICES, REPORTS])
     assert after[PRICES] == before[PRICES]
     assert after[REPORTS] != before[REPORTS]
+
+
+async def test_a_missing_topic_of_commands_is_named_until_it_is_there_again(
+    engines: Engines, workshop: Workshop
+) -> None:
+    bus = workshop.bus
+    await bus.ensure_topics([TOPICS[ORDER_COMMANDS]], partitions=3, replication=1)
+    topics = KnownTopics(bus, workshop.pool)
+    await topics.look()
+    assert ORDER_COMMANDS not in await topics.check()
+    await delete_topics(engines.kafka_bootstrap, bus._prefix + ORDER_COMMANDS)
+
+    async def named() -> bool:
+        await topics.look()
+        return f"{ORDER_COMMANDS} is missing" in await topics.check()
+
+    async def silent() -> bool:
+        await topics.look()
+        return ORDER_COMMANDS not in await topics.check()
+
+    with capture_logs() as logs:
+        await eventually(named, within=30)
+        await topics.look()
+    assert [log["topic"] for log in logs if log["event"] == "topic.missing"].count(ORDER_COMMANDS) == 1
+    await bus.ensure_topics([TOPICS[ORDER_COMMANDS]], partitions=3, replication=1)
+    await eventually(silent, within=30)
 
 
 async def lost(workshop: Workshop) -> set[str]:

@@ -237,6 +237,53 @@ async def test_a_fault_of_an_adapter_is_a_dead_letter_and_the_others_go_on(groun
     assert await ground.kinds() == ["shipment.created"]
 
 
+@pytest.mark.parametrize(
+    "poison",
+    [
+        "UPDATE order_numbers SET state = 'of_a_newer_release' WHERE order_no = 'B'",
+        "UPDATE orders SET state = 'of_a_newer_release' WHERE order_no = 'B'",
+        "ALTER TABLE order_steps ADD CHECK (order_no <> 'B')",
+    ],
+)
+async def test_an_order_whose_rows_cannot_be_read_or_written_keeps_no_other_from_being_read(
+    ground: Ground, poison: str
+) -> None:
+    await ground.place()
+    await ground.place(order_no="B", number="200")
+    ground.supplier.trees["100"] = OrderTree(order(progress=Progress.SHIPPED))
+    ground.supplier.trees["200"] = OrderTree(order("200", order_no="B", progress=Progress.SHIPPED))
+    await ground.rows(poison)
+    for number in ("200", "100"):
+        await ground.ask(number)
+
+    async def waits_alone() -> bool:
+        found = await ground.rows("SELECT supplier_order_no, failures > 0 AS failed FROM order_rereads")
+        return [tuple(row) for row in found] == [("200", True)]
+
+    async with ground.reading():
+        await eventually(waits_alone, within=30)
+    assert await ground.kinds() == ["shipment.created"]
+    assert await ground.letters() == []
+
+
+@pytest.mark.parametrize(
+    ("asked_by", "cause"),
+    [
+        ({"type": "5", "id": "m1", "of_a_newer_release": 1}, {"type": "5", "id": "m1"}),
+        ({"type": 5}, {"type": "reread", "id": "200/1"}),
+        (["5", "m1"], {"type": "reread", "id": "200/1"}),
+    ],
+)
+async def test_whoever_asked_for_an_order_it_is_read(ground: Ground, asked_by: object, cause: dict[str, str]) -> None:
+    await ground.place(order_no="B", number="200")
+    ground.supplier.trees["200"] = OrderTree(order("200", order_no="B", progress=Progress.SHIPPED))
+    await ground.ask("200")
+    await ground.rows("UPDATE order_rereads SET asked_by = $1, seq = 1", asked_by)
+    await ground.settled()
+    [event] = await ground.told()
+    assert event["cause"]["message"] == cause
+
+
 async def test_a_supplier_that_is_away_is_asked_until_it_is_back(ground: Ground) -> None:
     await ground.place()
     ground.supplier.trees["100"] = OrderTree(order(progress=Progress.SHIPPED))

@@ -5,7 +5,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.feeds.remade import facets_missing, made_anew, words_of
+from gateway.feeds.remade import commands_missing, facets_missing, made_anew, words_of
+from gateway.kafka import ORDER_COMMANDS
 from schemas.catalog import Facet
 
 ONE, TWO = UUID(int=1), UUID(int=2)
@@ -33,4 +34,14 @@ def test_operators_are_told_the_command_for_each_facet() -> None:
     assert words_of([Facet.STOCK, Facet.PRICE]) == (
         "the price topic lost records: mallgate catalog rebuild price; "
         "the stock topic lost records: mallgate catalog rebuild stock"
+    )
+
+
+def test_operators_are_told_that_no_commands_can_come() -> None:
+    assert commands_missing({"a": ONE})
+    assert not commands_missing({ORDER_COMMANDS: ONE})
+    assert not commands_missing({})  # Kafka tells no ids
+    assert words_of([Facet.PRICE], commands=True) == (
+        "the price topic lost records: mallgate catalog rebuild price; mall.orders.commands.v1 is missing: "
+        "a gateway makes it as it starts; the mall core writes again what was not read"
     )
