@@ -26,6 +26,7 @@ from gateway.relay.steps import Kind, write_steps
 from gateway.relay.store import command_of, move
 from gateway.store import Connection, Row, SharedPool
 from gateway.suppliers import SecretBox, SecretUnreadableError, lease_of
+from gateway.telemetry.faults import reached
 from schemas.orders import Operation
 from schemas.orders.facts import SENT
 
@@ -92,9 +93,12 @@ class Mailbox:
             opened = await self._opened(connection, [each.was.command_id for each in ready])
             changes = [_after_fetch(each, opened, now) for each in ready]
             await self._deliver(connection, locked, looks, changes, now)
-        sent = {each.now.command_id: each.now for each in changes if each.now.state is State.SENDING}
-        messages = [_message(sent[each], value) for each, value in opened.items() if value is not None]
+            sent = {each.now.command_id: each.now for each in changes if each.now.state is State.SENDING}
+            messages = [_message(sent[each], value) for each, value in opened.items() if value is not None]
+            if messages:
+                reached("fetch.before_commit")
         if messages:
+            reached("fetch.after_commit")
             log.info("mailbox.fetched", supplier=supplier, messages=len(messages))
         return messages
 
@@ -107,6 +111,8 @@ class Mailbox:
             await move(connection, [(each.was, each.now) for each in changes])
             await connection.execute(queries.ACKNOWLEDGED, [each.was.command_id for each in changes])
             await write_steps(connection, self._box, [step_of(each.now, Kind.ACKNOWLEDGED) for each in changes])
+            reached("ack.before_commit")
+        reached("ack.after_commit")
         taken = {each.was.command_id for each in changes}
         told = {each.command_id: _told(each, taken) for each in commands}
         return {each: told.get(each, Acknowledgement.UNKNOWN) for each in ids}
