@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaProducer
 
+from contrib.mall.orders import Command, Event
+from contrib.mall.verdict import Effect, Record, verdicts
 from contrib.simulators.jd_vop import Simulator
 from contrib.simulators.jd_vop.catalog import Item
 from gateway.config import Bootstrap
@@ -104,6 +106,16 @@ class Core:
         assert all(len(each) == 1 for each in found.values()), found
         return [found[each][0] for each in wanted]
 
+    async def violations(self, commands: Iterable[dict[str, Any]], effects: Iterable[Effect]) -> list[str]:
+        """What is wrong with what became of these commands. effects: what the ledgers of their suppliers hold."""
+        entries = (await read_topics(self.bootstrap, self.prefix))[EVENTS]
+        events = [
+            Event(each.ce_id, (each.key or b"").decode(), each.partition, each.offset, orjson.loads(each.value or b""))
+            for each in entries
+        ]
+        record = Record([Command(orjson.dumps(each), each) for each in commands], events, [*effects])
+        return [f"{check}: {each}" for check, found in verdicts(record).items() for each in found.violations]
+
 
 def submit(order_no: str, lines: Sequence[tuple[Item, int]], **more: Any) -> dict[str, Any]:
     """A reservation of these goods at their price, at supplier `jd`."""
@@ -111,10 +123,20 @@ def submit(order_no: str, lines: Sequence[tuple[Item, int]], **more: Any) -> dic
         {"line_no": number, "sku": str(item.sku), "quantity": str(pieces), "price": price(item), "name": "货物"}
         for number, (item, pieces) in enumerate(lines, 1)
     ]
+    return _submitted(order_no, rows, more.pop("area"), **more)
+
+
+def ordered(supplier: str, order_no: str, pieces: int = 2, **more: Any) -> dict[str, Any]:
+    """A reservation at a supplier whose vendor looks at no catalogue."""
+    row = {"line_no": 1, "sku": "SKU-1", "quantity": str(pieces), "price": {"gross": "113.00"}, "name": "货物"}
+    return _submitted(order_no, [row], "1", supplier=supplier, **more)
+
+
+def _submitted(order_no: str, rows: Sequence[dict[str, Any]], area: str, **more: Any) -> dict[str, Any]:
     payload = {
         "lines": rows,
         "receiver": {"name": "王小明", "mobile": "13800000001", "email": "buyer@example.gov.cn"},
-        "address": {**PLACE, "supplier_area": more.pop("area")},
+        "address": {**PLACE, "supplier_area": area},
         "payment": "credit",
         "mode": "reserve",
         "price_mode": "refuse",
@@ -161,4 +183,4 @@ def town(simulator: Simulator) -> str:
     return f"7_412_3545_{simulator.world.areas.children(3545)[0].id}"
 
 
-__all__ = ["Core", "OrderCommand", "cancel", "confirm", "submit", "town"]
+__all__ = ["Core", "OrderCommand", "cancel", "confirm", "ordered", "submit", "town"]

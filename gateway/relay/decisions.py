@@ -33,6 +33,7 @@ from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, Pool, Row, transaction
 from gateway.store.audit import record
 from gateway.suppliers import SecretBox
+from gateway.telemetry.faults import reached
 
 Profiles = Callable[[str, str], Awaitable[Profile]]
 """What is declared of an operation of a supplier."""
@@ -91,6 +92,8 @@ class OrderDecisions:
                 await tell(connection, self._box, news, readable=not acknowledged)
                 await connection.execute(ANSWERED, [command_id])
             await _note(connection, was, came_to, word, actor, reason)
+            reached("resolve.before_commit")
+        reached("resolve.after_commit")
         return came_to
 
     async def park(self, order_no: str, *, actor: str, reason: str, supplier: str | None = None) -> Command:

@@ -30,6 +30,7 @@ from gateway.relay.steps import Kind, write_steps
 from gateway.relay.store import command_of, move
 from gateway.store import Connection, Row, SharedPool
 from gateway.suppliers import SecretBox, SecretUnreadableError, lease_of
+from gateway.telemetry.faults import reached
 from schemas.orders import Operation
 from schemas.orders.facts import SENT
 
@@ -96,6 +97,7 @@ class Mailbox:
         orders = [row["order_no"] for row in rows]
         messages = await self._each.work(supplier, orders, partial(self._deliver, supplier, now), _fill_an_answer)
         if messages:
+            reached("fetch.after_commit")
             log.info("mailbox.fetched", supplier=supplier, messages=len(messages))
         return messages
 
@@ -108,6 +110,8 @@ class Mailbox:
             await move(connection, [(each.was, each.now) for each in changes])
             await connection.execute(queries.ACKNOWLEDGED, [each.was.command_id for each in changes])
             await write_steps(connection, self._box, [step_of(each.now, Kind.ACKNOWLEDGED) for each in changes])
+            reached("ack.before_commit")
+        reached("ack.after_commit")
         taken = {each.was.command_id for each in changes}
         told = {each.command_id: _told(each, taken) for each in commands}
         return {each: told.get(each, Acknowledgement.UNKNOWN) for each in ids}
@@ -144,7 +148,10 @@ class Mailbox:
             changes = [_after_fetch(each, opened, now) for each in ready]
             await self._keep(connection, locked, looks, changes, now)
             sent = {each.now.command_id: each.now for each in changes if each.now.state is State.SENDING}
-            return [_message(sent[each], value) for each, value in opened.items() if value is not None]
+            messages = [_message(sent[each], value) for each, value in opened.items() if value is not None]
+            if messages:
+                reached("fetch.before_commit")
+            return messages
 
     async def _end(self, supplier: str, now: datetime, orders: Sequence[str]) -> Sequence[str]:
         async with self._pool.acquired(supplier) as connection, connection.transaction():

@@ -15,9 +15,9 @@ from gateway.kafka import ORDER_EVENTS, Record
 from gateway.outbox import OutboxMessage
 from gateway.relay.commands import Command, Role, first_facts
 from gateway.relay.states import State
-from gateway.sdk.commands import RefusedCommand, terminal_event
+from gateway.sdk.commands import RefusalReason, RefusedCommand, terminal_event
 from gateway.sdk.errors import InvalidMessageError, Issue
-from gateway.sdk.wire import members
+from gateway.sdk.wire import MAX_RECORD, members
 from schemas.envelope import TRACEPARENT
 from schemas.orders import COMMANDS, Operation, OrderCommand, OrderEvent, UnsupportedReason, event_headers, order_key
 from schemas.orders.events import Cause, OrderUnsupported
@@ -104,7 +104,7 @@ def event_message(event: OrderEvent, traceparent: str | None) -> OutboxMessage:
 def _refused(record: Record, came: RefusedCommand, at: datetime) -> Received | DeadLetter:
     event = terminal_event(came, at=at)
     if event is None or came.command_id is None or came.order_no is None:
-        return _letter(record, came.issues)
+        return _letter(record, (Issue(_code_of(came), actual=came.reason.value), *came.issues))
     value = record.value or b""
     return Received(
         record=record,
@@ -121,6 +121,11 @@ def _refused(record: Record, came: RefusedCommand, at: datetime) -> Received | D
         reason=came.reason,
         event=event,
     )
+
+
+def _code_of(came: RefusedCommand) -> str:
+    """What a record is whose writer cannot be told. Its group is of one reason; what is wrong where comes behind it."""
+    return "unknown_schema" if came.reason is RefusalReason.UNKNOWN_SCHEMA_VERSION else "poison_pill"
 
 
 def _command(record: Record, came: OrderCommand, offered: Collection[str] | None, at: datetime) -> Received:
@@ -186,10 +191,18 @@ def _letter(record: Record, issues: tuple[Issue, ...]) -> DeadLetter:
 
 
 def without_people(value: bytes) -> bytes:
-    """The value with everything masked that a command may tell of people; of one that cannot be searched the digest."""
+    """The value with everything masked that a command may tell of people; of one that cannot be searched, or is larger
+    than any command, the digest.
+    """
+    if len(value) > MAX_RECORD:  # neither this process nor the topic of dead letters has room for it
+        return _digest(value)
     try:
         said = members(value)
         shown = masked(said, COMMANDS.values())
         return value if shown == said else orjson.dumps(shown)
     except (InvalidMessageError, TypeError):  # no object, or one that is nested too deeply to be written
-        return orjson.dumps({"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()})
+        return _digest(value)
+
+
+def _digest(value: bytes) -> bytes:
+    return orjson.dumps({"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()})

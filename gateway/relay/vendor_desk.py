@@ -36,6 +36,7 @@ from gateway.relay.vendor_events import VendorEvent, told_event
 from gateway.sdk.errors import GatewayError, Issue
 from gateway.store import Connection, SharedPool
 from gateway.suppliers import SecretBox
+from gateway.telemetry.faults import reached
 from schemas.orders import Kind, Operation, SubmitOrder, judge
 from schemas.orders import State as OrderState
 from schemas.orders.events import Cause, OrderSplit, SupplierMessage
@@ -139,6 +140,8 @@ class VendorDesk:
                 news = [await _whole_set(connection, each) for each in news]
             await tell(connection, self._box, news, readable=False)
             await connection.execute(queries.KEEP_ANSWER, word.supplier, word.key, _kept(taken))
+            reached("word.before_commit")
+        reached("word.after_commit")
         log.info("order.said", supplier=word.supplier, order_no=word.order_no, said=word.said.event)
         return taken
 

@@ -68,13 +68,48 @@ RelayPoint = Literal[
 ]
 """The same, as a command is received and carried out: a turn notes calls and settles others, then calls are made."""
 
-Point = RelayPoint | PushPoint | WithdrawPoint | RepairPoint | RebuildPoint | SweepPoint | MessagePoint | OrderReadPoint
+MailboxPoint = Literal[
+    "fetch.before_commit",
+    "fetch.after_commit",
+    "ack.before_commit",
+    "ack.after_commit",
+    "word.before_commit",
+    "word.after_commit",
+]
+"""The same, as a vendor fetches commands, acknowledges them and says what became of an order."""
+
+ResolvePoint = Literal["resolve.before_commit", "resolve.after_commit"]
+"""The same, as a person's word about the effect of a command is taken."""
+
+OutboxPoint = Literal["outbox.sending", "outbox.sent", "outbox.deleted"]
+"""The same, as what was decided is published: before it is sent, before it is deleted, and after that."""
+
+MigratePoint = Literal["migrate.before_commit"]
+"""The same, as the schema is brought up to date."""
+
+Point = (
+    RelayPoint
+    | PushPoint
+    | WithdrawPoint
+    | RepairPoint
+    | RebuildPoint
+    | SweepPoint
+    | MessagePoint
+    | OrderReadPoint
+    | MailboxPoint
+    | ResolvePoint
+    | OutboxPoint
+    | MigratePoint
+)
 
 PUSH_POINTS: tuple[PushPoint, ...] = get_args(PushPoint)
 SWEEP_POINTS: tuple[SweepPoint, ...] = get_args(SweepPoint)
 MESSAGE_POINTS: tuple[MessagePoint, ...] = get_args(MessagePoint)
 RELAY_POINTS: tuple[RelayPoint, ...] = get_args(RelayPoint)
 ORDER_READ_POINTS: tuple[OrderReadPoint, ...] = get_args(OrderReadPoint)
+MAILBOX_POINTS: tuple[MailboxPoint, ...] = get_args(MailboxPoint)
+RESOLVE_POINTS: tuple[ResolvePoint, ...] = get_args(ResolvePoint)
+OUTBOX_POINTS: tuple[OutboxPoint, ...] = get_args(OutboxPoint)
 POINTS: tuple[Point, ...] = (
     *PUSH_POINTS,
     *get_args(WithdrawPoint),
@@ -84,6 +119,10 @@ POINTS: tuple[Point, ...] = (
     *MESSAGE_POINTS,
     *RELAY_POINTS,
     *ORDER_READ_POINTS,
+    *MAILBOX_POINTS,
+    *RESOLVE_POINTS,
+    *OUTBOX_POINTS,
+    *get_args(MigratePoint),
 )
 
 _FORM = re.compile(r"^(?P<point>[\w.]+)(?::(?P<nth>[1-9]\d*))?=(?P<act>kill|stop|exit)$")

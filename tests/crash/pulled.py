@@ -165,3 +165,20 @@ async def until_owner(program: Program, supplier: str = "jd", *, owner: bool = T
         return any(event["lease"] == f"session {supplier}" for event in told)
 
     await eventually(holds, within=within)
+
+
+OWNED = "SELECT owner, count(*) AS suppliers FROM leases WHERE name LIKE 'session %' AND until > now() GROUP BY owner"
+
+
+async def shares(ground: Ground) -> list[int]:
+    """How many suppliers each process owns, most first."""
+    return sorted((row["suppliers"] for row in await rows(ground, OWNED)), reverse=True)
+
+
+async def until_shared(ground: Ground, *wanted: int) -> None:
+    """Wait until the suppliers are shared so."""
+
+    async def holds() -> bool:
+        return await shares(ground) == [*wanted]
+
+    await eventually(holds, within=60)

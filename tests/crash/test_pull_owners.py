@@ -10,28 +10,21 @@ import pytest
 
 from contrib.simulators.jd_vop.faults import Rule
 from contrib.simulators.jd_vop.simulator import Simulator
-from tests.crash.pulled import LEASE, pull_again, repeated, rows, runs, slow_row, tokens, unsound, until_calls
-from tests.eventually import eventually
+from tests.crash.pulled import (
+    LEASE,
+    pull_again,
+    repeated,
+    runs,
+    slow_row,
+    tokens,
+    unsound,
+    until_calls,
+    until_shared,
+)
 from tests.integration.pulled.conftest import Ground
 from tests.pulling import FACETS, Operator
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(180)]
-
-OWNED = "SELECT owner, count(*) AS suppliers FROM leases WHERE name LIKE 'session %' AND until > now() GROUP BY owner"
-
-
-async def shares(ground: Ground) -> list[int]:
-    """How many suppliers each process owns, most first."""
-    return sorted((row["suppliers"] for row in await rows(ground, OWNED)), reverse=True)
-
-
-async def until_shared(ground: Ground, *wanted: int) -> None:
-    """Wait until the suppliers are shared so."""
-
-    async def holds() -> bool:
-        return await shares(ground) == [*wanted]
-
-    await eventually(holds, within=60)
 
 
 async def test_programs_share_suppliers_and_no_supplier_has_two_owners(ground: Ground) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ import pytest
 from contrib.simulators.jd_vop import Simulator
 from contrib.simulators.jd_vop.faults import Rule
 from contrib.simulators.jd_vop.ledger import read, summary
+from gateway.embedded.engine import Engine
+from gateway.embedded.postgres import EmbeddedPostgres
+from gateway.store import Connection, connect
 from gateway.telemetry.faults import RELAY_POINTS
 from tests.crash.pulled import LEASE
 from tests.crash.site import until_ready
@@ -89,6 +92,26 @@ async def test_orders_whose_program_is_killed_are_carried_out_once_by_the_next(
     assert mark.read_text() == f"{point}\n"
 
 
+async def test_orders_that_took_effect_and_were_never_answered_are_found_by_the_next_program(
+    ground: Ground, tmp_path: Path
+) -> None:
+    """Killed behind the request and ahead of the answer: the supplier has the orders, and holds its answers back."""
+    ledger = tmp_path / "ledger.jsonl"
+    async with ground.simulator(ledger=ledger) as simulator:
+        submits, confirms = plan(simulator)
+        held = simulator.faults.add(Rule("latency", "order/submitOrder", {"ms": 60_000}))
+        async with ground.program(**LEASE) as program:
+            await Operator(program.admin_url).declare(jd=row(simulator))
+            await core_of(ground).send(*submits, *confirms)
+            await eventually(lambda: asyncio.to_thread(has_begun, ledger), within=60)
+            await program.kill()
+        assert await core_of(ground).events() == []
+        simulator.faults.clear(held)
+        async with ground.program(**LEASE):
+            await core_of(ground).ended(*submits, *confirms)
+            assert await judged(ground, ledger, [*submits, *confirms]) == []
+
+
 async def test_an_owner_that_is_frozen_in_mid_call_past_its_lease_adds_no_order(ground: Ground, tmp_path: Path) -> None:
     mark, ledger = tmp_path / "mark", tmp_path / "ledger.jsonl"
     async with ground.simulator(ledger=ledger) as simulator:
@@ -125,10 +148,34 @@ async def test_a_supplier_that_hangs_keeps_the_orders_of_no_other(ground: Ground
             assert await judged(ground, ledger, [*submits, *confirms]) == []
 
 
+async def stop(engine: Engine) -> None:
+    """As at the end of its day."""
+    await engine.stop()
+
+
+async def die_writing_a_checkpoint(engine: Engine) -> None:
+    """Die while what was committed is on its way from the log to its tables."""
+    assert isinstance(engine, EmbeddedPostgres)
+    written = asyncio.Event()
+    async with connect(engine.url, name="tests") as connection:
+        writing = asyncio.create_task(write_checkpoints(connection, written))
+        await written.wait()  # the next one is under way
+        await engine.kill()
+        with pytest.raises(Exception, match=r"connection|terminat"):
+            await writing
+
+
+async def write_checkpoints(connection: Connection, written: asyncio.Event) -> None:
+    """One behind the other until the server dies."""
+    while True:
+        await connection.execute("CHECKPOINT")
+        written.set()
+
+
 @pytest.mark.engines
-@pytest.mark.parametrize("name", ["kafka", "postgres"])
+@pytest.mark.parametrize(("name", "end"), [("kafka", stop), ("postgres", stop), ("postgres", die_writing_a_checkpoint)])
 async def test_an_engine_that_goes_and_comes_back_loses_no_order(
-    frail_ground: Ground, tmp_path: Path, name: str
+    frail_ground: Ground, tmp_path: Path, name: str, end: Callable[[Engine], Awaitable[None]]
 ) -> None:
     ground, ledger = frail_ground, tmp_path / "ledger.jsonl"
     engine = getattr(ground.engines, name)
@@ -139,7 +186,7 @@ async def test_an_engine_that_goes_and_comes_back_loses_no_order(
             await Operator(program.admin_url).declare(jd=row(simulator))
             await core_of(ground).send(*submits, *confirms)
             await eventually(lambda: asyncio.to_thread(has_begun, ledger), within=60)
-            await engine.stop()
+            await end(engine)
             await until_ready(program, ready=False)
             await engine.start()
             await until_ready(program)

@@ -251,3 +251,20 @@ async def test_what_a_person_withdrew_is_not_taken_as_acknowledged(desk: Desk) -
     assert await desk.ack(submit) == {submit: WITHDRAWN}
     desk.clock.now += HOUR
     assert await desk.fetched() == [submit]
+
+
+async def test_a_vendor_that_is_away_for_a_day_costs_nothing_but_what_expires(desk: Desk) -> None:
+    soon, later = "2026-11-23T18:00:00+08:00", "2026-12-23T09:30:00+08:00"
+    expires, waits = await desk.comes(1, order_no="A", deadline=soon), await desk.comes(2, order_no="B", deadline=later)
+    fetched = await desk.comes(3, order_no="C", deadline=later)
+    await desk.rows("UPDATE commands SET due_at = $2 WHERE command_id <> $1", fetched, desk.clock.now + HOUR)
+    assert await desk.fetched() == [fetched]
+    for _ in range(24):
+        desk.clock.now += HOUR
+        await desk.mailbox.end_due(SUPPLIER)
+    assert await desk.told() == [("order.expired", expires)]
+    assert await desk.letters() == []
+    assert await desk.states() == [(expires, "expired"), (waits, "waiting"), (fetched, "sending")]
+    rows = await desk.rows("SELECT spent, failures FROM commands")
+    assert [tuple(row) for row in rows] == [(0, 0)] * 3
+    assert await desk.fetched() == [waits, fetched]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -11,7 +12,7 @@ from tests import ordering
 from tests.buyer import Buyer
 from tests.integration.relayed.conftest import Market
 from tests.ordering import goods
-from tests.pulling import control, row_of
+from tests.pulling import calls, control, row_of
 
 
 async def test_an_order_is_reserved_confirmed_and_cancelled(market: Market) -> None:
@@ -145,3 +146,33 @@ async def test_children_are_cancelled_one_by_one_and_told_once(market: Market) -
     await market.core.told(market.number(), "shipment.delivered")
     told = [event for event in await market.core.events(market.number()) if event["event"] == "order.cancelled"]
     assert len(told) == 1
+
+
+NO_ANSWERS: Sequence[tuple[str, dict[str, Any]]] = (
+    ("redirect", {}),
+    ("html", {}),
+    ("garbage", {}),
+    ("cut_json", {}),
+    ("unbalanced_json", {}),
+    ("huge_body", {}),
+    ("gzip_bomb", {}),
+    ("gbk", {}),
+    ("set_cookie", {}),
+    ("rate_limited", {"retry_after": "soon"}),
+    ("rate_limited", {"retry_after": "date", "seconds": -3600}),
+    ("rate_limited", {"retry_after": "-1"}),
+    ("rate_limited", {"retry_after": None}),
+)
+"""What a supplier may say instead of an answer: another place, other bytes, too many of them, waits that are none."""
+
+
+async def test_whatever_a_supplier_says_instead_of_an_answer_each_order_is_made_once(market: Market) -> None:
+    for number, (kind, parameters) in enumerate(NO_ANSWERS):
+        await market.fault(kind, "order/submitOrder", times=1, third=market.number(number), parameters=parameters)
+    placed = [market.order(number, pieces=1) for number in range(len(NO_ANSWERS))]
+    await market.core.send(*placed)
+    ends = await market.core.ended(*placed)
+    assert [end["event"] for end in ends] == ["order.accepted"] * len(placed)
+    assert market.done() == {"effects": {"submit": len(placed)}, "orders": len(placed), "duplicates": {}}
+    struck = [kind for call in calls(market.simulator) for kind in call["fault"]]
+    assert sorted(struck) == sorted(kind for kind, _ in NO_ANSWERS)
