@@ -168,4 +168,3 @@ class Strays:
     def _any(self) -> Command | None:
         placed = [command for buyer in self.buyers if buyer.core is not None for command in buyer.core.placed]
         return self.rng.choice(placed) if placed else None
-

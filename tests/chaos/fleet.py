@@ -41,7 +41,10 @@ class Seat:
 
 
 class Fleet:
-    """Programs on one pair of engines, each restarted when it ends. programs: all that ever ran; ended: one just has."""
+    """Programs on one pair of engines, each restarted when it ends.
+
+    programs: all that ever ran; ended: one just has.
+    """
 
     def __init__(self, bootstrap: Bootstrap, database: str, directory: Path, recorder: Recorder, size: int) -> None:
         self._where = (bootstrap, database, "")

@@ -1,4 +1,4 @@
-"""Orders all through a run: cores of the mall, a supplier with an API and one without, and what goes wrong with them."""
+"""Orders all through a run: cores of the mall, a supplier with an API and one without, and what goes wrong there."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.pulling import row_of
 from tests.relaying import town
 from tests.vendor import declared
 
-SKUS = 400
+SKUS, SOLD = 2000, 500
 TIMEOUT = 3.0
 """Seconds that a call of the first one may take."""
 
@@ -96,9 +96,7 @@ class Market:
         self._strays = Strays(engines.kafka_bootstrap, buyers, Random(rng.random()))
         self._looks = OffsetLooks(engines, fleet, recorder)
         operator = Operator(fleet.admin_urls, {}, recorder, Random(rng.random()))
-        self._operator = OrderOperator(
-            operator, API, self._begun, ledgers.effects, recorder, Random(rng.random())
-        )
+        self._operator = OrderOperator(operator, API, self._begun, ledgers.effects, recorder, Random(rng.random()))
         self._changed = (0, 0.0)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -106,8 +104,8 @@ class Market:
         async with asyncio.TaskGroup() as group:
             buying = [group.create_task(buyer.run()) for buyer in self._buyers]
             looking = group.create_task(self._looks.run())
-            others = [group.create_task(each.run(stopping)) for each in (*self._wrong.values(), self._strays)]
-            others.append(group.create_task(self._operator.run(stopping)))
+            others = [group.create_task(each.run(stopping)) for each in self._wrong.values()]
+            others += [group.create_task(self._strays.run(stopping)), group.create_task(self._operator.run(stopping))]
             others += [
                 group.create_task(buyer.run_killed(stopping, Random(self._rng.random()), self._recorder))
                 for buyer in self._buyers
@@ -158,7 +156,7 @@ class Market:
 def _offered(simulator: Simulator) -> Sequence[Goods]:
     """What is sold: of the first supplier what its catalog holds, of the other some made-up goods."""
     area = town(simulator)
-    called = [Goods(API, str(item.sku), "货物", Decimal(item.price) / 100, area) for item in goods(simulator, SKUS // 8)]
+    called = [Goods(API, str(item.sku), "货物", Decimal(item.price) / 100, area) for item in goods(simulator, SOLD)]
     fetched = [Goods(FETCHES, f"S-{number}", "货物", Decimal(number) + Decimal("12.30")) for number in range(20)]
     return [*called, *fetched]
 
@@ -181,8 +179,13 @@ async def open_market(
     """Suppliers that answer until the end of the block, and buyers for so many seconds."""
     rng, ledgers = Random(f"market {seed}"), Ledgers.below(directory)
     config = Config(
-        skus=SKUS, seed=rng.randrange(1000), step_seconds=1.0, split_share=0.1, reject_share=0.1,
-        log=ledgers.log, ledger=ledgers.api,
+        skus=SKUS,
+        seed=rng.randrange(1000),
+        step_seconds=1.0,
+        split_share=0.1,
+        reject_share=0.1,
+        log=ledgers.log,
+        ledger=ledgers.api,
     )
     keys = await declared(fleet.admin_urls()[0], FETCHES)
     async with (

@@ -1,4 +1,4 @@
-"""Operators who meddle with lanes, breakers and suppliers all through a run, and in the end decide what nobody else can."""
+"""Operators who stop lanes, breakers and suppliers all through a run, and in the end decide what nobody else can."""
 
 from __future__ import annotations
 

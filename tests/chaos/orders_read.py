@@ -1,4 +1,4 @@
-"""What there is of orders, read by nobody of the gateway: offsets all through a run, topics, tables and logs at its end."""
+"""What there is of orders, read from outside: offsets all through a run, topics, tables and logs at its end."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SUPPLIERS: Sequence[Mapping[str, Any]] = (
     {"name": API, "idempotency": dict.fromkeys((SUBMIT, CONFIRM, CANCEL), "natural"), "settle": 7.0},
     {"name": FETCHES, "idempotency": dict.fromkeys((SUBMIT, CONFIRM, CANCEL), "key"), "settle": 0.0},
 )
-"""VOP knows an order by our number for good, and says so when it is confirmed or cancelled twice; a message keeps its id.
+"""VOP knows an order by our number for good, and says when it was confirmed or cancelled before; a message keeps its id.
 
 Settled is what was begun when a lease of 4 s and a call of 3 s have run out.
 """
@@ -111,7 +111,7 @@ class OrdersRead:
     async def write_down(
         self, placed: Sequence[Command], ledgers: Ledgers, *, reached: bool, waiting: Sequence[str]
     ) -> None:
-        """placed: what the cores have in their journals; reached, waiting: whether it came to its end, or for what not."""
+        """placed: by the journals of the cores; reached, waiting: whether it came to its end, and what it waits for."""
         for supplier in SUPPLIERS:
             self._recorder.record("order.supplier", **supplier)
         topics = await read_topics(self._engines.kafka_bootstrap, ORDERS)

@@ -87,7 +87,8 @@ class Result:
         states = ", ".join(f"{count} {state}" for state, count in told["by_state"].items())
         return [
             f"{told['placed']} orders, {told['commands']} commands, {told['ledger_effects']} submits in the ledgers: "
-            f"{told['duplicates']} duplicates, {told['refused']} refusals, {told['lost']} lost, {told['waiting']} waiting",
+            f"{told['duplicates']} duplicates, {told['refused']} refusals, "
+            f"{told['lost']} lost, {told['waiting']} waiting",
             f"  {states}",
             f"{len(self.history.orders.effects)} effects, {len(self.history.orders.calls)} calls that suppliers noted",
         ]

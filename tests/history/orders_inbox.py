@@ -1,4 +1,4 @@
-"""Did every record of the commands topic come in once, and is what did not kept as it was? Offsets, rows and letters."""
+"""Did every record of the commands topic come in once, and is what could not kept as it was?"""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def _ended_at(steps: Sequence[Step]) -> int | None:
 
 @dataclass
 class _Doubt:
-    """What is known of a command's effect after each of its steps. since: of the first attempt that may have had one."""
+    """What is known of a command's effect after each step. since: of the first attempt that may have had one."""
 
     since: float | None = None
     refused: bool = False
@@ -107,12 +107,14 @@ class _Doubt:
     def settle(self, step: Step) -> None:
         """What it came to."""
         match step.facts.get("outcome"):
-            case "unknown":
+            case "unknown" | "bug":
                 self.since = self.since if self.since is not None else self._sent
             case "rejected" if step.facts.get("state") == "unknown":
                 self.refused = True
             case "absent":
                 self.absent.append(self._asked)
+            case _:
+                pass
 
     def forget(self) -> None:
         """A person found out that it had none."""

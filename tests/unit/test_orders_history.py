@@ -1,4 +1,4 @@
-"""The verdicts on the orders of a long run find every fault that is put into a good history, and nothing in a good one."""
+"""The verdicts on orders of a long run find every fault that is put into a good history, and nothing in a good one."""
 
 from __future__ import annotations
 
@@ -211,9 +211,9 @@ class Run:
     def step_of(self, command_id: str, kind: str, number: int = 0) -> dict[str, Any]:
         """One of the steps of a kind of a command."""
         found = [each["step"] for each in self.events if each["event"] == "order.step"]
-        step: dict[str, Any] = [
-            each for each in found if (each["command_id"], each["kind"]) == (command_id, kind)
-        ][number]
+        step: dict[str, Any] = [each for each in found if (each["command_id"], each["kind"]) == (command_id, kind)][
+            number
+        ]
         return step
 
     def call_of(self, call: str, number: int = 0) -> dict[str, Any]:
