@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import orjson
 from aiokafka import AIOKafkaProducer
@@ -30,7 +31,7 @@ LINGER = 2.0
 AWAY = 1.0
 """Seconds before a core that lost Kafka is started again."""
 
-KILLS = (12.0, 30.0)
+KILLS = (15.0, 60.0)
 """Seconds that a core lives until it is killed."""
 
 STRAYS = (1.0, 4.0)
@@ -156,7 +157,7 @@ class Strays:
     def _stray(self, number: int, change: Mapping[str, Any]) -> Command | None:
         """A command of an order of its own that is like another one but for a change."""
         name = f"STRAY-{number}"
-        return self._changed({"command_id": f"{name}/stray", "order_no": name, **change})
+        return self._changed({"command_id": str(uuid4()), "order_no": name, **change})
 
     def _changed(self, change: Mapping[str, Any]) -> Command | None:
         command = self._any()

@@ -55,10 +55,12 @@ AT_ONCE = 0.3
 STILL = 4.0
 """Seconds without an effect after which none is coming: everything takes its next step within one."""
 
-# The vendor has asked for long: what he never acknowledged is visible again.
+# A minute passes for what the vendor never acknowledged: it is visible again. Not for what a person has to decide
+# about, once its deadline has passed: it may be on its way to him.
 SHOW = """
     UPDATE commands SET sent_at = sent_at - interval '1 minute'
      WHERE supplier = $1 AND state = 'sending' AND sent_at < now() - interval '3 seconds'
+       AND deadline > now() + interval '1 hour'
 """
 
 OPEN = """

@@ -19,7 +19,7 @@ RETRY_AFTER = 3.0
 PAUSE = (0.3, 1.5)
 """Seconds from one thing to the next."""
 
-MOST_STANDING = 6
+MOST_STANDING = 12
 """Of the things that were ordered and met nobody yet; more would all strike at once."""
 
 OUTAGE_SHARE, OUTAGE = 0.03, (3.0, 9.0)

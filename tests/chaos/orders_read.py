@@ -43,7 +43,7 @@ SUPPLIERS: Sequence[Mapping[str, Any]] = (
     {"name": API, "idempotency": dict.fromkeys((SUBMIT, CONFIRM, CANCEL), "natural"), "settle": 7.0},
     {"name": FETCHES, "idempotency": dict.fromkeys((SUBMIT, CONFIRM, CANCEL), "key"), "settle": 0.0},
 )
-"""VOP knows an order by our number for good, and says when it was confirmed or cancelled before; a message keeps its id.
+"""VOP knows an order by our number for good, says when it was confirmed or cancelled before; a message keeps its id.
 
 Settled is what was begun when a lease of 4 s and a call of 3 s have run out.
 """
