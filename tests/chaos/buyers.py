@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
-from uuid import uuid4
+from uuid import NAMESPACE_URL, uuid5
 
 import orjson
 from aiokafka import AIOKafkaProducer
@@ -157,7 +157,7 @@ class Strays:
     def _stray(self, number: int, change: Mapping[str, Any]) -> Command | None:
         """A command of an order of its own that is like another one but for a change."""
         name = f"STRAY-{number}"
-        return self._changed({"command_id": str(uuid4()), "order_no": name, **change})
+        return self._changed({"command_id": str(uuid5(NAMESPACE_URL, name)), "order_no": name, **change})
 
     def _changed(self, change: Mapping[str, Any]) -> Command | None:
         command = self._any()

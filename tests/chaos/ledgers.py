@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,20 +41,22 @@ class Ledgers:
         """In its directory."""
         return cls(*(directory / f"{name}.jsonl" for name in ("api", "fetches", "calls")))
 
-    def effects(self) -> Sequence[Effect]:
-        """All that was done to orders."""
-        return [*effects_of_jd(read(self.api), API), *effects_of_native(read(self.fetches), FETCHES)]
+    def effects(self, others: Collection[str | None] = ()) -> Sequence[Effect]:
+        """All that was done to orders. others: tokens of whoever else calls: nobody asked the gateway for that."""
+        theirs = {entry["seq"] for entry in read(self.log) if entry["token"] in others} if others else set()
+        entries = [entry | {"by": "another"} if entry["call"] in theirs else entry for entry in read(self.api)]
+        return [*effects_of_jd(entries, API), *effects_of_native(read(self.fetches), FETCHES)]
 
     @property
     def size(self) -> int:
         """Bytes; it grows with everything that happens."""
         return self.api.stat().st_size + self.fetches.stat().st_size
 
-    def calls(self) -> Iterator[dict[str, Any]]:
-        """Calls about orders, as a history has them."""
+    def calls(self, others: Collection[str | None]) -> Iterator[dict[str, Any]]:
+        """The gateway's calls about orders, as a history has them."""
         orders = self._orders()
         for entry in read(self.log):
-            if entry["operation"] in CALLS:
+            if entry["operation"] in CALLS and entry["token"] not in others:
                 call, writes = CALLS[entry["operation"]]
                 form = entry["form"]
                 target = form.get("jdOrderId", "")

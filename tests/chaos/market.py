@@ -27,6 +27,7 @@ from tests.chaos.misbehaving import JD, JD_AWAY, NATIVE, NATIVE_AWAY, Misbehavin
 from tests.chaos.operators import Operator
 from tests.chaos.order_operators import OrderOperator
 from tests.chaos.orders_read import OffsetLooks, OrdersRead
+from tests.chaos.other_buyer import OtherBuyer
 from tests.chaos.recorder import Recorder
 from tests.ordering import goods
 from tests.pulling import Operator as Declaring
@@ -96,6 +97,7 @@ class Market:
             FETCHES: Misbehaving(vendor.faults, NATIVE, NATIVE_AWAY, Random(rng.random())),
         }
         self._strays = Strays(engines.kafka_bootstrap, buyers, Random(rng.random()))
+        self._other = OtherBuyer(simulator, self._next, Random(rng.random()))
         self._looks = OffsetLooks(engines, fleet, recorder)
         operator = Operator(fleet.admin_urls, {}, recorder, Random(rng.random()))
         self._operator = OrderOperator(operator, API, self._begun, ledgers.effects, recorder, Random(rng.random()))
@@ -107,7 +109,9 @@ class Market:
             buying = [group.create_task(buyer.run()) for buyer in self._buyers]
             looking = group.create_task(self._looks.run())
             others = [group.create_task(each.run(stopping)) for each in self._wrong.values()]
-            others += [group.create_task(self._strays.run(stopping)), group.create_task(self._operator.run(stopping))]
+            others.append(group.create_task(self._strays.run(stopping)))
+            others.append(group.create_task(self._other.run(stopping)))
+            others.append(group.create_task(self._operator.run(stopping)))
             others += [
                 group.create_task(buyer.run_killed(stopping, Random(self._rng.random()), self._recorder))
                 for buyer in self._buyers
@@ -120,7 +124,14 @@ class Market:
         self._note_faults()
         placed = [command for buyer in self._buyers for command in buyer.placed()]
         reading = OrdersRead(self._engines, self._fleet, self._recorder)
-        await reading.write_down(placed, self._ledgers, reached=reached, waiting=await self._waiting())
+        tokens, waiting = self._other.tokens, await self._waiting()
+        await reading.write_down(placed, self._ledgers, tokens, reached=reached, waiting=waiting)
+
+    def _next(self) -> Sequence[str]:
+        """Numbers of orders that are placed soon."""
+        begun = {*self._begun()}
+        left = (plan for buyer in self._buyers for plan in buyer.plans if plan.order_no not in begun)
+        return [plan.order_no for plan in left if plan.lines[0][0].supplier == API][2:8]
 
     def _begun(self) -> Sequence[str]:
         return [command.order_no for buyer in self._buyers if buyer.core for command in buyer.core.placed]

@@ -22,6 +22,9 @@ HELD = (1.0, 4.0)
 UNDOES = frozenset({"cancel", "expire", "unpaid"})
 """Effects after which an order is cancelled."""
 
+STAGES = ("commands", "relay", "order_events")
+"""Of dead letters about orders."""
+
 STOPPED = frozenset({"parked", "dead", "held"})
 
 
@@ -47,7 +50,7 @@ class OrderOperator:
     async def run(self, stopping: asyncio.Event) -> None:
         """Stop something for a while, again and again, until told to stop."""
         while not stopping.is_set():
-            await self._rng.choice((self._stop_lane, self._stop_lane, self._hold_breaker, self._pause))()
+            await self._rng.choice((self._stop_lane, self._hold_breaker, self._pause, self._replay))()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._rng.uniform(*EVERY)):
                     await stopping.wait()
@@ -88,6 +91,12 @@ class OrderOperator:
         await asyncio.sleep(self._rng.uniform(*HELD))
         await self._act("POST", f"suppliers/{self._supplier}/resume", "", "")
 
+    async def _replay(self) -> None:
+        """A letter about an order: nothing takes it back, so that nothing comes of it."""
+        status, page = await self._ask("GET", f"deadletters?stage={self._rng.choice(STAGES)}&state=open&limit=20")
+        for letter in page["letters"][:1] if status == 200 else ():
+            await self._ask("POST", f"deadletters/{letter['id']}/replay", REASON)
+
     async def _resolve(self, command: Mapping[str, Any]) -> None:
         number = self._found(command)
         more = {"supplier_order_no": number} if number and command["operation"] == SUBMIT else {}
@@ -106,6 +115,7 @@ class OrderOperator:
             each
             for each in self._effects()
             if (each.supplier, each.order_no) == (command["supplier"], command["order_no"])
+            and (each.asked or each.kind != "submit")
         ]
         kinds = {SUBMIT: {"submit"}, CONFIRM: {"confirm"}, CANCEL: UNDOES}[command["operation"]]
         return next((each.target for each in done if each.kind in kinds), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -109,18 +109,27 @@ class OrdersRead:
         self._recorder = recorder
 
     async def write_down(
-        self, placed: Sequence[Command], ledgers: Ledgers, *, reached: bool, waiting: Sequence[str]
+        self,
+        placed: Sequence[Command],
+        ledgers: Ledgers,
+        others: Collection[str | None],
+        *,
+        reached: bool,
+        waiting: Sequence[str],
     ) -> None:
-        """placed: by the journals of the cores; reached, waiting: whether it came to its end, and what it waits for."""
+        """placed: by the journals of the cores; others: tokens of whoever else called the supplier.
+
+        reached, waiting: whether it came to its end, and what it waits for.
+        """
         for supplier in SUPPLIERS:
             self._recorder.record("order.supplier", **supplier)
         topics = await read_topics(self._engines.kafka_bootstrap, ORDERS)
         for command in [*placed, *_others(topics["commands.v1"], placed)]:
             self._recorder.record("order.placed", value=command.value.decode())
         self._topics(topics)
-        for effect in ledgers.effects():
+        for effect in ledgers.effects(others):
             self._recorder.record("order.effect", **asdict(effect))
-        for call in ledgers.calls():
+        for call in ledgers.calls(others):
             self._recorder.record("order.call", call=call)
         for opened in breakers(self._fleet.programs):
             self._recorder.record("order.breaker", breaker=opened)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from contrib.mall.orders import SUBMIT
 from contrib.mall.verdict import CHECKS as CORE_CHECKS
 from contrib.mall.verdict import Finding as CoreFinding
 from contrib.mall.verdict import Record, counts
@@ -23,8 +24,22 @@ def everything_comes_to_its_end(orders: Orders) -> Finding:
     return Finding(len(orders.placed), violations)
 
 
+def orders_of_others_are_not_taken_for_ours(orders: Orders) -> Finding:
+    """What somebody else ordered under a number of the mall is never told as what the mall ordered."""
+    theirs = {(each.supplier, each.order_no) for each in orders.effects if each.kind == "submit" and not each.asked}
+    submits = [each for each in orders.placed if each.operation == SUBMIT and (each.supplier, each.order_no) in theirs]
+    violations = [
+        Violation(f"{command.order_no}: {event.kind} of an order of somebody else", orders.story(command.order_no))
+        for command in submits
+        for event in orders.record.answers[command.id]
+        if event.kind in {"order.accepted", "order.confirmed", "order.partially_confirmed"}
+    ]
+    return Finding(len(submits), violations)
+
+
 CHECKS: tuple[Check, ...] = (
     everything_comes_to_its_end,
+    orders_of_others_are_not_taken_for_ours,
     orders_steps.attempts_have_numbers_without_a_gap,
     orders_steps.nothing_is_sent_after_the_end,
     orders_steps.commands_wait_for_their_turn,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -28,7 +28,8 @@ class Run:
     Of M1 at `jd`, which knows orders by our number, the answer to the submit was lost and it was sent again; its
     confirm was answered 429 and came again in time. M2 at `shop` was fetched. M3 at `asked`, which can only be asked,
     was sent again once it was not found twice. M4 was refused in doubt, and a person found that it is not there. A
-    record came twice, one is garbage, one is another command under an id that was used, one command died.
+    record came twice, one is garbage, one is another command under an id that was used, one command died. Under the
+    number of M6 somebody else had ordered.
     """
 
     def __init__(self) -> None:
@@ -43,6 +44,7 @@ class Run:
         self._asked_first()
         self._resolved()
         self._within_the_life_of_its_key()
+        self._taken_by_somebody_else()
         self.record(b"oops", letter=garbage(b"oops"))
         other = {"command_id": "M1/order.submit", "payload": {"receiver": {"name": "A"}, "mode": "direct"}}
         masked = {"command_id": "M1/order.submit", "payload": {"receiver": "***", "mode": "direct"}}
@@ -128,6 +130,15 @@ class Run:
         self.effect(submit)
         self.event(submit)
 
+    def _taken_by_somebody_else(self) -> None:
+        """M6 is held: there was an order of somebody else under its number."""
+        submit = self.command("M6", "order.submit", "jd", attempts=1)
+        self.step(submit, "attempt", 110.0, attempt=1)
+        self.call(submit, 110.1)
+        self.step(submit, "outcome", 110.2, outcome="unknown", state="held")
+        self.effect(submit, asked=False)
+        self.event(submit, kind="order.price_mismatch", numbers=["70"])
+
     def tell(self, event: str, **fields: Any) -> dict[str, Any]:
         """Add an event."""
         told = {"event": event, "at": 0.0, **fields}
@@ -187,6 +198,7 @@ class Run:
         *,
         kind: str = "",
         payload: dict[str, Any] | None = None,
+        numbers: Sequence[str] = (),
         offset: int | None = None,
         **more: Any,
     ) -> None:
@@ -198,6 +210,7 @@ class Run:
             "order_no": command["order_no"],
             "supplier": command["supplier"],
             "cause": {"command_id": command["command_id"]},
+            "supplier_order_nos": [*numbers],
             "payload": payload or {},
         }
         told = {"key": command["order_no"], "partition": 1, "offset": self.told, "content": content}
@@ -289,6 +302,10 @@ def take_effect_out_of_order(run: Run) -> None:
     effect = run.of("order.effect", order_no="M1")
     run.events.remove(effect)
     run.events.append(effect)
+
+
+def take_an_order_of_somebody_else_for_ours(run: Run) -> None:
+    run.of("order.event", ce_id="M6/order.submit order.price_mismatch")["content"]["event"] = "order.accepted"
 
 
 def never_become_quiet(run: Run) -> None:
@@ -464,6 +481,7 @@ FAULTS: list[tuple[Callable[[Run], None], str]] = [
     (answer_out_of_order, "answers follow commands"),
     (tell_of_success_after_the_end, "nothing follows the end"),
     (take_effect_out_of_order, "effects follow commands"),
+    (take_an_order_of_somebody_else_for_ours, "orders of others are not taken for ours"),
     (never_become_quiet, "everything comes to its end"),
     (leave_a_command_waiting, "everything comes to its end"),
     (leave_out_an_attempt, "attempts have numbers without a gap"),
