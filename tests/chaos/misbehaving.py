@@ -22,6 +22,9 @@ PAUSE = (0.3, 1.5)
 MOST_STANDING = 12
 """Of the things that were ordered and met nobody yet; more would all strike at once."""
 
+CHANCE = 0.4
+"""That one of them meets a call that it could: those that stand together do not all meet the same one."""
+
 OUTAGE_SHARE, OUTAGE = 0.03, (3.0, 9.0)
 """How often a supplier is away altogether, and for how many seconds."""
 
@@ -121,7 +124,8 @@ class Misbehaving:
         self.faults.clear(id_)
 
     def _order(self, kind: Kind, times: int | None) -> int:
-        rule = Rule(kind.name, self.rng.choice(kind.operations), dict(kind.parameters), times=times)
+        chance = 1.0 if times is None else CHANCE
+        rule = Rule(kind.name, self.rng.choice(kind.operations), dict(kind.parameters), times, chance)
         self._ordered.append(rule)
         return self.faults.add(rule)
 
