@@ -39,10 +39,10 @@ SKUS, SOLD = 2000, 500
 TIMEOUT = 3.0
 """Seconds that a call of the first one may take."""
 
-RATE = 2.2
+RATE = 2.4
 """Orders that are begun a second."""
 
-SHARE = 0.85
+SHARE = 0.75
 """Of the time of a run in which orders are begun."""
 
 HASTY, HASTE = 0.1, timedelta(seconds=25)
