@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -92,10 +92,7 @@ class Market:
         self._ledgers = ledgers
         self._simulator = simulator
         self._rng = rng
-        self._wrong = {
-            API: Misbehaving(simulator.faults, JD, JD_AWAY, Random(rng.random())),
-            FETCHES: Misbehaving(vendor.faults, NATIVE, NATIVE_AWAY, Random(rng.random())),
-        }
+        self._wrong = _misbehaving(simulator, vendor, rng)
         self._strays = Strays(engines.kafka_bootstrap, buyers, Random(rng.random()))
         self._other = OtherBuyer(simulator, self._next, Random(rng.random()))
         self._looks = OffsetLooks(engines, fleet, recorder)
@@ -164,6 +161,13 @@ class Market:
             for kind, times in wrong.struck().items():
                 for _ in range(times):
                     self._recorder.record("fault", kind=f"{supplier}: {kind}", hold=0.0)
+
+
+def _misbehaving(simulator: Simulator, vendor: Vendor, rng: Random) -> Mapping[str, Misbehaving]:
+    return {
+        API: Misbehaving(simulator.faults, JD, JD_AWAY, Random(rng.random())),
+        FETCHES: Misbehaving(vendor.faults, NATIVE, NATIVE_AWAY, Random(rng.random())),
+    }
 
 
 def _offered(simulator: Simulator) -> Sequence[Goods]:

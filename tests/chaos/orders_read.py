@@ -127,17 +127,21 @@ class OrdersRead:
         for command in [*placed, *_others(topics["commands.v1"], placed)]:
             self._recorder.record("order.placed", value=command.value.decode())
         self._topics(topics)
+        self._notes(ledgers, others)
+        await self._tables()
+        await self._exports()
+        await look(self._engines, self._recorder)
+        ends = Counter(str(entry.partition) for entry in topics["commands.v1"])
+        self._recorder.record("order.quiet", reached=reached, waiting=waiting, ends=ends)
+
+    def _notes(self, ledgers: Ledgers, others: Collection[str | None]) -> None:
+        """What suppliers wrote down themselves, and programs logged."""
         for effect in ledgers.effects(others):
             self._recorder.record("order.effect", **asdict(effect))
         for call in ledgers.calls(others):
             self._recorder.record("order.call", call=call)
         for opened in breakers(self._fleet.programs):
             self._recorder.record("order.breaker", breaker=opened)
-        await self._tables()
-        await self._exports()
-        await look(self._engines, self._recorder)
-        ends = Counter(str(entry.partition) for entry in topics["commands.v1"])
-        self._recorder.record("order.quiet", reached=reached, waiting=waiting, ends=ends)
 
     def _topics(self, topics: Mapping[str, Sequence[Entry]]) -> None:
         for entry in topics["commands.v1"]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -14,453 +12,208 @@ from contrib.mall.verdict import CHECKS as CORE_CHECKS
 from tests.history.events import folded
 from tests.history.orders import CHECKS
 from tests.history.verdicts import verdicts
-
-KINDS = {"order.submit": "submit", "order.confirm": "confirm", "order.cancel": "cancel"}
-ANSWERS = {"order.submit": "order.accepted", "order.confirm": "order.confirmed", "order.cancel": "order.cancelled"}
-CALLS = {"order.submit": "submit_order", "order.confirm": "confirm_order", "order.cancel": "cancel_order"}
-PARTITION = 3
-SETTLE = 7.0
+from tests.unit.good_orders import PARTITION, OrdersRun, breaker, coded
 
 
-class Run:
-    """A good history, told event by event.
-
-    Of M1 at `jd`, which knows orders by our number, the answer to the submit was lost and it was sent again; its
-    confirm was answered 429 and came again in time. M2 at `shop` was fetched. M3 at `asked`, which can only be asked,
-    was sent again once it was not found twice. M4 was refused in doubt, and a person found that it is not there. A
-    record came twice, one is garbage, one is another command under an id that was used, one command died. Under the
-    number of M6 somebody else had ordered.
-    """
-
-    def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
-        self.offset = self.step_id = self.told = 0
-        for name, idempotency in (("jd", "natural"), ("shop", "key"), ("asked", "query"), ("kept", "key")):
-            promised = dict.fromkeys(KINDS, idempotency)
-            life = 100.0 if name == "kept" else None
-            self.tell("order.supplier", name=name, idempotency=promised, settle=SETTLE, key_life=life)
-        self._resent()
-        self._fetched()
-        self._asked_first()
-        self._resolved()
-        self._within_the_life_of_its_key()
-        self._taken_by_somebody_else()
-        self.record(b"oops", letter=garbage(b"oops"))
-        other = {"command_id": "M1/order.submit", "payload": {"receiver": {"name": "A"}, "mode": "direct"}}
-        masked = {"command_id": "M1/order.submit", "payload": {"receiver": "***", "mode": "direct"}}
-        self.record(orjson.dumps(other), letter=orjson.dumps(masked))
-        self.letter("relay", orjson.dumps({"command_id": "M4/order.submit"}))
-        self.tell("order.breaker", breaker=breaker("submit_order", 500.0, 10.0, 600.0))
-        self.tell("order.offsets", committed={str(PARTITION): 4}, stored={str(PARTITION): 5})
-        end = {str(PARTITION): self.offset}
-        self.tell("order.offsets", committed=end, stored=end)
-        self.tell("order.quiet", reached=True, waiting=[], ends=end)
-        self.tell("quiet", reached=True, waiting=[])
-
-    def _resent(self) -> None:
-        """M1: submitted twice, confirmed in time, and written once more."""
-        submit = self.command("M1", "order.submit", "jd", attempts=2)
-        self.step(submit, "attempt", 10.0, attempt=1)
-        self.call(submit, 10.1)
-        self.step(submit, "outcome", 12.0, outcome="unknown", state="unknown")
-        self.step(submit, "attempt", 13.0, attempt=2)
-        self.call(submit, 13.1)
-        self.step(submit, "outcome", 13.2, outcome="confirmed", state="confirmed")
-        self.effect(submit)
-        self.event(submit)
-        confirm = self.command("M1", "order.confirm", "jd", attempts=2)
-        self.step(confirm, "attempt", 14.0, attempt=1)
-        self.call(confirm, 14.1, target="70", asked_to_wait=3.0)
-        self.step(confirm, "outcome", 14.2, outcome="retry_safe", code="rate_limited", state="retry")
-        self.step(confirm, "attempt", 17.2, attempt=2)
-        self.call(confirm, 17.3, target="70", token="T1")
-        self.call(confirm, 17.4, target="70", token="T2")
-        self.step(confirm, "outcome", 17.5, outcome="confirmed", state="confirmed")
-        self.effect(confirm)
-        self.event(confirm)
-        self.record(submit["value"])
-
-    def _fetched(self) -> None:
-        """M2: it was fetched twice, and answered once."""
-        submit = self.command("M2", "order.submit", "shop", attempts=2)
-        self.step(submit, "delivered", 20.0, attempt=1, state="sending")
-        self.step(submit, "delivered", 80.0, attempt=2, state="sending")
-        self.step(submit, "acknowledged", 81.0, state="confirmed")
-        self.effect(submit)
-        self.event(submit)
-        self.event(submit, offset=self.told - 1)
-        cancel = self.command("M2", "order.cancel", "shop", attempts=1)
-        self.step(cancel, "delivered", 82.0, attempt=1, state="sending")
-        self.step(cancel, "acknowledged", 83.0, state="confirmed")
-        self.effect(cancel)
-        self.event(cancel, payload={"scope": "order"})
-
-    def _asked_first(self) -> None:
-        submit = self.command("M3", "order.submit", "asked", attempts=2)
-        self.step(submit, "attempt", 30.0, attempt=1)
-        self.step(submit, "outcome", 31.0, outcome="unknown", state="unknown")
-        for at in (32.0, 32.0 + SETTLE):
-            self.step(submit, "look_up", at, attempt=1)
-            self.step(submit, "outcome", at + 0.1, outcome="absent", state="unknown")
-        self.step(submit, "attempt", 40.0, attempt=2)
-        self.call(submit, 40.1)
-        self.step(submit, "outcome", 40.2, outcome="confirmed", state="confirmed")
-        self.effect(submit)
-        self.event(submit)
-
-    def _resolved(self) -> None:
-        submit = self.command("M4", "order.submit", "jd", attempts=2)
-        self.step(submit, "attempt", 50.0, attempt=1)
-        self.step(submit, "outcome", 51.0, outcome="unknown", state="unknown")
-        self.step(submit, "stopped", 52.0, state="dead")
-        self.event(submit, kind="order.parked")
-        self.step(submit, "resolved", 60.0, resolution="not_done")
-        self.step(submit, "attempt", 61.0, attempt=2)
-        self.call(submit, 61.1)
-        self.step(submit, "outcome", 61.2, outcome="rejected", state="refused")
-        self.event(submit, kind="order.refused", payload={"operation": "order.submit"})
-
-    def _within_the_life_of_its_key(self) -> None:
-        submit = self.command("M5", "order.submit", "kept", attempts=2)
-        self.step(submit, "attempt", 70.0, attempt=1)
-        self.step(submit, "outcome", 71.0, outcome="unknown", state="unknown")
-        self.step(submit, "attempt", 100.0, attempt=2)
-        self.call(submit, 100.1)
-        self.step(submit, "outcome", 100.2, outcome="confirmed", state="confirmed")
-        self.effect(submit)
-        self.event(submit)
-
-    def _taken_by_somebody_else(self) -> None:
-        """M6 is held: there was an order of somebody else under its number."""
-        submit = self.command("M6", "order.submit", "jd", attempts=1)
-        self.step(submit, "attempt", 110.0, attempt=1)
-        self.call(submit, 110.1)
-        self.step(submit, "outcome", 110.2, outcome="unknown", state="held")
-        self.effect(submit, asked=False)
-        self.event(submit, kind="order.price_mismatch", numbers=["70"])
-
-    def tell(self, event: str, **fields: Any) -> dict[str, Any]:
-        """Add an event."""
-        told = {"event": event, "at": 0.0, **fields}
-        self.events.append(told)
-        return told
-
-    def command(self, order_no: str, operation: str, supplier: str, *, attempts: int) -> dict[str, Any]:
-        """A command that was placed, written and kept."""
-        id_ = f"{order_no}/{operation}"
-        content = {"command_id": id_, "order_no": order_no, "operation": operation, "supplier": supplier}
-        value = orjson.dumps(content)
-        self.tell("order.placed", value=value.decode())
-        place = {"partition": PARTITION, "offset": self.offset}
-        whose = {"command_id": id_, "supplier": supplier, "order_no": order_no, "operation": operation}
-        self.tell("order.kept", **whose, **place, place=self.offset, state="confirmed", attempt=attempts)
-        self.record(value)
-        return {**content, "value": value}
-
-    def record(self, value: bytes, *, letter: bytes | None = None) -> None:
-        """A record of the commands topic, with the letter that it came to."""
-        place = {"partition": PARTITION, "offset": self.offset}
-        self.tell("order.record", **place, key=coded(b"K"), value=coded(value))
-        if letter is not None:
-            self.letter("commands", letter, **place)
-        self.offset += 1
-
-    def letter(self, stage: str, original: bytes, partition: int | None = None, offset: int | None = None) -> None:
-        """A dead letter, and its export."""
-        id_ = f"{stage}-{offset}"
-        place = {"partition": partition, "offset": offset}
-        self.tell("order.letter", id=id_, stage=stage, code="poison_pill", **place, original=coded(original))
-        self.tell("order.export", id=id_, value=coded(original))
-
-    def step(self, command: dict[str, Any], kind: str, at: float, **facts: Any) -> None:
-        """A step of a command."""
-        self.step_id += 1
-        facts = {"operation": command["operation"], "epoch": 1, **facts}
-        whose = {"supplier": command["supplier"], "order_no": command["order_no"], "command_id": command["command_id"]}
-        self.tell("order.step", step={"id": self.step_id, **whose, "at": at, "kind": kind, "facts": facts})
-
-    def call(self, command: dict[str, Any], at: float, *, target: str = "", token: str = "T1", **more: Any) -> None:
-        """A call that reached its supplier."""
-        whose = {"supplier": command["supplier"], "order_no": command["order_no"], "target": target}
-        name, body = CALLS[command["operation"]], f"body of {command['command_id']}"
-        self.tell(
-            "order.call", call={**whose, "call": name, "writes": True, "at": at, "body": body, "token": token, **more}
-        )
-
-    def effect(self, command: dict[str, Any], **more: Any) -> None:
-        """What it did there."""
-        whose = {"supplier": command["supplier"], "order_no": command["order_no"], "target": "70"}
-        self.tell("order.effect", **{**whose, "kind": KINDS[command["operation"]], "asked": True, **more})
-
-    def event(
-        self,
-        command: dict[str, Any],
-        *,
-        kind: str = "",
-        payload: dict[str, Any] | None = None,
-        numbers: Sequence[str] = (),
-        offset: int | None = None,
-        **more: Any,
-    ) -> None:
-        """What the core was told of it. offset: of an event that came before, of which this is a repeat."""
-        kind = kind or ANSWERS[command["operation"]]
-        self.told += 1
-        content = {
-            "event": kind,
-            "order_no": command["order_no"],
-            "supplier": command["supplier"],
-            "cause": {"command_id": command["command_id"]},
-            "supplier_order_nos": [*numbers],
-            "payload": payload or {},
-        }
-        told = {"key": command["order_no"], "partition": 1, "offset": self.told, "content": content}
-        identity = f"{command['command_id']} {kind}"
-        self.tell("order.event", **{"ce_id": identity, **told, **more})
-
-    def of(self, event: str, **members: Any) -> dict[str, Any]:
-        """The first event of that kind that has these members."""
-        return next(each for each in self.events if each["event"] == event and members.items() <= each.items())
-
-    def step_of(self, command_id: str, kind: str, number: int = 0) -> dict[str, Any]:
-        """One of the steps of a kind of a command."""
-        found = [each["step"] for each in self.events if each["event"] == "order.step"]
-        step: dict[str, Any] = [each for each in found if (each["command_id"], each["kind"]) == (command_id, kind)][
-            number
-        ]
-        return step
-
-    def call_of(self, call: str, number: int = 0) -> dict[str, Any]:
-        """One of the calls of a kind of M1."""
-        found = [each["call"] for each in self.events if each["event"] == "order.call"]
-        told: dict[str, Any] = [each for each in found if (each["call"], each["order_no"]) == (call, "M1")][number]
-        return told
-
-    def without_step(self, step: dict[str, Any]) -> None:
-        """Take a step out."""
-        self.events = [each for each in self.events if each.get("step") is not step]
-
-    def asked(self, order_no: str, operation: str, supplier: str) -> dict[str, Any]:
-        """A command of the history, to tell more of."""
-        id_ = f"{order_no}/{operation}"
-        return {"command_id": id_, "order_no": order_no, "operation": operation, "supplier": supplier}
-
-    def red(self) -> set[str]:
-        """The checks of orders that find something."""
-        found = verdicts(folded(self.events)).items()
-        return {name for name, finding in found if finding.violations and name.startswith("orders: ")}
-
-
-def coded(value: bytes) -> str:
-    return b64encode(value).decode()
-
-
-def garbage(value: bytes) -> bytes:
-    return orjson.dumps({"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()})
-
-
-def breaker(call: str, at: float, seconds: float, ended: float) -> dict[str, Any]:
-    return {"supplier": "jd", "call": call, "at": at, "seconds": seconds, "ended": ended}
-
-
-def do_it_twice(run: Run) -> None:
+def do_it_twice(run: OrdersRun) -> None:
     run.effect(run.asked("M3", "order.submit", "asked"), target="71")
 
 
-def do_what_nobody_asked(run: Run) -> None:
+def do_what_nobody_asked(run: OrdersRun) -> None:
     run.effect(run.asked("M3", "order.confirm", "asked"))
 
 
-def accept_what_is_not_there(run: Run) -> None:
+def accept_what_is_not_there(run: OrdersRun) -> None:
     run.events.remove(run.of("order.effect", order_no="M3"))
 
 
-def do_what_is_refused(run: Run) -> None:
+def do_what_is_refused(run: OrdersRun) -> None:
     run.effect(run.asked("M4", "order.submit", "jd"))
 
 
-def answer_never(run: Run) -> None:
+def answer_never(run: OrdersRun) -> None:
     run.events.remove(run.of("order.event", ce_id="M3/order.submit order.accepted"))
 
 
-def repeat_an_event_otherwise(run: Run) -> None:
+def repeat_an_event_otherwise(run: OrdersRun) -> None:
     run.event(run.asked("M3", "order.submit", "asked"), payload={"lines": []})
 
 
-def tell_of_another_order(run: Run) -> None:
+def tell_of_another_order(run: OrdersRun) -> None:
     run.of("order.event", ce_id="M3/order.submit order.accepted")["content"]["order_no"] = "M9"
 
 
-def answer_out_of_order(run: Run) -> None:
+def answer_out_of_order(run: OrdersRun) -> None:
     run.of("order.event", ce_id="M1/order.submit order.accepted")["offset"] = 1_000
 
 
-def tell_of_success_after_the_end(run: Run) -> None:
+def tell_of_success_after_the_end(run: OrdersRun) -> None:
     run.event(run.asked("M2", "order.submit", "shop"), kind="shipment.created", ce_id="late")
 
 
-def take_effect_out_of_order(run: Run) -> None:
+def take_effect_out_of_order(run: OrdersRun) -> None:
     effect = run.of("order.effect", order_no="M1")
     run.events.remove(effect)
     run.events.append(effect)
 
 
-def take_an_order_of_somebody_else_for_ours(run: Run) -> None:
+def take_an_order_of_somebody_else_for_ours(run: OrdersRun) -> None:
     run.of("order.event", ce_id="M6/order.submit order.price_mismatch")["content"]["event"] = "order.accepted"
 
 
-def never_become_quiet(run: Run) -> None:
+def never_become_quiet(run: OrdersRun) -> None:
     run.of("order.quiet")["reached"] = False
 
 
-def leave_a_command_waiting(run: Run) -> None:
+def leave_a_command_waiting(run: OrdersRun) -> None:
     run.of("order.quiet")["waiting"] = ["M3/order.submit is sending"]
 
 
-def leave_out_an_attempt(run: Run) -> None:
+def leave_out_an_attempt(run: OrdersRun) -> None:
     run.step_of("M3/order.submit", "attempt", 1)["facts"]["attempt"] = 3
 
 
-def note_an_attempt_twice(run: Run) -> None:
+def note_an_attempt_twice(run: OrdersRun) -> None:
     run.step_of("M2/order.submit", "delivered", 1)["facts"]["attempt"] = 1
 
 
-def note_no_attempt(run: Run) -> None:
+def note_no_attempt(run: OrdersRun) -> None:
     run.without_step(run.step_of("M1/order.submit", "attempt", 1))
 
 
-def send_after_the_end(run: Run) -> None:
+def send_after_the_end(run: OrdersRun) -> None:
     run.step(run.asked("M1", "order.confirm", "jd"), "attempt", 200.0, attempt=3)
 
 
-def ask_after_the_end(run: Run) -> None:
+def ask_after_the_end(run: OrdersRun) -> None:
     run.step(run.asked("M3", "order.submit", "asked"), "look_up", 200.0)
 
 
-def begin_before_the_one_ahead_has_ended(run: Run) -> None:
+def begin_before_the_one_ahead_has_ended(run: OrdersRun) -> None:
     step = run.step_of("M1/order.confirm", "attempt")
     step["id"] = run.step_of("M1/order.submit", "outcome", 1)["id"] - 0.5
 
 
-def begin_behind_one_that_never_ended(run: Run) -> None:
+def begin_behind_one_that_never_ended(run: OrdersRun) -> None:
     run.without_step(run.step_of("M2/order.submit", "acknowledged"))
 
 
-def send_again_without_asking(run: Run) -> None:
+def send_again_without_asking(run: OrdersRun) -> None:
     for _ in range(2):
         run.without_step(run.step_of("M3/order.submit", "look_up"))
     for number in (2, 1):
         run.without_step(run.step_of("M3/order.submit", "outcome", number))
 
 
-def send_again_after_asking_once(run: Run) -> None:
+def send_again_after_asking_once(run: OrdersRun) -> None:
     run.without_step(run.step_of("M3/order.submit", "outcome", 2))
 
 
-def ask_twice_too_soon(run: Run) -> None:
+def ask_twice_too_soon(run: OrdersRun) -> None:
     run.step_of("M3/order.submit", "look_up", 1)["at"] = 34.0
 
 
-def send_again_although_an_attempt_was_refused(run: Run) -> None:
+def send_again_although_an_attempt_was_refused(run: OrdersRun) -> None:
     run.step_of("M1/order.submit", "outcome")["facts"]["outcome"] = "unknown"
     step = run.step_of("M1/order.submit", "outcome")
     refused = {**step, "id": step["id"] + 0.5, "facts": {"outcome": "rejected", "state": "unknown"}}
     run.tell("order.step", step=refused)
 
 
-def send_again_when_the_key_is_forgotten(run: Run) -> None:
+def send_again_when_the_key_is_forgotten(run: OrdersRun) -> None:
     run.step_of("M5/order.submit", "attempt", 1)["at"] = 200.0
 
 
-def retry_more_than_allowed(run: Run) -> None:
+def retry_more_than_allowed(run: OrdersRun) -> None:
     """130 retries of as many commands within a minute."""
     for number in range(130):
         run.step(run.asked(f"R{number}", "order.submit", "jd"), "attempt", 300.0 + number / 10, attempt=2)
 
 
-def ask_for_something_else(run: Run) -> None:
+def ask_for_something_else(run: OrdersRun) -> None:
     run.call_of("submit_order", 1)["body"] = "another"
 
 
-def send_before_it_is_noted(run: Run) -> None:
+def send_before_it_is_noted(run: OrdersRun) -> None:
     run.call_of("submit_order")["at"] = 9.0
 
 
-def send_twice_for_one_attempt(run: Run) -> None:
+def send_twice_for_one_attempt(run: OrdersRun) -> None:
     run.call(run.asked("M1", "order.submit", "jd"), 13.15)
 
 
-def come_again_too_soon(run: Run) -> None:
+def come_again_too_soon(run: OrdersRun) -> None:
     run.step_of("M1/order.confirm", "attempt", 1)["at"] = 14.3
     run.call_of("confirm_order", 1)["at"] = 15.0
 
 
-def call_while_the_breaker_is_open(run: Run) -> None:
+def call_while_the_breaker_is_open(run: OrdersRun) -> None:
     run.tell("order.breaker", breaker=breaker("submit_order", 11.0, 10.0, 600.0))
 
 
-def commit_before_it_is_stored(run: Run) -> None:
+def commit_before_it_is_stored(run: OrdersRun) -> None:
     run.of("order.offsets")["committed"] = {str(PARTITION): 6}
 
 
-def skip_a_record(run: Run) -> None:
+def skip_a_record(run: OrdersRun) -> None:
     run.events.remove(run.of("order.kept", command_id="M3/order.submit"))
 
 
-def bury_no_garbage(run: Run) -> None:
+def bury_no_garbage(run: OrdersRun) -> None:
     letter = run.of("order.letter", stage="commands")
     run.events.remove(run.of("order.export", id=letter["id"]))
     run.events.remove(letter)
 
 
-def take_a_conflict_for_a_repeat(run: Run) -> None:
+def take_a_conflict_for_a_repeat(run: OrdersRun) -> None:
     letter = [each for each in run.events if each["event"] == "order.letter" and each["stage"] == "commands"][1]
     run.events.remove(run.of("order.export", id=letter["id"]))
     run.events.remove(letter)
 
 
-def keep_what_was_never_written(run: Run) -> None:
+def keep_what_was_never_written(run: OrdersRun) -> None:
     run.of("order.kept", command_id="M3/order.submit")["offset"] = 99
 
 
-def stop_before_the_end(run: Run) -> None:
+def stop_before_the_end(run: OrdersRun) -> None:
     last = [each for each in run.events if each["event"] == "order.offsets"][-1]
     last["stored"] = last["committed"] = {str(PARTITION): run.offset - 1}
 
 
-def swap_a_lane(run: Run) -> None:
+def swap_a_lane(run: OrdersRun) -> None:
     run.of("order.kept", command_id="M1/order.confirm")["place"] = -1
 
 
-def keep_other_bytes(run: Run) -> None:
+def keep_other_bytes(run: OrdersRun) -> None:
     letter = run.of("order.letter", stage="commands")
     run.of("order.export", id=letter["id"])["value"] = letter["original"] = coded(b"{}")
 
 
-def hide_more_than_people(run: Run) -> None:
+def hide_more_than_people(run: OrdersRun) -> None:
     letter = [each for each in run.events if each["event"] == "order.letter" and each["stage"] == "commands"][1]
     hidden = orjson.dumps({"command_id": "M1/order.submit", "payload": {"receiver": "***", "mode": "***"}})
     run.of("order.export", id=letter["id"])["value"] = letter["original"] = coded(hidden)
 
 
-def export_other_bytes(run: Run) -> None:
+def export_other_bytes(run: OrdersRun) -> None:
     run.of("order.export")["value"] = coded(b"{}")
 
 
-def export_nothing(run: Run) -> None:
+def export_nothing(run: OrdersRun) -> None:
     run.events.remove(run.of("order.export"))
 
 
-def export_what_is_not_kept(run: Run) -> None:
+def export_what_is_not_kept(run: OrdersRun) -> None:
     run.tell("order.export", id="unheard-of", value=coded(b"{}"))
 
 
-def bury_a_record_twice(run: Run) -> None:
+def bury_a_record_twice(run: OrdersRun) -> None:
     letter = run.of("order.letter", stage="commands")
     run.tell("order.letter", **{**members(letter), "id": "again"})
     run.tell("order.export", id="again", value=letter["original"])
 
 
-def bury_a_command_that_is_none(run: Run) -> None:
+def bury_a_command_that_is_none(run: OrdersRun) -> None:
     letter = run.of("order.letter", stage="relay")
     original = coded(orjson.dumps({"command_id": "M9/order.submit"}))
     run.of("order.export", id=letter["id"])["value"] = letter["original"] = original
@@ -470,7 +223,7 @@ def members(event: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in event.items() if name not in ("event", "at")}
 
 
-FAULTS: list[tuple[Callable[[Run], None], str]] = [
+FAULTS: list[tuple[Callable[[OrdersRun], None], str]] = [
     (do_it_twice, "effects are single"),
     (do_what_nobody_asked, "effects were ordered"),
     (accept_what_is_not_there, "good answers have their effect"),
@@ -520,14 +273,14 @@ FAULTS: list[tuple[Callable[[Run], None], str]] = [
 
 
 def test_nothing_is_found_in_a_good_history() -> None:
-    found = verdicts(folded(Run().events))
+    found = verdicts(folded(OrdersRun().events))
     assert {name: finding.violations for name, finding in found.items() if finding.violations} == {}
     assert [name for name, finding in found.items() if name.startswith("orders: ") and not finding.judged] == []
 
 
 @pytest.mark.parametrize(("fault", "check"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
-def test_a_fault_is_found_by_its_check(fault: Callable[[Run], None], check: str) -> None:
-    run = Run()
+def test_a_fault_is_found_by_its_check(fault: Callable[[OrdersRun], None], check: str) -> None:
+    run = OrdersRun()
     fault(run)
     assert f"orders: {check}" in run.red()
 
