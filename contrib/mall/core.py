@@ -121,8 +121,8 @@ class Pace:
 async def run(core: Core, options: Options, prefix: str, pace: Pace) -> None:
     """Place and follow until all is answered."""
     producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True)
-    await producer.start()
     try:
+        await producer.start()
         async with open_consumer(options, [prefix + EVENTS]) as consumer:
             async for record in read_to_end(consumer):
                 core.hear(event_of(record))
@@ -155,7 +155,7 @@ async def _follow(core: Core, consumer: Any, producer: AIOKafkaProducer, prefix:
 
 async def _send(producer: AIOKafkaProducer, prefix: str, commands: Sequence[Command]) -> None:
     """Send commands until Kafka has them all; it may be away for a while. Never two of one order at a time."""
-    later = _behind_others(commands)
+    later = behind_others(commands)
     waiting: Sequence[Command] = [command for command in commands if command.id not in later]
     while waiting:
         sent = await asyncio.gather(*(_sent(producer, prefix, command) for command in waiting))
@@ -166,7 +166,7 @@ async def _send(producer: AIOKafkaProducer, prefix: str, commands: Sequence[Comm
         await _send(producer, prefix, [command for command in commands if command.id in later])
 
 
-def _behind_others(commands: Iterable[Command]) -> set[str]:
+def behind_others(commands: Iterable[Command]) -> set[str]:
     """Ids of those that follow another one of their order."""
     first: dict[str, str] = {}
     return {command.id for command in commands if first.setdefault(command.order_no, command.id) != command.id}

@@ -90,8 +90,8 @@ class OffsetLooks:
 async def look(engines: Engines, recorder: Recorder) -> None:
     """Note where it stands. Kafka is asked first: what the database has then it had before, or later."""
     admin = AIOKafkaAdminClient(**client_options(engines.kafka_bootstrap))
-    await admin.start()
     try:
+        await admin.start()
         found = await admin.list_consumer_group_offsets(GROUP)
     finally:
         await admin.close()
