@@ -79,9 +79,10 @@ class Buyer:
             with suppress(TimeoutError):
                 async with asyncio.timeout(rng.uniform(*KILLS)):
                     await stopping.wait()
-            if not stopping.is_set() and self._living is not None and not self._living.done():
+            living = self._living
+            if not stopping.is_set() and living is not None and not living.done() and not living.cancelling():
                 recorder.record("fault", kind="core killed", hold=0.0)
-                self._living.cancel()
+                living.cancel()
 
     def unanswered(self) -> list[str]:
         """What it waits for."""

@@ -24,7 +24,6 @@ from tests.chaos.ending import rows
 from tests.chaos.fleet import Fleet
 from tests.chaos.ledgers import API, FETCHES, Ledgers
 from tests.chaos.recorder import Recorder
-from tests.program import Program
 from tests.reader import Entry, read_topics
 
 ORDERS = "mall.orders."
@@ -140,7 +139,7 @@ class OrdersRead:
             self._recorder.record("order.effect", **asdict(effect))
         for call in ledgers.calls(others):
             self._recorder.record("order.call", call=call)
-        for opened in breakers(self._fleet.programs):
+        for opened in breakers(program.log for program in self._fleet.programs):
             self._recorder.record("order.breaker", breaker=opened)
 
     def _topics(self, topics: Mapping[str, Sequence[Entry]]) -> None:
@@ -180,9 +179,9 @@ def _others(records: Sequence[Entry], placed: Sequence[Command]) -> Iterator[Com
             yield Command(record.value or b"", content)
 
 
-def breakers(programs: Iterable[Program]) -> Iterator[dict[str, Any]]:
-    """Each time that one opened, by the logs of all programs."""
-    logs = [[line for line in program.log if "timestamp" in line] for program in programs]
+def breakers(programs: Iterable[Sequence[Mapping[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """Each time that one opened, by what all programs logged."""
+    logs = [[line for line in log if "timestamp" in line] for log in programs]
     taken = [
         (number, _at(line))
         for number, log in enumerate(logs)
