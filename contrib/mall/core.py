@@ -121,8 +121,8 @@ class Pace:
 async def run(core: Core, options: Options, prefix: str, pace: Pace) -> None:
     """Place and follow until all is answered."""
     producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True)
-    await producer.start()
     try:
+        await producer.start()
         async with open_consumer(options, [prefix + EVENTS]) as consumer:
             async for record in read_to_end(consumer):
                 core.hear(event_of(record))
@@ -140,7 +140,10 @@ async def _follow(core: Core, consumer: Any, producer: AIOKafkaProducer, prefix:
     while (now := loop.time()) < started + pace.seconds and not (core.idle and now - heard_at > pace.linger):
         due = int((now - started) * pace.rate) - begun if pace.rate else ALL
         begun += due
-        await _send(producer, prefix, await core.begin(due))
+        commands = await core.begin(due)
+        while commands:
+            await _send(producer, prefix, commands)
+            commands = await core.go_on({command.order_no for command in commands})
         records = [each for found in (await consumer.getmany(timeout_ms=200)).values() for each in found]
         events = [event_of(record) for record in records]
         for event in events:
@@ -152,12 +155,21 @@ async def _follow(core: Core, consumer: Any, producer: AIOKafkaProducer, prefix:
 
 async def _send(producer: AIOKafkaProducer, prefix: str, commands: Sequence[Command]) -> None:
     """Send commands until Kafka has them all; it may be away for a while. Never two of one order at a time."""
-    waiting = commands
+    later = behind_others(commands)
+    waiting: Sequence[Command] = [command for command in commands if command.id not in later]
     while waiting:
         sent = await asyncio.gather(*(_sent(producer, prefix, command) for command in waiting))
         waiting = [command for command, taken in zip(waiting, sent, strict=True) if not taken]
         if waiting:
             await asyncio.sleep(PAUSE)
+    if later:
+        await _send(producer, prefix, [command for command in commands if command.id in later])
+
+
+def behind_others(commands: Iterable[Command]) -> set[str]:
+    """Ids of those that follow another one of their order."""
+    first: dict[str, str] = {}
+    return {command.id for command in commands if first.setdefault(command.order_no, command.id) != command.id}
 
 
 async def _sent(producer: AIOKafkaProducer, prefix: str, command: Command) -> bool:

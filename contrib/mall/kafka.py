@@ -45,8 +45,8 @@ def client_options(arguments: argparse.Namespace) -> Options:
 async def open_consumer(options: Options, topics: Sequence[str]) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of all partitions of topics, from their beginning, in no group."""
     consumer = AIOKafkaConsumer(*topics, **options, auto_offset_reset="earliest", enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         await consumer.seek_to_beginning()
         yield consumer
     finally:

@@ -23,6 +23,9 @@ MOST_PIECES = 5
 _GOES_ON = frozenset({"order.accepted", "order.confirmed", "order.partially_confirmed"})
 """Answers after which the next step is taken."""
 
+_HELD = "order.price_mismatch"
+"""What the supplier has is another order than was placed: this core always cancels it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Goods:
@@ -37,16 +40,20 @@ class Goods:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One order: mode of its submit, operations in their order, and what is ordered."""
+    """One order: mode of its submit, operations in their order, and what is ordered.
+
+    at_once: no step waits for the answer to the one before it.
+    """
 
     order_no: str
     mode: str
     steps: tuple[str, ...]
     lines: tuple[tuple[Goods, int], ...]
+    at_once: bool = False
 
 
-def plan_orders(run: str, seed: int, count: int, goods: Sequence[Goods]) -> list[Plan]:
-    """So many orders, one supplier each, every supplier in turn.
+def plan_orders(run: str, seed: int, count: int, goods: Sequence[Goods], *, at_once: float = 0.0) -> list[Plan]:
+    """So many orders, one supplier each, every supplier in turn. at_once: share of those that wait for no answer.
 
     Modes and steps depend on the seed and the number alone: they hold though the goods are others after a restart.
     """
@@ -55,23 +62,33 @@ def plan_orders(run: str, seed: int, count: int, goods: Sequence[Goods]) -> list
         by_supplier.setdefault(one.supplier, []).append(one)
     suppliers = sorted(by_supplier)
     return [
-        _plan_order(f"{run}-{number:06d}", Random(f"{seed}:{number}"), by_supplier[suppliers[number % len(suppliers)]])
+        _plan_order(
+            f"{run}-{number:06d}",
+            Random(f"{seed}:{number}"),
+            by_supplier[suppliers[number % len(suppliers)]],
+            at_once,
+        )
         for number in range(count if suppliers else 0)
     ]
 
 
-def _plan_order(order_no: str, chance: Random, goods: Sequence[Goods]) -> Plan:
+def _plan_order(order_no: str, chance: Random, goods: Sequence[Goods], at_once: float) -> Plan:
     mode, steps, _ = chance.choices(_PLANS, [weight for _, _, weight in _PLANS])[0]
+    hasty = Random(order_no).random() < at_once
     chosen = chance.sample(goods, min(len(goods), chance.randint(1, 3)))
-    return Plan(order_no, mode, steps, tuple((one, chance.randint(1, MOST_PIECES)) for one in chosen))
+    return Plan(order_no, mode, steps, tuple((one, chance.randint(1, MOST_PIECES)) for one in chosen), hasty)
 
 
 def next_step(plan: Plan, placed: Sequence[Command], events: Sequence[Event]) -> str | None:
-    """The operation to place now: the first at once, each other after a good answer to the one before it; else None."""
-    if len(placed) == len(plan.steps):
+    """The operation to place now: the first at once, each other after a good answer to the one before it, or at once.
+
+    An order that is held is cancelled. None: nothing for now.
+    """
+    answers = {event.command_id: event.kind for event in reversed(events) if event.is_terminal}
+    if _HELD in answers.values():
+        return None if any(command.operation == CANCEL for command in placed) else CANCEL
+    if len(placed) >= len(plan.steps):
         return None
-    if placed:
-        answers = [event for event in events if event.is_terminal and event.command_id == placed[-1].id]
-        if not answers or answers[0].kind not in _GOES_ON:
-            return None
+    if placed and not plan.at_once and answers.get(placed[-1].id) not in _GOES_ON:
+        return None
     return plan.steps[len(placed)]

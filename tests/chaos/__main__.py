@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import shutil
 import signal
 import sys
@@ -27,6 +28,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the cores say what they lost; Kafka is away by design
     directory = Path(tempfile.mkdtemp(prefix=f"mallgate-chaos-{asked.seed}-"))
     directory.chmod(0o755)  # PostgreSQL runs as another user
     print(f"chaos in {directory}", flush=True)

@@ -70,8 +70,8 @@ class Ending:
     async def reach(self, done: Callable[[], Awaitable[bool]]) -> None:
         """Wait until it is quiet, then write down what is there. done: whether whatever else had to end has."""
         await rows(self._engines.database_url, AGE)
-        ended = await _within(self._ended, self._waiting) and await _within(done)
-        quiet = await _within(self._quiet)
+        ended = await comes_to_hold(self._ended, self._waiting) and await comes_to_hold(done)
+        quiet = await comes_to_hold(self._quiet)
         self._recorder.record("quiet", reached=ended, waiting=[*await self._waiting(), *([] if quiet else ["topics"])])
         for follower in self._followers:
             await follower.look(pages=1_000)
@@ -128,7 +128,9 @@ async def _nothing() -> list[str]:
     return []
 
 
-async def _within(holds: Callable[[], Awaitable[bool]], waiting: Callable[[], Awaitable[list[str]]] = _nothing) -> bool:
+async def comes_to_hold(
+    holds: Callable[[], Awaitable[bool]], waiting: Callable[[], Awaitable[list[str]]] = _nothing
+) -> bool:
     """Whether it came to hold; given up once nothing has moved for too long in what it still waits for."""
     deadline, before = time.monotonic() + WITHIN, await waiting()
     while time.monotonic() < deadline:

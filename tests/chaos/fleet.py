@@ -41,7 +41,10 @@ class Seat:
 
 
 class Fleet:
-    """Programs on one pair of engines, each restarted when it ends."""
+    """Programs on one pair of engines, each restarted when it ends.
+
+    programs: all that ever ran; ended: one just has.
+    """
 
     def __init__(self, bootstrap: Bootstrap, database: str, directory: Path, recorder: Recorder, size: int) -> None:
         self._where = (bootstrap, database, "")
@@ -49,6 +52,8 @@ class Fleet:
         self._recorder = recorder
         self._marks = itertools.count(1)
         self.seats = [Seat(number) for number in range(size)]
+        self.programs: list[Program] = []
+        self.ended = asyncio.Event()
         self._watches: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -83,6 +88,7 @@ class Fleet:
         seat.wanted = seat.frozen = False
         seat.stack, seat.mark = stack, Path(arming["MALLGATE_FAULT_MARK"]) if arming else None
         seat.program = await stack.enter_async_context(running(*self._where, environment={**ENVIRONMENT, **arming}))
+        self.programs.append(seat.program)
 
     async def _watch(self, seat: Seat) -> None:
         """Start the program again whenever it has ended."""
@@ -105,6 +111,7 @@ class Fleet:
         gave_up = status == GAVE_UP and not program.url
         wanted = seat.wanted or at_its_point or gave_up
         self._recorder.record("program.ended", status=status, wanted=wanted, log=log)
+        self.ended.set()
 
     async def again(self, seat: Seat, after: float, arming: Mapping[str, str] | None = None) -> None:
         """Kill the program of a seat and start another one after so many seconds."""
@@ -113,6 +120,7 @@ class Fleet:
             assert seat.program is not None
             await seat.program.kill()
             self._recorder.record("program.ended", status=seat.program.process.returncode, wanted=True, log=[])
+            self.ended.set()
             await asyncio.sleep(after)
             await seat.stack.aclose()
             await self._start(seat, arming or {})

@@ -15,6 +15,7 @@ from tests.chaos.contents import FACETS
 from tests.chaos.ending import Ending
 from tests.chaos.fleet import Fleet
 from tests.chaos.goods import Goods
+from tests.chaos.market import open_market
 from tests.chaos.operators import Operator
 from tests.chaos.plan import plan
 from tests.chaos.pulled import open_pulled
@@ -22,6 +23,7 @@ from tests.chaos.recorder import Recorder
 from tests.chaos.vendors import Follower, Stream
 from tests.history.events import History, read
 from tests.history.findings import Finding
+from tests.history.orders import summary
 from tests.history.verdicts import green, stories, table, verdicts
 from tests.vendor import declared
 
@@ -73,10 +75,22 @@ class Result:
             *(f"  {count:4} {kind}" for kind, count in sorted(faults.items())),
             f"{len(self.history.feeds)} feeds, {len(self.history.published)} records on the catalog topics",
             *(f"  {count:4} {kind}" for kind, count in sorted(feeds.items())),
+            *self._orders(),
             f"{len(self.history.replays)} replays: " + ", ".join(f"{n} {what}" for what, n in sorted(replays.items())),
             table(self.found),
             *stories(self.found),
             f"verdict: {'green' if self.green else 'red'}; history: {self.path}",
+        ]
+
+    def _orders(self) -> Sequence[str]:
+        told = summary(self.history.orders)
+        states = ", ".join(f"{count} {state}" for state, count in told["by_state"].items())
+        return [
+            f"{told['placed']} orders, {told['commands']} commands, {told['ledger_effects']} submits in the ledgers: "
+            f"{told['duplicates']} duplicates, {told['refused']} refusals, "
+            f"{told['lost']} lost, {told['waiting']} waiting",
+            f"  {states}",
+            f"{len(self.history.orders.effects)} effects, {len(self.history.orders.calls)} calls that suppliers noted",
         ]
 
 
@@ -89,7 +103,7 @@ async def run(order: Order, directory: Path) -> Result:
             fleet = Fleet(engines.kafka_bootstrap, engines.database_url, directory, recorder, PROGRAMS)
             try:
                 await fleet.start()
-                await _live(order, engines, fleet, recorder)
+                await _live(order, engines, fleet, directory, recorder)
             finally:
                 await fleet.stop()
     finally:
@@ -98,13 +112,18 @@ async def run(order: Order, directory: Path) -> Result:
     return Result(order, path, history, verdicts(history))
 
 
-async def _live(order: Order, engines: Engines, fleet: Fleet, recorder: Recorder) -> None:
+async def _live(order: Order, engines: Engines, fleet: Fleet, directory: Path, recorder: Recorder) -> None:
     streams, followers = await _vendors(order, fleet, recorder)
     goods = {(stream.keys.supplier, stream.goods.facet): stream.goods for stream in streams}
     operator = Operator(fleet.admin_urls, goods, recorder, Random(f"operator {order.seed}"))
     pushing, looking = asyncio.Event(), asyncio.Event()
     rng = Random(f"pulled {order.seed}")
-    async with open_pulled(fleet, engines.kafka_bootstrap, recorder, rng) as pulled, asyncio.TaskGroup() as group:
+    async with (
+        open_pulled(fleet, engines.kafka_bootstrap, recorder, rng) as pulled,
+        open_market(engines, fleet, directory, recorder, order.seed, order.seconds) as market,
+        asyncio.TaskGroup() as group,
+    ):
+        trading = group.create_task(market.run(pushing))
         others = [group.create_task(follower.run(looking)) for follower in followers]
         others += [group.create_task(operator.run(looking)), group.create_task(pulled.run(pushing))]
         vendors = [group.create_task(stream.run(pushing)) for stream in streams]
@@ -114,7 +133,7 @@ async def _live(order: Order, engines: Engines, fleet: Fleet, recorder: Recorder
         for vendor in pending:
             vendor.cancel()
         looking.set()
-        await asyncio.wait(others)
+        await asyncio.wait([*others, trading])
         await Ending(engines, operator, followers, recorder).reach(pulled.swept)
         await pulled.write_down()
 

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from tests.history import orders_recorded
+
 Event = Mapping[str, Any]
 
 
@@ -122,6 +124,7 @@ class History:
     waiting: list[str] = field(default_factory=list)
     quiet: bool = False
     pulled: list[str] | None = None
+    orders: orders_recorded.Orders = field(default_factory=orders_recorded.Orders)
 
     def by_number(self) -> dict[int, Feed]:
         """Feeds whose number was answered."""
@@ -148,6 +151,8 @@ def _take(history: History, event: Event) -> None:
         _take_of_feed(history, event)
     elif kind.startswith("replay."):
         _take_of_replay(history, event)
+    elif kind.startswith("order."):
+        orders_recorded.take(history.orders, event)
     else:
         _take_of_run(history, event)
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from tests.history import feeds, keys, topics
+from tests.history import feeds, keys, orders, topics
 from tests.history.events import History, read
 from tests.history.findings import Finding
 from tests.history.keys import Said
@@ -43,9 +43,10 @@ STORIES = 3
 
 
 def verdicts(history: History) -> dict[str, Finding]:
-    """What each check found, by its name in words."""
+    """What each check found, by its name in words; those of orders where there was a supplier to order from."""
     said = Said(history)
-    return {check.__name__.replace("_", " "): check(said) for check in CHECKS}
+    found = {check.__name__.replace("_", " "): check(said) for check in CHECKS}
+    return found | orders.verdicts(history.orders) if history.orders.suppliers else found
 
 
 def green(found: Mapping[str, Finding]) -> bool:

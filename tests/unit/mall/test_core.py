@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from contrib.journal import open_journal, restore
 from contrib.mall.catalog import LISTINGS, PRICES, PRODUCTS, STOCKS, goods_of
 from contrib.mall.commands import CHINA, command_of, headers_of
-from contrib.mall.core import Core, commands_in
+from contrib.mall.core import Core, behind_others, commands_in
 from contrib.mall.orders import CANCEL, CONFIRM, SUBMIT, Command, Event, state_of
 from contrib.mall.plan import Goods, Plan, plan_orders
 from schemas.envelope import JSON, decode, schema_id
@@ -94,6 +95,41 @@ async def test_steps_follow_good_answers_alone(tmp_path):
         core.hear(event(confirm, "order.refused"))
         assert await core.go_on() == []
         assert core.idle
+
+
+async def test_an_order_that_is_held_is_cancelled_once(tmp_path):
+    plan = Plan("M-1", "reserve", (SUBMIT, CONFIRM), ((GOODS[0], 1),))
+    async with core_of(tmp_path / "journal", [plan]) as core:
+        (submit,) = await core.begin(1)
+        core.hear(event(submit, "order.price_mismatch"))
+        assert not core.idle
+        (cancel,) = await core.go_on()
+        assert cancel.operation == CANCEL
+        core.hear(event(cancel, "order.cancel_refused"))
+        assert await core.go_on() == []
+        assert core.idle
+
+
+async def test_steps_at_once_wait_for_no_answer_and_are_not_taken_after_a_cancel_of_what_is_held(tmp_path):
+    plan = Plan("M-1", "reserve", (SUBMIT, CONFIRM), ((GOODS[0], 1),), at_once=True)
+    async with core_of(tmp_path / "journal", [plan]) as core:
+        (submit,) = await core.begin(1)
+        (confirm,) = await core.go_on({"M-1"})
+        assert (confirm.operation, await core.go_on()) == (CONFIRM, [])
+        core.hear(event(submit, "order.price_mismatch"))
+        assert [command.operation for command in await core.go_on()] == [CANCEL]
+
+
+def test_a_share_of_the_plans_waits_for_no_answer_and_has_the_same_steps():
+    plans, hasty = plan_orders("M", 7, 60, GOODS), plan_orders("M", 7, 60, GOODS, at_once=0.5)
+    assert [replace(plan, at_once=False) for plan in hasty] == plans
+    assert 10 < sum(plan.at_once for plan in hasty) < 50
+
+
+def test_commands_of_one_order_are_sent_one_after_the_other():
+    plans = [Plan(f"M-{number}", "reserve", (SUBMIT, CONFIRM), ((GOODS[0], 1),)) for number in range(2)]
+    commands = [command_of(plan, step, datetime.now(CHINA), LIFE) for plan in plans for step in (SUBMIT, CONFIRM)]
+    assert behind_others(commands) == {commands[1].id, commands[3].id}
 
 
 async def test_events_of_others_are_not_heard(tmp_path):

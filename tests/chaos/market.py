@@ -1,0 +1,217 @@
+"""Orders all through a run: cores of the mall, a supplier with an API and one without, and what goes wrong there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+from contrib.mall.plan import Goods, plan_orders
+from contrib.simulators.jd_vop.config import Config
+from contrib.simulators.jd_vop.server import open_simulator
+from contrib.simulators.jd_vop.simulator import Simulator
+from contrib.simulators.native import Config as VendorConfig
+from contrib.simulators.native import Vendor, open_vendor
+from gateway.embedded import Engines
+from tests.chaos.buyers import Buyer, Strays
+from tests.chaos.ending import comes_to_hold, rows
+from tests.chaos.fleet import Fleet
+from tests.chaos.forwarding import open_forwarder
+from tests.chaos.ledgers import API, FETCHES, Ledgers
+from tests.chaos.misbehaving import JD, JD_AWAY, NATIVE, NATIVE_AWAY, Misbehaving
+from tests.chaos.operators import Operator
+from tests.chaos.order_operators import OrderOperator
+from tests.chaos.orders_read import OffsetLooks, OrdersRead
+from tests.chaos.other_buyer import OtherBuyer
+from tests.chaos.recorder import Recorder
+from tests.ordering import goods
+from tests.pulling import Operator as Declaring
+from tests.pulling import row_of
+from tests.relaying import town
+from tests.vendor import declared
+
+SKUS, SOLD = 2000, 500
+TIMEOUT = 3.0
+"""Seconds that a call of the first one may take."""
+
+RATE = 2.4
+"""Orders that are begun a second."""
+
+SHARE = 0.75
+"""Of the time of a run in which orders are begun."""
+
+HASTY, HASTE = 0.1, timedelta(seconds=25)
+"""Share of the orders whose commands have to be carried out soon, and how soon."""
+
+LIFE = timedelta(hours=2)
+
+AT_ONCE = 0.3
+"""Share of the orders whose commands wait for no answer."""
+
+STILL = 4.0
+"""Seconds without an effect after which none is coming: everything takes its next step within one."""
+
+# A minute passes for what the vendor never acknowledged: it is visible again. Not for what a person has to decide
+# about, once its deadline has passed: it may be on its way to him.
+SHOW = """
+    UPDATE commands SET sent_at = sent_at - interval '1 minute'
+     WHERE supplier = $1 AND state = 'sending' AND sent_at < now() - interval '3 seconds'
+       AND deadline > now() + interval '1 hour'
+"""
+
+OPEN = """
+    SELECT command_id || ' is ' || state || ' ' || reason AS text FROM commands WHERE ended_at IS NULL
+    UNION ALL SELECT command_id || ' was fetched, and not answered' FROM commands_unanswered
+    UNION ALL SELECT supplier_order_no || ' has to be read' FROM order_rereads
+"""
+
+
+class Market:
+    """Places orders and follows them to their end."""
+
+    def __init__(
+        self,
+        engines: Engines,
+        fleet: Fleet,
+        recorder: Recorder,
+        buyers: Sequence[Buyer],
+        ledgers: Ledgers,
+        simulator: Simulator,
+        vendor: Vendor,
+        rng: Random,
+    ) -> None:
+        self._engines = engines
+        self._fleet = fleet
+        self._recorder = recorder
+        self._buyers = buyers
+        self._ledgers = ledgers
+        self._simulator = simulator
+        self._rng = rng
+        self._wrong = _misbehaving(simulator, vendor, rng)
+        self._strays = Strays(engines.kafka_bootstrap, buyers, Random(rng.random()))
+        self._other = OtherBuyer(simulator, self._next, Random(rng.random()))
+        self._looks = OffsetLooks(engines, fleet, recorder)
+        operator = Operator(fleet.admin_urls, {}, recorder, Random(rng.random()))
+        self._operator = OrderOperator(operator, API, self._begun, ledgers.effects, recorder, Random(rng.random()))
+        self._changed = (0, 0.0)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Trade until told to stop; returns when everything is answered, or it is given up, and all is written down."""
+        async with asyncio.TaskGroup() as group:
+            buying = [group.create_task(buyer.run()) for buyer in self._buyers]
+            looking = group.create_task(self._looks.run())
+            others = [group.create_task(each.run(stopping)) for each in self._wrong.values()]
+            others.append(group.create_task(self._strays.run(stopping)))
+            others.append(group.create_task(self._other.run(stopping)))
+            others.append(group.create_task(self._operator.run(stopping)))
+            others += [
+                group.create_task(buyer.run_killed(stopping, Random(self._rng.random()), self._recorder))
+                for buyer in self._buyers
+            ]
+            await asyncio.wait(others)
+            reached = await comes_to_hold(self._ended, self._waiting)
+            for task in [*buying, looking]:
+                task.cancel()
+            await asyncio.wait([*buying, looking])
+        self._note_faults()
+        placed = [command for buyer in self._buyers for command in buyer.placed()]
+        reading = OrdersRead(self._engines, self._fleet, self._recorder)
+        tokens, waiting = self._other.tokens, await self._waiting()
+        await reading.write_down(placed, self._ledgers, tokens, reached=reached, waiting=waiting)
+
+    def _next(self) -> Sequence[str]:
+        """Numbers of orders that are placed soon."""
+        begun = {*self._begun()}
+        left = (plan for buyer in self._buyers for plan in buyer.plans if plan.order_no not in begun)
+        return [plan.order_no for plan in left if plan.lines[0][0].supplier == API][2:8]
+
+    def _begun(self) -> Sequence[str]:
+        return [command.order_no for buyer in self._buyers if buyer.core for command in buyer.core.placed]
+
+    async def _ended(self) -> bool:
+        """Whether nothing is under way any more, once all stops are taken back and people have decided."""
+        await self._operator.set_free()
+        await self._operator.decide()
+        await rows(self._engines.database_url, SHOW, FETCHES)
+        pool = self._simulator.messages
+        return not len(pool) and not pool.due and self._is_still() and not await self._waiting()
+
+    def _is_still(self) -> bool:
+        """Whether nobody has done anything for a while."""
+        size, since = self._changed
+        if size != self._ledgers.size:
+            self._changed = (self._ledgers.size, time.monotonic())
+            return False
+        return time.monotonic() - since >= STILL
+
+    async def _waiting(self) -> list[str]:
+        """What has not ended."""
+        found = await rows(self._engines.database_url, OPEN)
+        unanswered = [text for buyer in self._buyers for text in buyer.unanswered()]
+        unbegun = [f"{buyer.path.stem} is not idle" for buyer in self._buyers if buyer.core and not buyer.core.idle]
+        return [*(str(row["text"]) for row in found), *unanswered, *unbegun]
+
+    def _note_faults(self) -> None:
+        for supplier, wrong in self._wrong.items():
+            for kind, times in wrong.struck().items():
+                for _ in range(times):
+                    self._recorder.record("fault", kind=f"{supplier}: {kind}", hold=0.0)
+
+
+def _misbehaving(simulator: Simulator, vendor: Vendor, rng: Random) -> Mapping[str, Misbehaving]:
+    return {
+        API: Misbehaving(simulator.faults, JD, JD_AWAY, Random(rng.random())),
+        FETCHES: Misbehaving(vendor.faults, NATIVE, NATIVE_AWAY, Random(rng.random())),
+    }
+
+
+def _offered(simulator: Simulator) -> Sequence[Goods]:
+    """What is sold: of the first supplier what its catalog holds, of the other some made-up goods."""
+    area = town(simulator)
+    called = [Goods(API, str(item.sku), "货物", Decimal(item.price) / 100, area) for item in goods(simulator, SOLD)]
+    fetched = [Goods(FETCHES, f"S-{number}", "货物", Decimal(number) + Decimal("12.30")) for number in range(20)]
+    return [*called, *fetched]
+
+
+def _buyers(engines: Engines, directory: Path, seed: int, seconds: float, offered: Sequence[Goods]) -> Sequence[Buyer]:
+    """One with time, and one without."""
+    found = []
+    for name, share, life in (("patient", 1 - HASTY, LIFE), ("hasty", HASTY, HASTE)):
+        count = max(1, int(RATE * share * SHARE * seconds))
+        plans = plan_orders(f"{name}-{seed}", seed, count, offered, at_once=AT_ONCE)
+        path = directory / f"{name}.jsonl"
+        found.append(Buyer(plans, path, life, RATE * share, engines.kafka_bootstrap))
+    return found
+
+
+@asynccontextmanager
+async def open_market(
+    engines: Engines, fleet: Fleet, directory: Path, recorder: Recorder, seed: int, seconds: float
+) -> AsyncIterator[Market]:
+    """Suppliers that answer until the end of the block, and buyers for so many seconds."""
+    rng, ledgers = Random(f"market {seed}"), Ledgers.below(directory)
+    config = Config(
+        skus=SKUS,
+        seed=rng.randrange(1000),
+        step_seconds=1.0,
+        split_share=0.1,
+        reject_share=0.1,
+        log=ledgers.log,
+        ledger=ledgers.api,
+    )
+    keys = await declared(fleet.admin_urls()[0], FETCHES)
+    async with (
+        open_simulator(config) as simulator,
+        open_forwarder(fleet.urls, Random(rng.random())) as url,
+        open_vendor(VendorConfig(url, ledgers.fetches, keys.bearer, rng.randrange(1000), step_seconds=1.0)) as vendor,
+    ):
+        row = row_of(simulator, facets=["price"], pulls={"price": "30d"})
+        row |= {"http": {**row["http"], "timeout_seconds": TIMEOUT}}
+        await Declaring(fleet.admin_urls()[0]).declare(**{API: row})
+        buyers = _buyers(engines, directory, seed, seconds, _offered(simulator))
+        yield Market(engines, fleet, recorder, buyers, ledgers, simulator, vendor, rng)
