@@ -71,6 +71,7 @@ async def judged(ground: Ground, ledger: Path, commands: list[dict[str, Any]]) -
     return [*map(str, missing), *await core_of(ground).violations(commands, effects)]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("points", [MAILBOX_POINTS, OUTBOX_POINTS], ids=["mailbox", "outbox"])
 async def test_programs_killed_one_after_the_other_have_each_command_done_and_told_once(
     ground: Ground, tmp_path: Path, points: tuple[str, ...]
