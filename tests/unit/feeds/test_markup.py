@@ -155,7 +155,6 @@ def test_whatever_is_let_through_leaves_the_cleaner_little_to_do(piece, times):
 
 
 KEPT = ("p", "b", "i", "div", "a", "li", "ul", "td", "table", "br", "script", "style")
-OPEN = ("x", "&amp;", "< ", "<b", '<a title="', "'", ">")
 KEPT_TOKENS = st.sampled_from(
     [
         *(f"<{name}>" for name in KEPT),
@@ -163,7 +162,7 @@ KEPT_TOKENS = st.sampled_from(
         "x",
         "&amp;",
         "< ",
-        "<b",
+        "<b ",  # without the blank it is the tag `b<p`, which is dropped, and has what is open before it built anew
         '<a title="',
         "'",
         ">",
