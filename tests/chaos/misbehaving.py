@@ -55,7 +55,7 @@ JD: Sequence[Kind] = (
     Kind("hang", ANY),
     Kind("latency", ANY, {"ms": 1200}),
     Kind("drip", WRITES),
-    Kind("rate_limited", WRITES, {"retry_after": int(RETRY_AFTER)}),
+    *[Kind("rate_limited", WRITES, {"retry_after": int(RETRY_AFTER)})] * 3,
     Kind("duplicate_answer", WRITES[:1]),
     Kind("refused", WRITES[:1], {"code": "3008", "message": "商品无货"}),
     Kind("out_of_stock", WRITES[:1]),

@@ -137,8 +137,17 @@ class Orders:
 
     @cached_property
     def record(self) -> Record:
-        """The same, as the verdict of the core reads it."""
-        return Record(self.placed, self.events, self.effects)
+        """The same, as the verdict of the core reads it.
+
+        What somebody else ordered under a number that we never used is none of it.
+        """
+        sent = {(call.supplier, call.order_no) for call in self.calls if call.writes}
+        effects = [
+            each
+            for each in self.effects
+            if each.asked or each.kind != "submit" or (each.supplier, each.order_no) in sent
+        ]
+        return Record(self.placed, self.events, effects)
 
     @cached_property
     def steps_of(self) -> Mapping[str, Sequence[Step]]:

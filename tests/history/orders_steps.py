@@ -48,13 +48,13 @@ def nothing_is_sent_after_the_end(orders: Orders) -> Finding:
     """Of a command that has ended nothing is sent, asked or handed over any more."""
     judged, violations = 0, []
     for kept in orders.kept:
-        over = False
-        for step in orders.steps_of.get(kept.command_id, ()):
+        steps, over = orders.steps_of.get(kept.command_id, ()), False
+        for step in steps:
             judged += step.kind in BEGINNINGS
             if over and step.kind in BEGINNINGS:
                 text = f"{kept.order_no}: {kept.operation} has a step {step.kind} after its end"
                 violations.append(Violation(text, orders.story(kept.order_no)))
-            over = over or _ends(step)
+            over = over or _ends(step, fetched=_is_fetched(steps))
     return Finding(judged, violations)
 
 
@@ -73,17 +73,24 @@ def commands_wait_for_their_turn(orders: Orders) -> Finding:
     return Finding(judged, violations)
 
 
-def _ends(step: Step) -> bool:
-    """Whether a command has ended with this step. What a person found not done goes on."""
+def _ends(step: Step, *, fetched: bool) -> bool:
+    """Whether a command has ended with this step. What a person found not done goes on, and so does what is held.
+
+    fetched: a vendor has it, whose word ends it whatever it says.
+    """
     if step.kind == "resolved":
         return step.facts.get("resolution") == "done"
     if step.kind == "event":
-        return step.facts.get("event") in TERMINAL and step.facts.get("event") != "order.price_mismatch"
+        return step.facts.get("event") in (TERMINAL if fetched else TERMINAL - {"order.price_mismatch"})
     return step.kind in {"outcome", "ended", "acknowledged"} and step.facts.get("state") in ENDED
 
 
 def _ended_at(steps: Sequence[Step]) -> int | None:
-    return next((step.id for step in steps if _ends(step)), None)
+    return next((step.id for step in steps if _ends(step, fetched=_is_fetched(steps))), None)
+
+
+def _is_fetched(steps: Sequence[Step]) -> bool:
+    return any(step.kind == "delivered" for step in steps)
 
 
 @dataclass

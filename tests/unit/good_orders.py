@@ -42,6 +42,8 @@ class OrdersRun:
         self._resolved()
         self._within_the_life_of_its_key()
         self._taken_by_somebody_else()
+        self._held_by_its_vendor()
+        self._never_sent()
         self.record(b"oops", letter=garbage(b"oops"))
         other = {"command_id": "M1/order.submit", "payload": {"receiver": {"name": "A"}, "mode": "direct"}}
         masked = {"command_id": "M1/order.submit", "payload": {"receiver": "***", "mode": "direct"}}
@@ -135,6 +137,31 @@ class OrdersRun:
         self.step(submit, "outcome", 110.2, outcome="unknown", state="held")
         self.effect(submit, asked=False)
         self.event(submit, kind="order.price_mismatch", numbers=["70"])
+
+    def _held_by_its_vendor(self) -> None:
+        """M7: the vendor's word about the confirm came before he said that he has it."""
+        submit = self.command("M7", "order.submit", "shop", attempts=1)
+        self.step(submit, "delivered", 118.0, attempt=1, state="sending")
+        self.step(submit, "acknowledged", 119.0, state="confirmed")
+        self.effect(submit)
+        self.event(submit)
+        confirm = self.command("M7", "order.confirm", "shop", attempts=1)
+        self.step(confirm, "delivered", 120.0, attempt=1, state="sending")
+        self.step(confirm, "event", 121.0, event="order.price_mismatch", state="held")
+        self.event(confirm, kind="order.price_mismatch", numbers=["70"])
+        cancel = self.command("M7", "order.cancel", "shop", attempts=1)
+        self.step(cancel, "delivered", 122.0, attempt=1, state="sending")
+        self.step(cancel, "acknowledged", 123.0, state="confirmed")
+        self.event(cancel, kind="order.cancel_refused")
+
+    def _never_sent(self) -> None:
+        """M8 was cancelled before anything was sent; there was an order of somebody else under its number."""
+        submit = self.command("M8", "order.submit", "jd", attempts=0)
+        cancel = self.command("M8", "order.cancel", "jd", attempts=0)
+        self.effect(submit, asked=False)
+        for command in (submit, cancel):
+            self.step(command, "ended", 130.0, state="cancelled_unsent")
+            self.event(command, kind="order.cancelled", payload={"scope": "order"})
 
     def tell(self, event: str, **fields: Any) -> dict[str, Any]:
         """Add an event."""
