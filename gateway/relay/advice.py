@@ -126,7 +126,8 @@ def advice(command: Command, unanswered: Unanswered | None = None) -> str:
         case State.PARKED | State.DEAD:
             return f"Ask {command.supplier} whether {_wanted(command)}, then: {resolve}"
         case State.HELD:
-            return f"The mall cancels it; or agree with {command.supplier} on what is there, then: {resolve}"
+            accept = resolve.replace("done|not-done", "done")
+            return f"The mall cancels it; or agree with {command.supplier} on what is there, then: {accept}"
         case _:
             return ""
 

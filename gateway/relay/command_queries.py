@@ -51,7 +51,8 @@ DUE = """
 # Of a lane of more than $4 commands or $6 bytes its beginning is read (two commands at least), and from behind that
 # what ends by its deadline, the first cancel and the first newer revision: what is planned follows from these alone.
 # What is read stays locked, the first of each lane with it: what an operator decides about a lane meanwhile comes
-# before what is planned in it, or after.
+# before what is planned in it, or after. For `ordered` as an EXISTS
+# PostgreSQL would read all commands ever.
 LANES = f"""
     WITH places AS MATERIALIZED (
          SELECT w.number, w.order_no, c.place, c.revision, c.bytes,
@@ -101,10 +102,10 @@ LANES = f"""
           UNION ALL
          SELECT place FROM behind)
     SELECT {FACTS},
-           EXISTS (SELECT FROM commands made
-                    WHERE made.order_no = c.order_no AND made.supplier = c.supplier AND made.operation = $3
-                      AND (made.state = 'confirmed' OR (made.state = 'superseded' AND made.doubt_since IS NOT NULL)))
-           AS ordered,
+           coalesce((SELECT true FROM commands made
+                      WHERE made.order_no = c.order_no AND made.supplier = c.supplier AND made.operation = $3
+                        AND (made.state = 'confirmed' OR (made.state = 'superseded' AND made.doubt_since IS NOT NULL))
+                      LIMIT 1), false) AS ordered,
            c.order_no = ANY (ARRAY(SELECT order_no FROM lanes WHERE is_cut)) AS is_cut,
            c.place = ANY (ARRAY(SELECT place FROM behind)) AS is_behind,
            EXISTS (SELECT FROM lanes WHERE NOT fits) AS more

@@ -53,6 +53,7 @@ REFUSED = {
     "number_needed": "Give the supplier's number of the order (--supplier-order-no): none is known yet.",
     "number_taken": "The supplier's number belongs to another order, or the order has another one.",
     "number_needless": "A supplier's number goes with a submit that is done.",
+    "held": "The supplier has another order than was asked for: the mall cancels it, or a person accepts it as done.",
     "moved": "The gateway has moved it in this very moment: look again.",
     "unread": f"It cannot be decided here: {OF_ANOTHER_RELEASE}.",
 }
@@ -84,11 +85,11 @@ class OrderDecisions:
                 now = resolve_acknowledged(was, word)
                 came_to = now if word is Resolution.DONE else replace(was, state=State.REFUSED, reason="")
             else:
-                now = came_to = _decided(was, resolve(was, word, profile, datetime.now(UTC)))
+                now = came_to = _resolved(was, word, profile)
             await _check_number(connection, was, came_to, supplier_order_no)
             await self._move(connection, was, now, Kind.RESOLVED, _word(word, actor, reason))
             if now.state in ENDED:
-                news = await self._news(connection, came_to, supplier_order_no)
+                news = await self._news(connection, came_to, supplier_order_no, answered=was.state is State.HELD)
                 await tell(connection, self._box, news, readable=not acknowledged)
                 await connection.execute(ANSWERED, [command_id])
             await _note(connection, was, came_to, word, actor, reason)
@@ -142,11 +143,13 @@ class OrderDecisions:
             raise NotDecidableError(REFUSED["moved"])
         await write_steps(connection, self._box, [Step(was.supplier, was.order_no, kind, was.command_id, facts)])
 
-    async def _news(self, connection: Connection, now: Command, supplier_order_no: str | None) -> Sequence[News]:
+    async def _news(
+        self, connection: Connection, now: Command, supplier_order_no: str | None, *, answered: bool
+    ) -> Sequence[News]:
         asked = (await opened(connection, self._box, now.supplier, [now.command_id]))[now.command_id]
         if isinstance(asked, Exception):
             raise NotDecidableError(f"What was asked cannot be read: {type(asked).__name__}")
-        news = resolved_news(asked.command, now, datetime.now(UTC), supplier_order_no)
+        news = resolved_news(asked.command, now, datetime.now(UTC), supplier_order_no, answered=answered)
         return [] if news is None else [replace(news, traceparent=asked.traceparent)]
 
 
@@ -177,6 +180,13 @@ def _read(row: Row) -> Command:
         return command_of(row)
     except ValueError as error:
         raise NotDecidableError(REFUSED["unread"]) from error
+
+
+def _resolved(was: Command, word: Resolution, profile: Profile) -> Command:
+    """Raises NotDecidableError."""
+    if was.state is State.HELD and word is Resolution.NOT_DONE:
+        raise NotDecidableError(REFUSED["held"])
+    return _decided(was, resolve(was, word, profile, datetime.now(UTC)))
 
 
 def _decided(was: Command, decided: Command | ResolutionRefused) -> Command:

@@ -6,8 +6,8 @@ by an event that ends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -47,6 +47,7 @@ from schemas.orders.events import (
     OrderPartiallyConfirmed,
     OrderPriceMismatch,
     OrderRefused,
+    SupplierMessage,
 )
 from schemas.orders.parts import LineKind, StatedLine, UnitPrice
 from schemas.orders.payloads import (
@@ -118,24 +119,33 @@ def news_of(command: OrderCommand, before: State, after: Command, end: End, at: 
             return None
 
 
+DECIDED = "resolution"
+"""Type of the message that is told as the cause where a person decides about a command that has its terminal event."""
+
+
 def resolved_news(
-    command: OrderCommand, after: Command, at: datetime, supplier_order_no: str | None = None
+    command: OrderCommand, after: Command, at: datetime, supplier_order_no: str | None = None, *, answered: bool = False
 ) -> News | None:
-    """What a person's word about a command means. supplier_order_no: of an order that was found by that person."""
+    """What a person's word about a command means.
+
+    supplier_order_no: of an order that was found by that person; answered: the command has had its terminal event, so
+    that this one reports what became of the order.
+    """
     news = news_of(command, State.PARKED, after, End(resolved=True), at)
-    if news is None or supplier_order_no is None or news.event is None:
+    if news is None or news.event is None:
         return news
-    event = news.event.model_copy(update={"supplier_order_nos": (supplier_order_no,)})
-    return News(**{**_members(news), "event": event, "supplier_order_no": supplier_order_no})
+    changes: dict[str, Any] = {}
+    if supplier_order_no is not None:
+        changes["supplier_order_nos"] = (supplier_order_no,)
+    if answered:
+        changes["cause"] = Cause(message=SupplierMessage(type=DECIDED, id=command.command_id))
+    event = news.event.model_copy(update=changes)
+    return replace(news, event=event, supplier_order_no=supplier_order_no or news.supplier_order_no)
 
 
 def cancelled_children(news: News) -> tuple[str, ...]:
     """The children that news says are cancelled; () where it says so of none, or of the whole order."""
     return news.event.payload.children if isinstance(news.event, OrderCancelled) else ()
-
-
-def _members(news: News) -> Mapping[str, Any]:
-    return {name: getattr(news, name) for name in News.__slots__}
 
 
 def _news(command: OrderCommand, fact: Fact | None, event: OrderEvent | None = None, number: str | None = None) -> News:

@@ -65,7 +65,8 @@ class SupplierMessage(Model):
     """A message of a supplier; suppliers use one id for messages of two types."""
 
     type: Label = Field(
-        description="The supplier's type of the message; reread: the gateway looked by itself. Source: supplier."
+        description="The supplier's type of the message; reread: the gateway looked by itself; resolution: a person "
+        "decided about a held order. Source: supplier."
     )
     id: Reference = Field(description="The supplier's id of the message. Source: supplier.")
 

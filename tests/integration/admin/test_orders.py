@@ -307,6 +307,22 @@ async def test_not_done_is_taken_only_once_nothing_can_happen_any_more(
     assert await events(pool) == []
 
 
+async def test_a_held_order_that_a_person_accepts_has_no_second_terminal_event(
+    client: AdminClient, received: Mapping[str, Command], pool: Pool
+) -> None:
+    await stop(pool, received[identity(1)], State.HELD, reason="amount")
+    [shown] = (await client.get("orders", state="held"))["commands"]
+    assert shown["advice"].endswith(f"mallgate orders resolve {identity(1)} done --reason WHY")
+    body = {"resolution": "not_done", "reason": "it is not ours"}
+    error = await refused(client.post("commands", identity(1), "resolve", body=body))
+    assert (error.code, "the mall cancels it" in str(error)) == ("conflict", True)
+    body = {"resolution": "done", "reason": "the buyer agrees", "supplier_order_no": "JD-7"}
+    assert (await client.post("commands", identity(1), "resolve", body=body))["state"] == "confirmed"
+    [event] = await events(pool)
+    assert event["event"] == "order.accepted"
+    assert event["cause"] == {"command_id": None, "message": {"type": "resolution", "id": identity(1)}}
+
+
 async def test_not_done_after_a_refusal_tells_the_mall_that_it_was_refused(
     client: AdminClient, received: Mapping[str, Command], pool: Pool
 ) -> None:

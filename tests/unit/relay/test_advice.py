@@ -216,8 +216,9 @@ def test_whom_to_ask_what_and_what_to_type_then() -> None:
     assert advice(cancel(state=State.DEAD)).startswith("Ask jd whether order A is cancelled there, then: ")
     confirm = made(state=State.DEAD, role=Role.CHANGES, operation="order.confirm")
     assert advice(confirm).startswith("Ask jd whether order A is confirmed there, then: ")
+    accept = "mallgate orders resolve c1 done --reason WHY"
     assert (
-        advice(unknown(state=State.HELD)) == f"The mall cancels it; or agree with jd on what is there, then: {resolve}"
+        advice(unknown(state=State.HELD)) == f"The mall cancels it; or agree with jd on what is there, then: {accept}"
     )
 
 

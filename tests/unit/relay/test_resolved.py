@@ -57,3 +57,13 @@ def test_the_number_that_a_person_found_is_told_and_kept() -> None:
     assert news.supplier_order_no == "JD-7"
     assert news.event is not None
     assert news.event.model_dump()["supplier_order_nos"] == ("JD-7",)
+
+
+def test_an_order_that_was_held_has_its_terminal_event_and_gets_news_of_its_end() -> None:
+    news = resolved_news(SUBMIT, made(state=State.CONFIRMED), NOON, "JD-7", answered=True)
+    assert news is not None
+    assert news.event is not None
+    assert news.event.cause.command_id is None
+    assert news.event.cause.message is not None
+    assert (news.event.cause.message.type, news.event.cause.message.id) == ("resolution", SUBMIT.command_id)
+    assert (news.event_name, news.supplier_order_no) == (Kind.ACCEPTED, "JD-7")
