@@ -231,7 +231,8 @@ def may_have_happened(error: UnavailableError) -> bool:
     What the adapter itself reads out of a reply as an outage was not done: it knows its supplier.
     """
     if error.status is not None:
-        return 500 <= error.status <= 599 and error.status not in REFUSED_UNDONE
+        undone = error.status in REFUSED_UNDONE or error.retry_after is not None
+        return 500 <= error.status <= 599 and not undone
     return error.sent is not Sent.NOTHING
 
 

@@ -115,7 +115,7 @@ def classify(came_to: Answer | BaseException, write: Write, order_no: str) -> Cl
     if isinstance(came_to, Answer):
         return _answered(came_to, order_no)
     code, outcome, repeatable = _row(came_to)
-    asked = came_to.retry_after if isinstance(came_to, RateLimitError) else None
+    asked = came_to.retry_after if isinstance(came_to, RateLimitError | UnavailableError) else None
     if write.sent is Sent.NOTHING:
         return Classified(_of_unsent(outcome, came_to, write), code, asked, repeatable)
     if not _is_about(came_to, write):

@@ -120,6 +120,9 @@ class TransientError(SupplierError):
 class UnavailableError(TransientError):
     """The supplier cannot be reached or is out of service."""
 
+    retry_after: float | None = None
+    """Seconds that it asks us to wait; None where it does not say."""
+
 
 class RateLimitError(TransientError):
     """The supplier asks to be called less often."""

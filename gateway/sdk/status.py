@@ -13,8 +13,11 @@ from email.utils import parsedate_to_datetime
 from gateway.sdk.errors import AuthError, ContractError, RateLimitError, SupplierError, UnavailableError
 from gateway.sdk.http import Reply
 
-REFUSED_UNDONE = frozenset({501, 503, 505})
-"""5xx of operations that were not begun; any other may come of one that broke off in its middle."""
+REFUSED_UNDONE = frozenset({501, 505})
+"""5xx of operations that were not begun; any other may come of one that broke off in its middle, or of a proxy.
+
+A 503 that says when to come back was not begun either.
+"""
 
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
@@ -44,7 +47,9 @@ def fault_of(reply: Reply, now: datetime | None = None) -> SupplierError | None:
         case 408:
             return UnavailableError(operation=reply.operation, status=reply.status)
         case status if 500 <= status <= 599:
-            return UnavailableError(operation=reply.operation, status=status)
+            away = UnavailableError(operation=reply.operation, status=status)
+            away.retry_after = retry_after(reply, now) if status == 503 else None
+            return away
         case status if 200 <= status <= 299 or 400 <= status <= 499:
             return None
         case _:

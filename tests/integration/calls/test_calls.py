@@ -510,7 +510,8 @@ async def test_while_nobody_can_tell_whose_the_supplier_is_calls_wait(shop: Shop
 @pytest.mark.parametrize(
     ("answer", "fault"),
     [
-        (web.Response(status=503), UnavailableError),
+        (web.Response(status=503, headers={"Retry-After": "1"}), UnavailableError),
+        (web.Response(status=503), OutcomeUnknownError),
         (web.Response(status=408), UnavailableError),
         (web.Response(status=429), RateLimitError),
         (says(503), UnavailableError),

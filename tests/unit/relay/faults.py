@@ -22,7 +22,14 @@ def error(kind: type[SupplierError], sent: Sent, *, status: int | None = None, o
     return made
 
 
-LOST = ("lost_after", "broken", "garbage", "next_call_failed", "next_call_refused", "bug_after")
+def away() -> SupplierError:
+    """A supplier out of service, which says when to come back."""
+    made = UnavailableError()
+    made.sent, made.status, made.retry_after = Sent.ALL, 503, 30.0
+    return made
+
+
+LOST = ("lost_after", "broken", "proxy_broken", "garbage", "next_call_failed", "next_call_refused", "bug_after")
 ARRIVED = ("done", "refused", "differs", "foreign", *LOST)
 """What may become of a write that the supplier handled."""
 
@@ -36,6 +43,7 @@ UNSURE = ("lost_before", "late", "reset", "foreign", *LOST)
 FAULTS: Mapping[str, Callable[[], BaseException]] = {
     "lost_after": lambda: error(UnavailableError, Sent.ALL),
     "broken": lambda: error(UnavailableError, Sent.ALL, status=502),
+    "proxy_broken": lambda: error(UnavailableError, Sent.ALL, status=503),
     "garbage": lambda: error(ContractError, Sent.ALL, status=200),
     "next_call_failed": lambda: error(UnavailableError, Sent.NOTHING, operation="query"),
     "next_call_refused": lambda: error(RejectedError, Sent.ALL, operation="query"),
@@ -44,7 +52,7 @@ FAULTS: Mapping[str, Callable[[], BaseException]] = {
     "late": lambda: error(UnavailableError, Sent.ALL),
     "reset": lambda: error(UnavailableError, Sent.SOME),
     "unreachable": lambda: error(UnavailableError, Sent.NOTHING),
-    "away": lambda: error(UnavailableError, Sent.ALL, status=503),
+    "away": away,
     "limited": lambda: RateLimitError(retry_after=120.0),
     "locked_out": lambda: error(AuthError, Sent.ALL, status=401),
     "no_such_page": lambda: error(ContractError, Sent.ALL, status=404),

@@ -46,6 +46,13 @@ def supplier_errors(base: type[SupplierError] = SupplierError) -> Iterator[type[
             yield from supplier_errors(each)
 
 
+def away_until(seconds: float) -> UnavailableError:
+    """That a supplier does not begin anything, and when to come back."""
+    error = UnavailableError()
+    error.retry_after = seconds
+    return error
+
+
 def outcome(came_to: Answer | BaseException, write: Write = WHOLE) -> Outcome:
     return classify(came_to, write, "A").outcome
 
@@ -60,7 +67,11 @@ def outcome(came_to: Answer | BaseException, write: Write = WHOLE) -> Outcome:
         (failed(RateLimitError()), Outcome.RETRY_SAFE),
         (failed(AuthError(), status=401), Outcome.RETRY_SAFE),
         (failed(AuthError(), status=403), Outcome.RETRY_SAFE),
-        (failed(UnavailableError(), status=503), Outcome.RETRY_SAFE),
+        (
+            failed(UnavailableError(), status=503),
+            Outcome.UNKNOWN,
+        ),  # perhaps a proxy's, and done behind it
+        (failed(away_until(30.0), status=503), Outcome.RETRY_SAFE),
         (failed(UnavailableError(), status=500), Outcome.UNKNOWN),
         (failed(UnavailableError(), status=502), Outcome.UNKNOWN),
         (failed(UnavailableError(), status=504), Outcome.UNKNOWN),
@@ -135,6 +146,7 @@ def test_what_another_call_came_to_says_nothing_about_the_write(
 
 def test_what_the_supplier_asks_for_and_its_code_are_kept():
     assert classify(failed(RateLimitError(retry_after=7.0)), WHOLE, "A").retry_after == 7.0
+    assert classify(failed(away_until(7.0), status=503), WHOLE, "A").retry_after == 7.0
     assert classify(RejectedError(supplier_code="3008"), WHOLE, "A").code == "3008"
 
 
