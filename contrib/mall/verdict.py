@@ -256,13 +256,17 @@ def _misnamed(record: Record) -> Iterator[str]:
 
 
 def answers_follow_commands(record: Record) -> Finding:
-    """The events of an order stand in one partition, and its commands are answered in their order."""
+    """The events of an order stand in one partition, and its commands are answered in their order, but for those of
+    which nothing was sent: that is known before what is ahead of them is.
+    """
     places: dict[str, set[int]] = {}
     for event in record.events:
         places.setdefault(event.key, set()).add(event.partition)
     violations = [f"{key}: events in partitions {sorted(found)}" for key, found in places.items() if len(found) > 1]
     answered: dict[str, int] = {
-        event.command_id or "": event.offset for event in reversed(record.told) if event.is_terminal
+        event.command_id or "": event.offset
+        for event in reversed(record.told)
+        if event.is_terminal and not _says_unsent(event)
     }
     last: dict[str, int] = {}
     for command in record.commands:
@@ -273,6 +277,19 @@ def answers_follow_commands(record: Record) -> Finding:
             violations.append(f"{command.order_no}: {command.operation} answered before the command ahead of it")
         last[command.order_no] = offset
     return Finding(len(record.told), violations)
+
+
+def _says_unsent(event: Event) -> bool:
+    payload = event.content["payload"]
+    match event.kind:
+        case "order.expired":
+            return True
+        case "order.cancel_refused":
+            return bool(payload.get("by") == "time_out")
+        case "order.refused":  # a cancel overtook it
+            return bool(payload.get("code_class") == "conflict")
+        case _:
+            return False
 
 
 def nothing_follows_the_end(record: Record) -> Finding:

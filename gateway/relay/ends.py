@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from gateway.deadletters import DeadLetter
-from gateway.relay.commands import Command
+from gateway.relay.commands import Command, Role
 from gateway.relay.orders import News
 from gateway.relay.states import State
 from gateway.sdk.errors import Issue
@@ -28,9 +28,9 @@ from schemas.orders import (
     RefusalClass,
     fact_of_event,
 )
-from schemas.orders.events import Cause, OrderCancelled, OrderCancelRefused, OrderExpired, OrderParked
+from schemas.orders.events import Cause, OrderCancelled, OrderCancelRefused, OrderExpired, OrderParked, OrderRefused
 from schemas.orders.facts import SENT
-from schemas.orders.payloads import Cancelled, CancelRefused, Expired, Parked
+from schemas.orders.payloads import Cancelled, CancelRefused, Expired, Parked, Refused
 
 STAGE = "relay"
 """Stage of the dead letters of commands that nobody can decide."""
@@ -54,7 +54,7 @@ def ending_news(
     """
     if command.state is State.SUPERSEDED:
         return []
-    event = _ending_event(command, origin.tenant, now, asked)
+    event = _ending_event(command, origin.tenant, now, asked, alone=alone)
     told = _news(command, event, origin, decides=alone or command.attempt > 0)
     if command.attempt or not alone:
         return [told]
@@ -100,12 +100,18 @@ def _news(command: Command, event: OrderEvent, origin: Origin, *, decides: bool)
     return News(command.supplier, command.order_no, fact, event, origin.tenant, traceparent=origin.traceparent)
 
 
-def _ending_event(command: Command, tenant: str | None, now: datetime, asked: OrderCommand | None) -> OrderEvent:
+def _ending_event(
+    command: Command, tenant: str | None, now: datetime, asked: OrderCommand | None, *, alone: bool
+) -> OrderEvent:
     """A cancel that came too late is refused by time-out: the answer to a cancel says whether the order is cancelled,
-    and of what. Of one that cannot be read only its deadline is known.
+    and of what. Of one that cannot be read only its deadline is known. What a cancel overtook is refused where that
+    cancel has yet to be answered: the supplier may have the order.
     """
     said = _said(command, tenant, now)
     if command.state is not State.EXPIRED:
+        if not alone and command.role is not Role.CANCELS:
+            overtaken = Refused(operation=Operation(command.operation), code_class=RefusalClass.CONFLICT)
+            return OrderRefused(**said, payload=overtaken)
         return OrderCancelled(**said, payload=Cancelled(scope=CancelScope.ORDER, by=Party.MALL))
     if isinstance(asked, CancelOrder):
         return OrderCancelRefused(**said, payload=not_cancelled(asked, Party.TIME_OUT, RefusalClass.TOO_LATE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -26,6 +27,9 @@ STAGES = ("commands", "relay", "order_events")
 """Of dead letters about orders."""
 
 STOPPED = frozenset({"parked", "dead", "held"})
+
+PATIENCE = timedelta(seconds=20)
+"""How far the next attempt at a command in doubt may be, in the end, before a person finds out what it came to."""
 
 
 class OrderOperator:
@@ -61,10 +65,14 @@ class OrderOperator:
         await self._act("POST", f"suppliers/{self._supplier}/breakers/close", "breaker.close", self._supplier)
 
     async def decide(self) -> None:
-        """Release what an operator stopped; of what else waits for a person ask the supplier, and say what it is."""
-        for state in sorted(STOPPED):
+        """Release what an operator stopped; of what else waits for a person, or for long, ask the supplier, and say
+        what it is.
+        """
+        for state in (*sorted(STOPPED), "unknown"):
             status, page = await self._ask("GET", f"orders?state={state}&limit=200")
             for command in page["commands"] if status == 200 else ():
+                if state == "unknown" and not _waits_long(command):
+                    continue
                 if command["state"] == "parked" and command["reason"] == "by_operator":
                     await self._act("POST", f"lanes/{command['order_no']}/release", "lane.release", command["order_no"])
                 elif (command["state"], command["operation"]) != ("held", SUBMIT):  # the core cancels it
@@ -92,7 +100,7 @@ class OrderOperator:
         await self._act("POST", f"suppliers/{self._supplier}/resume", "", "")
 
     async def _replay(self) -> None:
-        """A letter about an order: nothing takes it back, so that nothing comes of it."""
+        """A letter about an order: what is taken back is no second command, and nothing is sent again for it."""
         status, page = await self._ask("GET", f"deadletters?stage={self._rng.choice(STAGES)}&state=open&limit=20")
         for letter in page["letters"][:1] if status == 200 else ():
             await self._ask("POST", f"deadletters/{letter['id']}/replay", REASON)
@@ -125,3 +133,8 @@ class OrderOperator:
         status, _ = await self._ask(method, path, {**REASON, **body})
         if action and 200 <= status < 300:
             self._recorder.record("operator.done", action=action, target=target)
+
+
+def _waits_long(command: Mapping[str, Any]) -> bool:
+    """Whether nothing is done about a command for a while: the pauses between its attempts grow."""
+    return datetime.fromisoformat(command["due_at"]) - datetime.now(UTC) > PATIENCE

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from gateway.feeds.admit import IdempotencyInProgressError, IdempotencyReusedError, Receipt
+from gateway.feeds.admit import IdempotencyInProgressError, IdempotencyReusedError, Receipt, Submission
 from gateway.feeds.chunk import Lane, Mode
 from gateway.kafka import BULK, EXPRESS, KafkaUnavailableError
 from gateway.store import transaction
@@ -116,6 +116,16 @@ async def test_a_feed_resumed_with_half_its_chunks_taken_comes_out_whole(worksho
     assert await state_of(workshop, number) == "done"
     assert (await workshop.books()).outcomes(number) == {"normalized": 1_500}
     assert len(await workshop.prices()) == 1_500
+
+
+async def test_a_resumed_feed_was_received_when_it_was_first_and_says_so_in_the_same_words(workshop: Workshop) -> None:
+    number, zone = await workshop.admission.next_feed_no(), timezone(timedelta(hours=8))
+    pushed = replace(submission(number, LINES, key="k"), received_at=datetime.now(zone))
+    assert await workshop.admission.open(pushed) == pushed
+    await workshop.execute("UPDATE feeds SET state = 'incomplete' WHERE feed_no = $1", number)
+    again = await workshop.admission.open(replace(pushed, received_at=datetime.now(zone)))
+    assert isinstance(again, Submission)
+    assert again.received_at.isoformat() == pushed.received_at.isoformat()
 
 
 async def test_a_dead_request_is_resumed_once_it_has_been_silent_and_not_before(workshop: Workshop) -> None:

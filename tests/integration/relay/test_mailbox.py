@@ -179,7 +179,7 @@ async def test_an_order_that_is_held_is_not_told_as_cancelled_before_the_vendor_
     await desk.rows("INSERT INTO orders (supplier, order_no, state) VALUES ($1, $2, 'held')", SUPPLIER, ORDER_NO)
     await desk.mailbox.end_due(SUPPLIER)
     assert await desk.states() == [(held, "superseded"), (newer, "cancelled_unsent"), (cancel, "waiting")]
-    assert (await desk.told(), await desk.order()) == ([("order.cancelled", newer)], "held")
+    assert (await desk.told(), await desk.order()) == ([("order.refused", newer)], "held")
 
 
 async def test_what_was_fetched_and_never_acknowledged_is_for_a_person_at_its_deadline(desk: Desk) -> None:

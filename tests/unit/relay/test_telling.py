@@ -145,6 +145,12 @@ def test_what_ends_without_a_call_is_told_as_such() -> None:
     assert ended(SUBMIT, State.SUPERSEDED) == []
 
 
+def test_what_a_cancel_overtakes_is_refused_while_nobody_knows_whether_the_order_is_cancelled() -> None:
+    [news] = ended(CONFIRM, State.CANCELLED_UNSENT, alone=False)
+    assert (news.event.event, news.event.payload.operation) == ("order.refused", "order.confirm")
+    assert (news.event.payload.code_class, news.event.raw_code, news.fact) == (RefusalClass.CONFLICT, None, None)
+
+
 def test_a_cancel_that_came_too_late_is_refused_by_time_out_and_says_of_what_it_was() -> None:
     payload = Cancellation(scope=CancelScope.CHILDREN, children=("S-1",), reason="too many")
     children = CANCEL.model_copy(update={"payload": payload})
