@@ -134,7 +134,9 @@ async def until_fetched(shop: Shop, command: Command) -> list[str]:
 
 async def told(house: House, order_no: str) -> list[dict[str, Any]]:
     """What the core was told of an order, or will be."""
-    waiting = await house.reading.fetch("SELECT value FROM outbox WHERE key = $1", order_no.encode())
+    waiting = await house.reading.fetch(
+        "SELECT value FROM outbox WHERE topic = $1 AND key = $2", EVENTS, order_no.encode()
+    )
     entries = {each.ce_id: each.value for each in await house.tail.catch_up() if each.topic == EVENTS}
     said = [orjson.loads(each or b"null") for each in {*entries.values(), *(row["value"] for row in waiting)}]
     return [each for each in said if each["order_no"] == order_no]
