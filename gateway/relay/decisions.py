@@ -87,7 +87,7 @@ class OrderDecisions:
             else:
                 now = came_to = _resolved(was, word, profile)
             await _check_number(connection, was, came_to, supplier_order_no)
-            await self._move(connection, was, now, Kind.RESOLVED, _word(word, actor, reason))
+            await self._move(connection, was, now, Kind.RESOLVED, _resolution_facts(word, actor, reason))
             if now.state in ENDED:
                 news = await self._news(connection, came_to, supplier_order_no, answered=was.state is State.HELD)
                 await tell(connection, self._box, news, readable=not acknowledged)
@@ -161,7 +161,7 @@ async def _locked(connection: Connection, command_id: str) -> Command:
     return _read(row)
 
 
-def _word(word: Resolution, actor: str, reason: str) -> Mapping[str, object]:
+def _resolution_facts(word: Resolution, actor: str, reason: str) -> Mapping[str, object]:
     return {"resolution": word.value, "actor": actor, "reason": reason}
 
 

@@ -10,9 +10,9 @@ writes meanwhile, and a call of the owner of today is left to him.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from gateway.relay import overdue_queries as queries
 from gateway.relay.lane_ends import Change, changes_of, end_without_call
 from gateway.relay.lane_store import lock_lanes, settle
 from gateway.relay.lanes import Lane
+from gateway.relay.mailbox import Clock, utc_now
 from gateway.relay.one_by_one import OneByOne
 from gateway.relay.policy import Availability, Profile
 from gateway.relay.received import ROLES
@@ -59,15 +60,10 @@ def overdue_changes(lane: Lane, epoch: int | None, now: datetime) -> Sequence[Ch
     return list(changes_of(lane, stands))
 
 
-def utc_now() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
-
-
 class OverdueCommands:
     """Ends what is overdue, in every process: that nobody works for a supplier is no reason to say nothing."""
 
-    def __init__(self, pool: Pool, box: SecretBox, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, pool: Pool, box: SecretBox, clock: Clock = utc_now) -> None:
         self._pool = pool
         self._box = box
         self._clock = clock

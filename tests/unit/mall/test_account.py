@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,32 +10,14 @@ import pytest
 
 from contrib.mall.account import Run, account, lost_orders
 from contrib.mall.catalog import goods_in
-from contrib.mall.commands import CHINA, command_of
-from contrib.mall.orders import CONFIRM, SUBMIT, Command, Event
-from contrib.mall.plan import Goods, Plan
+from contrib.mall.orders import CONFIRM
+from contrib.mall.plan import Goods
 from contrib.mall.reader import is_sound, parse
 from contrib.mall.traffic import Traffic, traffic_of_jd, traffic_of_native
 from contrib.mall.verdict import Effect, Record
+from tests.unit.mall.placed import command, event
 
 LOOK_UP = "order/selectJdOrderIdByThirdOrder"
-
-
-def command(order_no: str, operation: str = SUBMIT, supplier: str = "jd") -> Command:
-    goods = Goods(supplier, "SKU-1", "硒鼓", Decimal("1.50"))
-    plan = Plan(order_no, "reserve", (operation,), ((goods, 2),))
-    return command_of(plan, operation, datetime.now(CHINA), timedelta(hours=1))
-
-
-def event(command: Command, kind: str, offset: int = 0) -> Event:
-    content = {
-        "event": kind,
-        "order_no": command.order_no,
-        "supplier": command.supplier,
-        "cause": {"command_id": command.id},
-        "supplier_order_nos": [],
-        "payload": {"operation": command.operation},
-    }
-    return Event(f"{command.id}-{kind}", command.order_no, 0, offset, content)
 
 
 def effect(order_no: str, supplier: str = "jd") -> Effect:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import orjson
 import pytest
 
-from contrib.mall.commands import CHINA, command_of
-from contrib.mall.orders import CANCEL, CONFIRM, SUBMIT, Command, Event
-from contrib.mall.plan import Goods, Plan
+from contrib.mall.orders import CANCEL, CONFIRM, SUBMIT
 from contrib.mall.records import main, read_record, table, write_events
 from contrib.mall.verdict import Effect, Record, counts, effects_of_jd, effects_of_native, verdicts
 from contrib.simulators import ledger
@@ -20,25 +16,7 @@ from tests.buyer import open_buyer
 from tests.eventually import eventually
 from tests.ordering import order_id, submit
 from tests.played_mailbox import KEY, open_mailbox
-
-
-def command(order_no: str, operation: str, supplier: str) -> Command:
-    goods = Goods(supplier, "SKU-1", "硒鼓", Decimal("1.50"))
-    return command_of(
-        Plan(order_no, "reserve", (operation,), ((goods, 2),)), operation, datetime.now(CHINA), timedelta(hours=1)
-    )
-
-
-def answer(command: Command, kind: str, offset: int) -> Event:
-    content = {
-        "event": kind,
-        "order_no": command.order_no,
-        "supplier": command.supplier,
-        "cause": {"command_id": command.id},
-        "supplier_order_nos": [],
-        "payload": {"operation": command.operation},
-    }
-    return Event(f"id-{offset}", command.order_no, 0, offset, content)
+from tests.unit.mall.placed import command, event
 
 
 async def test_what_jd_vop_has_done_is_read_from_its_ledger(tmp_path):
@@ -59,7 +37,7 @@ async def test_what_jd_vop_has_done_is_read_from_its_ledger(tmp_path):
     ]
     placed = [command(*each, "jd") for each in (("M1", SUBMIT), ("M2", SUBMIT), ("M1", CONFIRM), ("M2", CANCEL))]
     kinds = ("order.accepted", "order.accepted", "order.confirmed", "order.cancelled")
-    told = [answer(each, kind, number) for number, (each, kind) in enumerate(zip(placed, kinds, strict=True))]
+    told = [event(each, kind, number) for number, (each, kind) in enumerate(zip(placed, kinds, strict=True))]
     record = Record(placed, told, effects)
     assert {name: [*each.violations] for name, each in verdicts(record).items() if each.violations} == {}
     assert counts(record)["one_effect"] == 2
@@ -72,7 +50,7 @@ async def test_a_supplier_that_honours_no_key_is_found_out(tmp_path):
         await submit(buyer, "M1")
         await submit(buyer, "M1")
     placed = command("M1", SUBMIT, "jd")
-    record = Record([placed], [answer(placed, "order.accepted", 0)], effects_of_jd(ledger.read(path), "jd"))
+    record = Record([placed], [event(placed, "order.accepted", 0)], effects_of_jd(ledger.read(path), "jd"))
     assert verdicts(record)["effects are single"].violations == ["M1: submit 2 times at jd"]
     assert counts(record)["duplicates"] == 1
 
@@ -90,7 +68,7 @@ async def test_what_the_native_vendor_has_done_is_read_from_its_ledger(tmp_path)
             await eventually(told)
     effects = effects_of_native(ledger.read(path), "shop")
     assert effects[0] == Effect("shop", "M1", "submit", "V7-000001", asked=True)
-    record = Record([placed], [answer(placed, "order.accepted", 0)], effects)
+    record = Record([placed], [event(placed, "order.accepted", 0)], effects)
     assert not any(each.violations for each in verdicts(record).values())
 
 
@@ -100,7 +78,7 @@ def test_a_run_is_judged_from_its_files(tmp_path: Path, capsys, lost):
     placed = command("M1", SUBMIT, "jd")
     lines = [{"run": "M"}, {"command": placed.value.decode()}]
     journal.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines) + b'{"comm')
-    write_events(events, [] if lost else [answer(placed, "order.accepted", 5)])
+    write_events(events, [] if lost else [event(placed, "order.accepted", 5)])
     entry = {"effect": "submit", "by": "caller", "thirdOrder": "M1", "jdOrderId": "70"}
     done.write_bytes(orjson.dumps(entry) + b"\n")
     assert main([str(journal), str(events), "--ledger", f"jd_vop:jd:{done}"]) == int(lost)
