@@ -93,6 +93,8 @@ class Attempts:
         self.adapter = adapter
         self.limiter = state.limiter
         self.breakers = state.breakers
+        self.retries = state.retries
+        self.order_retries = state.order_retries
         self._state = state
         self._supplier = state.supplier
         self._operations = operations

@@ -11,6 +11,9 @@ SHARE = 0.2
 FLOOR = 10
 """Retries that the window allows at least: a supplier that is called rarely has no share to speak of."""
 
+ORDER_FLOOR = 120
+"""The same of commands: two a second, since what waits for a retry is an order."""
+
 
 class RetryBudget:
     """Retries of one supplier. Times are seconds of any one monotonic clock, never going back.

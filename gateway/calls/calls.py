@@ -54,7 +54,6 @@ class Calls:
         auth: Auth,
         tokens: Tokens | None,
         *,
-        budget: RetryBudget,
         priority: Priority = Priority.SWEEP,
         backoff: float = BACKOFF_SECONDS,
         suspect: bool = False,
@@ -65,7 +64,6 @@ class Calls:
         self._attempts = attempts
         self._auth = auth
         self._tokens = tokens
-        self._budget = budget
         self._priority = priority
         self._backoff = backoff
 
@@ -89,12 +87,16 @@ class Calls:
             self._attempts,
             self._auth,
             self._tokens,
-            budget=self._budget,
             priority=priority or self._priority,
             backoff=self._backoff,
             suspect=suspect,
             until=until,
         )
+
+    @property
+    def order_retries(self) -> RetryBudget:
+        """Retries of commands that the supplier has left in this process, whatever session asks."""
+        return self._attempts.order_retries
 
     def status(self) -> CallStatus:
         """For operators."""
@@ -133,7 +135,7 @@ class Calls:
 
         While nobody can tell whose it is, it waits.
         """
-        self._budget.call(time.monotonic())
+        self._attempts.retries.call(time.monotonic())
         if self._suspect or not self._attempts.operation(request.operation).reads:
             return await self._authorised(request)
         return await self._reading()(self._authorised, request)
@@ -161,7 +163,7 @@ class Calls:
             retry=retry_if_exception(_worth_repeating),
             wait=wait_random_exponential(multiplier=self._backoff, max=LONGEST_BACKOFF_SECONDS),
             # Asked last: the budget is spent by retries that take place.
-            stop=stop_after_attempt(ATTEMPTS) | _Spent(self._budget),
+            stop=stop_after_attempt(ATTEMPTS) | _Spent(self._attempts.retries),
             reraise=True,
         )
 
@@ -237,7 +239,7 @@ async def open_calls(
             state.show()
             if tokens is not None:
                 await tokens.load()
-            yield Calls(attempts, manifest.auth, tokens, budget=state.budget, backoff=backoff)
+            yield Calls(attempts, manifest.auth, tokens, backoff=backoff)
         finally:
             if tokens is not None:
                 await tokens.close()

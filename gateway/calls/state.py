@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.calls.breakers import Breakers
-from gateway.calls.budget import RetryBudget
+from gateway.calls.budget import ORDER_FLOOR, RetryBudget
 from gateway.calls.limiter import Limiter, Rate
 from gateway.outbound import HttpLimits
 from gateway.sdk.manifest import Manifest
@@ -20,14 +20,18 @@ DICE: Callable[[], float] = random.SystemRandom().random
 
 @dataclass(frozen=True, slots=True)
 class CallState:
-    """How one supplier is to be called by one adapter at one address: pace, places, breakers and retries left."""
+    """How one supplier is to be called by one adapter at one address: pace, places, breakers and retries left.
+
+    retries: of calls that are repeated at once; order_retries: of commands, which are tried again later.
+    """
 
     supplier: str
     adapter: str
     base_url: str
     limiter: Limiter
     breakers: Breakers
-    budget: RetryBudget
+    retries: RetryBudget
+    order_retries: RetryBudget
 
     def configure(self, limits: HttpLimits) -> None:
         """Take other limits over, at once."""
@@ -71,5 +75,6 @@ def new_state(supplier: str, manifest: Manifest, limits: HttpLimits) -> CallStat
         limits.base_url,
         Limiter(rate, limits.concurrency, time.monotonic),
         Breakers(supplier, manifest.operations, DICE),
-        RetryBudget(),
+        retries=RetryBudget(),
+        order_retries=RetryBudget(ORDER_FLOOR),
     )

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from gateway.calls.budget import WINDOW_SECONDS, RetryBudget
 from gateway.relay.commands import Command
 from gateway.relay.states import UNSENT, State
 from gateway.sdk.manifest import Idempotency
@@ -21,9 +20,6 @@ LONGEST_WAIT = 900.0
 
 LONGEST_ASKED_WAIT = 3600.0
 """A supplier that asks for more seconds than this is tried again all the same."""
-
-RETRIES_PER_SECOND = 2.0
-"""Retries that a supplier gets at least, however rarely it is called."""
 
 PARKED_BY_OPERATOR = "by_operator"
 """Why a command is parked that nothing else would stop."""
@@ -161,11 +157,6 @@ def backoff(failures: int, dice: Callable[[], float], asked: float | None = None
     if asked is not None and asked > wait:
         wait = min(asked, max(wait, LONGEST_ASKED_WAIT))
     return timedelta(seconds=wait)
-
-
-def retry_budget() -> RetryBudget:
-    """How many retries of commands a supplier gets: a share of its first attempts, and some in any case."""
-    return RetryBudget(floor=RETRIES_PER_SECOND * WINDOW_SECONDS)
 
 
 def _next_of_unsent(command: Command, reach: Availability, now: datetime) -> Decision:

@@ -29,7 +29,6 @@ from gateway.relay.commands import Command
 from gateway.relay.consequences import Consequences
 from gateway.relay.lanes import Lane, room, startable
 from gateway.relay.lanes import Step as Planning
-from gateway.relay.policy import retry_budget
 from gateway.relay.started_calls import CallResult, StartedCall, result_of
 from gateway.relay.store import DueOrder, OpenedCommand
 from gateway.relay.transitions import carry_out, recover
@@ -114,7 +113,7 @@ class Relay:
 
     def __init__(self, context: RelayContext) -> None:
         self._context = context
-        self._budget = retry_budget()
+        self._budget = context.calls.order_retries
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._over: list[EndedCall] = []
         self._due: OrderedDict[str, None] = OrderedDict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -426,12 +427,14 @@ async def test_what_was_learnt_of_a_supplier_outlives_the_calls_that_taught_it(s
             with pytest.raises(UnavailableError):
                 await calls.call(READ)
         asked, rate = shop.calls["read"], calls.status().rate
+        assert all(calls.order_retries.spend(time.monotonic()) for _ in range(100))
     assert gauge("breaker_open", operation="read") is None
     async with opened(shop, store, state=state) as calls:
         assert gauge("breaker_open", operation="read") == 1
         assert calls.status().rate == rate < calls.status().maximum
         with pytest.raises(BreakerOpenError):
             await calls.call(READ)
+        assert calls.order_retries.left(time.monotonic()) == 20
     assert shop.calls["read"] == asked
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.calls.budget import FLOOR, RetryBudget
+from gateway.calls.budget import FLOOR, ORDER_FLOOR, RetryBudget
 from gateway.calls.limiter import LONGEST_WAIT, Limiter, Priority, Rate
 from tests.eventually import eventually
 
@@ -324,6 +324,14 @@ def test_retries_are_a_fifth_of_the_calls_of_a_minute_and_never_fewer_than_a_few
     assert sum(budget.spend(59.5) for _ in range(100)) == 40 - FLOOR
     assert sum(budget.spend(100.0) for _ in range(100)) == 40 - 30
     assert sum(budget.spend(500.0) for _ in range(100)) == FLOOR
+
+
+def test_retries_of_commands_are_a_fifth_of_first_attempts_or_two_a_second() -> None:
+    budget = RetryBudget(ORDER_FLOOR)
+    assert sum(budget.spend(0.0) for _ in range(500)) == 120
+    for _ in range(1000):
+        budget.call(1.0)
+    assert sum(budget.spend(1.0) for _ in range(500)) == 80
 
 
 def test_what_a_budget_has_left_is_what_may_be_spent_until_the_minute_is_over() -> None:

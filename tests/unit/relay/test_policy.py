@@ -23,7 +23,6 @@ from gateway.relay.policy import (
     Wait,
     backoff,
     next_step,
-    retry_budget,
 )
 from gateway.relay.states import BUSY, ENDED, State
 from gateway.sdk.manifest import Idempotency
@@ -130,11 +129,3 @@ def test_a_wait_is_between_a_second_and_a_quarter_of_an_hour_or_what_was_asked_u
 
 def test_waits_are_spread_below_a_ceiling_that_doubles():
     assert [backoff(failures, lambda: 0.5).total_seconds() for failures in (1, 2, 5, 9, 20)] == [1, 2, 16, 256, 450]
-
-
-def test_retries_are_a_fifth_of_first_attempts_or_two_a_second():
-    budget = retry_budget()
-    assert sum(budget.spend(0.0) for _ in range(500)) == 120
-    for _ in range(1000):
-        budget.call(1.0)
-    assert sum(budget.spend(1.0) for _ in range(500)) == 80

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from gateway.calls.breaker import Breaker, Permit, Verdict
+from gateway.calls.budget import ORDER_FLOOR, RetryBudget
 from gateway.relay import commands, lanes, outcomes, policy, transitions
 from gateway.relay.commands import Command, Receipt, Role
 from gateway.relay.lanes import Lane
@@ -63,7 +64,7 @@ class World:
         self.network: list[tuple[datetime, Command]] = []
         self.supplier = Supplier(profile.idempotency, profile.key_life or timedelta(days=999))
         self.breakers = defaultdict[str, Breaker](lambda: Breaker(self.random.random))
-        self.budget = policy.retry_budget()
+        self.budget = RetryBudget(ORDER_FLOOR)
         self.notes: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
         self.ambiguous: dict[str, datetime] = {}
         self.absences: defaultdict[str, list[datetime]] = defaultdict(list)
