@@ -22,6 +22,7 @@ from gateway.admin.audit import AuditRoutes, FailedLogins
 from gateway.admin.breakers import BreakerRoutes
 from gateway.admin.catalog import CatalogRoutes
 from gateway.admin.deadletters import DeadLetterRoutes
+from gateway.admin.evidence import EvidenceRoutes
 from gateway.admin.feeds import FeedRoutes
 from gateway.admin.orders import OrderRoutes
 from gateway.admin.pulls import PullRoutes
@@ -29,6 +30,7 @@ from gateway.admin.replays import ReplayRoutes
 from gateway.admin.suppliers import SupplierRoutes
 from gateway.config import Address, Bootstrap, Settings
 from gateway.deadletters import DeadLetters, Replays
+from gateway.evidence import EvidenceExport
 from gateway.feeds import queries
 from gateway.feeds.admit import Admission
 from gateway.feeds.apply import Applier
@@ -340,7 +342,7 @@ def _replays(services: Services, feeds: FeedReplays, holds: Holds) -> Replays:
     suppliers, registry = services.live.suppliers, services.registry
     sessions, offered = PullReplays(suppliers, registry), partial(operations_offered, suppliers, registry)
     inbox = Inbox(services.pool, services.box, offered)
-    orders = OrderReplays(inbox, offered, partial(reads_orders, suppliers, registry))
+    orders = OrderReplays(inbox, services.box, offered, partial(reads_orders, suppliers, registry))
     handlers = feeds.handlers() | holds.handlers() | sessions.handlers() | orders.handlers()
     predictors = feeds.predictors() | holds.predictors() | sessions.predictors() | orders.handlers()
     return Replays(services.pool, handlers, predictors, owner=services.owner)
@@ -437,7 +439,8 @@ def _admin(
         ReplayRoutes(replays, letters, comparisons),
         PullRoutes(PullStatus(pool, services.live.suppliers, services.registry)),
         OrderRoutes(OrderReading(pool, services.box), _decisions(services)),
-        BreakerRoutes(BreakerOrders(pool, services.live.suppliers, services.registry)),
+        BreakerRoutes(BreakerOrders(pool, services.box, services.live.suppliers, services.registry)),
+        EvidenceRoutes(EvidenceExport(pool, services.box)),
         CatalogRoutes(Rebuilds(pool), services.live.suppliers),
         AuditRoutes(pool),
     ]

@@ -16,6 +16,7 @@ from aiohttp.typedefs import Middleware
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.deadletters import DeadLetterError
+from gateway.evidence import NoEvidenceError
 from gateway.feeds.holds import NotHeldError, UnknownFeedError
 from gateway.http.answers import PROBLEM_JSON, correlation
 from gateway.http.clients import client_of
@@ -57,6 +58,7 @@ _RAISED: Mapping[type[GatewayError], str] = {
     UnknownFeedError: "not_found",
     NotHeldError: "conflict",
     UnknownOrderError: "not_found",
+    NoEvidenceError: "not_found",
     UnknownCommandError: "not_found",
     NotDecidableError: "conflict",
 }

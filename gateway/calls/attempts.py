@@ -8,8 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeAlias
 
 from gateway.calls.breaker import Permit, Verdict
+from gateway.calls.exchange import Observer, exchange_of
 from gateway.calls.limiter import Priority
 from gateway.calls.state import CallState
 from gateway.outbound import AddressBlockedError, Credential, HttpLimits, Prepared, SupplierClient, prepare
@@ -44,13 +47,14 @@ class CallTerms:
     """How one call is made.
 
     suspect: that it finds the supplier away may be the fault of what it asks about alone; until: it does not leave any
-    more from then on.
+    more from then on; observe: is told what went over the wire, None: nobody is.
     """
 
     priority: Priority
     credential: Credential | None = None
     suspect: bool = False
     until: datetime | None = None
+    observe: Observer | None = None
 
     def refuse_when_late(self, operation: str) -> None:
         """Raise TooLateError where the time is over."""
@@ -71,6 +75,10 @@ FAULTS: Sequence[tuple[type[BaseException], str, Verdict]] = (
     (BaseException, "cancelled", Verdict.UNKNOWN),
 )
 """What an attempt that raised is counted as, and what it says to the breaker; the first that fits."""
+
+
+Ended: TypeAlias = Callable[[datetime, Reply | None, BaseException | None], None]
+"""Told when an attempt was sent, its reply, and what was raised."""
 
 
 class Attempts:
@@ -138,6 +146,7 @@ class Attempts:
         """
         name = request.operation
         prepared = prepare(request, self.operation(name), self._base_url, terms.credential)
+        observe = terms.observe and partial(_observe, terms, prepare(request, self.operation(name), self._base_url))
         while True:
             self._refuse_when_ending(name)
             await self.breakers.ready(name)
@@ -149,7 +158,7 @@ class Attempts:
                 permit = self.breakers.admit(name)
                 if permit is not None:
                     attempt = asyncio.create_task(
-                        self._attempt(prepared, permit, turn.pop_all(), suspect=terms.suspect)
+                        self._attempt(prepared, permit, turn.pop_all(), observe, suspect=terms.suspect)
                     )
                     self._under_way.add(attempt)
                     attempt.add_done_callback(self._under_way.discard)
@@ -161,21 +170,27 @@ class Attempts:
             raise CallsEndedError(operation=operation)
 
     async def _attempt(
-        self, prepared: Prepared, permit: Permit, turn: AbstractAsyncContextManager[object], *, suspect: bool
+        self,
+        prepared: Prepared,
+        permit: Permit,
+        turn: AbstractAsyncContextManager[object],
+        observe: Ended | None,
+        *,
+        suspect: bool,
     ) -> Reply:
         """turn: held until the attempt is over. Raises as `ask`."""
         async with turn:
             try:
-                return await self._settled(prepared, permit, suspect=suspect)
+                return await self._settled(prepared, permit, observe, suspect=suspect)
             except UnavailableError as error:
                 if self.operation(prepared.operation).reads or not may_have_happened(error):
                     raise
                 raise _unknown(error) from error
 
-    async def _settled(self, prepared: Prepared, permit: Permit, *, suspect: bool) -> Reply:
+    async def _settled(self, prepared: Prepared, permit: Permit, observe: Ended | None, *, suspect: bool) -> Reply:
         verdict, reason = Verdict.ANSWERED, ""
         try:
-            return await self._counted(prepared)
+            return await self._counted(prepared, observe)
         except BaseException as error:
             verdict, reason = _row(error)[2], self._reason(prepared.operation, error)
             if isinstance(error, SupplierError):
@@ -192,11 +207,10 @@ class Attempts:
             return str(error)
         return f"{type(error).__name__} {getattr(error, 'supplier_code', '')}".strip()
 
-    async def _counted(self, prepared: Prepared) -> Reply:
+    async def _counted(self, prepared: Prepared, observe: Ended | None) -> Reply:
         sent_at, outcome = time.monotonic(), "answered"
         try:
-            reply = await self._client.send(prepared)
-            self._judge(reply)
+            reply = await self._sent(prepared, observe)
             await asyncio.sleep(0)  # whoever asked reads it once more: a long one in a turn of the loop of its own
         except BaseException as error:
             outcome = _row(error)[1]
@@ -214,6 +228,20 @@ class Attempts:
             labels = {"supplier": self._supplier, "operation": prepared.operation, "outcome": outcome}
             metrics.supplier_calls_total.labels(**labels).inc()
 
+    async def _sent(self, prepared: Prepared, observe: Ended | None) -> Reply:
+        """Send, and judge the reply; whoever observes is told of both."""
+        began, reply, fault = datetime.now(UTC), None, None
+        try:
+            reply = await self._client.send(prepared)
+            self._judge(reply)
+        except BaseException as error:
+            fault = error
+            raise
+        finally:
+            if observe is not None:
+                observe(began, reply, fault)
+        return reply
+
     def _judge(self, reply: Reply) -> None:
         try:
             raise_for_fault(reply, self.adapter.judge, datetime.now(UTC))
@@ -225,6 +253,13 @@ class Attempts:
 
     def _tell_rate(self) -> None:
         metrics.supplier_rate.labels(supplier=self._supplier).set(self.limiter.rate.current)
+
+
+def _observe(
+    terms: CallTerms, request: Prepared, began: datetime, reply: Reply | None, fault: BaseException | None
+) -> None:
+    if terms.observe is not None:
+        terms.observe(exchange_of(request, terms.credential, (began, datetime.now(UTC)), reply, fault))
 
 
 def may_have_happened(error: UnavailableError) -> bool:

@@ -20,6 +20,7 @@ from tenacity.stop import stop_base
 from gateway.calls.attempts import Attempts, CallsEndedError, CallTerms, TooLateError
 from gateway.calls.breakers import BreakerOpenError, BreakerOrder, BreakerStatus
 from gateway.calls.budget import RetryBudget
+from gateway.calls.exchange import Observer
 from gateway.calls.limiter import Priority
 from gateway.calls.state import DICE, CallState
 from gateway.calls.tokens import NoTokenError, Obtain, Tokens, TokenStore
@@ -58,7 +59,9 @@ class Calls:
         backoff: float = BACKOFF_SECONDS,
         suspect: bool = False,
         until: datetime | None = None,
+        observe: Observer | None = None,
     ) -> None:
+        self._observe = observe
         self._suspect = suspect
         self._until = until
         self._attempts = attempts
@@ -75,6 +78,10 @@ class Calls:
         """The same calls, none of which leaves any more at the deadline, however long it waited for its turn."""
         return self._with(until=deadline)
 
+    def observed(self, observe: Observer) -> Calls:
+        """The same calls, of each of which `observe` is told what went over the wire, without the credential."""
+        return self._with(observe=observe)
+
     def suspecting(self) -> Calls:
         """The same calls, for questions that may go unanswered because of what they are about.
 
@@ -82,7 +89,14 @@ class Calls:
         """
         return self._with(suspect=True)
 
-    def _with(self, *, priority: Priority | None = None, suspect: bool = False, until: datetime | None = None) -> Calls:
+    def _with(
+        self,
+        *,
+        priority: Priority | None = None,
+        suspect: bool = False,
+        until: datetime | None = None,
+        observe: Observer | None = None,
+    ) -> Calls:
         return Calls(
             self._attempts,
             self._auth,
@@ -91,6 +105,7 @@ class Calls:
             backoff=self._backoff,
             suspect=suspect,
             until=until,
+            observe=observe or self._observe,
         )
 
     @property
@@ -152,7 +167,7 @@ class Calls:
 
     def _terms(self, token: sdk.Token | None = None) -> CallTerms:
         credential = None if token is None else self._credential(token)
-        return CallTerms(self._priority, credential, suspect=self._suspect, until=self._until)
+        return CallTerms(self._priority, credential, suspect=self._suspect, until=self._until, observe=self._observe)
 
     def _credential(self, token: sdk.Token) -> Credential:
         return Credential(self._auth.carried, self._auth.name, self._auth.prefix + token.value)

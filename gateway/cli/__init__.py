@@ -67,6 +67,7 @@ COMMANDS = (
     ("feeds", OPERATING, "Look at what suppliers fed; decide about held feeds."),
     ("catalog", OPERATING, "Publish anew what a catalog topic has lost."),
     ("orders", OPERATING, "Look at what became of orders; say what a person found out about one."),
+    ("evidence", OPERATING, "Export what was exchanged about an order; check such a file."),
     ("lanes", OPERATING, "Look at orders that wait; stop one, let it go on."),
     ("deadletters", OPERATING, "Look at what was rejected; replay or discard it."),
     ("secrets", OPERATING, "Seal what is kept secret anew, after the secret key was changed."),

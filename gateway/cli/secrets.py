@@ -14,6 +14,7 @@ from gateway.cli.connection import operator
 from gateway.cli.instance import PATIENCE, settings
 from gateway.cli.output import Json, console, emit, facts, table
 from gateway.config import Settings
+from gateway.evidence import EVIDENCE
 from gateway.relay.sealed import SEALED_BY_RELAY
 from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.store import Pool, connect, open_pool
@@ -21,7 +22,7 @@ from gateway.store.inspection import outstanding
 from gateway.suppliers import SEALED_BY_SUPPLIERS, ResealReport, SecretBox, UnreadableSecret, count_sealed, reseal
 from gateway.telemetry.logging import configure
 
-SEALED = (*SEALED_BY_SUPPLIERS, SEALED_TOKENS, *SEALED_BY_RELAY)
+SEALED = (*SEALED_BY_SUPPLIERS, SEALED_TOKENS, *SEALED_BY_RELAY, EVIDENCE)
 """Every table that holds sealed values."""
 
 secrets = App(name="secrets", help="Seal what is kept secret anew, after the secret key was changed.")

@@ -105,7 +105,7 @@ class OrderRoutes:
         caller, content = await self._received(request, who)
         digest = hashlib.sha256(order_no.encode() + b"\n" + content).digest()
         traceparent = correlation(request).traceparent
-        word = Word(caller.supplier, order_no, key, digest, _said(content), traceparent)
+        word = Word(caller.supplier, order_no, key, digest, _said(content), traceparent, body=content)
         request[FATE] = _UNSETTLED
         taken = await self._taken(word)
         headers = {"Idempotent-Replayed": "true"} if taken.repeated else {}

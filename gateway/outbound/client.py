@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 import aiohttp
@@ -13,6 +15,9 @@ import orjson
 from gateway.sdk.errors import GatewayError
 
 PREFIX = "/admin/v1"
+PIECE = 256 * 1024
+"""Bytes of a file that are written at once."""
+
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
 
 
@@ -68,6 +73,16 @@ class AdminClient:
         """What is at a path. Query parameters that are None are left out."""
         return await self._call("GET", segments, query=query)
 
+    async def download(self, *segments: str, into: IO[bytes], **query: str | int | None) -> None:
+        """Write what is at a path into a file, as it comes. Query parameters as in `get`."""
+        path = _path(segments)
+        async with self._requested("GET", path, query=query) as response:
+            if response.status >= 400 or response.content_type != "application/zip":
+                self._read(response.status, response.content_type, await response.read())
+                raise GatewayAwayError(f"What answers at {self._base} is no gateway: {response.content_type}.")
+            async for piece in response.content.iter_chunked(PIECE):
+                await asyncio.to_thread(into.write, piece)
+
     async def post(self, *segments: str, body: object = None) -> Any:
         """Have something done."""
         return await self._call("POST", segments, body=body)
@@ -79,7 +94,14 @@ class AdminClient:
     async def _call(
         self, method: str, segments: Sequence[str], *, query: Mapping[str, Any] | None = None, body: object = None
     ) -> Any:
-        path = _path(segments)
+        async with self._requested(method, _path(segments), query=query, body=body) as response:
+            return self._read(response.status, response.content_type, await response.read())
+
+    @asynccontextmanager
+    async def _requested(
+        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: object = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The response, while it is read."""
         try:
             async with self._session.request(
                 method,
@@ -89,7 +111,7 @@ class AdminClient:
                 headers={"Content-Type": "application/json"},
                 allow_redirects=False,
             ) as response:
-                return self._read(response.status, response.content_type, await response.read())
+                yield response
         except aiohttp.ClientConnectorError as error:
             raise GatewayAwayError(f"No gateway answers at {self._base}; is it running?") from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
+from gateway.evidence import Entry, append, body_of, orders_of
 from gateway.pulls import queries
 from gateway.pulls.backoff import Backoff
 from gateway.pulls.context import AREAS, ORDERS, SupplierContext
@@ -36,6 +37,7 @@ from gateway.sdk.storable import storable
 from gateway.sdk.wire import shown
 from gateway.store import Connection, Row
 from gateway.store.outage import retry_while_unavailable
+from gateway.suppliers import SecretBox
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from schemas.base import valid_sku
@@ -67,13 +69,14 @@ class Understood:
     """What messages ask for. subjects: (subject, key) of re-reads, each once; letters: those that ask for nothing.
 
     unknown: letters of those that have to stay at the supplier, by the message's key; orders: the supplier's numbers of
-    orders to read, each with the last message that asked.
+    orders to read, each with the last message that asked; about: all that ask, each with the number.
     """
 
     subjects: frozenset[tuple[str, str]]
     letters: Sequence[DeadLetter]
     unknown: Mapping[Key, DeadLetter]
     orders: Mapping[str, SupplierMessage] = field(default_factory=dict)
+    about: Sequence[tuple[str, Message]] = ()
 
     @property
     def asked(self) -> frozenset[tuple[str, str]]:
@@ -82,10 +85,11 @@ class Understood:
 
 
 class Pool:
-    """One message pool of one supplier."""
+    """One message pool of one supplier. box: seals what messages say of orders."""
 
-    def __init__(self, context: SupplierContext, name: str) -> None:
+    def __init__(self, context: SupplierContext, name: str, box: SecretBox) -> None:
         self._context = context
+        self._box = box
         self._name = name
         self._adapter = cast(PollsMessages, context.adapter)
         self._read = {AREAS, *context.facets}
@@ -164,12 +168,32 @@ class Pool:
             subjects = [each for each in understood.subjects if each[0] in self._read]
             await ask_rereads(connection, supplier, subjects)
             await ask_orders(connection, supplier, understood.orders)
+            await self._keep_evidence(connection, understood.about)
             new_letters = [letter for key, letter in understood.unknown.items() if key in taken]
             await record_letters(connection, [*understood.letters, *new_letters])
         for subject in {subject for subject, _ in subjects} | ({ORDERS} if understood.orders else set()):
             self._context.signals[subject].set()
         settled = [message for key, message in by_key.items() if key not in unknown]
         return len(taken), settled, len(unknown)
+
+    async def _keep_evidence(self, connection: Connection, about: Sequence[tuple[str, Message]]) -> None:
+        """Keep messages as evidence of the orders that they are about, as far as it is known which these are."""
+        if not about:
+            return
+        supplier = self._context.supplier.id
+        orders = await orders_of(connection, supplier, {number for number, _ in about})
+        entries = [
+            Entry(
+                supplier,
+                orders[number],
+                "message",
+                facts={"pool": self._name, "supplier_order_no": number, **_asking(message).model_dump(mode="json")},
+                private={"message": body_of(message.raw)},
+            )
+            for number, message in about
+            if number in orders
+        ]
+        await append(connection, self._box, entries)
 
 
 def key_of(message: Message) -> Key:
@@ -213,6 +237,7 @@ def understand(adapter: PollsMessages, messages: Iterable[Message], supplier: st
     letters: list[DeadLetter] = []
     unknown: dict[Key, DeadLetter] = {}
     orders: dict[str, SupplierMessage] = {}
+    about: list[tuple[str, Message]] = []
     reads_orders = isinstance(adapter, ReadsOrders)
     for message in messages:
         asked: set[tuple[str, str]] = set()
@@ -220,7 +245,9 @@ def understand(adapter: PollsMessages, messages: Iterable[Message], supplier: st
             for follow_up in adapter.follow_ups(message):
                 asked |= subjects_of(follow_up, reads_orders=reads_orders)
             subjects |= {each for each in asked if each[0] != ORDERS}
-            orders |= {number: _asking(message) for subject, number in asked if subject == ORDERS}
+            numbers = [number for subject, number in asked if subject == ORDERS]
+            orders |= {number: _asking(message) for number in numbers}
+            about += [(number, message) for number in numbers]
         except UnknownMessageError as error:
             issue = Issue("unknown_message", actual=f"type {message.type}: {error}")
             unknown[key_of(message)] = _letter(message, supplier, issue)
@@ -229,7 +256,7 @@ def understand(adapter: PollsMessages, messages: Iterable[Message], supplier: st
         except Exception as error:
             log.exception("message.failed", supplier=supplier, type=message.type)
             letters.append(_letter(message, supplier, Issue("processing_failed", actual=type(error).__name__)))
-    return Understood(frozenset(subjects), letters, unknown, orders)
+    return Understood(frozenset(subjects), letters, unknown, orders, about)
 
 
 def subjects_of(follow_up: FollowUp, *, reads_orders: bool) -> set[tuple[str, str]]:

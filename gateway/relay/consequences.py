@@ -17,7 +17,7 @@ from gateway.relay.ends import Origin, ending_news
 from gateway.relay.orders import News, tell
 from gateway.relay.started_calls import CallResult, StartedCall, letter_of, result_step, settled_step, started_step
 from gateway.relay.states import ENDED
-from gateway.relay.steps import Step, write_steps
+from gateway.relay.steps import Step, exchange_step
 from gateway.relay.store import OpenedCommand
 from gateway.relay.telling import End, cancelled_children, news_of, sent_news
 from gateway.relay.turn import Move
@@ -37,6 +37,13 @@ class Consequences:
     def numbers(self) -> Mapping[str, str]:
         """The supplier's numbers of orders that were learnt in this turn."""
         return {each.order_no: each.supplier_order_no for each in self.news if each.supplier_order_no is not None}
+
+    def add_exchanges(self, call: StartedCall) -> None:
+        """A call is over: what went over the wire is kept, whoever has its command now."""
+        command = call.command
+        self.steps += [
+            exchange_step(command.supplier, command.order_no, command.command_id, each) for each in call.exchanges
+        ]
 
     def add_result(self, result: CallResult) -> None:
         """A call is over, and its command was still as it stood when the call began."""
@@ -64,8 +71,7 @@ class Consequences:
 
     async def write(self, connection: Connection, box: SecretBox, supplier: str) -> None:
         """Keep and tell everything, in the transaction of the turn."""
-        await write_steps(connection, box, self.steps)
-        await tell(connection, box, self.news)
+        await tell(connection, box, self.news, steps=self.steps)
         if children := [child for each in self.news for child in cancelled_children(each)]:
             await note_cancelled_children(connection, supplier, children)
         await record_letters(connection, self.letters)

@@ -87,11 +87,13 @@ class OrderDecisions:
             else:
                 now = came_to = _resolved(was, word, profile)
             await _check_number(connection, was, came_to, supplier_order_no)
-            await self._move(connection, was, now, Kind.RESOLVED, _resolution_facts(word, actor, reason))
+            await _move(connection, was, now)
+            step = _step(was, Kind.RESOLVED, _resolution_facts(word, actor, reason))
+            news: Sequence[News] = ()
             if now.state in ENDED:
                 news = await self._news(connection, came_to, supplier_order_no, answered=was.state is State.HELD)
-                await tell(connection, self._box, news, readable=not acknowledged)
                 await connection.execute(ANSWERED, [command_id])
+            await tell(connection, self._box, news, readable=not acknowledged, steps=[step])
             await _note(connection, was, came_to, word, actor, reason)
             reached("resolve.before_commit")
         reached("resolve.after_commit")
@@ -131,17 +133,12 @@ class OrderDecisions:
             was = _read(rows[0])
             now = _decided(was, decide(was))
             kind = Kind.STOPPED if now.state is State.PARKED else Kind.RELEASED
-            await self._move(connection, was, now, kind, {"state": now.state.value, "actor": actor, "reason": reason})
+            await _move(connection, was, now)
+            facts = {"state": now.state.value, "actor": actor, "reason": reason}
+            await write_steps(connection, self._box, [_step(was, kind, facts)])
             detail = {"command": was.command_id, "supplier": was.supplier, "state": now.state.value}
             await record(connection, actor, f"lane.{verb}", target=order_no, reason=reason, detail=detail)
         return now
-
-    async def _move(
-        self, connection: Connection, was: Command, now: Command, kind: Kind, facts: Mapping[str, object]
-    ) -> None:
-        if not await move(connection, [(was, now)]):
-            raise NotDecidableError(REFUSED["moved"])
-        await write_steps(connection, self._box, [Step(was.supplier, was.order_no, kind, was.command_id, facts)])
 
     async def _news(
         self, connection: Connection, now: Command, supplier_order_no: str | None, *, answered: bool
@@ -151,6 +148,16 @@ class OrderDecisions:
             raise NotDecidableError(f"What was asked cannot be read: {type(asked).__name__}")
         news = resolved_news(asked.command, now, datetime.now(UTC), supplier_order_no, answered=answered)
         return [] if news is None else [replace(news, traceparent=asked.traceparent)]
+
+
+async def _move(connection: Connection, was: Command, now: Command) -> None:
+    """Raises NotDecidableError."""
+    if not await move(connection, [(was, now)]):
+        raise NotDecidableError(REFUSED["moved"])
+
+
+def _step(was: Command, kind: Kind, facts: Mapping[str, object]) -> Step:
+    return Step(was.supplier, was.order_no, kind, was.command_id, facts)
 
 
 async def _locked(connection: Connection, command_id: str) -> Command:

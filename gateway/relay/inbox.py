@@ -14,6 +14,7 @@ import structlog
 
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
+from gateway.evidence import Entry, append, record_of
 from gateway.kafka import Partition, Record
 from gateway.outbox import enqueue
 from gateway.relay import inbox_queries as queries
@@ -66,12 +67,13 @@ class Inbox:
         reached("inbox.after_commit")
         return following
 
-    async def add(self, connection: Connection, command: Received) -> bool:
+    async def add(self, connection: Connection, command: Received, *, replay: str) -> bool:
         """Keep one command behind all others of its order; False: it is there already. The caller locks its partition.
 
+        replay: id of the dead letter that it was.
         Raises InvalidMessageError where its id was another command's.
         """
-        new, others = await self._added(connection, [command])
+        new, others = await self._added(connection, [command], replay=replay)
         if others:
             raise InvalidMessageError(*conflict(command.record, command.command_id).issues)
         return bool(new)
@@ -102,7 +104,7 @@ class Inbox:
         )
 
     async def _added(
-        self, connection: Connection, commands: Sequence[Received]
+        self, connection: Connection, commands: Sequence[Received], *, replay: str | None = None
     ) -> tuple[Sequence[Received], Sequence[Received]]:
         """Those that are new, and those whose id was another command's."""
         if not commands:
@@ -115,6 +117,7 @@ class Inbox:
             if first[each.command_id] is each
         ]
         added = {row["command_id"] for row in await connection.fetch(queries.ADD, *zip(*rows, strict=True))}
+        await append(connection, self._box, [_entry(first[each], replay) for each in first if each in added])
         contents: Mapping[str, bytes] = {
             row["command_id"]: row["content"] for row in await connection.fetch(queries.CONTENTS, list(first))
         }
@@ -146,3 +149,19 @@ class Inbox:
             written_at(record, datetime.now(UTC)),
             command.state in ENDED,
         )
+
+
+def _entry(command: Received, replay: str | None) -> Entry:
+    """The record as evidence. replay: id of the dead letter that it was before."""
+    record = command.record
+    facts = {
+        "operation": storable(command.operation),
+        "revision": command.revision,
+        "state": command.state.value,
+        "deadline": command.deadline.isoformat() if command.deadline else None,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+    } | ({} if replay is None else {"replay": replay})
+    private = record_of(record.key, record.headers, record.value)
+    return Entry(storable(command.supplier), command.order_no, "received", command.command_id, facts, private)

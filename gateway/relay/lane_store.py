@@ -15,7 +15,7 @@ from gateway.relay.lane_ends import Change
 from gateway.relay.lanes import Lane
 from gateway.relay.orders import News, tell
 from gateway.relay.states import ENDED, State
-from gateway.relay.steps import Kind, Step, write_steps
+from gateway.relay.steps import Kind, Step
 from gateway.relay.store import OpenedCommand, command_of, move, opened
 from gateway.store import Connection, Row
 from gateway.suppliers import SecretBox
@@ -71,10 +71,9 @@ async def settle(
     died = [each.now for each in changes if each.now.state is State.DEAD]
     await connection.execute(queries.ANSWERED, [each.now.command_id for each in ended])
     told = [*steps, *(step_of(each.now, Kind.ENDED) for each in ended), *(step_of(each, Kind.STOPPED) for each in died)]
-    await write_steps(connection, box, told)
     endings = await _endings(connection, box, locked, ended, now)
     undecided = [undecided_news(each, locked.origin(each), now) for each in died]
-    await tell(connection, box, [*news, *endings, *undecided], readable=False)
+    await tell(connection, box, [*news, *endings, *undecided], readable=False, steps=told)
     await record_letters(connection, [undecided_letter(each) for each in died])
 
 

@@ -16,6 +16,7 @@ from functools import partial
 import orjson
 import structlog
 
+from gateway.evidence import body_of
 from gateway.relay import mailbox_queries as queries
 from gateway.relay.commands import Command
 from gateway.relay.ends import Origin
@@ -26,7 +27,7 @@ from gateway.relay.one_by_one import OneByOne
 from gateway.relay.orders import News
 from gateway.relay.sealed import sealed_as
 from gateway.relay.states import State
-from gateway.relay.steps import Kind, write_steps
+from gateway.relay.steps import Kind, Step, write_steps
 from gateway.relay.store import command_of, move
 from gateway.store import Connection, Row, SharedPool
 from gateway.suppliers import SecretBox, SecretUnreadableError, lease_of
@@ -146,7 +147,7 @@ class Mailbox:
             ready = [each.ready for each in looks if each.ready is not None]
             opened = await self._opened(connection, [each.was.command_id for each in ready])
             changes = [_after_fetch(each, opened, now) for each in ready]
-            await self._keep(connection, locked, looks, changes, now)
+            await self._keep(connection, locked, looks, changes, opened, now)
             sent = {each.now.command_id: each.now for each in changes if each.now.state is State.SENDING}
             messages = [_message(sent[each], value) for each, value in opened.items() if value is not None]
             if messages:
@@ -183,6 +184,7 @@ class Mailbox:
         locked: LockedLanes,
         looks: Sequence[Look],
         fetched: Sequence[Change],
+        opened: Mapping[str, bytes | None],
         now: datetime,
     ) -> None:
         """Keep what was fetched and what the looks came to beside it, and tell the core."""
@@ -192,7 +194,7 @@ class Mailbox:
             keys = ((each.command_id, each.supplier, each.order_no) for each in sent)
             await connection.execute(queries.UNANSWERED, *zip(*keys, strict=True))
         changes = [each for looked in looks for each in looked.changes]
-        steps = [step_of(each, Kind.DELIVERED) for each in sent]
+        steps = [_delivered(each, opened[each.command_id]) for each in sent]
         news = [_first_sent(each, locked.origin(each)) for each in sent if each.attempt == 1]
         await settle(connection, self._box, locked, changes, now, steps=steps, news=news)
 
@@ -228,6 +230,11 @@ def _after_fetch(ready: Change, opened: Mapping[str, bytes | None], now: datetim
 
 def _later(command: Command, due_at: datetime) -> Command:
     return replace(command, due_at=due_at, reason="unreadable")
+
+
+def _delivered(command: Command, value: bytes | None) -> Step:
+    """That a vendor was given a command, with what he was given."""
+    return replace(step_of(command, Kind.DELIVERED), evidence={"message": body_of(value)})
 
 
 def _message(command: Command, value: bytes) -> Message:

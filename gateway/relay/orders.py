@@ -15,7 +15,8 @@ import orjson
 
 from gateway.deadletters import DeadLetter
 from gateway.deadletters.record import record as record_letters
-from gateway.outbox import enqueue
+from gateway.evidence import body_of
+from gateway.outbox import OutboxMessage, enqueue
 from gateway.relay import order_queries as queries
 from gateway.relay.received import event_message
 from gateway.relay.steps import Kind, Step, write_steps
@@ -125,9 +126,11 @@ async def lock_orders(connection: Connection, met: Iterable[tuple[Key, str | Non
 
 
 async def tell(
-    connection: Connection, box: SecretBox, news: Sequence[News], *, readable: bool = True
+    connection: Connection, box: SecretBox, news: Sequence[News], *, readable: bool = True, steps: Sequence[Step] = ()
 ) -> Sequence[Judged]:
     """Judge news in this order, move the orders, and have the core told, all in the caller's transaction.
+
+    steps: what came before the news, to be kept with it.
 
     What does not fit has its order read again at the supplier, where orders are readable there; what is late becomes a
     dead letter.
@@ -139,11 +142,9 @@ async def tell(
         orders[each.key] = found.order
         judged.append(found)
     await _store(connection, orders.values(), judged if readable else [])
-    await enqueue(
-        connection,
-        [event_message(each.news.event, each.news.traceparent) for each in judged if each.news.event and not each.late],
-    )
-    await write_steps(connection, box, [_step(each, each.news.event) for each in judged if each.news.event is not None])
+    said = [(each, event_message(each.news.event, each.news.traceparent)) for each in judged if each.news.event]
+    await enqueue(connection, [message for each, message in said if not each.late])
+    await write_steps(connection, box, [*steps, *(_step(each, message) for each, message in said)])
     await record_letters(connection, [_letter(each) for each in judged if each.late])
     return judged
 
@@ -188,12 +189,13 @@ def _row(order: Order) -> tuple[object, ...]:
     )
 
 
-def _step(judged: Judged, event: OrderEvent) -> Step:
+def _step(judged: Judged, message: OutboxMessage) -> Step:
     news = judged.news
+    event = news.event
     said = event if isinstance(event, SupplierEvent) else None
     facts = {
-        "event": event.event,
-        "id": event_id(event),
+        "event": news.event_name,
+        "id": event_id(event) if event else None,
         "state": judged.order.status.state.value,
         "verdict": judged.judgement.verdict.value if judged.judgement else None,
         "raw_code": said.raw_code if said else None,
@@ -202,9 +204,10 @@ def _step(judged: Judged, event: OrderEvent) -> Step:
         news.supplier,
         news.order_no,
         Kind.LATE if judged.late else Kind.EVENT,
-        event.cause.command_id,
+        event.cause.command_id if event else None,
         facts,
         (said.raw_message or "") if said else "",
+        {"event": body_of(message.value)},
     )
 
 

@@ -222,11 +222,12 @@ class Relay:
     async def _call(self, call: StartedCall) -> None:
         context, command = self._context, call.command
         reached("relay.calling")
+        calls = context.calls.observed(call.exchanges.append)
         if call.looks_up:
-            looked = await look_up(context.adapter, context.calls, call.asked, call.number)
+            looked = await look_up(context.adapter, calls, call.asked, call.number)
             judge = partial(result_of, call, looked)
         else:
-            calls = context.calls.until(command.deadline)
+            calls = calls.until(command.deadline)
             came = await attempt(context.adapter, calls, self._call_of(call), call.asked, call.number)
             judge = partial(result_of, call, came)
         reached("relay.answered")
@@ -257,6 +258,7 @@ class Relay:
         """Move commands to where their calls led."""
         still = await store.move(connection, [(each.call.command, each.after) for each in over if each.after])
         for each in over:
+            told.add_exchanges(each.call)
             if each.call.command.command_id in still:
                 told.add_result(each)
 

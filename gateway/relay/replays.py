@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from gateway.deadletters import DeadLetterRow, Handler, NotReplayableError, ReplayResult, refuse_patch
+from gateway.evidence import orders_of
 from gateway.kafka import Record
 from gateway.relay import ends, inbox_queries, operator_queries, orders, received, rereads
 from gateway.relay.advice import how_to_resolve, stands
@@ -22,10 +23,12 @@ from gateway.relay.inbox import Inbox, Offered
 from gateway.relay.mended import mended
 from gateway.relay.received import Received, without_people
 from gateway.relay.states import State
+from gateway.relay.steps import Kind, Step, write_steps
 from gateway.relay.store import command_of
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.wire import shown
 from gateway.store import Connection
+from gateway.suppliers import SecretBox
 from schemas.orders import OrderCommand
 from schemas.orders.events import SupplierMessage
 
@@ -43,8 +46,11 @@ class OrderReplays:
     whether orders of a supplier can be read there.
     """
 
-    def __init__(self, inbox: Inbox, offered: Offered, reads_orders: Callable[[str], Awaitable[bool]]) -> None:
+    def __init__(
+        self, inbox: Inbox, box: SecretBox, offered: Offered, reads_orders: Callable[[str], Awaitable[bool]]
+    ) -> None:
         self._inbox = inbox
+        self._box = box
         self._offered = offered
         self._reads_orders = reads_orders
 
@@ -65,7 +71,7 @@ class OrderReplays:
         try:
             record, command = mended(letter)
             await connection.fetchval(inbox_queries.LOCK_NEXT, letter.topic, letter.partition)
-            is_new = await self._inbox.add(connection, await self._received(record, command))
+            is_new = await self._inbox.add(connection, await self._received(record, command), replay=str(letter.id))
         except InvalidMessageError as error:
             return ReplayResult("rejected", error.issues)
         keeps = None if letter.patched is None else without_people(letter.patched)
@@ -104,6 +110,10 @@ class OrderReplays:
         numbers = named.get("numbers") or named["supplier_order_no"].split(", ")
         cause = SupplierMessage(type=named["message_type"], id=named["message_id"])
         await ask_once_more(connection, supplier, numbers, cause)
+        facts = {"replay": str(letter.id), "asked_by": cause.model_dump(mode="json")}
+        order_nos = sorted(set((await orders_of(connection, supplier, numbers)).values()))
+        steps = [Step(supplier, order_no, Kind.REPLAYED, None, facts) for order_no in order_nos]
+        await write_steps(connection, self._box, steps)
         return ReplayResult(REQUEUED)
 
     async def refuse_undecided(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:

@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import orjson
 import structlog
 
+from gateway.calls.exchange import Exchange, Observer
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.relay import asked as store
@@ -24,7 +26,7 @@ from gateway.relay.asked import Due
 from gateway.relay.orders import tell
 from gateway.relay.policy import backoff
 from gateway.relay.readings import UNDECIDED, Known, Number, Reading, Told, compare, tracks_wanted
-from gateway.relay.steps import Kind, Step, write_steps
+from gateway.relay.steps import Kind, Step, exchange_step, write_steps
 from gateway.sdk.errors import ContractError, GatewayError, Issue, RateLimitError, RejectedError, SupplierError
 from gateway.sdk.http import Http
 from gateway.sdk.orders import OrderTree, ReadsOrders, SupplierOrder, Track
@@ -54,6 +56,14 @@ MOST_PARENTS = 3
 """Steps from a child up to the whole order."""
 
 
+class ObservedHttp(Http, Protocol):
+    """The way to a supplier, on which exchanges can be observed."""
+
+    def observed(self, observe: Observer) -> Http:
+        """The same way; `observe` is told of each exchange."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RereadContext:
     """What reading a supplier's orders stands on.
@@ -64,7 +74,7 @@ class RereadContext:
 
     supplier: str
     adapter: ReadsOrders
-    calls: Http
+    calls: ObservedHttp
     lease: Lease
     pool: Pool
     box: SecretBox
@@ -145,21 +155,23 @@ class OrderRereads:
 
         An order of which our own rows cannot be read or written waits alone: another release may have written them.
         """
+        seen: list[Exchange] = []
+        calls = self._context.calls.observed(seen.append)
         try:
             if due.order_no is None:
-                await self._identify(due)
+                await self._identify(due, calls, seen)
             else:
-                await self._read(due, due.order_no)
+                await self._read(due, due.order_no, calls, seen)
         except (RejectedError, ContractError) as error:
-            await retry_while_unavailable(self._give_up, due, _letter(self._context.supplier, due, error))
+            await retry_while_unavailable(self._give_up, due, _letter(self._context.supplier, due, error), seen)
         except SupplierError as error:
             self._context.told(f"{type(error).__name__}: {error}")
             asked = error.retry_after if isinstance(error, RateLimitError) else None
-            await retry_while_unavailable(self._put_off, due, backoff(due.failures, random.random, asked))
+            await retry_while_unavailable(self._put_off, due, backoff(due.failures, random.random, asked), seen)
             await self._context.wait(PAUSE_SECONDS)
         except _FaultError as error:
             log.exception("order.unread", supplier=self._context.supplier)
-            await retry_while_unavailable(self._give_up, due, _letter(self._context.supplier, due, error.fault))
+            await retry_while_unavailable(self._give_up, due, _letter(self._context.supplier, due, error.fault), seen)
         except GatewayError:  # the lease is lost, or the work is to end
             raise
         except Exception as error:
@@ -169,14 +181,14 @@ class OrderRereads:
         else:
             self._context.told(None)
 
-    async def _identify(self, due: Due) -> None:
+    async def _identify(self, due: Due, calls: Http, seen: Sequence[Exchange]) -> None:
         """Find out whose number it is; once that is known it is read as all others are."""
         with _faults_shown():
-            tree, first = await self._whole(due.asked[0].number)
+            tree, first = await self._whole(calls, due.asked[0].number)
         stated = tree.order.order_no or first.order_no
-        await retry_while_unavailable(self._assign, due, stated, tree.order.supplier_order_no)
+        await retry_while_unavailable(self._assign, due, stated, tree.order.supplier_order_no, seen)
 
-    async def _assign(self, due: Due, stated: str | None, root: str) -> None:
+    async def _assign(self, due: Due, stated: str | None, root: str, seen: Sequence[Exchange]) -> None:
         """Keep whose number it is; a dead letter where it is nobody's, or of a second order under a number of ours.
 
         stated: our number as the supplier repeats it. Where it does not, the order of a submit that is under way cannot
@@ -191,6 +203,7 @@ class OrderRereads:
                 if known.order.supplier_order_no in (None, root):
                     new = {root, *due.numbers} - known.numbers.keys()
                     await store.keep_numbers(connection, known.order, [Number(each) for each in sorted(new)])
+                    await self._keep(connection, order_no, seen)
                     return
             elif open_submits and due.failures < MOST_PUT_OFF:
                 wait = backoff(due.failures, random.random)
@@ -199,69 +212,83 @@ class OrderRereads:
             await store.settled(connection, context.supplier, due.asked)
             await record_letters(connection, [_foreign(context.supplier, due, stated, root)])
 
-    async def _read(self, due: Due, order_no: str) -> None:
+    async def _read(self, due: Due, order_no: str, calls: Http, seen: Sequence[Exchange]) -> None:
         known = await retry_while_unavailable(self._known, order_no)
         if known.order.status.state in UNDECIDED and due.failures < MOST_PUT_OFF:
             await retry_while_unavailable(self._put_off, due, backoff(due.failures, random.random))
             return
         with _faults_shown():
-            tree, _ = await self._whole(known.order.supplier_order_no or due.asked[-1].number)
-            tracks, letters = await self._tracks(due, tracks_wanted(known, tree, due.numbers))
+            tree, _ = await self._whole(calls, known.order.supplier_order_no or due.asked[-1].number)
+            tracks, letters = await self._tracks(due, calls, tracks_wanted(known, tree, due.numbers))
         reading = Reading(tree, tracks, due.cause, datetime.now(UTC))
         reached("order.read")
-        await retry_while_unavailable(self._settle, due, known, reading, letters)
+        await retry_while_unavailable(self._settle, due, known, reading, letters, seen)
 
     async def _known(self, order_no: str) -> Known:
         async with self._context.transaction() as connection:
             return await store.known_of(connection, self._context.box, self._context.supplier, order_no)
 
-    async def _whole(self, number: str) -> tuple[OrderTree, SupplierOrder]:
+    async def _whole(self, calls: Http, number: str) -> tuple[OrderTree, SupplierOrder]:
         """The whole order that a number is of, and what bears the number."""
-        tree = await self._context.adapter.read_order(self._context.calls, number)
+        tree = await self._context.adapter.read_order(calls, number)
         first = tree.order
         for _ in range(MOST_PARENTS):
             parent = tree.order.parent_no
             if parent is None or parent == tree.order.supplier_order_no:
                 break
-            tree = await self._context.adapter.read_order(self._context.calls, parent)
+            tree = await self._context.adapter.read_order(calls, parent)
         return tree, first
 
-    async def _tracks(self, due: Due, numbers: Iterable[str]) -> tuple[Mapping[str, Track], list[DeadLetter]]:
+    async def _tracks(
+        self, due: Due, calls: Http, numbers: Iterable[str]
+    ) -> tuple[Mapping[str, Track], list[DeadLetter]]:
         """The tracks of numbers; one that cannot be read keeps no other fact of the order back."""
         found: dict[str, Track] = {}
         letters: list[DeadLetter] = []
         for number in numbers:
             try:
-                found[number] = await self._context.adapter.read_track(self._context.calls, number)
+                found[number] = await self._context.adapter.read_track(calls, number)
             except (RejectedError, ContractError) as error:
                 letters.append(_letter(self._context.supplier, due, error, track=number))
         return found, letters
 
-    async def _settle(self, due: Due, seen: Known, reading: Reading, letters: Sequence[DeadLetter]) -> None:
+    async def _settle(
+        self, due: Due, before: Known, reading: Reading, letters: Sequence[DeadLetter], seen: Sequence[Exchange]
+    ) -> None:
         """Tell what the reading tells, unless a command moved the order since: then it is read again."""
-        context, order_no = self._context, seen.order.order_no
+        context, order_no = self._context, before.order.order_no
         async with context.transaction() as connection:
             known = await store.known_of(connection, context.box, context.supplier, order_no)
-            if known.order.status != seen.order.status:
+            if known.order.status != before.order.status:
+                await self._keep(connection, order_no, seen)
                 return
             with _faults_shown():
                 comparison = compare(known, reading)
             await store.hold(connection, context.supplier, due.asked)
-            await tell(connection, context.box, comparison.news)
+            exchanges = [exchange_step(context.supplier, order_no, None, each) for each in seen]
+            await tell(connection, context.box, comparison.news, steps=exchanges)
             await store.keep_numbers(connection, known.order, comparison.numbers)
             await write_steps(connection, context.box, [_step(context.supplier, order_no, reading, comparison)])
             await store.settled(connection, context.supplier, due.asked)
             await record_letters(connection, letters)
         reached("order.told")
 
-    async def _put_off(self, due: Due, wait: timedelta) -> None:
+    async def _put_off(self, due: Due, wait: timedelta, seen: Sequence[Exchange] = ()) -> None:
         async with self._context.transaction() as connection:
             await store.put_off(connection, self._context.supplier, due.asked, wait)
+            await self._keep(connection, due.order_no, seen)
 
-    async def _give_up(self, due: Due, letter: DeadLetter) -> None:
+    async def _give_up(self, due: Due, letter: DeadLetter, seen: Sequence[Exchange]) -> None:
         async with self._context.transaction() as connection:
             await store.settled(connection, self._context.supplier, due.asked)
+            await self._keep(connection, due.order_no, seen)
             await record_letters(connection, [letter])
+
+    async def _keep(self, connection: Connection, order_no: str | None, seen: Sequence[Exchange]) -> None:
+        """Keep what went over the wire as evidence of the order; None: it is not known yet which that is."""
+        if order_no is not None:
+            steps = [exchange_step(self._context.supplier, order_no, None, each) for each in seen]
+            await write_steps(connection, self._context.box, steps)
 
 
 def _step(supplier: str, order_no: str, reading: Reading, comparison: Told) -> Step:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from gateway.calls.exchange import Exchange
 from gateway.deadletters import DeadLetter
 from gateway.relay.attempts import Attempted, LookedAt
 from gateway.relay.commands import Command
@@ -30,7 +31,7 @@ class StartedCall:
     """A call under way.
 
     command: as it stands while the call is; asked: what it says; number: the supplier's of the order; ordered: what a
-    confirm is of; begun_at: when it was noted.
+    confirm is of; begun_at: when it was noted; exchanges: what has gone over the wire since.
     """
 
     command: Command
@@ -40,6 +41,7 @@ class StartedCall:
     number: str | None = None
     ordered: SubmitOrder | None = None
     traceparent: str | None = None
+    exchanges: list[Exchange] = field(default_factory=list)
 
     @property
     def looks_up(self) -> bool:

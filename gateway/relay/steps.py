@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from gateway.calls.exchange import Exchange
+from gateway.evidence import Entry, append, facts_of, private_of
 from gateway.relay import order_queries as queries
 from gateway.relay.sealed import WORDS
 from gateway.store import Connection
@@ -22,6 +24,9 @@ class Kind(StrEnum):
     released: an operator took a stop back; resolved: a person spoke; ended: without a call; event: the core was told;
     read: the order was read at the supplier; late: news of an order that is over; delivered: handed to a vendor that
     fetches its commands; acknowledged: the vendor has it.
+
+    The others are kept as evidence alone. exchange: what went over the wire; answered: what a vendor said by API, and
+    what he was answered; message: of the supplier; replayed: an operator had it read again.
     """
 
     ATTEMPT = "attempt"
@@ -36,11 +41,23 @@ class Kind(StrEnum):
     LATE = "late"
     DELIVERED = "delivered"
     ACKNOWLEDGED = "acknowledged"
+    EXCHANGE = "exchange"
+    ANSWERED = "answered"
+    MESSAGE = "message"
+    REPLAYED = "replayed"
+
+
+EVIDENCE_ALONE = frozenset({Kind.EXCHANGE, Kind.ANSWERED, Kind.MESSAGE, Kind.REPLAYED})
+"""What is no step of the story: another step says in words what it came to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. facts: numbers, codes and reasons, JSON; words: of the supplier, which may name people."""
+    """One step.
+
+    facts: numbers, codes and reasons, JSON; words: of the supplier, which may name people; evidence: what is kept of it
+    as evidence alone, JSON, which may name people too.
+    """
 
     supplier: str
     order_no: str
@@ -48,12 +65,30 @@ class Step:
     command_id: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     words: str = ""
+    evidence: Mapping[str, Any] | None = None
 
 
 async def write_steps(connection: Connection, box: SecretBox, steps: Sequence[Step]) -> None:
-    """Keep steps, in this order, in the transaction in which they were gone."""
-    if steps:
-        await connection.execute(queries.STEPS, *zip(*(_row(box, step) for step in steps), strict=True))
+    """Keep steps, in this order, in the transaction in which they were gone, and append them to the evidence.
+
+    Once in a transaction that is about several orders: see `append`.
+    """
+    told = [step for step in steps if step.kind not in EVIDENCE_ALONE]
+    if told:
+        await connection.execute(queries.STEPS, *zip(*(_row(box, step) for step in told), strict=True))
+    await append(connection, box, [_entry(step) for step in steps])
+
+
+def exchange_step(supplier: str, order_no: str, command_id: str | None, exchange: Exchange) -> Step:
+    """What went over the wire in a call about an order."""
+    facts, private = facts_of(exchange), private_of(exchange)
+    return Step(supplier, order_no, Kind.EXCHANGE, command_id, facts, evidence=private)
+
+
+def _entry(step: Step) -> Entry:
+    words = {"words": step.words} if step.words else {}
+    private = {**words, **(step.evidence or {})} or None
+    return Entry(step.supplier, step.order_no, step.kind.value, step.command_id, step.facts, private)
 
 
 def _row(box: SecretBox, step: Step) -> tuple[object, ...]:

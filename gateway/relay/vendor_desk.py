@@ -13,6 +13,7 @@ import structlog
 
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
+from gateway.evidence import body_of
 from gateway.relay import mailbox_queries as queries
 from gateway.relay.commands import Command
 from gateway.relay.ends import STAGE, Origin
@@ -20,6 +21,8 @@ from gateway.relay.lane_ends import Change
 from gateway.relay.lane_store import origins
 from gateway.relay.mailbox import Clock, utc_now
 from gateway.relay.orders import News, Order, lock_orders, tell
+from gateway.relay.steps import Kind as StepKind
+from gateway.relay.steps import Step
 from gateway.relay.store import command_of, move, open_command
 from gateway.relay.vendor_answers import (
     Fit,
@@ -70,7 +73,10 @@ class OutOfStateError(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What a vendor says of an order. key: his own name for it; content: digest of what he says, 32 bytes."""
+    """What a vendor says of an order.
+
+    key: his own name for it; content: digest of what he says, 32 bytes; body: what he sent, kept as evidence.
+    """
 
     supplier: str
     order_no: str
@@ -78,6 +84,7 @@ class Word:
     content: bytes
     said: VendorEvent
     traceparent: str | None = None
+    body: bytes = b""
 
     @property
     def message(self) -> SupplierMessage:
@@ -138,7 +145,7 @@ class VendorDesk:
             await connection.execute(queries.ANSWERED, [each.was.command_id for each in changes])
             if isinstance(taken, Taken):
                 news = [await _whole_set(connection, each) for each in news]
-            await tell(connection, self._box, news, readable=False)
+            await tell(connection, self._box, news, readable=False, steps=[_answered(word, taken)])
             await connection.execute(queries.KEEP_ANSWER, word.supplier, word.key, _kept(taken))
             reached("word.before_commit")
         reached("word.after_commit")
@@ -262,6 +269,14 @@ async def _whole_set(connection: Connection, news: News) -> News:
     await connection.execute(queries.CHILDREN, *news.key, numbers)
     payload = split.model_copy(update={"superseded": tuple(sorted(row["supplier_order_no"] for row in gone))})
     return replace(news, event=news.event.model_copy(update={"payload": payload}))
+
+
+def _answered(word: Word, taken: Taken | Late) -> Step:
+    """What the vendor sent, and the receipt that he is given, as evidence."""
+    receipt = _kept(taken) or {"late": True, "state": taken.state}
+    facts = {"said": word.said.event, "message": word.message.model_dump(mode="json"), "receipt": receipt}
+    evidence = {"key": word.key, "body": body_of(word.body)}
+    return Step(word.supplier, word.order_no, StepKind.ANSWERED, None, facts, evidence=evidence)
 
 
 def _kept(taken: Taken | Late) -> dict[str, Any] | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from gateway.evidence import append_to_all
 from gateway.registry import Registry
 from gateway.sdk.errors import GatewayError
 from gateway.sessions import queries
 from gateway.store import Pool, transaction
 from gateway.store.audit import record
-from gateway.suppliers import SupplierCache
+from gateway.suppliers import SecretBox, SupplierCache
 
 
 class NoSuchOperationError(GatewayError):
@@ -20,8 +21,9 @@ class NoSuchOperationError(GatewayError):
 class BreakerOrders:
     """Holds breakers open and lets them probe. The owner takes an order over within seconds, its successors too."""
 
-    def __init__(self, pool: Pool, suppliers: SupplierCache, registry: Registry) -> None:
+    def __init__(self, pool: Pool, box: SecretBox, suppliers: SupplierCache, registry: Registry) -> None:
         self._pool = pool
+        self._box = box
         self._suppliers = suppliers
         self._registry = registry
 
@@ -47,6 +49,8 @@ class BreakerOrders:
             await connection.execute(queries.ORDER_BREAKERS, supplier, operations, length, actor, reason)
             detail = {"operations": operations, "seconds": seconds}
             await record(connection, actor, f"breaker.{verb}", target=supplier, reason=reason, detail=detail)
+            facts = {**detail, "actor": actor, "reason": reason}
+            await append_to_all(connection, self._box, supplier, f"breaker_{verb}", facts)
         return operations
 
     async def _operations(self, supplier: str, operation: str | None) -> Sequence[str]:

@@ -374,7 +374,7 @@ def _tasks(context: SupplierContext, box: SecretBox) -> Iterator[Task]:
             yield f"reread {facet}", Rereads(context, facet).run
     if "polls_messages" in capabilities:
         for pool in context.manifest.pools:
-            yield f"pool {pool}", MessagePool(context, pool).run
+            yield f"pool {pool}", MessagePool(context, pool, box).run
     if "reads_areas" in capabilities:
         yield f"reread {AREAS}", AreaRereads(context).run
     if "reads_orders" in capabilities:

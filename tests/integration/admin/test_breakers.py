@@ -30,7 +30,7 @@ async def client(pool: Pool) -> AsyncIterator[AdminClient]:
     ]
     await Suppliers(pool, SecretBox(bytes(32))).apply(list(map(SupplierConfig.model_validate, rows)), "ann")
     app = web.Application()
-    routes = BreakerRoutes(BreakerOrders(pool, SupplierCache(pool), Registry()))
+    routes = BreakerRoutes(BreakerOrders(pool, SecretBox(bytes(32)), SupplierCache(pool), Registry()))
     app.add_subapp(PREFIX, build_admin([routes], TOKEN, FailedLogins(pool)))
     async with (
         serve(app, "127.0.0.1", 0, drain_timeout=1.0) as port,

@@ -32,6 +32,7 @@ from gateway.store import Pool, acquired, transaction
 from schemas.orders import Fact, Operation
 from schemas.orders.examples import COMMAND_EXAMPLES, command_headers
 from tests.integration.relay.test_inbox import (
+    BOX,
     HEADERS,
     PARTITION,
     SUBMIT,
@@ -57,7 +58,7 @@ def replays(inbox: Inbox, pool: Pool) -> Replays:
     async def reads(supplier: str) -> bool:
         return supplier == "jd"
 
-    handlers = OrderReplays(inbox, offered, reads).handlers()
+    handlers = OrderReplays(inbox, BOX, offered, reads).handlers()
     return Replays(pool, handlers, handlers, owner="tests")
 
 

@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import pytest
 
+from gateway.calls.exchange import Observer
 from gateway.kafka import ORDER_EVENTS
 from gateway.pulls.pool import ask_orders
 from gateway.relay.orders import News, tell
 from gateway.relay.rereads import OrderRereads, RereadContext
-from gateway.sdk import ContractError, Http, OrderRefusedError, UnavailableError
+from gateway.sdk import ContractError, Http, OrderRefusedError, Reply, Request, UnavailableError
 from gateway.sdk.orders import OrderTree, Progress, Standing, Track
 from gateway.store import Lease, Pool, acquired, transaction
 from gateway.suppliers import SecretBox
@@ -25,7 +26,19 @@ from tests.eventually import eventually
 from tests.unit.relay.readings import child, order, split
 
 BOX = SecretBox(bytes(32))
-NO_CALLS = cast(Http, None)  # the supplier of these tests is called in this process
+
+
+class NoCalls:
+    """The supplier of these tests is called in this process."""
+
+    async def call(self, request: Request) -> Reply:
+        raise AssertionError(request.operation)
+
+    def observed(self, observe: Observer) -> NoCalls:
+        return self
+
+
+NO_CALLS = NoCalls()
 
 
 @dataclass
