@@ -1,4 +1,4 @@
-"""`mallgate evidence`: what was exchanged about an order, as a file that proves itself, and whether such a file holds."""
+"""`mallgate evidence`: what was exchanged about an order, in a file that proves itself; whether such a file holds."""
 
 from __future__ import annotations
 

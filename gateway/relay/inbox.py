@@ -14,7 +14,7 @@ import structlog
 
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
-from gateway.evidence import Entry, append, record_of
+from gateway.evidence import Entry, append, body_of, record_of
 from gateway.kafka import Partition, Record
 from gateway.outbox import enqueue
 from gateway.relay import inbox_queries as queries
@@ -27,7 +27,7 @@ from gateway.sdk.storable import storable
 from gateway.store import Connection, Pool, transaction
 from gateway.suppliers import SecretBox
 from gateway.telemetry.faults import reached
-from schemas.orders import OrderCommand
+from schemas.orders import OrderCommand, event_id
 
 log = structlog.get_logger(__name__)
 
@@ -73,9 +73,10 @@ class Inbox:
         replay: id of the dead letter that it was.
         Raises InvalidMessageError where its id was another command's.
         """
-        new, others = await self._added(connection, [command], replay=replay)
+        new, others = await self._added(connection, [command])
         if others:
             raise InvalidMessageError(*conflict(command.record, command.command_id).issues)
+        await append(connection, self._box, [entry for each in new for entry in _entries(each, replay=replay)])
         return bool(new)
 
     async def _read(self, record: Record) -> Received | DeadLetter:
@@ -94,6 +95,8 @@ class Inbox:
         letters += [conflict(each.record, each.command_id) for each in others]
         events = [event_message(each.event, each.traceparent) for each in new if each.event is not None]
         await enqueue(connection, events)
+        entries = [entry for each in new for entry in _entries(each)] + [_received(each, "conflict") for each in others]
+        await append(connection, self._box, entries)
         await record_letters(connection, letters)
         log.info(
             "inbox.taken",
@@ -104,7 +107,7 @@ class Inbox:
         )
 
     async def _added(
-        self, connection: Connection, commands: Sequence[Received], *, replay: str | None = None
+        self, connection: Connection, commands: Sequence[Received]
     ) -> tuple[Sequence[Received], Sequence[Received]]:
         """Those that are new, and those whose id was another command's."""
         if not commands:
@@ -117,7 +120,6 @@ class Inbox:
             if first[each.command_id] is each
         ]
         added = {row["command_id"] for row in await connection.fetch(queries.ADD, *zip(*rows, strict=True))}
-        await append(connection, self._box, [_entry(first[each], replay) for each in first if each in added])
         contents: Mapping[str, bytes] = {
             row["command_id"]: row["content"] for row in await connection.fetch(queries.CONTENTS, list(first))
         }
@@ -151,17 +153,28 @@ class Inbox:
         )
 
 
-def _entry(command: Received, replay: str | None) -> Entry:
-    """The record as evidence. replay: id of the dead letter that it was before."""
+def _entries(command: Received, *, replay: str | None = None) -> Sequence[Entry]:
+    """A command as evidence, and the event that ends it at once, where one does."""
+    entries = [_received(command, "received", **({} if replay is None else {"replay": replay}))]
+    if command.event is not None:
+        facts = {"event": command.event.event, "id": event_id(command.event), "state": None}
+        private = {"event": body_of(event_message(command.event, None).value)}
+        supplier = storable(command.supplier)
+        entries.append(Entry(supplier, command.order_no, "event", command.command_id, facts, private))
+    return entries
+
+
+def _received(command: Received, kind: str, **more: str) -> Entry:
+    """The record as it lay on the topic. more: `replay`, the id of the dead letter that it was before."""
     record = command.record
     facts = {
         "operation": storable(command.operation),
         "revision": command.revision,
-        "state": command.state.value,
         "deadline": command.deadline.isoformat() if command.deadline else None,
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
-    } | ({} if replay is None else {"replay": replay})
+        **more,
+    }
     private = record_of(record.key, record.headers, record.value)
-    return Entry(storable(command.supplier), command.order_no, "received", command.command_id, facts, private)
+    return Entry(storable(command.supplier), command.order_no, kind, command.command_id, facts, private)

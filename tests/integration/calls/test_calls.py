@@ -18,10 +18,11 @@ from gateway.calls.attempts import CallsEndedError, TooLateError
 from gateway.calls.breaker import State
 from gateway.calls.breakers import BreakerOpenError
 from gateway.calls.calls import Calls, limits_of, open_calls
+from gateway.calls.exchange import Exchange, exchange_of
 from gateway.calls.limiter import Priority
 from gateway.calls.state import CallState, new_state
 from gateway.calls.tokens import TokenStore
-from gateway.outbound import HttpLimits
+from gateway.outbound import Credential, HttpLimits, Prepared
 from gateway.sdk.adapter import Adapter, Options, Token
 from gateway.sdk.errors import (
     AuthError,
@@ -566,3 +567,43 @@ def test_a_row_narrows_the_limits_of_its_adapter() -> None:
     assert (limits.rate_per_second, limits.concurrency, limits.timeout_seconds) == (5, 8, 20)
     with pytest.raises(ConfigError):
         limits_of(manifest, Declared())
+
+
+async def test_an_observer_is_told_of_each_attempt_as_it_was_on_the_wire_but_for_the_credential(
+    shop: Shop, calls: Calls
+) -> None:
+    await calls.call(READ)
+    shop.good, seen = "revoked-token", list[Exchange]()
+    with pytest.raises(AuthError):
+        await calls.observed(seen.append).call(Request("delete", form={"id": "7", "note": "狐"}))
+    assert [each.error for each in seen] == ["AuthError", "AuthError"]
+    for each in seen:
+        assert each.request.url == f"http://127.0.0.1:{shop.site.port}/messages"
+        assert each.request.body == b"id=7&note=%E7%8B%90"
+        assert each.reply is not None
+        assert orjson.loads(each.reply.body) == {"code": 401}
+        assert each.sent_at <= each.ended_at
+
+
+async def test_an_observer_is_told_of_an_answer_that_did_not_come_and_of_nothing_that_was_not_sent(
+    shop: Shop, calls: Calls
+) -> None:
+    seen = list[Exchange]()
+    observed = calls.observed(seen.append)
+    shop.answers += [web.Response(status=503), says(0)]
+    await observed.call(READ)
+    assert [(each.reply and each.reply.status, each.error) for each in seen] == [(503, "UnavailableError"), (200, "")]
+    with pytest.raises(TooLateError):
+        await observed.until(datetime.now(UTC) - timedelta(seconds=1)).call(Request("delete"))
+    await calls.call(READ)
+    assert len(seen) == 2
+
+
+async def test_a_reply_that_repeats_the_credential_is_kept_without_it() -> None:
+    credential = Credential("header", "Authorization", "Bearer a-long-secret-token")
+    request = Prepared("read", "GET", "https://acme.example/", {}, None)
+    reply = Reply("read", 200, {"x-echo": "a-long-secret-token"}, b'{"you sent": "a-long-secret-token"}')
+    now = datetime.now(UTC)
+    kept = exchange_of(request, credential, (now, now), reply, None).reply
+    assert kept is not None
+    assert "a-long-secret-token" not in f"{kept.headers} {kept.body.decode()}"
