@@ -5,10 +5,9 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 
 from gateway.evidence import queries
-from gateway.evidence.entry import BEGINNING, SALT_SIZE, Entry, Link, LinkedEntry, linked
+from gateway.evidence.entry import BEGINNING, SALT_SIZE, Entry, Link, LinkedEntry, instant, linked
 from gateway.evidence.sealed import sealed_as
 from gateway.store import Connection, Row
 from gateway.suppliers import SecretBox
@@ -28,7 +27,8 @@ async def append(connection: Connection, box: SecretBox, entries: Sequence[Entry
     keys = (*zip(*counts, strict=True), list(counts.values()))
     rows = await connection.fetch(queries.TAKE_POSITIONS, *keys)
     heads = {(row["supplier"], row["order_no"]): _before(row, counts) for row in rows}
-    made = [_appended(each, heads, rows[0]["at"]) for each in entries]
+    at = instant(rows[0]["at"])
+    made = [_appended(each, heads, at) for each in entries]
     suppliers, order_nos = zip(*heads, strict=True)
     await connection.execute(
         queries.APPEND,
@@ -58,7 +58,7 @@ def _before(row: Row, counts: Mapping[tuple[str, str], int]) -> Link:
     return Link(position, row["head"].hex()) if position else BEGINNING
 
 
-def _appended(entry: Entry, heads: dict[tuple[str, str], Link], at: datetime) -> LinkedEntry:
+def _appended(entry: Entry, heads: dict[tuple[str, str], Link], at: str) -> LinkedEntry:
     key = (entry.supplier, entry.order_no)
     made = linked(entry, heads[key], at, secrets.token_bytes(SALT_SIZE))
     heads[key] = made.link

@@ -58,8 +58,8 @@ class LinkedEntry:
     content: bytes | None
 
 
-def linked(entry: Entry, before: Link, at: datetime, salt: bytes) -> LinkedEntry:
-    """The entry behind `before`. salt: random bytes, used for this entry alone."""
+def linked(entry: Entry, before: Link, at: str, salt: bytes) -> LinkedEntry:
+    """The entry behind `before`. at: as `instant` writes it; salt: random bytes, used for this entry alone."""
     content = None if entry.private is None else salt + canonical(entry.private)
     position = before.position + 1
     said = canonical(
@@ -68,7 +68,7 @@ def linked(entry: Entry, before: Link, at: datetime, salt: bytes) -> LinkedEntry
             "supplier": entry.supplier,
             "position": position,
             "previous": before.hash,
-            "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "at": at,
             "kind": entry.kind,
             "command_id": entry.command_id,
             "facts": _exact(entry.facts),
@@ -76,6 +76,11 @@ def linked(entry: Entry, before: Link, at: datetime, salt: bytes) -> LinkedEntry
         }
     )
     return LinkedEntry(Link(position, hashlib.sha256(ENTRY_DOMAIN + said).hexdigest()), said.decode(), content)
+
+
+def instant(at: datetime) -> str:
+    """A time as entries have it."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def canonical(value: object) -> bytes:

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.evidence import verification
-from gateway.evidence.entry import BEGINNING, Entry, canonical, linked
+from gateway.evidence.entry import BEGINNING, Entry, canonical, instant, linked
 from gateway.evidence.verification import DamageError, verify
 from tests.evidence_file import SALT, SUPPLIER, Line, chained, manifest, signed, text_of, written
 
@@ -262,8 +262,8 @@ def test_the_gateway_chains_as_the_format_says(said: list[tuple[dict[str, Any], 
     assert made == [(line["entry"], line["hash"]) for line in chained(given_)]
 
 
-def time_of(line: Line) -> datetime:
-    return datetime.fromisoformat(line["entry"]["at"])
+def time_of(line: Line) -> str:
+    return instant(datetime.fromisoformat(line["entry"]["at"]))
 
 
 def test_numbers_with_a_fraction_are_kept_as_text() -> None:
