@@ -1,4 +1,4 @@
-"""Evidence files written by the documented format alone, by the standard library's JSON: the oracle of their tests."""
+"""Evidence written and read by its documented format alone, with the standard library's JSON: the oracle of tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from gateway.store import connect
 
 ORDER_NO, SUPPLIER = "ORDER-1", "jd"
 ZERO = "0" * 64
@@ -91,3 +93,34 @@ def written(path: Path, entries: bytes, said: Mapping[str, Any], **others: bytes
             archive.writestr(name, content)
     path.write_bytes(file.getvalue())
     return path
+
+
+async def chained_wrongly(database: str) -> list[str]:
+    """What does not hold in the chains of a database, read by the documented format alone."""
+    async with connect(database, name="tests") as connection:
+        rows = await connection.fetch(
+            "SELECT supplier, order_no, position, entry, hash FROM evidence ORDER BY supplier, order_no, position"
+        )
+        heads = {
+            (row["supplier"], row["order_no"]): (row["position"], row["head"].hex())
+            for row in await connection.fetch("SELECT * FROM evidence_chains")
+        }
+    ends: dict[tuple[str, str], tuple[int, str]] = {}
+    wrong = []
+    for row in rows:
+        key = (row["supplier"], row["order_no"])
+        position, previous = ends.get(key, (0, ZERO))
+        entry = json.loads(row["entry"])
+        said = (entry["supplier"], entry["order_no"], entry["position"], entry["previous"])
+        ends[key] = (row["position"], row["hash"].hex())
+        if said != (*key, position + 1, previous) or digest("entry", row["entry"].encode()) != row["hash"].hex():
+            wrong.append(f"{key}, entry {row['position']}: {row['entry']}")
+    return wrong if ends == heads else [*wrong, f"{ends} instead of {heads}"]
+
+
+async def kept_of(database: str, order_no: str, kind: str) -> list[dict[str, Any]]:
+    """Facts of the entries of a kind, in the order of an order's chain."""
+    async with connect(database, name="tests") as connection:
+        rows = await connection.fetch("SELECT entry FROM evidence WHERE order_no = $1 ORDER BY position", order_no)
+    entries = [json.loads(row["entry"]) for row in rows]
+    return [entry["facts"] for entry in entries if entry["kind"] == kind]

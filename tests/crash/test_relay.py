@@ -21,6 +21,7 @@ from gateway.telemetry.faults import RELAY_POINTS
 from tests.crash.pulled import LEASE
 from tests.crash.site import until_ready
 from tests.eventually import eventually
+from tests.evidence_file import chained_wrongly, kept_of
 from tests.integration.pulled.conftest import Ground
 from tests.ordering import goods
 from tests.program import Program, fault
@@ -71,7 +72,10 @@ async def judged(ground: Ground, ledger: Path, commands: Sequence[dict[str, Any]
         told = [event["event"] for event in events if event["order_no"] == order and event["event"] in TERMINAL]
         if told != ["order.accepted", "order.confirmed"]:
             wrong.append(f"{order}: {told}")
-    return wrong
+        kept = [facts["event"] for facts in await kept_of(ground.database, order, "event")]
+        if [event for event in kept if event in TERMINAL] != told:
+            wrong.append(f"{order}: {kept} in its evidence")
+    return wrong + await chained_wrongly(ground.database)
 
 
 @pytest.mark.parametrize(("point", "nth"), [*((point, 1) for point in RELAY_POINTS), *LATER.items()])
