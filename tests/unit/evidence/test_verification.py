@@ -158,6 +158,22 @@ def test_a_chain_that_was_made_anew_as_a_whole_does_not_lead_through_a_link_note
     assert (caught.value.kind, caught.value.position) == ("not_linked", 4)
 
 
+def test_a_link_of_one_chain_is_not_looked_for_in_the_others(tmp_path: Path) -> None:
+    """Of an order at two suppliers each has a chain."""
+    one, two = chained(SAID), chained(SAID, supplier="acme")
+    said = manifest(one)
+    described = {**said["chains"][0], "file": "entries-2.jsonl", "supplier": "acme", "head": two[-1]["hash"]}
+    path = written(
+        tmp_path / "e.zip",
+        text_of(one),
+        signed({**said, "chains": [*said["chains"], described]}),
+        **{"entries-2.jsonl": text_of(two)},
+    )
+    for lines in (one, two):
+        _, chains = verify(str(path), (2, lines[1]["hash"]))
+        assert [chain.supplier for chain in chains] == [SUPPLIER, "acme"]
+
+
 @pytest.mark.parametrize("line", ['{"entry":1,"hash":"a"}', "[]", "{", '{"a":1.0}', '{"a":NaN}', "\udcff", ""])
 def test_what_is_no_line_is_seen(tmp_path: Path, line: str) -> None:
     entries = text_of(chained(SAID)[:2]) + line.encode("utf-8", "surrogateescape") + b"\n"
