@@ -19,6 +19,9 @@ Facet = Literal["product", "price", "stock", "listing"]
 BREAKER_OPEN = "BreakerOpenError: "
 """What the fault of a task begins with that waits for a breaker to close."""
 
+NAMED = 4
+"""Operations that a line names; more are counted."""
+
 UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
@@ -120,16 +123,28 @@ def _sweep(facet: dict[str, Any], now: datetime) -> str:
 
 
 def _tell_faults(found: dict[str, Any]) -> None:
-    """What is wrong, a line each; tasks that only wait for a breaker to close are one line together."""
+    """What is wrong, a line each; breakers that are open for one reason, and tasks that only wait for one to close, are
+    one line together.
+    """
+    alike: dict[str, list[str]] = {}
     for operation, breaker in found["breakers"].items():
-        words = f"{found['supplier']}: breaker of {operation} is {breaker['state']}: {breaker['reason']}"
-        console.print(Text(words, style="red"))
+        alike.setdefault(_breaker(breaker), []).append(operation)
+    for words, operations in alike.items():
+        which = ", ".join(operations) if len(operations) <= NAMED else f"{len(operations)} operations"
+        console.print(Text(f"{found['supplier']}: breaker of {which} is {words}", style="red"))
     waiting = [task for task, words in found["faults"].items() if words.startswith(BREAKER_OPEN)]
     if waiting:
         console.print(Text(f"{found['supplier']}: waiting for it: {', '.join(sorted(waiting))}", style="yellow"))
     for task, words in found["faults"].items():
         if task not in waiting:
             console.print(Text(f"{found['supplier']}: {task}: {words}", style="yellow"))
+
+
+def _breaker(breaker: dict[str, Any]) -> str:
+    """How a breaker stands, why, and when its operation is called again. Of several the first to be tried speaks."""
+    left = breaker["seconds"]
+    again = f"tried again in {span(left)}" if left >= 1 else "the next call tries again"
+    return f"{breaker['state']}: {breaker['reason']}; {again}"
 
 
 def age(instant: str | None, now: datetime) -> str | None:

@@ -142,7 +142,7 @@ def test_a_cancel_whose_answer_was_lost() -> None:
         (
             Kind.STOPPED,
             {"state": "parked", "reason": "key_expired"},
-            "stopped, parked: key_expired",
+            "stopped, parked: the supplier may have forgotten the number it was sent under",
         ),
         (
             Kind.STOPPED,
@@ -159,7 +159,32 @@ def test_a_cancel_whose_answer_was_lost() -> None:
             {"resolution": "not_done", "actor": "bootstrap:ann", "reason": "not in their portal"},
             "bootstrap:ann said: not done: not in their portal",
         ),
-        (Kind.ENDED, {"state": "expired", "reason": "deadline"}, "ended without a call: expired: deadline"),
+        (Kind.ENDED, {"state": "expired", "reason": "deadline"}, "ended without a call: expired: its deadline passed"),
+        (
+            Kind.ENDED,
+            {"state": "expired", "reason": "deadline", "attempt": 2},
+            "ended without another call: expired: its deadline passed",
+        ),
+        (
+            Kind.STOPPED,
+            {"state": "dead", "reason": "undecided_at_deadline", "attempt": 2, "operation": "order.submit"},
+            "stopped, dead: its deadline passed, and nobody knows whether it took effect",
+        ),
+        (
+            Kind.DELIVERED,
+            {"state": "sending", "attempt": 1, "operation": "order.submit"},
+            "its vendor fetched it",
+        ),
+        (
+            Kind.DELIVERED,
+            {"state": "sending", "attempt": 3, "operation": "order.submit"},
+            "its vendor fetched it, 3 times by now",
+        ),
+        (
+            Kind.ACKNOWLEDGED,
+            {"state": "confirmed", "attempt": 1, "operation": "order.submit", "reason": "acknowledged"},
+            "its vendor acknowledged it",
+        ),
         (
             Kind.EVENT,
             {"event": "order.refused", "id": "5", "state": "refused", "verdict": "moves", "raw_code": "3008"},
