@@ -151,7 +151,7 @@ def _show(order_no: str, found: dict[str, Any]) -> None:
             ("supplier", found["supplier"]),
             ("state", found["state"]),
             ("supplier's numbers", numbers),
-            *(_lane(found["lane"]) if found["lane"] else _ended(found)),
+            *(_lane(found["lane"]) if found["lane"] else ended(found)),
             ("day", days.copy().pop() if len(days) == 1 else None),
         ]
     )
@@ -177,7 +177,7 @@ def _command(command: dict[str, Any]) -> Iterator[tuple[str, object]]:
         yield "to do", command["advice"]
 
 
-def _ended(found: dict[str, Any]) -> list[tuple[str, object]]:
+def ended(found: dict[str, Any]) -> list[tuple[str, object]]:
     """Of an order of which no command is under way."""
     if any(each["state"] == UNANSWERED for each in found["commands"]):
         return [("now", "its vendor has not answered yet")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -123,15 +123,9 @@ def _sweep(facet: dict[str, Any], now: datetime) -> str:
 
 
 def _tell_faults(found: dict[str, Any]) -> None:
-    """What is wrong, a line each; breakers that are open for one reason, and tasks that only wait for one to close, are
-    one line together.
-    """
-    alike: dict[str, list[str]] = {}
-    for operation, breaker in found["breakers"].items():
-        alike.setdefault(_breaker(breaker), []).append(operation)
-    for words, operations in alike.items():
-        which = ", ".join(operations) if len(operations) <= NAMED else f"{len(operations)} operations"
-        console.print(Text(f"{found['supplier']}: breaker of {which} is {words}", style="red"))
+    """What is wrong, a line each; tasks that only wait for a breaker to close are one line together."""
+    for line in breaker_lines(found["breakers"]):
+        console.print(Text(f"{found['supplier']}: {line}", style="red"))
     waiting = [task for task, words in found["faults"].items() if words.startswith(BREAKER_OPEN)]
     if waiting:
         console.print(Text(f"{found['supplier']}: waiting for it: {', '.join(sorted(waiting))}", style="yellow"))
@@ -140,11 +134,16 @@ def _tell_faults(found: dict[str, Any]) -> None:
             console.print(Text(f"{found['supplier']}: {task}: {words}", style="yellow"))
 
 
-def _breaker(breaker: dict[str, Any]) -> str:
-    """How a breaker stands, why, and when its operation is called again. Of several the first to be tried speaks."""
-    left = breaker["seconds"]
-    again = f"tried again in {span(left)}" if left >= 1 else "the next call tries again"
-    return f"{breaker['state']}: {breaker['reason']}; {again}"
+def breaker_lines(breakers: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    """A line for all breakers that are open for one reason and as long: which, why, and when a call is tried."""
+    alike: dict[str, list[str]] = {}
+    for operation, breaker in breakers.items():
+        left = breaker["seconds"]
+        again = f"tried again in {span(left)}" if left >= 1 else "the next call tries again"
+        alike.setdefault(f"{breaker['state']}: {breaker['reason']}; {again}", []).append(operation)
+    for words, operations in alike.items():
+        which = ", ".join(operations) if len(operations) <= NAMED else f"{len(operations)} operations"
+        yield f"breaker of {which} is {words}"
 
 
 def age(instant: str | None, now: datetime) -> str | None:

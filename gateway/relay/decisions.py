@@ -40,7 +40,7 @@ Profiles = Callable[[str, str], Awaitable[Profile]]
 
 
 class UnknownCommandError(GatewayError):
-    """Nothing of this waits or is under way: mallgate orders show ORDER tells whether it was asked for and has ended."""
+    """Nothing of this waits or is under way: mallgate orders show ORDER tells what was asked for and how it ended."""
 
 
 class NotDecidableError(GatewayError):
