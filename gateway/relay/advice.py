@@ -115,6 +115,8 @@ def stands(command: Command, unanswered: Unanswered | None = None) -> str:
         return "an operator parked it; it waits to be released"
     if command.state is State.CONFIRMED and command.reason in DELIVERED:
         return DELIVERED[command.reason]
+    if command.state is State.CANCELLED_UNSENT and command.role is Role.CANCELS:
+        return "it is done: nothing of the order had been sent"
     return STANDS[command.state]
 
 
@@ -267,7 +269,7 @@ def _handed_out(facts: Mapping[str, Any]) -> str:
 
 def _ended(facts: Mapping[str, Any]) -> str:
     call = "another call" if facts.get("attempt") else "a call"
-    return f"ended without {call}: {facts.get('state')}{_why(facts)}"
+    return f"ended without {call}: {str(facts.get('state')).replace('_', ' ')}{_why(facts)}"
 
 
 def _said(facts: Mapping[str, Any]) -> str:

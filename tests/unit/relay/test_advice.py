@@ -89,6 +89,12 @@ def test_what_failed_before_anything_happened() -> None:
     assert summary(made(state=State.CONFIRMED, attempt=1), [attempt(1), came_to("confirmed")]) == "it is done"
 
 
+def test_a_cancel_of_what_was_never_sent_is_not_called_cancelled_itself() -> None:
+    words = "nothing was sent; it is done: nothing of the order had been sent"
+    assert summary(cancel(state=State.CANCELLED_UNSENT), []) == words
+    assert summary(made(state=State.CANCELLED_UNSENT), []).endswith("it was cancelled before anything was sent")
+
+
 def test_an_order_that_is_there_as_nobody_ordered_it_lost_no_answer() -> None:
     held = made(state=State.HELD, attempt=1)
     assert summary(held, [attempt(1), came_to("unknown", code="line 1", state="held")]) == (
