@@ -192,10 +192,8 @@ class Attempts:
         """
         if self.operation(operation).reads:
             return str(error)
-        kind, code = (
-            (type(error).__doc__ or type(error).__name__).split("\n", 1)[0],
-            getattr(error, "supplier_code", ""),
-        )
+        kind = (type(error).__doc__ or type(error).__name__).split("\n", 1)[0]
+        code = getattr(error, "supplier_code", "")
         return f"{kind} (code {code})" if code else kind
 
     async def _counted(self, prepared: Prepared) -> Reply:
