@@ -118,13 +118,9 @@ class Mailbox:
 
     async def end_due(self, supplier: str) -> int:
         """End what ends by time, or was cancelled before it was fetched; in how many orders something did."""
-        now, count, behind = self._clock(), 0, ""
-        while True:
-            orders = await self._ending(supplier, now, behind)
-            count += len(await self._each.work(supplier, orders, partial(self._end, supplier, now)))
-            if len(orders) < ENDED_AT_ONCE:
-                return count
-            behind = orders[-1]
+        now = self._clock()
+        orders = partial(self._ending, supplier, now)
+        return await self._each.work_through(supplier, orders, partial(self._end, supplier, now), at_once=ENDED_AT_ONCE)
 
     async def _ending(self, supplier: str, now: datetime, behind: str) -> Sequence[str]:
         """behind: only orders whose numbers come after this one."""

@@ -40,6 +40,26 @@ class OneByOne:
         """Orders of a supplier that are set aside for now."""
         return [order.order_no for order in self.supervisor.not_due() if order.supplier == supplier]
 
+    async def work_through(
+        self,
+        supplier: str,
+        find: Callable[[str], Awaitable[Sequence[str]]],
+        work: Callable[[Sequence[str]], Awaitable[Sequence[T]]],
+        *,
+        at_once: int,
+    ) -> int:
+        """Work on all orders that `find` gives, so many at once, by their numbers; of how many something came.
+
+        find: the orders whose numbers come after the given one, `at_once` of them at most. Raises as `work`.
+        """
+        count, behind = 0, ""
+        while True:
+            orders = await find(behind)
+            count += len(await self.work(supplier, orders, work))
+            if len(orders) < at_once:
+                return count
+            behind = orders[-1]
+
     async def work(
         self,
         supplier: str,
