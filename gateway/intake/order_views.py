@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -10,7 +9,7 @@ from pydantic import Field, StringConstraints
 from gateway.intake.views import View
 from gateway.relay.mailbox import Acknowledgement
 from gateway.relay.vendor_desk import Taken
-from schemas.base import Model
+from schemas.base import Instant, Model
 from schemas.orders import COMMAND_TYPE, CancelOrder, ConfirmOrder, Kind, State, SubmitOrder
 
 MAX_ACKS = 500
@@ -26,7 +25,7 @@ class MessageView(View):
     id: str = Field(description="Identity of the message, the same at every delivery. Acknowledge it by this.")
     type: str = Field(description=f"Its kind and version: {', '.join(COMMAND_TYPE.values())}.")
     delivery: int = Field(description="How often it was given to you, this time included.")
-    visible_again_at: datetime = Field(description="From then on it is given again unless it was acknowledged.")
+    visible_again_at: Instant = Field(description="From then on it is given again unless it was acknowledged.")
     command: SubmitOrder | ConfirmOrder | CancelOrder = Field(description="What the mall asks for.")
 
 

@@ -27,6 +27,7 @@ from gateway.relay.vendor_desk import KeyReusedError, Late, OutOfStateError, Tak
 from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent
 from gateway.sdk.wire import shown
 from gateway.suppliers import Caller, State, SupplierCache
+from schemas.base import written
 from schemas.orders import COMMAND_TYPE, Kind
 from schemas.orders.parts import OrderNo
 
@@ -183,7 +184,7 @@ def _listed(messages: Sequence[Message]) -> bytes:
                     "id": each.id,
                     "type": COMMAND_TYPE[each.operation],
                     "delivery": each.delivery,
-                    "visible_again_at": each.visible_again_at,
+                    "visible_again_at": written(each.visible_again_at),
                     "command": orjson.Fragment(each.value),
                 }
                 for each in messages

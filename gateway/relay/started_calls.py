@@ -19,6 +19,7 @@ from gateway.relay.telling import end_of, news_of
 from gateway.relay.transitions import claim_of, in_doubt, moved, take_look_up, take_outcome
 from gateway.sdk.errors import OrderRefusedError
 from gateway.sdk.storable import storable
+from schemas.base import written
 from schemas.orders import OrderCommand, SubmitOrder
 
 BUG_WAIT = timedelta(seconds=60)
@@ -106,7 +107,7 @@ def result_step(result: CallResult, after: Command) -> Step:
         "code": storable(result.code),
         "state": after.state.value,
         "reason": after.reason,
-        "due_at": after.due_at.isoformat(),
+        "due_at": written(after.due_at),
     }
     return Step(after.supplier, after.order_no, Kind.OUTCOME, after.command_id, facts, storable(result.words))
 
