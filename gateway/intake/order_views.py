@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from gateway.intake.views import View
 from gateway.relay.mailbox import Acknowledgement
-from gateway.relay.vendor_desk import Taken
+from gateway.relay.vendor_event_service import VendorEventReceipt
 from schemas.base import Instant, Model
 from schemas.orders import COMMAND_TYPE, CancelOrder, ConfirmOrder, Kind, State, SubmitOrder
 
@@ -68,6 +68,6 @@ class TakenView(View):
     held: bool = Field(description="Whether the mall was told of a price mismatch, because sums do not hold.")
 
 
-def taken_view(order_no: str, taken: Taken) -> TakenView:
+def taken_view(order_no: str, taken: VendorEventReceipt) -> TakenView:
     """The answer about an event."""
     return TakenView(order_no=order_no, event=taken.event, state=taken.state, answers=taken.answers, held=taken.held)

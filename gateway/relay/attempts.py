@@ -26,19 +26,19 @@ TASKS: Mapping[str, OrderTask] = {
 }
 """What a manifest calls each operation."""
 
-CameTo: TypeAlias = Answer | BaseException
+AnswerOrError: TypeAlias = Answer | BaseException
 """What an adapter returned or raised."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attempted:
+class AttemptResult:
     """What an attempt came to.
 
     returned: the order as the supplier stated it; cancelled: of a cancel of children, those that are; probe: the call
     was the one by which an open breaker finds out whether the supplier is back.
     """
 
-    came_to: CameTo
+    came_to: AnswerOrError
     write: Write
     returned: SupplierOrder | None = None
     cancelled: tuple[str, ...] = ()
@@ -46,10 +46,10 @@ class Attempted:
 
 
 @dataclass(frozen=True, slots=True)
-class LookedAt:
+class LookUpResult:
     """What a look-up came to; None: the supplier says that the command has not taken effect."""
 
-    came_to: CameTo | None
+    came_to: AnswerOrError | None
     found: SupplierOrder | None = None
 
 
@@ -87,14 +87,14 @@ def order_write(manifest: Manifest, operation: str) -> OrderWrite | None:
     return manifest.orders.get(TASKS[operation]) if operation in TASKS else None
 
 
-async def attempt(adapter: Adapter, http: Http, call: str, command: OrderCommand, number: str | None) -> Attempted:
+async def attempt(adapter: Adapter, http: Http, call: str, command: OrderCommand, number: str | None) -> AttemptResult:
     """Have a supplier carry a command out. call: the operation that does it; number: the supplier's of the order.
 
     Raises CancelledError where the attempt itself is cancelled; whatever else ends it is what it came to.
     """
     watched = WatchedHttp(http, call)
     returned, cancelled = None, tuple[str, ...]()
-    came_to: CameTo
+    came_to: AnswerOrError
     try:
         returned, cancelled = await _carry_out(adapter, watched, command, number)
         came_to = answer_to_write(command, returned)
@@ -103,20 +103,20 @@ async def attempt(adapter: Adapter, http: Http, call: str, command: OrderCommand
             raise
         came_to = error
     probe = isinstance(came_to, SupplierError) and came_to.probe
-    return Attempted(came_to, watched.write, returned, cancelled, probe)
+    return AttemptResult(came_to, watched.write, returned, cancelled, probe)
 
 
-async def look_up(adapter: Adapter, http: Http, command: OrderCommand, number: str | None) -> LookedAt:
+async def look_up(adapter: Adapter, http: Http, command: OrderCommand, number: str | None) -> LookUpResult:
     """Ask whether a command has taken effect. Raises as `attempt`."""
     try:
         if isinstance(command, CancelOrder) and command.payload.scope is CancelScope.CHILDREN:
-            return LookedAt(await _look_at_children(adapter, http, command))
+            return LookUpResult(await _look_at_children(adapter, http, command))
         found = await _as_it_stands(adapter, http, command, number)
-        return LookedAt(answer_to_look_up(command, found), found)
+        return LookUpResult(answer_to_look_up(command, found), found)
     except (Exception, asyncio.CancelledError) as error:
         if _is_cancelled(error):
             raise
-        return LookedAt(error)
+        return LookUpResult(error)
 
 
 def _is_cancelled(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from gateway.deadletters import discard_letter, settle
 from gateway.relay import operator_queries as queries
 from gateway.relay.advice import OF_ANOTHER_RELEASE
+from gateway.relay.command_events import resolved_news
 from gateway.relay.commands import Command, Role
 from gateway.relay.ends import undecided_letter
 from gateway.relay.mailbox_queries import ANSWERED
@@ -20,7 +21,6 @@ from gateway.relay.policy import Profile
 from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step, write_steps
 from gateway.relay.store import command_of, move, opened
-from gateway.relay.telling import resolved_news
 from gateway.relay.transitions import (
     Resolution,
     ResolutionRefused,

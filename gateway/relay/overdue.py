@@ -22,7 +22,7 @@ from gateway.relay.lane_ends import Change, changes_of, end_without_call
 from gateway.relay.lane_store import lock_lanes, settle
 from gateway.relay.lanes import Lane
 from gateway.relay.mailbox import Clock, utc_now
-from gateway.relay.one_by_one import OneByOne
+from gateway.relay.order_batches import OrderBatches
 from gateway.relay.policy import Availability, Profile
 from gateway.relay.received import ROLES
 from gateway.relay.transitions import recover
@@ -66,8 +66,8 @@ class OverdueCommands:
         self._box = box
         self._clock = clock
         self._supervisor = Supervisor[str]("overdue commands", "supplier")
-        self._each = OneByOne("overdue orders")
-        self.supervisors: tuple[Supervisor[Any], ...] = (self._supervisor, self._each.supervisor)
+        self._batches = OrderBatches("overdue orders")
+        self.supervisors: tuple[Supervisor[Any], ...] = (self._supervisor, self._batches.supervisor)
 
     async def run(self) -> None:
         """Until cancelled; an outage is waited out."""
@@ -83,11 +83,11 @@ class OverdueCommands:
         """End what is overdue at one supplier. Raises ServiceUnavailableError."""
         now = self._clock()
         orders = partial(self._overdue, supplier, now)
-        await self._each.work_through(supplier, orders, partial(self._end, supplier, now), at_once=ENDED_AT_ONCE)
+        await self._batches.process_pages(supplier, orders, partial(self._end, supplier, now), at_once=ENDED_AT_ONCE)
 
     async def _overdue(self, supplier: str, now: datetime, behind: str) -> Sequence[str]:
         """behind: only orders whose numbers come after this one."""
-        asked = (supplier, now - OVERDUE_AFTER, behind, ENDED_AT_ONCE, self._each.aside(supplier))
+        asked = (supplier, now - OVERDUE_AFTER, behind, ENDED_AT_ONCE, self._batches.set_aside(supplier))
         async with acquired(self._pool) as connection:
             return [row["order_no"] for row in await connection.fetch(queries.ORDERS, *asked)]
 

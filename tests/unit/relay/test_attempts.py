@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from gateway.relay.attempts import Attempted, LookedAt, attempt, look_up
+from gateway.relay.attempts import AttemptResult, LookUpResult, attempt, look_up
 from gateway.relay.outcomes import LookedUp, Outcome, classify, classify_look_up
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.http import Http, Reply, Request
@@ -38,10 +38,10 @@ class Waiting:
         await http.call(Request("find_order"))
         raise AssertionError("it was answered")
 
-    async def write(self) -> Attempted:
+    async def write(self) -> AttemptResult:
         return await attempt(cast(Adapter, self), self, "submit_order", SUBMIT, None)
 
-    async def read(self) -> LookedAt:
+    async def read(self) -> LookUpResult:
         return await look_up(cast(Adapter, self), self, SUBMIT, None)
 
 

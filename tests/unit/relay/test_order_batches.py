@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.relay.one_by_one import OneByOne
+from gateway.relay.order_batches import OrderBatches
 from gateway.sdk.errors import ServiceUnavailableError
 
 AT_ONCE = 3
@@ -33,15 +33,15 @@ class Orders:
 @pytest.mark.parametrize("count", [0, 1, AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE])
 async def test_all_are_worked_on_in_turn_and_each_once(count: int) -> None:
     orders = Orders(count)
-    assert await OneByOne("trial").work_through("jd", orders.find, orders.work, at_once=AT_ONCE) == count
+    assert await OrderBatches("trial").process_pages("jd", orders.find, orders.work, at_once=AT_ONCE) == count
     assert [each for some in orders.worked for each in some] == orders.all
     assert all(len(some) <= AT_ONCE for some in orders.worked)
 
 
 async def test_one_at_fault_is_set_aside_and_keeps_no_other_from_its_turn() -> None:
-    orders, each = Orders(8, faulty="A04"), OneByOne("trial")
-    assert await each.work_through("jd", orders.find, orders.work, at_once=AT_ONCE) == 7
-    assert [aside.unit for aside in each.supervisor.set_aside()] == ["order jd/A04"]
+    orders, each = Orders(8, faulty="A04"), OrderBatches("trial")
+    assert await each.process_pages("jd", orders.find, orders.work, at_once=AT_ONCE) == 7
+    assert [found.unit for found in each.supervisor.set_aside()] == ["order jd/A04"]
     went_well = [order for some in orders.worked if "A04" not in some for order in some]
     assert went_well == [order for order in orders.all if order != "A04"]
 
@@ -54,5 +54,5 @@ async def test_while_a_service_is_away_nothing_further_is_tried() -> None:
         raise ServiceUnavailableError
 
     with pytest.raises(ServiceUnavailableError):
-        await OneByOne("trial").work_through("jd", orders.find, away, at_once=AT_ONCE)
+        await OrderBatches("trial").process_pages("jd", orders.find, away, at_once=AT_ONCE)
     assert orders.worked == [["A00", "A01", "A02"]]
