@@ -22,7 +22,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from schemas.base import CONTROLS, Instant, Model, SupplierId
+from schemas.base import CONTROLS, Instant, Model, SupplierId, written
 from schemas.catalog import Facet
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -224,7 +224,7 @@ def source_of(supplier: str) -> str:
 def encode(envelope: Envelope) -> Headers:
     """The envelope as headers; what is absent is not written."""
     return tuple(
-        (header, (value.isoformat() if isinstance(value, datetime) else str(value)).encode())
+        (header, (written(value) if isinstance(value, datetime) else str(value)).encode())
         for field, header in HEADER_OF.items()
         if (value := getattr(envelope, field)) is not None
     )
@@ -239,8 +239,11 @@ def decode(headers: Iterable[tuple[str, bytes]]) -> Envelope:
     known = {"specversion": b""} | {FIELD_OF[name]: value for name, value in headers if name in FIELD_OF}
     try:
         return Envelope.model_validate_strings({field: value.decode() for field, value in known.items()})
-    except (UnicodeDecodeError, ValidationError) as error:
+    except UnicodeDecodeError as error:
         raise InvalidEnvelopeError(str(error)) from error
+    except ValidationError as error:
+        found = (f"{HEADER_OF[str(each['loc'][0])]}: {each['msg']}" for each in error.errors(include_url=False))
+        raise InvalidEnvelopeError("; ".join(found)) from error
 
 
 def version_of(headers: Iterable[tuple[str, bytes]]) -> int | None:

@@ -23,14 +23,13 @@ from gateway.sdk.errors import (
     OutcomeUnknownError,
     RateLimitError,
     RejectedError,
-    Sent,
     SupplierError,
     TransientError,
     UnavailableError,
 )
 from gateway.sdk.http import Reply, Request
 from gateway.sdk.manifest import Operation
-from gateway.sdk.status import REFUSED_UNDONE, raise_for_fault
+from gateway.sdk.status import may_have_taken_effect, raise_for_fault
 from gateway.telemetry import metrics
 
 
@@ -183,7 +182,7 @@ class Attempts:
             try:
                 return await self._settled(prepared, permit, observe, suspect=suspect)
             except UnavailableError as error:
-                if self.operation(prepared.operation).reads or not may_have_happened(error):
+                if self.operation(prepared.operation).reads or not may_have_taken_effect(error):
                     raise
                 raise _unknown(error) from error
 
@@ -202,10 +201,14 @@ class Attempts:
             self.breakers.settle(prepared.operation, permit, verdict, reason)
 
     def _reason(self, operation: str, error: BaseException) -> str:
-        """Why a breaker may open, for operators. Words about a write may name people: its code says enough."""
+        """Why a breaker may open, for operators. Words about a write may name people: what it is, and its code, say
+        enough.
+        """
         if self.operation(operation).reads:
             return str(error)
-        return f"{type(error).__name__} {getattr(error, 'supplier_code', '')}".strip()
+        kind = (type(error).__doc__ or type(error).__name__).split("\n", 1)[0]
+        code = getattr(error, "supplier_code", "")
+        return f"{kind} (code {code})" if code else kind
 
     async def _counted(self, prepared: Prepared, observe: Ended | None) -> Reply:
         sent_at, outcome = time.monotonic(), "answered"
@@ -260,17 +263,6 @@ def _observe(
 ) -> None:
     if terms.observe is not None:
         terms.observe(exchange_of(request, terms.credential, (began, datetime.now(UTC)), reply, fault))
-
-
-def may_have_happened(error: UnavailableError) -> bool:
-    """Whether an attempt may have taken effect though it came to this: some of it was sent, and nothing says no.
-
-    What the adapter itself reads out of a reply as an outage was not done: it knows its supplier.
-    """
-    if error.status is not None:
-        undone = error.status in REFUSED_UNDONE or error.retry_after is not None
-        return 500 <= error.status <= 599 and not undone
-    return error.sent is not Sent.NOTHING
 
 
 def _unknown(error: UnavailableError) -> OutcomeUnknownError:

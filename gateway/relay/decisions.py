@@ -6,12 +6,13 @@ Each is one transaction: the command moved from what it was, its step, what the 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gateway.deadletters import discard_letter, settle
 from gateway.relay import operator_queries as queries
 from gateway.relay.advice import OF_ANOTHER_RELEASE
+from gateway.relay.command_events import resolved_news
 from gateway.relay.commands import Command, Role
 from gateway.relay.ends import undecided_letter
 from gateway.relay.mailbox_queries import ANSWERED
@@ -20,7 +21,6 @@ from gateway.relay.policy import Profile
 from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step, write_steps
 from gateway.relay.store import command_of, move, opened
-from gateway.relay.telling import resolved_news
 from gateway.relay.transitions import (
     Resolution,
     ResolutionRefused,
@@ -40,11 +40,11 @@ Profiles = Callable[[str, str], Awaitable[Profile]]
 
 
 class UnknownCommandError(GatewayError):
-    """There is no such command, or nothing of the order that has not ended."""
+    """Nothing of this waits or is under way: mallgate orders show ORDER tells what was asked for and how it ended."""
 
 
 class NotDecidableError(GatewayError):
-    """The command stands where this cannot be said of it."""
+    """This cannot be said of the command as it stands."""
 
 
 REFUSED = {
@@ -58,6 +58,19 @@ REFUSED = {
     "unread": f"It cannot be decided here: {OF_ANOTHER_RELEASE}.",
 }
 """Why a decision is refused, and what to do instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """A command and what a person's word makes of it.
+
+    now: as it is kept; came_to: as it is told of: one that its vendor acknowledged stays confirmed whatever the word.
+    """
+
+    was: Command
+    now: Command
+    came_to: Command
+    acknowledged: bool = False
 
 
 class OrderDecisions:
@@ -79,25 +92,19 @@ class OrderDecisions:
         supplier, operation = await self._named(command_id)
         profile = await self._profiles(supplier, operation)
         async with transaction(self._pool) as connection:
-            was = await _locked(connection, command_id)
-            acknowledged = was.state is State.CONFIRMED and await connection.fetchval(queries.UNANSWERED, command_id)
-            if acknowledged:
-                now = resolve_acknowledged(was, word)
-                came_to = now if word is Resolution.DONE else replace(was, state=State.REFUSED, reason="")
+            found = await _resolved(connection, command_id, word, profile)
+            await _check_number(connection, found.was, found.came_to, supplier_order_no)
+            facts = {"resolution": word.value, "actor": actor, "reason": reason}
+            await _move(connection, found.was, found.now)
+            step = _step(found.was, Kind.RESOLVED, facts)
+            if found.now.state in ENDED:
+                await self._tell_end(connection, found, supplier_order_no, step)
             else:
-                now = came_to = _resolved(was, word, profile)
-            await _check_number(connection, was, came_to, supplier_order_no)
-            await _move(connection, was, now)
-            step = _step(was, Kind.RESOLVED, _resolution_facts(word, actor, reason))
-            news: Sequence[News] = ()
-            if now.state in ENDED:
-                news = await self._news(connection, came_to, supplier_order_no, answered=was.state is State.HELD)
-                await connection.execute(ANSWERED, [command_id])
-            await tell(connection, self._box, news, readable=not acknowledged, steps=[step])
-            await _note(connection, was, came_to, word, actor, reason)
+                await write_steps(connection, self._box, [step])
+            await _note(connection, found.was, found.came_to, word, actor, reason)
             reached("resolve.before_commit")
         reached("resolve.after_commit")
-        return came_to
+        return found.came_to
 
     async def park(self, order_no: str, *, actor: str, reason: str, supplier: str | None = None) -> Command:
         """Stop the first command of a lane before its next call. Raises UnknownCommandError, NotDecidableError."""
@@ -140,6 +147,13 @@ class OrderDecisions:
             await record(connection, actor, f"lane.{verb}", target=order_no, reason=reason, detail=detail)
         return now
 
+    async def _tell_end(
+        self, connection: Connection, found: _Resolved, supplier_order_no: str | None, step: Step
+    ) -> None:
+        news = await self._news(connection, found.came_to, supplier_order_no, answered=found.was.state is State.HELD)
+        await tell(connection, self._box, news, readable=not found.acknowledged, steps=[step])
+        await connection.execute(ANSWERED, [found.was.command_id])
+
     async def _news(
         self, connection: Connection, now: Command, supplier_order_no: str | None, *, answered: bool
     ) -> Sequence[News]:
@@ -168,10 +182,6 @@ async def _locked(connection: Connection, command_id: str) -> Command:
     return _read(row)
 
 
-def _resolution_facts(word: Resolution, actor: str, reason: str) -> Mapping[str, object]:
-    return {"resolution": word.value, "actor": actor, "reason": reason}
-
-
 async def _note(connection: Connection, was: Command, now: Command, word: Resolution, actor: str, reason: str) -> None:
     """Note a person's word in the audit, and close the dead letter that it was waited for."""
     detail = {"command": was.command_id, "resolution": word.value, "state": now.state.value}
@@ -189,11 +199,15 @@ def _read(row: Row) -> Command:
         raise NotDecidableError(REFUSED["unread"]) from error
 
 
-def _resolved(was: Command, word: Resolution, profile: Profile) -> Command:
-    """Raises NotDecidableError."""
-    if was.state is State.HELD and word is Resolution.NOT_DONE:
-        raise NotDecidableError(REFUSED["held"])
-    return _decided(was, resolve(was, word, profile, datetime.now(UTC)))
+async def _resolved(connection: Connection, command_id: str, word: Resolution, profile: Profile) -> _Resolved:
+    """Raises UnknownCommandError, NotDecidableError."""
+    was = await _locked(connection, command_id)
+    if was.state is State.CONFIRMED and await connection.fetchval(queries.UNANSWERED, command_id):
+        now = resolve_acknowledged(was, word)
+        came_to = now if word is Resolution.DONE else replace(was, state=State.REFUSED, reason="")
+        return _Resolved(was, now, came_to, acknowledged=True)
+    now = _decided(was, resolve(was, word, profile, datetime.now(UTC)))
+    return _Resolved(was, now, now)
 
 
 def _decided(was: Command, decided: Command | ResolutionRefused) -> Command:
@@ -204,7 +218,10 @@ def _decided(was: Command, decided: Command | ResolutionRefused) -> Command:
         raise NotDecidableError(
             f"What was sent last may still take effect: not-done is taken from {decided.until:%Y-%m-%d %H:%M:%S %Z} on."
         )
-    raise NotDecidableError(REFUSED.get(decided.reason, f"It is {was.state}: {NotDecidableError.__doc__}"))
+    stands = (
+        f"It is {was.state}: this cannot be said of it; mallgate orders show {was.order_no} tells what can be done."
+    )
+    raise NotDecidableError(REFUSED.get(decided.reason, stands))
 
 
 async def _check_number(connection: Connection, was: Command, now: Command, given: str | None) -> None:

@@ -17,11 +17,11 @@ from gateway.deadletters import DeadLetterRow, Handler, NotReplayableError, Repl
 from gateway.evidence import orders_of
 from gateway.kafka import Record
 from gateway.relay import ends, inbox_queries, operator_queries, orders, received, rereads
-from gateway.relay.advice import how_to_resolve, stands
-from gateway.relay.asked import ask_once_more
+from gateway.relay.advice import describe_state, how_to_resolve
 from gateway.relay.inbox import Inbox, Offered
-from gateway.relay.mended import mended
+from gateway.relay.patched_commands import patched_command
 from gateway.relay.received import Received, without_people
+from gateway.relay.reread_store import request_again
 from gateway.relay.states import State
 from gateway.relay.steps import Kind, Step, write_steps
 from gateway.relay.store import command_of
@@ -69,7 +69,7 @@ class OrderReplays:
         Its partition is locked meanwhile: nothing of the order is taken between the look for that and the commit.
         """
         try:
-            record, command = mended(letter)
+            record, command = patched_command(letter)
             await connection.fetchval(inbox_queries.LOCK_NEXT, letter.topic, letter.partition)
             is_new = await self._inbox.add(connection, await self._received(record, command), replay=str(letter.id))
         except InvalidMessageError as error:
@@ -109,7 +109,7 @@ class OrderReplays:
             raise NotReplayableError(f"Nothing here reads orders of {supplier}: ask {supplier}, then discard this.")
         numbers = named.get("numbers") or named["supplier_order_no"].split(", ")
         cause = SupplierMessage(type=named["message_type"], id=named["message_id"])
-        await ask_once_more(connection, supplier, numbers, cause)
+        await request_again(connection, supplier, numbers, cause)
         facts = {"replay": str(letter.id), "asked_by": cause.model_dump(mode="json")}
         order_nos = sorted(set((await orders_of(connection, supplier, numbers)).values()))
         steps = [Step(supplier, order_no, Kind.REPLAYED, None, facts) for order_no in order_nos]
@@ -127,7 +127,7 @@ class OrderReplays:
             decided = how_to_resolve(command)
             raise NotReplayableError(f"It may have taken effect: ask {command.supplier}, then {decided}")
         raise NotReplayableError(
-            f"Nothing is left to replay, {stands(command)}: see mallgate orders show {command.order_no}, "
+            f"Nothing is left to replay, {describe_state(command)}: see mallgate orders show {command.order_no}, "
             "then discard this letter."
         )
 

@@ -81,6 +81,9 @@ MailboxPoint = Literal[
 ResolvePoint = Literal["resolve.before_commit", "resolve.after_commit"]
 """The same, as a person's word about the effect of a command is taken."""
 
+ReplayPoint = Literal["replay.before_commit", "replay.after_commit"]
+"""The same, as a dead letter is replayed, alone or as one of a job."""
+
 OutboxPoint = Literal["outbox.sending", "outbox.sent", "outbox.deleted"]
 """The same, as what was decided is published: before it is sent, before it is deleted, and after that."""
 
@@ -98,6 +101,7 @@ Point = (
     | OrderReadPoint
     | MailboxPoint
     | ResolvePoint
+    | ReplayPoint
     | OutboxPoint
     | MigratePoint
 )
@@ -109,6 +113,7 @@ RELAY_POINTS: tuple[RelayPoint, ...] = get_args(RelayPoint)
 ORDER_READ_POINTS: tuple[OrderReadPoint, ...] = get_args(OrderReadPoint)
 MAILBOX_POINTS: tuple[MailboxPoint, ...] = get_args(MailboxPoint)
 RESOLVE_POINTS: tuple[ResolvePoint, ...] = get_args(ResolvePoint)
+REPLAY_POINTS: tuple[ReplayPoint, ...] = get_args(ReplayPoint)
 OUTBOX_POINTS: tuple[OutboxPoint, ...] = get_args(OutboxPoint)
 POINTS: tuple[Point, ...] = (
     *PUSH_POINTS,
@@ -121,6 +126,7 @@ POINTS: tuple[Point, ...] = (
     *ORDER_READ_POINTS,
     *MAILBOX_POINTS,
     *RESOLVE_POINTS,
+    *REPLAY_POINTS,
     *OUTBOX_POINTS,
     *get_args(MigratePoint),
 )

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from gateway.relay.advice import OUTCOMES, STANDS, Unanswered, advice, shown_state, stands, summary, told
+from gateway.relay.advice import (
+    OUTCOMES,
+    STATE_TEXTS,
+    Unanswered,
+    advice,
+    describe_state,
+    describe_step,
+    shown_state,
+    summary,
+)
 from gateway.relay.commands import Role
 from gateway.relay.outcomes import LookedUp, Outcome
 from gateway.relay.policy import PARKED_BY_OPERATOR
@@ -89,6 +98,12 @@ def test_what_failed_before_anything_happened() -> None:
     assert summary(made(state=State.CONFIRMED, attempt=1), [attempt(1), came_to("confirmed")]) == "it is done"
 
 
+def test_a_cancel_of_what_was_never_sent_is_not_called_cancelled_itself() -> None:
+    words = "nothing was sent; it is done: nothing of the order had been sent"
+    assert summary(cancel(state=State.CANCELLED_UNSENT), []) == words
+    assert summary(made(state=State.CANCELLED_UNSENT), []).endswith("it was cancelled before anything was sent")
+
+
 def test_an_order_that_is_there_as_nobody_ordered_it_lost_no_answer() -> None:
     held = made(state=State.HELD, attempt=1)
     assert summary(held, [attempt(1), came_to("unknown", code="line 1", state="held")]) == (
@@ -142,7 +157,7 @@ def test_a_cancel_whose_answer_was_lost() -> None:
         (
             Kind.STOPPED,
             {"state": "parked", "reason": "key_expired"},
-            "stopped, parked: key_expired",
+            "stopped, parked: the supplier may have forgotten the number it was sent under",
         ),
         (
             Kind.STOPPED,
@@ -159,7 +174,32 @@ def test_a_cancel_whose_answer_was_lost() -> None:
             {"resolution": "not_done", "actor": "bootstrap:ann", "reason": "not in their portal"},
             "bootstrap:ann said: not done: not in their portal",
         ),
-        (Kind.ENDED, {"state": "expired", "reason": "deadline"}, "ended without a call: expired: deadline"),
+        (Kind.ENDED, {"state": "expired", "reason": "deadline"}, "ended without a call: expired: its deadline passed"),
+        (
+            Kind.ENDED,
+            {"state": "expired", "reason": "deadline", "attempt": 2},
+            "ended without another call: expired: its deadline passed",
+        ),
+        (
+            Kind.STOPPED,
+            {"state": "dead", "reason": "undecided_at_deadline", "attempt": 2, "operation": "order.submit"},
+            "stopped, dead: its deadline passed, and nobody knows whether it took effect",
+        ),
+        (
+            Kind.DELIVERED,
+            {"state": "sending", "attempt": 1, "operation": "order.submit"},
+            "its vendor fetched it",
+        ),
+        (
+            Kind.DELIVERED,
+            {"state": "sending", "attempt": 3, "operation": "order.submit"},
+            "its vendor fetched it, 3 times by now",
+        ),
+        (
+            Kind.ACKNOWLEDGED,
+            {"state": "confirmed", "attempt": 1, "operation": "order.submit", "reason": "acknowledged"},
+            "its vendor acknowledged it",
+        ),
         (
             Kind.EVENT,
             {"event": "order.refused", "id": "5", "state": "refused", "verdict": "moves", "raw_code": "3008"},
@@ -189,17 +229,17 @@ def test_a_cancel_whose_answer_was_lost() -> None:
     ],
 )
 def test_each_step_in_words(kind: Kind, facts: dict[str, Any], words: str) -> None:
-    assert told(kind, facts) == words
+    assert describe_step(kind, facts) == words
 
 
 @pytest.mark.parametrize("kind", [*Kind, "of_another_release"])
 def test_a_step_that_another_release_wrote_is_told_all_the_same(kind: str) -> None:
-    assert told(kind, {})
-    assert told(kind, {"something": "else"})
+    assert describe_step(kind, {})
+    assert describe_step(kind, {"something": "else"})
 
 
 def test_every_state_and_every_outcome_has_words() -> None:
-    assert set(STANDS) == set(State)
+    assert set(STATE_TEXTS) == set(State)
     assert set(OUTCOMES) == {*Outcome, *LookedUp}
 
 
@@ -224,7 +264,7 @@ def test_whom_to_ask_what_and_what_to_type_then() -> None:
 
 def test_what_an_operator_parked_is_released() -> None:
     parked = made(state=State.PARKED, reason=PARKED_BY_OPERATOR, due_at=NOON)
-    assert stands(parked) == "an operator parked it; it waits to be released"
+    assert describe_state(parked) == "an operator parked it; it waits to be released"
     assert advice(parked) == "mallgate lanes release A --reason WHY"
 
 
@@ -232,12 +272,12 @@ def test_what_a_vendor_acknowledged_and_never_answered_says_since_when_and_whom_
     delivered = made(state=State.CONFIRMED, attempt=1, reason="acknowledged")
     late, waits = Unanswered(NOON, late=True), Unanswered(NOON, late=False)
     assert (shown_state(delivered), shown_state(delivered, late)) == ("confirmed", "unanswered")
-    assert stands(delivered, late) == (
+    assert describe_state(delivered, late) == (
         "its vendor acknowledged it at 2026-11-23 12:00:00 UTC and has not answered;"
         " its deadline was 2026-11-24 12:00:00 UTC"
     )
-    assert stands(delivered, waits).endswith("its deadline is 2026-11-24 12:00:00 UTC")
-    assert summary(delivered, [], late) == stands(delivered, late)
+    assert describe_state(delivered, waits).endswith("its deadline is 2026-11-24 12:00:00 UTC")
+    assert summary(delivered, [], late) == describe_state(delivered, late)
     question = (
         "jd whether it has an order with our number A, then: mallgate orders resolve c1 done|not-done --reason WHY"
     )
@@ -247,6 +287,6 @@ def test_what_a_vendor_acknowledged_and_never_answered_says_since_when_and_whom_
 
 def test_what_is_delivered_is_not_called_done() -> None:
     delivered = made(state=State.CONFIRMED, attempt=1, reason="acknowledged")
-    assert (stands(delivered), advice(delivered)) == ("its vendor acknowledged it", "")
+    assert (describe_state(delivered), advice(delivered)) == ("its vendor acknowledged it", "")
     found_out = made(state=State.CONFIRMED, attempt=1, reason="resolved_not_done")
-    assert stands(found_out) == "its vendor acknowledged it, and it had no effect"
+    assert describe_state(found_out) == "its vendor acknowledged it, and it had no effect"
