@@ -22,12 +22,13 @@ from gateway.intake.parameters import idempotency_key_of, number_of, refuse_unkn
 from gateway.intake.unverified import UnverifiedBytes
 from gateway.registry import Registry
 from gateway.relay.mailbox import Mailbox, Message
+from gateway.relay.messages import message_json
 from gateway.relay.offered import fetches_commands
 from gateway.relay.vendor_desk import KeyReusedError, Late, OutOfStateError, Taken, UnknownOrderError, VendorDesk, Word
 from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent
 from gateway.sdk.wire import shown
 from gateway.suppliers import Caller, State, SupplierCache
-from schemas.orders import COMMAND_TYPE, Kind
+from schemas.orders import Kind
 from schemas.orders.parts import OrderNo
 
 ORDERS = "orders"
@@ -175,18 +176,5 @@ def _said(content: bytes) -> VendorEvent:
 
 
 def _listed(messages: Sequence[Message]) -> bytes:
-    """Messages as JSON, what the commands say as it stands."""
-    return orjson.dumps(
-        {
-            "messages": [
-                {
-                    "id": each.id,
-                    "type": COMMAND_TYPE[each.operation],
-                    "delivery": each.delivery,
-                    "visible_again_at": each.visible_again_at,
-                    "command": orjson.Fragment(each.value),
-                }
-                for each in messages
-            ]
-        }
-    )
+    """Messages as JSON."""
+    return orjson.dumps({"messages": [orjson.Fragment(message_json(each)) for each in messages]})

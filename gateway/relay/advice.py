@@ -288,6 +288,7 @@ _STEPS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     Kind.EVENT: _event,
     Kind.LATE: _late,
     Kind.READ: _read,
+    Kind.UNDELIVERED: lambda facts: f"its webhook did not take it {_listed(facts)}".rstrip(),
     Kind.DELIVERED: lambda facts: f"handed to the supplier, which fetches its commands {_listed(facts)}".rstrip(),
     Kind.ACKNOWLEDGED: lambda facts: f"the supplier acknowledged it {_listed(facts)}".rstrip(),
 }

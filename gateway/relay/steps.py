@@ -21,7 +21,8 @@ class Kind(StrEnum):
     attempt, look_up: a call was begun; outcome: it came to something, or nobody knows; stopped: a person has to speak;
     released: an operator took a stop back; resolved: a person spoke; ended: without a call; event: the core was told;
     read: the order was read at the supplier; late: news of an order that is over; delivered: handed to a vendor that
-    fetches its commands; acknowledged: the vendor has it.
+    fetches its commands, or sent to its webhook; undelivered: the webhook did not take it; acknowledged: the vendor
+    has it.
     """
 
     ATTEMPT = "attempt"
@@ -35,6 +36,7 @@ class Kind(StrEnum):
     READ = "read"
     LATE = "late"
     DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
     ACKNOWLEDGED = "acknowledged"
 
 

@@ -195,7 +195,7 @@ class Suppliers:
             return Applied(config.supplier, revision, Change.UNCHANGED)
         change = Change.CREATED if row is None else Change.UPDATED
         detail = {"change": change, "revision": revision, "secrets": moved}
-        if config.http.allow_private:  # it opens our own network: whoever reads the audit has to see it
+        if config.http.allow_private or (config.webhook and config.webhook.allow_private):  # it opens our own network: whoever reads the audit has to see it
             detail["allow_private"] = True
         await record(connection, actor, "supplier.apply", target=config.supplier, detail=detail)
         await connection.execute(queries.NOTIFY, config.supplier)

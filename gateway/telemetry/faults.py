@@ -78,6 +78,9 @@ MailboxPoint = Literal[
 ]
 """The same, as a vendor fetches commands, acknowledges them and says what became of an order."""
 
+WebhookPoint = Literal["webhook.sending", "webhook.answered"]
+"""The same, as a message is sent to a vendor's webhook: before it leaves, and before its answer is kept."""
+
 ResolvePoint = Literal["resolve.before_commit", "resolve.after_commit"]
 """The same, as a person's word about the effect of a command is taken."""
 
@@ -97,6 +100,7 @@ Point = (
     | MessagePoint
     | OrderReadPoint
     | MailboxPoint
+    | WebhookPoint
     | ResolvePoint
     | OutboxPoint
     | MigratePoint
@@ -108,6 +112,7 @@ MESSAGE_POINTS: tuple[MessagePoint, ...] = get_args(MessagePoint)
 RELAY_POINTS: tuple[RelayPoint, ...] = get_args(RelayPoint)
 ORDER_READ_POINTS: tuple[OrderReadPoint, ...] = get_args(OrderReadPoint)
 MAILBOX_POINTS: tuple[MailboxPoint, ...] = get_args(MailboxPoint)
+WEBHOOK_POINTS: tuple[WebhookPoint, ...] = get_args(WebhookPoint)
 RESOLVE_POINTS: tuple[ResolvePoint, ...] = get_args(ResolvePoint)
 OUTBOX_POINTS: tuple[OutboxPoint, ...] = get_args(OutboxPoint)
 POINTS: tuple[Point, ...] = (
@@ -120,6 +125,7 @@ POINTS: tuple[Point, ...] = (
     *RELAY_POINTS,
     *ORDER_READ_POINTS,
     *MAILBOX_POINTS,
+    *WEBHOOK_POINTS,
     *RESOLVE_POINTS,
     *OUTBOX_POINTS,
     *get_args(MigratePoint),
