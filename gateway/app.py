@@ -27,6 +27,7 @@ from gateway.admin.orders import OrderRoutes
 from gateway.admin.pulls import PullRoutes
 from gateway.admin.replays import ReplayRoutes
 from gateway.admin.suppliers import SupplierRoutes
+from gateway.admin.webhooks import WebhookRoutes
 from gateway.config import Address, Bootstrap, Settings
 from gateway.deadletters import DeadLetters, Replays
 from gateway.feeds import queries
@@ -85,8 +86,10 @@ from gateway.relay.reader import command_reader
 from gateway.relay.reading import OrderReading
 from gateway.relay.replays import OrderReplays
 from gateway.relay.vendor_desk import VendorDesk
+from gateway.relay.webhook_operations import WebhookOperations
+from gateway.relay.webhooks import WebhookMeans
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
-from gateway.sessions import BreakerOrders, Means, PullStatus, Sessions
+from gateway.sessions import BreakerOrders, Means, Owner, PullStatus, supplier_sessions, webhook_sessions
 from gateway.store import Pool, SharedPool, connect, migrate, open_pool, pin_cluster, ping
 from gateway.suppliers import Keys, Live, SecretBox, Suppliers, watch_suppliers
 from gateway.telemetry.health import Health
@@ -99,6 +102,9 @@ GENERAL_CONNECTIONS = 12
 READ_CONNECTIONS = 6
 READS_PER_SUPPLIER = 2
 """Connections of a process that the questions of one supplier may have at a time."""
+
+WEBHOOKS_PER_SUPPLIER = 2
+"""The same, of what is delivered to its webhook."""
 
 FEED_CONNECTIONS = 18
 SESSION_CONNECTIONS = 12
@@ -311,6 +317,7 @@ def compose(services: Services) -> Stages:
     if "sessions" in roles:
         overdue = OverdueCommands(services.session_pool, services.box)
         jobs += [_session_job(services, numbers, admission, finisher), _command_job(services)]
+        jobs += [_webhook_job(services)]
         jobs += [Job("overdue commands", overdue.run, supervisors=overdue.supervisors)]
     if "intake" in roles:
         jobs += [Job("waits", waits.run)]
@@ -357,8 +364,19 @@ def _session_job(services: Services, numbers: FeedNumbers, admission: Admission,
         owner=services.owner,
         drain_seconds=services.settings.drain_timeout * DRAINING / 2,
     )
-    sessions = Sessions(means, term=services.settings.lease_seconds)
+    sessions = supplier_sessions(means, term=services.settings.lease_seconds)
     return Job("sessions", sessions.run, sessions.stop, supervisors=[sessions.supervisor])
+
+
+def _webhook_job(services: Services) -> Job:
+    """Sending messages to the webhooks of vendors that fetch."""
+    pool, suppliers = services.session_pool, services.live.suppliers
+    mailbox = Mailbox(SharedPool(pool, share=WEBHOOKS_PER_SUPPLIER), services.box)
+    means = WebhookMeans(pool, suppliers, services.box, mailbox)
+    owner = Owner(services.owner, pool, suppliers, services.registry, services.settings.lease_seconds)
+    webhooks = webhook_sessions(owner, means)
+    supervisors: list[Supervisor[Any]] = [webhooks.supervisor, means.orders.supervisor, mailbox.supervisor]
+    return Job("webhooks", webhooks.run, webhooks.stop, supervisors=supervisors)
 
 
 def _command_job(services: Services) -> Job:
@@ -438,6 +456,7 @@ def _admin(
         PullRoutes(PullStatus(pool, services.live.suppliers, services.registry)),
         OrderRoutes(OrderReading(pool, services.box), _decisions(services)),
         BreakerRoutes(BreakerOrders(pool, services.live.suppliers, services.registry)),
+        WebhookRoutes(WebhookOperations(pool, services.box, services.live.suppliers)),
         CatalogRoutes(Rebuilds(pool), services.live.suppliers),
         AuditRoutes(pool),
     ]

@@ -243,7 +243,9 @@ def _message(command: Command, value: bytes) -> Message:
     if command.sent_at is None:
         raise ValueError(f"{command.command_id} was not sent")
     operation = Operation(command.operation)
-    return Message(command.command_id, command.order_no, operation, value, command.attempt, command.sent_at + VISIBILITY)
+    return Message(
+        command.command_id, command.order_no, operation, value, command.attempt, command.sent_at + VISIBILITY
+    )
 
 
 def _first_sent(command: Command, origin: Origin) -> News:

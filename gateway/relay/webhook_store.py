@@ -19,7 +19,7 @@ from gateway.relay.steps import Kind, write_steps
 from gateway.relay.store import command_of, move
 from gateway.relay.transitions import in_doubt, moved
 from gateway.relay.webhook_policy import Answer, Endpoint, after_failure, after_success, due_again
-from gateway.store import Connection, Lease, Pool, Row, acquired, transaction
+from gateway.store import Connection, Lease, Pool, Row, acquired
 from gateway.suppliers import SecretBox
 from gateway.suppliers.webhook_secrets import webhook_secrets
 from schemas.orders import Operation
@@ -42,7 +42,7 @@ class Due:
 
 
 class WebhookStore:
-    """Of one supplier, whose lease is ours. Methods raise StoreUnavailableError, those that write LeaseLostError too."""
+    """Of one supplier, whose lease is ours. Methods raise StoreUnavailableError, those that write LeaseLostError."""
 
     def __init__(self, pool: Pool, box: SecretBox, supplier: str, lease: Lease, clock: Clock) -> None:
         self._pool = pool

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 
 import structlog
 
@@ -97,8 +98,8 @@ class WebhookDelivery:
         most = webhook.concurrency - len(self._under_way)
         if most <= 0:
             return 0
-        aside = [*self._under_way, *self._means.orders.aside(self._supplier), *self._means.mailbox.aside(self._supplier)]
-        due = await self._store.due(webhook.url, most, aside)
+        failing = (self._means.orders.aside(self._supplier), self._means.mailbox.aside(self._supplier))
+        due = await self._store.due(webhook.url, most, [*self._under_way, *chain.from_iterable(failing)])
         if due is None:
             return 0
         live = await self._means.mailbox.hand_out(self._supplier, due.orders)
@@ -146,9 +147,7 @@ class WebhookDelivery:
             self._under_way.discard(order_no)
             self._wake.set()
 
-    async def _send(
-        self, url: str, sender: WebhookSender, due: Due, message: Message, *, replay: bool
-    ) -> None:
+    async def _send(self, url: str, sender: WebhookSender, due: Due, message: Message, *, replay: bool) -> None:
         """Send one message and keep what came of it."""
         late = not replay and self._means.clock() > message.visible_again_at - SENT_WITHIN
         if late or not self._lease.held:  # by now it may be in other hands

@@ -356,8 +356,8 @@ webhook_requests_total = _counter(
     "webhook_requests_total",
     "supplier",
     "outcome",
-    meaning="Messages sent to vendors' webhooks: delivered, gone, redirected, refused, failed, overloaded, unreachable, "
-    "blocked.",
+    meaning="Messages sent to vendors' webhooks: delivered, gone, redirected, refused, failed, overloaded, "
+    "unreachable, blocked.",
     remedy="Anything but delivered rises: `mallgate webhooks show NAME` says what was answered; tell the vendor.",
 )
 webhook_oldest_seconds = _gauge(
