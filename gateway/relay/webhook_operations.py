@@ -34,9 +34,9 @@ class NoWebhookError(GatewayError):
 class WebhookStatus(Endpoint):
     """A webhook as operators see it, and what waits for it.
 
-    supplier: whose it is; secrets: how many sign; waiting: messages that have not ended; failed: those of them that were
-    sent in vain; given_up: of these, those whose schedule is through; replays: acknowledged ones that are sent once more;
-    next_at: when the next retry is due; oldest: when the oldest that waits came in.
+    supplier: whose it is; secrets: how many sign; waiting: messages that have not ended; failed: those of them that
+    were sent in vain; given_up: of these, those whose schedule is through; replays: acknowledged ones that are sent
+    once more; next_at: when the next retry is due; oldest: when the oldest that waits came in.
     """
 
     supplier: str = ""

@@ -22,8 +22,8 @@ KEEP_ENDPOINT = """
            disabled_at = excluded.disabled_at, disabled_for = excluded.disabled_for
 """
 
-# Orders whose first message is to be sent: it may be fetched and does not wait for a retry. Where earlier ones of an order
-# are sent once more, these come first.
+# Orders whose first message is to be sent: it may be fetched and does not wait for a retry. Where earlier messages of
+# an order are sent once more they come first.
 DUE = f"""
     {FETCHABLE_HEADS}
     SELECT f.order_no FROM fetchable f LEFT JOIN webhook_deliveries d USING (command_id)
