@@ -13,7 +13,7 @@ import json
 import os
 import sqlite3
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,14 +50,14 @@ class Messages:
         return sqlite3.connect(self._path, timeout=SECONDS)
 
 
-def verified(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> Any:
+def verified(secrets: Sequence[str], headers: dict[str, str], body: bytes) -> Any:
     """What a message says, as JSON. Raises WebhookVerificationError: it is not the gateway's, or too old."""
     for secret in secrets[:-1]:
         try:
-            return Webhook(secret).verify(body, dict(headers))
+            return Webhook(secret).verify(body, headers)
         except WebhookVerificationError:
             continue
-    return Webhook(secrets[-1]).verify(body, dict(headers))
+    return Webhook(secrets[-1]).verify(body, headers)
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -76,7 +76,7 @@ class Receiver(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(int(length))
         try:
-            message = verified(self.secrets, self.headers, body)
+            message = verified(self.secrets, dict(self.headers), body)
         except WebhookVerificationError:
             self._answer(HTTPStatus.BAD_REQUEST)
             return

@@ -19,6 +19,7 @@ from gateway.relay.webhooks import WebhookDelivery, WebhookMeans
 from gateway.store import Lease
 from gateway.suppliers import Supplier, SupplierCache, Suppliers, webhook_lease_of
 from gateway.suppliers.config import SupplierConfig, Webhook
+from schemas.catalog import Facet
 from schemas.orders.examples import SUPPLIER
 from tests.integration.relay.desk import Desk
 from tests.integration.relay.test_inbox import BOX
@@ -68,7 +69,7 @@ class Endpoint:
         self.site.answer = self._answer
         self.changes = {"url": f"http://127.0.0.1:{self.site.port}/hook", "allow_private": True, **changes}
         config = SupplierConfig(
-            supplier=SUPPLIER, name="样例", adapter="native", facets=("price",), webhook=self.webhook
+            supplier=SUPPLIER, name="样例", adapter="native", facets=(Facet.PRICE,), webhook=self.webhook
         )
         named = dict(zip(("webhook", "webhook_former"), secrets, strict=False))
         await Suppliers(self.desk.pool, BOX).apply([config], "test", secrets={SUPPLIER: named})
