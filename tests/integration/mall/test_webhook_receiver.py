@@ -1,4 +1,4 @@
-"""The example of a receiver, which has the public library alone, before a real gateway: it verifies, stores, answers."""
+"""The example of a receiver, which has the public library alone, before a real gateway: it verifies and stores."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ async def test_the_example_takes_what_the_gateway_signs_and_nothing_else(ground:
 
         await eventually(both)
         assert stored(database) == [
-            (submit["command_id"], "mall.order.submit.v1"),
-            (follows["command_id"], "mall.order.confirm.v1"),
+            (submit["command_id"], "mall.orders.order.submit.v1"),
+            (follows["command_id"], "mall.orders.order.confirm.v1"),
         ]
         headers = {"Idempotency-Key": "a-1"}
         said = orjson.dumps({"event": "order.accepted", "supplier_order_nos": ["V-1"], "payload": {}})
