@@ -23,9 +23,9 @@ from gateway.relay.one_by_one import OneByOne, OrderOf
 from gateway.relay.webhook_policy import TIMEOUT_SECONDS, Answer, Outcome
 from gateway.relay.webhook_sender import WebhookSender
 from gateway.relay.webhook_store import Due, WebhookStore
-from gateway.sdk.errors import ServiceUnavailableError
-from gateway.store import Lease, Pool
-from gateway.suppliers import SecretBox, SecretUnreadableError, State, SupplierCache, UnknownSupplierError
+from gateway.sdk.errors import OverloadedError, ServiceUnavailableError
+from gateway.store import Lease, LeaseLostError, Pool
+from gateway.suppliers import SecretBox, State, SupplierCache, UnknownSupplierError
 from gateway.suppliers.config import Webhook
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
@@ -128,10 +128,12 @@ class WebhookDelivery:
                     if loop.time() >= forget_at:
                         forget_at = loop.time() + FORGET_SECONDS
                         await self._store.forget_ended()
-                except (ServiceUnavailableError, UnknownSupplierError):
+                except (OverloadedError, ServiceUnavailableError, UnknownSupplierError):
                     log.info("webhook.waiting", supplier=self._supplier)
-                except SecretUnreadableError:
-                    log.exception("webhook.secret_unreadable", supplier=self._supplier)
+                except LeaseLostError:
+                    raise
+                except Exception:  # what is under way must not be cut off by it
+                    log.exception("webhook.fault", supplier=self._supplier)
                     await self._rest(FAULT_SECONDS)
                 await self._rest(LOOK_SECONDS)
 
