@@ -74,7 +74,7 @@ async def test_the_example_takes_what_the_gateway_signs_and_nothing_else(ground:
             (submit["command_id"], "mall.orders.order.submit.v1"),
             (follows["command_id"], "mall.orders.order.confirm.v1"),
         ]
-        headers = {"Idempotency-Key": "a-1"}
+        headers = {"Idempotency-Key": "a-1", "Content-Type": "application/json"}
         said = orjson.dumps({"event": "order.accepted", "supplier_order_nos": ["V-1"], "payload": {}})
         status, _, _ = await vendor.request("POST", "/v1/orders/R-1/events", headers=headers, data=said)
         assert status == 202
