@@ -239,8 +239,11 @@ def decode(headers: Iterable[tuple[str, bytes]]) -> Envelope:
     known = {"specversion": b""} | {FIELD_OF[name]: value for name, value in headers if name in FIELD_OF}
     try:
         return Envelope.model_validate_strings({field: value.decode() for field, value in known.items()})
-    except (UnicodeDecodeError, ValidationError) as error:
+    except UnicodeDecodeError as error:
         raise InvalidEnvelopeError(str(error)) from error
+    except ValidationError as error:
+        found = (f"{HEADER_OF[str(each['loc'][0])]}: {each['msg']}" for each in error.errors(include_url=False))
+        raise InvalidEnvelopeError("; ".join(found)) from error
 
 
 def version_of(headers: Iterable[tuple[str, bytes]]) -> int | None:

@@ -1,10 +1,11 @@
-"""Which members of a message may tell who a person is, so that storage can encrypt them and logs can mask them."""
+"""Which members of a message may tell who a person is, so that storage can encrypt them and dead letters mask them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 
 from pydantic.fields import FieldInfo
 
@@ -13,6 +14,14 @@ from schemas.base import Model, Personal
 MASK = "***"
 """Stands where a personal value was."""
 
+_MEMBER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+Shown: TypeAlias = Mapping[str, "Shown"]
+"""Members that tell of nobody, by name, `*` for those of a list; nothing below a value that may be shown."""
+
+_UNKNOWN: Shown = {"": {}}
+"""Of what no model knows nothing is shown but the names of members."""
+
 
 @cache
 def personal_paths(model: type[Model]) -> tuple[str, ...]:
@@ -20,7 +29,7 @@ def personal_paths(model: type[Model]) -> tuple[str, ...]:
 
     What is marked is personal with everything inside it: no path leads below another.
     """
-    return tuple(_paths(model, ""))
+    return tuple(path for path, marked in _paths(model, "") if marked)
 
 
 def is_personal(model: type[Model], path: str) -> bool:
@@ -33,32 +42,50 @@ def is_personal(model: type[Model], path: str) -> bool:
 
 
 def masked(said: Any, models: Iterable[type[Model]]) -> Any:
-    """A message with everything that any of these models marks replaced, whatever else it holds."""
-    for path in {path for model in models for path in personal_paths(model)}:
-        said = _masked(said, path.split("/")[1:])
-    return said
+    """A message with everything replaced that any of these models marks, and that none of them knows: a receiver is one
+    under a name that is misspelt, too.
+    """
+    return _masked(said, _shown_of(tuple(models)))
 
 
-def _masked(said: Any, steps: Sequence[str]) -> Any:
-    if not steps:
-        return None if said is None else MASK
-    if steps[0] == "*":
-        return [_masked(each, steps[1:]) for each in said] if isinstance(said, list) else said
-    if not isinstance(said, dict) or steps[0] not in said:
-        return said
-    return {**said, steps[0]: _masked(said[steps[0]], steps[1:])}
+@cache
+def _shown_of(models: tuple[type[Model], ...]) -> Shown:
+    paths = {path: marked for model in models for path, marked in _paths(model, "") if not marked}
+    hidden = {path for model in models for path in personal_paths(model)}
+    shown: dict[str, Any] = {}
+    for path in paths:
+        steps = path.split("/")
+        if not any("/".join(steps[:length]) in hidden for length in range(2, len(steps) + 1)):
+            place = shown
+            for step in steps[1:]:
+                place = place.setdefault(step, {})
+    return shown
 
 
-def _paths(model: type[Model], above: str) -> Iterator[str]:
+def _masked(said: Any, shown: Shown) -> Any:
+    if isinstance(said, dict):
+        return {
+            name if name in shown or _MEMBER_NAME.fullmatch(name) else MASK: _masked(value, shown.get(name, _UNKNOWN))
+            for name, value in said.items()
+        }
+    if isinstance(said, list) and (not shown or "*" in shown):
+        return [_masked(each, shown.get("*", {})) for each in said]
+    return MASK if shown and said is not None else said
+
+
+def _paths(model: type[Model], above: str) -> Iterator[tuple[str, bool]]:
+    """The members that hold no others, or are marked; and whether they are marked."""
     for name, field in model.model_fields.items():
         path = f"{above}/{name}"
         if _marked(field):
-            yield path
+            yield path, True
         else:
-            yield from _inside(field.annotation, path)
+            inside = list(_inside(field.annotation, path))
+            yield from inside or [(path, False)]
 
 
-def _inside(annotation: Any, path: str) -> Iterator[str]:
+def _inside(annotation: Any, path: str) -> Iterator[tuple[str, bool]]:
+    """The same, of the models in an annotation."""
     if isinstance(annotation, type) and issubclass(annotation, Model):
         yield from _paths(annotation, path)
     listed = getattr(annotation, "__origin__", None) is tuple

@@ -44,6 +44,22 @@ TERMINAL = frozenset(
 PLACE = {"mall_areas": ["410105"], "text": "花园路1号院3号楼", "zip": "450000"}
 
 
+def entry(command: dict[str, Any], *more: tuple[str, bytes | None]) -> dict[str, Any]:
+    """Key, value and headers of a command's record, as the document of the topic has them; more: headers besides."""
+    operation = Operation(command["operation"])
+    envelope = Envelope(
+        id=str(uuid.uuid4()),
+        source="/mall",
+        type=COMMAND_TYPE[operation],
+        subject=command["order_no"],
+        time=datetime.now(UTC),
+        datacontenttype=JSON,
+        dataschema=schema_id(schema_name(operation)),
+    )
+    headers = [*encode(envelope), *more]
+    return {"key": command["order_no"].encode(), "value": orjson.dumps(command), "headers": headers}
+
+
 @dataclass
 class Core:
     """The mall core of one test."""
@@ -55,22 +71,7 @@ class Core:
         """Write commands, in this order."""
         async with AIOKafkaProducer(**client_options(self.bootstrap)) as producer:
             for command in commands:
-                operation = Operation(command["operation"])
-                envelope = Envelope(
-                    id=str(uuid.uuid4()),
-                    source="/mall",
-                    type=COMMAND_TYPE[operation],
-                    subject=command["order_no"],
-                    time=datetime.now(UTC),
-                    datacontenttype=JSON,
-                    dataschema=schema_id(schema_name(operation)),
-                )
-                await producer.send_and_wait(
-                    self.prefix + COMMANDS,
-                    key=command["order_no"].encode(),
-                    value=orjson.dumps(command),
-                    headers=list(encode(envelope)),
-                )
+                await producer.send_and_wait(self.prefix + COMMANDS, **entry(command))
 
     async def events(self, order_no: str | None = None) -> list[dict[str, Any]]:
         """What was told, of one order or of all, each of its ids once."""

@@ -61,6 +61,10 @@ public class FollowOrder {
     }
 
     public static void main(String[] arguments) throws Exception {
+        if (arguments.length < 4 || arguments.length > 5) {
+            System.err.println("usage: FollowOrder BOOTSTRAP SUPPLIER SKU PRICE [AREA]");
+            System.exit(2);
+        }
         Properties connection = connection(arguments[0]);
         String area = arguments.length > 4 ? arguments[4] : null;
         int status;

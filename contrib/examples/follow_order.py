@@ -128,4 +128,10 @@ async def main(bootstrap: str, supplier: str, sku: str, price: str, area: str | 
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(*sys.argv[1:])))
+    if not 5 <= len(sys.argv) <= 6:
+        print("usage: follow_order.py BOOTSTRAP SUPPLIER SKU PRICE [AREA]", file=sys.stderr)
+        sys.exit(2)
+    try:
+        sys.exit(asyncio.run(main(*sys.argv[1:])))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -187,10 +187,14 @@ class Attempts:
             self.breakers.settle(prepared.operation, permit, verdict, reason)
 
     def _reason(self, operation: str, error: BaseException) -> str:
-        """Why a breaker may open, for operators. Words about a write may name people: its code says enough."""
+        """Why a breaker may open, for operators. Words about a write may name people: what it is, and its code, say
+        enough.
+        """
         if self.operation(operation).reads:
             return str(error)
-        return f"{type(error).__name__} {getattr(error, 'supplier_code', '')}".strip()
+        kind = (type(error).__doc__ or type(error).__name__).split("\n", 1)[0]
+        code = getattr(error, "supplier_code", "")
+        return f"{kind} (code {code})" if code else kind
 
     async def _counted(self, prepared: Prepared) -> Reply:
         sent_at, outcome = time.monotonic(), "answered"

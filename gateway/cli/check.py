@@ -153,7 +153,8 @@ def _durability(given: Settings) -> Finding:
     copies = given.replication_factor
     if copies >= SAFE_COPIES:
         return Finding("durability", Verdict.OK, f"{copies} copies of every record")
-    words = f"{copies} copies of every record: a lost broker loses feeds; MALLGATE_REPLICATION_FACTOR=3 in production"
+    kept = "1 copy" if copies == 1 else f"{copies} copies"
+    words = f"{kept} of every record: a lost broker loses feeds and orders; MALLGATE_REPLICATION_FACTOR=3 in production"
     return Finding("durability", Verdict.WARNING, words)
 
 

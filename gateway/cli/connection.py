@@ -18,7 +18,10 @@ def admin() -> AdminClient:
     given = settings()
     if given.admin_token is None:
         raise ConfigError(
-            ["MALLGATE_ADMIN_TOKEN is not set, and no gateway with embedded engines runs here that could tell it."]
+            [
+                "MALLGATE_ADMIN_TOKEN is not set, and no gateway with embedded engines runs here that could tell it:"
+                " name the data directory of one that runs in MALLGATE_DATA_DIR."
+            ]
         )
     url = str(given.admin_url or given.admin_address.url)
     refuse_plain(url)

@@ -8,8 +8,8 @@ from typing import Any
 from cyclopts import App
 
 from gateway.cli.connection import admin
-from gateway.cli.orders import tell_more
-from gateway.cli.output import Json, emit, facts, table
+from gateway.cli.orders import tell_decided, tell_more
+from gateway.cli.output import Json, emit, table
 from gateway.cli.pulls import age
 
 lanes = App(name="lanes", help="Look at orders that wait; stop one before its next call, and let it go on.")
@@ -80,7 +80,7 @@ async def _decide(verb: str, order: str, reason: str, supplier: str | None, *, j
     if json:
         emit(found)
     else:
-        facts([("order", found["order_no"]), ("command", found["command_id"]), ("state", found["state"])])
+        tell_decided(found)
 
 
 def _row(found: dict[str, Any], now: datetime) -> list[object]:

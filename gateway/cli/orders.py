@@ -13,7 +13,7 @@ from gateway.cli.connection import admin
 from gateway.cli.output import Json, console, emit, facts, moment, table
 from gateway.cli.pulls import age, span
 
-UNANSWERED = "unanswered"
+UNANSWERED, HELD = "unanswered", "held"
 
 orders = App(name="orders", help="Look at what became of orders; say what a person found out about one.")
 
@@ -113,7 +113,14 @@ async def resolve(
     if json:
         emit(found)
     else:
-        facts([("order", found["order_no"]), ("command", found["command_id"]), ("state", found["state"])])
+        tell_decided(found)
+
+
+def tell_decided(found: dict[str, Any]) -> None:
+    """Where a command stands after a person's word, which is not where its order does."""
+    see = f"mallgate orders show {found['order_no']}"
+    about = [("order", found["order_no"]), ("command", found["command_id"])]
+    facts([*about, ("which is now", found["state"]), ("what follows", see)])
 
 
 def tell_more(place: int | None) -> None:
@@ -144,7 +151,7 @@ def _show(order_no: str, found: dict[str, Any]) -> None:
             ("supplier", found["supplier"]),
             ("state", found["state"]),
             ("supplier's numbers", numbers),
-            *_lane(found["lane"], unanswered=any(each["state"] == UNANSWERED for each in found["commands"])),
+            *(_lane(found["lane"]) if found["lane"] else ended(found)),
             ("day", days.copy().pop() if len(days) == 1 else None),
         ]
     )
@@ -170,11 +177,20 @@ def _command(command: dict[str, Any]) -> Iterator[tuple[str, object]]:
         yield "to do", command["advice"]
 
 
-def _lane(lane: dict[str, Any] | None, *, unanswered: bool) -> list[tuple[str, object]]:
-    if lane is None:
-        if unanswered:
-            return [("now", "its vendor has not answered yet")]
-        return [("now", "everything that was asked for has ended"), ("to do", "nothing")]
+def ended(found: dict[str, Any]) -> list[tuple[str, object]]:
+    """Of an order of which no command is under way."""
+    if any(each["state"] == UNANSWERED for each in found["commands"]):
+        return [("now", "its vendor has not answered yet")]
+    if found["state"] == HELD:
+        todo = "nothing here: the mall cancels the order, or sends it anew with a higher revision"
+        return [
+            ("now", "the supplier has something else than was asked for, and the mall was told so"),
+            ("to do", todo),
+        ]
+    return [("now", "everything that was asked for has ended"), ("to do", "nothing")]
+
+
+def _lane(lane: dict[str, Any]) -> list[tuple[str, object]]:
     behind = f"; what waits behind it: {lane['followers']}" if lane["followers"] else ""
     return [
         ("now", f"{_task(lane['operation'])} is {lane['state']}: {lane['stands']}{behind}"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -18,6 +18,9 @@ Facet = Literal["product", "price", "stock", "listing"]
 
 BREAKER_OPEN = "BreakerOpenError: "
 """What the fault of a task begins with that waits for a breaker to close."""
+
+NAMED = 4
+"""Operations that a line names; more are counted."""
 
 UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
@@ -121,15 +124,26 @@ def _sweep(facet: dict[str, Any], now: datetime) -> str:
 
 def _tell_faults(found: dict[str, Any]) -> None:
     """What is wrong, a line each; tasks that only wait for a breaker to close are one line together."""
-    for operation, breaker in found["breakers"].items():
-        words = f"{found['supplier']}: breaker of {operation} is {breaker['state']}: {breaker['reason']}"
-        console.print(Text(words, style="red"))
+    for line in breaker_lines(found["breakers"]):
+        console.print(Text(f"{found['supplier']}: {line}", style="red"))
     waiting = [task for task, words in found["faults"].items() if words.startswith(BREAKER_OPEN)]
     if waiting:
         console.print(Text(f"{found['supplier']}: waiting for it: {', '.join(sorted(waiting))}", style="yellow"))
     for task, words in found["faults"].items():
         if task not in waiting:
             console.print(Text(f"{found['supplier']}: {task}: {words}", style="yellow"))
+
+
+def breaker_lines(breakers: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    """A line for all breakers that are open for one reason and as long: which, why, and when a call is tried."""
+    alike: dict[str, list[str]] = {}
+    for operation, breaker in breakers.items():
+        left = breaker["seconds"]
+        again = f"tried again in {span(left)}" if left >= 1 else "the next call tries again"
+        alike.setdefault(f"{breaker['state']}: {breaker['reason']}; {again}", []).append(operation)
+    for words, operations in alike.items():
+        which = ", ".join(operations) if len(operations) <= NAMED else f"{len(operations)} operations"
+        yield f"breaker of {which} is {words}"
 
 
 def age(instant: str | None, now: datetime) -> str | None:

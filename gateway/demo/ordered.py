@@ -10,6 +10,7 @@ from gateway.sdk.errors import GatewayError
 
 MEMBERS = (
     "placed",
+    "commands",
     "by_state",
     "attempts",
     "lookups_that_prevented_a_duplicate",
@@ -50,8 +51,9 @@ class Ordered:
     def require_sound(self) -> None:
         """Raises OrdersAstrayError where an order is lost, was made twice or breaks a rule of the verdict."""
         wrong = [f"{self.account[name]} {name}" for name in ("duplicates", "lost") if self.account[name]]
-        if wrong or self.account["violations"]:
-            raise OrdersAstrayError("; ".join(["orders: " + ", ".join(wrong), *self.account["violations"][:5]]))
+        found = [*wrong, *self.account["violations"][:5]]
+        if found:
+            raise OrdersAstrayError("orders: " + "; ".join(found))
 
 
 def told(ordered: Ordered) -> dict[str, Any]:

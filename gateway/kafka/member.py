@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
@@ -24,6 +25,13 @@ SESSION_MS = 10_000
 
 ANSWER_SECONDS = 10.0
 """How long a broker may take to answer one request."""
+
+SINGLE_READS = 2_000
+"""In which one unreadable record is looked for; a read ahead is shorter. It may be another member's meanwhile."""
+
+SINGLE_MS = 50
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped base
@@ -56,7 +64,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped ba
 class Member:
     """One aiokafka consumer, what it knows of its group, and the read that is under way.
 
-    stale: partitions sought since that read finished; what it brought of them is not wanted any more.
+    stale: partitions sought since that read finished; what it brought of them is not wanted any more; singly: reads in
+    which each partition still gives one record at most, to find one that cannot be read.
     """
 
     def __init__(self, consumer: Any, membership: Membership) -> None:
@@ -64,6 +73,7 @@ class Member:
         self.membership = membership
         self.reading: asyncio.Task[Any] | None = None
         self.stale: set[TopicPartition] = set()
+        self.singly = 0
 
     def partitions(self) -> frozenset[TopicPartition]:
         """What is ours now."""
@@ -74,6 +84,36 @@ class Member:
         if self.reading is not None and self.reading.done():
             self.stale.add(target)
         self.consumer.seek(target, offset)
+
+    async def read(self, wait: float, most: int) -> Mapping[TopicPartition, Sequence[Any]]:
+        """What there is, so many records at most, after `wait` seconds at most.
+
+        Raises ValueError: a record cannot be read, and others may have been lost with it. Every partition has to be
+        sought again; from then on they are read one by one, until an empty one is given in place of that record.
+        """
+        if self.singly:
+            return await self._read_singly()
+        try:
+            found: Mapping[TopicPartition, Sequence[Any]]
+            found = await self.consumer.getmany(timeout_ms=int(wait * 1000), max_records=most)
+        except ValueError:
+            self.singly = SINGLE_READS
+            raise
+        return found
+
+    async def _read_singly(self) -> Mapping[TopicPartition, Sequence[Any]]:
+        self.singly -= 1
+        found: dict[TopicPartition, Sequence[Any]] = {}
+        for target in self.partitions() - self.consumer.paused():
+            try:
+                found |= await self.consumer.getmany(target, timeout_ms=SINGLE_MS, max_records=1)
+            except ValueError:
+                offset = await self.consumer.position(target)
+                log.exception("record.unreadable", topic=target.topic, partition=target.partition, offset=offset)
+                found[target] = [ConsumerRecord(*target, offset, 0, 0, None, None, None, -1, -1, ())]
+                self.consumer.seek(target, offset + 1)
+                self.singly = 0
+        return found
 
     def ailment(self) -> str:
         """Why this one has to go, or nothing."""

@@ -51,7 +51,7 @@ class Record(NamedTuple):
 
 
 def record_of(target: Partition, record: Any) -> Record:
-    """aiokafka's record as ours."""
+    """aiokafka's record as ours. A header without a value, which Kafka allows, is none."""
     return Record(
         target.topic,
         target.partition,
@@ -59,5 +59,5 @@ def record_of(target: Partition, record: Any) -> Record:
         record.timestamp,
         record.key,
         record.value,
-        tuple(record.headers),
+        tuple((name, value) for name, value in record.headers if value is not None),
     )

@@ -66,6 +66,17 @@ UNKNOWN_BECAUSE: Mapping[str, str] = {
 }
 """Why nobody knows, where no answer was lost."""
 
+REASONS: Mapping[str, str] = {
+    "undecided_at_deadline": "its deadline passed, and nobody knows whether it took effect",
+    "attempts_spent": "it was tried as often as it may be",
+    "refused_after_unknown": "the supplier refused it, but an earlier attempt may have taken effect",
+    "key_expired": "the supplier may have forgotten the number it was sent under",
+    "ambiguous_no_idempotency": "the supplier offers no way to ask or to send it again safely",
+    "deadline": "its deadline passed",
+    "never_sent": "nothing of it was sent",
+}
+"""Why a command stopped or ended, in words; a reason without any here is shown as it is, as is a person's."""
+
 
 _AS_EXPECTED = frozenset(
     {
@@ -104,6 +115,8 @@ def stands(command: Command, unanswered: Unanswered | None = None) -> str:
         return "an operator parked it; it waits to be released"
     if command.state is State.CONFIRMED and command.reason in DELIVERED:
         return DELIVERED[command.reason]
+    if command.state is State.CANCELLED_UNSENT and command.role is Role.CANCELS:
+        return "it is done: nothing of the order had been sent"
     return STANDS[command.state]
 
 
@@ -235,7 +248,8 @@ def _now(facts: Mapping[str, Any]) -> str:
 
 
 def _why(facts: Mapping[str, Any]) -> str:
-    return f": {facts['reason']}" if facts.get("reason") else ""
+    reason = facts.get("reason")
+    return f": {REASONS.get(reason, reason)}" if reason else ""
 
 
 def _event(facts: Mapping[str, Any]) -> str:
@@ -246,6 +260,16 @@ def _event(facts: Mapping[str, Any]) -> str:
 def _stopped(facts: Mapping[str, Any]) -> str:
     by = f" by {facts['actor']}" if facts.get("actor") else ""
     return f"stopped{by}, {facts.get('state')}{_why(facts)}"
+
+
+def _handed_out(facts: Mapping[str, Any]) -> str:
+    times = facts.get("attempt") or 1
+    return "its vendor fetched it" + (f", {times} times by now" if times > 1 else "")
+
+
+def _ended(facts: Mapping[str, Any]) -> str:
+    call = "another call" if facts.get("attempt") else "a call"
+    return f"ended without {call}: {str(facts.get('state')).replace('_', ' ')}{_why(facts)}"
 
 
 def _said(facts: Mapping[str, Any]) -> str:
@@ -284,12 +308,12 @@ _STEPS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     Kind.STOPPED: _stopped,
     Kind.RELEASED: lambda facts: f"released by {facts.get('actor')}{_why(facts)}{_now(facts)}",
     Kind.RESOLVED: lambda facts: f"{_said(facts)}{_why(facts)}",
-    Kind.ENDED: lambda facts: f"ended without a call: {facts.get('state')}{_why(facts)}",
+    Kind.ENDED: _ended,
     Kind.EVENT: _event,
     Kind.LATE: _late,
     Kind.READ: _read,
-    Kind.UNDELIVERED: lambda facts: f"its webhook did not take it {_listed(facts)}".rstrip(),
-    Kind.DELIVERED: lambda facts: f"handed to the supplier, which fetches its commands {_listed(facts)}".rstrip(),
-    Kind.ACKNOWLEDGED: lambda facts: f"the supplier acknowledged it {_listed(facts)}".rstrip(),
+    Kind.UNDELIVERED: lambda facts: f"its webhook did not take it: {facts.get('failure') or 'no reason is kept'}",
+    Kind.DELIVERED: _handed_out,
+    Kind.ACKNOWLEDGED: lambda facts: "its vendor acknowledged it",
 }
 """Each kind of step in words."""

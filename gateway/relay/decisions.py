@@ -40,11 +40,11 @@ Profiles = Callable[[str, str], Awaitable[Profile]]
 
 
 class UnknownCommandError(GatewayError):
-    """There is no such command, or nothing of the order that has not ended."""
+    """Nothing of this waits or is under way: mallgate orders show ORDER tells what was asked for and how it ended."""
 
 
 class NotDecidableError(GatewayError):
-    """The command stands where this cannot be said of it."""
+    """This cannot be said of the command as it stands."""
 
 
 REFUSED = {
@@ -197,7 +197,10 @@ def _decided(was: Command, decided: Command | ResolutionRefused) -> Command:
         raise NotDecidableError(
             f"What was sent last may still take effect: not-done is taken from {decided.until:%Y-%m-%d %H:%M:%S %Z} on."
         )
-    raise NotDecidableError(REFUSED.get(decided.reason, f"It is {was.state}: {NotDecidableError.__doc__}"))
+    stands = (
+        f"It is {was.state}: this cannot be said of it; mallgate orders show {was.order_no} tells what can be done."
+    )
+    raise NotDecidableError(REFUSED.get(decided.reason, stands))
 
 
 async def _check_number(connection: Connection, was: Command, now: Command, given: str | None) -> None:

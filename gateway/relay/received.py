@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
@@ -129,9 +130,8 @@ def _code_of(came: RefusedCommand) -> str:
 
 
 def _command(record: Record, came: OrderCommand, offered: Collection[str] | None, at: datetime) -> Received:
-    # As these models write it: white space and the order of members make no other command.
     value = came.model_dump_json().encode()
-    content = hashlib.sha256(value)
+    content = hashlib.sha256(_as_said(record.value or b""))
     facts = first_facts(
         Command(
             command_id=came.command_id,
@@ -162,6 +162,20 @@ def _command(record: Record, came: OrderCommand, offered: Collection[str] | None
         reason=facts.reason,
         event=_unsupported(came, known=offered is not None, at=at) if facts.state is State.UNSUPPORTED else None,
     )
+
+
+def _as_said(value: bytes) -> bytes:
+    """The value without what makes no other command: white space, the order of members, those that are null.
+
+    As the core wrote it, not as these models do: a later release that knows a member more reads the same command.
+    """
+    return orjson.dumps(_without_nulls(orjson.loads(value)), option=orjson.OPT_SORT_KEYS)
+
+
+def _without_nulls(said: Any) -> Any:
+    if isinstance(said, dict):
+        return {name: _without_nulls(value) for name, value in said.items() if value is not None}
+    return [_without_nulls(each) for each in said] if isinstance(said, list) else said
 
 
 def _unsupported(command: OrderCommand, *, known: bool, at: datetime) -> OrderUnsupported:

@@ -90,7 +90,10 @@ def read_command(
     try:
         envelope = decode(headers)
     except InvalidEnvelopeError as error:
-        return _named(said, key, _refused(RefusalReason.INVALID_HEADERS, "", legible(str(error)), code="bad_header"))
+        found = _refused(
+            RefusalReason.INVALID_HEADERS, legible(str(error)), "headers of CloudEvents", code="bad_header"
+        )
+        return _named(said, key, found)
     refused = _wrong_type(envelope, said) or _wrong_key(key, said)
     return _named(said, key, refused) if refused else _validated(key, said, value)
 

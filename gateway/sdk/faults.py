@@ -35,6 +35,9 @@ _EXPECTED = {
     "model_type": "an object",
     "dict_type": "an object",
     "tuple_type": "an array",
+    "too_short": "at least {min_length} of them",
+    "greater_than": "more than {gt}",
+    "timezone_aware": "a time with its offset",
 }
 
 # What a text should have been, where pydantic would show the pattern that it was held against.
@@ -55,6 +58,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 def issues_of(error: ValidationError) -> Iterator[Issue]:
     """Everything that a validation found, each with its JSON pointer."""
     for fault in error.errors(include_url=False):
+        if fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"]:
+            continue  # there were enough: those of them that are at fault are told each for itself
         code = _code(fault)
         steps = fault["loc"][:-1] if fault["loc"][-1:] == ("[key]",) else fault["loc"]
         actual = "" if fault["type"] == "missing" else shown(fault["input"])
@@ -68,7 +73,8 @@ def _expected(fault: ErrorDetails, code: str) -> str:
         case "string_pattern_mismatch", _:
             return _PATTERNS.get(fault["ctx"]["pattern"], fault["msg"])
         case kind, _:
-            return _EXPECTED.get(kind, fault["msg"])
+            words = _EXPECTED.get(kind)
+            return fault["msg"] if words is None else words.format(**fault.get("ctx", {}))
 
 
 def _code(fault: ErrorDetails) -> str:

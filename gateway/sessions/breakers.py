@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from difflib import get_close_matches
 
 from gateway.registry import Registry
 from gateway.sdk.errors import GatewayError
@@ -53,8 +54,13 @@ class BreakerOrders:
         """Raises UnknownSupplierError, NoSuchOperationError."""
         adapter = (await self._suppliers.get(supplier)).config.adapter
         there = sorted(self._registry.load(adapter).manifest.operations)
-        if operation is None and there:
+        if not there:
+            raise NoSuchOperationError(
+                f"Nothing is called at {supplier}: mallgate suppliers pause {supplier} stops it."
+            )
+        if operation is None:
             return there
         if operation not in there:
-            raise NoSuchOperationError(f"{NoSuchOperationError.__doc__} It calls {', '.join(there) or 'none'}.")
+            near = get_close_matches(operation, there, n=5, cutoff=0.3) or there[:5]
+            raise NoSuchOperationError(f"{NoSuchOperationError.__doc__} It calls, among others: {', '.join(near)}.")
         return [operation]

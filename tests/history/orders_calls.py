@@ -16,8 +16,10 @@ OPERATIONS: Mapping[str, str] = {
 }
 """The operation of the mall that each write carries out."""
 
-ON_THE_WAY = 1.0
-"""Seconds that a call may be on its way to the supplier, and that two clocks' readings of one moment lie apart."""
+ON_THE_WAY = 2.0
+"""Seconds that a call may be on its way to the supplier, and that two readings of one moment lie apart: the machine is
+busy, programs are frozen.
+"""
 
 
 def attempts_ask_for_the_same(orders: Orders) -> Finding:

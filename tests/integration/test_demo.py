@@ -225,6 +225,7 @@ def assert_ordered(
     of_lost = [call["operation"] for call in calls["demo-jd"] if call["form"].get("thirdOrder") == lost]
     assert of_lost == ["order/submitOrder", "order/submitOrder", "order/selectJdOrderIdByThirdOrder"]
     assert told["lookups_that_prevented_a_duplicate"] == 1
+    assert told["commands"] > told["placed"]
     # Nobody knows of those at the supplier that hangs whether it made them: a person decides, and none is made twice.
     assert (told["suppliers"]["demo-slow"]["by_state"], told["waiting"]) == ({"parked": 3}, 3)
 

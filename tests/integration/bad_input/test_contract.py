@@ -14,10 +14,11 @@ import pytest
 from pydantic import SecretStr
 
 import gateway
-from gateway.app import compose, open_services
 from gateway.config import Settings, kafka_settings
 from gateway.embedded import Engines
 from gateway.sdk.problems import PROBLEMS
+from gateway.services import open_services
+from gateway.stages import compose
 from tests.integration.bad_input.conftest import House
 from tests.program import KEY
 

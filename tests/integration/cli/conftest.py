@@ -14,10 +14,12 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.app import compose, open_services, serving
+from gateway.app import serving
 from gateway.config import Bootstrap, kafka_environment, kafka_settings, load_settings
 from gateway.embedded import Engines
 from gateway.jobs import Drain, working
+from gateway.services import open_services
+from gateway.stages import compose
 
 TOKEN = "a-token-of-the-tests"
 SECRET_KEY = base64.b64encode(bytes(range(32))).decode()

@@ -72,6 +72,11 @@ async def test_a_lane_is_parked_listed_and_released(mallgate: Shell, pool: Pool)
     assert (await mallgate("lanes", "park", "ORDER-1")).status == 2
     parked = await mallgate("lanes", "park", "ORDER-1", "--reason", "odd prices")
     assert (parked.status, "parked" in parked.out) == (0, True)
+    assert "mallgate orders show ORDER-1" in parked.out
+    again = await mallgate("lanes", "park", "ORDER-1", "--reason", "odd prices")
+    assert (again.status, "mallgate orders show ORDER-1" in again.err) == (1, True)
+    nothing = await mallgate("lanes", "park", "ORDER-9", "--reason", "odd prices")
+    assert (nothing.status, "mallgate orders show ORDER" in nothing.err) == (1, True)
     listed = await mallgate("lanes", "list", "--json")
     assert [(lane["order_no"], lane["state"]) for lane in listed.json] == [("ORDER-0", "parked"), ("ORDER-1", "parked")]
     assert "mallgate lanes release ORDER-1 --reason WHY" in (await mallgate("lanes", "list")).out

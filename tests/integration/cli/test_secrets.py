@@ -7,10 +7,10 @@ import base64
 import asyncpg
 import pytest
 
-from gateway.app import open_services
 from gateway.config import kafka_settings, load_settings
 from gateway.embedded import Engines
 from gateway.feeds.seal import GW_SEAL, seal_of
+from gateway.services import open_services
 from gateway.store import connect
 from gateway.suppliers import SecretBox
 from tests.integration.cli.conftest import SECRET_KEY, Shell

@@ -89,6 +89,12 @@ def test_what_failed_before_anything_happened() -> None:
     assert summary(made(state=State.CONFIRMED, attempt=1), [attempt(1), came_to("confirmed")]) == "it is done"
 
 
+def test_a_cancel_of_what_was_never_sent_is_not_called_cancelled_itself() -> None:
+    words = "nothing was sent; it is done: nothing of the order had been sent"
+    assert summary(cancel(state=State.CANCELLED_UNSENT), []) == words
+    assert summary(made(state=State.CANCELLED_UNSENT), []).endswith("it was cancelled before anything was sent")
+
+
 def test_an_order_that_is_there_as_nobody_ordered_it_lost_no_answer() -> None:
     held = made(state=State.HELD, attempt=1)
     assert summary(held, [attempt(1), came_to("unknown", code="line 1", state="held")]) == (
@@ -142,7 +148,7 @@ def test_a_cancel_whose_answer_was_lost() -> None:
         (
             Kind.STOPPED,
             {"state": "parked", "reason": "key_expired"},
-            "stopped, parked: key_expired",
+            "stopped, parked: the supplier may have forgotten the number it was sent under",
         ),
         (
             Kind.STOPPED,
@@ -159,7 +165,32 @@ def test_a_cancel_whose_answer_was_lost() -> None:
             {"resolution": "not_done", "actor": "bootstrap:ann", "reason": "not in their portal"},
             "bootstrap:ann said: not done: not in their portal",
         ),
-        (Kind.ENDED, {"state": "expired", "reason": "deadline"}, "ended without a call: expired: deadline"),
+        (Kind.ENDED, {"state": "expired", "reason": "deadline"}, "ended without a call: expired: its deadline passed"),
+        (
+            Kind.ENDED,
+            {"state": "expired", "reason": "deadline", "attempt": 2},
+            "ended without another call: expired: its deadline passed",
+        ),
+        (
+            Kind.STOPPED,
+            {"state": "dead", "reason": "undecided_at_deadline", "attempt": 2, "operation": "order.submit"},
+            "stopped, dead: its deadline passed, and nobody knows whether it took effect",
+        ),
+        (
+            Kind.DELIVERED,
+            {"state": "sending", "attempt": 1, "operation": "order.submit"},
+            "its vendor fetched it",
+        ),
+        (
+            Kind.DELIVERED,
+            {"state": "sending", "attempt": 3, "operation": "order.submit"},
+            "its vendor fetched it, 3 times by now",
+        ),
+        (
+            Kind.ACKNOWLEDGED,
+            {"state": "confirmed", "attempt": 1, "operation": "order.submit", "reason": "acknowledged"},
+            "its vendor acknowledged it",
+        ),
         (
             Kind.EVENT,
             {"event": "order.refused", "id": "5", "state": "refused", "verdict": "moves", "raw_code": "3008"},

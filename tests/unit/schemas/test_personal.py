@@ -14,7 +14,7 @@ from schemas.base import Line, Model, Personal, read
 from schemas.orders import COMMANDS, EVENTS, Operation
 from schemas.orders.commands import SubmitOrder
 from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES
-from schemas.personal import is_personal, masked, personal_paths
+from schemas.personal import MASK, is_personal, masked, personal_paths
 from schemas.published import PUBLISHED
 
 
@@ -121,7 +121,27 @@ def test_what_is_masked_tells_of_nobody_and_keeps_everything_else() -> None:
         assert {name: hidden[name] for name in hidden if name != "payload"} == {
             name: said[name] for name in said if name != "payload"
         }
-    assert masked({"payload": ["no object"]}, COMMANDS.values()) == {"payload": ["no object"]}
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ({"payload": ["no object"]}, {"payload": MASK}),
+        ({"payload": "no object"}, {"payload": MASK}),
+        ({"payload": None, "order_no": "A-1"}, {"payload": None, "order_no": "A-1"}),
+        ({"payload": {"reciever": {"name": "欧阳"}}}, {"payload": {"reciever": {"name": MASK}}}),
+        ({"payload": {"receiver": {"mobilePhone": "139"}}}, {"payload": {"receiver": {"mobilePhone": MASK}}}),
+        ({"phones": [{"a": 1}, 13911112222]}, {"phones": MASK}),
+        ({"13911112222": "x"}, {MASK: MASK}),
+        ({"order_no": {"of": "欧阳"}}, {"order_no": {"of": MASK}}),
+        ({"payload": {"children": ["1", "2"]}}, {"payload": {"children": ["1", "2"]}}),
+        ({"payload": {"lines": [{"sku": "1", "for": "欧阳"}]}}, {"payload": {"lines": [{"sku": "1", "for": MASK}]}}),
+        (["欧阳"], MASK),
+        ("欧阳", MASK),
+    ],
+)
+def test_what_no_schema_knows_tells_of_nobody_either(said: object, shown: object) -> None:
+    assert masked(said, COMMANDS.values()) == shown
 
 
 def written(value: object) -> str:

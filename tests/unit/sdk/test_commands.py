@@ -104,6 +104,11 @@ def test_headers_that_do_not_read_are_told():
     assert refused(written(), headers=((CE_TYPE, b"\xff"),)).reason is RefusalReason.INVALID_HEADERS
 
 
+def test_a_header_that_is_missing_is_named():
+    [issue] = refused(written(), headers=tuple(each for each in HEADERS if each[0] != "ce_id")).issues
+    assert (issue.actual, issue.expected) == ("ce_id: Field required", "headers of CloudEvents")
+
+
 @pytest.mark.parametrize(
     ("headers", "reason"),
     [
@@ -200,6 +205,13 @@ def test_a_member_that_does_not_fit_is_told_with_its_place(path: str, value: obj
     found = refused(written(at(path, value)))
     assert found.reason is RefusalReason.INVALID
     assert any(path.startswith(issue.path) for issue in found.issues)
+
+
+def test_a_line_at_fault_is_not_told_as_a_line_too_few():
+    found = refused(written(at(f"{LINE}/quantity", "0")))
+    assert [(issue.path, issue.expected) for issue in found.issues] == [(f"{LINE}/quantity", "more than 0")]
+    none = refused(written(at("payload/lines", [])))
+    assert [(issue.path, issue.expected) for issue in none.issues] == [("/payload/lines", "at least 1 of them")]
 
 
 def test_a_missing_member_is_told():
