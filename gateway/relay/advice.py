@@ -264,7 +264,7 @@ def _stopped(facts: Mapping[str, Any]) -> str:
 
 def _handed_out(facts: Mapping[str, Any]) -> str:
     times = facts.get("attempt") or 1
-    return "its vendor fetched it" + (f", {times} times by now" if times > 1 else "")
+    return "it was handed to its vendor" + (f", {times} times by now" if times > 1 else "")
 
 
 def _ended(facts: Mapping[str, Any]) -> str:
