@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
+import structlog
+
+from gateway.sdk.errors import ServiceUnavailableError
 from gateway.telemetry.supervise import Supervisor
+
+log = structlog.get_logger(__name__)
 
 
 class Drain:
@@ -58,6 +63,23 @@ async def working(jobs: Sequence[Job], drain: Drain) -> AsyncIterator[None]:
                 await asyncio.wait(stopping, timeout=drain.left)
             for task in tasks:
                 task.cancel()
+
+
+async def repeat(name: str, look: Callable[[], Awaitable[object]], seconds: float) -> NoReturn:
+    """Look, wait so many seconds, look again, until cancelled. While a service is away the next look makes up for it.
+
+    name: of what is looked at, a noun, for the logs. Raises whatever else `look` raises.
+    """
+    away = False
+    while True:
+        try:
+            await look()
+            away = False
+        except ServiceUnavailableError as error:
+            if not away:
+                log.info("job.look_postponed", job=name, error=str(error))
+            away = True
+        await asyncio.sleep(seconds)
 
 
 async def _endless(job: Job) -> None:

@@ -70,7 +70,7 @@ from gateway.relay.overdue import OverdueCommands
 from gateway.relay.reader import command_reader
 from gateway.relay.reading import OrderReading
 from gateway.relay.replays import OrderReplays
-from gateway.relay.vendor_desk import VendorDesk
+from gateway.relay.vendor_event_service import VendorEventService
 from gateway.relay.webhook_operations import WebhookOperations
 from gateway.relay.webhooks import WebhookMeans
 from gateway.services import Services
@@ -332,7 +332,7 @@ def _mailbox(services: Services) -> tuple[VendorOrderRoutes, MailboxJob]:
     """Orders of suppliers whose vendors fetch them."""
     live, registry = services.live, services.registry
     pool = SharedPool(services.read_pool, share=READS_PER_SUPPLIER)
-    mailbox, desk = Mailbox(pool, services.box), VendorDesk(pool, services.box)
+    mailbox, desk = Mailbox(pool, services.box), VendorEventService(pool, services.box)
     routes = VendorOrderRoutes(mailbox, desk, live.suppliers, live.keys, registry, UnverifiedBytes(UNVERIFIED))
     return routes, MailboxJob(mailbox, live.suppliers, registry)
 

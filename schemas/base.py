@@ -1,11 +1,13 @@
 """The ground of every public message: strict, frozen models and the scalar types they share.
 
-Instants carry an offset; identifiers are strings; amounts and quantities are decimals that travel as JSON strings.
+Instants carry an offset, and are written in one zone; identifiers are strings; amounts and quantities are decimals that
+travel as JSON strings.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, TypeVar
 
@@ -124,7 +126,24 @@ Quantity = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=3), plai
 Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=7, decimal_places=4), plain_decimal(4)]
 """A rate in percent: 13 means 13 %, never 0.13."""
 
-Instant = AwareDatetime
+SHANGHAI = timezone(timedelta(hours=8))
+"""The zone of the mall: instants are written in it, whichever they came in, and those without one are read in it."""
+
+
+def written(at: datetime) -> str:
+    """An instant as every record and receipt holds it, so that the same instant is the same bytes, ISO 8601."""
+    return at.astimezone(SHANGHAI).isoformat()
+
+
+def in_shanghai(at: datetime) -> datetime:
+    """The same instant in the mall's zone, for models. Raises PydanticCustomError beyond the years that there are."""
+    try:
+        return at.astimezone(SHANGHAI)
+    except OverflowError as error:
+        raise PydanticCustomError("instant", "an instant of the years 1 to 9999 in every zone") from error
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(in_shanghai)]
 """A point in time with its offset; sources without one are read as Asia/Shanghai."""
 
 _SKU: TypeAdapter[str] = TypeAdapter(Sku)

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from schemas.base import CONTROLS, Instant, Model, SupplierId
+from schemas.base import CONTROLS, Instant, Model, SupplierId, written
 from schemas.catalog import Facet
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -224,7 +224,7 @@ def source_of(supplier: str) -> str:
 def encode(envelope: Envelope) -> Headers:
     """The envelope as headers; what is absent is not written."""
     return tuple(
-        (header, (value.isoformat() if isinstance(value, datetime) else str(value)).encode())
+        (header, (written(value) if isinstance(value, datetime) else str(value)).encode())
         for field, header in HEADER_OF.items()
         if (value := getattr(envelope, field)) is not None
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from adapters.jd_vop import replies
 from gateway import sdk
-from gateway.sdk.fields import SHANGHAI
+from schemas.base import SHANGHAI
 
 GRANT, SCOPE = "access_token", ""
 

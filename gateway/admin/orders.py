@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints
 from gateway.admin.http import ACTOR, Sent, answer, asked, sent
 from gateway.relay.advice import DECIDABLE, UNANSWERED
 from gateway.relay.decisions import OrderDecisions
-from gateway.relay.reading import OrderReading, WhichUnanswered
+from gateway.relay.reading import OrderReading, UnansweredFilter
 from gateway.relay.states import State
 from gateway.relay.transitions import Resolution
 from schemas.orders.parts import Reference
@@ -124,9 +124,9 @@ class OrderRoutes:
         return answer({"command_id": command.command_id, "order_no": order_no, "state": command.state.value})
 
 
-def _wanted(state: OpenState | None) -> tuple[Collection[State], WhichUnanswered]:
+def _wanted(state: OpenState | None) -> tuple[Collection[State], UnansweredFilter]:
     if state is None:
-        return DECIDABLE, WhichUnanswered.LATE
+        return DECIDABLE, UnansweredFilter.LATE
     if state == UNANSWERED:
-        return (), WhichUnanswered.ALL
-    return {State(state)}, WhichUnanswered.NONE
+        return (), UnansweredFilter.ALL
+    return {State(state)}, UnansweredFilter.NONE

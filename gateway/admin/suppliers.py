@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
@@ -16,9 +15,7 @@ from gateway.http.problems import ProblemError
 from gateway.registry import Registry
 from gateway.suppliers import SCOPES, KeyKind, Keys, Supplier, Suppliers
 from gateway.suppliers.declarations import parse
-
-CHINA = ZoneInfo("Asia/Shanghai")
-"""Directories take effect at its midnight."""
+from schemas.base import SHANGHAI
 
 DEFAULT_LIFE = timedelta(days=365)
 """Of a credential that is issued without a word about its end."""
@@ -94,7 +91,7 @@ class SupplierRoutes:
 
     async def apply(self, request: web.Request) -> web.Response:
         """Declare suppliers: all of the document or, when anything in it is wrong, none."""
-        document, today = await sent_json(request), datetime.now(CHINA).date()
+        document, today = await sent_json(request), datetime.now(SHANGHAI).date()
         declarations = await asyncio.to_thread(parse, document, self._registry, today)
         secrets = {
             each.config.supplier: {name: secret.get_secret_value() for name, secret in each.secrets.items()}

@@ -20,14 +20,13 @@ from gateway.sdk.errors import (
     OutcomeUnknownError,
     RateLimitError,
     RejectedError,
-    Sent,
     SupplierError,
     TransientError,
     UnavailableError,
 )
 from gateway.sdk.http import Reply, Request
 from gateway.sdk.manifest import Operation
-from gateway.sdk.status import REFUSED_UNDONE, raise_for_fault
+from gateway.sdk.status import may_have_taken_effect, raise_for_fault
 from gateway.telemetry import metrics
 
 
@@ -168,7 +167,7 @@ class Attempts:
             try:
                 return await self._settled(prepared, permit, suspect=suspect)
             except UnavailableError as error:
-                if self.operation(prepared.operation).reads or not may_have_happened(error):
+                if self.operation(prepared.operation).reads or not may_have_taken_effect(error):
                     raise
                 raise _unknown(error) from error
 
@@ -229,17 +228,6 @@ class Attempts:
 
     def _tell_rate(self) -> None:
         metrics.supplier_rate.labels(supplier=self._supplier).set(self.limiter.rate.current)
-
-
-def may_have_happened(error: UnavailableError) -> bool:
-    """Whether an attempt may have taken effect though it came to this: some of it was sent, and nothing says no.
-
-    What the adapter itself reads out of a reply as an outage was not done: it knows its supplier.
-    """
-    if error.status is not None:
-        undone = error.status in REFUSED_UNDONE or error.retry_after is not None
-        return 500 <= error.status <= 599 and not undone
-    return error.sent is not Sent.NOTHING
 
 
 def _unknown(error: UnavailableError) -> OutcomeUnknownError:

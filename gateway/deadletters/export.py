@@ -15,7 +15,7 @@ from gateway.kafka import DEADLETTERS
 from gateway.outbox import OutboxMessage
 from gateway.sdk.storable import storable
 from schemas import deadletters as names
-from schemas.base import SupplierId
+from schemas.base import SupplierId, written
 from schemas.envelope import CE_ID, CE_SUBJECT, DEAD_LETTER_TYPE, Envelope, Headers, encode, source_of
 
 MAX_MESSAGE = 512
@@ -80,7 +80,7 @@ def _headers(letter: DeadLetter, failed_at: datetime) -> Headers:
         names.DLQ_PARTITION: letter.partition,
         names.DLQ_OFFSET: letter.offset,
         names.DLQ_TIMESTAMP: letter.timestamp,
-        names.DLQ_FAILED_AT: failed_at.isoformat(),
+        names.DLQ_FAILED_AT: written(failed_at),
         names.DLQ_SHA256: sha256(letter.original).hexdigest(),
         names.DLQ_GATEWAY: GATEWAY,
         names.CONNECT_TOPIC: letter.topic,

@@ -17,6 +17,7 @@ from gateway.deadletters.errors import (
     NothingSelectedError,
     UnknownLetterError,
 )
+from gateway.deadletters.letters import DeadLetterRow
 from gateway.deadletters.patch import Patch
 from gateway.deadletters.replay import (
     FAILED,
@@ -33,6 +34,7 @@ from gateway.deadletters.selection import Page, Selection, cursor, page_size, pa
 from gateway.deadletters.service import reasoned, settle
 from gateway.store import Connection, Lease, Pool, acquired, audit, transaction
 from gateway.telemetry import metrics
+from gateway.telemetry.faults import reached
 from gateway.telemetry.supervise import Supervisor
 
 JobState = Literal["planning", "planned", "running", "done", "cancelled"]
@@ -135,11 +137,9 @@ class Replays:
         try:
             async with transaction(self._pool) as connection:
                 found, result = await replay_letter(connection, letter, self._handlers, patch)
-                said = {"detail": result.detail} if result.detail else {}
-                kept = patch if result.keeps is None else Patch(result.keeps)
-                changed = {} if patch is None or kept is None else kept.detail(found.original)
-                detail = {"outcome": result.outcome} | said | changed
-                await _audit(connection, letter, actor, why, detail)
+                await _audit(connection, letter, actor, why, _detail(found, result, patch))
+                reached("replay.before_commit")
+            reached("replay.after_commit")
         except DeadLetterError:
             raise
         except Exception as error:  # noqa: BLE001 -- whatever a handler's fault is, the letter and the audit say so
@@ -226,6 +226,14 @@ async def _job(connection: Connection, job: UUID) -> Job:
     if row is None:
         raise UnknownLetterError("there is no such replay")
     return Job(**dict(row))
+
+
+def _detail(letter: DeadLetterRow, result: ReplayResult, patch: Patch | None) -> Mapping[str, object]:
+    """What the audit keeps of a replay: a patch by what is kept of it."""
+    said = {"detail": result.detail} if result.detail else {}
+    kept = patch if result.keeps is None else Patch(result.keeps)
+    changed = {} if patch is None or kept is None else kept.detail(letter.original)
+    return {"outcome": result.outcome} | said | changed
 
 
 async def _audit(connection: Connection, letter: UUID, actor: str, reason: str, detail: Mapping[str, object]) -> None:

@@ -204,9 +204,7 @@ async def _known(connection: Connection, submission: Submission) -> Submission |
     if row["state"] == FeedState.ADMITTED and row["busy"]:
         raise IdempotencyInProgressError
     await resume_feed(connection, row["feed_no"])
-    # In the zone in which it was received then: it is written into records that are to be the same as those of then.
-    received_at = row["received_at"].astimezone(submission.received_at.tzinfo)
-    return replace(submission, feed_no=row["feed_no"], revision=row["revision"], received_at=received_at)
+    return replace(submission, feed_no=row["feed_no"], revision=row["revision"], received_at=row["received_at"])
 
 
 async def _insert(connection: Connection, submission: Submission) -> Submission:

@@ -21,7 +21,7 @@ from gateway.feeds.versions import MAX_FEED_NO
 from gateway.kafka import Headers
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.wire import SHOWN, pointer, shown
-from schemas.base import SupplierId
+from schemas.base import SupplierId, written
 from schemas.catalog import Facet
 from schemas.envelope import GW_FEED, TRACEPARENT, Attribute
 
@@ -221,7 +221,7 @@ def head_from_headers(headers: Headers) -> ChunkHead:
 
 
 def _text(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return written(value) if isinstance(value, datetime) else str(value)
 
 
 def _unusable(fault: ErrorDetails) -> Issue:

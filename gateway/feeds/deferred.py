@@ -23,8 +23,9 @@ from gateway.feeds.contents import stretches
 from gateway.feeds.process import ChunkProcessor
 from gateway.feeds.queries import Source
 from gateway.feeds.unread import claim_unread
+from gateway.jobs import repeat
 from gateway.kafka import Bus, Partition, Record, TopicUnavailableError
-from gateway.sdk.errors import InvalidMessageError, Issue, ServiceUnavailableError
+from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.store import Pool, Row, RowLockedError, acquired, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.supervise import Supervisor
@@ -104,17 +105,14 @@ class DeferredChunks:
     async def run(self) -> None:
         """For ever; Kafka or PostgreSQL being away only delays it. A queue at fault keeps no other from its turn."""
         async with asyncio.TaskGroup() as group:
-            while True:
-                try:
-                    due = await self._due()
-                except ServiceUnavailableError:
-                    log.info("deferred_chunks.look_postponed")
-                    due = {}
-                for queue, every in due.items():
-                    if queue not in self._under_way:
-                        self._under_way.add(queue)
-                        group.create_task(self._drain(queue, every=every), name=f"deferred chunks {queue}")
-                await asyncio.sleep(POLL_SECONDS)
+            await repeat("deferred chunks", partial(self._start_due, group), POLL_SECONDS)
+
+    async def _start_due(self, group: asyncio.TaskGroup) -> None:
+        """Drain every queue that is due and is not drained already. Raises StoreUnavailableError."""
+        for queue, every in (await self._due()).items():
+            if queue not in self._under_way:
+                self._under_way.add(queue)
+                group.create_task(self._drain(queue, every=every), name=f"deferred chunks {queue}")
 
     async def _due(self) -> Mapping[ChunkQueue, bool]:
         """What may be taken now; False: of that only what belongs to cancelled feeds."""

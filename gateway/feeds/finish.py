@@ -14,6 +14,7 @@ from gateway.feeds.chunk import Mode
 from gateway.feeds.closing import close
 from gateway.feeds.feed import hold_feed, silent_incomplete, withdraw_feed
 from gateway.feeds.passes import GRACE, Verdict
+from gateway.jobs import repeat
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Pool, Row, acquired, transaction
 from gateway.telemetry import metrics
@@ -89,7 +90,7 @@ class Finisher:
         """Until cancelled. A feed that cannot be finished now is swept up later, and keeps no other from it."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(group), name="finisher.follow")
-            group.create_task(self._sweep(), name="finisher.sweep")
+            group.create_task(repeat("feeds to finish", self.sweep, SWEEP_SECONDS), name="finisher.sweep")
 
     async def _follow(self, group: asyncio.TaskGroup) -> None:
         """A feed that takes long to finish keeps no other from it."""
@@ -126,14 +127,6 @@ class Finisher:
     async def _tried(self, feed_no: int) -> None:
         async with self._slots:
             await self.supervisor.run(feed_no, partial(self.finish, feed_no))
-
-    async def _sweep(self) -> None:
-        while True:
-            try:
-                await self.sweep()
-            except ServiceUnavailableError:
-                log.info("feeds.sweep_postponed")
-            await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> None:
         """Finish every feed that is whole, call incomplete what was never completed, end holds that are overdue."""

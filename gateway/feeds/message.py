@@ -9,6 +9,7 @@ from typing import Literal
 from gateway.feeds.chunk import ChunkHead
 from gateway.feeds.decide import Key, Publication
 from gateway.kafka import CATALOG_TOPIC, Message
+from schemas.base import written
 from schemas.catalog import Facet
 from schemas.envelope import ItemHeaders, key_of
 
@@ -56,7 +57,7 @@ class Stamper:
 
 
 def _instant(at: datetime | None) -> bytes:
-    return b"null" if at is None else b'"%b"' % at.isoformat().encode()
+    return b"null" if at is None else b'"%b"' % written(at).encode()
 
 
 def catalog_messages(head: ChunkHead, publications: Sequence[Publication], period: timedelta | None) -> list[Message]:

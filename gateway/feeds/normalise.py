@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
-from zoneinfo import ZoneInfo
 
 import jiter
 import orjson
@@ -30,14 +29,13 @@ from gateway.sdk.storable import storable
 from gateway.sdk.wire import may_be_crowded, room_of, told
 from gateway.suppliers.config import PriceMismatch
 from schemas.barcodes import barcode_check
-from schemas.base import SKU_LENGTH, valid_sku
+from schemas.base import SHANGHAI, SKU_LENGTH, valid_sku
 from schemas.brands import fold_brand
 from schemas.catalog import Facet, Facts, ListingFacts, PriceFacts, ProductFacts, StockFacts
 from schemas.directories import CategoryMap, match_directory
 
 log = structlog.get_logger(__name__)
 
-CHINA = ZoneInfo("Asia/Shanghai")
 
 MAX_SOURCE_VERSION = 2**53
 """The highest version of a supplier's own, as adapters promise."""
@@ -129,7 +127,7 @@ class Rules:
     """The day in China whose directory version applies."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "on", self.received_at.astimezone(CHINA).date())
+        object.__setattr__(self, "on", self.received_at.astimezone(SHANGHAI).date())
 
 
 def normalise(adapter: NormalisesFeeds, record: RawRecord, rules: Rules) -> Result:

@@ -20,6 +20,7 @@ from gateway.feeds.queries import FACET_CODES
 from gateway.sdk.errors import Issue
 from gateway.store import Connection, Row
 from gateway.suppliers import brakes_of
+from schemas.base import written
 from schemas.catalog import Facet
 
 STAGE = "withdraw"
@@ -200,7 +201,7 @@ def superseded_by(feed_no: int) -> str:
 
 def hold_json(hold: Hold) -> dict[str, object]:
     """A hold as its column has it."""
-    return {**asdict(hold), "at": hold.at.isoformat()}
+    return {**asdict(hold), "at": written(hold.at)}
 
 
 def letter_of(feed: Row, hold: Hold) -> DeadLetter:

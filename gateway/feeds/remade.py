@@ -7,9 +7,7 @@ stand where it stood. What the catalog lost is for an operator to bring back: se
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -17,8 +15,8 @@ import structlog
 from gateway.feeds.decide import Key
 from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.sightings import FACET_OF_TOPIC
+from gateway.jobs import repeat
 from gateway.kafka import BULK, CATALOG_TOPIC, EXPRESS, ORDER_COMMANDS, Bus
-from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Pool, acquired, transaction
 from gateway.telemetry import metrics
 from schemas.catalog import Facet
@@ -165,10 +163,7 @@ class KnownTopics:
 
     async def watch(self) -> None:
         """Look again and again, for ever. Raises ClusterChangedError: end the process."""
-        while True:
-            with suppress(ServiceUnavailableError):
-                await self.look()
-            await asyncio.sleep(LOOK_SECONDS)
+        await repeat("topics", self.look, LOOK_SECONDS)
 
     def _note_missing(self, missing: list[Facet], *, commands: bool) -> None:
         topics = [*(CATALOG_TOPIC[facet] for facet in missing), *([ORDER_COMMANDS] if commands else [])]

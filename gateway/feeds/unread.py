@@ -6,7 +6,6 @@ and, a full one, withdraws nothing. A chunk that comes again and can be read tak
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +18,9 @@ from gateway.feeds.decide import OUTCOME_BYTES, count_problems
 from gateway.feeds.guard import Outcome
 from gateway.feeds.queries import Source
 from gateway.feeds.sources import LANE_TOPIC, ends_of, have_reached
+from gateway.jobs import repeat
 from gateway.kafka import Bus, Partition
-from gateway.sdk.errors import Issue, ServiceUnavailableError
+from gateway.sdk.errors import Issue
 from gateway.store import Connection, Pool, acquired, transaction
 from gateway.telemetry.supervise import Supervisor
 
@@ -123,12 +123,7 @@ class MissingChunks:
 
     async def run(self) -> None:
         """For ever; Kafka or PostgreSQL being away only delays it, and a feed at fault keeps no other from its end."""
-        while True:
-            try:
-                await self.round()
-            except ServiceUnavailableError:
-                log.info("chunks.look_postponed")
-            await asyncio.sleep(LOOK_SECONDS)
+        await repeat("missing chunks", self.round, LOOK_SECONDS)
 
     async def round(self) -> None:
         """Once all that lay on the feeds topics at some moment is taken, see what of older feeds has not come."""

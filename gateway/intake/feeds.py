@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from aiohttp import hdrs, web
 
@@ -40,9 +39,8 @@ from gateway.store import Connection
 from gateway.suppliers import Caller, State, SupplierCache, standing
 from gateway.telemetry.faults import reached
 from gateway.turnstile import urgent
+from schemas.base import SHANGHAI
 from schemas.catalog import Facet
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 SMALL_BYTES = 16 * 1024
 """Of a body whose sender is not to wait for large ones: some two hundred prices."""

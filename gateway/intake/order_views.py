@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from gateway.intake.views import View
 from gateway.relay.mailbox import Acknowledgement
-from gateway.relay.vendor_desk import Taken
-from schemas.base import Model
+from gateway.relay.vendor_event_service import VendorEventReceipt
+from schemas.base import Instant, Model
 from schemas.orders import COMMAND_TYPE, CancelOrder, ConfirmOrder, Kind, State, SubmitOrder
 
 MAX_ACKS = 500
@@ -26,7 +25,7 @@ class MessageView(View):
     id: str = Field(description="Identity of the message, the same at every delivery. Acknowledge it by this.")
     type: str = Field(description=f"Its kind and version: {', '.join(COMMAND_TYPE.values())}.")
     delivery: int = Field(description="How often it was given to you, this time included.")
-    visible_again_at: datetime = Field(description="From then on it is given again unless it was acknowledged.")
+    visible_again_at: Instant = Field(description="From then on it is given again unless it was acknowledged.")
     command: SubmitOrder | ConfirmOrder | CancelOrder = Field(description="What the mall asks for.")
 
 
@@ -69,6 +68,6 @@ class TakenView(View):
     held: bool = Field(description="Whether the mall was told of a price mismatch, because sums do not hold.")
 
 
-def taken_view(order_no: str, taken: Taken) -> TakenView:
+def taken_view(order_no: str, taken: VendorEventReceipt) -> TakenView:
     """The answer about an event."""
     return TakenView(order_no=order_no, event=taken.event, state=taken.state, answers=taken.answers, held=taken.held)

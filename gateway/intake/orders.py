@@ -24,7 +24,15 @@ from gateway.registry import Registry
 from gateway.relay.mailbox import Mailbox, Message
 from gateway.relay.messages import message_json
 from gateway.relay.offered import fetches_commands
-from gateway.relay.vendor_desk import KeyReusedError, Late, OutOfStateError, Taken, UnknownOrderError, VendorDesk, Word
+from gateway.relay.vendor_event_service import (
+    KeyReusedError,
+    LateVendorEvent,
+    OutOfStateError,
+    SentVendorEvent,
+    UnknownOrderError,
+    VendorEventReceipt,
+    VendorEventService,
+)
 from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent
 from gateway.sdk.wire import shown
 from gateway.suppliers import Caller, State, SupplierCache
@@ -51,7 +59,7 @@ class OrderRoutes:
     def __init__(
         self,
         mailbox: Mailbox,
-        desk: VendorDesk,
+        desk: VendorEventService,
         suppliers: SupplierCache,
         credentials: Credentials,
         registry: Registry,
@@ -106,7 +114,7 @@ class OrderRoutes:
         caller, content = await self._received(request, who)
         digest = hashlib.sha256(order_no.encode() + b"\n" + content).digest()
         traceparent = correlation(request).traceparent
-        word = Word(caller.supplier, order_no, key, digest, _said(content), traceparent)
+        word = SentVendorEvent(caller.supplier, order_no, key, digest, _said(content), traceparent)
         request[FATE] = _UNSETTLED
         taken = await self._taken(word)
         headers = {"Idempotent-Replayed": "true"} if taken.repeated else {}
@@ -143,7 +151,7 @@ class OrderRoutes:
         if not fetches_commands(self._registry.load(supplier.config.adapter).manifest):
             raise ProblemError("scope_denied", "The gateway calls this supplier itself; nothing is fetched or told.")
 
-    async def _taken(self, word: Word) -> Taken:
+    async def _taken(self, word: SentVendorEvent) -> VendorEventReceipt:
         try:
             taken = await self._desk.take(word)
         except UnknownOrderError as error:
@@ -153,7 +161,7 @@ class OrderRoutes:
         except OutOfStateError as error:
             allowed = ", ".join(error.allowed) or "nothing more"
             raise ProblemError("order_state", path="/event", actual=error.state, expected=allowed) from error
-        if isinstance(taken, Late):
+        if isinstance(taken, LateVendorEvent):
             detail = "The order is over. What you say is kept for people to look at."
             raise ProblemError("late_event", detail, path="/event", actual=taken.state)
         return taken

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -14,6 +13,7 @@ from gateway.feeds.feed import FeedState
 from gateway.feeds.guard import Outcome
 from gateway.feeds.report import FeedStatus
 from gateway.sdk.problems import words_of
+from schemas.base import Instant
 from schemas.catalog import Facet
 
 
@@ -82,9 +82,9 @@ class FeedView(View):
         "null: none, or the feed is one of a list.",
     )
     progress: float = Field(description="Share of the feed that has taken effect, 0 to 1.")
-    received_at: datetime = Field(description="When the request came.")
-    produced_at: datetime | None = Field(description="When the feed became durable.")
-    finished_at: datetime | None = Field(description="When its last item found its outcome.")
+    received_at: Instant = Field(description="When the request came.")
+    produced_at: Instant | None = Field(description="When the feed became durable.")
+    finished_at: Instant | None = Field(description="When its last item found its outcome.")
     problems: tuple[ProblemCount, ...] = Field((), description="What was wrong, most frequent first; of one feed only.")
     warnings: tuple[WarningCount, ...] = Field(
         (), description="Items that were taken with a doubt, by what was doubtful; they count among the outcomes too."
@@ -151,7 +151,7 @@ class RefusalView(View):
     feed: str | None
     line: int | None
     state: LetterState
-    at: datetime
+    at: Instant
     issues: tuple[IssueView, ...] = Field(description="What is wrong with the record as it was sent.")
 
 

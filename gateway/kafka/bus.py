@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
 from aiokafka import TopicPartition
 
 from gateway.config import Bootstrap
+from gateway.jobs import repeat
 from gateway.kafka.admin import Layout, ailment, build_admin, create_missing, differences, discard_admin
 from gateway.kafka.breakers import TopicBreakers
 from gateway.kafka.consumer import Assigned, Consumer
@@ -161,15 +162,16 @@ class Bus:
 
     async def watch(self) -> None:
         """Look out, for ever, for what no client notices. Raises ClusterChangedError: stop the process."""
-        while True:
-            with suppress(KafkaUnavailableError):
-                await self.check()
-                await self._look_at_away()
-            await asyncio.sleep(WATCH_SECONDS)
+        await repeat("kafka", self._look, WATCH_SECONDS)
 
     async def close(self) -> None:
         """Free what the bus itself holds; producers and consumers are closed by whoever opened them."""
         await asyncio.gather(self._admin.close(), self._offsets.close())
+
+    async def _look(self) -> None:
+        """Raises KafkaUnavailableError, ClusterChangedError."""
+        await self.check()
+        await self._look_at_away()
 
     async def _look_at_away(self) -> None:
         """Notice that topics are back that nobody sends anything to. Raises KafkaUnavailableError."""

@@ -97,8 +97,6 @@ class Consumer:
             return await self._read(member, wait)
         except (OffsetOutOfRangeError, NoOffsetForPartitionError):
             member.membership.fresh = True  # ask again where to go on, and check it against the log
-        except ValueError:
-            member.membership.fresh = True
         except AWAY as error:
             self._give_up(member, repr(error))
         return {}
@@ -173,7 +171,9 @@ class Consumer:
     async def _read(self, member: Member, wait: float) -> dict[Partition, list[Record]]:
         # A read outlives the poll when the group is rebalancing; cancelling it would confuse aiokafka's own watchdog.
         if member.reading is None:
-            member.reading = asyncio.create_task(member.read(wait, self._max_records))
+            member.reading = asyncio.create_task(
+                member.consumer.getmany(timeout_ms=int(wait * 1000), max_records=self._max_records)
+            )
         reading = member.reading
         await asyncio.wait([reading], timeout=wait)
         if not reading.done():

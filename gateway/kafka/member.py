@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from gateway.config import Bootstrap
 from gateway.kafka.errors import AWAY
+from gateway.kafka.lenient import read_leniently
 from gateway.kafka.security import client_options
 from gateway.kafka.supervisor import STOP_SECONDS
 
@@ -25,13 +25,6 @@ SESSION_MS = 10_000
 
 ANSWER_SECONDS = 10.0
 """How long a broker may take to answer one request."""
-
-SINGLE_READS = 2_000
-"""In which one unreadable record is looked for; a read ahead is shorter. It may be another member's meanwhile."""
-
-SINGLE_MS = 50
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped base
@@ -64,8 +57,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped ba
 class Member:
     """One aiokafka consumer, what it knows of its group, and the read that is under way.
 
-    stale: partitions sought since that read finished; what it brought of them is not wanted any more; singly: reads in
-    which each partition still gives one record at most, to find one that cannot be read.
+    stale: partitions sought since that read finished; what it brought of them is not wanted any more.
     """
 
     def __init__(self, consumer: Any, membership: Membership) -> None:
@@ -73,7 +65,6 @@ class Member:
         self.membership = membership
         self.reading: asyncio.Task[Any] | None = None
         self.stale: set[TopicPartition] = set()
-        self.singly = 0
 
     def partitions(self) -> frozenset[TopicPartition]:
         """What is ours now."""
@@ -84,36 +75,6 @@ class Member:
         if self.reading is not None and self.reading.done():
             self.stale.add(target)
         self.consumer.seek(target, offset)
-
-    async def read(self, wait: float, most: int) -> Mapping[TopicPartition, Sequence[Any]]:
-        """What there is, so many records at most, after `wait` seconds at most.
-
-        Raises ValueError: a record cannot be read, and others may have been lost with it. Every partition has to be
-        sought again; from then on they are read one by one, until an empty one is given in place of that record.
-        """
-        if self.singly:
-            return await self._read_singly()
-        try:
-            found: Mapping[TopicPartition, Sequence[Any]]
-            found = await self.consumer.getmany(timeout_ms=int(wait * 1000), max_records=most)
-        except ValueError:
-            self.singly = SINGLE_READS
-            raise
-        return found
-
-    async def _read_singly(self) -> Mapping[TopicPartition, Sequence[Any]]:
-        self.singly -= 1
-        found: dict[TopicPartition, Sequence[Any]] = {}
-        for target in self.partitions() - self.consumer.paused():
-            try:
-                found |= await self.consumer.getmany(target, timeout_ms=SINGLE_MS, max_records=1)
-            except ValueError:
-                offset = await self.consumer.position(target)
-                log.exception("record.unreadable", topic=target.topic, partition=target.partition, offset=offset)
-                found[target] = [ConsumerRecord(*target, offset, 0, 0, None, None, None, -1, -1, ())]
-                self.consumer.seek(target, offset + 1)
-                self.singly = 0
-        return found
 
     def ailment(self) -> str:
         """Why this one has to go, or nothing."""
@@ -139,6 +100,7 @@ class Member:
 
 async def build_member(bootstrap: Bootstrap, group: str, topics: Iterable[str]) -> Member:
     """A started consumer that is in its group. Raises what aiokafka raises."""
+    read_leniently()
     membership = Membership()
     consumer = AIOKafkaConsumer(
         **client_options(bootstrap),
@@ -146,6 +108,8 @@ async def build_member(bootstrap: Bootstrap, group: str, topics: Iterable[str]) 
         enable_auto_commit=False,
         # Every partition begins by an explicit seek; a reset behind our back would skip or repeat a whole log.
         auto_offset_reset="none",
+        # What a transaction took back was never said.
+        isolation_level="read_committed",
         # Exactly one. aiokafka keeps its memory on the class, so each client gets a class of its own.
         partition_assignment_strategy=[type("Sticky", (StickyPartitionAssignor,), {})],
         session_timeout_ms=SESSION_MS,

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 
 import structlog
 
 from gateway.events import set_within
+from gateway.jobs import repeat
 from gateway.kafka import KafkaRefusedError, Message, Producer
 from gateway.outbox import queries
 from gateway.sdk.errors import GatewayError, ServiceUnavailableError
-from gateway.store import Lease, LeaseLostError, Pool, Row, StoreUnavailableError, acquired, listening, transaction
+from gateway.store import Lease, LeaseLostError, Pool, Row, acquired, listening, transaction
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 from gateway.telemetry.supervise import Supervisor
@@ -77,21 +77,18 @@ class Publisher:
         """Publish for ever; Kafka or PostgreSQL being away only delays it."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._lease.hold(self._work))
-            tasks.create_task(self._count())
+            tasks.create_task(repeat("outbox counts", self._count, COUNT_SECONDS))
 
     async def _count(self) -> None:
         """Every process counts, whoever publishes: that nobody does must be seen too."""
-        while True:
-            with suppress(StoreUnavailableError):
-                async with acquired(self._pool) as connection:
-                    rows = {row["topic"]: row for row in await connection.fetch(queries.COUNTS)}
-                metrics.outbox_pending.set(sum(row["pending"] for row in rows.values()))
-                metrics.outbox_refused.set(sum(row["refused"] for row in rows.values()))
-                self._counted |= rows.keys()
-                for topic in self._counted:
-                    seconds = rows[topic]["seconds"] if topic in rows else 0.0
-                    metrics.outbox_oldest_seconds.labels(topic=topic).set(seconds)
-            await asyncio.sleep(COUNT_SECONDS)
+        async with acquired(self._pool) as connection:
+            rows = {row["topic"]: row for row in await connection.fetch(queries.COUNTS)}
+        metrics.outbox_pending.set(sum(row["pending"] for row in rows.values()))
+        metrics.outbox_refused.set(sum(row["refused"] for row in rows.values()))
+        self._counted |= rows.keys()
+        for topic in self._counted:
+            seconds = rows[topic]["seconds"] if topic in rows else 0.0
+            metrics.outbox_oldest_seconds.labels(topic=topic).set(seconds)
 
     async def _work(self) -> None:
         """Keep a lane going for every topic that has something. Raises LeaseLostError."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
 from gateway.suppliers import SupplierConfig
+from schemas.base import SHANGHAI
 from schemas.catalog import Facet
-
-CHINA = ZoneInfo("Asia/Shanghai")
-"""The zone of cron expressions."""
 
 DAILY = 86_400
 
@@ -31,7 +28,7 @@ def next_run(config: SupplierConfig, facet: Facet, started_at: datetime, now: da
     """The next time after a run that was done, which began at started_at; what was missed is not made up for."""
     schedule = _schedule(config, facet)
     if isinstance(schedule, str):
-        return next(CronSim(schedule, now.astimezone(CHINA)))
+        return next(CronSim(schedule, now.astimezone(SHANGHAI)))
     interval = timedelta(seconds=schedule)
     spread = interval * JITTER * random.random()  # noqa: S311 -- spreading is no secret
     return max(started_at + interval - spread, now)
@@ -46,7 +43,7 @@ def list_life(config: SupplierConfig, facet: Facet, now: datetime) -> timedelta:
     """How old the list of skus may be that a run begins with: twice what runs of the same interval are spread by."""
     schedule = _schedule(config, facet)
     if isinstance(schedule, str):
-        times = CronSim(schedule, now.astimezone(CHINA))
+        times = CronSim(schedule, now.astimezone(SHANGHAI))
         interval = -(next(times) - next(times))
     else:
         interval = timedelta(seconds=schedule)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.relay.asked import OURS
 from gateway.relay.commands import Command, Role
 from gateway.relay.policy import is_parked_by_operator
+from gateway.relay.reread_store import OWN_REQUEST
 from gateway.relay.states import STOPPED, State
 from gateway.relay.steps import Kind
 
@@ -25,7 +25,7 @@ UNANSWERED = "unanswered"
 ABSENT_FOR_GOOD = 2
 """Look-ups in a row that do not find an order, before it is sure not to be there."""
 
-STANDS: Mapping[State, str] = {
+STATE_TEXTS: Mapping[State, str] = {
     State.WAITING: "it was not sent yet",
     State.SENDING: "a call is under way",
     State.RETRY: "nothing of it has happened at the supplier; it is sent again by itself",
@@ -105,19 +105,19 @@ class Unanswered:
     late: bool
 
 
-def stands(command: Command, unanswered: Unanswered | None = None) -> str:
+def describe_state(command: Command, unanswered: Unanswered | None = None) -> str:
     """Where a command stands, in words."""
     if unanswered is not None:
         was = "was" if unanswered.late else "is"
-        since = f"its vendor acknowledged it at {_moment(unanswered.acknowledged_at)} and has not answered"
-        return f"{since}; its deadline {was} {_moment(command.deadline)}"
+        since = f"its vendor acknowledged it at {_format_time(unanswered.acknowledged_at)} and has not answered"
+        return f"{since}; its deadline {was} {_format_time(command.deadline)}"
     if is_parked_by_operator(command):
         return "an operator parked it; it waits to be released"
     if command.state is State.CONFIRMED and command.reason in DELIVERED:
         return DELIVERED[command.reason]
     if command.state is State.CANCELLED_UNSENT and command.role is Role.CANCELS:
         return "it is done: nothing of the order had been sent"
-    return STANDS[command.state]
+    return STATE_TEXTS[command.state]
 
 
 def shown_state(command: Command, unanswered: Unanswered | None = None) -> str:
@@ -155,17 +155,17 @@ def summary(command: Command, steps: Sequence[Mapping[str, Any]], unanswered: Un
     outcomes = [step["facts"].get("outcome") for step in steps if step["kind"] == Kind.OUTCOME]
     lost = sum(_is_lost(step["facts"]) for step in steps if step["kind"] == Kind.OUTCOME)
     clauses = [*_sending(command, lost), *_looking_up(command, steps, outcomes), *_repeating(command, steps, lost)]
-    clauses += [_said(step["facts"]) for step in _of(steps, Kind.RESOLVED)]
-    return "; ".join([*clauses, stands(command, unanswered)])
+    clauses += [_describe_resolution(step["facts"]) for step in _of(steps, Kind.RESOLVED)]
+    return "; ".join([*clauses, describe_state(command, unanswered)])
 
 
-def told(kind: str, facts: Mapping[str, Any]) -> str:
+def describe_step(kind: str, facts: Mapping[str, Any]) -> str:
     """A step in words. Total: one of another release is told by its kind and its facts."""
     words = _STEPS.get(kind)
     return words(facts) if words is not None else f"{kind} {_listed(facts)}".strip()
 
 
-def _moment(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -272,7 +272,7 @@ def _ended(facts: Mapping[str, Any]) -> str:
     return f"ended without {call}: {str(facts.get('state')).replace('_', ' ')}{_why(facts)}"
 
 
-def _said(facts: Mapping[str, Any]) -> str:
+def _describe_resolution(facts: Mapping[str, Any]) -> str:
     return f"{facts.get('actor')} said: {str(facts.get('resolution')).replace('_', ' ')}"
 
 
@@ -292,7 +292,7 @@ def _read(facts: Mapping[str, Any]) -> str:
 
 def _asking(asked: Mapping[str, Any]) -> str:
     """Why an order was read."""
-    if asked.get("type") == OURS:
+    if asked.get("type") == OWN_REQUEST:
         return "something before did not fit"
     return f"its message {asked.get('id')} of type {asked.get('type')} asked for it"
 
@@ -307,7 +307,7 @@ _STEPS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     Kind.OUTCOME: _outcome,
     Kind.STOPPED: _stopped,
     Kind.RELEASED: lambda facts: f"released by {facts.get('actor')}{_why(facts)}{_now(facts)}",
-    Kind.RESOLVED: lambda facts: f"{_said(facts)}{_why(facts)}",
+    Kind.RESOLVED: lambda facts: f"{_describe_resolution(facts)}{_why(facts)}",
     Kind.ENDED: _ended,
     Kind.EVENT: _event,
     Kind.LATE: _late,

@@ -20,7 +20,7 @@ def answer_to_write(command: OrderCommand, returned: SupplierOrder | None) -> An
     if returned is None:
         return Answer()
     if isinstance(command, SubmitOrder):
-        return Answer(returned.order_no, _told(differences(command, returned)))
+        return Answer(returned.order_no, _joined(differences(command, returned)))
     wanted = Standing.CANCELLED if isinstance(command, CancelOrder) else Standing.PLACED
     return Answer(returned.order_no, "" if returned.standing is wanted else f"it is {returned.standing}")
 
@@ -35,7 +35,7 @@ def answer_to_look_up(command: OrderCommand, found: SupplierOrder | None) -> Ans
         return None
     match command:
         case SubmitOrder():
-            return Answer(found.order_no, _told(differences(command, found)))
+            return Answer(found.order_no, _joined(differences(command, found)))
         case ConfirmOrder():
             return None if found.standing is Standing.RESERVED else answer_to_write(command, found)
         case CancelOrder():
@@ -53,5 +53,5 @@ def profile_of(write: OrderWrite, *, lease_term: timedelta, timeout: timedelta) 
     )
 
 
-def _told(found: tuple[str, ...]) -> str:
+def _joined(found: tuple[str, ...]) -> str:
     return "; ".join(found)[:LONGEST_DIFFERENCE]

@@ -5,6 +5,7 @@ Nothing here decides or stores: what an attempt came to is classified elsewhere,
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -25,19 +26,19 @@ TASKS: Mapping[str, OrderTask] = {
 }
 """What a manifest calls each operation."""
 
-CameTo: TypeAlias = Answer | BaseException
+AnswerOrError: TypeAlias = Answer | BaseException
 """What an adapter returned or raised."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attempted:
+class AttemptResult:
     """What an attempt came to.
 
     returned: the order as the supplier stated it; cancelled: of a cancel of children, those that are; probe: the call
     was the one by which an open breaker finds out whether the supplier is back.
     """
 
-    came_to: CameTo
+    came_to: AnswerOrError
     write: Write
     returned: SupplierOrder | None = None
     cancelled: tuple[str, ...] = ()
@@ -45,10 +46,10 @@ class Attempted:
 
 
 @dataclass(frozen=True, slots=True)
-class LookedAt:
+class LookUpResult:
     """What a look-up came to; None: the supplier says that the command has not taken effect."""
 
-    came_to: CameTo | None
+    came_to: AnswerOrError | None
     found: SupplierOrder | None = None
 
 
@@ -86,40 +87,62 @@ def order_write(manifest: Manifest, operation: str) -> OrderWrite | None:
     return manifest.orders.get(TASKS[operation]) if operation in TASKS else None
 
 
-async def attempt(adapter: Adapter, http: Http, call: str, command: OrderCommand, number: str | None) -> Attempted:
-    """Have a supplier carry a command out. call: the operation that does it; number: the supplier's of the order."""
+async def attempt(adapter: Adapter, http: Http, call: str, command: OrderCommand, number: str | None) -> AttemptResult:
+    """Have a supplier carry a command out. call: the operation that does it; number: the supplier's of the order.
+
+    Raises CancelledError where the attempt itself is cancelled; whatever else ends it is what it came to.
+    """
     watched = WatchedHttp(http, call)
-    cancelled: tuple[str, ...] = ()
-    returned: SupplierOrder | None = None
-    came_to: CameTo
+    returned, cancelled = None, tuple[str, ...]()
+    came_to: AnswerOrError
     try:
-        match command:
-            case SubmitOrder():
-                returned = await cast(SubmitsOrders, adapter).submit_order(watched, command)
-            case ConfirmOrder():
-                known = await _number(adapter, watched, command, command.payload.supplier_order_no or number)
-                returned = await cast(ConfirmsOrders, adapter).confirm_order(watched, command, known)
-            case CancelOrder(payload=payload) if payload.scope is CancelScope.CHILDREN:
-                cancelled = await _cancel_children(adapter, watched, command)
-            case CancelOrder():
-                known = await _number(adapter, watched, command, number)
-                await cast(CancelsOrders, adapter).cancel_order(watched, command, known)
+        returned, cancelled = await _carry_out(adapter, watched, command, number)
         came_to = answer_to_write(command, returned)
-    except Exception as error:  # noqa: BLE001 -- whatever it is, what it means for the order is decided elsewhere
+    except (Exception, asyncio.CancelledError) as error:  # whatever it is, what it means is decided elsewhere
+        if _is_cancelled(error):
+            raise
         came_to = error
     probe = isinstance(came_to, SupplierError) and came_to.probe
-    return Attempted(came_to, watched.write, returned, cancelled, probe)
+    return AttemptResult(came_to, watched.write, returned, cancelled, probe)
 
 
-async def look_up(adapter: Adapter, http: Http, command: OrderCommand, number: str | None) -> LookedAt:
-    """Ask whether a command has taken effect."""
+async def look_up(adapter: Adapter, http: Http, command: OrderCommand, number: str | None) -> LookUpResult:
+    """Ask whether a command has taken effect. Raises as `attempt`."""
     try:
         if isinstance(command, CancelOrder) and command.payload.scope is CancelScope.CHILDREN:
-            return LookedAt(await _look_at_children(adapter, http, command))
+            return LookUpResult(await _look_at_children(adapter, http, command))
         found = await _as_it_stands(adapter, http, command, number)
-        return LookedAt(answer_to_look_up(command, found), found)
-    except Exception as error:  # noqa: BLE001 -- as above
-        return LookedAt(error)
+        return LookUpResult(answer_to_look_up(command, found), found)
+    except (Exception, asyncio.CancelledError) as error:
+        if _is_cancelled(error):
+            raise
+        return LookUpResult(error)
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether the call itself is cancelled, by its owner. Where something that it waits for was, its owner goes on: a
+    call that ended without a word would hold its place, and its order, for as long as the supplier is owned.
+    """
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+async def _carry_out(
+    adapter: Adapter, http: Http, command: OrderCommand, number: str | None
+) -> tuple[SupplierOrder | None, tuple[str, ...]]:
+    """The order as the supplier then states it, None: it does not; and of a cancel of children those that are."""
+    match command:
+        case SubmitOrder():
+            return await cast(SubmitsOrders, adapter).submit_order(http, command), ()
+        case ConfirmOrder():
+            known = await _number(adapter, http, command, command.payload.supplier_order_no or number)
+            return await cast(ConfirmsOrders, adapter).confirm_order(http, command, known), ()
+        case CancelOrder(payload=payload) if payload.scope is CancelScope.CHILDREN:
+            return None, await _cancel_children(adapter, http, command)
+        case CancelOrder():
+            known = await _number(adapter, http, command, number)
+            await cast(CancelsOrders, adapter).cancel_order(http, command, known)
+            return None, ()
 
 
 async def _cancel_children(adapter: Adapter, http: Http, command: CancelOrder) -> tuple[str, ...]:

@@ -12,14 +12,14 @@ from datetime import datetime
 
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
-from gateway.relay.asked import note_cancelled_children
+from gateway.relay.command_events import CommandEnd, cancelled_children, news_of, sent_news
 from gateway.relay.ends import Origin, ending_news
 from gateway.relay.orders import News, tell
+from gateway.relay.reread_store import note_cancelled_children
 from gateway.relay.started_calls import CallResult, StartedCall, letter_of, result_step, settled_step, started_step
 from gateway.relay.states import ENDED
 from gateway.relay.steps import Step, write_steps
 from gateway.relay.store import OpenedCommand
-from gateway.relay.telling import End, cancelled_children, news_of, sent_news
 from gateway.relay.turn import Move
 from gateway.store import Connection
 from gateway.suppliers import SecretBox
@@ -52,7 +52,7 @@ class Consequences:
         if move.now.state in ENDED:
             origin = Origin(asked.command.tenant, asked.traceparent)
             self.news += ending_news(move.now, origin, now, alone=move.alone, asked=asked.command)
-        elif (told := news_of(asked.command, move.was.state, move.now, End(), now)) is not None:
+        elif (told := news_of(asked.command, move.was.state, move.now, CommandEnd(), now)) is not None:
             self.news.append(replace(told, traceparent=asked.traceparent))
         self._add_letter(letter_of(move.now))
 

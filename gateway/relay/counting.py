@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
-
 from prometheus_client import Gauge
 
+from gateway.jobs import repeat
 from gateway.relay import count_queries as queries
 from gateway.relay.states import ENDED, STOPPED, State
-from gateway.store import Pool, Row, StoreUnavailableError, acquired
+from gateway.store import Pool, Row, acquired
 from gateway.telemetry import metrics
 
 COUNT_SECONDS = 10.0
@@ -26,10 +24,7 @@ class OrderCounts:
 
     async def run(self) -> None:
         """PostgreSQL being away only delays it."""
-        while True:
-            with suppress(StoreUnavailableError):
-                await self.count()
-            await asyncio.sleep(COUNT_SECONDS)
+        await repeat("order counts", self.count, COUNT_SECONDS)
 
     async def count(self) -> None:
         """Look once. Raises StoreUnavailableError."""

@@ -6,12 +6,13 @@ Each is one transaction: the command moved from what it was, its step, what the 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gateway.deadletters import discard_letter, settle
 from gateway.relay import operator_queries as queries
 from gateway.relay.advice import OF_ANOTHER_RELEASE
+from gateway.relay.command_events import resolved_news
 from gateway.relay.commands import Command, Role
 from gateway.relay.ends import undecided_letter
 from gateway.relay.mailbox_queries import ANSWERED
@@ -20,7 +21,6 @@ from gateway.relay.policy import Profile
 from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step, write_steps
 from gateway.relay.store import command_of, move, opened
-from gateway.relay.telling import resolved_news
 from gateway.relay.transitions import (
     Resolution,
     ResolutionRefused,
@@ -60,6 +60,19 @@ REFUSED = {
 """Why a decision is refused, and what to do instead."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """A command and what a person's word makes of it.
+
+    now: as it is kept; came_to: as it is told of: one that its vendor acknowledged stays confirmed whatever the word.
+    """
+
+    was: Command
+    now: Command
+    came_to: Command
+    acknowledged: bool = False
+
+
 class OrderDecisions:
     """Carries out what operators decide. profiles: gives what suppliers declare, for how long a request may take."""
 
@@ -79,23 +92,16 @@ class OrderDecisions:
         supplier, operation = await self._named(command_id)
         profile = await self._profiles(supplier, operation)
         async with transaction(self._pool) as connection:
-            was = await _locked(connection, command_id)
-            acknowledged = was.state is State.CONFIRMED and await connection.fetchval(queries.UNANSWERED, command_id)
-            if acknowledged:
-                now = resolve_acknowledged(was, word)
-                came_to = now if word is Resolution.DONE else replace(was, state=State.REFUSED, reason="")
-            else:
-                now = came_to = _resolved(was, word, profile)
-            await _check_number(connection, was, came_to, supplier_order_no)
-            await self._move(connection, was, now, Kind.RESOLVED, _resolution_facts(word, actor, reason))
-            if now.state in ENDED:
-                news = await self._news(connection, came_to, supplier_order_no, answered=was.state is State.HELD)
-                await tell(connection, self._box, news, readable=not acknowledged)
-                await connection.execute(ANSWERED, [command_id])
-            await _note(connection, was, came_to, word, actor, reason)
+            found = await _resolved(connection, command_id, word, profile)
+            await _check_number(connection, found.was, found.came_to, supplier_order_no)
+            facts = {"resolution": word.value, "actor": actor, "reason": reason}
+            await self._move(connection, found.was, found.now, Kind.RESOLVED, facts)
+            if found.now.state in ENDED:
+                await self._tell_end(connection, found, supplier_order_no)
+            await _note(connection, found.was, found.came_to, word, actor, reason)
             reached("resolve.before_commit")
         reached("resolve.after_commit")
-        return came_to
+        return found.came_to
 
     async def park(self, order_no: str, *, actor: str, reason: str, supplier: str | None = None) -> Command:
         """Stop the first command of a lane before its next call. Raises UnknownCommandError, NotDecidableError."""
@@ -143,6 +149,11 @@ class OrderDecisions:
             raise NotDecidableError(REFUSED["moved"])
         await write_steps(connection, self._box, [Step(was.supplier, was.order_no, kind, was.command_id, facts)])
 
+    async def _tell_end(self, connection: Connection, found: _Resolved, supplier_order_no: str | None) -> None:
+        news = await self._news(connection, found.came_to, supplier_order_no, answered=found.was.state is State.HELD)
+        await tell(connection, self._box, news, readable=not found.acknowledged)
+        await connection.execute(ANSWERED, [found.was.command_id])
+
     async def _news(
         self, connection: Connection, now: Command, supplier_order_no: str | None, *, answered: bool
     ) -> Sequence[News]:
@@ -159,10 +170,6 @@ async def _locked(connection: Connection, command_id: str) -> Command:
     if row is None:
         raise UnknownCommandError
     return _read(row)
-
-
-def _resolution_facts(word: Resolution, actor: str, reason: str) -> Mapping[str, object]:
-    return {"resolution": word.value, "actor": actor, "reason": reason}
 
 
 async def _note(connection: Connection, was: Command, now: Command, word: Resolution, actor: str, reason: str) -> None:
@@ -182,11 +189,15 @@ def _read(row: Row) -> Command:
         raise NotDecidableError(REFUSED["unread"]) from error
 
 
-def _resolved(was: Command, word: Resolution, profile: Profile) -> Command:
-    """Raises NotDecidableError."""
-    if was.state is State.HELD and word is Resolution.NOT_DONE:
-        raise NotDecidableError(REFUSED["held"])
-    return _decided(was, resolve(was, word, profile, datetime.now(UTC)))
+async def _resolved(connection: Connection, command_id: str, word: Resolution, profile: Profile) -> _Resolved:
+    """Raises UnknownCommandError, NotDecidableError."""
+    was = await _locked(connection, command_id)
+    if was.state is State.CONFIRMED and await connection.fetchval(queries.UNANSWERED, command_id):
+        now = resolve_acknowledged(was, word)
+        came_to = now if word is Resolution.DONE else replace(was, state=State.REFUSED, reason="")
+        return _Resolved(was, now, came_to, acknowledged=True)
+    now = _decided(was, resolve(was, word, profile, datetime.now(UTC)))
+    return _Resolved(was, now, now)
 
 
 def _decided(was: Command, decided: Command | ResolutionRefused) -> Command:

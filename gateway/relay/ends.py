@@ -69,7 +69,7 @@ def undecided_news(command: Command, origin: Origin, now: datetime) -> News:
 def parked_event(command: Command, tenant: str | None, reason: ParkedReason, now: datetime) -> OrderParked:
     """That a command waits for a person."""
     payload = Parked(operation=Operation(command.operation), reason=reason)
-    return OrderParked(**_said(command, tenant, now), payload=payload)
+    return OrderParked(**_common_members(command, tenant, now), payload=payload)
 
 
 def undecided_letter(command: Command) -> DeadLetter:
@@ -107,7 +107,7 @@ def _ending_event(
     and of what. Of one that cannot be read only its deadline is known. What a cancel overtook is refused where that
     cancel has yet to be answered: the supplier may have the order.
     """
-    said = _said(command, tenant, now)
+    said = _common_members(command, tenant, now)
     if command.state is not State.EXPIRED:
         if not alone and command.role is not Role.CANCELS:
             overtaken = Refused(operation=Operation(command.operation), code_class=RefusalClass.CONFLICT)
@@ -119,7 +119,7 @@ def _ending_event(
     return OrderExpired(**said, payload=Expired(operation=Operation(command.operation), deadline=deadline))
 
 
-def _said(command: Command, tenant: str | None, now: datetime) -> dict[str, Any]:
+def _common_members(command: Command, tenant: str | None, now: datetime) -> dict[str, Any]:
     """The members that every event of a command has."""
     return {
         "order_no": command.order_no,

@@ -21,8 +21,8 @@ from gateway.relay.commands import Command
 from gateway.relay.ends import Origin
 from gateway.relay.lane_ends import Change
 from gateway.relay.lane_store import LockedLanes, lock_lanes, settle, step_of
-from gateway.relay.mailbox_lanes import VISIBILITY, Look, acknowledged, delivered, look
-from gateway.relay.one_by_one import OneByOne
+from gateway.relay.mailbox_lanes import VISIBILITY, LaneDecision, acknowledged, decide_lane, delivered
+from gateway.relay.order_batches import OrderBatches
 from gateway.relay.orders import News
 from gateway.relay.sealed import sealed_as
 from gateway.relay.states import State
@@ -86,25 +86,25 @@ class Mailbox:
         self._pool = pool
         self._box = box
         self._clock = clock
-        self._each = OneByOne("mailbox_orders")
-        self.supervisor = self._each.supervisor
+        self._batches = OrderBatches("mailbox_orders")
+        self.supervisor = self._batches.supervisor
 
     async def fetch(self, supplier: str, most: int) -> Sequence[Message]:
         """Deliver the first commands of orders, that which waits longest first, of each order one at a time."""
         now = self._clock()
-        asked = (supplier, now, now - VISIBILITY, most, self._each.aside(supplier))
+        asked = (supplier, now, now - VISIBILITY, most, self._batches.set_aside(supplier))
         async with self._pool.acquired(supplier) as connection:
             rows = await connection.fetch(queries.FETCHABLE, *asked)
         return await self.hand_out(supplier, [row["order_no"] for row in rows])
 
     def aside(self, supplier: str) -> Sequence[str]:
         """Orders of a supplier of which nothing can be delivered for now, by a fault of their own."""
-        return self._each.aside(supplier)
+        return self._batches.set_aside(supplier)
 
     async def hand_out(self, supplier: str, orders: Sequence[str]) -> Sequence[Message]:
         """Deliver the first commands of these orders, where they may be delivered."""
         now = self._clock()
-        messages = await self._each.work(supplier, orders, partial(self._deliver, supplier, now), _fill_an_answer)
+        messages = await self._batches.work(supplier, orders, partial(self._deliver, supplier, now), _fill_an_answer)
         if messages:
             reached("fetch.after_commit")
             log.info("mailbox.fetched", supplier=supplier, messages=len(messages))
@@ -122,24 +122,22 @@ class Mailbox:
             reached("ack.before_commit")
         reached("ack.after_commit")
         taken = {each.was.command_id for each in changes}
-        told = {each.command_id: _told(each, taken) for each in commands}
+        told = {each.command_id: _acknowledgement_of(each, taken) for each in commands}
         return {each: told.get(each, Acknowledgement.UNKNOWN) for each in ids}
 
     async def end_due(self, supplier: str) -> int:
         """End what ends by time, or was cancelled before it was fetched; in how many orders something did."""
-        now, count, behind = self._clock(), 0, ""
-        while True:
-            orders = await self._ending(supplier, now, behind)
-            count += len(await self._each.work(supplier, orders, partial(self._end, supplier, now)))
-            if len(orders) < ENDED_AT_ONCE:
-                return count
-            behind = orders[-1]
+        now = self._clock()
+        orders = partial(self._ending, supplier, now)
+        return await self._batches.process_pages(
+            supplier, orders, partial(self._end, supplier, now), at_once=ENDED_AT_ONCE
+        )
 
     async def _ending(self, supplier: str, now: datetime, behind: str) -> Sequence[str]:
         """behind: only orders whose numbers come after this one."""
         async with self._pool.acquired(supplier) as connection:
             owned = await _is_owned(connection, supplier)
-            asked = (supplier, now, now - VISIBILITY, behind, ENDED_AT_ONCE, owned, self._each.aside(supplier))
+            asked = (supplier, now, now - VISIBILITY, behind, ENDED_AT_ONCE, owned, self._batches.set_aside(supplier))
             rows = await connection.fetch(queries.ENDING, *asked)
         return [row["order_no"] for row in rows]
 
@@ -151,7 +149,7 @@ class Mailbox:
     async def _deliver(self, supplier: str, now: datetime, orders: Sequence[str]) -> Sequence[Message]:
         async with self._pool.acquired(supplier) as connection, connection.transaction():
             locked = await lock_lanes(connection, supplier, orders)
-            looks = [look(lane, now, owned=True) for lane in locked.lanes]
+            looks = [decide_lane(lane, now, owned=True) for lane in locked.lanes]
             ready = [each.ready for each in looks if each.ready is not None]
             opened = await self._opened(connection, [each.was.command_id for each in ready])
             changes = [_after_fetch(each, opened, now) for each in ready]
@@ -166,7 +164,7 @@ class Mailbox:
         async with self._pool.acquired(supplier) as connection, connection.transaction():
             owned = await _is_owned(connection, supplier)
             locked = await lock_lanes(connection, supplier, orders)
-            changes = [each for lane in locked.lanes for each in look(lane, now, owned=owned).changes]
+            changes = [each for lane in locked.lanes for each in decide_lane(lane, now, owned=owned).changes]
             await settle(connection, self._box, locked, changes, now)
         return orders
 
@@ -190,7 +188,7 @@ class Mailbox:
         self,
         connection: Connection,
         locked: LockedLanes,
-        looks: Sequence[Look],
+        looks: Sequence[LaneDecision],
         fetched: Sequence[Change],
         now: datetime,
     ) -> None:
@@ -253,7 +251,7 @@ def _first_sent(command: Command, origin: Origin) -> News:
     return News(command.supplier, command.order_no, fact, tenant=origin.tenant)
 
 
-def _told(command: Command, taken: Collection[str]) -> Acknowledgement:
+def _acknowledgement_of(command: Command, taken: Collection[str]) -> Acknowledgement:
     if command.command_id in taken or command.state is State.CONFIRMED:
         return Acknowledgement.ACKNOWLEDGED
     return Acknowledgement.WITHDRAWN

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from typing import Any
 
+from gateway.jobs import repeat
 from gateway.registry import Registry
 from gateway.relay.mailbox import Mailbox
 from gateway.relay.offered import fetches_commands
-from gateway.sdk.errors import ConfigError, ServiceUnavailableError
+from gateway.sdk.errors import ConfigError
 from gateway.suppliers import Supplier, SupplierCache
 from gateway.telemetry.supervise import Supervisor
 
@@ -29,10 +28,7 @@ class MailboxJob:
 
     async def run(self) -> None:
         """Until cancelled. A mailbox that cannot be looked at keeps no other from it; an outage is waited out."""
-        while True:
-            with suppress(ServiceUnavailableError):
-                await self.look()
-            await asyncio.sleep(LOOK_SECONDS)
+        await repeat("mailboxes", self.look, LOOK_SECONDS)
 
     async def look(self) -> None:
         """Look at every mailbox once. Raises ServiceUnavailableError."""

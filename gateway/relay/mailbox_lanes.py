@@ -33,14 +33,14 @@ DELIVERED = frozenset({State.SENDING, State.UNKNOWN, State.DEAD})
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LaneDecision:
     """What a look at a lane came to. changes: without a delivery; ready: what may be delivered."""
 
     changes: Sequence[Change]
     ready: Change | None
 
 
-def look(lane: Lane, now: datetime, *, owned: bool = False) -> Look:
+def decide_lane(lane: Lane, now: datetime, *, owned: bool = False) -> LaneDecision:
     """What ends in a lane by now, what dies, and what its vendor may fetch.
 
     owned: a process still works for the supplier, as one did before its vendor began to fetch.
@@ -52,7 +52,7 @@ def look(lane: Lane, now: datetime, *, owned: bool = False) -> Look:
     steps = end_without_call(lane, stands, MAILBOX, Availability(), now)
     ready = [step.command.command_id for step in steps if isinstance(step.decision, Send)]
     changes = [each for each in changes_of(lane, stands) if each.now.command_id not in ready]
-    return Look(changes, Change(was[ready[0]], stands[ready[0]]) if ready else None)
+    return LaneDecision(changes, Change(was[ready[0]], stands[ready[0]]) if ready else None)
 
 
 def visible_again(command: Command, now: datetime) -> Command:

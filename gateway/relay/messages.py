@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 
 from gateway.relay.mailbox import Message
+from schemas.base import written
 from schemas.orders import COMMAND_TYPE
 
 
@@ -15,7 +16,7 @@ def message_json(message: Message) -> bytes:
             "id": message.id,
             "type": COMMAND_TYPE[message.operation],
             "delivery": message.delivery,
-            "visible_again_at": message.visible_again_at,
+            "visible_again_at": written(message.visible_again_at),
             "command": orjson.Fragment(message.value),
         }
     )

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.calls.attempts import may_have_happened
 from gateway.sdk.errors import (
     AuthError,
     ContractError,
@@ -24,6 +23,7 @@ from gateway.sdk.errors import (
     TransientError,
     UnavailableError,
 )
+from gateway.sdk.status import may_have_taken_effect
 from gateway.store import LeaseLostError
 
 REFUSING = frozenset({400, 404, 410, 422})
@@ -96,7 +96,7 @@ FAULTS: Sequence[tuple[type[BaseException], str, Outcome, bool]] = (
     (RejectedError, "rejected", Outcome.REJECTED, True),
     (RateLimitError, "rate_limited", Outcome.RETRY_SAFE, True),
     (AuthError, "auth", Outcome.RETRY_SAFE, True),
-    (UnavailableError, "unavailable", Outcome.UNKNOWN, True),  # or retry_safe, see `_says_undone`
+    (UnavailableError, "unavailable", Outcome.UNKNOWN, True),  # or retry_safe, see `may_have_taken_effect`
     (TransientError, "transient", Outcome.RETRY_SAFE, True),
     (OutcomeUnknownError, "unknown", Outcome.UNKNOWN, True),
     (ContractError, "contract", Outcome.UNKNOWN, True),  # or rejected, see `REFUSING`
@@ -120,7 +120,7 @@ def classify(came_to: Answer | BaseException, write: Write, order_no: str) -> Cl
         return Classified(_of_unsent(outcome, came_to, write), code, asked, repeatable)
     if not _is_about(came_to, write):
         return Classified(Outcome.UNKNOWN, code, None, repeatable)
-    if _says_undone(came_to):
+    if isinstance(came_to, UnavailableError) and not may_have_taken_effect(came_to):
         return Classified(Outcome.RETRY_SAFE, code, asked, repeatable)
     if isinstance(came_to, ContractError) and came_to.status in REFUSING:
         return Classified(Outcome.REJECTED, f"http_{came_to.status}", promised=False)
@@ -161,7 +161,3 @@ def _of_unsent(outcome: Outcome, error: BaseException, write: Write) -> Outcome:
 def _is_about(error: BaseException, write: Write) -> bool:
     """Whether an error is of the write itself: every call notes its operation in what it raises."""
     return isinstance(error, SupplierError) and error.operation in ("", write.operation)
-
-
-def _says_undone(error: BaseException) -> bool:
-    return isinstance(error, UnavailableError) and not may_have_happened(error)

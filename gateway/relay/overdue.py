@@ -9,25 +9,23 @@ writes meanwhile, and a call of the owner of today is left to him.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import structlog
 
+from gateway.jobs import repeat
 from gateway.relay import overdue_queries as queries
 from gateway.relay.lane_ends import Change, changes_of, end_without_call
 from gateway.relay.lane_store import lock_lanes, settle
 from gateway.relay.lanes import Lane
 from gateway.relay.mailbox import Clock, utc_now
-from gateway.relay.one_by_one import OneByOne
+from gateway.relay.order_batches import OrderBatches
 from gateway.relay.policy import Availability, Profile
 from gateway.relay.received import ROLES
 from gateway.relay.transitions import recover
-from gateway.sdk.errors import ServiceUnavailableError
 from gateway.sdk.manifest import Idempotency
 from gateway.store import Pool, acquired, holding_off_owners
 from gateway.suppliers import SecretBox, lease_of
@@ -68,15 +66,12 @@ class OverdueCommands:
         self._box = box
         self._clock = clock
         self._supervisor = Supervisor[str]("overdue commands", "supplier")
-        self._each = OneByOne("overdue orders")
-        self.supervisors: tuple[Supervisor[Any], ...] = (self._supervisor, self._each.supervisor)
+        self._batches = OrderBatches("overdue orders")
+        self.supervisors: tuple[Supervisor[Any], ...] = (self._supervisor, self._batches.supervisor)
 
     async def run(self) -> None:
         """Until cancelled; an outage is waited out."""
-        while True:
-            with suppress(ServiceUnavailableError):
-                await self.look()
-            await asyncio.sleep(LOOK_SECONDS)
+        await repeat("overdue commands", self.look, LOOK_SECONDS)
 
     async def look(self) -> None:
         """Look at every supplier once. Raises ServiceUnavailableError."""
@@ -86,18 +81,15 @@ class OverdueCommands:
 
     async def end(self, supplier: str) -> None:
         """End what is overdue at one supplier. Raises ServiceUnavailableError."""
-        orders = await self._end_some(supplier, behind="")
-        while len(orders) == ENDED_AT_ONCE:
-            orders = await self._end_some(supplier, behind=orders[-1])
-
-    async def _end_some(self, supplier: str, *, behind: str) -> Sequence[str]:
-        """behind: only in orders whose numbers come after this one."""
         now = self._clock()
-        asked = (supplier, now - OVERDUE_AFTER, behind, ENDED_AT_ONCE, self._each.aside(supplier))
+        orders = partial(self._overdue, supplier, now)
+        await self._batches.process_pages(supplier, orders, partial(self._end, supplier, now), at_once=ENDED_AT_ONCE)
+
+    async def _overdue(self, supplier: str, now: datetime, behind: str) -> Sequence[str]:
+        """behind: only orders whose numbers come after this one."""
+        asked = (supplier, now - OVERDUE_AFTER, behind, ENDED_AT_ONCE, self._batches.set_aside(supplier))
         async with acquired(self._pool) as connection:
-            orders = [row["order_no"] for row in await connection.fetch(queries.ORDERS, *asked)]
-        await self._each.work(supplier, orders, partial(self._end, supplier, now))
-        return orders
+            return [row["order_no"] for row in await connection.fetch(queries.ORDERS, *asked)]
 
     async def _end(self, supplier: str, now: datetime, orders: Sequence[str]) -> Sequence[str]:
         """Operations of another release are left to it."""

@@ -14,10 +14,10 @@ from gateway.relay.advice import (
     OF_ANOTHER_RELEASE,
     Unanswered,
     advice,
+    describe_state,
+    describe_step,
     shown_state,
-    stands,
     summary,
-    told,
 )
 from gateway.relay.commands import Command
 from gateway.relay.sealed import WORDS
@@ -38,7 +38,7 @@ View = dict[str, Any]
 """Something as JSON."""
 
 
-class WhichUnanswered(StrEnum):
+class UnansweredFilter(StrEnum):
     """Which commands are listed that vendors acknowledged and have not answered. late: whose deadline has passed."""
 
     NONE = "none"
@@ -60,7 +60,7 @@ class OrderReading:
     async def list(
         self,
         states: Collection[State] = DECIDABLE,
-        unanswered: WhichUnanswered = WhichUnanswered.NONE,
+        unanswered: UnansweredFilter = UnansweredFilter.NONE,
         *,
         supplier: str | None = None,
         after: int = 0,
@@ -71,7 +71,7 @@ class OrderReading:
         after: `place` of the last one of the page before.
         """
         wanted = [state.value for state in states]
-        which = (unanswered is not WhichUnanswered.NONE, unanswered is WhichUnanswered.ALL)
+        which = (unanswered is not UnansweredFilter.NONE, unanswered is UnansweredFilter.ALL)
         async with acquired(self._pool) as connection:
             rows = await connection.fetch(queries.LIST, wanted, supplier, after, limit, *which)
         return [_standing(row, _unanswered(row)) for row in rows]
@@ -168,7 +168,7 @@ def _step(step: View, operation: str | None, said: str | None) -> View:
         "kind": step["kind"],
         "command_id": step["command_id"],
         "operation": operation,
-        "text": told(step["kind"], step["facts"]),
+        "text": describe_step(step["kind"], step["facts"]),
         "due_at": step["facts"].get("due_at") if step["facts"].get("state") in _GO_ON else None,
         "has_words": step["words"] is not None,
         "words": said,
@@ -215,7 +215,7 @@ def _standing(row: Row | View, unanswered: Unanswered | None = None) -> View:
     return {
         **{name: row[name] for name in names},
         "state": row["state"] if command is None else shown_state(command, unanswered),
-        "stands": OF_ANOTHER_RELEASE if command is None else stands(command, unanswered),
+        "stands": OF_ANOTHER_RELEASE if command is None else describe_state(command, unanswered),
         "advice": "" if command is None else advice(command, unanswered),
         "since": row["since"],
         "due_at": row["due_at"],

@@ -98,7 +98,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredOrder:
     """What is known of an order. submit: as it was sent last, None: that cannot be read."""
 
     order: Order
@@ -117,22 +117,22 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReadingResult:
     """What follows from a reading. numbers: those that are not as they were."""
 
     news: Sequence[News]
     numbers: Sequence[Number]
 
 
-def compare(known: Known, reading: Reading) -> Told:
+def compare(known: StoredOrder, reading: Reading) -> ReadingResult:
     """What a reading tells that was not told before."""
     comparison = _Comparison(known, reading)
     comparison.all()
     changed = [number for name, number in comparison.numbers.items() if known.numbers.get(name) != number]
-    return Told(comparison.news, changed)
+    return ReadingResult(comparison.news, changed)
 
 
-def tracks_wanted(known: Known, tree: OrderTree, asked: frozenset[str]) -> Sequence[str]:
+def tracks_wanted(known: StoredOrder, tree: OrderTree, asked: frozenset[str]) -> Sequence[str]:
     """The numbers whose tracks may tell something: on their way, and asked about or not yet known to have arrived."""
     return [
         leaf.supplier_order_no
@@ -162,7 +162,7 @@ def _step_name(step: TrackStep) -> str:
 class _Comparison:
     """One reading against what was told; `status` is where the order stands after the news so far."""
 
-    def __init__(self, known: Known, reading: Reading) -> None:
+    def __init__(self, known: StoredOrder, reading: Reading) -> None:
         self._order = known.order
         self._submit = known.submit
         self._reading = reading

@@ -169,13 +169,16 @@ def _as_said(value: bytes) -> bytes:
 
     As the core wrote it, not as these models do: a later release that knows a member more reads the same command.
     """
-    return orjson.dumps(_without_nulls(orjson.loads(value)), option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(_comparable(members(value)), option=orjson.OPT_SORT_KEYS)
 
 
-def _without_nulls(said: Any) -> Any:
+def _comparable(said: Any) -> Any:
+    """Without members that are null; numbers by their digits, as texts that no text of a message can be."""
     if isinstance(said, dict):
-        return {name: _without_nulls(value) for name, value in said.items() if value is not None}
-    return [_without_nulls(each) for each in said] if isinstance(said, list) else said
+        return {name: _comparable(value) for name, value in said.items() if value is not None}
+    if isinstance(said, list):
+        return [_comparable(each) for each in said]
+    return said if said is None or isinstance(said, (str, bool)) else f"\0{said}"
 
 
 def _unsupported(command: OrderCommand, *, known: bool, at: datetime) -> OrderUnsupported:

@@ -16,11 +16,11 @@ import orjson
 from gateway.deadletters import DeadLetterRow, Handler, NotReplayableError, ReplayResult, refuse_patch
 from gateway.kafka import Record
 from gateway.relay import ends, inbox_queries, operator_queries, orders, received, rereads
-from gateway.relay.advice import how_to_resolve, stands
-from gateway.relay.asked import ask_once_more
+from gateway.relay.advice import describe_state, how_to_resolve
 from gateway.relay.inbox import Inbox, Offered
-from gateway.relay.mended import mended
+from gateway.relay.patched_commands import patched_command
 from gateway.relay.received import Received, without_people
+from gateway.relay.reread_store import request_again
 from gateway.relay.states import State
 from gateway.relay.store import command_of
 from gateway.sdk.errors import InvalidMessageError, Issue
@@ -63,7 +63,7 @@ class OrderReplays:
         Its partition is locked meanwhile: nothing of the order is taken between the look for that and the commit.
         """
         try:
-            record, command = mended(letter)
+            record, command = patched_command(letter)
             await connection.fetchval(inbox_queries.LOCK_NEXT, letter.topic, letter.partition)
             is_new = await self._inbox.add(connection, await self._received(record, command))
         except InvalidMessageError as error:
@@ -103,7 +103,7 @@ class OrderReplays:
             raise NotReplayableError(f"Nothing here reads orders of {supplier}: ask {supplier}, then discard this.")
         numbers = named.get("numbers") or named["supplier_order_no"].split(", ")
         cause = SupplierMessage(type=named["message_type"], id=named["message_id"])
-        await ask_once_more(connection, supplier, numbers, cause)
+        await request_again(connection, supplier, numbers, cause)
         return ReplayResult(REQUEUED)
 
     async def refuse_undecided(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
@@ -117,7 +117,7 @@ class OrderReplays:
             decided = how_to_resolve(command)
             raise NotReplayableError(f"It may have taken effect: ask {command.supplier}, then {decided}")
         raise NotReplayableError(
-            f"Nothing is left to replay, {stands(command)}: see mallgate orders show {command.order_no}, "
+            f"Nothing is left to replay, {describe_state(command)}: see mallgate orders show {command.order_no}, "
             "then discard this letter."
         )
 

@@ -19,11 +19,11 @@ import structlog
 
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
-from gateway.relay import asked as store
-from gateway.relay.asked import Due
+from gateway.relay import reread_store as store
 from gateway.relay.orders import tell
 from gateway.relay.policy import backoff
-from gateway.relay.readings import UNDECIDED, Known, Number, Reading, Told, compare, tracks_wanted
+from gateway.relay.readings import UNDECIDED, Number, Reading, ReadingResult, StoredOrder, compare, tracks_wanted
+from gateway.relay.reread_store import DueReread
 from gateway.relay.steps import Kind, Step, write_steps
 from gateway.sdk.errors import ContractError, GatewayError, Issue, RateLimitError, RejectedError, SupplierError
 from gateway.sdk.http import Http
@@ -58,8 +58,8 @@ MOST_PARENTS = 3
 class RereadContext:
     """What reading a supplier's orders stands on.
 
-    calls: the way to it; draining: whether nothing more is to be begun; told: says to operators how it fares, None for
-    well; wait: until there may be something to read, or for so many seconds.
+    calls: the way to it; draining: whether nothing more is to be begun; report_health: shows operators how it
+    fares, None for well; wait: until there may be something to read, or for so many seconds.
     """
 
     supplier: str
@@ -69,7 +69,7 @@ class RereadContext:
     pool: Pool
     box: SecretBox
     draining: Callable[[], bool]
-    told: Callable[[str | None], None]
+    report_health: Callable[[str | None], None]
     wait: Callable[[float], Awaitable[None]]
 
     def transaction(self) -> AbstractAsyncContextManager[Connection]:
@@ -118,7 +118,7 @@ class OrderRereads:
                     await self._take(due)
 
     @asynccontextmanager
-    async def _next(self) -> AsyncIterator[Due | None]:
+    async def _next(self) -> AsyncIterator[DueReread | None]:
         """What is to be read next, this worker's until the block ends; None once there was nothing for a while."""
         async with self._looking:
             due = None if self._context.draining() else await retry_while_unavailable(self._due)
@@ -131,7 +131,7 @@ class OrderRereads:
                 self._orders.discard(due.order_no or "")
                 self._numbers -= due.numbers
 
-    async def _due(self) -> Due | None:
+    async def _due(self) -> DueReread | None:
         async with acquired(self._context.pool) as connection:
             due = await store.next_due(connection, self._context.supplier, orders=self._orders, numbers=self._numbers)
         if due is not None and due.order_no is None:
@@ -140,7 +140,7 @@ class OrderRereads:
             self._orders.add(due.order_no or "")
         return due
 
-    async def _take(self, due: Due) -> None:
+    async def _take(self, due: DueReread) -> None:
         """Read what is due, or put it off; what cannot be read is a dead letter.
 
         An order of which our own rows cannot be read or written waits alone: another release may have written them.
@@ -153,7 +153,7 @@ class OrderRereads:
         except (RejectedError, ContractError) as error:
             await retry_while_unavailable(self._give_up, due, _letter(self._context.supplier, due, error))
         except SupplierError as error:
-            self._context.told(f"{type(error).__name__}: {error}")
+            self._context.report_health(f"{type(error).__name__}: {error}")
             asked = error.retry_after if isinstance(error, RateLimitError) else None
             await retry_while_unavailable(self._put_off, due, backoff(due.failures, random.random, asked))
             await self._context.wait(PAUSE_SECONDS)
@@ -164,19 +164,19 @@ class OrderRereads:
             raise
         except Exception as error:
             log.exception("order.set_aside", supplier=self._context.supplier, numbers=sorted(due.numbers))
-            self._context.told(f"a fault of the gateway: {type(error).__name__}")
+            self._context.report_health(f"a fault of the gateway: {type(error).__name__}")
             await retry_while_unavailable(self._put_off, due, backoff(due.failures, random.random))
         else:
-            self._context.told(None)
+            self._context.report_health(None)
 
-    async def _identify(self, due: Due) -> None:
+    async def _identify(self, due: DueReread) -> None:
         """Find out whose number it is; once that is known it is read as all others are."""
         with _faults_shown():
             tree, first = await self._whole(due.asked[0].number)
         stated = tree.order.order_no or first.order_no
         await retry_while_unavailable(self._assign, due, stated, tree.order.supplier_order_no)
 
-    async def _assign(self, due: Due, stated: str | None, root: str) -> None:
+    async def _assign(self, due: DueReread, stated: str | None, root: str) -> None:
         """Keep whose number it is; a dead letter where it is nobody's, or of a second order under a number of ours.
 
         stated: our number as the supplier repeats it. Where it does not, the order of a submit that is under way cannot
@@ -184,22 +184,22 @@ class OrderRereads:
         """
         context = self._context
         async with context.transaction() as connection:
-            open_submits = stated is None and await store.any_undecided(connection, context.supplier)
-            order_no = await store.owner_of(connection, context.supplier, root, stated)
+            open_submits = stated is None and await store.has_undecided_submit(connection, context.supplier)
+            order_no = await store.find_owner(connection, context.supplier, root, stated)
             if order_no is not None:
-                known = await store.known_of(connection, context.box, context.supplier, order_no)
+                known = await store.load_order(connection, context.box, context.supplier, order_no)
                 if known.order.supplier_order_no in (None, root):
                     new = {root, *due.numbers} - known.numbers.keys()
-                    await store.keep_numbers(connection, known.order, [Number(each) for each in sorted(new)])
+                    await store.store_numbers(connection, known.order, [Number(each) for each in sorted(new)])
                     return
             elif open_submits and due.failures < MOST_PUT_OFF:
                 wait = backoff(due.failures, random.random)
-                await store.put_off(connection, context.supplier, due.asked, wait)
+                await store.postpone(connection, context.supplier, due.asked, wait)
                 return
-            await store.settled(connection, context.supplier, due.asked)
+            await store.delete_requests(connection, context.supplier, due.asked)
             await record_letters(connection, [_foreign(context.supplier, due, stated, root)])
 
-    async def _read(self, due: Due, order_no: str) -> None:
+    async def _read(self, due: DueReread, order_no: str) -> None:
         known = await retry_while_unavailable(self._known, order_no)
         if known.order.status.state in UNDECIDED and due.failures < MOST_PUT_OFF:
             await retry_while_unavailable(self._put_off, due, backoff(due.failures, random.random))
@@ -211,9 +211,9 @@ class OrderRereads:
         reached("order.read")
         await retry_while_unavailable(self._settle, due, known, reading, letters)
 
-    async def _known(self, order_no: str) -> Known:
+    async def _known(self, order_no: str) -> StoredOrder:
         async with self._context.transaction() as connection:
-            return await store.known_of(connection, self._context.box, self._context.supplier, order_no)
+            return await store.load_order(connection, self._context.box, self._context.supplier, order_no)
 
     async def _whole(self, number: str) -> tuple[OrderTree, SupplierOrder]:
         """The whole order that a number is of, and what bears the number."""
@@ -226,7 +226,7 @@ class OrderRereads:
             tree = await self._context.adapter.read_order(self._context.calls, parent)
         return tree, first
 
-    async def _tracks(self, due: Due, numbers: Iterable[str]) -> tuple[Mapping[str, Track], list[DeadLetter]]:
+    async def _tracks(self, due: DueReread, numbers: Iterable[str]) -> tuple[Mapping[str, Track], list[DeadLetter]]:
         """The tracks of numbers; one that cannot be read keeps no other fact of the order back."""
         found: dict[str, Track] = {}
         letters: list[DeadLetter] = []
@@ -237,34 +237,34 @@ class OrderRereads:
                 letters.append(_letter(self._context.supplier, due, error, track=number))
         return found, letters
 
-    async def _settle(self, due: Due, seen: Known, reading: Reading, letters: Sequence[DeadLetter]) -> None:
+    async def _settle(self, due: DueReread, seen: StoredOrder, reading: Reading, letters: Sequence[DeadLetter]) -> None:
         """Tell what the reading tells, unless a command moved the order since: then it is read again."""
         context, order_no = self._context, seen.order.order_no
         async with context.transaction() as connection:
-            known = await store.known_of(connection, context.box, context.supplier, order_no)
+            known = await store.load_order(connection, context.box, context.supplier, order_no)
             if known.order.status != seen.order.status:
                 return
             with _faults_shown():
                 comparison = compare(known, reading)
-            await store.hold(connection, context.supplier, due.asked)
+            await store.lock_requests(connection, context.supplier, due.asked)
             await tell(connection, context.box, comparison.news)
-            await store.keep_numbers(connection, known.order, comparison.numbers)
+            await store.store_numbers(connection, known.order, comparison.numbers)
             await write_steps(connection, context.box, [_step(context.supplier, order_no, reading, comparison)])
-            await store.settled(connection, context.supplier, due.asked)
+            await store.delete_requests(connection, context.supplier, due.asked)
             await record_letters(connection, letters)
         reached("order.told")
 
-    async def _put_off(self, due: Due, wait: timedelta) -> None:
+    async def _put_off(self, due: DueReread, wait: timedelta) -> None:
         async with self._context.transaction() as connection:
-            await store.put_off(connection, self._context.supplier, due.asked, wait)
+            await store.postpone(connection, self._context.supplier, due.asked, wait)
 
-    async def _give_up(self, due: Due, letter: DeadLetter) -> None:
+    async def _give_up(self, due: DueReread, letter: DeadLetter) -> None:
         async with self._context.transaction() as connection:
-            await store.settled(connection, self._context.supplier, due.asked)
+            await store.delete_requests(connection, self._context.supplier, due.asked)
             await record_letters(connection, [letter])
 
 
-def _step(supplier: str, order_no: str, reading: Reading, comparison: Told) -> Step:
+def _step(supplier: str, order_no: str, reading: Reading, comparison: ReadingResult) -> Step:
     whole = reading.tree.order
     facts = {
         "supplier_order_no": whole.supplier_order_no,
@@ -277,7 +277,7 @@ def _step(supplier: str, order_no: str, reading: Reading, comparison: Told) -> S
     return Step(supplier, order_no, Kind.READ, None, facts)
 
 
-def _letter(supplier: str, due: Due, error: Exception, *, track: str | None = None) -> DeadLetter:
+def _letter(supplier: str, due: DueReread, error: Exception, *, track: str | None = None) -> DeadLetter:
     """Of what could not be read. The reply itself is not kept: it names whoever takes the goods."""
     part = "order" if track is None else f"track of {track}"
     match error:
@@ -291,13 +291,13 @@ def _letter(supplier: str, due: Due, error: Exception, *, track: str | None = No
     return _letter_of(supplier, due, issue, part, due.numbers if track is None else {track})
 
 
-def _foreign(supplier: str, due: Due, order_no: str | None, root: str) -> DeadLetter:
+def _foreign(supplier: str, due: DueReread, order_no: str | None, root: str) -> DeadLetter:
     actual = f"{root}, which has the number {order_no}" if order_no else f"{root}, which has no number of the mall"
     issue = Issue("unknown_order", actual=actual[:200], expected="an order of the mall")
     return _letter_of(supplier, due, issue, "order", due.numbers)
 
 
-def _letter_of(supplier: str, due: Due, issue: Issue, part: str, numbers: Collection[str]) -> DeadLetter:
+def _letter_of(supplier: str, due: DueReread, issue: Issue, part: str, numbers: Collection[str]) -> DeadLetter:
     """What fails once more after it was asked once more is another letter."""
     named = {
         "read": part,

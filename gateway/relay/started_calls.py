@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.deadletters import DeadLetter
-from gateway.relay.attempts import Attempted, LookedAt
+from gateway.relay.attempts import AttemptResult, LookUpResult
+from gateway.relay.command_events import end_of, news_of
 from gateway.relay.commands import Command
 from gateway.relay.ends import undecided_letter
 from gateway.relay.orders import News
@@ -15,10 +16,10 @@ from gateway.relay.outcomes import Classified, LookedUp, classify, classify_look
 from gateway.relay.policy import Profile
 from gateway.relay.states import ENDED, STOPPED, State
 from gateway.relay.steps import Kind, Step
-from gateway.relay.telling import end_of, news_of
 from gateway.relay.transitions import claim_of, in_doubt, moved, take_look_up, take_outcome
 from gateway.sdk.errors import OrderRefusedError
 from gateway.sdk.storable import storable
+from schemas.base import written
 from schemas.orders import OrderCommand, SubmitOrder
 
 BUG_WAIT = timedelta(seconds=60)
@@ -59,7 +60,9 @@ class CallResult:
     news: News | None = None
 
 
-def result_of(call: StartedCall, came: Attempted | LookedAt, now: datetime, dice: Callable[[], float]) -> CallResult:
+def result_of(
+    call: StartedCall, came: AttemptResult | LookUpResult, now: datetime, dice: Callable[[], float]
+) -> CallResult:
     """What follows from what a call came to. Total: what cannot be told of is unknown, and looked at again."""
     try:
         return _result_of(call, came, now, dice)
@@ -75,9 +78,11 @@ def result_of(call: StartedCall, came: Attempted | LookedAt, now: datetime, dice
         return CallResult(call, after, "bug", type(error).__name__)
 
 
-def _result_of(call: StartedCall, came: Attempted | LookedAt, now: datetime, dice: Callable[[], float]) -> CallResult:
+def _result_of(
+    call: StartedCall, came: AttemptResult | LookUpResult, now: datetime, dice: Callable[[], float]
+) -> CallResult:
     command, claim = call.command, claim_of(call.command)
-    if isinstance(came, LookedAt):
+    if isinstance(came, LookUpResult):
         found = classify_look_up(came.came_to, command.order_no)
         after = take_look_up(command, claim, found, call.profile, asked_at=call.begun_at, now=now, dice=dice)
         outcome, code = found.value, _code_of(came.came_to) if found is LookedUp.FAILED else ""
@@ -106,7 +111,7 @@ def result_step(result: CallResult, after: Command) -> Step:
         "code": storable(result.code),
         "state": after.state.value,
         "reason": after.reason,
-        "due_at": after.due_at.isoformat(),
+        "due_at": written(after.due_at),
     }
     return Step(after.supplier, after.order_no, Kind.OUTCOME, after.command_id, facts, storable(result.words))
 
@@ -125,7 +130,7 @@ def letter_of(after: Command) -> DeadLetter | None:
     return undecided_letter(after) if after.state is State.DEAD else None
 
 
-def _words(came: Attempted | LookedAt) -> str:
+def _words(came: AttemptResult | LookUpResult) -> str:
     error = came.came_to
     return str(error) if isinstance(error, OrderRefusedError) else ""
 

@@ -8,7 +8,8 @@ waiting ──► sending ──┬──► confirmed | refused
 
 waiting, retry ──► expired | cancelled_unsent | superseded         without a call
 waiting, retry, unknown ◄──► parked                                by an operator, who takes it back
-sending, unknown, looking_up ──► parked | held | dead              for a person, who says confirmed or retry
+sending, unknown, looking_up ──► parked | dead                     for a person, who says confirmed or retry
+sending, looking_up ──► held ──► confirmed | superseded            a person accepts it, or the mall overtakes it
 
 A command that stopped for a person has not ended: its lane waits behind it, and what the person says ends it.
 """
@@ -76,7 +77,7 @@ NEXT_STATES: Mapping[State, Collection[State]] = {
     State.UNKNOWN: _SAID_BY_A_PERSON | {State.SENDING, State.LOOKING_UP, State.PARKED, State.DEAD},
     State.LOOKING_UP: frozenset({State.UNKNOWN, State.RETRY, State.HELD, State.CONFIRMED, State.REFUSED}),
     State.PARKED: _SAID_BY_A_PERSON | {State.WAITING, State.UNKNOWN, State.DEAD, State.EXPIRED, State.CANCELLED_UNSENT},
-    State.HELD: _SAID_BY_A_PERSON | {State.SUPERSEDED},
+    State.HELD: frozenset({State.CONFIRMED, State.SUPERSEDED}),
     State.DEAD: _SAID_BY_A_PERSON,
     **{state: frozenset() for state in ENDED},
 }

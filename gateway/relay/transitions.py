@@ -148,13 +148,18 @@ def recover(command: Command, epoch: int, now: datetime) -> Command:
 
 
 def resolve(command: Command, word: Resolution, profile: Profile, now: datetime) -> Command | ResolutionRefused:
-    """The facts after a person's word about a command that stopped, or that may have taken effect."""
+    """The facts after a person's word about a command that stopped, or that may have taken effect.
+
+    Of a held one the supplier has something, so that it is done or cancelled: sent once more it would be there twice.
+    """
     if command.state not in STOPPED | {State.UNKNOWN}:
         return ResolutionRefused(f"is_{command.state}")
     if may_end_unsent(command):
         return ResolutionRefused("never_sent")
     if word is Resolution.DONE:
         return moved(command, State.CONFIRMED, reason="resolved_done")
+    if command.state is State.HELD:
+        return ResolutionRefused("held")
     settled_at = now if command.sent_at is None else command.sent_at + profile.settle
     if now < settled_at:
         return ResolutionRefused("may_still_happen", settled_at)

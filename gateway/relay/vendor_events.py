@@ -31,7 +31,7 @@ from schemas.orders.payloads import (
 )
 
 
-class _Told(Model):
+class _VendorEventBase(Model):
     """What every event of a vendor says."""
 
     occurred_at: WrittenInstant | None = Field(None, description="When it was so, with offset; null: now.")
@@ -48,84 +48,84 @@ _WHAT = "What became of the order."
 _MORE = "All about it."
 
 
-class AcceptedByVendor(_Told):
+class AcceptedByVendor(_VendorEventBase):
     """The goods are held for the order; it is placed once the mall confirms."""
 
     event: Literal["order.accepted"] = Field(description=_WHAT)
     payload: Accepted = Field(Accepted(), description=_MORE)
 
 
-class RefusedByVendor(_Told):
+class RefusedByVendor(_VendorEventBase):
     """A submit or confirm is refused."""
 
     event: Literal["order.refused"] = Field(description=_WHAT)
     payload: Refused = Field(description=_MORE)
 
 
-class ConfirmedByVendor(_Told):
+class ConfirmedByVendor(_VendorEventBase):
     """The order is placed."""
 
     event: Literal["order.confirmed"] = Field(description=_WHAT)
     payload: Confirmed = Field(Confirmed(), description=_MORE)
 
 
-class PartiallyConfirmedByVendor(_Told):
+class PartiallyConfirmedByVendor(_VendorEventBase):
     """The order is placed in part."""
 
     event: Literal["order.partially_confirmed"] = Field(description=_WHAT)
     payload: PartiallyConfirmed = Field(description=_MORE)
 
 
-class SplitByVendor(_Told):
+class SplitByVendor(_VendorEventBase):
     """Several orders were made of it; every one that there is now."""
 
     event: Literal["order.split"] = Field(description=_WHAT)
     payload: Split = Field(description=_MORE)
 
 
-class PriceMismatchByVendor(_Told):
+class PriceMismatchByVendor(_VendorEventBase):
     """Prices are no longer those of the order."""
 
     event: Literal["order.price_mismatch"] = Field(description=_WHAT)
     payload: PriceMismatch = Field(description=_MORE)
 
 
-class CancelledByVendor(_Told):
+class CancelledByVendor(_VendorEventBase):
     """The order, or some of its children, is cancelled."""
 
     event: Literal["order.cancelled"] = Field(description=_WHAT)
     payload: Cancelled = Field(description=_MORE)
 
 
-class CancelRefusedByVendor(_Told):
+class CancelRefusedByVendor(_VendorEventBase):
     """A cancel is refused; the order stays as it was."""
 
     event: Literal["order.cancel_refused"] = Field(description=_WHAT)
     payload: CancelRefused = Field(description=_MORE)
 
 
-class ShippedByVendor(_Told):
+class ShippedByVendor(_VendorEventBase):
     """Goods are on their way."""
 
     event: Literal["shipment.created"] = Field(description=_WHAT)
     payload: Shipped = Field(description=_MORE)
 
 
-class TrackedByVendor(_Told):
+class TrackedByVendor(_VendorEventBase):
     """Where goods are: steps that were not told before."""
 
     event: Literal["shipment.tracked"] = Field(description=_WHAT)
     payload: Tracked = Field(description=_MORE)
 
 
-class DeliveredByVendor(_Told):
+class DeliveredByVendor(_VendorEventBase):
     """The receiver signed. Without lines: all of the order has arrived."""
 
     event: Literal["shipment.delivered"] = Field(description=_WHAT)
     payload: Delivered = Field(description=_MORE)
 
 
-class RejectedByVendor(_Told):
+class RejectedByVendor(_VendorEventBase):
     """The receiver refused the goods. Without lines: all of them."""
 
     event: Literal["shipment.rejected"] = Field(description=_WHAT)
@@ -164,11 +164,11 @@ VENDOR_EVENTS: Mapping[Kind, type[VendorEvent]] = {
 """What vendors can tell, by its kind."""
 
 
-def told_event(
+def core_event(
     said: VendorEvent, *, supplier: str, order_no: OrderNo, tenant: Tenant | None, cause: Cause, now: WrittenInstant
 ) -> OrderEvent:
     """The event for the mall core. now: when it was heard, for one that does not say when it was so."""
-    members: dict[str, Any] = {name: getattr(said, name) for name in _Told.model_fields} | {
+    members: dict[str, Any] = {name: getattr(said, name) for name in _VendorEventBase.model_fields} | {
         "payload": said.payload,
         "supplier": supplier,
         "order_no": order_no,

@@ -19,7 +19,7 @@ import structlog
 from gateway.events import set_within
 from gateway.relay.mailbox import Clock, Mailbox, Message, utc_now
 from gateway.relay.messages import message_json
-from gateway.relay.one_by_one import OneByOne, OrderOf
+from gateway.relay.order_batches import OrderBatches, OrderKey
 from gateway.relay.webhook_policy import TIMEOUT_SECONDS, Answer, Outcome
 from gateway.relay.webhook_sender import WebhookSender
 from gateway.relay.webhook_store import Due, WebhookStore
@@ -55,7 +55,7 @@ class WebhookMeans:
     mailbox: Mailbox
     clock: Clock = utc_now
     dice: Callable[[], float] = random.random
-    orders: OneByOne = field(default_factory=lambda: OneByOne("webhook orders"))
+    orders: OrderBatches = field(default_factory=lambda: OrderBatches("webhook orders"))
 
 
 class WebhookDelivery:
@@ -98,7 +98,7 @@ class WebhookDelivery:
         most = webhook.concurrency - len(self._under_way)
         if most <= 0:
             return 0
-        failing = (self._means.orders.aside(self._supplier), self._means.mailbox.aside(self._supplier))
+        failing = (self._means.orders.set_aside(self._supplier), self._means.mailbox.aside(self._supplier))
         due = await self._store.due(webhook.url, most, [*self._under_way, *chain.from_iterable(failing)])
         if due is None:
             return 0
@@ -144,7 +144,7 @@ class WebhookDelivery:
     async def _apart(self, order_no: str, send: Callable[[], Awaitable[None]]) -> None:
         """Send one message; whatever goes wrong with it, the other orders go on."""
         try:
-            await self._means.orders.supervisor.run(OrderOf(self._supplier, order_no), send)
+            await self._means.orders.supervisor.run(OrderKey(self._supplier, order_no), send)
         finally:
             self._under_way.discard(order_no)
             self._wake.set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
@@ -19,11 +19,8 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from schemas.base import Model
+from schemas.base import SHANGHAI, Model
 from schemas.money import WHOLE_DIGITS
-
-SHANGHAI = timezone(timedelta(hours=8))
-"""The zone of times that come without one."""
 
 AHEAD = timedelta(minutes=5)
 """How far a supplier's clock may be ahead of ours."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from gateway.sdk.errors import AuthError, ContractError, RateLimitError, SupplierError, UnavailableError
+from gateway.sdk.errors import AuthError, ContractError, RateLimitError, Sent, SupplierError, UnavailableError
 from gateway.sdk.http import Reply
 
 REFUSED_UNDONE = frozenset({501, 505})
@@ -54,6 +54,17 @@ def fault_of(reply: Reply, now: datetime | None = None) -> SupplierError | None:
             return None
         case _:
             return _not_promised(reply)
+
+
+def may_have_taken_effect(error: UnavailableError) -> bool:
+    """Whether a write that came to this may have been done: some of it was sent, and no answer rules it out.
+
+    What the adapter itself reads out of a reply as an outage was not done: it knows its supplier.
+    """
+    if error.status is not None:
+        ruled_out = error.status in REFUSED_UNDONE or error.retry_after is not None
+        return 500 <= error.status <= 599 and not ruled_out
+    return error.sent is not Sent.NOTHING
 
 
 def retry_after(reply: Reply, now: datetime | None = None) -> float | None:

@@ -391,6 +391,6 @@ def _rereads_of(context: SupplierContext, box: SecretBox) -> RereadContext:
         pool=context.pool,
         box=box,
         draining=lambda: context.drain.begun,
-        told=lambda words: context.told(f"reread {ORDERS}", words),
+        report_health=lambda words: context.told(f"reread {ORDERS}", words),
         wait=context.signals[ORDERS].wait,
     )

@@ -84,6 +84,9 @@ WebhookPoint = Literal["webhook.sending", "webhook.answered"]
 ResolvePoint = Literal["resolve.before_commit", "resolve.after_commit"]
 """The same, as a person's word about the effect of a command is taken."""
 
+ReplayPoint = Literal["replay.before_commit", "replay.after_commit"]
+"""The same, as a dead letter is replayed, alone or as one of a job."""
+
 OutboxPoint = Literal["outbox.sending", "outbox.sent", "outbox.deleted"]
 """The same, as what was decided is published: before it is sent, before it is deleted, and after that."""
 
@@ -102,6 +105,7 @@ Point = (
     | MailboxPoint
     | WebhookPoint
     | ResolvePoint
+    | ReplayPoint
     | OutboxPoint
     | MigratePoint
 )
@@ -114,6 +118,7 @@ ORDER_READ_POINTS: tuple[OrderReadPoint, ...] = get_args(OrderReadPoint)
 MAILBOX_POINTS: tuple[MailboxPoint, ...] = get_args(MailboxPoint)
 WEBHOOK_POINTS: tuple[WebhookPoint, ...] = get_args(WebhookPoint)
 RESOLVE_POINTS: tuple[ResolvePoint, ...] = get_args(ResolvePoint)
+REPLAY_POINTS: tuple[ReplayPoint, ...] = get_args(ReplayPoint)
 OUTBOX_POINTS: tuple[OutboxPoint, ...] = get_args(OutboxPoint)
 POINTS: tuple[Point, ...] = (
     *PUSH_POINTS,
@@ -127,6 +132,7 @@ POINTS: tuple[Point, ...] = (
     *MAILBOX_POINTS,
     *WEBHOOK_POINTS,
     *RESOLVE_POINTS,
+    *REPLAY_POINTS,
     *OUTBOX_POINTS,
     *get_args(MigratePoint),
 )

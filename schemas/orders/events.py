@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.base import CONTROLS, Model, SupplierId
 from schemas.catalog import Label
-from schemas.orders.parts import MAX_LINES, CommandId, OrderNo, Reference, Tenant, WrittenInstant
+from schemas.orders.parts import MAX_LINES, CommandId, OrderNo, Reference, Tenant, ToldInstant
 from schemas.orders.payloads import (
     Accepted,
     Cancelled,
@@ -90,7 +90,7 @@ class Event(Model):
     order_no: OrderNo = Field(description="The mall's number of the order, key of the record. Source: core.")
     tenant: Tenant | None = Field(None, description="Jurisdiction that buys; null: unreadable. Source: the command.")
     cause: Cause = Field(description="What it answers or reports. Source: core, else supplier.")
-    occurred_at: WrittenInstant = Field(description="When it was so. Source: supplier, else the gateway's clock.")
+    occurred_at: ToldInstant = Field(description="When it was so. Source: supplier, else the gateway's clock.")
 
 
 class SupplierEvent(Event):

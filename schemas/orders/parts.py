@@ -15,7 +15,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Strict, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import CONTROLS, SKU_PATTERN, Amount, Line, Model, Percent, Personal, Quantity, Sku
+from schemas.base import CONTROLS, SKU_PATTERN, Amount, Line, Model, Percent, Personal, Quantity, Sku, in_shanghai
 from schemas.catalog import Label
 from schemas.money import InvalidDecimalError, NumberOutOfRangeError, parse_decimal
 from schemas.visible import is_deceptive
@@ -61,7 +61,10 @@ PlainPercent = Annotated[Percent, BeforeValidator(_plain)]
 """A rate in percent, a string in plain notation: 13 is 13 %, never 0.13."""
 
 WrittenInstant = Annotated[AwareDatetime, Strict(False), BeforeValidator(_dated)]
-"""A point in time with its offset, ISO 8601, in the years 2000 to 2999."""
+"""A point in time with its offset, ISO 8601, in the years 2000 to 2999, as whoever sent it wrote it."""
+
+ToldInstant = Annotated[WrittenInstant, AfterValidator(in_shanghai)]
+"""The same as the gateway tells it, in the mall's zone."""
 
 OrderNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]
 """The mall's number of an order, and the key of its records: ASCII letters, digits, `.`, `_`, `-`, at most 64."""

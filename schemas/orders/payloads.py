@@ -22,9 +22,9 @@ from schemas.orders.parts import (
     PersonalLine,
     PlainQuantity,
     Reference,
+    ToldInstant,
     Totals,
     UnitPrice,
-    WrittenInstant,
 )
 
 RawText = Annotated[str, StringConstraints(pattern=rf"^[^{CONTROLS}]*$", max_length=2000), Personal()]
@@ -90,7 +90,7 @@ class StatedOrder(Model):
 class Accepted(StatedOrder):
     """The goods are held, nothing is ordered yet."""
 
-    reserved_until: WrittenInstant | None = Field(None, description="Until when; null is unknown. Source: supplier.")
+    reserved_until: ToldInstant | None = Field(None, description="Until when; null is unknown. Source: supplier.")
 
 
 class RefusedLine(Model):
@@ -114,9 +114,7 @@ class Refused(Model):
 class Confirmed(StatedOrder):
     """The order is placed, with these lines and quantities."""
 
-    promised_at: WrittenInstant | None = Field(
-        None, description="Promised delivery; null: no promise. Source: supplier."
-    )
+    promised_at: ToldInstant | None = Field(None, description="Promised delivery; null: no promise. Source: supplier.")
 
 
 class PartLine(Model):
@@ -220,13 +218,13 @@ class Shipped(Shipment):
     lines: DeliveredLines = Field((), description="What is in it; empty is unknown. Source: supplier.")
     carrier: Label | None = Field(None, description="Carrier. Source: supplier.")
     waybill: Reference | None = Field(None, description="The carrier's number. Source: supplier.")
-    at: WrittenInstant | None = Field(None, description="When it left; null is unknown. Source: the supplier's clock.")
+    at: ToldInstant | None = Field(None, description="When it left; null is unknown. Source: the supplier's clock.")
 
 
 class TrackStep(Model):
     """One step of a delivery."""
 
-    at: WrittenInstant = Field(description="When. Source: the carrier's clock.")
+    at: ToldInstant = Field(description="When. Source: the carrier's clock.")
     text: Annotated[RawText, Field(min_length=1)] = Field(
         description="What happened; may name people. Source: carrier."
     )
@@ -246,7 +244,7 @@ class Delivered(Shipment):
 
     lines: DeliveredLines = Field((), description="What was taken; empty: all of it. Source: supplier.")
     signed_by: PersonalLine | None = Field(None, description="Who signed. Source: supplier.")
-    at: WrittenInstant | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
+    at: ToldInstant | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
 
 
 class Rejected(Shipment):
@@ -254,14 +252,14 @@ class Rejected(Shipment):
 
     lines: DeliveredLines = Field((), description="What was refused; empty: all of it. Source: supplier.")
     reason: PersonalLine | None = Field(None, description="Why. Source: supplier.")
-    at: WrittenInstant | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
+    at: ToldInstant | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
 
 
 class Expired(Model):
     """The deadline passed, and surely nothing was sent."""
 
     operation: Operation = Field(description="What was asked. Source: the command.")
-    deadline: WrittenInstant = Field(description="The deadline. Source: the command.")
+    deadline: ToldInstant = Field(description="The deadline. Source: the command.")
 
 
 class Unsupported(Model):

@@ -30,7 +30,7 @@ from gateway.relay.sealed import SEALED_BY_RELAY, sealed_as
 from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step, write_steps
 from gateway.relay.store import lanes, move
-from gateway.relay.vendor_desk import Late, Taken
+from gateway.relay.vendor_event_service import LateVendorEvent, VendorEventReceipt
 from gateway.sdk.manifest import Idempotency
 from gateway.store import Pool, acquired, transaction
 from gateway.suppliers import SecretBox, reseal
@@ -475,7 +475,7 @@ async def test_a_person_ends_what_a_vendor_acknowledged_and_never_answered(
     assert shown["summary"].endswith("bootstrap:ann said: not done; its vendor acknowledged it, and it had no effect")
     assert (await refused(client.post("commands", command, "resolve", body=body))).code == "conflict"
     assert await audited(client) == [("bootstrap:ann", "order.resolve", ORDER_NO, "they lost it")]
-    assert isinstance(await desk.says(EventKind.CONFIRMED), Late)
+    assert isinstance(await desk.says(EventKind.CONFIRMED), LateVendorEvent)
 
 
 async def test_a_person_says_that_it_was_done_and_the_vendors_late_answer_tells_nothing_new(
@@ -488,7 +488,7 @@ async def test_a_person_says_that_it_was_done_and_the_vendors_late_answer_tells_
     assert await desk.told() == [("order.accepted", command)]
     assert await desk.order() == "reserved"
     taken = await desk.says(EventKind.ACCEPTED)
-    assert isinstance(taken, Taken)
+    assert isinstance(taken, VendorEventReceipt)
     assert (taken.event, taken.answers) == (None, ())
     [order] = (await client.get("orders", ORDER_NO))["orders"]
     assert (order["supplier_order_no"], order["commands"][0]["state"]) == ("V-7", "confirmed")

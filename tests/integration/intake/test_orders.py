@@ -25,7 +25,7 @@ from gateway.intake.unverified import UnverifiedBytes
 from gateway.registry import Registry
 from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import Mailbox
-from gateway.relay.vendor_desk import VendorDesk
+from gateway.relay.vendor_event_service import VendorEventService
 from gateway.store import Pool, SharedPool, acquired
 from gateway.suppliers import KeyKind, Keys, Live, SupplierConfig, Suppliers, watch_suppliers
 from schemas.orders import Operation
@@ -106,7 +106,7 @@ async def counter(pool: Pool, inbox: Inbox) -> AsyncIterator[Counter]:
     async with watch_suppliers(pool, BOX) as live:
         routes = OrderRoutes(
             Mailbox(shared, BOX),
-            VendorDesk(shared, BOX),
+            VendorEventService(shared, BOX),
             live.suppliers,
             live.keys,
             Registry(),

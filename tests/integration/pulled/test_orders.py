@@ -52,8 +52,11 @@ class Placed:
             told = await submit(buyer, third, *lines, submitState=int(Fact.CONFIRMED in facts))
             assert told["success"], told
             self.number = await order_id(buyer, third)
-        if not known:
-            return
+        if known:
+            await self.know(third, *facts)
+
+    async def know(self, third: str, *facts: Fact) -> None:
+        """Have the gateway have submitted the order."""
         async with transaction(self.pool) as connection:
             news = [News(self.name, third, fact, tenant="410000") for fact in facts]
             await tell(connection, BOX, news)

@@ -13,7 +13,7 @@ import orjson
 from gateway.kafka import ORDER_EVENTS, Record
 from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import Acknowledgement, Mailbox, Message
-from gateway.relay.vendor_desk import Late, Taken, VendorDesk, Word
+from gateway.relay.vendor_event_service import LateVendorEvent, SentVendorEvent, VendorEventReceipt, VendorEventService
 from gateway.relay.vendor_events import VENDOR_EVENTS
 from gateway.store import Pool, Row, SharedPool, acquired
 from schemas.orders import Kind, Operation
@@ -76,14 +76,14 @@ class Desk:
 
     async def says(
         self, event: Kind, key: str = "", order_no: str = ORDER_NO, supplier: str = SUPPLIER, **members: Any
-    ) -> Taken | Late:
+    ) -> VendorEventReceipt | LateVendorEvent:
         """The vendor says something of the order."""
         self.keys += 1
         body = orjson.dumps({"event": event, **members})
         said = VENDOR_EVENTS[event].model_validate_json(body)
         content = hashlib.sha256(order_no.encode() + body).digest()
-        word = Word(supplier, order_no, key or f"key-{self.keys}", content, said)
-        return await VendorDesk(self.shared, BOX, self.clock).take(word)
+        word = SentVendorEvent(supplier, order_no, key or f"key-{self.keys}", content, said)
+        return await VendorEventService(self.shared, BOX, self.clock).take(word)
 
     async def rows(self, query: str, *arguments: object) -> list[Row]:
         async with acquired(self.pool) as connection:

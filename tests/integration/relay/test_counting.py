@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.relay.asked import ask_once_more
 from gateway.relay.counting import OrderCounts
 from gateway.relay.inbox import Inbox
+from gateway.relay.reread_store import request_again
 from gateway.store import Pool, acquired
 from gateway.telemetry import metrics
 from schemas.orders.events import SupplierMessage
@@ -44,7 +44,7 @@ async def test_orders_that_wait_to_be_read_are_counted_from_when_they_were_asked
             SUPPLIER,
         )
         for number in ("100", "200"):
-            await ask_once_more(connection, SUPPLIER, [number], SupplierMessage(type="5", id="m1"))
+            await request_again(connection, SUPPLIER, [number], SupplierMessage(type="5", id="m1"))
     await counts.count()
     assert value("order_rereads_waiting") == 2
     assert 7200 <= value("order_rereads_oldest_seconds") < 7300

@@ -1,8 +1,8 @@
-"""Records of the commands topic that nobody expects: of a later release, with members unheard of, ahead of time."""
+"""Records of the commands topic that nobody expects: headers without a value, a later release, members unheard of."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any, cast
 
 import orjson
@@ -21,11 +21,22 @@ from tests.integration.relay.test_inbox import (
     SUBMIT,
     identity,
     inbox,
+    kept,
     letters,
     record,
 )
 
 __all__ = ["inbox"]
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"9" * 400], ids=["1e400", "400 digits"])
+async def test_a_number_that_no_reader_holds_in_an_unknown_member_stops_no_partition(
+    inbox: Inbox, pool: Pool, number: bytes
+) -> None:
+    odd, good = record(0, command_id=identity(1), weight=0), record(1, command_id=identity(2))
+    value = (odd.value or b"").replace(b'"weight":0', b'"weight":' + number)
+    assert await inbox.take(PARTITION, [odd._replace(value=value), good], stands=0) == 2
+    assert identity(2) in [command for command, _, _ in await kept(pool)]
 
 
 class LaterSubmission(Submission):
@@ -66,21 +77,24 @@ async def test_people_under_names_that_no_schema_has_are_in_no_dead_letter(
     assert TELEPHONE not in original.decode()
 
 
+AHEAD = timedelta(hours=1)
+
+
+class Ahead(datetime):
+    """The clock of a machine that is an hour ahead."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Any:
+        return datetime.now(tz) + AHEAD
+
+
 async def test_a_clock_of_the_gateway_that_is_ahead_delays_no_command(
     inbox: Inbox, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ahead = datetime.now(UTC) + timedelta(hours=1)
-
-    class Ahead(datetime):
-        """An hour ahead of the database, as the core's clock is."""
-
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return ahead
-
+    """That of the core is as well, so that neither of the two puts the other right."""
     monkeypatch.setattr("gateway.relay.inbox.datetime", Ahead)
-    at = int((ahead - timedelta(minutes=1)).timestamp() * 1000)
     written = record(0, command_id=identity(1), deadline="2990-01-01T00:00:00Z")
+    at = int((datetime.now(UTC) + AHEAD + timedelta(minutes=1)).timestamp() * 1000)
     await inbox.take(PARTITION, [written._replace(timestamp=at)], stands=0)
     async with acquired(pool) as connection:
         now = await connection.fetchval("SELECT clock_timestamp()")

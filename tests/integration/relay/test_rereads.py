@@ -90,7 +90,7 @@ class Ground:
             pool=self.pool,
             box=BOX,
             draining=lambda: self.draining,
-            told=self.faults.append,
+            report_health=self.faults.append,
             wait=lambda seconds: asyncio.sleep(0.01),
         )
         task = asyncio.create_task(OrderRereads(context).run())

@@ -11,7 +11,7 @@ from gateway.relay.mailbox import Acknowledgement
 from gateway.relay.overdue import OverdueCommands
 from gateway.relay.reading import OrderReading
 from gateway.relay.sealed import sealed_as
-from gateway.relay.vendor_desk import Taken
+from gateway.relay.vendor_event_service import VendorEventReceipt
 from gateway.store import Pool
 from schemas.orders import Kind, Operation, State
 from schemas.orders.examples import ORDER_NO, SUPPLIER
@@ -145,7 +145,7 @@ async def test_what_is_said_of_an_order_that_cannot_be_read_is_taken(desk: Desk)
     sealed = BOX.seal(SUPPLIER, sealed_as(submit), b'{"operation":"order.submit","payload":"of a newer release"}')
     await desk.rows("UPDATE commands SET sealed = $1", sealed)
     taken = await desk.says(Kind.CONFIRMED, supplier_order_nos=["V-1"])
-    assert taken == Taken(Kind.CONFIRMED, State.CONFIRMED, (submit,), held=False)
+    assert taken == VendorEventReceipt(Kind.CONFIRMED, State.CONFIRMED, (submit,), held=False)
 
 
 async def test_operators_are_shown_the_commands_of_another_release_among_the_others(desk: Desk) -> None:

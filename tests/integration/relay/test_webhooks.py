@@ -18,6 +18,7 @@ from gateway.relay.messages import message_json
 from gateway.relay.webhook_operations import NoWebhookError
 from gateway.relay.webhook_sender import WebhookSender
 from gateway.store import Pool
+from schemas.base import written
 from schemas.orders import Kind, Operation
 from schemas.orders.examples import SUPPLIER
 from tests.integration.relay.desk import DAY, HOUR, Desk
@@ -74,7 +75,7 @@ async def test_the_body_is_what_the_mailbox_shows_and_the_headers_are_those_of_t
     assert received.message == {
         **shown,
         "delivery": 1,
-        "visible_again_at": (desk.clock.now + VISIBILITY).isoformat(),
+        "visible_again_at": written(desk.clock.now + VISIBILITY),
     }
     assert (received.id, message.id) == (command, command)
     assert received.timestamp == str(int(desk.clock.now.timestamp()))

@@ -148,6 +148,48 @@ async def test_children_are_cancelled_one_by_one_and_told_once(market: Market) -
     assert len(told) == 1
 
 
+async def split_in(market: Market, into: int) -> list[str]:
+    """An order that is confirmed and split into so many children; their numbers."""
+    await market.fault("split", "order/confirmOrder", times=1, parameters={"into": into})
+    await market.core.send(placed := market.order(pieces=2 * into), confirmed := market.confirm())
+    await market.core.ended(placed, confirmed)
+    split = await market.core.told(market.number(), "order.split")
+    return [child["supplier_order_no"] for child in split["payload"]["children"]]
+
+
+@pytest.mark.parametrize("kind", ["reset", "cut_reset", "status_after"])
+async def test_children_are_cancelled_once_each_although_an_answer_between_two_of_them_is_lost(
+    market: Market, kind: str
+) -> None:
+    children = await split_in(market, 3)
+    parameters = {"status": 502} if kind == "status_after" else {}
+    await market.fault(kind, "order/cancel", times=1, after=1, parameters=parameters)
+    await market.core.send(taken_back := market.cancel(payload={"scope": "children", "children": children}))
+    [end] = await market.core.ended(taken_back)
+    assert (end["event"], end["payload"]["children"]) == ("order.cancelled", children)
+    done = {"submit": 1, "confirm": 1, "split": 1, "cancel": 3}
+    assert market.done() == {"effects": done, "orders": 1, "duplicates": {}}
+    assert [kind in call["fault"] for call in calls(market.simulator) if call["operation"] == "order/cancel"] == [
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+async def test_an_order_that_was_split_is_not_cancelled_as_a_whole_but_by_its_children(market: Market) -> None:
+    children = await split_in(market, 2)
+    await market.core.send(whole := market.cancel())
+    [refused] = await market.core.ended(whole)
+    assert (refused["event"], refused["payload"]["code_class"]) == ("order.cancel_refused", "conflict")
+    assert market.done()["effects"] == {"submit": 1, "confirm": 1, "split": 1}
+    await market.core.send(each := market.cancel(payload={"scope": "children", "children": children}))
+    [end] = await market.core.ended(each)
+    assert (end["event"], end["payload"]["children"]) == ("order.cancelled", children)
+    assert market.done()["effects"] == {"submit": 1, "confirm": 1, "split": 1, "cancel": 2}
+
+
 NO_ANSWERS: Sequence[tuple[str, dict[str, Any]]] = (
     ("redirect", {}),
     ("html", {}),

@@ -44,8 +44,8 @@ def test_a_message_is_the_item_with_its_stamps() -> None:
         **orjson.loads(CONTENT),
         "supplier": "acme",
         "version": version_of(7, 3),
-        "observed_at": "2026-11-23T11:00:00+00:00",
-        "expires_at": "2026-11-25T11:00:00+00:00",
+        "observed_at": "2026-11-23T19:00:00+08:00",
+        "expires_at": "2026-11-25T19:00:00+08:00",
     }
     assert Price.model_validate_json(message.value).version == version_of(7, 3)
 

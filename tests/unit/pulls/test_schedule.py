@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.pulls.schedule import CHINA, JITTER, RETRY, after_failure, next_run
+from gateway.pulls.schedule import JITTER, RETRY, after_failure, next_run
 from gateway.suppliers import SupplierConfig
+from schemas.base import SHANGHAI
 from schemas.catalog import Facet
 
 NOON = datetime(2026, 5, 1, 4, tzinfo=UTC)  # 12:00 in China
@@ -36,7 +37,7 @@ def test_a_run_that_took_longer_than_its_interval_is_followed_at_once_and_only_o
 
 def test_a_cron_expression_is_read_in_chinas_time():
     due = next_run(config(pulls={"price": "0 3 * * *"}), Facet.PRICE, NOON, NOON)
-    assert due.astimezone(CHINA).isoformat() == "2026-05-02T03:00:00+08:00"
+    assert due.astimezone(SHANGHAI).isoformat() == "2026-05-02T03:00:00+08:00"
 
 
 @pytest.mark.parametrize("given", ["0 3 * *", "61 * * * *", "soon", "", "0"])

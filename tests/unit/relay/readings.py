@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.relay.orders import Judged, Order, judge_news
-from gateway.relay.readings import Known, Number, Reading, compare
+from gateway.relay.readings import Number, Reading, StoredOrder, compare
 from gateway.sdk.orders import OrderTree, Parcel, Progress, Standing, SupplierOrder, Track
 from schemas.orders import State, Status
 from schemas.orders.events import SupplierMessage
@@ -39,8 +39,8 @@ def split(*children: SupplierOrder) -> OrderTree:
     return OrderTree(order("100", stated=stated(len(children))), children)
 
 
-def known(state: State = State.CONFIRMED, before: State | None = None) -> Known:
-    return Known(Order("jd", "A", Status(state, before), "410000", "100"))
+def known(state: State = State.CONFIRMED, before: State | None = None) -> StoredOrder:
+    return StoredOrder(Order("jd", "A", Status(state, before), "410000", "100"))
 
 
 def track(*texts: str, waybills: Iterable[str] = ()) -> Track:
@@ -49,8 +49,8 @@ def track(*texts: str, waybills: Iterable[str] = ()) -> Track:
 
 
 def read(
-    before: Known, tree: OrderTree, tracks: Mapping[str, Track] | None = None, *, cause: SupplierMessage = MESSAGE
-) -> tuple[Known, Sequence[Judged]]:
+    before: StoredOrder, tree: OrderTree, tracks: Mapping[str, Track] | None = None, *, cause: SupplierMessage = MESSAGE
+) -> tuple[StoredOrder, Sequence[Judged]]:
     """What is known after a reading, and what became of its news."""
     found = compare(before, Reading(tree, tracks or {}, cause, NOON))
     standing, judged = before.order, []
@@ -70,5 +70,5 @@ def kinds(judged: Iterable[Judged]) -> list[str]:
     return [event.event for event in events(judged)]
 
 
-def children_of(now: Known) -> dict[str, Number]:
+def children_of(now: StoredOrder) -> dict[str, Number]:
     return {number: each for number, each in now.numbers.items() if each.state is not None}

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from gateway.relay.advice import OUTCOMES, STANDS, Unanswered, advice, shown_state, stands, summary, told
+from gateway.relay.advice import (
+    OUTCOMES,
+    STATE_TEXTS,
+    Unanswered,
+    advice,
+    describe_state,
+    describe_step,
+    shown_state,
+    summary,
+)
 from gateway.relay.commands import Role
 from gateway.relay.outcomes import LookedUp, Outcome
 from gateway.relay.policy import PARKED_BY_OPERATOR
@@ -225,17 +234,17 @@ def test_a_cancel_whose_answer_was_lost() -> None:
     ],
 )
 def test_each_step_in_words(kind: Kind, facts: dict[str, Any], words: str) -> None:
-    assert told(kind, facts) == words
+    assert describe_step(kind, facts) == words
 
 
 @pytest.mark.parametrize("kind", [*Kind, "of_another_release"])
 def test_a_step_that_another_release_wrote_is_told_all_the_same(kind: str) -> None:
-    assert told(kind, {})
-    assert told(kind, {"something": "else"})
+    assert describe_step(kind, {})
+    assert describe_step(kind, {"something": "else"})
 
 
 def test_every_state_and_every_outcome_has_words() -> None:
-    assert set(STANDS) == set(State)
+    assert set(STATE_TEXTS) == set(State)
     assert set(OUTCOMES) == {*Outcome, *LookedUp}
 
 
@@ -260,7 +269,7 @@ def test_whom_to_ask_what_and_what_to_type_then() -> None:
 
 def test_what_an_operator_parked_is_released() -> None:
     parked = made(state=State.PARKED, reason=PARKED_BY_OPERATOR, due_at=NOON)
-    assert stands(parked) == "an operator parked it; it waits to be released"
+    assert describe_state(parked) == "an operator parked it; it waits to be released"
     assert advice(parked) == "mallgate lanes release A --reason WHY"
 
 
@@ -268,12 +277,12 @@ def test_what_a_vendor_acknowledged_and_never_answered_says_since_when_and_whom_
     delivered = made(state=State.CONFIRMED, attempt=1, reason="acknowledged")
     late, waits = Unanswered(NOON, late=True), Unanswered(NOON, late=False)
     assert (shown_state(delivered), shown_state(delivered, late)) == ("confirmed", "unanswered")
-    assert stands(delivered, late) == (
+    assert describe_state(delivered, late) == (
         "its vendor acknowledged it at 2026-11-23 12:00:00 UTC and has not answered;"
         " its deadline was 2026-11-24 12:00:00 UTC"
     )
-    assert stands(delivered, waits).endswith("its deadline is 2026-11-24 12:00:00 UTC")
-    assert summary(delivered, [], late) == stands(delivered, late)
+    assert describe_state(delivered, waits).endswith("its deadline is 2026-11-24 12:00:00 UTC")
+    assert summary(delivered, [], late) == describe_state(delivered, late)
     question = (
         "jd whether it has an order with our number A, then: mallgate orders resolve c1 done|not-done --reason WHY"
     )
@@ -283,6 +292,6 @@ def test_what_a_vendor_acknowledged_and_never_answered_says_since_when_and_whom_
 
 def test_what_is_delivered_is_not_called_done() -> None:
     delivered = made(state=State.CONFIRMED, attempt=1, reason="acknowledged")
-    assert (stands(delivered), advice(delivered)) == ("its vendor acknowledged it", "")
+    assert (describe_state(delivered), advice(delivered)) == ("its vendor acknowledged it", "")
     found_out = made(state=State.CONFIRMED, attempt=1, reason="resolved_not_done")
-    assert stands(found_out) == "its vendor acknowledged it, and it had no effect"
+    assert describe_state(found_out) == "its vendor acknowledged it, and it had no effect"

@@ -24,6 +24,7 @@ from gateway.relay.commands import Command, Receipt, Role
 from gateway.relay.outcomes import Classified, LookedUp, Outcome
 from gateway.relay.policy import Availability, Profile
 from gateway.relay.states import ENDED, STOPPED, State
+from gateway.relay.transitions import Resolution
 from gateway.sdk.manifest import Idempotency
 from tests.unit.relay.commands import LEASE_TERM, TIMEOUT, made, profile, seconds
 from tests.unit.relay.faults import ARRIVED, NOT_ARRIVED
@@ -145,6 +146,16 @@ class Machine(RuleBasedStateMachine):
         """A person finds out what became of a command."""
         self.world.resolve(data.draw(st.sampled_from(self.doubtful())))
 
+    def held(self) -> list[str]:
+        return [command.command_id for command in self.world.inbox.values() if command.state is State.HELD]
+
+    @precondition(lambda self: bool(self.held()))
+    @rule(data=st.data())
+    def deny(self, data: st.DataObject) -> None:
+        """A person takes an order that is another than was asked for as none at all."""
+        self.world.take_word(data.draw(st.sampled_from(self.held())), Resolution.NOT_DONE)
+        self.world.work()
+
     @precondition(lambda self: bool(self.world.inbox))
     @rule(data=st.data(), back=st.booleans())
     def operate(self, data: st.DataObject, back: bool) -> None:
@@ -197,7 +208,7 @@ def test_a_missing_page_taken_for_the_supplier_s_answer_is_noticed(monkeypatch: 
         a_page_is_missing_after_a_lost_answer()
 
 
-RELEASE = transitions.release
+RELEASE, RESOLVE = transitions.release, transitions.resolve
 CLASSIFY, RECOVER, PLAN, NEXT, BACKOFF = (
     outcomes.classify,
     transitions.recover,
@@ -326,9 +337,16 @@ def what_is_released_was_never_sent(command: Command) -> Any:
     return replace(released, state=State.RETRY, doubt_since=None) if isinstance(released, Command) else released
 
 
+def what_is_held_is_not_there(command: Command, word: Resolution, *rest: Any) -> Any:
+    if command.state is not State.HELD or word is Resolution.DONE:
+        return RESOLVE(command, word, *rest)
+    return RESOLVE(replace(command, state=State.DEAD), word, *rest)
+
+
 @pytest.mark.parametrize(
     ("home", "rule_", "mutant"),
     [
+        (transitions, "resolve", what_is_held_is_not_there),
         (transitions, "release", what_is_released_was_never_sent),
         (outcomes, "classify", unknown_is_retried),
         (outcomes, "classify", whatever_fails_may_have_happened),

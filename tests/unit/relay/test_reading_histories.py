@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from gateway.relay import readings
 from gateway.relay.orders import Judged
-from gateway.relay.readings import GONE, Known
+from gateway.relay.readings import GONE, StoredOrder
 from gateway.sdk.orders import OrderTree, Progress, Standing, Track
 from schemas.orders import State
 from schemas.orders.events import SupplierMessage
@@ -84,7 +84,7 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.supplier = Supplier()
-        self.known: Known = known()
+        self.known: StoredOrder = known()
         self.snapshots: list[Snapshot] = []
         self.told: list[tuple[str, ...]] = []
         self.sets: list[tuple[str, ...]] = []

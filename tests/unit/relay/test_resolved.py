@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.relay.command_events import resolved_news
 from gateway.relay.states import State
-from gateway.relay.telling import resolved_news
 from schemas.orders import Fact, Kind, Operation, SubmitMode
 from schemas.orders.examples import COMMAND_EXAMPLES
 from tests.unit.relay.commands import NOON, made

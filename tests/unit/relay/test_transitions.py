@@ -149,7 +149,7 @@ def test_a_zombie_s_late_look_up_is_dropped(found: LookedUp):
     assert late is None
 
 
-@pytest.mark.parametrize("state", sorted(STOPPED | {State.UNKNOWN}))
+@pytest.mark.parametrize("state", sorted((STOPPED | {State.UNKNOWN}) - {State.HELD}))
 def test_a_person_says_done_at_any_time_and_not_done_once_nothing_can_happen_any_more(state: State):
     stopped = unknown(state=state, spent=12)
     done = resolve(stopped, Resolution.DONE, profile(), NOON)
@@ -161,6 +161,14 @@ def test_a_person_says_done_at_any_time_and_not_done_once_nothing_can_happen_any
     again = resolve(stopped, Resolution.NOT_DONE, profile(), NOON + SETTLE)
     assert not isinstance(again, ResolutionRefused)
     assert (again.state, again.spent, again.doubt_since, again.attempt) == (State.RETRY, 0, None, 1)
+
+
+def test_a_held_order_is_there_so_that_a_person_may_accept_it_but_never_say_that_it_is_not_done():
+    held = unknown(state=State.HELD)
+    assert resolve(held, Resolution.NOT_DONE, profile(), NOON + DAY) == ResolutionRefused("held")
+    done = resolve(held, Resolution.DONE, profile(), NOON)
+    assert not isinstance(done, ResolutionRefused)
+    assert done.state is State.CONFIRMED
 
 
 def test_not_done_after_a_refusal_is_the_refusal():

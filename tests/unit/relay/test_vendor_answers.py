@@ -22,7 +22,7 @@ from gateway.relay.vendor_answers import (
     sum_faults,
     tells_nothing,
 )
-from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent, told_event
+from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent, core_event
 from schemas.orders import Fact, Kind, Operation, State, Status, SubmitOrder, Verdict, fact_of_event, judge
 from schemas.orders.events import Cause
 from schemas.orders.examples import AT, COMMAND_EXAMPLES, EVENT_EXAMPLES, ORDER_NO, SUPPLIER, TENANT
@@ -69,7 +69,7 @@ def test_what_is_said_to_be_allowed_is(status: Status) -> None:
 @pytest.mark.parametrize("kind", VENDOR_EVENTS)
 def test_the_event_for_the_core_is_what_the_vendor_said(kind: Kind) -> None:
     cause = Cause(command_id=EVENT_EXAMPLES[Kind.ACCEPTED].cause.command_id)
-    event = told_event(said(kind), supplier=SUPPLIER, order_no=ORDER_NO, tenant=TENANT, cause=cause, now=AT)
+    event = core_event(said(kind), supplier=SUPPLIER, order_no=ORDER_NO, tenant=TENANT, cause=cause, now=AT)
     assert (event.event, event.order_no, event.occurred_at) == (kind, ORDER_NO, AT)
     assert event.payload == EVENT_EXAMPLES[kind].payload
     if kind is not Kind.REJECTED:

@@ -255,7 +255,10 @@ class World:
 
     def resolve(self, command_id: str) -> None:
         """A person looks at the supplier and says what is there."""
-        word = Resolution.DONE if self.supplier.effects(command_id) else Resolution.NOT_DONE
+        self.take_word(command_id, Resolution.DONE if self.supplier.effects(command_id) else Resolution.NOT_DONE)
+
+    def take_word(self, command_id: str, word: Resolution) -> None:
+        """A person says something of a command, true or not."""
         resolved = transitions.resolve(self.inbox[command_id], word, self.profile, self.now)
         if not isinstance(resolved, ResolutionRefused):
             self.ambiguous.pop(command_id, None)

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.sdk import Count, Moment, Money, PositiveCount, PositiveMoney, Rate
 from gateway.sdk.faults import issues_of
-from gateway.sdk.fields import SHANGHAI
+from schemas.base import SHANGHAI
 from schemas.money import parse_decimal
 
 AT = datetime(2026, 5, 1, 12, tzinfo=SHANGHAI)

@@ -13,8 +13,8 @@ from pydantic import Field, Strict
 
 from adapters.native.adapter import READERS
 from gateway.sdk import Derived, InvalidMessageError, Issue, Item, Money, Rate, Reader, Record, Stamps, members
-from gateway.sdk.fields import SHANGHAI
 from gateway.sdk.wire import MAX_ISSUES, MAX_RECORD
+from schemas.base import SHANGHAI
 from schemas.catalog import Facet, ListingFacts, PriceBasis, PriceFacts, Quote
 
 AT = datetime(2026, 5, 1, 12, tzinfo=SHANGHAI)

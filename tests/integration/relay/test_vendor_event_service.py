@@ -9,7 +9,13 @@ import pytest
 
 from gateway.relay.inbox import Inbox
 from gateway.relay.sealed import sealed_as
-from gateway.relay.vendor_desk import KeyReusedError, Late, OutOfStateError, Taken, UnknownOrderError
+from gateway.relay.vendor_event_service import (
+    KeyReusedError,
+    LateVendorEvent,
+    OutOfStateError,
+    UnknownOrderError,
+    VendorEventReceipt,
+)
 from gateway.store import Pool
 from schemas.orders import Kind, Operation, State
 from schemas.orders.examples import ORDER_NO, SUPPLIER
@@ -47,7 +53,7 @@ async def unanswered(desk: Desk) -> int:
 
 async def test_an_order_is_followed_from_its_submit_to_its_delivery(desk: Desk, submit: str) -> None:
     taken = await desk.says(Kind.ACCEPTED, supplier_order_nos=["V-1"], payload=stated())
-    assert taken == Taken(Kind.ACCEPTED, State.RESERVED, (submit,), held=False)
+    assert taken == VendorEventReceipt(Kind.ACCEPTED, State.RESERVED, (submit,), held=False)
     confirm = await desk.comes(2, CONFIRM)
     await desk.ack(*(await desk.fetched()))
     assert await desk.order() == "confirming"
@@ -59,7 +65,7 @@ async def test_an_order_is_followed_from_its_submit_to_its_delivery(desk: Desk, 
     await desk.says(Kind.DELIVERED, payload={"delivery_no": "D-1", "lines": [part]})
     assert await desk.order() == "partially_delivered"
     taken = await desk.says(Kind.DELIVERED, payload={"delivery_no": "D-2"})
-    assert taken == Taken(Kind.DELIVERED, State.DELIVERED, (), held=False)
+    assert taken == VendorEventReceipt(Kind.DELIVERED, State.DELIVERED, (), held=False)
     assert await desk.told() == [
         ("order.accepted", submit),
         ("order.confirmed", confirm),
@@ -75,9 +81,9 @@ async def test_an_order_is_followed_from_its_submit_to_its_delivery(desk: Desk, 
 
 async def test_the_same_under_the_same_key_is_taken_once(desk: Desk, submit: str) -> None:
     first = await desk.says(Kind.ACCEPTED, "k")
-    assert isinstance(first, Taken)
+    assert isinstance(first, VendorEventReceipt)
     again = await desk.says(Kind.ACCEPTED, "k")
-    assert again == Taken(first.event, first.state, first.answers, first.held, repeated=True)
+    assert again == VendorEventReceipt(first.event, first.state, first.answers, first.held, repeated=True)
     with pytest.raises(KeyReusedError):
         await desk.says(Kind.CONFIRMED, "k")
     with pytest.raises(KeyReusedError):
@@ -87,15 +93,15 @@ async def test_the_same_under_the_same_key_is_taken_once(desk: Desk, submit: str
 
 async def test_the_same_under_another_key_tells_nothing_new(desk: Desk, submit: str) -> None:
     await desk.says(Kind.ACCEPTED)
-    assert await desk.says(Kind.ACCEPTED) == Taken(None, State.RESERVED, (), held=False)
+    assert await desk.says(Kind.ACCEPTED) == VendorEventReceipt(None, State.RESERVED, (), held=False)
     assert await desk.told() == [("order.accepted", submit)]
 
 
 async def test_many_that_say_the_same_at_once_are_told_once(desk: Desk, submit: str) -> None:
     same = await asyncio.gather(*(desk.says(Kind.ACCEPTED, "k") for _ in range(4)))
     others = await asyncio.gather(*(desk.says(Kind.ACCEPTED) for _ in range(3)))
-    assert sorted(each.repeated for each in same if isinstance(each, Taken)) == [False, True, True, True]
-    assert {each.event for each in others if isinstance(each, Taken)} == {None}
+    assert sorted(each.repeated for each in same if isinstance(each, VendorEventReceipt)) == [False, True, True, True]
+    assert {each.event for each in others if isinstance(each, VendorEventReceipt)} == {None}
     assert await desk.told() == [("order.accepted", submit)]
 
 
@@ -122,8 +128,8 @@ async def test_what_the_state_does_not_allow_is_refused_with_what_it_does(desk: 
 async def test_a_late_success_is_kept_for_people_and_told_nobody(desk: Desk, submit: str) -> None:
     await desk.says(Kind.REFUSED, payload={"operation": "order.submit", "code_class": "out_of_stock"})
     assert await desk.order() == "refused"
-    assert await desk.says(Kind.CONFIRMED, "k") == Late(State.REFUSED)
-    assert await desk.says(Kind.CONFIRMED, "k") == Late(None)
+    assert await desk.says(Kind.CONFIRMED, "k") == LateVendorEvent(State.REFUSED)
+    assert await desk.says(Kind.CONFIRMED, "k") == LateVendorEvent(None)
     assert await desk.told() == [("order.refused", submit)]
     assert await desk.letters() == [("order_events", "late_event")]
     assert (await desk.steps())[-1] == "late"
@@ -136,7 +142,7 @@ async def test_a_late_success_is_kept_for_people_and_told_nobody(desk: Desk, sub
 )
 async def test_sums_that_do_not_match_hold_the_order(desk: Desk, submit: str, payload: dict[str, Any]) -> None:
     taken = await desk.says(Kind.ACCEPTED, payload=payload)
-    assert taken == Taken(Kind.PRICE_MISMATCH, State.HELD, (submit,), held=True)
+    assert taken == VendorEventReceipt(Kind.PRICE_MISMATCH, State.HELD, (submit,), held=True)
     event = await desk.last()
     assert (event["event"], event["cause"]["command_id"]) == ("order.price_mismatch", submit)
     assert event["payload"]["expected"]["gross"] == "339.00"
@@ -148,7 +154,7 @@ async def test_sums_that_do_not_match_of_an_order_that_is_placed_are_told(desk: 
     await desk.says(Kind.CONFIRMED)
     child = {"supplier_order_no": "V-1-1", **stated(quantity="2", gross="226.00")}
     taken = await desk.says(Kind.SPLIT, payload={"children": [child]})
-    assert taken == Taken(Kind.PRICE_MISMATCH, State.CONFIRMED, (), held=True)
+    assert taken == VendorEventReceipt(Kind.PRICE_MISMATCH, State.CONFIRMED, (), held=True)
 
 
 async def test_a_split_names_the_children_that_are_gone(desk: Desk, submit: str) -> None:
@@ -189,7 +195,7 @@ async def test_an_order_that_is_cancelled_ends_every_command_that_waits_for_an_a
     cancel = await desk.comes(2, CANCEL)
     await desk.fetch()
     taken = await desk.says(Kind.CANCELLED, payload=WHOLE)
-    assert taken == Taken(Kind.CANCELLED, State.CANCELLED, (submit, cancel), held=False)
+    assert taken == VendorEventReceipt(Kind.CANCELLED, State.CANCELLED, (submit, cancel), held=False)
     assert await desk.told() == [("order.cancelled", submit), ("order.cancelled", cancel)]
     assert (await unanswered(desk), await desk.fetch()) == (0, [])
 
@@ -209,7 +215,7 @@ async def test_a_refusal_of_what_was_asked_is_told_wherever_the_order_stands(des
     confirm = await desk.comes(2, CONFIRM)
     await desk.fetch()
     taken = await desk.says(Kind.REFUSED, payload={"operation": "order.confirm", "code_class": "conflict"})
-    assert taken == Taken(Kind.REFUSED, State.CONFIRMED, (confirm,), held=False)
+    assert taken == VendorEventReceipt(Kind.REFUSED, State.CONFIRMED, (confirm,), held=False)
 
 
 async def test_the_words_of_a_vendor_are_sealed(desk: Desk, submit: str) -> None:
@@ -226,9 +232,9 @@ async def test_a_submit_that_cannot_be_read_is_answered_and_left_for_a_person_to
     sealed = b"\0" if said is None else BOX.seal(SUPPLIER, sealed_as(submit), said)
     await desk.rows("UPDATE commands SET sealed = $1", sealed)
     taken = await desk.says(Kind.ACCEPTED, payload=stated("340.00"))
-    assert taken == Taken(Kind.PRICE_MISMATCH, State.HELD, (submit,), held=True)
+    assert taken == VendorEventReceipt(Kind.PRICE_MISMATCH, State.HELD, (submit,), held=True)
     taken = await desk.says(Kind.CANCELLED, payload=WHOLE)
-    assert isinstance(taken, Taken)
+    assert isinstance(taken, VendorEventReceipt)
     assert taken.state is State.CANCELLED
     assert await desk.told() == [("order.price_mismatch", submit), ("order.cancelled", None)]
     assert await desk.letters() == [("relay", "processing_failed")]

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
-class OrderOf(NamedTuple):
+class OrderKey(NamedTuple):
     """An order of a supplier, as it is named where it is set aside."""
 
     supplier: str
@@ -30,15 +30,35 @@ def _never(_: object) -> bool:
     return False
 
 
-class OneByOne:
+class OrderBatches:
     """The orders of one loop, of all suppliers. loop: its name, as its supervisor has it."""
 
     def __init__(self, loop: str) -> None:
-        self.supervisor = Supervisor[OrderOf](loop, "order")
+        self.supervisor = Supervisor[OrderKey](loop, "order")
 
-    def aside(self, supplier: str) -> list[str]:
+    def set_aside(self, supplier: str) -> list[str]:
         """Orders of a supplier that are set aside for now."""
         return [order.order_no for order in self.supervisor.not_due() if order.supplier == supplier]
+
+    async def process_pages(
+        self,
+        supplier: str,
+        find: Callable[[str], Awaitable[Sequence[str]]],
+        work: Callable[[Sequence[str]], Awaitable[Sequence[T]]],
+        *,
+        at_once: int,
+    ) -> int:
+        """Work on all orders that `find` gives, so many at once, by their numbers; of how many something came.
+
+        find: the orders whose numbers come after the given one, `at_once` of them at most. Raises as `work`.
+        """
+        count, behind = 0, ""
+        while True:
+            orders = await find(behind)
+            count += len(await self.work(supplier, orders, work))
+            if len(orders) < at_once:
+                return count
+            behind = orders[-1]
 
     async def work(
         self,
@@ -63,6 +83,6 @@ class OneByOne:
         for order_no in orders:
             if enough(found):
                 break
-            found += await self.supervisor.run(OrderOf(supplier, order_no), partial(work, [order_no])) or ()
+            found += await self.supervisor.run(OrderKey(supplier, order_no), partial(work, [order_no])) or ()
             self.supervisor.raise_outage()
         return found

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from gateway.relay.attempts import Attempted, LookedAt
+from gateway.relay.attempts import AttemptResult, LookUpResult
+from gateway.relay.command_events import CommandEnd, end_of, news_of, resolved_news, sent_news
 from gateway.relay.commands import Command
 from gateway.relay.ends import Origin, ending_news
 from gateway.relay.outcomes import Answer, Write
 from gateway.relay.received import ROLES
 from gateway.relay.states import State
-from gateway.relay.telling import End, end_of, news_of, resolved_news, sent_news
 from gateway.sdk.errors import OrderRefusedError, Sent
 from gateway.sdk.orders import Standing, SupplierOrder
 from schemas.orders import CancelScope, Fact, Operation, OrderCommand, RefusalClass, SubmitOrder
@@ -67,7 +67,7 @@ def there(quantity: str = "3", standing: Standing = Standing.RESERVED, **more: A
     return SupplierOrder("S-1", standing, stated, **more)
 
 
-def told(command: OrderCommand, state: State, end: End, reason: str = "") -> Any:
+def told(command: OrderCommand, state: State, end: CommandEnd, reason: str = "") -> Any:
     news = news_of(command, State.SENDING, facts(command, state, reason), end, NOON)
     assert news is not None
     assert news.event is not None
@@ -76,41 +76,41 @@ def told(command: OrderCommand, state: State, end: End, reason: str = "") -> Any
 
 
 def test_what_the_supplier_holds_is_accepted_and_what_it_placed_is_confirmed() -> None:
-    reserved = told(SUBMIT, State.CONFIRMED, End(there()))
+    reserved = told(SUBMIT, State.CONFIRMED, CommandEnd(there()))
     assert isinstance(reserved.event, OrderAccepted)
     assert (reserved.fact, reserved.supplier_order_no) == (Fact.ACCEPTED, "S-1")
     assert reserved.event.payload.lines[0].quantity == 3
-    placed = told(SUBMIT, State.CONFIRMED, End(there(standing=Standing.PLACED)))
+    placed = told(SUBMIT, State.CONFIRMED, CommandEnd(there(standing=Standing.PLACED)))
     assert isinstance(placed.event, OrderConfirmed)
-    child = told(SUBMIT, State.CONFIRMED, End(there(parent_no="S-0")))
+    child = told(SUBMIT, State.CONFIRMED, CommandEnd(there(parent_no="S-0")))
     assert child.supplier_order_no == "S-0"
 
 
 def test_a_confirm_that_brings_less_says_how_much_of_each_line_comes() -> None:
-    whole = told(CONFIRM, State.CONFIRMED, End(there(standing=Standing.PLACED), ordered=ORDERED))
+    whole = told(CONFIRM, State.CONFIRMED, CommandEnd(there(standing=Standing.PLACED), ordered=ORDERED))
     assert isinstance(whole.event, OrderConfirmed)
-    less = told(CONFIRM, State.CONFIRMED, End(there("1", Standing.PLACED), ordered=ORDERED))
+    less = told(CONFIRM, State.CONFIRMED, CommandEnd(there("1", Standing.PLACED), ordered=ORDERED))
     assert isinstance(less.event, OrderPartiallyConfirmed)
     [part] = less.event.payload.parts
     assert (str(part.confirmed), str(part.refused)) == ("1", "2")
-    silent = told(CONFIRM, State.CONFIRMED, End())
+    silent = told(CONFIRM, State.CONFIRMED, CommandEnd())
     assert isinstance(silent.event, OrderConfirmed)
 
 
 def test_an_order_at_another_price_is_held_with_both_prices() -> None:
-    held = told(SUBMIT, State.HELD, End(there(gross=Decimal("120.00"))))
+    held = told(SUBMIT, State.HELD, CommandEnd(there(gross=Decimal("120.00"))))
     assert isinstance(held.event, OrderPriceMismatch)
     [line] = held.event.payload.lines
     assert (line.expected.gross, line.offered.gross) == (Decimal("113.00"), Decimal("120.00"))
     assert held.event.payload.differences
     assert held.fact is Fact.PRICE_MISMATCH
-    other = told(CONFIRM, State.HELD, End(there()))
+    other = told(CONFIRM, State.HELD, CommandEnd(there()))
     assert isinstance(other.event, OrderParked)
     assert other.event.payload.reason == "contradiction"
 
 
 def test_long_differences_are_told_as_long_as_an_event_holds_them() -> None:
-    held = told(SUBMIT, State.HELD, End(there(order_no="X" * 600)))
+    held = told(SUBMIT, State.HELD, CommandEnd(there(order_no="X" * 600)))
     first = held.event.payload.differences[0]
     assert (first, len(first)) == (f"it has the number {'X' * 482}", 500)
 
@@ -118,7 +118,7 @@ def test_long_differences_are_told_as_long_as_an_event_holds_them() -> None:
 def test_a_refusal_carries_the_suppliers_code_its_words_and_the_lines() -> None:
     error = OrderRefusedError("库存\x00不足\n请重试", code_class=RefusalClass.OUT_OF_STOCK, supplier_code="3008")
     error.skus = (LINE.sku, "another")
-    came = Attempted(error, WRITE)
+    came = AttemptResult(error, WRITE)
     refused = told(SUBMIT, State.REFUSED, end_of(came), "3008")
     assert isinstance(refused.event, OrderRefused)
     assert (refused.event.raw_code, refused.event.payload.code_class) == ("3008", "out_of_stock")
@@ -128,7 +128,7 @@ def test_a_refusal_carries_the_suppliers_code_its_words_and_the_lines() -> None:
     assert [line.line_no for line in refused.event.payload.lines] == [LINE.line_no, None]
     kept = told(CANCEL, State.REFUSED, end_of(came), "3008")
     assert isinstance(kept.event, OrderCancelRefused)
-    later = told(SUBMIT, State.REFUSED, End(), "3008")
+    later = told(SUBMIT, State.REFUSED, CommandEnd(), "3008")
     assert later.event.raw_code == "3008"
 
 
@@ -174,25 +174,25 @@ def test_only_what_is_alone_in_its_lane_or_was_sent_before_moves_its_order() -> 
 
 @pytest.mark.parametrize(("state", "reason"), [(State.PARKED, "outcome_unknown"), (State.DEAD, "gave_up")])
 def test_what_waits_for_a_person_is_told_of_and_not_ended(state: State, reason: str) -> None:
-    news = told(SUBMIT, state, End())
+    news = told(SUBMIT, state, CommandEnd())
     assert (news.event.event, news.event.payload.reason) == ("order.parked", reason)
     assert news.fact is Fact.OUTCOME_UNKNOWN
 
 
 def test_what_nobody_knows_is_not_told_and_what_is_surely_not_there_neither() -> None:
-    unknown = news_of(SUBMIT, State.SENDING, facts(SUBMIT, State.UNKNOWN), End(), NOON)
+    unknown = news_of(SUBMIT, State.SENDING, facts(SUBMIT, State.UNKNOWN), CommandEnd(), NOON)
     assert unknown is not None
     assert (unknown.fact, unknown.event) == (Fact.OUTCOME_UNKNOWN, None)
-    absent = news_of(SUBMIT, State.LOOKING_UP, facts(SUBMIT, State.RETRY), End(), NOON)
+    absent = news_of(SUBMIT, State.LOOKING_UP, facts(SUBMIT, State.RETRY), CommandEnd(), NOON)
     assert absent is not None
     assert absent.fact is Fact.NOT_FOUND
-    assert news_of(CONFIRM, State.SENDING, facts(CONFIRM, State.UNKNOWN), End(), NOON) is None
-    assert news_of(SUBMIT, State.HELD, facts(SUBMIT, State.SUPERSEDED), End(), NOON) is None
+    assert news_of(CONFIRM, State.SENDING, facts(CONFIRM, State.UNKNOWN), CommandEnd(), NOON) is None
+    assert news_of(SUBMIT, State.HELD, facts(SUBMIT, State.SUPERSEDED), CommandEnd(), NOON) is None
 
 
 def test_a_look_up_that_finds_the_order_tells_what_is_there() -> None:
     found = there()
-    assert end_of(LookedAt(Answer(), found)).found is found
+    assert end_of(LookUpResult(Answer(), found)).found is found
     assert sent_news(SUBMIT).fact is Fact.SUBMIT
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.deadletters import DeadLetterRow, NotReplayableError
 from gateway.kafka import ORDER_COMMANDS
-from gateway.relay.mended import mended
+from gateway.relay.patched_commands import patched_command
 from gateway.relay.received import without_people
 from gateway.sdk.errors import InvalidMessageError
 from schemas.envelope import TRACEPARENT, Headers
@@ -49,21 +49,21 @@ def said(command: Any, **changes: Any) -> bytes:
 @pytest.mark.parametrize("original", [said(SUBMIT, command_id=None), b"{", b"[]", b"\xff", b""])
 def test_what_was_not_kept_whole_is_never_taken_as_it_stands(original: bytes) -> None:
     with pytest.raises(NotReplayableError, match="not kept"):
-        mended(letter(original))
+        patched_command(letter(original))
 
 
 def test_what_tells_of_nobody_is_judged_as_it_came() -> None:
     key = CONFIRM.order_no.encode()
-    record, command = mended(letter(said(CONFIRM), key=key, headers=command_headers(CONFIRM)))
+    record, command = patched_command(letter(said(CONFIRM), key=key, headers=command_headers(CONFIRM)))
     assert command == CONFIRM
     assert (record.partition, record.offset, record.key) == (3, 7, key)
     with pytest.raises(InvalidMessageError, match="bad_header"):
-        mended(letter(said(CONFIRM), key=key, headers=()))
+        patched_command(letter(said(CONFIRM), key=key, headers=()))
 
 
 @pytest.mark.parametrize("headers", [command_headers(SUBMIT), (("ce_type", b"\xff"),), ()])
 def test_a_patch_stands_for_the_record_under_its_key_and_trace_whatever_its_headers_were(headers: Headers) -> None:
-    record, command = mended(letter(b"{", said(SUBMIT), headers=(*headers, TRACE)))
+    record, command = patched_command(letter(b"{", said(SUBMIT), headers=(*headers, TRACE)))
     assert command == SUBMIT
     assert (record.topic, record.partition, record.offset) == (ORDER_COMMANDS, 3, 7)
     assert TRACE in record.headers
@@ -71,7 +71,7 @@ def test_a_patch_stands_for_the_record_under_its_key_and_trace_whatever_its_head
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff\xfe"])
 def test_a_record_that_was_of_no_order_is_of_the_patch_s(key: bytes | None) -> None:
-    record, _ = mended(letter(b"{", said(SUBMIT), key=key))
+    record, _ = patched_command(letter(b"{", said(SUBMIT), key=key))
     assert record.key == SUBMIT.order_no.encode()
 
 
@@ -90,6 +90,6 @@ def test_a_record_that_was_of_no_order_is_of_the_patch_s(key: bytes | None) -> N
 )
 def test_a_patch_that_is_no_command_of_the_order_is_refused_with_what_is_wrong(patch: bytes) -> None:
     with pytest.raises(InvalidMessageError) as caught:
-        mended(letter(b"{", patch))
+        patched_command(letter(b"{", patch))
     assert caught.value.issues
     assert RECEIVER not in str(caught.value.issues)

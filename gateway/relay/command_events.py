@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from gateway.relay.attempts import Attempted, CameTo, LookedAt
+from gateway.relay.attempts import AnswerOrError, AttemptResult, LookUpResult
 from gateway.relay.commands import Command
 from gateway.relay.ends import not_cancelled, parked_event
 from gateway.relay.orders import News
@@ -70,7 +70,7 @@ LONGEST_CODE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class CommandEnd:
     """What is known of a command that has ended or stopped.
 
     found: what the supplier has; error: how it refused; cancelled: children that are; ordered: the submit of the order,
@@ -84,15 +84,15 @@ class End:
     resolved: bool = False
 
 
-def end_of(came: Attempted | LookedAt | None, ordered: SubmitOrder | None = None) -> End:
+def end_of(came: AttemptResult | LookUpResult | None, ordered: SubmitOrder | None = None) -> CommandEnd:
     """What an attempt or a look-up leaves behind; None: there was none."""
     match came:
         case None:
-            return End(ordered=ordered)
-        case Attempted():
-            return End(came.returned, _error(came.came_to), came.cancelled, ordered)
-        case LookedAt():
-            return End(came.found, ordered=ordered)
+            return CommandEnd(ordered=ordered)
+        case AttemptResult():
+            return CommandEnd(came.returned, _error(came.came_to), came.cancelled, ordered)
+        case LookUpResult():
+            return CommandEnd(came.found, ordered=ordered)
 
 
 def sent_news(command: OrderCommand) -> News:
@@ -100,17 +100,17 @@ def sent_news(command: OrderCommand) -> News:
     return _news(command, fact_of_command(command))
 
 
-def news_of(command: OrderCommand, before: State, after: Command, end: End, at: datetime) -> News | None:
+def news_of(command: OrderCommand, before: State, after: Command, end: CommandEnd, at: datetime) -> News | None:
     """What a move of a command means for its order and the core; None: nothing yet, or it ended without a call."""
     match after.state:
         case State.CONFIRMED | State.REFUSED:
             done = after.state is State.CONFIRMED
-            return _told(command, _done(command, end, at) if done else _refused(command, after, end, at), end)
+            return _command_news(command, _done(command, end, at) if done else _refused(command, after, end, at), end)
         case State.HELD:
-            return _told(command, _held(command, end, at), end)
+            return _command_news(command, _held(command, end, at), end)
         case State.PARKED | State.DEAD:
             reason = ParkedReason.OUTCOME_UNKNOWN if after.state is State.PARKED else ParkedReason.GAVE_UP
-            return _told(command, parked_event(after, command.tenant, reason, at), end)
+            return _command_news(command, parked_event(after, command.tenant, reason, at), end)
         case State.UNKNOWN if isinstance(command, SubmitOrder):
             return _news(command, Fact.OUTCOME_UNKNOWN)
         case State.RETRY if isinstance(command, SubmitOrder) and before is State.LOOKING_UP:
@@ -131,7 +131,7 @@ def resolved_news(
     supplier_order_no: of an order that was found by that person; answered: the command has had its terminal event, so
     that this one reports what became of the order.
     """
-    news = news_of(command, State.PARKED, after, End(resolved=True), at)
+    news = news_of(command, State.PARKED, after, CommandEnd(resolved=True), at)
     if news is None or news.event is None:
         return news
     changes: dict[str, Any] = {}
@@ -161,7 +161,7 @@ def _news(command: OrderCommand, fact: Fact | None, event: OrderEvent | None = N
     )
 
 
-def _told(command: OrderCommand, event: OrderEvent, end: End) -> News:
+def _command_news(command: OrderCommand, event: OrderEvent, end: CommandEnd) -> News:
     return _news(command, fact_of_event(event), event, None if end.found is None else _whole(end.found))
 
 
@@ -170,7 +170,7 @@ def _whole(order: SupplierOrder) -> str:
     return order.parent_no or order.supplier_order_no
 
 
-def _done(command: OrderCommand, end: End, at: datetime) -> OrderEvent:
+def _done(command: OrderCommand, end: CommandEnd, at: datetime) -> OrderEvent:
     said, found = _said(command, end, at), end.found
     stated = StatedOrder() if found is None else found.stated
     facts = {name: getattr(stated, name) for name in StatedOrder.model_fields}
@@ -211,7 +211,7 @@ def _part(line: OrderedLine, confirmed: Any) -> PartLine:
     return PartLine(line_no=line.line_no, sku=line.sku, confirmed=comes, refused=line.quantity - comes)
 
 
-def _refused(command: OrderCommand, after: Command, end: End, at: datetime) -> OrderEvent:
+def _refused(command: OrderCommand, after: Command, end: CommandEnd, at: datetime) -> OrderEvent:
     said = _said(command, end, at)
     refusal = end.error if isinstance(end.error, OrderRefusedError) else None
     unnamed = RefusalClass.OPERATOR if end.resolved else RefusalClass.OTHER
@@ -232,7 +232,7 @@ def _line_no(command: OrderCommand, sku: str) -> Any:
     return numbers[0] if len(numbers) == 1 else None
 
 
-def _held(command: OrderCommand, end: End, at: datetime) -> OrderEvent:
+def _held(command: OrderCommand, end: CommandEnd, at: datetime) -> OrderEvent:
     """An order that is another than was asked for is held, with everything in which it differs."""
     said, found = _said(command, end, at), end.found
     if not isinstance(command, SubmitOrder) or found is None:
@@ -276,7 +276,7 @@ def _unit_price(price: UnitPrice) -> UnitPrice:
     return UnitPrice(**{name: getattr(price, name) for name in UnitPrice.model_fields})
 
 
-def _said(command: OrderCommand, end: End, at: datetime) -> dict[str, Any]:
+def _said(command: OrderCommand, end: CommandEnd, at: datetime) -> dict[str, Any]:
     """The members that every event of a command has."""
     error = end.error if isinstance(end.error, SupplierError) else None
     words = str(error)[:LONGEST_WORDS] if isinstance(error, OrderRefusedError) else None
@@ -297,5 +297,5 @@ def _one_line(words: str) -> str:
     return "".join(each if each.isprintable() else " " for each in words)
 
 
-def _error(came_to: CameTo | None) -> BaseException | None:
+def _error(came_to: AnswerOrError | None) -> BaseException | None:
     return came_to if isinstance(came_to, BaseException) else None

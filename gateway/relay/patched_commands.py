@@ -24,7 +24,7 @@ DIGEST = frozenset({"bytes", "sha256"})
 _KEYLESS = (RefusalReason.NO_KEY, RefusalReason.INVALID_KEY)
 
 
-def mended(letter: DeadLetterRow) -> tuple[Record, OrderCommand]:
+def patched_command(letter: DeadLetterRow) -> tuple[Record, OrderCommand]:
     """The command, and the record that it stands for: in its place, under its key where it had one.
 
     Raises NotReplayableError where nothing can be judged, InvalidMessageError with what is wrong with what can.

@@ -1,4 +1,4 @@
-"""Vendors' words about orders, taken: once per key, judged under the order's lock, told to the mall core."""
+"""Events of orders that vendors send, taken: once per key, judged under the order's lock, told to the mall core."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from gateway.relay.vendor_answers import (
     sum_faults,
     tells_nothing,
 )
-from gateway.relay.vendor_events import VendorEvent, told_event
+from gateway.relay.vendor_events import VendorEvent, core_event
 from gateway.sdk.errors import GatewayError, Issue
 from gateway.store import Connection, SharedPool
 from gateway.suppliers import SecretBox
@@ -69,7 +69,7 @@ class OutOfStateError(GatewayError):
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class SentVendorEvent:
     """What a vendor says of an order. key: his own name for it; content: digest of what he says, 32 bytes."""
 
     supplier: str
@@ -88,8 +88,8 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A word that was taken.
+class VendorEventReceipt:
+    """An event that was taken.
 
     event: what the core was told, which is another than was said where sums do not hold; None: it knew that already.
     answers: ids of the commands that it answers; repeated: it was taken before, under the same key.
@@ -103,108 +103,110 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Late:
-    """A word about an order that is over: it is kept for people, and told nobody. state: how it ended."""
+class LateVendorEvent:
+    """An event of an order that is over: it is kept for people, and told nobody. state: how it ended."""
 
     state: OrderState | None
 
 
-_Judged: TypeAlias = tuple[Taken | Late, Sequence[Change], Sequence[News]]
+_Judged: TypeAlias = tuple[VendorEventReceipt | LateVendorEvent, Sequence[Change], Sequence[News]]
 
 
-class VendorDesk:
-    """Takes vendors' words. pool: each supplier has its share; box: opens what was ordered."""
+class VendorEventService:
+    """Takes vendors' events. pool: each supplier has its share; box: opens what was ordered."""
 
     def __init__(self, pool: SharedPool, box: SecretBox, clock: Clock = utc_now) -> None:
         self._pool = pool
         self._box = box
         self._clock = clock
 
-    async def take(self, word: Word) -> Taken | Late:
-        """Take a word; the same under the same key comes to the same.
+    async def take(self, sent: SentVendorEvent) -> VendorEventReceipt | LateVendorEvent:
+        """Take an event; the same under the same key comes to the same.
 
         Raises UnknownOrderError, KeyReusedError and OutOfStateError: nothing was taken; StoreUnavailableError: nothing
         was, or all of it.
         """
-        async with self._pool.acquired(word.supplier) as connection, connection.transaction():
-            rows = await connection.fetch(queries.LOCK_UNANSWERED, word.supplier, word.order_no)
+        async with self._pool.acquired(sent.supplier) as connection, connection.transaction():
+            rows = await connection.fetch(queries.LOCK_UNANSWERED, sent.supplier, sent.order_no)
             unanswered = [command_of(row) for row in rows]
-            repeated = await self._repeated(connection, word)
+            repeated = await self._repeated(connection, sent)
             if repeated is not None:
                 return repeated
-            order = await _locked_order(connection, word, unanswered)
-            taken, changes, news = await self._judged(connection, word, order, unanswered, origins(rows))
+            order = await _locked_order(connection, sent, unanswered)
+            taken, changes, news = await self._judged(connection, sent, order, unanswered, origins(rows))
             await move(connection, [(each.was, each.now) for each in changes if each.was != each.now])
             await connection.execute(queries.ANSWERED, [each.was.command_id for each in changes])
-            if isinstance(taken, Taken):
+            if isinstance(taken, VendorEventReceipt):
                 news = [await _whole_set(connection, each) for each in news]
             await tell(connection, self._box, news, readable=False)
-            await connection.execute(queries.KEEP_ANSWER, word.supplier, word.key, _kept(taken))
+            await connection.execute(queries.KEEP_ANSWER, sent.supplier, sent.key, _receipt_row(taken))
             reached("word.before_commit")
         reached("word.after_commit")
-        log.info("order.said", supplier=word.supplier, order_no=word.order_no, said=word.said.event)
+        log.info("order.said", supplier=sent.supplier, order_no=sent.order_no, said=sent.said.event)
         return taken
 
-    async def _repeated(self, connection: Connection, word: Word) -> Taken | Late | None:
-        """What the word came to before; None: it is new, and its key is taken."""
-        whose = (word.supplier, word.key)
-        if await connection.fetchval(queries.TAKE_KEY, *whose, word.content, KEY_LIFE) is not None:
+    async def _repeated(
+        self, connection: Connection, sent: SentVendorEvent
+    ) -> VendorEventReceipt | LateVendorEvent | None:
+        """What the event came to before; None: it is new, and its key is taken."""
+        whose = (sent.supplier, sent.key)
+        if await connection.fetchval(queries.TAKE_KEY, *whose, sent.content, KEY_LIFE) is not None:
             return None
         row = await connection.fetchrow(queries.KEY, *whose)
-        if row is None or row["content"] != word.content:
+        if row is None or row["content"] != sent.content:
             raise KeyReusedError
-        return _as_before(row["answer"])
+        return _stored_receipt(row["answer"])
 
     async def _judged(
         self,
         connection: Connection,
-        word: Word,
+        sent: SentVendorEvent,
         order: Order,
         unanswered: Sequence[Command],
         known: Mapping[str, Origin],
     ) -> _Judged:
-        """What the word comes to. Raises OutOfStateError."""
-        ordered = await self._ordered(connection, word)
-        said = completed(word.said, ordered)
+        """What the event comes to. Raises OutOfStateError."""
+        ordered = await self._ordered(connection, sent)
+        said = completed(sent.said, ordered)
         found = fit(said, order.status, unanswered, ordered)
         if found.refused:
             raise OutOfStateError(order.status.state, allowed_next(order.status))
         if found.late:
-            return Late(order.status.state), [], self._news(word, said, found, order, known)
+            return LateVendorEvent(order.status.state), [], self._news(sent, said, found, order, known)
         if tells_nothing(said, found):
-            return Taken(None, order.status.state, (), held=False), [], []
+            return VendorEventReceipt(None, order.status.state, (), held=False), [], []
         faults = sum_faults(said, ordered)
         if faults:
             found = Fit(mismatch_fact(order.status), None, found.answers)
             said = as_mismatch(said, faults, ordered)
-        news = self._news(word, said, found, order, known)
+        news = self._news(sent, said, found, order, known)
         changes = [Change(each, after_answer(each, said)) for each in found.answers]
         state = order.status.state if found.fact is None else judge(order.status, found.fact).status.state
         answers = tuple(each.command_id for each in found.answers)
-        return Taken(Kind(said.event), state, answers, held=bool(faults)), changes, news
+        return VendorEventReceipt(Kind(said.event), state, answers, held=bool(faults)), changes, news
 
     def _news(
-        self, word: Word, said: VendorEvent, found: Fit, order: Order, known: Mapping[str, Origin]
+        self, sent: SentVendorEvent, said: VendorEvent, found: Fit, order: Order, known: Mapping[str, Origin]
     ) -> Sequence[News]:
         """One piece for each command that is answered; without any, one for the vendor's own message."""
         now = self._clock()
         stated = said.supplier_order_nos if isinstance(said.payload, StatedOrder) else ()
-        causes = [Cause(command_id=each.command_id) for each in found.answers] or [Cause(message=word.message)]
+        causes = [Cause(command_id=each.command_id) for each in found.answers] or [Cause(message=sent.message)]
         told = []
         for position, cause in enumerate(causes):
-            origin = known.get(cause.command_id or "", Origin(order.tenant, word.traceparent))
-            event = told_event(
+            origin = known.get(cause.command_id or "", Origin(order.tenant, sent.traceparent))
+            event = core_event(
                 said,
-                supplier=word.supplier,
-                order_no=word.order_no,
+                supplier=sent.supplier,
+                order_no=sent.order_no,
                 tenant=origin.tenant or order.tenant,
                 cause=cause,
                 now=now,
             )
             told.append(
                 News(
-                    word.supplier,
-                    word.order_no,
+                    sent.supplier,
+                    sent.order_no,
                     found.fact if position == 0 else None,
                     event,
                     event.tenant,
@@ -214,41 +216,41 @@ class VendorDesk:
             )
         return told
 
-    async def _ordered(self, connection: Connection, word: Word) -> SubmitOrder | None:
+    async def _ordered(self, connection: Connection, sent: SentVendorEvent) -> SubmitOrder | None:
         """What the supplier was last given as the order; None: it is not kept any more, or cannot be read.
 
-        The vendor's word is taken all the same; a dead letter has a person compare it with what was ordered.
+        The vendor's event is taken all the same; a dead letter has a person compare it with what was ordered.
         """
-        row = await connection.fetchrow(queries.LAST_SUBMIT, word.supplier, word.order_no)
+        row = await connection.fetchrow(queries.LAST_SUBMIT, sent.supplier, sent.order_no)
         if row is None:
             return None
-        found = open_command(self._box, word.supplier, Operation.SUBMIT, row)
+        found = open_command(self._box, sent.supplier, Operation.SUBMIT, row)
         if isinstance(found, SubmitOrder):
             return found
         log.error("order.unreadable", command=row["command_id"], error=type(found).__name__)
-        await record_letters(connection, [_unread_letter(word, row["command_id"], type(found).__name__)])
+        await record_letters(connection, [_unread_letter(sent, row["command_id"], type(found).__name__)])
         return None
 
 
-def _unread_letter(word: Word, command_id: str, error: str) -> DeadLetter:
+def _unread_letter(sent: SentVendorEvent, command_id: str, error: str) -> DeadLetter:
     """One for each submit, whatever the vendor says of it. Only what names the order: the rest may name people."""
-    named = {"command_id": command_id, "supplier": word.supplier, "order_no": word.order_no}
+    named = {"command_id": command_id, "supplier": sent.supplier, "order_no": sent.order_no}
     wanted = "a submit that can be read: what the vendor says of it was compared with nothing"
     return DeadLetter(
         stage=STAGE,
         issues=(Issue("processing_failed", "", error, wanted),),
         original=orjson.dumps(named),
-        supplier=word.supplier,
+        supplier=sent.supplier,
         key=command_id.encode(),
     )
 
 
-async def _locked_order(connection: Connection, word: Word, unanswered: Sequence[Command]) -> Order:
-    """The order, locked. One that the supplier was never given is not known to him, and is not made by his word."""
-    state = await connection.fetchval(queries.ORDER_STATE, word.supplier, word.order_no)
+async def _locked_order(connection: Connection, sent: SentVendorEvent, unanswered: Sequence[Command]) -> Order:
+    """The order, locked. One that the supplier was never given is not known to him, and is not made by his event."""
+    state = await connection.fetchval(queries.ORDER_STATE, sent.supplier, sent.order_no)
     if state is None or (state == OrderState.DRAFT and not unanswered):
         raise UnknownOrderError
-    key = (word.supplier, word.order_no)
+    key = (sent.supplier, sent.order_no)
     return (await lock_orders(connection, [(key, None)]))[key]
 
 
@@ -264,14 +266,14 @@ async def _whole_set(connection: Connection, news: News) -> News:
     return replace(news, event=news.event.model_copy(update={"payload": payload}))
 
 
-def _kept(taken: Taken | Late) -> dict[str, Any] | None:
-    if isinstance(taken, Late):
+def _receipt_row(taken: VendorEventReceipt | LateVendorEvent) -> dict[str, Any] | None:
+    if isinstance(taken, LateVendorEvent):
         return None
     return {"event": taken.event, "state": taken.state, "answers": list(taken.answers), "held": taken.held}
 
 
-def _as_before(kept: Mapping[str, Any] | None) -> Taken | Late:
+def _stored_receipt(kept: Mapping[str, Any] | None) -> VendorEventReceipt | LateVendorEvent:
     if kept is None:
-        return Late(None)
+        return LateVendorEvent(None)
     event = None if kept["event"] is None else Kind(kept["event"])
-    return Taken(event, OrderState(kept["state"]), tuple(kept["answers"]), kept["held"], repeated=True)
+    return VendorEventReceipt(event, OrderState(kept["state"]), tuple(kept["answers"]), kept["held"], repeated=True)

@@ -11,19 +11,19 @@ from pydantic import ValidationError
 
 from gateway.relay import reread_queries as queries
 from gateway.relay.orders import Order, lock_orders
-from gateway.relay.readings import Known, Number
+from gateway.relay.readings import Number, StoredOrder
 from gateway.relay.store import open_command
 from gateway.store import Connection, Row
 from gateway.suppliers import SecretBox
 from schemas.orders import Operation, State, SubmitOrder
 from schemas.orders.events import SupplierMessage
 
-OURS = "reread"
+OWN_REQUEST = "reread"
 """Type of the message of a reading that no message of the supplier asked for; its id names the number that was read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RereadRequest:
     """A number that has to be read. seq: another one each time it is asked; message: None for a doubt of ours."""
 
     number: str
@@ -34,14 +34,14 @@ class Asked:
     @property
     def cause(self) -> SupplierMessage:
         """What events of the reading report."""
-        return self.message or SupplierMessage(type=OURS, id=f"{self.number[:100]}/{self.seq}")
+        return self.message or SupplierMessage(type=OWN_REQUEST, id=f"{self.number[:100]}/{self.seq}")
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueReread:
     """What is read at once: all that is asked about one order, or one number of nobody knows which order (None)."""
 
-    asked: Sequence[Asked]
+    asked: Sequence[RereadRequest]
     order_no: str | None
 
     @property
@@ -63,7 +63,7 @@ class Due:
 
 async def next_due(
     connection: Connection, supplier: str, *, orders: Collection[str], numbers: Collection[str]
-) -> Due | None:
+) -> DueReread | None:
     """What is due longest, but for orders and numbers that are being read already."""
     row = await connection.fetchrow(queries.DUE, supplier, list(orders), list(numbers))
     if row is None:
@@ -72,18 +72,20 @@ async def next_due(
         rows = await connection.fetch(queries.ASKED_NUMBER, supplier, row["supplier_order_no"])
     else:
         rows = await connection.fetch(queries.ASKED_ORDER, supplier, row["order_no"])
-    return Due([_asked(each) for each in rows], row["order_no"]) if rows else None
+    return DueReread([_asked(each) for each in rows], row["order_no"]) if rows else None
 
 
-async def known_of(connection: Connection, box: SecretBox, supplier: str, order_no: str) -> Known:
+async def load_order(connection: Connection, box: SecretBox, supplier: str, order_no: str) -> StoredOrder:
     """All that is known of an order, locked."""
     key = (supplier, order_no)
     order = (await lock_orders(connection, [(key, None)]))[key]
     rows = await connection.fetch(queries.NUMBERS_OF, supplier, order_no)
-    return Known(order, {row["supplier_order_no"]: _number(row) for row in rows}, await _submit(connection, box, order))
+    return StoredOrder(
+        order, {row["supplier_order_no"]: _number(row) for row in rows}, await _submit(connection, box, order)
+    )
 
 
-async def keep_numbers(connection: Connection, order: Order, numbers: Sequence[Number]) -> None:
+async def store_numbers(connection: Connection, order: Order, numbers: Sequence[Number]) -> None:
     """Keep what was told of numbers of an order."""
     rows = [
         (each.supplier_order_no, each.state and each.state.value, each.superseded, "\n".join(sorted(each.told)))
@@ -93,7 +95,7 @@ async def keep_numbers(connection: Connection, order: Order, numbers: Sequence[N
         await connection.execute(queries.KEEP_NUMBERS, order.supplier, order.order_no, *zip(*rows, strict=True))
 
 
-async def owner_of(connection: Connection, supplier: str, number: str, order_no: str | None) -> str | None:
+async def find_owner(connection: Connection, supplier: str, number: str, order_no: str | None) -> str | None:
     """The mall's number of an order, by the supplier's number or what the supplier repeats of ours; None: not ours."""
     known: str | None = await connection.fetchval(queries.OWNER_OF, supplier, number)
     if known is not None or order_no is None:
@@ -101,30 +103,30 @@ async def owner_of(connection: Connection, supplier: str, number: str, order_no:
     return order_no if await connection.fetchval(queries.IS_OURS, supplier, order_no) else None
 
 
-async def any_undecided(connection: Connection, supplier: str) -> bool:
+async def has_undecided_submit(connection: Connection, supplier: str) -> bool:
     """Whether a submit is under way, whose answer will tell the supplier's number of its order."""
     return bool(await connection.fetchval(queries.UNDECIDED, supplier))
 
 
-async def hold(connection: Connection, supplier: str, asked: Sequence[Asked]) -> None:
+async def lock_requests(connection: Connection, supplier: str, asked: Sequence[RereadRequest]) -> None:
     """Have nobody ask for these until the transaction ends: before anything that others lock after them."""
     await connection.fetch(queries.HOLD, supplier, [each.number for each in asked])
 
 
-async def settled(connection: Connection, supplier: str, asked: Sequence[Asked]) -> None:
+async def delete_requests(connection: Connection, supplier: str, asked: Sequence[RereadRequest]) -> None:
     """Forget that these were asked, but for those that were asked again since."""
     await connection.execute(queries.DONE, supplier, *_columns(asked))
 
 
-async def ask_once_more(
+async def request_again(
     connection: Connection, supplier: str, numbers: Collection[str], cause: SupplierMessage
 ) -> None:
     """Have orders read again for what they were read for before: what is told of them then has the ids it had."""
-    message = None if cause.type == OURS else cause.model_dump(mode="json")
+    message = None if cause.type == OWN_REQUEST else cause.model_dump(mode="json")
     await connection.execute(queries.ASK_ONCE_MORE, supplier, list(numbers), message)
 
 
-async def put_off(connection: Connection, supplier: str, asked: Sequence[Asked], wait: timedelta) -> None:
+async def postpone(connection: Connection, supplier: str, asked: Sequence[RereadRequest], wait: timedelta) -> None:
     """Have these wait, but for those that were asked again since."""
     await connection.execute(queries.LATER, supplier, *_columns(asked), wait)
 
@@ -134,12 +136,12 @@ async def note_cancelled_children(connection: Connection, supplier: str, numbers
     await connection.execute(queries.CHILDREN_CANCELLED, supplier, list(numbers))
 
 
-def _columns(asked: Sequence[Asked]) -> tuple[list[str], list[int]]:
+def _columns(asked: Sequence[RereadRequest]) -> tuple[list[str], list[int]]:
     return [each.number for each in asked], [each.seq for each in asked]
 
 
-def _asked(row: Row) -> Asked:
-    return Asked(row["supplier_order_no"], row["seq"], row["failures"], _message(row["asked_by"]))
+def _asked(row: Row) -> RereadRequest:
+    return RereadRequest(row["supplier_order_no"], row["seq"], row["failures"], _message(row["asked_by"]))
 
 
 def _message(said: Any) -> SupplierMessage | None:
