@@ -22,6 +22,7 @@ from gateway.admin.orders import OrderRoutes
 from gateway.admin.pulls import PullRoutes
 from gateway.admin.replays import ReplayRoutes
 from gateway.admin.suppliers import SupplierRoutes
+from gateway.admin.webhooks import WebhookRoutes
 from gateway.deadletters import DeadLetters, Replays
 from gateway.evidence import EvidenceExport
 from gateway.feeds.admit import Admission
@@ -72,12 +73,17 @@ from gateway.relay.reader import command_reader
 from gateway.relay.reading import OrderReading
 from gateway.relay.replays import OrderReplays
 from gateway.relay.vendor_event_service import VendorEventService
+from gateway.relay.webhook_operations import WebhookOperations
+from gateway.relay.webhooks import WebhookMeans
 from gateway.services import Services
-from gateway.sessions import BreakerOrders, Means, PullStatus, Sessions
+from gateway.sessions import BreakerOrders, Means, Owner, PullStatus, supplier_sessions, webhook_sessions
 from gateway.store import SharedPool
 from gateway.suppliers import Keys, Suppliers
 from gateway.telemetry.loop import watch_loop
 from gateway.telemetry.supervise import Supervisor, described
+
+WEBHOOKS_PER_SUPPLIER = 2
+"""Connections of a process with which messages of one supplier may be delivered to its webhook at a time."""
 
 READS_PER_SUPPLIER = 2
 """Connections of a process that the questions of one supplier may have at a time."""
@@ -252,6 +258,7 @@ def _session_jobs(services: Services, parts: FeedParts) -> list[Job]:
     return [
         _session_job(services, parts),
         _command_job(services),
+        _webhook_job(services),
         Job("overdue commands", overdue.run, supervisors=overdue.supervisors),
     ]
 
@@ -273,8 +280,19 @@ def _session_job(services: Services, parts: FeedParts) -> Job:
         owner=services.owner,
         drain_seconds=services.settings.drain_timeout * DRAINING / 2,
     )
-    sessions = Sessions(means, term=services.settings.lease_seconds)
+    sessions = supplier_sessions(means, term=services.settings.lease_seconds)
     return Job("sessions", sessions.run, sessions.stop, supervisors=[sessions.supervisor])
+
+
+def _webhook_job(services: Services) -> Job:
+    """Sending messages to the webhooks of vendors that fetch."""
+    pool, suppliers = services.session_pool, services.live.suppliers
+    mailbox = Mailbox(SharedPool(pool, share=WEBHOOKS_PER_SUPPLIER), services.box)
+    means = WebhookMeans(pool, suppliers, services.box, mailbox)
+    owner = Owner(services.owner, pool, suppliers, services.registry, services.settings.lease_seconds)
+    webhooks = webhook_sessions(owner, means)
+    supervisors: list[Supervisor[Any]] = [webhooks.supervisor, means.orders.supervisor, mailbox.supervisor]
+    return Job("webhooks", webhooks.run, webhooks.stop, supervisors=supervisors)
 
 
 def _command_job(services: Services) -> Job:
@@ -334,6 +352,7 @@ def _admin(services: Services, parts: FeedParts, replays: Replays) -> web.Applic
         OrderRoutes(OrderReading(pool, services.box), _decisions(services)),
         BreakerRoutes(BreakerOrders(pool, services.box, services.live.suppliers, services.registry)),
         EvidenceRoutes(EvidenceExport(pool, services.box)),
+        WebhookRoutes(WebhookOperations(pool, services.box, services.live.suppliers)),
         CatalogRoutes(Rebuilds(pool), services.live.suppliers),
         AuditRoutes(pool),
     ]

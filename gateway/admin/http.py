@@ -23,6 +23,7 @@ from gateway.http.clients import client_of
 from gateway.http.problems import ProblemError, document
 from gateway.relay.decisions import NotDecidableError, UnknownCommandError
 from gateway.relay.reading import UnknownOrderError
+from gateway.relay.webhook_operations import NoWebhookError
 from gateway.sdk.errors import ConfigError, GatewayError
 from gateway.sdk.wire import count_values, shown
 from gateway.sessions import NoSuchOperationError, NotOwnedError, NotPulledError
@@ -61,6 +62,7 @@ _RAISED: Mapping[type[GatewayError], str] = {
     NoEvidenceError: "not_found",
     UnknownCommandError: "not_found",
     NotDecidableError: "conflict",
+    NoWebhookError: "not_found",
 }
 
 

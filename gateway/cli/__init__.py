@@ -69,6 +69,7 @@ COMMANDS = (
     ("orders", OPERATING, "Look at what became of orders; say what a person found out about one."),
     ("evidence", OPERATING, "Export what was exchanged about an order; check such a file."),
     ("lanes", OPERATING, "Look at orders that wait; stop one, let it go on."),
+    ("webhooks", OPERATING, "Look at vendors' webhooks; test one, send anew, enable one again."),
     ("deadletters", OPERATING, "Look at what was rejected; replay or discard it."),
     ("secrets", OPERATING, "Seal what is kept secret anew, after the secret key was changed."),
     ("audit", OPERATING, "Look at who changed what; check that the record of it is whole."),

@@ -156,6 +156,7 @@ def _show(found: dict[str, Any]) -> None:
             ("options", config["options"]),
             ("periods", {facet: f"{seconds} s" for facet, seconds in config["periods"].items()}),
             ("pulls", config["pulls"]),
+            ("webhook", config["webhook"] and config["webhook"]["url"]),
             ("limits", {name: limit for name, limit in config["limits"].items() if limit is not None}),
             ("categories", f"{len(config['category_map'])} mapped" if config["category_map"] else None),
             ("secrets", [f"{secret['name']} (set {moment(secret['set_at'])})" for secret in found["secrets"]]),

@@ -1,4 +1,4 @@
-"""/docs and /openapi.json: the vendor API explained, without anything from another host."""
+"""/docs, /docs/webhooks and /openapi.json: the vendor API explained, without anything from another host."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from importlib.resources import files
 from aiohttp import hdrs, web
 
 from gateway.intake.openapi import openapi
+from gateway.intake.openapi_webhooks import PAGE as WEBHOOKS_PAGE
+from gateway.intake.openapi_webhooks import page as webhooks_page
 
 ASSETS = {
     "swagger-ui.css": "text/css",
@@ -15,6 +17,7 @@ ASSETS = {
     "favicon-32x32.png": "image/png",
     "start.js": "text/javascript",
     "page.css": "text/css",
+    "text.css": "text/css",
 }
 
 PIECE = 64 * 1024
@@ -64,7 +67,14 @@ STYLE = """body { margin: 0; }
 .swagger-ui .response-col_description__inner ul { margin: 0; padding-left: 1.2em; }
 """
 
-OURS = {"start.js": START, "page.css": STYLE}
+TEXT_STYLE = """body { margin: 2em auto; max-width: 46em; padding: 0 1em; line-height: 1.55;
+  font-family: system-ui, "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif; }
+table { border-collapse: collapse; }
+th, td { padding: 0.2em 1em 0.2em 0; text-align: left; border-bottom: 1px solid #ddd; }
+pre { padding: 0.8em; background: #f5f5f5; overflow-x: auto; }
+"""
+
+OURS = {"start.js": START, "page.css": STYLE, "text.css": TEXT_STYLE}
 """Assets that are not vendored."""
 
 
@@ -76,6 +86,7 @@ class DocsRoutes:
         return [
             web.get("/openapi.json", self.document),
             web.get("/docs", self.page),
+            web.get(WEBHOOKS_PAGE, self.webhooks),
             web.get("/docs/assets/{name}", self.asset),
         ]
 
@@ -85,8 +96,11 @@ class DocsRoutes:
 
     async def page(self, request: web.Request) -> web.Response:
         """Swagger UI over it."""
-        headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
-        return web.Response(text=PAGE, content_type="text/html", headers=headers)
+        return _page(PAGE)
+
+    async def webhooks(self, request: web.Request) -> web.Response:
+        """How to receive messages at an address of one's own."""
+        return _page(webhooks_page())
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """One of the page's files, and no other; piece by piece, for anybody may ask for it and not take it."""
@@ -101,6 +115,11 @@ class DocsRoutes:
             await response.write(body[start : start + PIECE])
         await response.write_eof()
         return response
+
+
+def _page(text: str) -> web.Response:
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+    return web.Response(text=text, content_type="text/html", headers=headers)
 
 
 @cache

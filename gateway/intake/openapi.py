@@ -21,6 +21,7 @@ from gateway.http.server import ConnectionLimits
 from gateway.http.under_way import RequestLimits
 from gateway.intake.examples import FEED_ANSWER, RECORDS, refusal
 from gateway.intake.openapi_orders import ORDER_CALLS, ORDER_MODELS
+from gateway.intake.openapi_webhooks import WEBHOOKS
 from gateway.intake.operation import JSON, Call, header, path, query
 from gateway.intake.parameters import KEY, MAX_PAGE, MAX_WAIT
 from gateway.intake.views import FeedList, FeedView, ItemView, ReportRow
@@ -313,6 +314,7 @@ def openapi() -> bytes:
             {"name": "orders", "description": "订单 · fetch, acknowledge, answer; for suppliers without an API"},
         ],
         "paths": paths,
+        "webhooks": WEBHOOKS,
         "components": {
             "schemas": {**schemas["$defs"], "Problem": PROBLEM},
             "securitySchemes": SECURITY,

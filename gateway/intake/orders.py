@@ -22,6 +22,7 @@ from gateway.intake.parameters import idempotency_key_of, number_of, refuse_unkn
 from gateway.intake.unverified import UnverifiedBytes
 from gateway.registry import Registry
 from gateway.relay.mailbox import Mailbox, Message
+from gateway.relay.messages import message_json
 from gateway.relay.offered import fetches_commands
 from gateway.relay.vendor_event_service import (
     KeyReusedError,
@@ -35,8 +36,7 @@ from gateway.relay.vendor_event_service import (
 from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent
 from gateway.sdk.wire import shown
 from gateway.suppliers import Caller, State, SupplierCache
-from schemas.base import written
-from schemas.orders import COMMAND_TYPE, Kind
+from schemas.orders import Kind
 from schemas.orders.parts import OrderNo
 
 ORDERS = "orders"
@@ -184,18 +184,5 @@ def _said(content: bytes) -> VendorEvent:
 
 
 def _listed(messages: Sequence[Message]) -> bytes:
-    """Messages as JSON, what the commands say as it stands."""
-    return orjson.dumps(
-        {
-            "messages": [
-                {
-                    "id": each.id,
-                    "type": COMMAND_TYPE[each.operation],
-                    "delivery": each.delivery,
-                    "visible_again_at": written(each.visible_again_at),
-                    "command": orjson.Fragment(each.value),
-                }
-                for each in messages
-            ]
-        }
-    )
+    """Messages as JSON."""
+    return orjson.dumps({"messages": [orjson.Fragment(message_json(each)) for each in messages]})

@@ -39,13 +39,15 @@ HEADERS = {"User-Agent": "mallgate", "Accept-Encoding": "gzip, deflate"}
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """How one supplier may be called: its adapter's facts, narrowed by its row."""
+    """How one supplier may be called: its adapter's facts, narrowed by its row. max_reply_bytes: None: its status alone
+    counts, bodies are not read.
+    """
 
     base_url: str
     timeout_seconds: float
     rate_per_second: float
     concurrency: int
-    max_reply_bytes: int
+    max_reply_bytes: int | None
     allow_private: bool = False
 
 
@@ -158,6 +160,9 @@ class SupplierClient:
 
     async def _read(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         response = cast(_Response, await handler(request))
+        if self.limits.max_reply_bytes is None:
+            response.release()  # where the body has not come whole, the connection is closed
+            return response
         try:
             response.decoded = await read_body(response, self.limits.max_reply_bytes)
         except BaseException:

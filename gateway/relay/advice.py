@@ -264,7 +264,7 @@ def _stopped(facts: Mapping[str, Any]) -> str:
 
 def _handed_out(facts: Mapping[str, Any]) -> str:
     times = facts.get("attempt") or 1
-    return "its vendor fetched it" + (f", {times} times by now" if times > 1 else "")
+    return "it was handed to its vendor" + (f", {times} times by now" if times > 1 else "")
 
 
 def _ended(facts: Mapping[str, Any]) -> str:
@@ -312,6 +312,7 @@ _STEPS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     Kind.EVENT: _event,
     Kind.LATE: _late,
     Kind.READ: _read,
+    Kind.UNDELIVERED: lambda facts: f"its webhook did not take it: {facts.get('failure') or 'no reason is kept'}",
     Kind.DELIVERED: _handed_out,
     Kind.ACKNOWLEDGED: lambda facts: "its vendor acknowledged it",
 }

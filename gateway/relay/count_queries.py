@@ -39,3 +39,14 @@ COUNT_FETCHED = """
       FROM suppliers s LEFT JOIN commands_unanswered u USING (supplier)
      GROUP BY s.supplier
 """
+
+COUNT_WEBHOOKS = """
+    SELECT s.supplier,
+           coalesce(w.disabled_at IS NOT NULL AND w.url = s.config #>> '{webhook,url}', false)::integer AS disabled,
+           coalesce(extract(epoch FROM now() - min(c.received_at)), 0)::float8 AS seconds
+      FROM suppliers s
+      LEFT JOIN webhook_endpoints w USING (supplier)
+      LEFT JOIN commands c ON c.supplier = s.supplier AND c.ended_at IS NULL
+     WHERE s.config #>> '{webhook,url}' IS NOT NULL OR w.supplier IS NOT NULL
+     GROUP BY s.supplier, s.config, w.disabled_at, w.url
+"""

@@ -33,6 +33,10 @@ class OrderCounts:
             states = await connection.fetch(queries.COUNT_STATES, OPEN)
             rereads = await connection.fetch(queries.COUNT_REREADS)
             fetched = await connection.fetch(queries.COUNT_FETCHED)
+            webhooks = await connection.fetch(queries.COUNT_WEBHOOKS)
+        for row in webhooks:
+            _set(metrics.webhook_oldest_seconds, row, "seconds")
+            _set(metrics.webhook_disabled, row, "disabled")
         for row in lanes:
             _set(metrics.order_lanes_waiting, row, "waiting")
             _set(metrics.order_lanes_stopped, row, "stopped")

@@ -77,10 +77,11 @@ async def settle(
     await record_letters(connection, [undecided_letter(each) for each in died])
 
 
-def step_of(command: Command, kind: Kind) -> Step:
+def step_of(command: Command, kind: Kind, failure: str = "") -> Step:
     """What happened to a command, as its order's story tells it."""
     facts = {"operation": command.operation, "state": command.state.value, "attempt": command.attempt}
     facts |= {"reason": command.reason} if command.reason else {}
+    facts |= {"failure": failure} if failure else {}
     return Step(command.supplier, command.order_no, kind, command.command_id, facts)
 
 

@@ -54,6 +54,7 @@ class Message:
     """A command that a vendor fetched. value: the command as JSON; delivery: from 1, how often it was fetched."""
 
     id: str
+    order_no: str
     operation: Operation
     value: bytes
     delivery: int
@@ -95,7 +96,15 @@ class Mailbox:
         asked = (supplier, now, now - VISIBILITY, most, self._batches.set_aside(supplier))
         async with self._pool.acquired(supplier) as connection:
             rows = await connection.fetch(queries.FETCHABLE, *asked)
-        orders = [row["order_no"] for row in rows]
+        return await self.hand_out(supplier, [row["order_no"] for row in rows])
+
+    def aside(self, supplier: str) -> Sequence[str]:
+        """Orders of a supplier of which nothing can be delivered for now, by a fault of their own."""
+        return self._batches.set_aside(supplier)
+
+    async def hand_out(self, supplier: str, orders: Sequence[str]) -> Sequence[Message]:
+        """Deliver the first commands of these orders, where they may be delivered."""
+        now = self._clock()
         messages = await self._batches.work(supplier, orders, partial(self._deliver, supplier, now), _fill_an_answer)
         if messages:
             reached("fetch.after_commit")
@@ -239,7 +248,9 @@ def _message(command: Command, value: bytes) -> Message:
     if command.sent_at is None:
         raise ValueError(f"{command.command_id} was not sent")
     operation = Operation(command.operation)
-    return Message(command.command_id, operation, value, command.attempt, command.sent_at + VISIBILITY)
+    return Message(
+        command.command_id, command.order_no, operation, value, command.attempt, command.sent_at + VISIBILITY
+    )
 
 
 def _first_sent(command: Command, origin: Origin) -> News:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from gateway.relay.command_queries import FACTS
 
-# The orders whose first command may be fetched, that which waits longest first, but for those that are set aside ($5).
-# What was sent by an owner before the supplier's vendor began to fetch may have taken effect: it is not handed out.
-FETCHABLE = """
+# The first commands of orders that may be fetched, but for orders that are set aside ($5). What was sent by an owner
+# before the supplier's vendor began to fetch may have taken effect: it is not handed out.
+FETCHABLE_HEADS = """
     WITH heads AS (
-        SELECT DISTINCT ON (order_no) order_no, place, state, due_at, sent_at, epoch
+        SELECT DISTINCT ON (order_no) command_id, order_no, place, state, due_at, sent_at, epoch
           FROM commands
          WHERE supplier = $1 AND ended_at IS NULL
-         ORDER BY order_no, place)
-    SELECT order_no FROM heads
-     WHERE ((state IN ('waiting', 'retry', 'unknown') AND due_at <= $2) OR (state = 'sending' AND sent_at <= $3))
-       AND (epoch = 0 OR state IN ('waiting', 'retry'))
-       AND order_no <> ALL($5::text[])
-     ORDER BY place LIMIT $4
+         ORDER BY order_no, place),
+    fetchable AS (
+        SELECT command_id, order_no, place FROM heads
+         WHERE ((state IN ('waiting', 'retry', 'unknown') AND due_at <= $2) OR (state = 'sending' AND sent_at <= $3))
+           AND (epoch = 0 OR state IN ('waiting', 'retry'))
+           AND order_no <> ALL($5::text[]))
 """
+
+# Their orders, that which waits longest first.
+FETCHABLE = f"{FETCHABLE_HEADS} SELECT order_no FROM fetchable ORDER BY place LIMIT $4"
 
 # Orders in which something ends or stops by now: by time, or by a command that cancels what was never sent. Each one
 # found is changed by the look at it; what waits only for its vendor is left out, so that it keeps no other from it.

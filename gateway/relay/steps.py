@@ -23,7 +23,8 @@ class Kind(StrEnum):
     attempt, look_up: a call was begun; outcome: it came to something, or nobody knows; stopped: a person has to speak;
     released: an operator took a stop back; resolved: a person spoke; ended: without a call; event: the core was told;
     read: the order was read at the supplier; late: news of an order that is over; delivered: handed to a vendor that
-    fetches its commands; acknowledged: the vendor has it.
+    fetches its commands, or sent to its webhook; undelivered: the webhook did not take it; acknowledged: the vendor
+    has it.
 
     The others are kept as evidence alone. exchange: what went over the wire; answered: what a vendor said by API, and
     what he was answered; message: of the supplier; replayed: an operator had it read again.
@@ -40,6 +41,7 @@ class Kind(StrEnum):
     READ = "read"
     LATE = "late"
     DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
     ACKNOWLEDGED = "acknowledged"
     EXCHANGE = "exchange"
     ANSWERED = "answered"

@@ -1,7 +1,7 @@
 """Suppliers that are pulled: one process at a time owns each, and works for it in a session."""
 
 from gateway.sessions.breakers import BreakerOrders, NoSuchOperationError
-from gateway.sessions.owner import Sessions
+from gateway.sessions.owner import Owner, Sessions, supplier_sessions, webhook_sessions
 from gateway.sessions.session import Means
 from gateway.sessions.status import NotOwnedError, NotPulledError, PullStatus
 
@@ -11,6 +11,9 @@ __all__ = [
     "NoSuchOperationError",
     "NotOwnedError",
     "NotPulledError",
+    "Owner",
     "PullStatus",
     "Sessions",
+    "supplier_sessions",
+    "webhook_sessions",
 ]

@@ -1,7 +1,8 @@
 """Which suppliers this process owns: as many as its share, each by a lease, and no more than one owner each.
 
 Processes note that they live. Of n suppliers that are pulled, each of m live processes takes up to ⌈n/m⌉; one that
-holds more hands the surplus over, one that is gone is replaced when its leases end.
+holds more hands the surplus over, one that is gone is replaced when its leases end. Suppliers with a webhook are owned
+the same way, by leases of their own, for sending to it.
 """
 
 from __future__ import annotations
@@ -9,20 +10,27 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from math import ceil
+from typing import Protocol
 
 import structlog
+from prometheus_client import Gauge
 
 from gateway.calls.state import CallStates
 from gateway.events import set_within
+from gateway.registry import Registry
+from gateway.relay.offered import fetches_commands
+from gateway.relay.webhooks import WebhookDelivery, WebhookMeans
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
+from gateway.sdk.manifest import Manifest
 from gateway.sessions import queries
 from gateway.sessions.session import Means, Session
-from gateway.store import Lease, StoreUnavailableError, acquired
-from gateway.suppliers import lease_of
+from gateway.store import Lease, Pool, StoreUnavailableError, acquired
+from gateway.suppliers import Supplier, SupplierCache, lease_of, webhook_lease_of
 from gateway.telemetry import metrics
 from gateway.telemetry.supervise import Supervisor
 
@@ -48,20 +56,83 @@ def given_up(owned: Sequence[str], wanted: Collection[str], most: int) -> list[s
     return [supplier for supplier in owned if supplier not in wanted] + pulled[most:]
 
 
-class Sessions:
-    """The sessions of this process.
+class Work(Protocol):
+    """What is done for one supplier by its owner."""
+
+    @property
+    def stopping(self) -> bool:
+        """It is coming to its end."""
+        ...
+
+    def stop(self) -> None:
+        """Have the work drained; `run` returns then."""
+        ...
+
+    async def run(self) -> None:
+        """Until stopped."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What suppliers are owned for. wanted: which ones; lease: name of a supplier's; begin: the work for one."""
+
+    loop: str
+    wanted: Callable[[Supplier, Manifest], bool]
+    lease: Callable[[str], str]
+    begin: Callable[[str, Lease], Work]
+    owned: Gauge
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process that owns suppliers. name: what it is known by to the others.
 
     term: seconds that a lease lasts without renewal, and that a process counts as live after its last sign of life; a
     killed or frozen owner is replaced within two of them.
     """
 
-    def __init__(self, means: Means, *, term: float) -> None:
-        self._means = means
-        self._term = term
-        self._owned: dict[str, Session] = {}
-        self._states = CallStates()
+    name: str
+    pool: Pool
+    suppliers: SupplierCache
+    registry: Registry
+    term: float
+
+
+def supplier_sessions(means: Means, *, term: float) -> Sessions:
+    """The sessions of suppliers that are called."""
+    states = CallStates()
+    purpose = Purpose(
+        "sessions",
+        lambda _, manifest: manifest.http is not None,
+        lease_of,
+        lambda supplier, lease: Session(means, supplier, lease, states),
+        metrics.suppliers_owned,
+    )
+    return Sessions(Owner(means.owner, means.pool, means.suppliers, means.registry, term), purpose)
+
+
+def webhook_sessions(owner: Owner, means: WebhookMeans) -> Sessions:
+    """Sending to webhooks of suppliers whose vendors fetch."""
+    purpose = Purpose(
+        "webhooks",
+        lambda supplier, manifest: supplier.config.webhook is not None and fetches_commands(manifest),
+        webhook_lease_of,
+        partial(WebhookDelivery, means),
+        metrics.webhooks_owned,
+    )
+    return Sessions(owner, purpose)
+
+
+class Sessions:
+    """What this process does for the suppliers that it owns for one purpose."""
+
+    def __init__(self, owner: Owner, purpose: Purpose) -> None:
+        self._owner = owner
+        self._purpose = purpose
+        self._owned: dict[str, Work] = {}
         self._stopping = asyncio.Event()
-        self.supervisor = Supervisor[str]("sessions", "supplier")
+        self.supervisor = Supervisor[str](purpose.loop, "supplier")
 
     def stop(self) -> None:
         """Own nothing more; `run` returns when all work is drained and every lease is given back."""
@@ -79,22 +150,22 @@ class Sessions:
                     session.stop()
         finally:
             with suppress(StoreUnavailableError):
-                async with acquired(self._means.pool) as connection:
-                    await connection.execute(queries.LEFT, self._means.owner)
+                async with acquired(self._owner.pool) as connection:
+                    await connection.execute(queries.LEFT, self._owner.name)
 
     async def _rest(self) -> None:
         """Until the next round; a supplier that is declared meanwhile does not wait for it."""
-        known, until = self._pulled(), time.monotonic() + self._term / 3
-        while not self._stopping.is_set() and time.monotonic() < until and self._pulled() == known:
+        known, until = self._wanted(), time.monotonic() + self._owner.term / 3
+        while not self._stopping.is_set() and time.monotonic() < until and self._wanted() == known:
             await set_within(self._stopping, LOOK_SECONDS)
 
     async def _round(self, group: asyncio.TaskGroup) -> None:
         """Note that we live, give up what is too much, take what is free. A lease at fault keeps no other from us."""
-        async with acquired(self._means.pool) as connection:
-            await connection.execute(queries.SEEN, self._means.owner)
-            live: int = await connection.fetchval(queries.LIVE, self._term)
+        async with acquired(self._owner.pool) as connection:
+            await connection.execute(queries.SEEN, self._owner.name)
+            live: int = await connection.fetchval(queries.LIVE, self._owner.term)
             await connection.execute(queries.GONE)
-        wanted = self._pulled()
+        wanted = self._wanted()
         most = share(len(wanted), live)
         for supplier in given_up(self._working(), wanted, most):
             log.info("session.handed_over", supplier=supplier)
@@ -106,30 +177,30 @@ class Sessions:
             tries = (self.supervisor.run(supplier, partial(self._take, supplier, group)) for supplier in together)
             await asyncio.gather(*tries)
             self.supervisor.raise_outage()
-        metrics.suppliers_owned.set(len(self._owned))
+        self._purpose.owned.set(len(self._owned))
 
     def _working(self) -> list[str]:
         """Suppliers that are ours, but for those whose work is coming to its end: these take no place."""
         return [supplier for supplier, session in self._owned.items() if not session.stopping]
 
-    def _pulled(self) -> list[str]:
-        """Suppliers whose adapter speaks to them; one that cannot be loaded is told of by the others' ways."""
+    def _wanted(self) -> list[str]:
+        """Suppliers to be owned; one whose adapter cannot be loaded is told of by the others' ways."""
         found = []
-        for supplier in self._means.suppliers.known():
+        for supplier in self._owner.suppliers.known():
             with suppress(ConfigError):
-                if self._means.registry.load(supplier.config.adapter).manifest.http is not None:
+                if self._purpose.wanted(supplier, self._owner.registry.load(supplier.config.adapter).manifest):
                     found.append(supplier.id)
         return found
 
     async def _take(self, supplier: str, group: asyncio.TaskGroup) -> None:
-        lease = Lease(self._means.pool, lease_of(supplier), self._means.owner, term=self._term)
+        lease = Lease(self._owner.pool, self._purpose.lease(supplier), self._owner.name, term=self._owner.term)
         if not await lease.take():
             return
-        session = Session(self._means, supplier, lease, self._states)
+        session = self._purpose.begin(supplier, lease)
         self._owned[supplier] = session
         group.create_task(self._keep(supplier, session, lease), name=f"session {supplier}")
 
-    async def _keep(self, supplier: str, session: Session, lease: Lease) -> None:
+    async def _keep(self, supplier: str, session: Work, lease: Lease) -> None:
         try:
             await lease.keep(session.run, outlasts_outages=True)
         except Exception:

@@ -19,6 +19,7 @@ from gateway.suppliers.rows import (
     UnknownSupplierError,
     brakes_of,
     lease_of,
+    webhook_lease_of,
 )
 from gateway.suppliers.sealed import (
     SEALED_BY_SUPPLIERS,
@@ -71,4 +72,5 @@ __all__ = [
     "rotated_at",
     "standing",
     "watch_suppliers",
+    "webhook_lease_of",
 ]

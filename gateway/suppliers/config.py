@@ -88,6 +88,17 @@ class Calls(_Declared):
     concurrency: Annotated[int, Field(strict=True, ge=1, le=1_000)] | None = None
 
 
+class Webhook(_Declared):
+    """Where the messages of a vendor that fetches are sent as well. concurrency: requests under way at most.
+
+    allow_private: its address may be one of an intranet or of this machine, and begin with http://.
+    """
+
+    url: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    allow_private: Annotated[bool, Field(strict=True)] = False
+    concurrency: Annotated[int, Field(strict=True, ge=1, le=16)] = 4
+
+
 class Brakes(_Declared):
     """Limits beyond which an operator decides. withdraw: share of a facet's keys that one full feed may withdraw."""
 
@@ -105,7 +116,8 @@ class SupplierConfig(_Declared):
     category_map: its category paths and the directory items they fall under, stronger than matching by name;
     price_mismatch: whether prices that contradict themselves are taken with a warning or rejected; http,
     pulls, messages: of suppliers that are pulled: how they are called, when a facet is pulled as a whole (by default
-    once in its period, else daily), how often their message pools are looked at.
+    once in its period, else daily), how often their message pools are looked at; webhook: of suppliers whose vendors
+    fetch: where their messages are sent as well.
     """
 
     supplier: SupplierId
@@ -121,6 +133,7 @@ class SupplierConfig(_Declared):
     http: Calls = Calls()
     pulls: dict[Facet, Schedule] = {}
     messages: Period = 30
+    webhook: Webhook | None = None
 
     @field_validator("facets")
     @classmethod

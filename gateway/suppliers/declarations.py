@@ -19,6 +19,7 @@ from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError
 from gateway.sdk.manifest import HttpFacts, Manifest
 from gateway.suppliers.config import Calls, SecretName, SupplierConfig
+from gateway.suppliers.webhook_secrets import WEBHOOK_SECRET, WEBHOOK_SECRETS, is_webhook_secret
 from schemas.directories import Directory, directories, in_force
 
 Secrets = dict[SecretName, Annotated[SecretStr, StringConstraints(min_length=1, max_length=10_000)]]
@@ -103,6 +104,7 @@ def _against_adapter(
     except ValidationError as error:
         yield from _problems(error, (*here, "options"))
     yield from _against_calls(config, loaded.manifest, here)
+    yield from _against_webhook(config, secrets, loaded.manifest, here)
     for name in loaded.manifest.auth.secrets:
         if name not in secrets:
             yield f"{path_of((*here, 'secrets', name))}: is missing; adapter {config.adapter} needs it"
@@ -131,6 +133,24 @@ def _narrowed(calls: Calls, facts: HttpFacts, here: Sequence[str]) -> Iterator[s
         check_url(url, allow_private=calls.allow_private)
     except UrlForbiddenError as error:
         yield f"{path_of((*here, 'base_url'))}: {error}"
+
+
+def _against_webhook(
+    config: SupplierConfig, secrets: Mapping[str, SecretStr], manifest: Manifest, here: Sequence[str]
+) -> Iterator[str]:
+    for name in WEBHOOK_SECRETS:
+        if name in secrets and not is_webhook_secret(secrets[name].get_secret_value()):
+            yield f"{path_of((*here, 'secrets', name))}: should be whsec_ and the base64 of 24 to 64 bytes"
+    if config.webhook is None:
+        return
+    if manifest.http is not None:
+        yield f"{path_of((*here, 'webhook'))}: adapter {config.adapter} calls the supplier itself"
+    if WEBHOOK_SECRET not in secrets:
+        yield f"{path_of((*here, 'secrets', WEBHOOK_SECRET))}: is missing; what is sent to the webhook is signed"
+    try:
+        check_url(config.webhook.url, allow_private=config.webhook.allow_private)
+    except UrlForbiddenError as error:
+        yield f"{path_of((*here, 'webhook', 'url'))}: {error}"
 
 
 def _against_directory(config: SupplierConfig, directory: Directory | None, here: Sequence[str]) -> Iterator[str]:

@@ -43,6 +43,11 @@ def lease_of(supplier: str) -> str:
     return f"session {supplier}"
 
 
+def webhook_lease_of(supplier: str) -> str:
+    """Name of the lease that sending to a supplier's webhook is."""
+    return f"webhook {supplier}"
+
+
 @dataclass(frozen=True, slots=True)
 class Supplier:
     """A supplier as the gateway runs it. revision: of its configuration, from 1."""
@@ -195,7 +200,8 @@ class Suppliers:
             return Applied(config.supplier, revision, Change.UNCHANGED)
         change = Change.CREATED if row is None else Change.UPDATED
         detail = {"change": change, "revision": revision, "secrets": moved}
-        if config.http.allow_private:  # it opens our own network: whoever reads the audit has to see it
+        # It opens our own network: whoever reads the audit has to see it.
+        if config.http.allow_private or (config.webhook and config.webhook.allow_private):
             detail["allow_private"] = True
         await record(connection, actor, "supplier.apply", target=config.supplier, detail=detail)
         await connection.execute(queries.NOTIFY, config.supplier)

@@ -78,6 +78,9 @@ MailboxPoint = Literal[
 ]
 """The same, as a vendor fetches commands, acknowledges them and says what became of an order."""
 
+WebhookPoint = Literal["webhook.sending", "webhook.answered"]
+"""The same, as a message is sent to a vendor's webhook: before it leaves, and before its answer is kept."""
+
 ResolvePoint = Literal["resolve.before_commit", "resolve.after_commit"]
 """The same, as a person's word about the effect of a command is taken."""
 
@@ -100,6 +103,7 @@ Point = (
     | MessagePoint
     | OrderReadPoint
     | MailboxPoint
+    | WebhookPoint
     | ResolvePoint
     | ReplayPoint
     | OutboxPoint
@@ -112,6 +116,7 @@ MESSAGE_POINTS: tuple[MessagePoint, ...] = get_args(MessagePoint)
 RELAY_POINTS: tuple[RelayPoint, ...] = get_args(RelayPoint)
 ORDER_READ_POINTS: tuple[OrderReadPoint, ...] = get_args(OrderReadPoint)
 MAILBOX_POINTS: tuple[MailboxPoint, ...] = get_args(MailboxPoint)
+WEBHOOK_POINTS: tuple[WebhookPoint, ...] = get_args(WebhookPoint)
 RESOLVE_POINTS: tuple[ResolvePoint, ...] = get_args(ResolvePoint)
 REPLAY_POINTS: tuple[ReplayPoint, ...] = get_args(ReplayPoint)
 OUTBOX_POINTS: tuple[OutboxPoint, ...] = get_args(OutboxPoint)
@@ -125,6 +130,7 @@ POINTS: tuple[Point, ...] = (
     *RELAY_POINTS,
     *ORDER_READ_POINTS,
     *MAILBOX_POINTS,
+    *WEBHOOK_POINTS,
     *RESOLVE_POINTS,
     *REPLAY_POINTS,
     *OUTBOX_POINTS,

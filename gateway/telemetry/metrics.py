@@ -352,6 +352,32 @@ mailbox_oldest_seconds = _gauge(
     meaning="Age of the oldest command that was fetched and is not answered, by when it was fetched first; 0 for none.",
     remedy="Above the time in which that vendor answers: `mallgate orders list --supplier NAME`, then ask him.",
 )
+webhook_requests_total = _counter(
+    "webhook_requests_total",
+    "supplier",
+    "outcome",
+    meaning="Messages sent to vendors' webhooks: delivered, gone, redirected, refused, failed, overloaded, "
+    "unreachable, blocked.",
+    remedy="Anything but delivered rises: `mallgate webhooks show NAME` says what was answered; tell the vendor.",
+)
+webhook_oldest_seconds = _gauge(
+    "webhook_oldest_seconds",
+    "supplier",
+    meaning="Age of the oldest message that waits for a vendor with a webhook; 0 for none.",
+    remedy="Above minutes: `mallgate webhooks show NAME`; the vendor can fetch it with GET /v1/messages meanwhile.",
+)
+webhook_disabled = _gauge(
+    "webhook_disabled",
+    "supplier",
+    meaning="1 while nothing is sent to a vendor's webhook: it answered 410, or nothing got through for days.",
+    remedy="Ask the vendor; then `mallgate webhooks test NAME` and `mallgate webhooks enable NAME`.",
+)
+webhooks_owned = _gauge(
+    "webhooks_owned",
+    meaning="Webhooks that this process sends to.",
+    remedy="0 everywhere while suppliers have webhooks: no process has the role sessions.",
+    each=True,
+)
 order_oldest_seconds = _gauge(
     "order_oldest_seconds",
     "supplier",

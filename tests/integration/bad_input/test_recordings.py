@@ -9,7 +9,7 @@ import time
 import pytest
 
 from gateway.feeds.chunk import Mode
-from gateway.outbound.vendor import sign
+from gateway.outbound.signature import sign
 from tests.integration.bad_input.conftest import NOTHING, House, Shop, request
 from tests.integration.bad_input.test_credentials import BODY, PATH, push, signed
 

@@ -186,14 +186,19 @@ def test_a_cancel_whose_answer_was_lost() -> None:
             "stopped, dead: its deadline passed, and nobody knows whether it took effect",
         ),
         (
+            Kind.UNDELIVERED,
+            {"state": "unknown", "attempt": 1, "operation": "order.submit", "failure": "HTTP status 503"},
+            "its webhook did not take it: HTTP status 503",
+        ),
+        (
             Kind.DELIVERED,
             {"state": "sending", "attempt": 1, "operation": "order.submit"},
-            "its vendor fetched it",
+            "it was handed to its vendor",
         ),
         (
             Kind.DELIVERED,
             {"state": "sending", "attempt": 3, "operation": "order.submit"},
-            "its vendor fetched it, 3 times by now",
+            "it was handed to its vendor, 3 times by now",
         ),
         (
             Kind.ACKNOWLEDGED,

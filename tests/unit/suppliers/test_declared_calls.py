@@ -121,3 +121,54 @@ def test_an_adapter_that_calls_nobody_takes_no_calls(registry: Registry) -> None
         "suppliers.acme.pulls.price: adapter pusher does not pull price",
         "suppliers.acme.http: adapter pusher calls nobody",
     ]
+
+
+SIGNING = "whsec_" + "c2VjcmV0" * 4
+"""32 letters of base64: 24 bytes, the least that Standard Webhooks allows."""
+
+
+def declared_webhook(registry: Registry, url: str, **more: Any) -> list[str]:
+    """What is wrong with a supplier that is sent messages at this address."""
+    secrets = {"webhook": SIGNING} if "secrets" not in more else more.pop("secrets")
+    return problems_of(registry, adapter="pusher", webhook={"url": url, **more}, secrets=secrets)
+
+
+def test_a_vendor_that_fetches_may_be_sent_messages_too(registry: Registry) -> None:
+    assert declared_webhook(registry, "https://vendor.example.com/hook") == []
+    assert declared_webhook(registry, "http://127.0.0.1:9000/hook", allow_private=True) == []
+    two = {"webhook": SIGNING, "webhook_former": SIGNING}
+    assert declared_webhook(registry, "https://vendor.example.com/hook", secrets=two) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://vendor.example.com/hook",
+        "https://127.0.0.1/hook",
+        "https://169.254.169.254/latest/meta-data",
+        "https://localhost/hook",
+        "https://vendor.example.com:22/hook",
+        "https://user:pass@vendor.example.com/hook",
+    ],
+)
+def test_a_webhook_that_may_not_be_called_is_refused_when_it_is_declared(registry: Registry, url: str) -> None:
+    [problem] = declared_webhook(registry, url)
+    assert problem.startswith("suppliers.acme.webhook.url: url_forbidden: ")
+
+
+@pytest.mark.parametrize("secret", ["secret", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!", "whsec_" + "c2VjcmV0" * 12])
+@pytest.mark.parametrize("name", ["webhook", "webhook_former"])
+def test_a_secret_that_is_not_one_of_the_standard_is_refused_and_not_quoted(
+    registry: Registry, name: str, secret: str
+) -> None:
+    secrets = {"webhook": SIGNING, name: secret}
+    [problem] = declared_webhook(registry, "https://vendor.example.com/hook", secrets=secrets)
+    assert problem == f"suppliers.acme.secrets.{name}: should be whsec_ and the base64 of 24 to 64 bytes"
+
+
+def test_a_webhook_needs_a_secret_and_a_vendor_that_fetches(registry: Registry) -> None:
+    webhook = {"url": "https://vendor.example.com/hook"}
+    [missing] = problems_of(registry, adapter="pusher", webhook=webhook)
+    assert missing.startswith("suppliers.acme.secrets.webhook: is missing")
+    [called] = problems_of(registry, webhook=webhook, secrets={**SECRETS, "webhook": SIGNING})
+    assert called == "suppliers.acme.webhook: adapter puller calls the supplier itself"
