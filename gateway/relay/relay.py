@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -27,12 +27,13 @@ from gateway.relay import store
 from gateway.relay.attempts import attempt, look_up, order_write
 from gateway.relay.commands import Command
 from gateway.relay.consequences import Consequences
-from gateway.relay.lanes import Lane, room, startable
+from gateway.relay.due import DueOrders
+from gateway.relay.lanes import Lane, room
 from gateway.relay.lanes import Step as Planning
 from gateway.relay.started_calls import CallResult, StartedCall, result_of
-from gateway.relay.store import DueOrder, OpenedCommand
+from gateway.relay.store import OpenedCommand
 from gateway.relay.transitions import carry_out, recover
-from gateway.relay.turn import Move, Planned, Terms, planned, shut_until, waiting
+from gateway.relay.turn import Move, Terms, beginning, planned, shut_until, waiting
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.sdk.manifest import Manifest
@@ -43,21 +44,12 @@ from gateway.telemetry.faults import reached
 
 log = structlog.get_logger(__name__)
 
-MOST_DUE = 1_000
-"""Orders that are looked up together as due."""
-
 SHORTEST_REST = 0.02
 LONGEST_REST = 0.5
 """Seconds between two looks at the table, while there is nothing to do."""
 
-FULL_LOOK_SECONDS = 1.0
-"""Between two looks for what only ends, while there is no room for another call."""
-
 AWAY_SECONDS = 1.0
 """After PostgreSQL was away, before the next turn."""
-
-ASIDE_SECONDS = 60.0
-"""For an order whose command cannot be read, before it is tried again."""
 
 RECOVER_SECONDS = 60.0
 """Between two looks for calls that were noted, and are not under way."""
@@ -116,16 +108,13 @@ class Relay:
         self._budget = context.calls.order_retries
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._over: list[EndedCall] = []
-        self._due: OrderedDict[str, None] = OrderedDict()
-        self._aside: dict[str, float] = {}
+        self._due = DueOrders(context.supplier().id)
         self._wake = asyncio.Event()
-        self._looked_at = float("-inf")
         self._recovered_at = float("-inf")
         self._apart = 0
         """Turns that are still taken one by one."""
         self._taken: list[str] = []
         self._tries: Counter[str] = Counter()
-        self._behind: DueOrder | None = None
 
     async def run(self) -> None:
         """Until it is to end; returns once no call is under way, and what they came to is settled."""
@@ -178,14 +167,15 @@ class Relay:
         self._recovered_at = float("-inf")
         if self._apart:
             self._apart -= 1
-            self._aside.update((name, time.monotonic() + ASIDE_SECONDS) for name in self._taken)
+            for order_no in self._taken:
+                self._due.set_aside(order_no)
             for call, _ in over:
                 self._tries[call.command.command_id] += 1
                 if self._tries[call.command.command_id] >= MOST_TRIES:
                     self._forget(over)
         else:
             self._apart = 1 + MOST_TRIES * len(over) + 2 * len(self._taken)  # each lane may have an answer meanwhile
-            self._due = OrderedDict.fromkeys([*self._taken, *self._due])
+            self._due.put_back(self._taken)
         await asyncio.sleep(AWAY_SECONDS)
 
     async def _turn(self, over: Sequence[EndedCall], lanes: int | None) -> bool:
@@ -242,8 +232,7 @@ class Relay:
         if time.monotonic() < self._recovered_at + RECOVER_SECONDS:
             return False
         found = await store.busy(connection, self._context.supplier().id)
-        self._forget_aside()
-        lost = [each for each in found if each.command_id not in self._under_way and each.order_no not in self._aside]
+        lost = [e for e in found if e.command_id not in self._under_way and not self._due.is_aside(e.order_no)]
         if most is None or not lost:
             self._recovered_at = time.monotonic()
         lost = lost[:most]
@@ -267,45 +256,28 @@ class Relay:
     ) -> list[StartedCall]:
         """End what ends without a call, note the calls to begin. A lane is carried out as planned, or not at all."""
         places = room(len(self._under_way) - len(self._over), self._context.concurrency)
-        if not places and time.monotonic() < self._looked_at + FULL_LOOK_SECONDS:
+        if not self._due.is_worth_a_look(places):
             return []
-        await self._look(connection, terms, now)
-        looked_at = 2 * places + 64 if most is None else most
-        taken = [self._due.popitem(last=False)[0] for _ in range(min(len(self._due), looked_at))]
+        taken = await self._due.take(connection, now, terms.shut_operations(), places=places, most=most)
         if not taken:
             return []
         lanes = await self._lanes(connection, taken)
-        plans = [planned(lane, terms, self._context.lease.epoch, now) for lane in lanes]
+        found = [planned(lane, terms, self._context.lease.epoch, now) for lane in lanes]
+        plans = beginning(found, places, self._spend_retry)
+        self._due.note(each_began=all(plan.call is not None for plan in plans))
         asked = await self._opened(connection, [command for plan in plans for command in plan.commands])
         plans = [plan for plan in plans if all(command.command_id in asked for command in plan.commands)]
         await self._moved(connection, [move for plan in plans for move in plan.without_call], asked, told, now)
-        return await self._note(connection, terms, plans, asked, told, places, now)
+        return await self._note(connection, terms, [plan.call for plan in plans if plan.call], asked, told, now)
 
     async def _lanes(self, connection: Connection, orders: Sequence[str]) -> Sequence[Lane]:
         """The lanes of these orders; those for which there was no place are taken first in the next turn."""
         self._taken += orders
         lanes = await store.lanes(connection, self._context.supplier().id, orders)
-        for order_no in reversed(lanes.left):
-            self._due[order_no] = None
-            self._due.move_to_end(order_no, last=False)
+        if lanes.left:
+            self._due.put_back(lanes.left)
         self._taken = self._taken[: len(self._taken) - len(lanes.left)]
         return lanes.found
-
-    async def _look(self, connection: Connection, terms: Terms, now: datetime) -> None:
-        """See which orders are due, once those that were are gone through: from where the last look ended, if it was
-        full, else from the one that waits longest.
-        """
-        self._looked_at = time.monotonic()
-        if self._due:
-            return
-        supplier = self._context.supplier().id
-        found = await store.due_orders(connection, supplier, now, terms.shut_operations(), MOST_DUE, self._behind)
-        self._behind = found[-1] if len(found) == MOST_DUE else None
-        self._forget_aside()
-        self._due.update((each.order_no, None) for each in found if each.order_no not in self._aside)
-
-    def _forget_aside(self) -> None:
-        self._aside = {name: until for name, until in self._aside.items() if until > time.monotonic()}
 
     async def _moved(
         self,
@@ -325,14 +297,12 @@ class Relay:
         self,
         connection: Connection,
         terms: Terms,
-        plans: Iterable[Planned],
+        steps: Sequence[Planning],
         asked: Mapping[str, OpenedCommand],
         told: Consequences,
-        places: int,
         now: datetime,
     ) -> list[StartedCall]:
-        """Write down the calls to begin. Those for which there is no room, or no retry left, are seen again."""
-        steps = startable([each.call for each in plans if each.call is not None], places, self._spend_retry)
+        """Write down the calls to begin."""
         started = await self._started_calls(connection, terms, steps, asked, told, now)
         still = await store.move(connection, [(s.command, f.command) for s, f in zip(steps, started, strict=True)])
         begun = [call for call in started if call.command.command_id in still]
@@ -376,7 +346,7 @@ class Relay:
         found = await store.opened(connection, self._context.box, supplier, [each.command_id for each in commands])
         for command in commands:
             if isinstance(error := found.get(command.command_id), Exception):
-                self._aside[command.order_no] = time.monotonic() + ASIDE_SECONDS
+                self._due.set_aside(command.order_no)
                 log.error("relay.unreadable", supplier=supplier, command=command.command_id, error=type(error).__name__)
         return {name: asked for name, asked in found.items() if isinstance(asked, OpenedCommand)}
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gateway.calls.breakers import BreakerStatus
 from gateway.relay.answers import profile_of
 from gateway.relay.attempts import order_write
 from gateway.relay.commands import Command
-from gateway.relay.lanes import Lane, Step, ends_with_first, expired, leaves_order
+from gateway.relay.lanes import Lane, Step, ends_with_first, expired, leaves_order, startable
 from gateway.relay.policy import LOOK_UP, Availability, Die, Finish, LookUp, Park, Profile, Send, is_expired, next_step
 from gateway.relay.transitions import carry_out
 from gateway.sdk.manifest import Idempotency, Manifest
@@ -93,6 +93,18 @@ def planned(lane: Lane, terms: Terms, epoch: int, now: datetime) -> Planned:
         if not all(isinstance(step.decision, Finish) for step in steps):
             break
     return Planned(plan.moves)
+
+
+def beginning(plans: Sequence[Planned], places: int, spend_retry: Callable[[], bool]) -> Sequence[Planned]:
+    """Plans, each with its call only where that begins now. The others, for which there is no place or no retry left,
+    are seen again.
+    """
+    steps = startable([plan.call for plan in plans if plan.call is not None], places, spend_retry)
+    begun = {step.command.command_id for step in steps}
+    return [
+        plan if plan.call is None or plan.call.command.command_id in begun else replace(plan, call=None)
+        for plan in plans
+    ]
 
 
 class _LanePlan:

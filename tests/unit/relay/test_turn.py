@@ -16,7 +16,7 @@ from gateway.relay.outcomes import Outcome, classify
 from gateway.relay.policy import Send
 from gateway.relay.received import written_at
 from gateway.relay.states import State
-from gateway.relay.turn import Terms, planned
+from gateway.relay.turn import Terms, beginning, planned
 from gateway.sdk.commands import RefusalReason, RefusedCommand, read_command, terminal_event
 from gateway.sdk.errors import AuthError, OrderRefusedError, OutcomeUnknownError, RateLimitError, Sent
 from gateway.sdk.http import Reply, Request
@@ -54,6 +54,22 @@ def test_what_a_vendor_fetched_is_not_sent_by_whoever_owns_the_supplier_now() ->
     ours = planned(Lane([replace(fetched, epoch=3)]), TERMS, 7, NOON).call
     assert ours is not None
     assert ours.decision == Send(retry=True)
+
+
+def test_of_what_was_planned_only_the_calls_that_begin_are_left() -> None:
+    late = made(command_id="c9", place=4, deadline=NOON)
+    submit = Operation.SUBMIT.value
+    lanes = [Lane([made(command_id=f"c{place}", place=place, operation=submit)]) for place in (3, 1, 2)]
+    plans = beginning([planned(lane, TERMS, 7, NOON) for lane in (*lanes, Lane([late]))], 2, lambda: True)
+    assert [[command.command_id for command in plan.commands] for plan in plans] == [[], ["c1"], ["c2"], ["c9"]]
+
+
+def test_a_retry_for_which_the_budget_has_nothing_left_is_not_begun() -> None:
+    submit = Operation.SUBMIT.value
+    again = unknown(epoch=3, due_at=NOON, operation=submit)
+    first = made(command_id="c2", place=2, operation=submit)
+    plans = [planned(Lane([command]), TERMS, 7, NOON) for command in (again, first)]
+    assert [len(plan.commands) for plan in beginning(plans, 2, lambda: False)] == [0, 1]
 
 
 class Refusing:
