@@ -42,12 +42,17 @@ class Model(BaseModel):
 M = TypeVar("M", bound=Model)
 
 
-def read(model: type[M], value: bytes) -> M:
+SUMS_HOLD = "sums_hold"
+"""In the context of a validation: the sums of the value were checked before, by these models."""
+
+
+def read(model: type[M], value: bytes, *, sums_hold: bool = False) -> M:
     """The message as this version of the models knows it; members that later versions added are ignored.
 
-    Raises pydantic.ValidationError when the value does not fit the model.
+    sums_hold: they were checked when it was first read. Raises pydantic.ValidationError when the value does not fit the
+    model.
     """
-    return model.model_validate_json(value, extra="ignore")
+    return model.model_validate_json(value, extra="ignore", context={SUMS_HOLD: True} if sums_hold else None)
 
 
 SKU_LENGTH = 128

@@ -23,6 +23,18 @@ def refuses(example: Model, change: dict[str, object], words: str) -> None:
         read(type(example), json.dumps(document).encode())
 
 
+def test_sums_that_were_checked_before_are_not_checked_again_and_all_else_is() -> None:
+    document = json.loads(COMMAND_EXAMPLES[Operation.SUBMIT].model_dump_json())
+    document["payload"]["totals"] |= {"gross": "0.01"}
+    wrong = json.dumps(document).encode()
+    with pytest.raises(ValidationError, match="gross of order"):
+        read(SubmitOrder, wrong)
+    assert read(SubmitOrder, wrong, sums_hold=True).payload.totals.gross == Decimal("0.01")
+    document["payload"]["lines"] = []
+    with pytest.raises(ValidationError, match="lines"):
+        read(SubmitOrder, json.dumps(document).encode(), sums_hold=True)
+
+
 @pytest.mark.parametrize("name", ["revision", "payload"])
 def test_an_order_cannot_be_changed(name: str):
     submit = COMMAND_EXAMPLES[Operation.SUBMIT]
