@@ -64,6 +64,8 @@ def _path(request: Request, template: str) -> str:
     wanted = placeholders(template)
     if wanted != set(request.path):
         raise ValueError(f"{request.operation}: its path takes {sorted(wanted)}, not {sorted(request.path)}")
+    if not wanted:
+        return template
     segments = {name: _segment(request.operation, value) for name, value in request.path.items()}
     return re.sub(r"\{(\w+)\}", lambda match: segments[match[1]], template)
 

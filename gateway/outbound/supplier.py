@@ -10,13 +10,15 @@ import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
-from types import SimpleNamespace, TracebackType
+from types import TracebackType
 from typing import cast
 
 import aiohttp
 import structlog
 from aiohttp import AddrInfoType, ClientError, ClientHandlerType, ClientRequest, ClientResponse
+from aiohttp.connector import Connection
 
 from gateway.outbound.address import forbidden_address
 from gateway.outbound.body import read_body
@@ -57,24 +59,30 @@ class _Response(ClientResponse):
     decoded: bytes = b""
 
 
+class _Request(ClientRequest):
+    """A request that notes when its first byte is about to leave."""
+
+    begun = False
+
+    async def send(self, conn: Connection) -> ClientResponse:
+        self.begun = True
+        return await super().send(conn)
+
+
 @dataclass(slots=True)
 class _Departure:
-    """What of one request has left. begun: its first byte is about to."""
+    """What of one request has left."""
 
     body: aiohttp.UploadTracker
-    begun: bool = False
+    request: _Request | None = None
 
     @property
     def sent(self) -> Sent:
         """As far as this process can know: what the kernel has not sent yet counts as sent."""
-        if not self.begun:
+        if self.request is None or not self.request.begun:
             return Sent.NOTHING
         whole = self.body.upload_complete
         return Sent.ALL if whole.done() and whole.exception() is None else Sent.SOME
-
-
-async def _note_departure(_: object, context: SimpleNamespace, __: object) -> None:
-    context.trace_request_ctx.begun = True
 
 
 class SupplierClient:
@@ -82,12 +90,10 @@ class SupplierClient:
 
     def __init__(self, supplier: str, limits: HttpLimits, *, dns_seconds: int = DNS_SECONDS) -> None:
         self.limits = limits
-        self._supplier = supplier
+        self._seconds = metrics.supplier_call_seconds.labels(supplier=supplier)
         self._dns_seconds = dns_seconds
 
     async def __aenter__(self) -> SupplierClient:
-        tracing = aiohttp.TraceConfig()
-        tracing.on_request_headers_sent.append(_note_departure)
         connector = aiohttp.TCPConnector(
             limit=0,  # how many calls may be under way is the limiter's to say, and changes
             keepalive_timeout=KEEPALIVE_SECONDS,
@@ -96,14 +102,8 @@ class SupplierClient:
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
-            # Outermost first. The supplier is told which trace this is. What aiohttp raises becomes ours, inside its
-            # loop that would send a GET a second time by itself. The time-out covers everything from the look-up of
-            # the name to the body's last byte, and so does the time that is measured. Innermost the body is read,
-            # decoded by us and within caps. Two links stand outside of this chain: the credential, which may be a
-            # field of the form, is part of what was prepared; the address is judged as it is dialled, in `_socket`.
-            middlewares=(self._traced, self._translated, self._timed, self._measured, self._read),
+            request_class=_Request,
             response_class=_Response,
-            trace_configs=[tracing],
             headers=HEADERS,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -132,33 +132,33 @@ class SupplierClient:
                 data=prepared.body,
                 allow_redirects=False,
                 upload_tracker=departure.body,
-                trace_request_ctx=departure,
+                middlewares=(partial(self._exchange, departure),),
             )
         except SupplierError as error:
             error.sent = departure.sent
             raise
         return Reply(prepared.operation, response.status, _headers(response), cast(_Response, response).decoded)
 
-    async def _traced(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    # One link, for every call passes through it. The supplier is told which trace this is. What aiohttp raises becomes
+    # ours, inside its loop that would send a GET a second time by itself. The time-out covers everything from the
+    # look-up of the name to the body's last byte, and so does the time that is measured. Two things stand outside: the
+    # credential, which may be a field of the form, is part of what was prepared; the address is judged in `_socket`,
+    # as it is dialled.
+    async def _exchange(
+        self, departure: _Departure, request: ClientRequest, handler: ClientHandlerType
+    ) -> ClientResponse:
+        departure.request = cast(_Request, request)
         trace = structlog.contextvars.get_contextvars().get("trace_id") or secrets.token_hex(16)
         request.headers["traceparent"] = f"00-{trace}-{secrets.token_hex(8)}-00"
-        return await handler(request)
-
-    async def _translated(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         try:
-            return await handler(request)
+            with self._seconds.time():
+                async with asyncio.timeout(self.limits.timeout_seconds):
+                    return await self._read(request, handler)
         except (ClientError, OSError) as error:
             raise fault_of(error) from None  # its text holds the URL, and with it perhaps the credential
 
-    async def _timed(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        async with asyncio.timeout(self.limits.timeout_seconds):
-            return await handler(request)
-
-    async def _measured(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        with metrics.supplier_call_seconds.labels(supplier=self._supplier).time():
-            return await handler(request)
-
     async def _read(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """The body is read, decoded by us and within caps."""
         response = cast(_Response, await handler(request))
         if self.limits.max_reply_bytes is None:
             response.release()  # where the body has not come whole, the connection is closed
