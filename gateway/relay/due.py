@@ -11,8 +11,8 @@ from gateway.relay import store
 from gateway.relay.store import DueOrder
 from gateway.store import Connection
 
-MOST_DUE = 1_000
-"""Orders that are looked up together as due."""
+MOST_DUE = 5_000
+"""Orders that are looked up together as due: a look reads all open commands, a second and more where they are many."""
 
 FULL_LOOK_SECONDS = 1.0
 """Between two looks for what only ends, while there is no room for another call."""
@@ -32,6 +32,7 @@ class DueOrders:
         self._due: OrderedDict[str, None] = OrderedDict()
         self._aside: dict[str, float] = {}
         self._behind: DueOrder | None = None
+        self._shut: frozenset[str] = frozenset()
         self._looked_at = float("-inf")
         self._each_began = False
 
@@ -68,9 +69,12 @@ class DueOrders:
 
     async def _look(self, connection: Connection, now: datetime, shut: Collection[str]) -> None:
         """See which orders are due, once those that were are gone through: from where the last look ended, if it was
-        full, else from the one that waits longest.
+        full, else from the one that waits longest. Anew, once other operations can be called than at the last look.
         """
         self._looked_at = time.monotonic()
+        if self._shut != frozenset(shut):
+            self._shut, self._behind = frozenset(shut), None
+            self._due.clear()
         if self._due:
             return
         found = await store.due_orders(connection, self._supplier, now, shut, MOST_DUE, self._behind)

@@ -30,8 +30,10 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> DueOrders:
     return DueOrders("s1")
 
 
-async def taken(orders: DueOrders, *, places: int, most: int | None = None) -> Sequence[str]:
-    return await orders.take(NoConnection(), NOON, (), places=places, most=most)  # type: ignore[arg-type]
+async def taken(
+    orders: DueOrders, *, places: int, most: int | None = None, shut: Collection[str] = ()
+) -> Sequence[str]:
+    return await orders.take(NoConnection(), NOON, shut, places=places, most=most)  # type: ignore[arg-type]
 
 
 async def test_more_lanes_than_places_are_looked_at_only_while_some_come_to_no_call(orders: DueOrders) -> None:
@@ -49,6 +51,13 @@ async def test_without_a_place_what_ends_by_itself_is_still_looked_at(orders: Du
     assert await taken(orders, places=0) == ORDERS[:SPARE]
     assert not orders.is_worth_a_look(0)
     assert orders.is_worth_a_look(1)
+
+
+async def test_once_other_operations_can_be_called_it_is_looked_anew(orders: DueOrders) -> None:
+    await taken(orders, places=1, most=2)
+    assert await taken(orders, places=1, most=1, shut=["order.submit"]) == ["o0"]
+    assert await taken(orders, places=1, most=1, shut=["order.submit"]) == ["o1"]
+    assert await taken(orders, places=1, most=1) == ["o0"]
 
 
 async def test_what_is_set_aside_is_left_out_and_what_is_put_back_comes_first(orders: DueOrders) -> None:
