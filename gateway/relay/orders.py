@@ -25,7 +25,7 @@ from gateway.store import Connection, Row
 from gateway.suppliers import SecretBox
 from schemas.catalog import PriceBasis
 from schemas.orders import OrderEvent, event_id
-from schemas.orders.events import SupplierEvent, SupplierMessage
+from schemas.orders.events import OrderPriceMismatch, SupplierEvent, SupplierMessage
 from schemas.orders.states import Fact, Judgement, State, Status, Verdict, judge
 
 LATE_STAGE = "order_events"
@@ -200,6 +200,8 @@ def _step(judged: Judged, message: OutboxMessage) -> Step:
         "verdict": judged.judgement.verdict.value if judged.judgement else None,
         "raw_code": said.raw_code if said else None,
     }
+    if isinstance(event, OrderPriceMismatch):  # of what is there instead; no number of the order until it is accepted
+        facts["supplier_order_nos"] = list(event.supplier_order_nos)
     return Step(
         news.supplier,
         news.order_no,
