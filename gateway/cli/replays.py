@@ -190,17 +190,18 @@ def _patched(patch: Path | None) -> dict[str, str]:
 
 async def _until(client: AdminClient, job: str, *states: str, quiet: bool) -> dict[str, Any]:
     """Where a job stands once it is in one of the states; shows the way there to a person."""
+    found: dict[str, Any] = await client.get("replays", job)  # before there is a bar: there may be no such job
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         line = progress.add_task("", total=None)
         while True:
-            found: dict[str, Any] = await client.get("replays", job)
             ahead = found["state"] == "planning"
             done = sum(found["predicted" if ahead else "outcomes"].values())
             progress.update(line, description=found["state"], completed=done, total=found["total"])
             if found["state"] in states:
                 return found
             await asyncio.sleep(LOOK_SECONDS)
+            found = await client.get("replays", job)
 
 
 async def _finish(client: AdminClient, found: dict[str, Any], *, json: bool) -> None:

@@ -229,7 +229,7 @@ def _was_resent_in_doubt(command: Command, steps: Sequence[Mapping[str, Any]]) -
 
 
 def _was_held(command: Command, steps: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether it is over, answered with something else than was asked for; a person's word after that is another end."""
+    """Whether it is over, answered with something else than was asked for; a person's word after that is an end too."""
     decided = [step for step in steps if step["kind"] in (Kind.EVENT, Kind.RESOLVED)]
     said = decided[-1]["facts"].get("event") if decided else None
     return command.state is State.CONFIRMED and said == EventKind.PRICE_MISMATCH
