@@ -193,7 +193,7 @@ def _step(judged: Judged, message: OutboxMessage) -> Step:
     news = judged.news
     event = news.event
     said = event if isinstance(event, SupplierEvent) else None
-    facts = {
+    facts: dict[str, object] = {
         "event": news.event_name,
         "id": event_id(event) if event else None,
         "state": judged.order.status.state.value,
