@@ -28,12 +28,14 @@ from schemas.envelope import (
     schema_id,
 )
 from schemas.orders import COMMAND_TYPE, COMMANDS, EVENT_TYPE, EVENTS, event_headers, schema_name
+from schemas.orders.events import TERMINAL, Kind
 from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES, command_headers
 from schemas.published import PUBLISHED, definitions, json_schema
 
 ASYNCAPI = "schemas/asyncapi.json"
 JSON_SCHEMAS = "schemas/json"
 SUFFIX = ".schema.json"
+ORDER_TOPICS = (ORDER_COMMANDS, ORDER_EVENTS)
 COMPONENT = "#/components/schemas/{model}"
 
 INFO = {
@@ -45,6 +47,15 @@ INFO = {
     ),
     "license": {"name": "Apache-2.0"},
 }
+
+COMMAND_TIME = "When the core wrote it, with offset."
+"""What `ce_time` of a command says, which the gateway does not write."""
+
+ANSWERED = (
+    "Each command whose command_id can be read gets exactly one terminal event, which names it as cause.command_id: "
+    f"{', '.join(TERMINAL[:-1])} or {TERMINAL[-1]}. {Kind.PARKED} is not terminal: the command waits for a person, and "
+    "one of the others follows."
+)
 
 COMMON = ("specversion", "type", "source", "id", "subject", "time")
 """Envelope fields of every message of ours."""
@@ -188,7 +199,7 @@ def _channel(spec: TopicSpec) -> dict[str, Any]:
     }
     return {
         "address": spec.name,
-        "description": f"{spec.meaning} Key: {spec.key}.",
+        "description": f"{spec.meaning} Key: {spec.key}." + (f" {ANSWERED}" if spec.name in ORDER_TOPICS else ""),
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
         "bindings": {"kafka": topic},
     }
@@ -235,6 +246,8 @@ def _headers(message: MessageSpec) -> dict[str, Any]:
         for name in (*message.always, *message.maybe)
     }
     known[HEADER_OF["type"]]["const"] = message.type
+    if message.action == "receive":
+        known[HEADER_OF["time"]]["description"] = COMMAND_TIME
     if message.schema:
         known[HEADER_OF["dataschema"]]["const"] = schema_id(message.schema)
     others = {header: {"type": "string", "description": meaning} for header, meaning in message.headers.items()}

@@ -349,7 +349,7 @@ def _admin(services: Services, parts: FeedParts, replays: Replays) -> web.Applic
         DeadLetterRoutes(letters),
         ReplayRoutes(replays, letters, comparisons),
         PullRoutes(PullStatus(pool, services.live.suppliers, services.registry)),
-        OrderRoutes(OrderReading(pool, services.box), _decisions(services)),
+        OrderRoutes(OrderReading(pool, services.box), _decisions(services), services.live.suppliers),
         BreakerRoutes(BreakerOrders(pool, services.box, services.live.suppliers, services.registry)),
         EvidenceRoutes(EvidenceExport(pool, services.box)),
         WebhookRoutes(WebhookOperations(pool, services.box, services.live.suppliers)),

@@ -14,11 +14,15 @@ from gateway.admin.http import ACTOR, Sent, answer, asked, sent
 from gateway.deadletters import DeadLetterRow, DeadLetters, Filter, LetterSummary, Selection, diff
 from gateway.feeds.comparison import text_of
 from gateway.intake.views import issue_views
+from gateway.relay import ends, orders, received, rereads
+from gateway.sdk.errors import InvalidMessageError
+from gateway.sdk.wire import members
 from schemas.base import valid_sku
 from schemas.catalog import Facet
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Size = Annotated[int, Field(ge=1, le=200)]
+_OF_ORDERS = frozenset({received.STAGE, ends.STAGE, orders.LATE_STAGE, rereads.STAGE})
 LETTER = r"{letter:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}}"
 
 
@@ -156,11 +160,29 @@ class DeadLetterRoutes:
 
 
 def shown(letter: LetterSummary) -> dict[str, object]:
-    """A letter as the API words it: its feed is a text, as vendors know it, and its issues carry their words."""
+    """A letter as the API words it: its feed is a text, as vendors know it, and its issues carry their words.
+
+    One of an order has the order's number, and the supplier that the command names where none is known.
+    """
     plain = asdict(letter)
+    del plain["key"], plain["named"]
+    order_no, supplier = _order_of(letter)
     feed, page = (None if number is None else str(number) for number in (plain.pop("feed_no"), plain.pop("page_no")))
     issues = {name: issue_views(plain[name]) for name in ("issues", "replay_issues")}
-    return {**plain, "feed": feed, "page": page, **issues}
+    named = {"supplier": letter.supplier or supplier, "order_no": order_no}
+    return {**plain, **named, "feed": feed, "page": page, **issues}
+
+
+def _order_of(letter: LetterSummary) -> tuple[str | None, str | None]:
+    """Number and supplier of the order that a letter is about; a command that cannot be read has its key at least."""
+    if letter.stage not in _OF_ORDERS:
+        return None, None
+    try:
+        named = members(letter.named or b"")
+    except InvalidMessageError:
+        named = {}
+    order_no, supplier = (each if isinstance(each, str) else None for each in map(named.get, ("order_no", "supplier")))
+    return order_no or (text_of(letter.key) if letter.stage == received.STAGE else None), supplier
 
 
 def whole(letter: DeadLetterRow) -> dict[str, object]:

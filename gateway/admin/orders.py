@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from aiohttp import web
@@ -14,6 +15,8 @@ from gateway.relay.decisions import OrderDecisions
 from gateway.relay.reading import OrderReading, UnansweredFilter
 from gateway.relay.states import State
 from gateway.relay.transitions import Resolution
+from gateway.sdk.errors import ConfigError
+from gateway.suppliers import SupplierCache
 from schemas.orders.parts import Reference
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -63,9 +66,10 @@ class Deciding(Sent):
 class OrderRoutes:
     """`/orders`, `/commands/{command}/resolve`, `/lanes`."""
 
-    def __init__(self, reading: OrderReading, decisions: OrderDecisions) -> None:
+    def __init__(self, reading: OrderReading, decisions: OrderDecisions, suppliers: SupplierCache) -> None:
         self._reading = reading
         self._decisions = decisions
+        self._suppliers = suppliers
 
     def routes(self) -> list[web.RouteDef]:
         """The table of them."""
@@ -83,6 +87,7 @@ class OrderRoutes:
         page = asked(request, OrderPage)
         which = _wanted(page.state)
         found = await self._reading.list(*which, supplier=page.supplier, after=page.after, limit=page.limit)
+        await self._require_known(page, found)
         return answer({"commands": found, "next": found[-1]["place"] if len(found) == page.limit else None})
 
     async def show(self, request: web.Request) -> web.Response:
@@ -107,6 +112,7 @@ class OrderRoutes:
         """Lanes that wait, the oldest first; `next` is null after the last page."""
         page = asked(request, LanePage)
         found = await self._reading.lanes(supplier=page.supplier, after=page.after, limit=page.limit)
+        await self._require_known(page, found)
         return answer({"lanes": found, "next": found[-1]["place"] if len(found) == page.limit else None})
 
     async def park(self, request: web.Request) -> web.Response:
@@ -122,6 +128,15 @@ class OrderRoutes:
             order_no, actor=request[ACTOR], reason=body.reason, supplier=body.supplier
         )
         return answer({"command_id": command.command_id, "order_no": order_no, "state": command.state.value})
+
+    async def _require_known(self, page: LanePage, found: Sequence[object]) -> None:
+        """Raises UnknownSupplierError where nothing was found because nobody has that id.
+
+        A supplier whose row is gone may still have orders; a row of another release is one all the same.
+        """
+        if page.supplier is not None and not found:
+            with suppress(ConfigError):
+                await self._suppliers.get(page.supplier)
 
 
 def _wanted(state: OpenState | None) -> tuple[Collection[State], UnansweredFilter]:

@@ -104,8 +104,9 @@ class Breakers:
     def probe_soon(self) -> None:
         """The credentials are others now: what was refused for the sake of the old ones is tried again at once."""
         now = time.monotonic()
-        for breaker in self._breakers.values():
+        for name, breaker in self._breakers.items():
             breaker.probe_soon(now)
+            self._measure(name)
 
     def follow(self, orders: Iterable[BreakerOrder]) -> None:
         """Do what operators want, each order once; one for an operation that is no more is left."""
@@ -118,6 +119,7 @@ class Breakers:
         breaker, now = self._breakers[order.operation], time.monotonic()
         if order.seconds is None:
             breaker.release(now)
+            self._measure(order.operation)
             log.info("breaker.released", supplier=self._supplier, operation=order.operation, reason=order.reason)
             return
         breaker.hold(now + order.seconds)
@@ -127,13 +129,19 @@ class Breakers:
 
     def show(self) -> None:
         """Say in the metrics which of them are open, after `hide`."""
-        for name, each in self._breakers.items():
-            if each.state is State.OPEN:
-                metrics.breaker_open.labels(supplier=self._supplier, operation=name).set(True)
+        for name in self._breakers:
+            self._measure(name)
 
     def hide(self) -> None:
         """The supplier may be another process's now: this one says no more of it."""
         metrics.breaker_open.remove_by_labels({"supplier": self._supplier})
+
+    def _measure(self, operation: str) -> None:
+        """Of one that is open: whether the next call is refused, or may probe."""
+        breaker = self._breakers[operation]
+        if breaker.state is State.OPEN:
+            refuses = breaker.remaining(time.monotonic()) > 0
+            metrics.breaker_open.labels(supplier=self._supplier, operation=operation).set(refuses)
 
     def _look(self, operation: str) -> None:
         """Let go who waits for a probe, or have them wait."""

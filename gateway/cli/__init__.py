@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from cyclopts import App, CycloptsError, Group
+from cyclopts import App, CycloptsError, Group, MissingArgumentError
 from rich.text import Text
 
 from gateway.cli.terminal import Terminal
@@ -35,7 +35,14 @@ errors = Terminal(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _wrongly_called(error: CycloptsError) -> Text:
-    return _line(f"{error} Try --help.")
+    return _line(f"{_missing(error) or error} Try --help.")
+
+
+def _missing(error: CycloptsError) -> str:
+    """What to say of an argument that is not there at all; "" of one that is there without its value."""
+    if not isinstance(error, MissingArgumentError) or error.argument is None or error.keyword or error.argument.tokens:
+        return ""
+    return f"{error.argument.name} is missing: {' '.join(('mallgate', *(error.command_chain or ())))} needs it."
 
 
 def _line(text: str) -> Text:
@@ -53,7 +60,8 @@ app = App(
     help="An async gateway between e-commerce suppliers and a government-procurement mall.",
     version=_version,
     version_flags=["--version"],
-    help_format="plaintext",
+    help_format="markdown",
+    error_console=errors,
     error_formatter=_wrongly_called,
     result_action="return_int_as_exit_code_else_zero",
     suppress_keyboard_interrupt=False,

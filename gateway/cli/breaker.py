@@ -8,6 +8,8 @@ from cyclopts import App, Parameter
 
 from gateway.cli.connection import admin
 from gateway.cli.output import Json, emit, facts
+from gateway.outbound import RefusedError
+from gateway.sdk.errors import GatewayError
 
 breaker = App(name="breaker", help="Have operations of a supplier not called for a while, or called again.")
 
@@ -34,7 +36,12 @@ async def open_(
     for_: str
         How long unless it is closed before: 90s, 15m, 24h, 7d.
     """
-    await _order("open", supplier, {"operation": operation, "reason": reason, "seconds": for_}, json=json)
+    try:
+        await _order("open", supplier, {"operation": operation, "reason": reason, "seconds": for_}, json=json)
+    except RefusedError as error:
+        if error.path != "/seconds":
+            raise
+        raise GatewayError(f"--for {for_}: {error.detail}") from error
 
 
 @breaker.command

@@ -101,7 +101,7 @@ async def list_(matching: Matching | None = None, *, limit: int = 20, json: Json
         emit(page["letters"])
     else:
         table(
-            "id|supplier|facet|sku|feed|#line|state|problem|created",
+            "id|supplier|order|facet|sku|feed|#line|state|problem|created",
             (_letter(letter) for letter in page["letters"]),
             empty="No such dead letter.",
         )
@@ -162,7 +162,7 @@ def _group(group: dict[str, Any]) -> list[object]:
 
 
 def _letter(letter: dict[str, Any]) -> list[object]:
-    plain = [letter[name] for name in ("id", "supplier", "facet", "sku", "feed", "line", "state")]
+    plain = [letter[name] for name in ("id", "supplier", "order_no", "facet", "sku", "feed", "line", "state")]
     return [*plain, problem(letter["issues"]), moment(letter["created_at"])]
 
 
@@ -179,6 +179,7 @@ def _show(letter: dict[str, Any]) -> None:
         "outcome",
         "reason",
         "supplier",
+        "order_no",
         "facet",
         "sku",
         "feed",
@@ -189,7 +190,7 @@ def _show(letter: dict[str, Any]) -> None:
     )
     facts(
         [
-            *((name, letter[name]) for name in names),
+            *((name.removesuffix("_no"), letter[name]) for name in names),
             ("replays", letter["replays"] or None),
             ("created", moment(letter["created_at"])),
         ]

@@ -20,6 +20,9 @@ from gateway.sdk.errors import GatewayError
 LOOK_SECONDS = 0.5
 """How often a running job is looked at."""
 
+MOST_REASONS = 3
+"""Letters of each bad outcome whose reasons are told after a job."""
+
 OVER = ("done", "cancelled")
 UNMENDED = ("rejected", "failed", "skipped")
 
@@ -68,25 +71,25 @@ async def replay(
         body = {"selection": wanted.selection(), "reason": reason, "rate": rate}
         job = (await client.post("replays", body=body))["id"]
         if dry_run:
-            _finish(await _until(client, job, "planned", *OVER, quiet=json), json=json)
+            await _finish(client, await _until(client, job, "planned", *OVER, quiet=json), json=json)
             if not json:
                 console.print(Text(f"\nNothing was replayed. To do it: mallgate deadletters start {job}", style="dim"))
         else:
             await client.post("replays", job, "start")
-            _finish(await _until(client, job, *OVER, quiet=json), json=json)
+            await _finish(client, await _until(client, job, *OVER, quiet=json), json=json)
 
 
 async def start(job: Job, /, *, json: Json = False) -> None:
     """Start a planned replay and watch it."""
     async with admin() as client:
         await client.post("replays", job, "start")
-        _finish(await _until(client, job, *OVER, quiet=json), json=json)
+        await _finish(client, await _until(client, job, *OVER, quiet=json), json=json)
 
 
 async def watch(job: Job, /, *, json: Json = False) -> None:
     """Watch a replay until it is over, or its dry run is."""
     async with admin() as client:
-        _finish(await _until(client, job, "planned", *OVER, quiet=json), json=json)
+        await _finish(client, await _until(client, job, "planned", *OVER, quiet=json), json=json)
 
 
 async def cancel(job: Job, /, *, json: Json = False) -> None:
@@ -187,26 +190,42 @@ def _patched(patch: Path | None) -> dict[str, str]:
 
 async def _until(client: AdminClient, job: str, *states: str, quiet: bool) -> dict[str, Any]:
     """Where a job stands once it is in one of the states; shows the way there to a person."""
+    found: dict[str, Any] = await client.get("replays", job)  # before there is a bar: there may be no such job
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         line = progress.add_task("", total=None)
         while True:
-            found: dict[str, Any] = await client.get("replays", job)
             ahead = found["state"] == "planning"
             done = sum(found["predicted" if ahead else "outcomes"].values())
             progress.update(line, description=found["state"], completed=done, total=found["total"])
             if found["state"] in states:
                 return found
             await asyncio.sleep(LOOK_SECONDS)
+            found = await client.get("replays", job)
 
 
-def _finish(found: dict[str, Any], *, json: bool) -> None:
+async def _finish(client: AdminClient, found: dict[str, Any], *, json: bool) -> None:
     if json:
         emit(found)
     else:
         _show(found)
+        await _tell_unmended(client, found)
     if found["partial"]:
         raise UnmendedError
+
+
+async def _tell_unmended(client: AdminClient, found: dict[str, Any]) -> None:
+    """Why the first letters of each bad outcome are not well, or the command that tells."""
+    for outcome in UNMENDED:
+        if not found["outcomes"].get(outcome):
+            continue
+        page = await client.get("replays", found["id"], "items", outcome=outcome, limit=MOST_REASONS)
+        for item in page["items"]:
+            why = item["detail"] or f"see mallgate deadletters show {item['letter']}"
+            console.print()
+            facts([("letter", item["letter"]), (outcome, why)])
+        if found["outcomes"][outcome] > MOST_REASONS:
+            console.print(Text(f"The first {MOST_REASONS} of {found['outcomes'][outcome]:,} {outcome}.", style="dim"))
 
 
 def _show(found: dict[str, Any]) -> None:

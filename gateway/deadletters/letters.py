@@ -103,7 +103,7 @@ class LetterSummary:
     """A dead letter in a list. state: open, replayed or discarded; outcome: what the last replay came to.
 
     issues: what is wrong with the original; replay_issues: what the last replay was rejected for, which may have judged
-    a patch.
+    a patch. named: the original where it is short and no record of a feed; that of an order names it.
     """
 
     id: UUID
@@ -130,13 +130,14 @@ class LetterSummary:
     reason: str | None
     created_at: datetime
     state_at: datetime
+    key: bytes | None
+    named: bytes | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetterRow(LetterSummary):
     """A dead letter with its bytes. patched: what an operator made of them; headers: of the Kafka record, if kept."""
 
-    key: bytes | None
     headers: Headers | None
     original: bytes
     patched: bytes | None

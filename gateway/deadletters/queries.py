@@ -62,11 +62,14 @@ _MATCHES = """
        AND ($8::text IS NULL OR letter.state = $8)
 """
 
+# named: what may name an order; the bytes of a feed's record, or of much else, do not.
 _SUMMARY = """
            letter.id, letter.fingerprint, letter.supplier, letter.facet, letter.stage, letter.code, letter.issues,
            letter.sku, letter.feed_no, letter.page_no, letter.record_index, letter.line, letter.revision,
            letter.received_at, letter.topic, letter.partition, letter."offset", letter.state, letter.outcome,
-           letter.replays, letter.replay_issues, letter.reason, letter.created_at, letter.state_at
+           letter.replays, letter.replay_issues, letter.reason, letter.created_at, letter.state_at,
+           letter.key,
+           CASE WHEN letter.feed_no IS NULL AND octet_length(letter.original) <= 16384 THEN letter.original END AS named
 """
 
 LETTERS = f"""
@@ -79,7 +82,7 @@ LETTERS = f"""
 """
 
 LETTER = f"""
-    SELECT {_SUMMARY}, letter.key, letter.headers, letter.original, letter.patched
+    SELECT {_SUMMARY}, letter.headers, letter.original, letter.patched
       FROM dead_letters AS letter
      WHERE letter.id = $1
 """

@@ -89,12 +89,15 @@ def commands_missing(found: Mapping[str, UUID]) -> bool:
     return bool(found) and ORDER_COMMANDS not in found
 
 
+NOTHING_LOST = "no topic is missing, and none has lost records"
+
+
 def words_of(lost: Collection[Facet], missing: Collection[Facet] = (), *, commands: bool = False) -> str:
     """What operators are told of facets whose topics lost records, or are missing. commands: that of commands is."""
     faults = dict.fromkeys(lost, "lost records") | dict.fromkeys(missing, "is missing")
     words = [f"the {facet} topic {fault}: {_remedy(CATALOG_TOPIC[facet])}" for facet, fault in sorted(faults.items())]
     words += [f"{ORDER_COMMANDS} is missing: {_remedy(ORDER_COMMANDS)}"] * commands
-    return "; ".join(words) or "as they were"
+    return "; ".join(words) or NOTHING_LOST
 
 
 async def facets_lost(connection: Connection, found: Mapping[str, UUID] | None = None) -> list[Facet]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
 
 import orjson
@@ -177,10 +178,21 @@ def _order_no_of(match: str) -> str:
 
 def _said(content: bytes) -> VendorEvent:
     """The event that a body is. Raises ProblemError."""
-    kind = read_members(content).get("event")
+    said = read_members(content)
+    kind = said.get("event")
     if not isinstance(kind, str) or kind not in VENDOR_EVENTS:
-        raise ProblemError("validation_failed", path="/event", actual=shown(kind), expected=", ".join(VENDOR_EVENTS))
+        actual = shown(kind) if "event" in said else None
+        raise ProblemError("validation_failed", path="/event", actual=actual, expected=_event_names())
     return validated(VENDOR_EVENTS[Kind(kind)], content)
+
+
+def _event_names() -> str:
+    """What a vendor may tell, short enough to be told whole: `order.(accepted|refused), shipment.(created)`."""
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for kind in VENDOR_EVENTS:
+        noun, _, verb = kind.partition(".")
+        names[noun].append(verb)
+    return ", ".join(f"{noun}.({'|'.join(verbs)})" for noun, verbs in names.items())
 
 
 def _listed(messages: Sequence[Message]) -> bytes:

@@ -15,6 +15,7 @@ from gateway.relay.policy import is_parked_by_operator
 from gateway.relay.reread_store import OWN_REQUEST
 from gateway.relay.states import STOPPED, State
 from gateway.relay.steps import Kind
+from schemas.orders import Kind as EventKind
 
 DECIDABLE = STOPPED | {State.UNKNOWN}
 """What a person may have a word about."""
@@ -150,13 +151,17 @@ def how_to_resolve(command: Command) -> str:
     return f"mallgate orders resolve {command.command_id} done|not-done --reason WHY"
 
 
+HELD_BY_ANSWER = "it was answered with something else than was asked for, and the order was held"
+"""Where a command ended whose last event said that prices, quantities or sums do not agree."""
+
+
 def summary(command: Command, steps: Sequence[Mapping[str, Any]], unanswered: Unanswered | None = None) -> str:
     """What happened to a command, in one sentence. steps: those of it, in order; their kind and facts."""
     outcomes = [step["facts"].get("outcome") for step in steps if step["kind"] == Kind.OUTCOME]
     lost = sum(_is_lost(step["facts"]) for step in steps if step["kind"] == Kind.OUTCOME)
     clauses = [*_sending(command, lost), *_looking_up(command, steps, outcomes), *_repeating(command, steps, lost)]
     clauses += [_describe_resolution(step["facts"]) for step in _of(steps, Kind.RESOLVED)]
-    return "; ".join([*clauses, describe_state(command, unanswered)])
+    return "; ".join([*clauses, HELD_BY_ANSWER if _was_held(command, steps) else describe_state(command, unanswered)])
 
 
 def describe_step(kind: str, facts: Mapping[str, Any]) -> str:
@@ -223,6 +228,13 @@ def _was_resent_in_doubt(command: Command, steps: Sequence[Mapping[str, Any]]) -
     return seen < command.attempt
 
 
+def _was_held(command: Command, steps: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether it is over, answered with something else than was asked for; a person's word after that is an end too."""
+    decided = [step for step in steps if step["kind"] in (Kind.EVENT, Kind.RESOLVED)]
+    said = decided[-1]["facts"].get("event") if decided else None
+    return command.state is State.CONFIRMED and said == EventKind.PRICE_MISMATCH
+
+
 def _of(steps: Sequence[Mapping[str, Any]], kind: Kind) -> list[Mapping[str, Any]]:
     return [step for step in steps if step["kind"] == kind]
 
@@ -254,7 +266,9 @@ def _why(facts: Mapping[str, Any]) -> str:
 
 def _event(facts: Mapping[str, Any]) -> str:
     code = f" (supplier's code {facts['raw_code']})" if facts.get("raw_code") else ""
-    return f"the mall was told {facts.get('event')}{code}; the order is {facts.get('state')}"
+    numbers = ", ".join(map(str, facts.get("supplier_order_nos") or ()))
+    there = f" (what is there has the supplier's number {numbers})" if numbers else ""
+    return f"the mall was told {facts.get('event')}{code}{there}; the order is {facts.get('state')}"
 
 
 def _stopped(facts: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from gateway.store import Connection, Row
 from gateway.suppliers import SecretBox
 from schemas.catalog import PriceBasis
 from schemas.orders import OrderEvent, event_id
-from schemas.orders.events import SupplierEvent, SupplierMessage
+from schemas.orders.events import OrderPriceMismatch, SupplierEvent, SupplierMessage
 from schemas.orders.states import Fact, Judgement, State, Status, Verdict, judge
 
 LATE_STAGE = "order_events"
@@ -193,13 +193,15 @@ def _step(judged: Judged, message: OutboxMessage) -> Step:
     news = judged.news
     event = news.event
     said = event if isinstance(event, SupplierEvent) else None
-    facts = {
+    facts: dict[str, object] = {
         "event": news.event_name,
         "id": event_id(event) if event else None,
         "state": judged.order.status.state.value,
         "verdict": judged.judgement.verdict.value if judged.judgement else None,
         "raw_code": said.raw_code if said else None,
     }
+    if isinstance(event, OrderPriceMismatch):  # of what is there instead; no number of the order until it is accepted
+        facts["supplier_order_nos"] = list(event.supplier_order_nos)
     return Step(
         news.supplier,
         news.order_no,

@@ -3,9 +3,8 @@
 Key the order's number, `ce_type` from `EVENT_TYPE`, `ce_id` a UUIDv5 that a repeat carries again. Of one order events
 come in the order in which the gateway heard of them, which need not be the order in which they happened.
 
-Terminal for a command, exactly one of them comes for each whose identity can be read: accepted, refused, confirmed,
-partially_confirmed, price_mismatch, cancelled, cancel_refused, expired, unsupported. `order.parked` is not: the
-command waits for a person, and one of the others follows. It is told all the same, because the core could not tell an
+Exactly one of TERMINAL comes for each command whose identity can be read. `order.parked` is not terminal: the command
+waits for a person, and one of the others follows. It is told all the same, because the core could not tell an
 order that waits for a person from one that is slow, and a buyer who orders elsewhere meanwhile buys twice.
 """
 
@@ -59,6 +58,20 @@ class Kind(StrEnum):
     EXPIRED = "order.expired"
     UNSUPPORTED = "order.unsupported"
     PARKED = "order.parked"
+
+
+TERMINAL = (
+    Kind.ACCEPTED,
+    Kind.REFUSED,
+    Kind.CONFIRMED,
+    Kind.PARTIALLY_CONFIRMED,
+    Kind.PRICE_MISMATCH,
+    Kind.CANCELLED,
+    Kind.CANCEL_REFUSED,
+    Kind.EXPIRED,
+    Kind.UNSUPPORTED,
+)
+"""Kinds that end a command where they name it as their cause."""
 
 
 class SupplierMessage(Model):

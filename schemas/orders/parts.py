@@ -144,7 +144,7 @@ class Totals(Sums):
     @model_validator(mode="after")
     def _freight_is_stated(self) -> Self:
         if self.freight_in_gross and self.freight is None:
-            raise PydanticCustomError("freight_missing", "freight is stated where gross includes it")
+            raise PydanticCustomError("freight_missing", "freight, which has to be stated where gross includes it")
         return self
 
 
@@ -231,5 +231,5 @@ class Invoice(Model):
     @model_validator(mode="after")
     def _special_names_the_buyer(self) -> Self:
         if self.kind is InvoiceKind.SPECIAL and self.tax_no is None:
-            raise PydanticCustomError("tax_no_missing", "a special invoice names the tax number")
+            raise PydanticCustomError("tax_no_missing", "tax_no, which a special invoice has to name")
         return self

@@ -62,14 +62,15 @@ def order_mismatches(lines: Sequence[PricedLine], totals: Totals, basis: PriceBa
     """What does not hold between lines and totals of one order.
 
     basis: which unit price the contract fixes. In that part every line has to follow from price and quantity; the
-    other part of a unit may be rounded, so a line's own sum counts where it has one.
+    other part of a unit may be rounded, so a line's own sum counts where it has one. What is wrong against the lines
+    and against net and tax alike is one mismatch.
     """
     found = [
         *_line_mismatches(lines, basis),
         *(each for part in PARTS for each in _total_mismatches(lines, totals, part)),
         *_net_and_tax("order", totals, _goods(totals)),
     ]
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 def split_mismatches(parent: StatedParts, children: Sequence[StatedParts]) -> tuple[Mismatch, ...]:

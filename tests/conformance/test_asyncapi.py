@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
+from contrib.mall.orders import TERMINAL
 from gateway.contracts import MESSAGES, asyncapi
 from gateway.kafka import ORDER_COMMANDS, ORDER_EVENTS, TOPICS
 from gateway.sdk.commands import read_command
@@ -125,3 +127,21 @@ def test_the_gateway_reads_commands_and_writes_all_else() -> None:
 def test_a_withdrawal_has_no_value() -> None:
     payload("price-withdrawal").validate(None)
     assert not payload("price-withdrawal").is_valid({})
+
+
+@pytest.mark.parametrize("topic", [ORDER_COMMANDS, ORDER_EVENTS])
+def test_the_document_says_which_events_end_a_command(topic: str) -> None:
+    """The small mall core was written from the document, and is held against the suppliers' ledgers."""
+    said = document()["channels"][topic]["description"].partition("terminal event")[2].partition("order.parked")[0]
+    assert set(re.findall(r"order\.\w+", said)) == TERMINAL
+    assert "exactly one terminal event" in document()["channels"][topic]["description"]
+
+
+def test_the_time_of_a_command_is_the_cores() -> None:
+    messages = document()["components"]["messages"]
+    told = {name: each["headers"]["properties"]["ce_time"]["description"] for name, each in messages.items()}
+    commands = {schema_name(operation) for operation in COMMANDS}
+    assert {name for name, text in told.items() if "the core wrote it" in text} == commands
+    assert {text for name, text in told.items() if name not in commands} == {
+        "When the gateway heard of it, with offset."
+    }

@@ -85,12 +85,12 @@ def nothing_remains(clone: Path) -> Iterator[None]:
 @pytest.mark.usefixtures("nothing_remains")
 def test_the_quick_start_can_be_pasted(clone: Path, ports: dict[str, str]) -> None:
     lines = quick_start((clone / "README.md").read_text(encoding="utf-8"))
-    assert lines.rstrip().endswith("kill %1 %2")
+    assert lines.rstrip().endswith("kill %1 %2 %3")
     row = clone / "contrib" / "examples" / "pulled.toml"
     row.write_text(row.read_text(encoding="utf-8").replace(SIMULATOR_PORT, ports[SIMULATOR_PORT]), encoding="utf-8")
     lines = re.sub("|".join(ports), lambda found: ports[found[0]], lines)
     environment = {setting: ports[port] for setting, port in SETTINGS.items()}
-    status, printed = pasted(lines + "wait %2 && wait %1\n", clone, environment)
+    status, printed = pasted(lines + "wait %3 && wait %2 && wait %1\n", clone, environment)
     story = printed + (clone / "mallgate.log").read_text(encoding="utf-8")
     assert status == 0, story
     answers = [orjson.loads(line) for line in printed.splitlines() if line.startswith("{")]
@@ -106,6 +106,7 @@ def test_the_quick_start_can_be_pasted(clone: Path, ports: dict[str, str]) -> No
     assert re.search(r'shop:A-100:\S* .*"agreement_price":"1299\.00"', printed), story
     assert re.search(r"invalid_decimal +/price", printed), story
     assert_pulled(printed, changed, story)
+    assert_ordered(printed, story)
 
 
 def assert_pulled(printed: str, changed: dict[str, object], story: str) -> None:
@@ -116,3 +117,12 @@ def assert_pulled(printed: str, changed: dict[str, object], story: str) -> None:
     prices = re.findall(rf'jd:{sku}:\S* .*"agreement_price":"([\d.]+)"', printed)
     assert (len(prices), prices[-1]) == (2, "12.30"), story
     assert prices[0] != "12.30"
+
+
+def assert_ordered(printed: str, story: str) -> None:
+    """What the section about orders made of the one that it places."""
+    told = re.findall(r"^\d{4}-\d\d-\d\dT\S+ ((?:order|shipment)\.\w+) ", printed, re.MULTILINE)
+    assert told == ["order.accepted", "order.confirmed", "shipment.created", "shipment.delivered"], story
+    placed = re.search(r"^EX-[0-9a-f]{12}$", printed, re.MULTILINE)
+    assert placed, story
+    assert re.search(rf"^order +{placed[0]} *$", printed, re.MULTILINE), story

@@ -33,7 +33,7 @@ from gateway.relay.store import lanes, move
 from gateway.relay.vendor_event_service import LateVendorEvent, VendorEventReceipt
 from gateway.sdk.manifest import Idempotency
 from gateway.store import Pool, acquired, transaction
-from gateway.suppliers import SecretBox, reseal
+from gateway.suppliers import SecretBox, SupplierCache, reseal
 from gateway.telemetry import metrics
 from schemas.orders import Kind as EventKind
 from schemas.orders import Operation
@@ -42,6 +42,7 @@ from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES, ORDER_NO, 
 from schemas.orders.facts import fact_of_command, fact_of_event
 from tests.integration.admin.conftest import TOKEN
 from tests.integration.relay.desk import Desk
+from tests.integration.relay.test_counting import NEW_SUPPLIER
 from tests.integration.relay.test_inbox import BOX, PARTITION, SUBMIT, identity, inbox, record
 
 __all__ = ["inbox"]
@@ -62,7 +63,8 @@ async def client(pool: Pool) -> AsyncIterator[AdminClient]:
         return Profile(Idempotency.NONE, finds=False, lease_term=SETTLE / 2, timeout=SETTLE / 2)
 
     app = web.Application()
-    parts = (OrderRoutes(OrderReading(pool, BOX), OrderDecisions(pool, BOX, profile)), AuditRoutes(pool))
+    orders = OrderRoutes(OrderReading(pool, BOX), OrderDecisions(pool, BOX, profile), SupplierCache(pool))
+    parts = (orders, AuditRoutes(pool))
     app.add_subapp(PREFIX, build_admin(parts, TOKEN, FailedLogins(pool)))
     async with (
         serve(app, "127.0.0.1", 0, drain_timeout=1.0) as port,
@@ -214,8 +216,20 @@ async def test_what_is_in_doubt_is_listed_page_by_page_with_what_resolves_it(
     assert [each["command_id"] for each in first["commands"] + second["commands"]] == [identity(1), identity(3)]
     assert f"mallgate orders resolve {identity(1)} done|not-done" in first["commands"][0]["advice"]
     assert [each["command_id"] for each in (await client.get("orders", state="waiting"))["commands"]] == [identity(2)]
-    assert (await client.get("orders", supplier="somebody-else"))["commands"] == []
     assert (await refused(client.get("orders", state="confirmed"))).code == "bad_parameter"
+
+
+async def test_a_supplier_that_nobody_has_is_told_from_one_of_which_nothing_waits(
+    client: AdminClient, received: object, pool: Pool
+) -> None:
+    async with acquired(pool) as connection:
+        await connection.execute(NEW_SUPPLIER, "known")
+    for path, kind in (("orders", "commands"), ("lanes", "lanes")):
+        misspelt = await refused(client.get(path, supplier="knwon"))
+        assert (misspelt.code, misspelt.detail) == ("not_found", "There is no supplier 'knwon'.")
+        assert (await client.get(path, supplier="known"))[kind] == []
+    waiting = await client.get("orders", supplier=SUPPLIER, state="waiting")
+    assert len(waiting["commands"]) == 3, "its row is gone, its orders are not"
 
 
 async def test_lanes_that_wait_say_behind_whom(
@@ -227,7 +241,6 @@ async def test_lanes_that_wait_say_behind_whom(
         (ORDER, identity(1), "waiting", 1),
         ("ORDER-B", identity(3), "held", 0),
     ]
-    assert (await client.get("lanes", supplier="somebody-else"))["lanes"] == []
 
 
 async def test_done_is_told_to_the_mall_once_and_audited(
@@ -403,9 +416,7 @@ async def test_more_sealed_rows_than_a_page_are_gone_through(
 
 async def test_what_waits_and_what_stopped_is_counted(received: Mapping[str, Command], pool: Pool) -> None:
     async with acquired(pool) as connection:
-        await connection.execute(
-            "INSERT INTO suppliers (supplier, revision, state, config) VALUES ($1, 1, 'active', '{}')", SUPPLIER
-        )
+        await connection.execute(NEW_SUPPLIER, SUPPLIER)
     await stop(pool, received[identity(3)], State.HELD)
     await OrderCounts(pool).count()
     assert value("order_lanes_waiting") == 1
@@ -446,7 +457,6 @@ async def test_what_a_vendor_acknowledged_and_never_answered_is_listed_once_its_
     [late] = (await client.get("orders", supplier=SUPPLIER))["commands"]
     assert (late["command_id"], late["state"]) == (command, "unanswered")
     assert (await client.get("orders", after=late["place"]))["commands"] == []
-    assert (await client.get("orders", supplier="somebody-else"))["commands"] == []
     assert (await client.get("orders", state="dead"))["commands"] == []
     [shown] = (await client.get("orders", ORDER_NO))["orders"][0]["commands"]
     assert "its vendor acknowledged it at " in shown["summary"]

@@ -94,3 +94,14 @@ async def test_no_input_is_answered_as_a_fault_of_ours(mallgate: Shell) -> None:
                     faults.append((response.status, method, path, body))
     assert faults == []
     assert {200, 400, 404, 422} <= answered
+
+
+async def test_what_an_operator_typed_is_named_as_it_was_typed(mallgate: Shell) -> None:
+    never = await mallgate("suppliers", "breaker", "open", "acme", "--for", "never", "--reason", "x")
+    assert (never.status, never.out, never.err.count("\n")) == (1, "", 1)
+    assert "--for never: should be seconds or a text such as 90s" in never.err
+    assert "/seconds" not in never.err
+    for noun in ("orders", "lanes"):
+        nobody = await mallgate(noun, "list", "--supplier", "nosuch")
+        assert (nobody.status, nobody.out) == (1, "")
+        assert "There is no supplier 'nosuch'." in nobody.err

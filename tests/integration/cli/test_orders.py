@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime, timedelta
 
@@ -121,10 +122,16 @@ async def test_a_replay_that_could_have_a_second_effect_is_refused_with_what_to_
     async with transaction(pool) as connection:
         await record_letters(connection, [undecided_letter(dead)])
     [letter] = (await mallgate("deadletters", "list", "--json")).json
+    assert (letter["order_no"], letter["supplier"]) == ("ORDER-1", SUBMIT.supplier)
+    assert "ORDER-1" in (await mallgate("deadletters", "list")).out
+    assert re.search(r"^order +ORDER-1 *$", (await mallgate("deadletters", "show", letter["id"])).out, re.MULTILINE)
     foretold = await mallgate("deadletters", "replay", "--id", letter["id"], "--dry-run", "--reason", "hurry")
     assert f"mallgate orders resolve {identity(1)} done|not-done" in " ".join(foretold.out.split())
     refused = await mallgate("deadletters", "replay", "--id", letter["id"], "--reason", "hurry")
     assert (refused.status, refused.out, refused.err.count("\n")) == (1, "", 1)
     assert f"mallgate orders resolve {identity(1)} done|not-done --reason WHY" in refused.err
+    of_a_group = await mallgate("deadletters", "replay", "--group", letter["fingerprint"], "--reason", "hurry")
+    assert of_a_group.status == 1
+    assert f"mallgate orders resolve {identity(1)} done|not-done" in " ".join(of_a_group.out.split())
     [still] = (await mallgate("deadletters", "list", "--state", "open", "--json")).json
     assert still["id"] == letter["id"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import io
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from gateway.registry import Registry
 from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import Mailbox
 from gateway.relay.vendor_event_service import VendorEventService
+from gateway.relay.vendor_events import VENDOR_EVENTS
 from gateway.store import Pool, SharedPool, acquired
 from gateway.suppliers import KeyKind, Keys, Live, SupplierConfig, Suppliers, watch_suppliers
 from schemas.orders import Operation
@@ -222,6 +224,15 @@ async def test_what_is_no_event_is_refused_where_it_is_wrong(
     assert path is None or answer["path"] == path
     assert "13800000000" not in orjson.dumps(answer).decode()
     assert await counter.desk.told() == []
+
+
+async def test_who_names_no_event_reads_every_one_there_is(counter: Counter) -> None:
+    await counter.comes()
+    for body in (b"{}", b'{"event": null}', b'{"event": "order.shipped"}'):
+        _, answer = await counter.say(body)
+        groups = re.findall(r"(\w+)\.\(([a-z_|]+)\)", answer["expected"])
+        assert {f"{noun}.{verb}" for noun, verbs in groups for verb in verbs.split("|")} == set(VENDOR_EVENTS)
+        assert ("actual" in answer) == (b"event" in body)
 
 
 @pytest.mark.parametrize("ids", [[], ["a b"], [""], [1], ["x" * 129], "x", ["x"] * 501, None])

@@ -150,6 +150,13 @@ async def test_sums_that_do_not_match_hold_the_order(desk: Desk, submit: str, pa
     assert (await desk.order(), await unanswered(desk)) == ("held", 0)
 
 
+async def test_the_number_of_what_is_there_instead_is_kept_for_operators(desk: Desk, submit: str) -> None:
+    await desk.says(Kind.ACCEPTED, supplier_order_nos=["A-5"], payload=stated("340.00"))
+    [step] = await desk.rows("SELECT facts FROM order_steps WHERE kind = 'event' AND command_id = $1", submit)
+    assert (step["facts"]["event"], step["facts"]["supplier_order_nos"]) == ("order.price_mismatch", ["A-5"])
+    assert (await desk.rows("SELECT supplier_order_no FROM orders"))[0]["supplier_order_no"] is None
+
+
 async def test_sums_that_do_not_match_of_an_order_that_is_placed_are_told(desk: Desk, submit: str) -> None:
     await desk.says(Kind.CONFIRMED)
     child = {"supplier_order_no": "V-1-1", **stated(quantity="2", gross="226.00")}

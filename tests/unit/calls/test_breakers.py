@@ -6,6 +6,7 @@ import pytest
 
 from gateway.calls.breaker import State, Verdict
 from gateway.calls.breakers import BreakerOpenError, BreakerOrder, Breakers
+from gateway.telemetry import metrics
 from tests.unit.relay.commands import NOON, seconds
 
 HOLD = BreakerOrder("submit", 3600.0, "they asked us to (bootstrap:ann)", NOON)
@@ -13,6 +14,7 @@ HOLD = BreakerOrder("submit", 3600.0, "they asked us to (bootstrap:ann)", NOON)
 
 @pytest.fixture
 def breakers() -> Breakers:
+    metrics.breaker_open.remove_by_labels({"supplier": "acme"})
     return Breakers("acme", ["submit", "read"], lambda: 1.0)
 
 
@@ -49,3 +51,24 @@ def test_who_waits_for_a_probe_is_let_go_when_an_operator_opens_the_breaker(brea
 def test_an_order_for_an_operation_that_is_no_more_is_left(breakers: Breakers) -> None:
     breakers.follow([BreakerOrder("polish", 60.0, "x", NOON)])
     assert {each.state for each in breakers.status().values()} == {State.CLOSED}
+
+
+def test_the_metric_says_what_is_not_called_and_a_person_ends_that(breakers: Breakers) -> None:
+    breakers.follow([HOLD])
+    assert gauge("submit") == 1
+    breakers.follow([BreakerOrder("submit", None, "they are back", NOON + seconds(60))])
+    assert (breakers.status()["submit"].state, gauge("submit")) == (State.OPEN, 0)
+    breakers.hide()
+    breakers.show()
+    assert (gauge("submit"), gauge("read")) == (0, None)
+
+
+def test_the_metric_says_so_too_when_new_credentials_end_it(breakers: Breakers) -> None:
+    breakers.trip("read", "refused")
+    assert gauge("read") == 1
+    breakers.probe_soon()
+    assert gauge("read") == 0
+
+
+def gauge(operation: str) -> float | None:
+    return metrics.REGISTRY.get_sample_value("mallgate_breaker_open", {"supplier": "acme", "operation": operation})

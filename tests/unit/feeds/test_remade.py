@@ -28,8 +28,8 @@ def test_what_is_as_it_was_is_never_made_anew(known: dict[str, UUID]) -> None:
 
 
 def test_operators_are_told_the_command_for_each_facet() -> None:
-    assert words_of([]) == "as they were"
-    assert words_of([], facets_missing({})) == "as they were"
+    assert words_of([]) == "no topic is missing, and none has lost records"
+    assert words_of([], facets_missing({})) == "no topic is missing, and none has lost records"
     assert words_of([Facet.PRICE], [Facet.PRICE]) == "the price topic is missing: mallgate catalog rebuild price"
     assert words_of([Facet.STOCK, Facet.PRICE]) == (
         "the price topic lost records: mallgate catalog rebuild price; "

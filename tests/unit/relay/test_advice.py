@@ -75,6 +75,19 @@ def test_a_lost_answer_that_nobody_can_find_out_about_and_what_a_person_then_sai
     )
 
 
+def test_what_is_answered_with_something_else_is_not_called_done_until_a_person_says_so() -> None:
+    told_so = step(Kind.EVENT, event="order.price_mismatch", state="held", supplier_order_nos=["A-5"])
+    confirmed = made(state=State.CONFIRMED, attempt=1)
+    assert summary(confirmed, [attempt(1), told_so]) == (
+        "it was answered with something else than was asked for, and the order was held"
+    )
+    resolved = step(Kind.RESOLVED, resolution="done", actor="bootstrap:ann", reason="agreed")
+    assert summary(confirmed, [attempt(1), told_so, resolved]).endswith("bootstrap:ann said: done; it is done")
+    assert describe_step(Kind.EVENT, told_so["facts"]) == (
+        "the mall was told order.price_mismatch (what is there has the supplier's number A-5); the order is held"
+    )
+
+
 def test_no_more_is_claimed_of_what_was_sent_again_than_is_told() -> None:
     under_one_number = "it was sent 2 times under one number, so that it counts once; it is done"
     twice = made(state=State.CONFIRMED, attempt=2)

@@ -66,11 +66,13 @@ def test_a_receiver_can_be_called():
 
 
 def test_a_special_invoice_names_the_tax_number():
-    refuses(COMMAND_EXAMPLES[Operation.SUBMIT], {"invoice": {"kind": "special", "title": "x"}}, "tax number")
+    refuses(
+        COMMAND_EXAMPLES[Operation.SUBMIT], {"invoice": {"kind": "special", "title": "x"}}, "tax_no, which a special"
+    )
 
 
 def test_freight_inside_the_gross_sum_is_stated():
-    with pytest.raises(ValidationError, match="freight is stated"):
+    with pytest.raises(ValidationError, match="freight, which has to be stated"):
         Totals(gross=Decimal(1), freight_in_gross=True)
 
 

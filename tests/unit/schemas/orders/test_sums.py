@@ -63,6 +63,12 @@ def test_gross_has_to_be_net_and_tax_where_nothing_else_vouches_for_it():
     assert found([line(net="137.21")], totals(gross="999", net="137.21", tax="21.95"), NET) == [("order", "gross")]
 
 
+def test_a_sum_that_neither_lines_nor_net_and_tax_make_is_told_once():
+    whole = line("3", gross="113.00", net="100.00", tax="13.00")
+    told = order_mismatches([whole], totals(gross="340.00", net="300.00", tax="39.00"), GROSS)
+    assert told == (Mismatch("order", "gross", Decimal("340.00"), Decimal("339.00")),)
+
+
 def test_freight_stands_apart_unless_the_supplier_has_it_in_its_sum():
     lines = [line("2", gross="50")]
     assert found(lines, totals(gross="100", freight="6")) == []
