@@ -15,6 +15,7 @@ from gateway.relay.advice import OF_ANOTHER_RELEASE
 from gateway.relay.command_events import resolved_news
 from gateway.relay.commands import Command, Role
 from gateway.relay.ends import undecided_letter
+from gateway.relay.lane_store import others_submitted
 from gateway.relay.mailbox_queries import ANSWERED
 from gateway.relay.orders import News, tell
 from gateway.relay.policy import Profile
@@ -150,9 +151,11 @@ class OrderDecisions:
         await write_steps(connection, self._box, [Step(was.supplier, was.order_no, kind, was.command_id, facts)])
 
     async def _tell_end(self, connection: Connection, found: _Resolved, supplier_order_no: str | None) -> None:
-        news = await self._news(connection, found.came_to, supplier_order_no, answered=found.was.state is State.HELD)
-        await tell(connection, self._box, news, readable=not found.acknowledged)
+        told_as_held = found.was.state is State.HELD and found.was.role is Role.MAKES
+        news = await self._news(connection, found.came_to, supplier_order_no, answered=told_as_held)
         await connection.execute(ANSWERED, [found.was.command_id])
+        news = [*news, *await others_submitted(connection, [found.was])]
+        await tell(connection, self._box, news, readable=not found.acknowledged)
 
     async def _news(
         self, connection: Connection, now: Command, supplier_order_no: str | None, *, answered: bool

@@ -19,7 +19,7 @@ from gateway.relay.ends import STAGE, Origin
 from gateway.relay.lane_ends import Change
 from gateway.relay.lane_store import origins
 from gateway.relay.mailbox import Clock, utc_now
-from gateway.relay.orders import News, Order, lock_orders, tell
+from gateway.relay.orders import News, Order, judge_news, lock_orders, still_submitted, tell
 from gateway.relay.store import command_of, move, open_command
 from gateway.relay.vendor_answers import (
     Fit,
@@ -28,6 +28,7 @@ from gateway.relay.vendor_answers import (
     as_mismatch,
     completed,
     fit,
+    is_still_submitted,
     mismatch_fact,
     sum_faults,
     tells_nothing,
@@ -37,7 +38,7 @@ from gateway.sdk.errors import GatewayError, Issue
 from gateway.store import Connection, SharedPool
 from gateway.suppliers import SecretBox
 from gateway.telemetry.faults import reached
-from schemas.orders import Kind, Operation, SubmitOrder, judge
+from schemas.orders import Kind, Operation, SubmitOrder
 from schemas.orders import State as OrderState
 from schemas.orders.events import Cause, OrderSplit, SupplierMessage
 from schemas.orders.payloads import StatedOrder
@@ -180,10 +181,11 @@ class VendorEventService:
             found = Fit(mismatch_fact(order.status), None, found.answers)
             said = as_mismatch(said, faults, ordered)
         news = self._news(sent, said, found, order, known)
+        if found.answers and is_still_submitted(found.answers, unanswered):
+            news = [*news, still_submitted(sent.supplier, sent.order_no, order.tenant)]
         changes = [Change(each, after_answer(each, said)) for each in found.answers]
-        state = order.status.state if found.fact is None else judge(order.status, found.fact).status.state
         answers = tuple(each.command_id for each in found.answers)
-        return VendorEventReceipt(Kind(said.event), state, answers, held=bool(faults)), changes, news
+        return VendorEventReceipt(Kind(said.event), _afterwards(order, news), answers, held=bool(faults)), changes, news
 
     def _news(
         self, sent: SentVendorEvent, said: VendorEvent, found: Fit, order: Order, known: Mapping[str, Origin]
@@ -230,6 +232,12 @@ class VendorEventService:
         log.error("order.unreadable", command=row["command_id"], error=type(found).__name__)
         await record_letters(connection, [_unread_letter(sent, row["command_id"], type(found).__name__)])
         return None
+
+
+def _afterwards(order: Order, news: Sequence[News]) -> OrderState:
+    for each in news:
+        order = judge_news(order, each).order
+    return order.status.state
 
 
 def _unread_letter(sent: SentVendorEvent, command_id: str, error: str) -> DeadLetter:
