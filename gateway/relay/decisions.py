@@ -9,13 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from gateway.deadletters import discard_letter, settle
 from gateway.relay import operator_queries as queries
 from gateway.relay.advice import OF_ANOTHER_RELEASE
 from gateway.relay.command_events import resolved_news
 from gateway.relay.commands import Command, Role
-from gateway.relay.ends import undecided_letter
-from gateway.relay.lane_store import others_submitted
+from gateway.relay.lane_store import close_letters, others_submitted
 from gateway.relay.mailbox_queries import ANSWERED
 from gateway.relay.orders import News, tell
 from gateway.relay.policy import Profile
@@ -179,9 +177,7 @@ async def _note(connection: Connection, was: Command, now: Command, word: Resolu
     """Note a person's word in the audit, and close the dead letter that it was waited for."""
     detail = {"command": was.command_id, "resolution": word.value, "state": now.state.value}
     await record(connection, actor, "order.resolve", target=was.order_no, reason=reason, detail=detail)
-    if was.state is State.DEAD:
-        words = f"{word.value}: {reason}"
-        await settle(connection, await discard_letter(connection, undecided_letter(was).id, reason=words))
+    await close_letters(connection, [was], f"{word.value}: {reason}")
 
 
 def _read(row: Row) -> Command:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from gateway.deadletters import discard_letter
 from gateway.deadletters import record as record_letters
+from gateway.deadletters import settle as settle_groups
 from gateway.relay import mailbox_queries as queries
 from gateway.relay.commands import Command
 from gateway.relay.ends import Origin, ending_news, undecided_letter, undecided_news
@@ -87,6 +89,16 @@ async def others_submitted(connection: Connection, ended: Sequence[Command]) -> 
     numbers = sorted({each.order_no for each in tried})
     rows = await connection.fetch(queries.STILL_SUBMITTED, tried[0].supplier, numbers)
     return [still_submitted(tried[0].supplier, row["order_no"], None) for row in rows]
+
+
+async def close_letters(connection: Connection, commands: Sequence[Command], reason: str) -> None:
+    """Close the dead letters of those that nobody could decide. commands: as they were. Last of a transaction."""
+    closed: list[str] = []
+    for each in commands:
+        if each.state is State.DEAD:
+            closed += await discard_letter(connection, undecided_letter(each).id, reason=reason)
+    if closed:
+        await settle_groups(connection, closed)
 
 
 def step_of(command: Command, kind: Kind) -> Step:

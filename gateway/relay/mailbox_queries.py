@@ -121,6 +121,7 @@ ORDER_STATE = "SELECT state FROM orders WHERE supplier = $1 AND order_no = $2"
 LAST_SUBMIT = """
     SELECT command_id, sealed FROM commands
      WHERE supplier = $1 AND order_no = $2 AND operation = 'order.submit' AND attempt > 0
+       AND ($3::bigint IS NULL OR place <= $3)
      ORDER BY place DESC LIMIT 1
 """
 

@@ -17,7 +17,7 @@ from gateway.relay import mailbox_queries as queries
 from gateway.relay.commands import Command
 from gateway.relay.ends import STAGE, Origin
 from gateway.relay.lane_ends import Change
-from gateway.relay.lane_store import origins
+from gateway.relay.lane_store import close_letters, origins
 from gateway.relay.mailbox import Clock, utc_now
 from gateway.relay.orders import News, Order, judge_news, lock_orders, still_submitted, tell
 from gateway.relay.store import command_of, move, open_command
@@ -25,6 +25,7 @@ from gateway.relay.vendor_answers import (
     Fit,
     after_answer,
     allowed_next,
+    answered,
     as_mismatch,
     completed,
     fit,
@@ -141,6 +142,7 @@ class VendorEventService:
                 news = [await _whole_set(connection, each) for each in news]
             await tell(connection, self._box, news, readable=False)
             await connection.execute(queries.KEEP_ANSWER, sent.supplier, sent.key, _receipt_row(taken))
+            await close_letters(connection, [each.was for each in changes], f"the vendor said {sent.said.event}")
             reached("word.before_commit")
         reached("word.after_commit")
         log.info("order.said", supplier=sent.supplier, order_no=sent.order_no, said=sent.said.event)
@@ -167,7 +169,7 @@ class VendorEventService:
         known: Mapping[str, Origin],
     ) -> _Judged:
         """What the event comes to. Raises OutOfStateError."""
-        ordered = await self._ordered(connection, sent)
+        ordered = await self._ordered(connection, sent, answered(sent.said, unanswered))
         said = completed(sent.said, ordered)
         found = fit(said, order.status, unanswered, ordered)
         if found.refused:
@@ -218,12 +220,16 @@ class VendorEventService:
             )
         return told
 
-    async def _ordered(self, connection: Connection, sent: SentVendorEvent) -> SubmitOrder | None:
-        """What the supplier was last given as the order; None: it is not kept any more, or cannot be read.
+    async def _ordered(
+        self, connection: Connection, sent: SentVendorEvent, answers: Sequence[Command]
+    ) -> SubmitOrder | None:
+        """What the supplier was last given as the order, up to what he answers; None: it is not kept any more, or
+        cannot be read.
 
         The vendor's event is taken all the same; a dead letter has a person compare it with what was ordered.
         """
-        row = await connection.fetchrow(queries.LAST_SUBMIT, sent.supplier, sent.order_no)
+        place = answers[0].place if answers else None
+        row = await connection.fetchrow(queries.LAST_SUBMIT, sent.supplier, sent.order_no, place)
         if row is None:
             return None
         found = open_command(self._box, sent.supplier, Operation.SUBMIT, row)
