@@ -139,8 +139,7 @@ def answered(said: VendorEvent, unanswered: Sequence[Command]) -> Sequence[Comma
     fits = (said.payload.operation,) if isinstance(said, RefusedByVendor) else FITS.get(Kind(said.event), ())
     found = [command for command in unanswered if command.operation in fits]
     if isinstance(said, CancelledByVendor | CancelRefusedByVendor):
-        of_children = said.payload.scope is CancelScope.CHILDREN
-        found = [command for command in found if (command.role is Role.CANCELS_CHILDREN) == of_children]
+        found = _of_scope(said.payload.scope, found)
     return found[:1]
 
 
@@ -236,6 +235,14 @@ def mismatch_fact(status: Status) -> Fact | None:
     """What a mismatch means where the order stands: it is held, unless it is too far on to be."""
     held = judge(status, Fact.PRICE_MISMATCH).verdict is Verdict.MOVES
     return Fact.PRICE_MISMATCH if held else None
+
+
+def _of_scope(scope: CancelScope, cancels: Sequence[Command]) -> Sequence[Command]:
+    """The cancels that a word of this scope may answer. What is said of the whole order is said of its children too."""
+    of_children = [command for command in cancels if command.role is Role.CANCELS_CHILDREN]
+    if scope is CancelScope.CHILDREN:
+        return of_children
+    return [command for command in cancels if command.role is Role.CANCELS] or of_children
 
 
 def _of_one_order(unanswered: Sequence[Command]) -> Sequence[Command]:

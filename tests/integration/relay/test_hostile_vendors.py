@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.integration.relay.test_vendor_desk import WHOLE, stated
+from tests.integration.relay.test_vendor_event_service import WHOLE, stated
 
 from gateway.relay.decisions import OrderDecisions
 from gateway.relay.inbox import Inbox

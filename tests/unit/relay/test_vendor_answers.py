@@ -112,6 +112,15 @@ def test_what_is_said_of_children_answers_the_cancel_of_children_alone(kind: Kin
     assert list(fit(word, pending, [whole], None).answers) == []
 
 
+def test_who_refuses_to_cancel_the_order_refuses_to_cancel_its_children() -> None:
+    of_children = asked(Operation.CANCEL, command_id="y", role=Role.CANCELS_CHILDREN)
+    whole = asked(Operation.CANCEL, command_id="x", place=2)
+    word = said(Kind.CANCEL_REFUSED, scope="order", by="supplier", code_class="other")
+    pending = Status(State.CANCEL_PENDING, State.CONFIRMED)
+    assert list(fit(word, pending, [of_children], None).answers) == [of_children]
+    assert list(fit(word, pending, [of_children, whole], None).answers) == [whole]
+
+
 def test_a_cancelled_order_ends_nothing_that_was_submitted_again_behind_the_cancel() -> None:
     submit, cancel = asked(command_id="s"), asked(Operation.CANCEL, command_id="x", place=2)
     again, confirm = asked(command_id="t", place=3), asked(Operation.CONFIRM, command_id="c", place=4)
