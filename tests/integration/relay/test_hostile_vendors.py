@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.integration.relay.test_vendor_event_service import WHOLE, stated
 
 from gateway.relay.decisions import OrderDecisions
 from gateway.relay.inbox import Inbox
@@ -18,6 +17,7 @@ from schemas.orders import Kind, Operation
 from schemas.orders.examples import SUPPLIER
 from tests.integration.relay.desk import DAY, Desk
 from tests.integration.relay.test_inbox import BOX, inbox
+from tests.integration.relay.test_vendor_event_service import WHOLE, stated
 
 __all__ = ["inbox"]
 
