@@ -137,7 +137,7 @@ def answered(said: VendorEvent, unanswered: Sequence[Command]) -> Sequence[Comma
     if isinstance(said, CancelledByVendor) and said.payload.scope is CancelScope.ORDER:
         return _of_one_order(unanswered)
     fits = (said.payload.operation,) if isinstance(said, RefusedByVendor) else FITS.get(Kind(said.event), ())
-    found = [command for command in unanswered if command.operation in fits]
+    found: Sequence[Command] = [command for command in unanswered if command.operation in fits]
     if isinstance(said, CancelledByVendor | CancelRefusedByVendor):
         found = _of_scope(said.payload.scope, found)
     return found[:1]

@@ -81,17 +81,6 @@ async def test_a_cancel_of_children_does_not_end_a_submit_that_was_never_fetched
     assert await desk.fetched() == [submit]
 
 
-async def test_who_signed_is_sealed_wherever_it_waits(desk: Desk) -> None:
-    await given(desk, await desk.comes(1))
-    await desk.says(Kind.CONFIRMED, payload=stated())
-    await desk.says(
-        Kind.DELIVERED, payload={"delivery_no": "D-1", "signed_by": "欧阳某某"}, raw_message="电话13911112222"
-    )
-    waiting = b"".join(bytes(row["value"]) for row in await desk.rows("SELECT value FROM outbox"))
-    assert "欧阳某某".encode() not in waiting
-    assert b"13911112222" not in waiting
-
-
 async def test_an_answer_that_comes_as_a_person_says_not_done_ends_the_command(desk: Desk) -> None:
     async def profiles(supplier: str, operation: str) -> Profile:
         return MAILBOX

@@ -276,7 +276,7 @@ def test_a_rule_taken_out_is_noticed(name: str, mutant: Callable[..., Any], monk
 
 
 def test_an_order_that_stays_over_when_it_is_submitted_again_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    over = {state: {} for state in (State.REFUSED, State.EXPIRED, State.CANCELLED)}
+    over: dict[State, dict[Fact, State]] = {state: {} for state in (State.REFUSED, State.EXPIRED, State.CANCELLED)}
     monkeypatch.setattr(states, "MOVES", {**states.MOVES, **over})
     with pytest.raises(AssertionError):
         run_state_machine_as_test(Machine, settings=MUTANTS)
