@@ -61,7 +61,7 @@ def test_no_news_leads_out_of_a_terminal_state():
         assert (judgement.verdict is Verdict.LATE) == (fact in PROGRESS)
 
 
-@pytest.mark.parametrize("state", TERMINAL)
+@pytest.mark.parametrize("state", sorted(TERMINAL))
 def test_an_order_that_came_to_nothing_begins_anew_where_it_is_submitted_again(state: State):
     judgement = judge(Status(state), Fact.SUBMIT)
     if state in (State.REFUSED, State.EXPIRED, State.CANCELLED):
