@@ -137,11 +137,11 @@ def advice(command: Command, unanswered: Unanswered | None = None) -> str:
     match command.state:
         case State.UNKNOWN:
             return f"Wait; or ask {command.supplier} whether {_wanted(command)}, then: {resolve}"
-        case State.PARKED | State.DEAD:
-            return f"Ask {command.supplier} whether {_wanted(command)}, then: {resolve}"
-        case State.HELD:
+        case State.HELD if command.role is Role.MAKES:
             accept = resolve.replace("done|not-done", "done")
             return f"The mall cancels it; or agree with {command.supplier} on what is there, then: {accept}"
+        case State.PARKED | State.DEAD | State.HELD:
+            return f"Ask {command.supplier} whether {_wanted(command)}, then: {resolve}"
         case _:
             return ""
 
@@ -180,6 +180,8 @@ def _wanted(command: Command) -> str:
             return f"it has an order with our number {command.order_no}"
         case Role.CANCELS:
             return f"order {command.order_no} is cancelled there"
+        case Role.CANCELS_CHILDREN:
+            return f"the children of order {command.order_no} that it names are cancelled there"
         case Role.CHANGES:
             return f"order {command.order_no} is confirmed there"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 FACTS = (
-    "command_id, supplier, order_no, operation, place, content, deadline, due_at, revision, state, reason, attempt,"
-    " spent, failures, epoch, sent_at, doubt_since, absent_at, refusal"
+    "command_id, supplier, order_no, operation, scope, place, content, deadline, due_at, revision, state, reason,"
+    " attempt, spent, failures, epoch, sent_at, doubt_since, absent_at, refusal"
 )
-"""The columns of a `Command`, in the order of its fields but for its role, which its operation tells."""
+"""The columns of a `Command`, in the order of its fields but for its role, which its operation and scope tell."""
 
 # A row that is not as it was has been moved by another owner: it is left alone, and counts as not moved.
 MOVE = """
@@ -30,7 +30,7 @@ MOVE = """
 DUE = """
     WITH lanes AS (
         SELECT order_no, min(place) AS head, count(*) > 1 AS followed,
-               bool_or(operation = $3) AS cancelled,
+               bool_or(operation = $3 AND scope IS DISTINCT FROM 'children') AS cancelled,
                bool_or(state IN ('waiting', 'retry') AND deadline <= $2) AS expired
           FROM commands WHERE supplier = $1 AND ended_at IS NULL GROUP BY order_no)
     SELECT l.order_no, h.due_at, h.place
@@ -89,7 +89,7 @@ LANES = f"""
                 UNION
                 (SELECT place FROM commands
                   WHERE supplier = $1 AND order_no = l.order_no AND ended_at IS NULL AND place > l.last
-                    AND operation = $7
+                    AND operation = $7 AND scope IS DISTINCT FROM 'children'
                   ORDER BY place LIMIT 1)
                 UNION
                 (SELECT place FROM commands

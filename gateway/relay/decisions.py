@@ -9,12 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from gateway.deadletters import discard_letter, settle
 from gateway.relay import operator_queries as queries
 from gateway.relay.advice import OF_ANOTHER_RELEASE
 from gateway.relay.command_events import resolved_news
 from gateway.relay.commands import Command, Role
-from gateway.relay.ends import undecided_letter
+from gateway.relay.lane_store import close_letters, others_submitted
 from gateway.relay.mailbox_queries import ANSWERED
 from gateway.relay.orders import News, tell
 from gateway.relay.policy import Profile
@@ -150,9 +149,11 @@ class OrderDecisions:
     async def _tell_end(
         self, connection: Connection, found: _Resolved, supplier_order_no: str | None, step: Step
     ) -> None:
-        news = await self._news(connection, found.came_to, supplier_order_no, answered=found.was.state is State.HELD)
-        await tell(connection, self._box, news, readable=not found.acknowledged, steps=[step])
+        told_as_held = found.was.state is State.HELD and found.was.role is Role.MAKES
+        news = await self._news(connection, found.came_to, supplier_order_no, answered=told_as_held)
         await connection.execute(ANSWERED, [found.was.command_id])
+        news = [*news, *await others_submitted(connection, [found.was])]
+        await tell(connection, self._box, news, readable=not found.acknowledged, steps=[step])
 
     async def _news(
         self, connection: Connection, now: Command, supplier_order_no: str | None, *, answered: bool
@@ -186,9 +187,7 @@ async def _note(connection: Connection, was: Command, now: Command, word: Resolu
     """Note a person's word in the audit, and close the dead letter that it was waited for."""
     detail = {"command": was.command_id, "resolution": word.value, "state": now.state.value}
     await record(connection, actor, "order.resolve", target=was.order_no, reason=reason, detail=detail)
-    if was.state is State.DEAD:
-        words = f"{word.value}: {reason}"
-        await settle(connection, await discard_letter(connection, undecided_letter(was).id, reason=words))
+    await close_letters(connection, [was], f"{word.value}: {reason}")
 
 
 def _read(row: Row) -> Command:

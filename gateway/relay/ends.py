@@ -110,13 +110,19 @@ def _ending_event(
     said = _common_members(command, tenant, now)
     if command.state is not State.EXPIRED:
         if not alone and command.role is not Role.CANCELS:
-            overtaken = Refused(operation=Operation(command.operation), code_class=RefusalClass.CONFLICT)
-            return OrderRefused(**said, payload=overtaken)
+            return _overtaken(command, said, asked)
         return OrderCancelled(**said, payload=Cancelled(scope=CancelScope.ORDER, by=Party.MALL))
     if isinstance(asked, CancelOrder):
         return OrderCancelRefused(**said, payload=not_cancelled(asked, Party.TIME_OUT, RefusalClass.TOO_LATE))
     deadline = command.deadline if asked is None else asked.deadline
     return OrderExpired(**said, payload=Expired(operation=Operation(command.operation), deadline=deadline))
+
+
+def _overtaken(command: Command, said: dict[str, Any], asked: OrderCommand | None) -> OrderEvent:
+    if isinstance(asked, CancelOrder):
+        return OrderCancelRefused(**said, payload=not_cancelled(asked, Party.MALL, RefusalClass.CONFLICT))
+    refused = Refused(operation=Operation(command.operation), code_class=RefusalClass.CONFLICT)
+    return OrderRefused(**said, payload=refused)
 
 
 def _common_members(command: Command, tenant: str | None, now: datetime) -> dict[str, Any]:

@@ -138,6 +138,7 @@ class Inbox:
             command.order_no,
             command.tenant,
             storable(command.operation),
+            command.scope,
             command.revision,
             command.content,
             self._box.seal(storable(command.supplier), sealed_as(command.command_id), command.value),

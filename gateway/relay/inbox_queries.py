@@ -11,14 +11,15 @@ PLACES = "SELECT nextval('command_place') FROM generate_series(1, $1)"
 # In the order of ids, so that two processes that have the same ids in another order never wait for each other. Due at
 # once by the clock that says what is due: a writer and a gateway whose clocks are ahead put nothing off.
 ADD = """
-    INSERT INTO commands (command_id, place, supplier, order_no, tenant, operation, revision, content, sealed, deadline,
-                          topic, partition, "offset", traceparent, state, reason, due_at, ended_at)
-    SELECT command_id, place, supplier, order_no, tenant, operation, revision, content, sealed, deadline,
-           topic, partition, "offset", traceparent, state, reason, LEAST(due_at, now()), CASE WHEN ended THEN now() END
-      FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::bytea[],
-                  $9::bytea[], $10::timestamptz[], $11::text[], $12::integer[], $13::bigint[], $14::text[],
-                  $15::text[], $16::text[], $17::timestamptz[], $18::boolean[])
-        AS added (command_id, place, supplier, order_no, tenant, operation, revision, content, sealed, deadline,
+    INSERT INTO commands (command_id, place, supplier, order_no, tenant, operation, scope, revision, content, sealed,
+                          deadline, topic, partition, "offset", traceparent, state, reason, due_at, ended_at)
+    SELECT command_id, place, supplier, order_no, tenant, operation, scope, revision, content, sealed, deadline,
+           topic, partition, "offset", traceparent, state, reason, LEAST(due_at, now()),
+           CASE WHEN ended THEN now() END
+      FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[],
+                  $9::bytea[], $10::bytea[], $11::timestamptz[], $12::text[], $13::integer[], $14::bigint[],
+                  $15::text[], $16::text[], $17::text[], $18::timestamptz[], $19::boolean[])
+        AS added (command_id, place, supplier, order_no, tenant, operation, scope, revision, content, sealed, deadline,
                   topic, partition, "offset", traceparent, state, reason, due_at, ended)
      ORDER BY command_id
         ON CONFLICT (command_id) DO NOTHING

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from gateway.deadletters import discard_letter
 from gateway.deadletters import record as record_letters
+from gateway.deadletters import settle as settle_groups
 from gateway.relay import mailbox_queries as queries
-from gateway.relay.commands import Command, Role
+from gateway.relay.commands import Command
 from gateway.relay.ends import Origin, ending_news, undecided_letter, undecided_news
 from gateway.relay.lane_ends import Change
 from gateway.relay.lanes import Lane
-from gateway.relay.orders import News, tell
+from gateway.relay.orders import News, still_submitted, tell
 from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step
 from gateway.relay.store import OpenedCommand, command_of, move, opened
 from gateway.store import Connection, Row
 from gateway.suppliers import SecretBox
-from schemas.orders import OrderCommand
+from schemas.orders import Operation, OrderCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,31 @@ async def settle(
     died = [each.now for each in changes if each.now.state is State.DEAD]
     await connection.execute(queries.ANSWERED, [each.now.command_id for each in ended])
     told = [*steps, *(step_of(each.now, Kind.ENDED) for each in ended), *(step_of(each, Kind.STOPPED) for each in died)]
-    endings = await _endings(connection, box, locked, ended, now)
+    endings = [*await _endings(connection, box, locked, ended, now)]
+    endings += await others_submitted(connection, [each.now for each in ended])
     undecided = [undecided_news(each, locked.origin(each), now) for each in died]
     await tell(connection, box, [*news, *endings, *undecided], readable=False, steps=told)
     await record_letters(connection, [undecided_letter(each) for each in died])
+
+
+async def others_submitted(connection: Connection, ended: Sequence[Command]) -> Sequence[News]:
+    """Of orders whose vendors have another submit than those that ended: their orders go on by it."""
+    tried = [each for each in ended if each.attempt]
+    if not tried:
+        return []
+    numbers = sorted({each.order_no for each in tried})
+    rows = await connection.fetch(queries.STILL_SUBMITTED, tried[0].supplier, numbers)
+    return [still_submitted(tried[0].supplier, row["order_no"], None) for row in rows]
+
+
+async def close_letters(connection: Connection, commands: Sequence[Command], reason: str) -> None:
+    """Close the dead letters of those that nobody could decide. commands: as they were. Last of a transaction."""
+    closed: list[str] = []
+    for each in commands:
+        if each.state is State.DEAD:
+            closed += await discard_letter(connection, undecided_letter(each).id, reason=reason)
+    if closed:
+        await settle_groups(connection, closed)
 
 
 def step_of(command: Command, kind: Kind, failure: str = "") -> Step:
@@ -89,7 +112,7 @@ async def _endings(
     connection: Connection, box: SecretBox, locked: LockedLanes, ended: Sequence[Change], now: datetime
 ) -> Sequence[News]:
     """Of commands that ended without a call. Cancels are read: what ends one says of what it was."""
-    cancels = [each.now for each in ended if each.now.role is Role.CANCELS]
+    cancels = [each.now for each in ended if each.now.operation == Operation.CANCEL]
     found = await opened(connection, box, cancels[0].supplier, [each.command_id for each in cancels]) if cancels else {}
     told: list[News] = []
     for each in ended:

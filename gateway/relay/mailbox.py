@@ -21,7 +21,7 @@ from gateway.relay import mailbox_queries as queries
 from gateway.relay.commands import Command
 from gateway.relay.ends import Origin
 from gateway.relay.lane_ends import Change
-from gateway.relay.lane_store import LockedLanes, lock_lanes, settle, step_of
+from gateway.relay.lane_store import LockedLanes, close_letters, lock_lanes, settle, step_of
 from gateway.relay.mailbox_lanes import VISIBILITY, LaneDecision, acknowledged, decide_lane, delivered
 from gateway.relay.order_batches import OrderBatches
 from gateway.relay.orders import News
@@ -120,6 +120,7 @@ class Mailbox:
             await move(connection, [(each.was, each.now) for each in changes])
             await connection.execute(queries.ACKNOWLEDGED, [each.was.command_id for each in changes])
             await write_steps(connection, self._box, [step_of(each.now, Kind.ACKNOWLEDGED) for each in changes])
+            await close_letters(connection, [each.was for each in changes], "the vendor acknowledged it")
             reached("ack.before_commit")
         reached("ack.after_commit")
         taken = {each.was.command_id for each in changes}

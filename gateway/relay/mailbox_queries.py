@@ -27,7 +27,8 @@ FETCHABLE = f"{FETCHABLE_HEADS} SELECT order_no FROM fetchable ORDER BY place LI
 # Orders that are set aside ($7) are left out as well.
 ENDING = """
     WITH lanes AS (
-        SELECT order_no, min(place) AS head, bool_or(operation = 'order.cancel') AS cancelled,
+        SELECT order_no, min(place) AS head,
+               bool_or(operation = 'order.cancel' AND scope IS DISTINCT FROM 'children') AS cancelled,
                bool_or(state IN ('waiting', 'retry') AND deadline <= $2) AS expired
           FROM commands
          WHERE supplier = $1 AND ended_at IS NULL AND order_no > $4 AND order_no <> ALL($7::text[])
@@ -96,15 +97,26 @@ ACKNOWLEDGED = """
 
 ANSWERED = "DELETE FROM commands_unanswered WHERE command_id = ANY($1::text[])"
 
-# Both rows: who waits here for another answer to the same command must not find it again. A command that a person
-# decided about is answered already.
+# Both rows: who waits here for another answer to the same command must not find it again. The vendor has it, or had it,
+# whatever operators have decided since; what has ended is answered already, unless he acknowledged it alone.
+_OPEN_TO_ANSWERS = """
+       (c.state IN ('sending', 'unknown', 'retry', 'parked', 'dead')
+        OR (c.state = 'confirmed' AND u.acknowledged_at IS NOT NULL))
+"""
+
 LOCK_UNANSWERED = f"""
     SELECT {", ".join(f"c.{name.strip()}" for name in FACTS.split(","))}, c.tenant, c.traceparent
       FROM commands c JOIN commands_unanswered u USING (command_id)
-     WHERE u.supplier = $1 AND u.order_no = $2
-       AND (c.state IN ('sending', 'unknown', 'dead') OR (c.state = 'confirmed' AND u.acknowledged_at IS NOT NULL))
+     WHERE u.supplier = $1 AND u.order_no = $2 AND {_OPEN_TO_ANSWERS}
      ORDER BY c.place
        FOR UPDATE
+"""
+
+# Orders of which a submit waits for its vendor's answer.
+STILL_SUBMITTED = f"""
+    SELECT DISTINCT u.order_no
+      FROM commands_unanswered u JOIN commands c USING (command_id)
+     WHERE u.supplier = $1 AND u.order_no = ANY($2::text[]) AND c.operation = 'order.submit' AND {_OPEN_TO_ANSWERS}
 """
 
 ORDER_STATE = "SELECT state FROM orders WHERE supplier = $1 AND order_no = $2"
@@ -112,6 +124,7 @@ ORDER_STATE = "SELECT state FROM orders WHERE supplier = $1 AND order_no = $2"
 LAST_SUBMIT = """
     SELECT command_id, sealed FROM commands
      WHERE supplier = $1 AND order_no = $2 AND operation = 'order.submit' AND attempt > 0
+       AND ($3::bigint IS NULL OR place <= $3)
      ORDER BY place DESC LIMIT 1
 """
 

@@ -22,16 +22,28 @@ MOVE = """
     UPDATE orders o
        SET state = m.state, before = m.before, changed_at = now(), price_basis = m.price_basis,
            tenant = coalesce(o.tenant, m.tenant),
-           supplier_order_no = coalesce(m.supplier_order_no, o.supplier_order_no)
+           supplier_order_no = m.supplier_order_no
       FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
         AS m (supplier, order_no, tenant, state, before, supplier_order_no, price_basis)
      WHERE o.supplier = m.supplier AND o.order_no = m.order_no
 """
 
+# A number of an order that began anew since may be given once more: what was told of it was told of another.
 NUMBERS = """
+    WITH given AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS g (supplier, number, order_no)),
+    again AS (
+        UPDATE order_numbers n SET superseded = false, told = '{}'
+          FROM given g
+         WHERE n.supplier = g.supplier AND n.supplier_order_no = g.number AND n.order_no = g.order_no AND n.superseded)
     INSERT INTO order_numbers (supplier, supplier_order_no, order_no)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+    SELECT * FROM given
         ON CONFLICT DO NOTHING
+"""
+
+NUMBERS_OF_BEFORE = """
+    UPDATE order_numbers n SET superseded = true
+      FROM unnest($1::text[], $2::text[]) AS anew (supplier, order_no)
+     WHERE n.supplier = anew.supplier AND n.order_no = anew.order_no
 """
 
 STEPS = """

@@ -1,13 +1,14 @@
 """What becomes of orders at suppliers: each piece of news is judged against where the order stands, then told.
 
 News is a fact (a command left, an answer came, a message was read), and mostly an event for the mall core. Out of an
-order that is over nothing leads: what a supplier says of it then is kept as a dead letter, never told as if it were
-new; the answer to a command is told whatever the order is, because the core waits for it.
+order that is over no news leads: what a supplier says of it then is kept as a dead letter, never told as if it were
+new; the answer to a command is told whatever the order is, because the core waits for it. Only a submit that is sent
+again begins it anew, under numbers that are yet to be told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -26,7 +27,7 @@ from gateway.suppliers import SecretBox
 from schemas.catalog import PriceBasis
 from schemas.orders import OrderEvent, event_id
 from schemas.orders.events import OrderPriceMismatch, SupplierEvent, SupplierMessage
-from schemas.orders.states import Fact, Judgement, State, Status, Verdict, judge
+from schemas.orders.states import BEGINS_ANEW, Fact, Judgement, State, Status, Verdict, judge
 
 LATE_STAGE = "order_events"
 """Stage of the dead letters of what came too late."""
@@ -87,11 +88,16 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """News and what it is to its order; judgement: None where it moves nothing. late: it is told nobody."""
+    """News and what it is to its order; judgement: None where it moves nothing. late: it is told nobody.
+
+    begins_anew: the order was over, and is submitted again.
+    """
 
     news: News
     order: Order
     judgement: Judgement | None
+
+    begins_anew: bool = False
 
     @property
     def late(self) -> bool:
@@ -102,14 +108,22 @@ class Judged:
 def judge_news(order: Order, news: News) -> Judged:
     """What news does to an order. `order` of the result is the order afterwards. Pure."""
     judgement = None if news.fact is None else judge(order.status, news.fact)
+    moves = judgement is not None and judgement.verdict is Verdict.MOVES
+    begins_anew = moves and order.status.state in BEGINS_ANEW
+    number = None if begins_anew else order.supplier_order_no
     after = replace(
         order,
         status=order.status if judgement is None else judgement.status,
         tenant=order.tenant or news.tenant,
-        supplier_order_no=order.supplier_order_no or news.supplier_order_no,
+        supplier_order_no=number or news.supplier_order_no,
         price_basis=news.price_basis or order.price_basis,
     )
-    return Judged(news, after, judgement)
+    return Judged(news, after, judgement, begins_anew)
+
+
+def still_submitted(supplier: str, order_no: str, tenant: str | None) -> News:
+    """That a supplier has another submit of the order: where an earlier one ended it, it begins anew by this one."""
+    return News(supplier, order_no, Fact.SUBMIT, tenant=tenant)
 
 
 async def lock_orders(connection: Connection, met: Iterable[tuple[Key, str | None]]) -> Mapping[Key, Order]:
@@ -141,7 +155,7 @@ async def tell(
         found = judge_news(orders[each.key], each)
         orders[each.key] = found.order
         judged.append(found)
-    await _store(connection, orders.values(), judged if readable else [])
+    await _store(connection, orders.values(), judged, readable=readable)
     said = [(each, event_message(each.news.event, each.news.traceparent)) for each in judged if each.news.event]
     await enqueue(connection, [message for each, message in said if not each.late])
     await write_steps(connection, box, [*steps, *(_step(each, message) for each, message in said)])
@@ -149,17 +163,20 @@ async def tell(
     return judged
 
 
-async def _store(connection: Connection, orders: Iterable[Order], judged: Iterable[Judged]) -> None:
-    rows = [_row(order) for order in orders]
-    if rows:
-        await connection.execute(queries.MOVE, *zip(*rows, strict=True))
+async def _store(
+    connection: Connection, orders: Collection[Order], judged: Iterable[Judged], *, readable: bool
+) -> None:
+    if orders:
+        await connection.execute(queries.MOVE, *zip(*map(_row, orders), strict=True))
+    if anew := {each.order.key for each in judged if each.begins_anew}:
+        await connection.execute(queries.NUMBERS_OF_BEFORE, *zip(*sorted(anew), strict=True))
     numbers = [(order.supplier, order.supplier_order_no, order.order_no) for order in orders if order.supplier_order_no]
     if numbers:
         await connection.execute(queries.NUMBERS, *zip(*numbers, strict=True))
     doubted = {
         (each.order.supplier, each.order.supplier_order_no)
         for each in judged
-        if each.judgement is not None and each.judgement.ask_again and each.order.supplier_order_no
+        if readable and each.judgement is not None and each.judgement.ask_again and each.order.supplier_order_no
     }
     if doubted:
         await connection.execute(queries.ASK_AGAIN, *zip(*sorted(doubted), strict=True))

@@ -20,7 +20,17 @@ from gateway.sdk.commands import RefusalReason, RefusedCommand, terminal_event
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.wire import MAX_RECORD, members
 from schemas.envelope import TRACEPARENT
-from schemas.orders import COMMANDS, Operation, OrderCommand, OrderEvent, UnsupportedReason, event_headers, order_key
+from schemas.orders import (
+    COMMANDS,
+    CancelOrder,
+    CancelScope,
+    Operation,
+    OrderCommand,
+    OrderEvent,
+    UnsupportedReason,
+    event_headers,
+    order_key,
+)
 from schemas.orders.events import Cause, OrderUnsupported
 from schemas.orders.payloads import Unsupported
 from schemas.personal import masked
@@ -33,7 +43,7 @@ ROLES: Mapping[str, Role] = {
     Operation.CONFIRM: Role.CHANGES,
     Operation.CANCEL: Role.CANCELS,
 }
-"""What each operation is to its order."""
+"""What each operation is to its order; a cancel may be of children alone."""
 
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -46,7 +56,8 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 class Received:
     """A record that names a command.
 
-    content: digest of what it says; value: the command as JSON; event: what ends it at once, where it is no use.
+    content: digest of what it says; value: the command as JSON; scope: of a cancel; event: what ends it at once, where
+    it is no use.
     """
 
     record: Record
@@ -60,6 +71,7 @@ class Received:
     value: bytes
     deadline: datetime | None
     state: State
+    scope: CancelScope | None = None
     reason: str = ""
     event: OrderEvent | None = None
 
@@ -68,6 +80,13 @@ class Received:
         """The trace of whoever wrote the record, where it is one."""
         found = next((value for name, value in self.record.headers if name == TRACEPARENT), b"")
         return found.decode() if _TRACEPARENT.fullmatch(found) else None
+
+
+def role_of(operation: str, scope: str | None) -> Role:
+    """What a command is to its order. An operation that is none of ours makes and cancels nothing."""
+    if operation == Operation.CANCEL and scope == CancelScope.CHILDREN:
+        return Role.CANCELS_CHILDREN
+    return ROLES.get(operation, Role.CHANGES)
 
 
 def received(
@@ -132,13 +151,14 @@ def _code_of(came: RefusedCommand) -> str:
 def _command(record: Record, came: OrderCommand, offered: Collection[str] | None, at: datetime) -> Received:
     value = came.model_dump_json().encode()
     content = hashlib.sha256(_as_said(record.value or b""))
+    scope = came.payload.scope if isinstance(came, CancelOrder) else None
     facts = first_facts(
         Command(
             command_id=came.command_id,
             supplier=came.supplier,
             order_no=came.order_no,
             operation=came.operation,
-            role=ROLES[came.operation],
+            role=role_of(came.operation, scope),
             place=record.offset,
             content=content.hexdigest(),
             deadline=came.deadline,
@@ -159,6 +179,7 @@ def _command(record: Record, came: OrderCommand, offered: Collection[str] | None
         value=value,
         deadline=came.deadline,
         state=facts.state,
+        scope=scope,
         reason=facts.reason,
         event=_unsupported(came, known=offered is not None, at=at) if facts.state is State.UNSUPPORTED else None,
     )

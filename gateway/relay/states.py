@@ -9,7 +9,8 @@ waiting ──► sending ──┬──► confirmed | refused
 waiting, retry ──► expired | cancelled_unsent | superseded         without a call
 waiting, retry, unknown ◄──► parked                                by an operator, who takes it back
 sending, unknown, looking_up ──► parked | dead                     for a person, who says confirmed or retry
-sending, looking_up ──► held ──► confirmed | superseded            a person accepts it, or the mall overtakes it
+sending, looking_up ──► held ──► confirmed | refused | superseded  a person ends it, or the mall overtakes it
+retry, parked ──► confirmed | refused                              a vendor answers what he fetched before
 
 A command that stopped for a person has not ended: its lane waits behind it, and what the person says ends it.
 """
@@ -70,14 +71,14 @@ _SAID_BY_A_PERSON = frozenset({State.CONFIRMED, State.REFUSED, State.RETRY})
 
 NEXT_STATES: Mapping[State, Collection[State]] = {
     State.WAITING: _UNSENT_ENDS | {State.SENDING, State.PARKED},
-    State.RETRY: _UNSENT_ENDS | {State.SENDING, State.PARKED, State.DEAD},
+    State.RETRY: _UNSENT_ENDS | {State.SENDING, State.PARKED, State.DEAD, State.CONFIRMED, State.REFUSED},
     State.SENDING: frozenset(
         {State.RETRY, State.UNKNOWN, State.HELD, State.DEAD, State.CONFIRMED, State.REFUSED},
     ),
     State.UNKNOWN: _SAID_BY_A_PERSON | {State.SENDING, State.LOOKING_UP, State.PARKED, State.DEAD},
     State.LOOKING_UP: frozenset({State.UNKNOWN, State.RETRY, State.HELD, State.CONFIRMED, State.REFUSED}),
     State.PARKED: _SAID_BY_A_PERSON | {State.WAITING, State.UNKNOWN, State.DEAD, State.EXPIRED, State.CANCELLED_UNSENT},
-    State.HELD: frozenset({State.CONFIRMED, State.SUPERSEDED}),
+    State.HELD: frozenset({State.CONFIRMED, State.REFUSED, State.SUPERSEDED}),
     State.DEAD: _SAID_BY_A_PERSON,
     **{state: frozenset() for state in ENDED},
 }

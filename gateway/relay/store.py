@@ -9,9 +9,9 @@ from itertools import groupby
 from typing import Any
 
 from gateway.relay import command_queries as queries
-from gateway.relay.commands import Command, Role
+from gateway.relay.commands import Command
 from gateway.relay.lanes import Lane
-from gateway.relay.received import ROLES
+from gateway.relay.received import role_of
 from gateway.relay.sealed import sealed_as
 from gateway.relay.states import ENDED, State
 from gateway.store import Connection, Row
@@ -19,7 +19,7 @@ from gateway.suppliers import SecretBox
 from schemas.base import read
 from schemas.orders import COMMANDS, Operation, OrderCommand, SubmitOrder
 
-_FACTS = [name.strip() for name in queries.FACTS.split(",")]
+_FACTS = [name for each in queries.FACTS.split(",") if (name := each.strip()) != "scope"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def command_of(row: Row | Mapping[str, Any]) -> Command:
     """The facts of a command in a row that has their columns. One that was no use may name no operation of ours."""
     facts = {name: row[name] for name in _FACTS}
     plain = {**facts, "content": facts["content"].hex(), "state": State(facts["state"])}
-    return Command(**plain, role=ROLES.get(row["operation"], Role.CHANGES))
+    return Command(**plain, role=role_of(row["operation"], row["scope"]))
 
 
 @dataclass(frozen=True, slots=True)

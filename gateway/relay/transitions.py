@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from gateway.relay.commands import Command
+from gateway.relay.commands import Command, Role
 from gateway.relay.outcomes import Classified, LookedUp, Outcome
 from gateway.relay.policy import (
     PARKED_BY_OPERATOR,
@@ -150,7 +150,8 @@ def recover(command: Command, epoch: int, now: datetime) -> Command:
 def resolve(command: Command, word: Resolution, profile: Profile, now: datetime) -> Command | ResolutionRefused:
     """The facts after a person's word about a command that stopped, or that may have taken effect.
 
-    Of a held one the supplier has something, so that it is done or cancelled: sent once more it would be there twice.
+    Of a held submit the supplier has something, so that it is done or cancelled: sent again it would be there twice.
+    Anything else is held by an order that contradicts it, and is refused where it is not done.
     """
     if command.state not in STOPPED | {State.UNKNOWN}:
         return ResolutionRefused(f"is_{command.state}")
@@ -158,12 +159,9 @@ def resolve(command: Command, word: Resolution, profile: Profile, now: datetime)
         return ResolutionRefused("never_sent")
     if word is Resolution.DONE:
         return moved(command, State.CONFIRMED, reason="resolved_done")
-    if command.state is State.HELD:
+    if command.state is State.HELD and command.role is Role.MAKES:
         return ResolutionRefused("held")
-    settled_at = now if command.sent_at is None else command.sent_at + profile.settle
-    if now < settled_at:
-        return ResolutionRefused("may_still_happen", settled_at)
-    return replace(_not_done(command, now), spent=0, failures=0)
+    return _resolved_not_done(command, profile, now)
 
 
 def resolve_acknowledged(command: Command, word: Resolution) -> Command:
@@ -226,6 +224,15 @@ def _refused(command: Command, came_to: Classified, profile: Profile, now: datet
         return moved(command, State.REFUSED, reason=came_to.code)
     refusal = came_to.code or "rejected"
     return moved(command, State.UNKNOWN, reason="refused_after_unknown", refusal=refusal, due_at=now)
+
+
+def _resolved_not_done(command: Command, profile: Profile, now: datetime) -> Command | ResolutionRefused:
+    settled_at = now if command.sent_at is None else command.sent_at + profile.settle
+    if now < settled_at:
+        return ResolutionRefused("may_still_happen", settled_at)
+    if command.state is State.HELD:
+        return moved(command, State.REFUSED, reason="resolved_not_done")
+    return replace(_not_done(command, now), spent=0, failures=0)
 
 
 def _absent(command: Command, profile: Profile, asked_at: datetime, now: datetime) -> Command:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
-from gateway.relay.commands import Command
+from gateway.relay.commands import Command, Role
 from gateway.relay.states import State as CommandState
 from gateway.relay.transitions import moved
 from gateway.relay.vendor_events import (
     AcceptedByVendor,
     CancelledByVendor,
+    CancelRefusedByVendor,
     ConfirmedByVendor,
     DeliveredByVendor,
     PartiallyConfirmedByVendor,
@@ -115,6 +116,8 @@ def fit(said: VendorEvent, status: Status, unanswered: Sequence[Command], order:
     if verdict is Verdict.LATE:
         return Fit(fact, verdict, ())
     answers = answered(said, unanswered)
+    if answers and fact is None and kind is Kind.CANCELLED:
+        return Fit(Fact.CHILDREN_CANCELLED, judge(status, Fact.CHILDREN_CANCELLED).verdict, answers)
     if answers and kind in REFUSALS and verdict in (Verdict.CONTRADICTS, Verdict.NOT_ALLOWED):
         return Fit(None, None, answers)
     return Fit(fact, verdict, answers)
@@ -128,11 +131,22 @@ def tells_nothing(said: VendorEvent, found: Fit) -> bool:
 
 
 def answered(said: VendorEvent, unanswered: Sequence[Command]) -> Sequence[Command]:
-    """The commands that a word answers: the oldest that it fits. An order that is cancelled ends all of them."""
+    """The commands that a word answers: the oldest that it fits. An order that is cancelled ends all of them, but
+    none that the mall submitted again behind a cancel.
+    """
     if isinstance(said, CancelledByVendor) and said.payload.scope is CancelScope.ORDER:
-        return unanswered
+        return _of_one_order(unanswered)
     fits = (said.payload.operation,) if isinstance(said, RefusedByVendor) else FITS.get(Kind(said.event), ())
-    return [command for command in unanswered if command.operation in fits][:1]
+    found: Sequence[Command] = [command for command in unanswered if command.operation in fits]
+    if isinstance(said, CancelledByVendor | CancelRefusedByVendor):
+        found = _of_scope(said.payload.scope, found)
+    return found[:1]
+
+
+def is_still_submitted(answers: Sequence[Command], unanswered: Sequence[Command]) -> bool:
+    """Whether another submit waits for its answer: an end of those answered is none of the order."""
+    answered_ids = {command.command_id for command in answers}
+    return any(each.role is Role.MAKES and each.command_id not in answered_ids for each in unanswered)
 
 
 def fact_of(said: VendorEvent, order: SubmitOrder | None) -> Fact | None:
@@ -221,6 +235,24 @@ def mismatch_fact(status: Status) -> Fact | None:
     """What a mismatch means where the order stands: it is held, unless it is too far on to be."""
     held = judge(status, Fact.PRICE_MISMATCH).verdict is Verdict.MOVES
     return Fact.PRICE_MISMATCH if held else None
+
+
+def _of_scope(scope: CancelScope, cancels: Sequence[Command]) -> Sequence[Command]:
+    """The cancels that a word of this scope may answer. What is said of the whole order is said of its children too."""
+    of_children = [command for command in cancels if command.role is Role.CANCELS_CHILDREN]
+    if scope is CancelScope.CHILDREN:
+        return of_children
+    return [command for command in cancels if command.role is Role.CANCELS] or of_children
+
+
+def _of_one_order(unanswered: Sequence[Command]) -> Sequence[Command]:
+    """Those up to the first submit behind a cancel."""
+    cancelled = False
+    for index, command in enumerate(unanswered):
+        if cancelled and command.role is Role.MAKES:
+            return unanswered[:index]
+        cancelled = cancelled or command.role in (Role.CANCELS, Role.CANCELS_CHILDREN)
+    return unanswered
 
 
 def _of_order(stated: StatedOrder, order: SubmitOrder | None) -> list[str]:

@@ -18,9 +18,9 @@ from gateway.relay import mailbox_queries as queries
 from gateway.relay.commands import Command
 from gateway.relay.ends import STAGE, Origin
 from gateway.relay.lane_ends import Change
-from gateway.relay.lane_store import origins
+from gateway.relay.lane_store import close_letters, origins
 from gateway.relay.mailbox import Clock, utc_now
-from gateway.relay.orders import News, Order, lock_orders, tell
+from gateway.relay.orders import News, Order, judge_news, lock_orders, still_submitted, tell
 from gateway.relay.steps import Kind as StepKind
 from gateway.relay.steps import Step
 from gateway.relay.store import command_of, move, open_command
@@ -28,9 +28,11 @@ from gateway.relay.vendor_answers import (
     Fit,
     after_answer,
     allowed_next,
+    answered,
     as_mismatch,
     completed,
     fit,
+    is_still_submitted,
     mismatch_fact,
     sum_faults,
     tells_nothing,
@@ -40,7 +42,7 @@ from gateway.sdk.errors import GatewayError, Issue
 from gateway.store import Connection, SharedPool
 from gateway.suppliers import SecretBox
 from gateway.telemetry.faults import reached
-from schemas.orders import Kind, Operation, SubmitOrder, judge
+from schemas.orders import Kind, Operation, SubmitOrder
 from schemas.orders import State as OrderState
 from schemas.orders.events import Cause, OrderSplit, SupplierMessage
 from schemas.orders.payloads import StatedOrder
@@ -147,6 +149,7 @@ class VendorEventService:
                 news = [await _whole_set(connection, each) for each in news]
             await tell(connection, self._box, news, readable=False, steps=[_answered(sent, taken)])
             await connection.execute(queries.KEEP_ANSWER, sent.supplier, sent.key, _receipt_row(taken))
+            await close_letters(connection, [each.was for each in changes], f"the vendor said {sent.said.event}")
             reached("word.before_commit")
         reached("word.after_commit")
         log.info("order.said", supplier=sent.supplier, order_no=sent.order_no, said=sent.said.event)
@@ -173,7 +176,7 @@ class VendorEventService:
         known: Mapping[str, Origin],
     ) -> _Judged:
         """What the event comes to. Raises OutOfStateError."""
-        ordered = await self._ordered(connection, sent)
+        ordered = await self._ordered(connection, sent, answered(sent.said, unanswered))
         said = completed(sent.said, ordered)
         found = fit(said, order.status, unanswered, ordered)
         if found.refused:
@@ -187,10 +190,11 @@ class VendorEventService:
             found = Fit(mismatch_fact(order.status), None, found.answers)
             said = as_mismatch(said, faults, ordered)
         news = self._news(sent, said, found, order, known)
+        if found.answers and is_still_submitted(found.answers, unanswered):
+            news = [*news, still_submitted(sent.supplier, sent.order_no, order.tenant)]
         changes = [Change(each, after_answer(each, said)) for each in found.answers]
-        state = order.status.state if found.fact is None else judge(order.status, found.fact).status.state
         answers = tuple(each.command_id for each in found.answers)
-        return VendorEventReceipt(Kind(said.event), state, answers, held=bool(faults)), changes, news
+        return VendorEventReceipt(Kind(said.event), _afterwards(order, news), answers, held=bool(faults)), changes, news
 
     def _news(
         self, sent: SentVendorEvent, said: VendorEvent, found: Fit, order: Order, known: Mapping[str, Origin]
@@ -223,12 +227,16 @@ class VendorEventService:
             )
         return told
 
-    async def _ordered(self, connection: Connection, sent: SentVendorEvent) -> SubmitOrder | None:
-        """What the supplier was last given as the order; None: it is not kept any more, or cannot be read.
+    async def _ordered(
+        self, connection: Connection, sent: SentVendorEvent, answers: Sequence[Command]
+    ) -> SubmitOrder | None:
+        """What the supplier was last given as the order, up to what he answers; None: it is not kept any more, or
+        cannot be read.
 
         The vendor's event is taken all the same; a dead letter has a person compare it with what was ordered.
         """
-        row = await connection.fetchrow(queries.LAST_SUBMIT, sent.supplier, sent.order_no)
+        place = answers[0].place if answers else None
+        row = await connection.fetchrow(queries.LAST_SUBMIT, sent.supplier, sent.order_no, place)
         if row is None:
             return None
         found = open_command(self._box, sent.supplier, Operation.SUBMIT, row)
@@ -237,6 +245,12 @@ class VendorEventService:
         log.error("order.unreadable", command=row["command_id"], error=type(found).__name__)
         await record_letters(connection, [_unread_letter(sent, row["command_id"], type(found).__name__)])
         return None
+
+
+def _afterwards(order: Order, news: Sequence[News]) -> OrderState:
+    for each in news:
+        order = judge_news(order, each).order
+    return order.status.state
 
 
 def _unread_letter(sent: SentVendorEvent, command_id: str, error: str) -> DeadLetter:

@@ -51,7 +51,7 @@ def fact_of_event(event: OrderEvent) -> Fact | None:
     """What an event means for the order, or child, that it is about; None: it moves nothing.
 
     A delivery that is told with its lines may be one of several: then the caller says `PARTLY_DELIVERED` instead. Some
-    children cancelled move those, not the order.
+    children cancelled move those; where a command asked for it, the order has no cancel under way any more.
     """
     match event:
         case OrderRefused(payload=payload):
@@ -71,5 +71,5 @@ def _not_always(event: OrderParked | OrderCancelled) -> Fact | None:
         sent = event.payload.reason is not ParkedReason.PREDECESSOR
         return Fact.OUTCOME_UNKNOWN if sent and event.payload.operation is Operation.SUBMIT else None
     if event.payload.scope is CancelScope.CHILDREN:
-        return None
+        return None if event.cause.command_id is None else Fact.CHILDREN_CANCELLED
     return Fact.LAPSED if event.payload.by is Party.TIME_OUT else Fact.CANCELLED

@@ -7,7 +7,8 @@
 
 `MOVES` has every regular move. What a supplier says out of order is a fact all the same: news of something further on
 moves the order there, news of something behind changes nothing, and news that fits neither changes nothing and lets
-the order be asked for again. Out of a terminal state nothing leads: a late success there is for a person to see.
+the order be asked for again. Out of a terminal state no news leads: a late success there is for a person to see. An
+order that was refused, expired or cancelled begins anew where it is submitted again.
 `confirming` and `cancel_pending` remember the state before, for a confirm or cancel that fails goes back to it; what is
 heard of the order while a cancel is under way moves that state.
 
@@ -54,6 +55,7 @@ class Fact(StrEnum):
 
     submit, confirm, cancel: the command is sent. outcome_unknown: a submit may have taken effect; not_found: a look-up
     says that it has not. lapsed: cancelled by time-out. confirm_failed, cancel_failed: refused, expired or unsupported.
+    children_cancelled: a cancel of children is done, the order goes on without them.
     acceptance_done and those after it are the core's.
     """
 
@@ -73,6 +75,7 @@ class Fact(StrEnum):
     CANCELLED = "cancelled"
     LAPSED = "lapsed"
     CANCEL_FAILED = "cancel_failed"
+    CHILDREN_CANCELLED = "children_cancelled"
     SPLIT = "split"
     SHIPPED = "shipped"
     PARTLY_DELIVERED = "partly_delivered"
@@ -123,7 +126,10 @@ class Judgement:
 
 
 TERMINAL = frozenset({State.CANCELLED, State.REFUSED, State.EXPIRED, State.CLOSED, State.ABANDONED})
-"""Out of these nothing leads."""
+"""Out of these no news leads."""
+
+BEGINS_ANEW = frozenset({State.CANCELLED, State.REFUSED, State.EXPIRED})
+"""Terminal states of an order that may be submitted again: what is heard then is of the new submit."""
 
 ASKED = frozenset({Fact.SUBMIT, Fact.CONFIRM, Fact.CANCEL, Fact.ABANDON})
 """What the mall does, as opposed to what it hears."""
@@ -152,6 +158,7 @@ MOVES: Mapping[State, Mapping[Fact, State]] = {
         Fact.LAPSED: State.EXPIRED,
         Fact.NOT_FOUND: State.SUBMITTING,
         Fact.SUBMIT_REFUSED: State.REFUSED,  # a person found out that it had no effect
+        Fact.SUBMIT_EXPIRED: State.EXPIRED,  # likewise, and its time was over before it was sent again
         Fact.PRICE_MISMATCH: State.HELD,
     },
     State.HELD: {
@@ -202,9 +209,15 @@ MOVES: Mapping[State, Mapping[Fact, State]] = {
     State.INVOICED: {Fact.PAID: State.PAID},
     State.PAID: {Fact.CLOSE: State.CLOSED},
     State.CANCEL_PENDING: {Fact.CANCELLED: State.CANCELLED, Fact.LAPSED: State.CANCELLED},
-    **{state: {} for state in TERMINAL},
+    **{state: {Fact.SUBMIT: State.SUBMITTING} if state in BEGINS_ANEW else {} for state in TERMINAL},
 }
-"""Every regular move. A failed confirm or cancel goes back to the state before, which no table can name."""
+"""Every regular move. What goes back to the state before is in `BACK`, for no table can name that."""
+
+BACK: Mapping[State, frozenset[Fact]] = {
+    State.CONFIRMING: frozenset({Fact.CONFIRM_FAILED}),
+    State.CANCEL_PENDING: frozenset({Fact.CANCEL_FAILED, Fact.CHILDREN_CANCELLED}),
+}
+"""What leads back to the state before a confirm or cancel."""
 
 PROGRESS: Mapping[Fact, State] = {
     Fact.ACCEPTED: State.RESERVED,
@@ -240,6 +253,7 @@ _STEP: Mapping[State, int] = {
 _NOTHING_NEW: Mapping[Fact, frozenset[State]] = {
     Fact.OUTCOME_UNKNOWN: frozenset(State),
     Fact.CANCEL_FAILED: frozenset(State),
+    Fact.CHILDREN_CANCELLED: frozenset(State),
     Fact.PRICE_MISMATCH: frozenset({State.HELD}),
     Fact.NOT_FOUND: frozenset({State.SUBMITTING}),
     Fact.CONFIRM_FAILED: frozenset({State.RESERVED, State.PARTIALLY_CONFIRMED, State.HELD}),
@@ -250,11 +264,11 @@ _NOTHING_NEW: Mapping[Fact, frozenset[State]] = {
 def judge(status: Status, fact: Fact) -> Judgement:
     """What a fact does to an order. Total: every fact has a verdict in every state."""
     state = status.state
-    if state in TERMINAL:
-        return Judgement(_verdict_when_over(fact), status)
     moved = _moved(status, fact)
     if moved is not None:
         return Judgement(Verdict.MOVES, moved)
+    if state in TERMINAL:
+        return Judgement(_verdict_when_over(fact), status)
     if state is State.CANCEL_PENDING and fact not in ASKED | CORE_FACTS:
         return _judge_while_cancelling(status, fact)
     return _judge_progress(status, fact) if fact in PROGRESS else Judgement(_verdict_elsewhere(state, fact), status)
@@ -266,13 +280,12 @@ def allowed(status: Status) -> frozenset[Fact]:
 
 
 def _moved(status: Status, fact: Fact) -> Status | None:
-    failed = {State.CONFIRMING: Fact.CONFIRM_FAILED, State.CANCEL_PENDING: Fact.CANCEL_FAILED}
-    if failed.get(status.state) is fact:
+    if fact in BACK.get(status.state, ()):
         return Status(status.before or State.RESERVED)
     following = MOVES[status.state].get(fact)
     if following is None:
         return None
-    return Status(following, status.state if following in failed else None)
+    return Status(following, status.state if following in BACK else None)
 
 
 def _verdict_when_over(fact: Fact) -> Verdict:

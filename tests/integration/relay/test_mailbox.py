@@ -22,6 +22,7 @@ from tests.integration.relay.test_inbox import identity, inbox
 __all__ = ["inbox"]
 
 CONFIRM, CANCEL = Operation.CONFIRM, Operation.CANCEL
+WHOLE = {"scope": "order", "reason": "不要了"}
 ACKNOWLEDGED, UNKNOWN, WITHDRAWN = Acknowledgement
 SOON = VISIBILITY - timedelta(seconds=1)
 
@@ -103,7 +104,7 @@ async def test_what_was_never_fetched_ends_at_its_deadline_and_its_order_with_it
 
 
 async def test_an_order_that_was_never_fetched_and_its_cancel_end_without_the_vendor(desk: Desk) -> None:
-    submit, cancel = await desk.comes(1), await desk.comes(2, CANCEL)
+    submit, cancel = await desk.comes(1), await desk.comes(2, CANCEL, payload=WHOLE)
     assert await desk.mailbox.end_due(SUPPLIER) == 1
     assert await desk.states() == [(submit, "cancelled_unsent"), (cancel, "cancelled_unsent")]
     assert await desk.told() == [("order.cancelled", submit), ("order.cancelled", cancel)]
@@ -172,7 +173,8 @@ async def test_a_cancel_that_was_never_fetched_in_time_is_refused_as_at_supplier
 
 
 async def test_an_order_that_is_held_is_not_told_as_cancelled_before_the_vendor_has_cancelled_it(desk: Desk) -> None:
-    held, newer, cancel = await desk.comes(1), await desk.comes(2, revision=2), await desk.comes(3, CANCEL, revision=2)
+    held, newer = await desk.comes(1), await desk.comes(2, revision=2)
+    cancel = await desk.comes(3, CANCEL, revision=2, payload=WHOLE)
     await desk.rows(
         "UPDATE commands SET state = 'held', attempt = 1, epoch = 4, doubt_since = now() WHERE command_id = $1", held
     )

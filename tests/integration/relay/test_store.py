@@ -26,6 +26,8 @@ __all__ = ["inbox"]
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CANCEL = COMMAND_EXAMPLES[Operation.CANCEL]
+WHOLE = {"scope": "order", "reason": "不要了"}
+CHILDREN = {"scope": "children", "children": ["A-1"], "reason": "少一件"}
 
 
 async def open_lanes(connection: Connection, supplier: str, most: int = 10) -> Sequence[Lane]:
@@ -124,12 +126,14 @@ async def test_a_partition_of_the_topic_that_is_made_anew_keeps_the_order_of_lan
     assert {each.operation for each in lane.commands} == {Operation.SUBMIT}
 
 
-@pytest.mark.parametrize(("doubt", "due"), [(None, ["ORDER-A"]), (NOW, [])])
+@pytest.mark.parametrize(
+    ("doubt", "scope", "due"), [(None, WHOLE, ["ORDER-A"]), (None, CHILDREN, []), (NOW, WHOLE, [])], ids=str
+)
 async def test_what_an_operator_parked_unsent_is_ended_by_a_cancel_behind_it_and_nothing_else(
-    inbox: Inbox, pool: Pool, doubt: datetime | None, due: list[str]
+    inbox: Inbox, pool: Pool, doubt: datetime | None, scope: dict[str, Any], due: list[str]
 ) -> None:
     changes = {**orjson.loads(CANCEL.model_dump_json()), "supplier": SUBMIT.supplier, "order_no": "ORDER-A"}
-    changes["command_id"] = identity(2)
+    changes |= {"command_id": identity(2), "payload": scope}
     submit = record(0, command_id=identity(1), order_no="ORDER-A", deadline=changes["deadline"])
     await inbox.take(PARTITION, [submit, record(1, headers=command_headers(CANCEL), **changes)], stands=0)
     async with acquired(pool) as connection:
@@ -146,8 +150,8 @@ TODAY = datetime.now(UTC)
 LATE, LATER = (TODAY - timedelta(minutes=1)).isoformat(), (TODAY + timedelta(days=1)).isoformat()
 
 
-def cancel(at: int) -> Record:
-    said = {**orjson.loads(CANCEL.model_dump_json()), "supplier": SUBMIT.supplier, "deadline": LATER}
+def cancel(at: int, scope: dict[str, Any] = WHOLE) -> Record:
+    said = {**orjson.loads(CANCEL.model_dump_json()), "supplier": SUBMIT.supplier, "deadline": LATER, "payload": scope}
     return record(at, headers=command_headers(CANCEL), **{**said, "order_no": "ORDER-A", "command_id": identity(at)})
 
 
@@ -169,7 +173,7 @@ async def test_of_a_long_lane_its_beginning_is_read_and_what_decides_about_it_fr
     inbox: Inbox, pool: Pool
 ) -> None:
     records = [submit(at) for at in range(5)]
-    records += [submit(5, deadline=LATE), submit(6), cancel(7), cancel(8)]
+    records += [submit(5, deadline=LATE), cancel(6, CHILDREN), cancel(7), cancel(8)]
     records += [submit(9, revision=SUBMIT.revision + 1), submit(10, revision=SUBMIT.revision + 2)]
     records += [submit(at, deadline=LATE) for at in (11, 12, 13, 14)]
     await inbox.take(PARTITION, records, stands=0)

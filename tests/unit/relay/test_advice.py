@@ -280,6 +280,15 @@ def test_whom_to_ask_what_and_what_to_type_then() -> None:
     )
 
 
+def test_what_an_order_that_contradicts_it_holds_is_done_or_not() -> None:
+    held = unknown(state=State.HELD, role=Role.CHANGES, operation="order.confirm")
+    assert advice(held) == (
+        "Ask jd whether order A is confirmed there, then: mallgate orders resolve c1 done|not-done --reason WHY"
+    )
+    of_children = unknown(state=State.DEAD, role=Role.CANCELS_CHILDREN, operation="order.cancel")
+    assert advice(of_children).startswith("Ask jd whether the children of order A that it names are cancelled there, ")
+
+
 def test_what_an_operator_parked_is_released() -> None:
     parked = made(state=State.PARKED, reason=PARKED_BY_OPERATOR, due_at=NOON)
     assert describe_state(parked) == "an operator parked it; it waits to be released"

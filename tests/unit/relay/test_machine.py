@@ -147,7 +147,8 @@ class Machine(RuleBasedStateMachine):
         self.world.resolve(data.draw(st.sampled_from(self.doubtful())))
 
     def held(self) -> list[str]:
-        return [command.command_id for command in self.world.inbox.values() if command.state is State.HELD]
+        held = [command for command in self.world.inbox.values() if command.state is State.HELD]
+        return [command.command_id for command in held if command.role is Role.MAKES]
 
     @precondition(lambda self: bool(self.held()))
     @rule(data=st.data())

@@ -17,7 +17,7 @@ SUBMIT, CONFIRM, CANCEL = (COMMAND_EXAMPLES[each] for each in (Operation.SUBMIT,
     ("command", "state", "kind", "fact"),
     [
         (CONFIRM, State.CONFIRMED, Kind.CONFIRMED, Fact.CONFIRMED),
-        (CANCEL, State.CONFIRMED, Kind.CANCELLED, None),  # of one child: it moves that, not the order
+        (CANCEL, State.CONFIRMED, Kind.CANCELLED, Fact.CHILDREN_CANCELLED),  # of one child: the order goes on
         (SUBMIT, State.REFUSED, Kind.REFUSED, Fact.SUBMIT_REFUSED),
         (CONFIRM, State.REFUSED, Kind.REFUSED, Fact.CONFIRM_FAILED),
         (CANCEL, State.REFUSED, Kind.CANCEL_REFUSED, Fact.CANCEL_FAILED),

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.calls.breaker import IN_A_ROW
+from gateway.relay.commands import Command, Role
 from gateway.relay.outcomes import Classified, LookedUp, Outcome
 from gateway.relay.policy import (
     PARKED_BY_OPERATOR,
@@ -35,7 +36,7 @@ from gateway.relay.transitions import (
     take_outcome,
 )
 from gateway.sdk.manifest import Idempotency
-from tests.unit.relay.commands import DAY, NOON, made, profile, seconds, unknown
+from tests.unit.relay.commands import DAY, LEASE_TERM, NOON, TIMEOUT, made, profile, seconds, unknown
 from tests.unit.relay.world import World
 
 SETTLE = profile().settle
@@ -161,6 +162,17 @@ def test_a_person_says_done_at_any_time_and_not_done_once_nothing_can_happen_any
     again = resolve(stopped, Resolution.NOT_DONE, profile(), NOON + SETTLE)
     assert not isinstance(again, ResolutionRefused)
     assert (again.state, again.spent, again.doubt_since, again.attempt) == (State.RETRY, 0, None, 1)
+
+
+@pytest.mark.parametrize("role", [Role.CHANGES, Role.CANCELS, Role.CANCELS_CHILDREN])
+def test_what_an_order_that_contradicts_it_holds_is_refused_where_a_person_says_that_it_is_not_done(role: Role):
+    held = unknown(state=State.HELD, role=role)
+    settled_at = NOON + LEASE_TERM + TIMEOUT
+    early = resolve(held, Resolution.NOT_DONE, profile(), settled_at - timedelta.resolution)
+    assert early == ResolutionRefused("may_still_happen", settled_at)
+    refused = resolve(held, Resolution.NOT_DONE, profile(), settled_at)
+    assert isinstance(refused, Command)
+    assert (refused.state, refused.reason) == (State.REFUSED, "resolved_not_done")
 
 
 def test_a_held_order_is_there_so_that_a_person_may_accept_it_but_never_say_that_it_is_not_done():

@@ -17,8 +17,8 @@ from gateway.relay.vendor_answers import (
     after_answer,
     allowed_next,
     as_mismatch,
-    fact_of,
     fit,
+    is_still_submitted,
     sum_faults,
     tells_nothing,
 )
@@ -37,8 +37,11 @@ def said(kind: Kind, **payload: Any) -> VendorEvent:
     return VENDOR_EVENTS[kind].model_validate_json(orjson.dumps({"event": kind, "payload": told}))
 
 
+ROLES = {Operation.SUBMIT: Role.MAKES, Operation.CONFIRM: Role.CHANGES, Operation.CANCEL: Role.CANCELS}
+
+
 def asked(operation: Operation = Operation.SUBMIT, **facts: Any) -> Command:
-    usual = {"operation": operation, "role": Role.CHANGES, "attempt": 1, "state": CommandState.SENDING}
+    usual = {"operation": operation, "role": ROLES[operation], "attempt": 1, "state": CommandState.SENDING}
     return made(**{**usual, **facts})
 
 
@@ -73,7 +76,9 @@ def test_the_event_for_the_core_is_what_the_vendor_said(kind: Kind) -> None:
     assert (event.event, event.order_no, event.occurred_at) == (kind, ORDER_NO, AT)
     assert event.payload == EVENT_EXAMPLES[kind].payload
     if kind is not Kind.REJECTED:
-        assert fact_of(said(kind), None) in (fact_of_event(event), Fact.PARTLY_DELIVERED)
+        answers = [asked(Operation.CANCEL, role=Role.CANCELS_CHILDREN)] if kind is Kind.CANCELLED else []
+        found = fit(said(kind), Status(State.CANCEL_PENDING, State.CONFIRMED), answers, None)
+        assert found.fact in (fact_of_event(event), Fact.PARTLY_DELIVERED)
 
 
 def test_the_oldest_question_that_a_word_fits_is_answered() -> None:
@@ -87,10 +92,43 @@ def test_the_oldest_question_that_a_word_fits_is_answered() -> None:
         (Kind.SHIPPED, []),
         (Kind.CANCELLED, [submit, confirm, cancel]),
     ):
-        payload = {"scope": "order", "by": "mall"} if kind is Kind.CANCELLED else {}
+        payload = {
+            Kind.CANCELLED: {"scope": "order", "by": "mall"},
+            Kind.CANCEL_REFUSED: {"scope": "order", "by": "supplier", "code_class": "other"},
+        }.get(kind, {})
         assert list(fit(said(kind, **payload), status, [submit, confirm, cancel], None).answers) == answered
     refused = said(Kind.REFUSED, operation="order.confirm", code_class="other")
     assert list(fit(refused, status, [submit, confirm, cancel], None).answers) == [confirm]
+
+
+@pytest.mark.parametrize("kind", [Kind.CANCELLED, Kind.CANCEL_REFUSED])
+def test_what_is_said_of_children_answers_the_cancel_of_children_alone(kind: Kind) -> None:
+    whole = asked(Operation.CANCEL, command_id="x", place=2)
+    of_children = asked(Operation.CANCEL, command_id="y", place=3, role=Role.CANCELS_CHILDREN)
+    payload = {"scope": "children", "children": ["C-1"], "by": "supplier"}
+    word = said(kind, **payload, **({"code_class": "other"} if kind is Kind.CANCEL_REFUSED else {}))
+    pending = Status(State.CANCEL_PENDING, State.CONFIRMED)
+    assert list(fit(word, pending, [whole, of_children], None).answers) == [of_children]
+    assert list(fit(word, pending, [whole], None).answers) == []
+
+
+def test_who_refuses_to_cancel_the_order_refuses_to_cancel_its_children() -> None:
+    of_children = asked(Operation.CANCEL, command_id="y", role=Role.CANCELS_CHILDREN)
+    whole = asked(Operation.CANCEL, command_id="x", place=2)
+    word = said(Kind.CANCEL_REFUSED, scope="order", by="supplier", code_class="other")
+    pending = Status(State.CANCEL_PENDING, State.CONFIRMED)
+    assert list(fit(word, pending, [of_children], None).answers) == [of_children]
+    assert list(fit(word, pending, [of_children, whole], None).answers) == [whole]
+
+
+def test_a_cancelled_order_ends_nothing_that_was_submitted_again_behind_the_cancel() -> None:
+    submit, cancel = asked(command_id="s"), asked(Operation.CANCEL, command_id="x", place=2)
+    again, confirm = asked(command_id="t", place=3), asked(Operation.CONFIRM, command_id="c", place=4)
+    word = said(Kind.CANCELLED, scope="order", by="mall")
+    found = fit(word, Status(State.SUBMITTING), [submit, cancel, again, confirm], None)
+    assert list(found.answers) == [submit, cancel]
+    assert is_still_submitted(found.answers, [submit, cancel, again, confirm])
+    assert not is_still_submitted([again], [again, confirm])
 
 
 def test_what_is_known_and_asked_by_nobody_tells_nothing() -> None:
@@ -101,7 +139,16 @@ def test_what_is_known_and_asked_by_nobody_tells_nothing() -> None:
     assert not tells_nothing(shipped, fit(shipped, Status(State.IN_FULFILMENT), [], None))
 
 
-@pytest.mark.parametrize("state", [CommandState.SENDING, CommandState.UNKNOWN, CommandState.DEAD])
+HAD = [
+    CommandState.SENDING,
+    CommandState.UNKNOWN,
+    CommandState.DEAD,
+    CommandState.PARKED,  # by an operator, once it had been fetched
+    CommandState.RETRY,  # a person said that the vendor did nothing
+]
+
+
+@pytest.mark.parametrize("state", HAD)
 def test_who_answers_has_the_command(state: CommandState) -> None:
     refused = said(Kind.REFUSED, operation="order.submit", code_class="other")
     assert after_answer(asked(state=state), said(Kind.ACCEPTED)).state is CommandState.CONFIRMED

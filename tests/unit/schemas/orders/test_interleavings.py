@@ -20,12 +20,16 @@ from schemas.orders.states import ASKED, CORE_FACTS, PROGRESS
 HEARD = sorted(set(Fact) - ASKED - CORE_FACTS)
 FURTHEST = [Fact.ACCEPTED, Fact.CONFIRMED, Fact.SHIPPED, Fact.PARTLY_DELIVERED, Fact.DELIVERED]
 
+MAY_BEGIN_ANEW = {State.REFUSED, State.EXPIRED, State.CANCELLED}
+
 BEGINNINGS = [
     (),
     (Fact.SUBMIT,),
     (Fact.SUBMIT, Fact.ACCEPTED),
     (Fact.SUBMIT, Fact.ACCEPTED, Fact.CANCEL),
     (Fact.SUBMIT, Fact.CONFIRMED, Fact.SHIPPED),
+    (Fact.SUBMIT, Fact.SUBMIT_REFUSED, Fact.SUBMIT, Fact.ACCEPTED),
+    (Fact.SUBMIT, Fact.CONFIRMED, Fact.CANCEL, Fact.CANCELLED, Fact.SUBMIT),
 ]
 
 
@@ -35,6 +39,10 @@ class Model:
     def __init__(self) -> None:
         self.goods = -1
         self.over = False
+
+    def begin_anew(self) -> None:
+        """The order that was over is submitted again: nothing is known of it."""
+        self.goods, self.over = -1, False
 
     def hear(self, fact: Fact, state: State) -> None:
         if not self.over and state is not State.DRAFT and fact in FURTHEST[2:]:
@@ -58,10 +66,15 @@ class Order(RuleBasedStateMachine):
 
     def _take(self, fact: Fact) -> Verdict:
         before, judgement = self.status, judge(self.status, fact)
-        if before.state in TERMINAL:
+        begins_anew = fact is Fact.SUBMIT and before.state in MAY_BEGIN_ANEW
+        if begins_anew:
+            assert judgement.status == Status(State.SUBMITTING)
+        elif before.state in TERMINAL:
             assert judgement.status == before
             assert (judgement.verdict is Verdict.LATE) == (fact in PROGRESS)
         self.model.hear(fact, before.state)
+        if begins_anew:
+            self.model.begin_anew()
         self.status = judgement.status
         self.model.hear(fact, self.status.state)
         return judgement.verdict
@@ -109,6 +122,10 @@ def reopens_a_cancelled_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(states, "_STEP", {**states._STEP, State.CANCELLED: 0})
 
 
+def leaves_what_is_submitted_again_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(states, "MOVES", {**MOVES, State.REFUSED: {}})
+
+
 def takes_old_news_for_new(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(states, "_STEP", {**states._STEP, State.DELIVERED: 0, State.CONFIRMED: 3})
 
@@ -126,6 +143,7 @@ def takes_a_delivered_order_back(monkeypatch: pytest.MonkeyPatch) -> None:
     "fault",
     [
         reopens_a_cancelled_order,
+        leaves_what_is_submitted_again_refused,
         takes_old_news_for_new,
         hears_nothing_during_a_cancel,
         takes_a_delivered_order_back,

@@ -85,7 +85,7 @@ def test_the_commands_and_events_are_facts_of_the_table():
         Kind.PARTIALLY_CONFIRMED: Fact.PARTIALLY_CONFIRMED,
         Kind.SPLIT: Fact.SPLIT,
         Kind.PRICE_MISMATCH: Fact.PRICE_MISMATCH,
-        Kind.CANCELLED: None,  # one child of two
+        Kind.CANCELLED: Fact.CHILDREN_CANCELLED,  # one child of two
         Kind.CANCEL_REFUSED: Fact.CANCEL_FAILED,
         Kind.SHIPPED: Fact.SHIPPED,
         Kind.TRACKED: None,

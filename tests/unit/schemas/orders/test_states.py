@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.orders import MOVES, TERMINAL, Fact, State, Status, Verdict, allowed, judge, parent_state
+from schemas.orders import MOVES, TERMINAL, Fact, Judgement, State, Status, Verdict, allowed, judge, parent_state
 from schemas.orders.states import ASKED, CORE_FACTS, PROGRESS
 
 BENEATH_A_CANCEL = [
@@ -51,15 +51,25 @@ def test_the_table_is_what_is_done():
             assert judge(status, fact).status.state is MOVES[status.state][fact]
 
 
-def test_nothing_leads_out_of_a_terminal_state():
+def test_no_news_leads_out_of_a_terminal_state():
     for status, fact in EVERYWHERE:
-        if status.state not in TERMINAL:
+        if status.state not in TERMINAL or fact is Fact.SUBMIT:
             continue
         judgement = judge(status, fact)
         assert judgement.status == status
         assert judgement.verdict is not Verdict.MOVES
         assert (judgement.verdict is Verdict.LATE) == (fact in PROGRESS)
-        assert allowed(status) == frozenset()
+
+
+@pytest.mark.parametrize("state", sorted(TERMINAL))
+def test_an_order_that_came_to_nothing_begins_anew_where_it_is_submitted_again(state: State):
+    judgement = judge(Status(state), Fact.SUBMIT)
+    if state in (State.REFUSED, State.EXPIRED, State.CANCELLED):
+        assert (judgement.verdict, judgement.status) == (Verdict.MOVES, Status(State.SUBMITTING))
+        assert allowed(Status(state)) == {Fact.SUBMIT}
+    else:
+        assert (judgement.verdict, judgement.status) == (Verdict.NOT_ALLOWED, Status(state))
+        assert allowed(Status(state)) == frozenset()
 
 
 def test_what_the_mall_does_moves_by_the_table_or_not_at_all():
@@ -119,6 +129,18 @@ def test_a_failed_confirm_leads_back_to_where_it_came_from():
     partial = after(Fact.SUBMIT, Fact.PARTIALLY_CONFIRMED, Fact.CONFIRM)
     assert after(Fact.CONFIRM_FAILED, start=partial) == Status(State.PARTIALLY_CONFIRMED)
     assert after(Fact.SUBMIT, Fact.ACCEPTED, Fact.CONFIRM, Fact.CONFIRM_FAILED) == Status(State.RESERVED)
+
+
+def test_a_cancel_of_children_leads_back_to_where_it_came_from_and_moves_nothing_elsewhere():
+    pending = after(Fact.SUBMIT, Fact.CONFIRMED, Fact.CANCEL, Fact.SHIPPED)
+    assert after(Fact.CHILDREN_CANCELLED, start=pending) == Status(State.IN_FULFILMENT)
+    for status in STATUSES:
+        if status.state is not State.CANCEL_PENDING:
+            assert judge(status, Fact.CHILDREN_CANCELLED) == Judgement(Verdict.KNOWN, status)
+
+
+def test_what_a_person_found_never_done_and_whose_time_is_over_is_expired():
+    assert after(Fact.SUBMIT, Fact.OUTCOME_UNKNOWN, Fact.SUBMIT_EXPIRED) == Status(State.EXPIRED)
 
 
 def test_delivered_before_confirmed_holds_and_the_order_is_asked_for():
