@@ -108,7 +108,7 @@ async def test_what_may_have_taken_effect_is_not_sent_to_another_address(
         await market.core.ended(after)
 
         async def stopped() -> bool:
-            return (await standing(market, placed))["state"] == "parked"
+            return bool((await standing(market, placed))["state"] == "parked")
 
         await eventually(stopped, within=90)
         shown = await standing(market, placed)
@@ -121,7 +121,7 @@ async def test_what_may_have_taken_effect_is_not_sent_to_another_address(
     async def goes_on() -> bool:  # released before its owner calls that address it is parked once more
         if await stopped():
             await market.operator.ask("POST", f"lanes/{market.number(1)}/release", {"reason": "its address is back"})
-        return (await standing(market, placed))["state"] == "confirmed"
+        return bool((await standing(market, placed))["state"] == "confirmed")
 
     await eventually(goes_on, within=90)
     assert [each["event"] for each in await market.core.ended(placed)] == ["order.accepted"]
