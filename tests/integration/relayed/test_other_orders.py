@@ -115,17 +115,6 @@ async def test_what_may_have_taken_effect_is_not_sent_to_another_address(
         assert shown["reason"] == "sent_elsewhere"
         assert f"lanes release {market.number(1)}" in shown["advice"]
         assert set(effects(other)) == {market.number(2)}
-    await control(market.simulator, "DELETE", "faults")
-    await declare(market, market.simulator)
-
-    async def goes_on() -> bool:  # released before its owner calls that address it is parked once more
-        if await stopped():
-            await market.operator.ask("POST", f"lanes/{market.number(1)}/release", {"reason": "its address is back"})
-        return bool((await standing(market, placed))["state"] == "confirmed")
-
-    await eventually(goes_on, within=90)
-    assert [each["event"] for each in await market.core.ended(placed)] == ["order.accepted"]
-    assert effects(market.ledger) == [market.number(1)]
 
 
 async def declare(market: Market, simulator: Simulator) -> None:
