@@ -103,9 +103,6 @@ async def test_what_may_have_taken_effect_is_not_sent_to_another_address(
     other = tmp_path / "other.jsonl"
     async with shared.simulator(ledger=other) as elsewhere:
         await declare(market, elsewhere)
-        after = market.order(2)
-        await market.core.send(after)
-        await market.core.ended(after)
 
         async def stopped() -> bool:
             return bool((await standing(market, placed))["state"] == "parked")
@@ -114,6 +111,9 @@ async def test_what_may_have_taken_effect_is_not_sent_to_another_address(
         shown = await standing(market, placed)
         assert shown["reason"] == "sent_elsewhere"
         assert f"lanes release {market.number(1)}" in shown["advice"]
+        after = market.order(2)
+        await market.core.send(after)
+        await market.core.ended(after)
         assert set(effects(other)) == {market.number(2)}
 
 
