@@ -106,6 +106,7 @@ class Attempts:
         self._supplier = state.supplier
         self._operations = operations
         self._client = client
+        self.address = f"{state.adapter} {base_url}"
         self._base_url = base_url
         self._owned = owned
         self._ending = False

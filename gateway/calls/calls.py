@@ -109,6 +109,11 @@ class Calls:
         )
 
     @property
+    def address(self) -> str:
+        """The adapter and the address that are called, for as long as there are these calls."""
+        return self._attempts.address
+
+    @property
     def order_retries(self) -> RetryBudget:
         """Retries of commands that the supplier has left in this process, whatever session asks."""
         return self._attempts.order_retries

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.relay.commands import Command, Role
-from gateway.relay.policy import is_parked_by_operator
+from gateway.relay.policy import is_parked_by_operator, is_parked_elsewhere
 from gateway.relay.reread_store import OWN_REQUEST
 from gateway.relay.states import STOPPED, State
 from gateway.relay.steps import Kind
@@ -55,6 +55,7 @@ OUTCOMES: Mapping[str, str] = {
     "found": "it is there",
     "absent": "it is not there",
     "differs": "something else is there than was asked for",
+    "lapsed": "the order is cancelled there",
     "failed": "no answer that could be trusted",
 }
 """What a call came to, in words."""
@@ -114,6 +115,8 @@ def describe_state(command: Command, unanswered: Unanswered | None = None) -> st
         return f"{since}; its deadline {was} {_format_time(command.deadline)}"
     if is_parked_by_operator(command):
         return "an operator parked it; it waits to be released"
+    if is_parked_elsewhere(command):
+        return f"it waits for a person: it may have taken effect at {command.sent_to}, which is not called any more"
     if command.state is State.CONFIRMED and command.reason in DELIVERED:
         return DELIVERED[command.reason]
     if command.state is State.CANCELLED_UNSENT and command.role is Role.CANCELS:
@@ -129,7 +132,7 @@ def shown_state(command: Command, unanswered: Unanswered | None = None) -> str:
 def advice(command: Command, unanswered: Unanswered | None = None) -> str:
     """What resolves a command that does not go on by itself; "" for one that does, or is over."""
     if is_parked_by_operator(command):
-        return f"mallgate lanes release {command.order_no} --reason WHY"
+        return _how_to_release(command)
     resolve = how_to_resolve(command)
     if unanswered is not None:
         ask = "Ask" if unanswered.late else "Wait for its answer; or ask"
@@ -141,7 +144,9 @@ def advice(command: Command, unanswered: Unanswered | None = None) -> str:
             accept = resolve.replace("done|not-done", "done")
             return f"The mall cancels it; or agree with {command.supplier} on what is there, then: {accept}"
         case State.PARKED | State.DEAD | State.HELD:
-            return f"Ask {command.supplier} whether {_wanted(command)}, then: {resolve}"
+            back = f"; or declare that address again, then: {_how_to_release(command)}"
+            ask = f"Ask {command.supplier} whether {_wanted(command)}, then: {resolve}"
+            return ask + (back if is_parked_elsewhere(command) else "")
         case _:
             return ""
 
@@ -149,6 +154,10 @@ def advice(command: Command, unanswered: Unanswered | None = None) -> str:
 def how_to_resolve(command: Command) -> str:
     """What an operator types who knows whether a command took effect."""
     return f"mallgate orders resolve {command.command_id} done|not-done --reason WHY"
+
+
+def _how_to_release(command: Command) -> str:
+    return f"mallgate lanes release {command.order_no} --reason WHY"
 
 
 HELD_BY_ANSWER = "it was answered with something else than was asked for, and the order was held"
@@ -299,6 +308,8 @@ def _late(facts: Mapping[str, Any]) -> str:
 def _read(facts: Mapping[str, Any]) -> str:
     asked, told_of = facts.get("asked_by"), facts.get("told")
     because = f" ({_asking(asked)})" if isinstance(asked, Mapping) else ""
+    if facts.get("fault"):
+        return f"the order could not be read at the supplier{because}: {facts['fault']}; it is a dead letter"
     children = f"{facts['children']} children" if facts.get("children") else None
     found = [str(each).replace("_", " ") for each in (facts.get("standing"), facts.get("progress"), children) if each]
     new = ", ".join(map(str, told_of or ()))

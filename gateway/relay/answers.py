@@ -21,6 +21,8 @@ def answer_to_write(command: OrderCommand, returned: SupplierOrder | None) -> An
         return Answer()
     if isinstance(command, SubmitOrder):
         return Answer(returned.order_no, _joined(differences(command, returned)))
+    if isinstance(command, ConfirmOrder) and returned.standing is Standing.CANCELLED:
+        return Answer(returned.order_no, lapsed=True)
     wanted = Standing.CANCELLED if isinstance(command, CancelOrder) else Standing.PLACED
     return Answer(returned.order_no, "" if returned.standing is wanted else f"it is {returned.standing}")
 
@@ -29,7 +31,8 @@ def answer_to_look_up(command: OrderCommand, found: SupplierOrder | None) -> Ans
     """What a look-up says of a command; None: it has not taken effect.
 
     found: what the call was about: the order, or of a cancel of children the one child. A reservation says that no
-    confirm has taken effect, and what is not cancelled that no cancel of it has.
+    confirm has taken effect, and what is not cancelled that no cancel of it has. What is cancelled is not confirmed any
+    more, whether or not the confirm came in time.
     """
     if found is None:
         return None

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 from gateway.relay.answers import answer_to_look_up, answer_to_write
+from gateway.relay.numbers import Strangers, bearer, nobody, numbers_in
 from gateway.relay.outcomes import Answer, Write
 from gateway.sdk.adapter import Adapter
-from gateway.sdk.errors import OrderRefusedError, OutcomeUnknownError, Sent, SupplierError
+from gateway.sdk.errors import ContractError, OrderRefusedError, OutcomeUnknownError, Sent, SupplierError
 from gateway.sdk.http import Http, Reply, Request
 from gateway.sdk.manifest import Manifest, OrderTask, OrderWrite
 from gateway.sdk.orders import CancelsOrders, ConfirmsOrders, FindsOrders, ReadsOrders, SubmitsOrders, SupplierOrder
@@ -87,16 +88,25 @@ def order_write(manifest: Manifest, operation: str) -> OrderWrite | None:
     return manifest.orders.get(TASKS[operation]) if operation in TASKS else None
 
 
-async def attempt(adapter: Adapter, http: Http, call: str, command: OrderCommand, number: str | None) -> AttemptResult:
+async def attempt(
+    adapter: Adapter,
+    http: Http,
+    call: str,
+    command: OrderCommand,
+    number: str | None,
+    strangers: Strangers = nobody,
+) -> AttemptResult:
     """Have a supplier carry a command out. call: the operation that does it; number: the supplier's of the order.
 
-    Raises CancelledError where the attempt itself is cancelled; whatever else ends it is what it came to.
+    A command that names a number of another order is refused before anything is sent. Raises CancelledError where the
+    attempt itself is cancelled; whatever else ends it is what it came to.
     """
     watched = WatchedHttp(http, call)
     returned, cancelled = None, tuple[str, ...]()
     came_to: AnswerOrError
     try:
-        returned, cancelled = await _carry_out(adapter, watched, command, number)
+        await _refuse_strangers(command, number, strangers)
+        returned, cancelled = await _carry_out(adapter, watched, command, number, strangers)
         came_to = answer_to_write(command, returned)
     except (Exception, asyncio.CancelledError) as error:  # whatever it is, what it means is decided elsewhere
         if _is_cancelled(error):
@@ -106,9 +116,12 @@ async def attempt(adapter: Adapter, http: Http, call: str, command: OrderCommand
     return AttemptResult(came_to, watched.write, returned, cancelled, probe)
 
 
-async def look_up(adapter: Adapter, http: Http, command: OrderCommand, number: str | None) -> LookUpResult:
+async def look_up(
+    adapter: Adapter, http: Http, command: OrderCommand, number: str | None, strangers: Strangers = nobody
+) -> LookUpResult:
     """Ask whether a command has taken effect. Raises as `attempt`."""
     try:
+        await _refuse_strangers(command, number, strangers)
         if isinstance(command, CancelOrder) and command.payload.scope is CancelScope.CHILDREN:
             return LookUpResult(await _look_at_children(adapter, http, command))
         found = await _as_it_stands(adapter, http, command, number)
@@ -128,19 +141,21 @@ def _is_cancelled(error: BaseException) -> bool:
 
 
 async def _carry_out(
-    adapter: Adapter, http: Http, command: OrderCommand, number: str | None
+    adapter: Adapter, http: Http, command: OrderCommand, number: str | None, strangers: Strangers
 ) -> tuple[SupplierOrder | None, tuple[str, ...]]:
     """The order as the supplier then states it, None: it does not; and of a cancel of children those that are."""
     match command:
         case SubmitOrder():
             return await cast(SubmitsOrders, adapter).submit_order(http, command), ()
         case ConfirmOrder():
-            known = await _number(adapter, http, command, command.payload.supplier_order_no or number)
-            return await cast(ConfirmsOrders, adapter).confirm_order(http, command, known), ()
+            known = await _number(adapter, http, command, command.payload.supplier_order_no or number, strangers)
+            returned = await cast(ConfirmsOrders, adapter).confirm_order(http, command, known)
+            _expect(returned, known)
+            return returned, ()
         case CancelOrder(payload=payload) if payload.scope is CancelScope.CHILDREN:
             return None, await _cancel_children(adapter, http, command)
         case CancelOrder():
-            known = await _number(adapter, http, command, number)
+            known = await _number(adapter, http, command, number, strangers)
             await cast(CancelsOrders, adapter).cancel_order(http, command, known)
             return None, ()
 
@@ -170,7 +185,7 @@ async def _cancel_children(adapter: Adapter, http: Http, command: CancelOrder) -
 async def _look_at_children(adapter: Adapter, http: Http, command: CancelOrder) -> Answer | None:
     for child in command.payload.children:
         tree = await cast(ReadsOrders, adapter).read_order(http, child)
-        answer = answer_to_look_up(command, tree.order)
+        answer = answer_to_look_up(command, bearer(tree, child))
         if answer is None or answer.differs:
             return answer
     return Answer()
@@ -182,15 +197,44 @@ async def _as_it_stands(
     if isinstance(command, ConfirmOrder):
         number = command.payload.supplier_order_no or number
     if number is not None and not isinstance(command, SubmitOrder) and isinstance(adapter, ReadsOrders):
-        return (await adapter.read_order(http, number)).order
+        return bearer(await adapter.read_order(http, number), number)
     return await cast(FindsOrders, adapter).find_order(http, command.order_no)
 
 
-async def _number(adapter: Adapter, http: Http, command: OrderCommand, known: str | None) -> str:
-    """The supplier's number of the order, asked for where it is not known. Raises OrderRefusedError: there is none."""
+async def _refuse_strangers(command: OrderCommand, number: str | None, strangers: Strangers) -> None:
+    """Raises OrderRefusedError where a command names a number that is not of its order. number: which surely is."""
+    named: set[str | None] = set()
+    match command:
+        case ConfirmOrder(payload=payload):
+            named = {payload.supplier_order_no}
+        case CancelOrder(payload=payload) if payload.scope is CancelScope.CHILDREN:
+            named = set(payload.children)
+        case _:
+            pass
+    asked = [each for each in named if each not in (None, number)]
+    if asked and await strangers(command.order_no, [each for each in asked if each]):
+        raise OrderRefusedError("It names a number of another order.", code_class=RefusalClass.NO_SUCH_ORDER)
+
+
+def _expect(returned: SupplierOrder | None, number: str) -> None:
+    """Raises ContractError where a supplier answers about another number than was asked about."""
+    if returned is not None and number not in numbers_in(returned):
+        raise ContractError("an answer about another order than was asked about")
+
+
+async def _number(adapter: Adapter, http: Http, command: OrderCommand, known: str | None, strangers: Strangers) -> str:
+    """The supplier's number of the order, asked for where it is not known.
+
+    Raises OrderRefusedError: there is none; ContractError: what was found is another order.
+    """
     if known is None and isinstance(adapter, FindsOrders):
         found = await adapter.find_order(http, command.order_no)
         known = None if found is None else found.supplier_order_no
+        if found is not None and (
+            found.order_no not in (None, command.order_no)
+            or await strangers(command.order_no, [found.supplier_order_no])
+        ):
+            raise ContractError("another order than the one that was asked about")
     if known is None:
         raise OrderRefusedError("There is no such order.", code_class=RefusalClass.NO_SUCH_ORDER)
     return known

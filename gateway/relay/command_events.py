@@ -214,7 +214,7 @@ def _part(line: OrderedLine, confirmed: Any) -> PartLine:
 def _refused(command: OrderCommand, after: Command, end: CommandEnd, at: datetime) -> OrderEvent:
     said = _said(command, end, at)
     refusal = end.error if isinstance(end.error, OrderRefusedError) else None
-    unnamed = RefusalClass.OPERATOR if end.resolved else RefusalClass.OTHER
+    unnamed = RefusalClass.OPERATOR if end.resolved else RefusalClass.TOO_LATE if _lapsed(end) else RefusalClass.OTHER
     code_class = refusal.code_class if refusal else unnamed
     if said["raw_code"] is None and after.reason:  # of an earlier attempt, or none that a supplier gave
         said["raw_code"] = _one_line(after.reason)[:LONGEST_CODE]
@@ -224,6 +224,11 @@ def _refused(command: OrderCommand, after: Command, end: CommandEnd, at: datetim
     return OrderRefused(
         **said, payload=Refused(operation=Operation(command.operation), code_class=code_class, lines=lines)
     )
+
+
+def _lapsed(end: CommandEnd) -> bool:
+    """Whether what was to be confirmed is cancelled at the supplier."""
+    return end.found is not None and end.found.standing is Standing.CANCELLED
 
 
 def _line_no(command: OrderCommand, sku: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FACTS = (
     "command_id, supplier, order_no, operation, scope, place, content, deadline, due_at, revision, state, reason,"
-    " attempt, spent, failures, epoch, sent_at, doubt_since, absent_at, refusal"
+    " attempt, spent, failures, epoch, sent_at, doubt_since, absent_at, refusal, sent_to"
 )
 """The columns of a `Command`, in the order of its fields but for its role, which its operation and scope tell."""
 
@@ -13,12 +13,13 @@ MOVE = """
     UPDATE commands c
        SET state = m.state, reason = m.reason, attempt = m.attempt, spent = m.spent, failures = m.failures,
            epoch = m.epoch, due_at = m.due_at, sent_at = m.sent_at, doubt_since = m.doubt_since,
-           absent_at = m.absent_at, refusal = m.refusal, ended_at = CASE WHEN m.ended THEN now() END
+           absent_at = m.absent_at, refusal = m.refusal, ended_at = CASE WHEN m.ended THEN now() END,
+           sent_to = m.sent_to
       FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::text[], $6::text[], $7::integer[],
                   $8::integer[], $9::integer[], $10::bigint[], $11::timestamptz[], $12::timestamptz[],
-                  $13::timestamptz[], $14::timestamptz[], $15::text[], $16::boolean[])
+                  $13::timestamptz[], $14::timestamptz[], $15::text[], $16::boolean[], $17::text[])
         AS m (command_id, was_state, was_attempt, was_epoch, state, reason, attempt, spent, failures, epoch, due_at,
-              sent_at, doubt_since, absent_at, refusal, ended)
+              sent_at, doubt_since, absent_at, refusal, ended, sent_to)
      WHERE c.command_id = m.command_id AND c.state = m.was_state AND c.attempt = m.was_attempt
        AND c.epoch = m.was_epoch
     RETURNING c.command_id
@@ -129,9 +130,13 @@ SUBMITTED = """
      ORDER BY order_no, place DESC
 """
 
+# One that is another order's is none of it, whatever was told first.
 NUMBERS = """
-    SELECT order_no, supplier_order_no FROM orders
-     WHERE supplier = $1 AND order_no = ANY($2::text[]) AND supplier_order_no IS NOT NULL
+    SELECT o.order_no, o.supplier_order_no FROM orders o
+     WHERE o.supplier = $1 AND o.order_no = ANY($2::text[]) AND o.supplier_order_no IS NOT NULL
+       AND NOT EXISTS (
+           SELECT FROM order_numbers n
+            WHERE n.supplier = o.supplier AND n.supplier_order_no = o.supplier_order_no AND n.order_no <> o.order_no)
 """
 
 # Whether the supplier is paused is asked in the turn itself: once an operator was answered nothing is begun any more.

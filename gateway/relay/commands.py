@@ -65,6 +65,8 @@ class Command:
     """When the look-up was made that first did not find it, since the last attempt."""
     refusal: str = ""
     """With what the supplier refused an attempt while an earlier one may have taken effect."""
+    sent_to: str = ""
+    """The adapter and address to which the last attempt was made; "" where that was not kept."""
 
     @property
     def idempotency_key(self) -> str:

@@ -72,7 +72,7 @@ class Consequences:
     async def write(self, connection: Connection, box: SecretBox, supplier: str) -> None:
         """Keep and tell everything, in the transaction of the turn."""
         await tell(connection, box, self.news, steps=self.steps)
-        if children := [child for each in self.news for child in cancelled_children(each)]:
+        if children := [(each.order_no, child) for each in self.news for child in cancelled_children(each)]:
             await note_cancelled_children(connection, supplier, children)
         await record_letters(connection, self.letters)
 

@@ -95,7 +95,7 @@ def startable(steps: Iterable[Step], places: int, spend_retry: Callable[[], bool
     for step in sorted(calls, key=lambda step: (step.command.due_at, step.command.place)):
         if len(begun) >= places:
             break
-        if step.decision != Send(retry=True) or spend_retry():
+        if not (isinstance(step.decision, Send) and step.decision.retry) or spend_retry():
             begun.append(step)
     return begun
 

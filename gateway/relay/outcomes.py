@@ -48,11 +48,12 @@ class Answer:
     """What an adapter read out of a reply that it understood.
 
     order_no: ours, as the supplier repeats it, None where its interface repeats none; differs: in what the order there
-    is another than the one here, "" in nothing.
+    is another than the one here, "" in nothing; lapsed: the order is cancelled there, so that no confirm of it holds.
     """
 
     order_no: str | None = None
     differs: str = ""
+    lapsed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,16 @@ class Classified:
 
 
 class LookedUp(StrEnum):
-    """What a look-up came to. differs: found, but not as it was ordered; failed: there is no answer to trust."""
+    """What a look-up came to.
+
+    differs: found, but not as it was ordered; lapsed: what is to be confirmed is cancelled there, whatever becomes of
+    an attempt that is under way; failed: there is no answer to trust.
+    """
 
     FOUND = "found"
     ABSENT = "absent"
     DIFFERS = "differs"
+    LAPSED = "lapsed"
     FAILED = "failed"
 
 
@@ -133,12 +139,16 @@ def classify_look_up(came_to: Answer | BaseException | None, order_no: str) -> L
         return LookedUp.ABSENT
     if isinstance(came_to, BaseException) or came_to.order_no not in (None, order_no):
         return LookedUp.FAILED
+    if came_to.lapsed:
+        return LookedUp.LAPSED
     return LookedUp.DIFFERS if came_to.differs else LookedUp.FOUND
 
 
 def _answered(answer: Answer, order_no: str) -> Classified:
     if answer.order_no not in (None, order_no):
         return Classified(Outcome.UNKNOWN, "foreign_answer")
+    if answer.lapsed:
+        return Classified(Outcome.REJECTED, LookedUp.LAPSED)
     if answer.differs:
         return Classified(Outcome.UNKNOWN, answer.differs, differs=True)
     return Classified(Outcome.CONFIRMED)

@@ -24,6 +24,9 @@ LONGEST_ASKED_WAIT = 3600.0
 PARKED_BY_OPERATOR = "by_operator"
 """Why a command is parked that nothing else would stop."""
 
+SENT_ELSEWHERE = "sent_elsewhere"
+"""Why a command is parked that may have taken effect behind an adapter or address that is not called any more."""
+
 LOOK_UP = "look_up"
 """The operation of look-ups, whatever the adapter calls it."""
 
@@ -58,17 +61,22 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether a supplier may be called. shut: operation → until when its breaker lets nothing through."""
+    """Whether a supplier may be called, and where.
+
+    shut: operation → until when its breaker lets nothing through; address: adapter and address that are called.
+    """
 
     paused: bool = False
     shut: Mapping[str, datetime] = field(default_factory=dict)
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Note an attempt, then send it. retry: it is not the first."""
+    """Note an attempt, then send it. retry: it is not the first; to: adapter and address that are called."""
 
     retry: bool = False
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +146,16 @@ def is_parked_by_operator(command: Command) -> bool:
     return command.state is State.PARKED and command.reason == PARKED_BY_OPERATOR
 
 
+def is_elsewhere(command: Command, address: str) -> bool:
+    """Whether it may have taken effect where nobody can be asked any more: another supplier may know the number."""
+    return command.doubt_since is not None and command.sent_to not in ("", address)
+
+
+def is_parked_elsewhere(command: Command) -> bool:
+    """Whether it is parked because another adapter or address is called now."""
+    return command.state is State.PARKED and command.reason == SENT_ELSEWHERE
+
+
 def may_resend(command: Command, profile: Profile, now: datetime) -> bool:
     """Whether the same request again does no harm though an earlier one may have taken effect.
 
@@ -164,7 +182,7 @@ def _next_of_unsent(command: Command, reach: Availability, now: datetime) -> Dec
         return Finish(State.EXPIRED, "deadline")
     if command.spent >= MOST_SPENT:
         return Die("attempts_spent")
-    return _once_reachable(_send(command), command, command.operation, reach, now)
+    return _once_reachable(_send(command, reach), command, command.operation, reach, now)
 
 
 def _next_of_unknown(command: Command, profile: Profile, reach: Availability, now: datetime) -> Decision:
@@ -172,8 +190,10 @@ def _next_of_unknown(command: Command, profile: Profile, reach: Availability, no
         return Die("undecided_at_deadline")
     if command.spent >= MOST_SPENT:
         return Die("attempts_spent")
+    if is_elsewhere(command, reach.address):
+        return Park(SENT_ELSEWHERE)
     if may_resend(command, profile, now):
-        return _once_reachable(_send(command), command, command.operation, reach, now)
+        return _once_reachable(_send(command, reach), command, command.operation, reach, now)
     if profile.finds:
         return _once_reachable(LookUp(), command, LOOK_UP, reach, now)
     return Park(_why_parked(command, profile))
@@ -192,8 +212,8 @@ def _why_parked(command: Command, profile: Profile) -> str:
     return "key_expired" if profile.idempotency in RESENDING else "ambiguous_no_idempotency"
 
 
-def _send(command: Command) -> Send:
-    return Send(retry=command.attempt > 0)
+def _send(command: Command, reach: Availability) -> Send:
+    return Send(retry=command.attempt > 0, to=reach.address)
 
 
 def _once_reachable(step: Decision, command: Command, operation: str, reach: Availability, now: datetime) -> Decision:

@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TypeAlias
 
 import structlog
 
@@ -24,13 +22,14 @@ from gateway.calls.calls import Calls, limits_of
 from gateway.events import set_within
 from gateway.relay import command_queries as queries
 from gateway.relay import store
-from gateway.relay.attempts import attempt, look_up, order_write
+from gateway.relay.attempts import AttemptResult, LookUpResult, attempt, look_up, order_write
 from gateway.relay.commands import Command
 from gateway.relay.consequences import Consequences
 from gateway.relay.due import DueOrders
 from gateway.relay.lanes import Lane, room
 from gateway.relay.lanes import Step as Planning
-from gateway.relay.started_calls import CallResult, StartedCall, result_of
+from gateway.relay.numbers import owners, strangers
+from gateway.relay.started_calls import CallResult, EndedCall, StartedCall, numbers_told, results
 from gateway.relay.store import OpenedCommand
 from gateway.relay.transitions import carry_out, recover
 from gateway.relay.turn import Move, Terms, beginning, planned, shut_until, waiting
@@ -57,9 +56,6 @@ RECOVER_SECONDS = 60.0
 
 MOST_TRIES = 3
 """To settle one answer alone; then it is left to be found as unknown."""
-
-EndedCall: TypeAlias = tuple[StartedCall, partial[CallResult]]
-"""A call that is over, and what follows from it at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +84,7 @@ class RelayContext:
             timeout=timedelta(seconds=limits_of(self.manifest, supplier.config.http).timeout_seconds),
             paused=not active,
             shut=shut_until(self.calls.status().breakers, now),
+            address=self.calls.address,
         )
 
     @property
@@ -106,6 +103,7 @@ class Relay:
     def __init__(self, context: RelayContext) -> None:
         self._context = context
         self._budget = context.calls.order_retries
+        self._strangers = strangers(context.transaction, context.supplier().id)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._over: list[EndedCall] = []
         self._due = DueOrders(context.supplier().id)
@@ -187,7 +185,8 @@ class Relay:
             if not (over and lanes is not None):
                 recovered = await self._recover(connection, now, told, lanes)
                 lanes = 0 if recovered and lanes is not None else lanes
-            settled = [judge(now, random.random) for _, judge in over]
+            known = await owners(connection, context.supplier().id, numbers_told(over))
+            settled = list(results(over, known, now, random.random))
             await self._settle(connection, settled, told)
             if not context.draining() and lanes != 0:
                 begun = await self._begin(connection, context.terms(now, active=bool(row["active"])), now, told, lanes)
@@ -213,15 +212,14 @@ class Relay:
         context, command = self._context, call.command
         reached("relay.calling")
         calls = context.calls.observed(call.exchanges.append)
+        came: AttemptResult | LookUpResult
         if call.looks_up:
-            looked = await look_up(context.adapter, calls, call.asked, call.number)
-            judge = partial(result_of, call, looked)
+            came = await look_up(context.adapter, calls, call.asked, call.number, self._strangers)
         else:
-            calls = calls.until(command.deadline)
-            came = await attempt(context.adapter, calls, self._call_of(call), call.asked, call.number)
-            judge = partial(result_of, call, came)
+            calls, name = calls.until(command.deadline), self._call_of(call)
+            came = await attempt(context.adapter, calls, name, call.asked, call.number, self._strangers)
         reached("relay.answered")
-        self._over.append((call, judge))
+        self._over.append((call, came))
         self._wake.set()
 
     async def _recover(self, connection: Connection, now: datetime, told: Consequences, most: int | None) -> bool:

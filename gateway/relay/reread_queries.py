@@ -69,11 +69,14 @@ KEEP_NUMBERS = """
      ORDER BY k.supplier_order_no
         ON CONFLICT (supplier, supplier_order_no) DO UPDATE
        SET state = EXCLUDED.state, superseded = EXCLUDED.superseded, told = EXCLUDED.told
+     WHERE n.order_no = EXCLUDED.order_no
 """
 
 # That a command of ours cancelled it was told with the command.
 CHILDREN_CANCELLED = """
-    UPDATE order_numbers SET state = 'cancelled' WHERE supplier = $1 AND supplier_order_no = ANY($2::text[])
+    UPDATE order_numbers n SET state = 'cancelled'
+      FROM unnest($2::text[], $3::text[]) AS c (order_no, supplier_order_no)
+     WHERE n.supplier = $1 AND n.order_no = c.order_no AND n.supplier_order_no = c.supplier_order_no
 """
 
 SUBMIT_OF = """

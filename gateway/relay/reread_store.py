@@ -131,9 +131,12 @@ async def postpone(connection: Connection, supplier: str, asked: Sequence[Reread
     await connection.execute(queries.LATER, supplier, *_columns(asked), wait)
 
 
-async def note_cancelled_children(connection: Connection, supplier: str, numbers: Sequence[str]) -> None:
-    """That a command of ours cancelled these children, which its answer tells: no reading tells it once more."""
-    await connection.execute(queries.CHILDREN_CANCELLED, supplier, list(numbers))
+async def note_cancelled_children(connection: Connection, supplier: str, children: Sequence[tuple[str, str]]) -> None:
+    """That a command of ours cancelled these children, which its answer tells: no reading tells it once more.
+
+    children: our number of the order, and the supplier's of the child.
+    """
+    await connection.execute(queries.CHILDREN_CANCELLED, supplier, *map(list, zip(*children, strict=True)))
 
 
 def _columns(asked: Sequence[RereadRequest]) -> tuple[list[str], list[int]]:

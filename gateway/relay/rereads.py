@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from gateway.calls.exchange import Exchange, Observer
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.relay import reread_store as store
+from gateway.relay.numbers import bearer, numbers_in, other_order, owners
 from gateway.relay.orders import tell
 from gateway.relay.policy import backoff
 from gateway.relay.readings import UNDECIDED, Number, Reading, ReadingResult, StoredOrder, compare, tracks_wanted
@@ -30,6 +32,7 @@ from gateway.relay.steps import Kind, Step, exchange_step, write_steps
 from gateway.sdk.errors import ContractError, GatewayError, Issue, RateLimitError, RejectedError, SupplierError
 from gateway.sdk.http import Http
 from gateway.sdk.orders import OrderTree, ReadsOrders, SupplierOrder, Track
+from gateway.sdk.storable import storable
 from gateway.store import Connection, Lease, Pool, acquired
 from gateway.store.outage import retry_while_unavailable
 from gateway.suppliers import SecretBox
@@ -51,6 +54,9 @@ MOST_PUT_OFF = 8
 
 PAUSE_SECONDS = 1.0
 """After a call that did not come through, before this worker makes the next one."""
+
+CODE = re.compile(r"(?!.*[0-9]{7})[0-9A-Za-z_.-]{1,40}")
+"""A supplier's code that is one: no words, and no number by which somebody can be called."""
 
 MOST_PARENTS = 3
 """Steps from a child up to the whole order."""
@@ -163,15 +169,15 @@ class OrderRereads:
             else:
                 await self._read(due, due.order_no, calls, seen)
         except (RejectedError, ContractError) as error:
-            await retry_while_unavailable(self._give_up, due, _letter(self._context.supplier, due, error), seen)
+            await retry_while_unavailable(self._give_up, due, error, seen)
         except SupplierError as error:
-            self._context.report_health(f"{type(error).__name__}: {error}")
+            self._context.report_health(_named(error))
             asked = error.retry_after if isinstance(error, RateLimitError) else None
             await retry_while_unavailable(self._put_off, due, backoff(due.failures, random.random, asked), seen)
             await self._context.wait(PAUSE_SECONDS)
         except _FaultError as error:
             log.exception("order.unread", supplier=self._context.supplier)
-            await retry_while_unavailable(self._give_up, due, _letter(self._context.supplier, due, error.fault), seen)
+            await retry_while_unavailable(self._give_up, due, error.fault, seen)
         except GatewayError:  # the lease is lost, or the work is to end
             raise
         except Exception as error:
@@ -198,19 +204,20 @@ class OrderRereads:
         async with context.transaction() as connection:
             open_submits = stated is None and await store.has_undecided_submit(connection, context.supplier)
             order_no = await store.find_owner(connection, context.supplier, root, stated)
-            if order_no is not None:
+            if order_no is not None and stated in (None, order_no):
                 known = await store.load_order(connection, context.box, context.supplier, order_no)
                 if known.order.supplier_order_no in (None, root):
                     new = {root, *due.numbers} - known.numbers.keys()
                     await store.store_numbers(connection, known.order, [Number(each) for each in sorted(new)])
                     await self._keep(connection, order_no, seen)
                     return
-            elif open_submits and due.failures < MOST_PUT_OFF:
+            elif order_no is None and open_submits and due.failures < MOST_PUT_OFF:
                 wait = backoff(due.failures, random.random)
                 await store.postpone(connection, context.supplier, due.asked, wait)
                 return
             await store.delete_requests(connection, context.supplier, due.asked)
-            await record_letters(connection, [_foreign(context.supplier, due, stated, root)])
+            what = f"{root}, which has the number {stated}" if stated else f"{root}, which has no number of the mall"
+            await record_letters(connection, [_foreign(context.supplier, due, what)])
 
     async def _read(self, due: DueReread, order_no: str, calls: Http, seen: Sequence[Exchange]) -> None:
         known = await retry_while_unavailable(self._known, order_no)
@@ -231,12 +238,13 @@ class OrderRereads:
     async def _whole(self, calls: Http, number: str) -> tuple[OrderTree, SupplierOrder]:
         """The whole order that a number is of, and what bears the number."""
         tree = await self._context.adapter.read_order(calls, number)
-        first = tree.order
+        first = bearer(tree, number)
         for _ in range(MOST_PARENTS):
             parent = tree.order.parent_no
             if parent is None or parent == tree.order.supplier_order_no:
                 break
             tree = await self._context.adapter.read_order(calls, parent)
+            bearer(tree, parent)
         return tree, first
 
     async def _tracks(
@@ -260,12 +268,20 @@ class OrderRereads:
         letters: Sequence[DeadLetter],
         seen: Sequence[Exchange],
     ) -> None:
-        """Tell what the reading tells, unless a command moved the order since: then it is read again."""
+        """Tell what the reading tells, unless a command moved the order since: then it is read again.
+
+        One that speaks of another order of ours tells nothing, of neither of the two.
+        """
         context, order_no = self._context, before.order.order_no
         async with context.transaction() as connection:
             known = await store.load_order(connection, context.box, context.supplier, order_no)
             if known.order.status != before.order.status:
                 await self._keep(connection, order_no, seen)
+                return
+            if (other := await self._other_order(connection, order_no, reading.tree)) is not None:
+                await store.delete_requests(connection, context.supplier, due.asked)
+                await self._keep(connection, order_no, seen)
+                await record_letters(connection, [_foreign(context.supplier, due, other)])
                 return
             with _faults_shown():
                 comparison = compare(known, reading)
@@ -278,16 +294,24 @@ class OrderRereads:
             await record_letters(connection, letters)
         reached("order.told")
 
+    async def _other_order(self, connection: Connection, order_no: str, tree: OrderTree) -> str | None:
+        named = [number for each in (tree.order, *tree.children) for number in numbers_in(each)]
+        return other_order(tree, order_no, await owners(connection, self._context.supplier, named))
+
     async def _put_off(self, due: DueReread, wait: timedelta, seen: Sequence[Exchange] = ()) -> None:
         async with self._context.transaction() as connection:
             await store.postpone(connection, self._context.supplier, due.asked, wait)
             await self._keep(connection, due.order_no, seen)
 
-    async def _give_up(self, due: DueReread, letter: DeadLetter, seen: Sequence[Exchange]) -> None:
-        async with self._context.transaction() as connection:
-            await store.delete_requests(connection, self._context.supplier, due.asked)
+    async def _give_up(self, due: DueReread, error: Exception, seen: Sequence[Exchange]) -> None:
+        """Make what is due a dead letter; what the supplier said of it is in the story of the order, sealed."""
+        context = self._context
+        async with context.transaction() as connection:
+            if due.order_no is not None:
+                await write_steps(connection, context.box, [_unread(context.supplier, due.order_no, due, error)])
+            await store.delete_requests(connection, context.supplier, due.asked)
             await self._keep(connection, due.order_no, seen)
-            await record_letters(connection, [letter])
+            await record_letters(connection, [_letter(context.supplier, due, error)])
 
     async def _keep(self, connection: Connection, order_no: str | None, seen: Sequence[Exchange]) -> None:
         """Keep what went over the wire as evidence of the order; None: it is not known yet which that is."""
@@ -309,23 +333,33 @@ def _step(supplier: str, order_no: str, reading: Reading, comparison: ReadingRes
     return Step(supplier, order_no, Kind.READ, None, facts)
 
 
+def _unread(supplier: str, order_no: str, due: DueReread, error: Exception) -> Step:
+    facts = {"asked_by": {"type": due.cause.type, "id": due.cause.id}, "fault": _named(error)}
+    words = str(error) if isinstance(error, SupplierError) else ""
+    return Step(supplier, order_no, Kind.READ, None, facts, storable(words))
+
+
 def _letter(supplier: str, due: DueReread, error: Exception, *, track: str | None = None) -> DeadLetter:
-    """Of what could not be read. The reply itself is not kept: it names whoever takes the goods."""
+    """Of what could not be read. The reply itself is not kept, nor are its words: they may name people."""
     part = "order" if track is None else f"track of {track}"
-    match error:
-        case RejectedError():  # in the supplier's words, which may name people
-            issue = Issue("contract_error", actual=f"{error.operation or part}: refused {error.supplier_code}"[:200])
-        case SupplierError():
-            code = f" ({error.supplier_code})" if error.supplier_code else ""
-            issue = Issue("contract_error", actual=f"{error.operation or part}: {error}{code}"[:200])
-        case _:
-            issue = Issue("processing_failed", actual=type(error).__name__)
+    if isinstance(error, SupplierError):
+        issue = Issue("contract_error", actual=f"{part}: {_named(error)}"[:200])
+    else:
+        issue = Issue("processing_failed", actual=type(error).__name__)
     return _letter_of(supplier, due, issue, part, due.numbers if track is None else {track})
 
 
-def _foreign(supplier: str, due: DueReread, order_no: str | None, root: str) -> DeadLetter:
-    actual = f"{root}, which has the number {order_no}" if order_no else f"{root}, which has no number of the mall"
-    issue = Issue("unknown_order", actual=actual[:200], expected="an order of the mall")
+def _named(error: Exception) -> str:
+    """What went wrong, without a word of the supplier but a code that can name nobody."""
+    if not isinstance(error, SupplierError):
+        return type(error).__name__
+    kind = "refused" if isinstance(error, RejectedError) else type(error).__name__
+    code = error.supplier_code if CODE.fullmatch(error.supplier_code) else ""
+    return " ".join(filter(None, (f"{error.operation}:" if error.operation else "", kind, code)))
+
+
+def _foreign(supplier: str, due: DueReread, what: str) -> DeadLetter:
+    issue = Issue("unknown_order", actual=what[:200], expected="the order that was asked about, of the mall")
     return _letter_of(supplier, due, issue, "order", due.numbers)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from gateway.calls.exchange import Exchange
 from gateway.deadletters import DeadLetter
@@ -12,8 +13,9 @@ from gateway.relay.attempts import AttemptResult, LookUpResult
 from gateway.relay.command_events import end_of, news_of
 from gateway.relay.commands import Command
 from gateway.relay.ends import undecided_letter
+from gateway.relay.numbers import numbers_in
 from gateway.relay.orders import News
-from gateway.relay.outcomes import Classified, LookedUp, classify, classify_look_up
+from gateway.relay.outcomes import Answer, Classified, LookedUp, classify, classify_look_up
 from gateway.relay.policy import Profile
 from gateway.relay.states import ENDED, STOPPED, State
 from gateway.relay.steps import Kind, Step
@@ -60,6 +62,46 @@ class CallResult:
     code: str = ""
     words: str = ""
     news: News | None = None
+
+
+EndedCall: TypeAlias = tuple[StartedCall, AttemptResult | LookUpResult]
+"""A call that is over, and what it came to."""
+
+
+def numbers_told(over: Sequence[EndedCall]) -> frozenset[str]:
+    """The numbers of which suppliers speak in these answers."""
+    return frozenset(number for _, came in over for number in _numbers_in(came))
+
+
+def results(
+    over: Sequence[EndedCall], owners: Mapping[str, str], now: datetime, dice: Callable[[], float]
+) -> Iterator[CallResult]:
+    """What follows from calls that are over. owners: of which order of ours each number is; of a new one, of the first
+    that is told to have it.
+    """
+    known = dict(owners)
+    for call, came in over:
+        yield result_of(call, _of_this_order(call, came, known), now, dice)
+        known = dict.fromkeys(_numbers_in(came), call.command.order_no) | known
+
+
+def _of_this_order(
+    call: StartedCall, came: AttemptResult | LookUpResult, owners: Mapping[str, str]
+) -> AttemptResult | LookUpResult:
+    """An answer that gives a number of another order is one about that order."""
+    own = call.command.order_no
+    other = next((owners[each] for each in _numbers_in(came) if owners.get(each, own) != own), None)
+    if other is None:
+        return came
+    if isinstance(came, LookUpResult):
+        return LookUpResult(Answer(other))
+    return replace(came, came_to=Answer(other), returned=None)
+
+
+def _numbers_in(came: AttemptResult | LookUpResult) -> Sequence[str]:
+    """As columns hold them."""
+    order = came.found if isinstance(came, LookUpResult) else came.returned
+    return [storable(each) for each in numbers_in(order)]
 
 
 def result_of(

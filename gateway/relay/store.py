@@ -181,4 +181,5 @@ def _move(was: Command, now: Command) -> tuple[object, ...]:
         now.absent_at,
         now.refusal,
         now.state in ENDED,
+        now.sent_to,
     )

@@ -27,6 +27,7 @@ from gateway.relay.policy import (
     Wait,
     backoff,
     is_parked_by_operator,
+    is_parked_elsewhere,
     may_end_unsent,
 )
 from gateway.relay.states import BUSY, NEXT_STATES, STOPPED, UNSENT, State
@@ -59,8 +60,8 @@ class ResolutionRefused:
 def carry_out(command: Command, decision: Decision, *, epoch: int, now: datetime) -> Command:
     """The facts once a decision is taken; they are durable before the first byte leaves. epoch: of the lease."""
     match decision:
-        case Send():
-            noted = {"epoch": epoch, "attempt": command.attempt + 1, "sent_at": now, "absent_at": None}
+        case Send(to=to):
+            noted = {"epoch": epoch, "attempt": command.attempt + 1, "sent_at": now, "sent_to": to, "absent_at": None}
             return moved(command, State.SENDING, **noted)
         case LookUp():
             return moved(command, State.LOOKING_UP, epoch=epoch)
@@ -129,6 +130,8 @@ def take_look_up(
             return moved(command, State.CONFIRMED, reason="found")
         case LookedUp.DIFFERS:
             return moved(command, State.HELD, reason="found_differs")
+        case LookedUp.LAPSED:
+            return moved(command, State.REFUSED, reason=command.refusal or found.value)
         case LookedUp.FAILED:
             return _again(command, "look_up_failed", now, dice)
         case LookedUp.ABSENT:
@@ -180,8 +183,11 @@ def park(command: Command) -> Command | ResolutionRefused:
 
 
 def release(command: Command) -> Command | ResolutionRefused:
-    """The facts once an operator takes that back: it stands where it stood. Any other stop needs a resolution."""
-    if not is_parked_by_operator(command):
+    """The facts once an operator takes that back, or the former address is called again: it stands where it stood.
+
+    Any other stop needs a resolution.
+    """
+    if not is_parked_by_operator(command) and not is_parked_elsewhere(command):
         return ResolutionRefused("needs_resolution" if command.state in STOPPED else f"is_{command.state}")
     if command.doubt_since is not None:
         return moved(command, State.UNKNOWN)

@@ -22,13 +22,17 @@ _UNABLE = Profile(Idempotency.NONE, finds=False, lease_term=timedelta(0), timeou
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Under what a supplier is called at this moment. shut: its operations that let nothing through, and until when."""
+    """Under what a supplier is called at this moment.
+
+    shut: its operations that let nothing through, and until when; address: adapter and address that are called.
+    """
 
     manifest: Manifest
     lease_term: timedelta
     timeout: timedelta
     paused: bool = False
     shut: Mapping[str, datetime] = field(default_factory=dict)
+    address: str = ""
 
     def profile(self, command: Command) -> Profile:
         """What is declared of a command's operation."""
@@ -41,7 +45,8 @@ class Terms:
         if write is None or (command.attempt and not command.epoch):  # a vendor fetched it: he may have it
             return Availability(paused=True)
         calls = {command.operation: write.call, LOOK_UP: write.look_up or ""}
-        return Availability(self.paused, {name: self.shut[call] for name, call in calls.items() if call in self.shut})
+        shut = {name: self.shut[call] for name, call in calls.items() if call in self.shut}
+        return Availability(self.paused, shut, self.address)
 
     def shut_operations(self) -> Sequence[str]:
         """Operations on orders for which nothing can be called."""

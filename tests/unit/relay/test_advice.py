@@ -19,7 +19,7 @@ from gateway.relay.advice import (
 )
 from gateway.relay.commands import Role
 from gateway.relay.outcomes import LookedUp, Outcome
-from gateway.relay.policy import PARKED_BY_OPERATOR
+from gateway.relay.policy import PARKED_BY_OPERATOR, SENT_ELSEWHERE
 from gateway.relay.states import BUSY, ENDED, UNSENT, State
 from gateway.relay.steps import Kind
 from tests.unit.relay.commands import NOON, cancel, made, unknown
@@ -287,6 +287,25 @@ def test_what_an_order_that_contradicts_it_holds_is_done_or_not() -> None:
     )
     of_children = unknown(state=State.DEAD, role=Role.CANCELS_CHILDREN, operation="order.cancel")
     assert advice(of_children).startswith("Ask jd whether the children of order A that it names are cancelled there, ")
+
+
+def test_what_was_sent_to_another_address_says_where_to_ask_and_how_it_goes_on_by_itself() -> None:
+    parked = unknown(state=State.PARKED, reason=SENT_ELSEWHERE, sent_to="jd_vop https://a.example")
+    assert describe_state(parked) == (
+        "it waits for a person: it may have taken effect at jd_vop https://a.example, which is not called any more"
+    )
+    assert advice(parked) == (
+        "Ask jd whether it has an order with our number A, then: mallgate orders resolve c1 done|not-done --reason WHY"
+        "; or declare that address again, then: mallgate lanes release A --reason WHY"
+    )
+
+
+def test_an_order_that_could_not_be_read_says_why_without_the_supplier_s_words() -> None:
+    facts = {"asked_by": {"type": "5", "id": "m1"}, "fault": "select_jd_order: ContractError 9999"}
+    assert describe_step(Kind.READ, facts) == (
+        "the order could not be read at the supplier (its message m1 of type 5 asked for it):"
+        " select_jd_order: ContractError 9999; it is a dead letter"
+    )
 
 
 def test_what_an_operator_parked_is_released() -> None:

@@ -27,6 +27,11 @@ def test_a_submit_that_left_the_order_there_is_confirmed():
     assert classify(answer, SENT, ordered().order_no).outcome is Outcome.CONFIRMED
 
 
+def test_a_confirm_of_what_is_cancelled_is_refused_by_its_own_answer_too():
+    came_to = classify(answer_to_write(CONFIRM, CANCELLED), SENT, CONFIRM.order_no)
+    assert (came_to.outcome, came_to.code) == (Outcome.REJECTED, "lapsed")
+
+
 def test_a_submit_that_left_another_order_there_is_held():
     came_to = classify(answer_to_write(ordered(), there(AS_ORDERED[:1], "39.80")), SENT, ordered().order_no)
     assert came_to.differs
@@ -62,7 +67,7 @@ def test_a_supplier_that_says_no_more_has_done_what_was_asked(command):
         (CONFIRM, None, LookedUp.ABSENT),
         (CONFIRM, RESERVED, LookedUp.ABSENT),
         (CONFIRM, PLACED, LookedUp.FOUND),
-        (CONFIRM, CANCELLED, LookedUp.DIFFERS),
+        (CONFIRM, CANCELLED, LookedUp.LAPSED),
         (CANCEL, RESERVED, LookedUp.ABSENT),
         (CANCEL, PLACED, LookedUp.ABSENT),
         (CANCEL, CANCELLED, LookedUp.FOUND),

@@ -128,11 +128,15 @@ class Machine(RuleBasedStateMachine):
         else:
             self.world.lose_lease()
 
-    @rule(how=st.sampled_from(["pause", "trip", "resume", "resume"]))
+    @rule(how=st.sampled_from(["pause", "trip", "resume", "resume", "move"]))
     def disturb(self, how: str) -> None:
-        """The supplier is paused or goes on, or the breaker of orders opens."""
+        """The supplier is paused or goes on, the breaker of orders opens, or another address is declared, or the former
+        one again.
+        """
         if how == "trip":
             self.world.breakers["submit"].trip(self.world.clock)
+        elif how == "move":
+            self.world.address = "there" if self.world.address == "here" else "here"
         else:
             self.world.paused = how == "pause"
 
@@ -293,6 +297,10 @@ def the_order_before_is_forgotten(_: Command) -> bool:
     return False
 
 
+def every_address_is_the_same(*_: Any) -> bool:
+    return False
+
+
 def breakers_are_ignored(command: Command, profile: Profile, reach: Availability, now: Any) -> Any:
     return NEXT(command, profile, replace(reach, shut={}), now)
 
@@ -356,6 +364,7 @@ def what_is_held_is_not_there(command: Command, word: Resolution, *rest: Any) ->
         (policy, "may_resend", everybody_honours_keys),
         (policy, "backoff", nobody_is_asked_how_long),
         (policy, "is_expired", deadlines_are_for_others),
+        (policy, "is_elsewhere", every_address_is_the_same),
         (transitions, "is_absent_for_good", absent_once_is_enough),
         (transitions, "answers_for_all", a_refusal_answers_for_all),
         (transitions, "is_current", a_zombie_is_believed),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from gateway.relay.policy import (
     LONGEST_ASKED_WAIT,
     LOOK_UP,
     MOST_SPENT,
+    SENT_ELSEWHERE,
     Availability,
     Decision,
     Die,
@@ -51,6 +53,18 @@ ANYWHERE = Availability()
 )
 def test_an_unknown_outcome_follows_what_the_supplier_declares(declared: Profile, after: timedelta, expected: Decision):
     assert next_step(unknown(), declared, ANYWHERE, NOON + after) == expected
+
+
+@pytest.mark.parametrize("declared", [profile(KEY), profile(NATURAL, finds=True), profile(QUERY), profile(NONE)])
+def test_what_may_have_taken_effect_elsewhere_waits_for_a_person(declared: Profile):
+    command, there = unknown(sent_to="jd_vop https://a"), Availability(address="jd_vop https://b")
+    assert next_step(command, declared, there, NOON) == Park(SENT_ELSEWHERE)
+    assert next_step(command, declared, there, NOON + DAY) == Die("undecided_at_deadline")
+    assert next_step(command, declared, Availability(address=command.sent_to), NOON) != Park(SENT_ELSEWHERE)
+    before_it_was_kept = replace(command, sent_to="")
+    assert next_step(before_it_was_kept, declared, there, NOON) != Park(SENT_ELSEWHERE)
+    surely_undone = replace(command, state=State.RETRY, doubt_since=None)
+    assert next_step(surely_undone, declared, there, NOON) == Send(retry=True, to=there.address)
 
 
 @pytest.mark.parametrize("state", [State.WAITING, State.RETRY])

@@ -11,6 +11,7 @@ from gateway.relay.commands import Command, Role
 from gateway.relay.outcomes import Classified, LookedUp, Outcome
 from gateway.relay.policy import (
     PARKED_BY_OPERATOR,
+    SENT_ELSEWHERE,
     Availability,
     Die,
     Finish,
@@ -241,6 +242,31 @@ def test_a_call_under_way_what_stopped_and_what_is_over_is_not_parked(state: Sta
 @pytest.mark.parametrize("state", sorted(STOPPED))
 def test_what_stopped_by_itself_is_never_released_without_a_word_about_its_effect(state: State):
     assert release(unknown(state=state, reason="gave_up")) == ResolutionRefused("needs_resolution")
+
+
+def test_what_is_parked_because_another_address_is_called_is_released_to_where_it_stood():
+    standing = unknown(sent_to="jd_vop https://a")
+    there = Availability(address="jd_vop https://b")
+    decided = next_step(standing, profile(), there, NOON)
+    parked = carry_out(standing, decided, epoch=4, now=NOON)
+    assert (parked.state, parked.reason) == (State.PARKED, SENT_ELSEWHERE)
+    assert release(parked) == standing
+    assert next_step(standing, profile(), Availability(address=standing.sent_to), NOON) == Send(
+        retry=True, to=standing.sent_to
+    )
+
+
+def test_where_an_attempt_goes_is_noted_before_it_leaves():
+    sent = carry_out(made(), next_step(made(), profile(), Availability(address="a"), NOON), epoch=4, now=NOON)
+    assert (sent.state, sent.sent_to) == (State.SENDING, "a")
+
+
+@pytest.mark.parametrize("mode", [Idempotency.NATURAL, Idempotency.QUERY])
+def test_a_confirm_of_what_is_cancelled_there_is_refused(mode: Idempotency):
+    lapsed = looked_up(unknown(), LookedUp.LAPSED, seconds(1), profile(mode, finds=True))
+    assert (lapsed.state, lapsed.reason) == (State.REFUSED, "lapsed")
+    said = looked_up(unknown(refusal="3102"), LookedUp.LAPSED, seconds(1), profile(mode, finds=True))
+    assert (said.state, said.reason) == (State.REFUSED, "3102")
 
 
 def test_what_is_not_parked_is_not_released():

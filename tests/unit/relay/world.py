@@ -59,6 +59,8 @@ class World:
         self.now = NOON
         self.epoch = 1
         self.paused = False
+        self.address = "here"
+        self.went: dict[str, str] = {}
         self.inbox: dict[str, Command] = {}
         self.flights: list[Flight] = []
         self.network: list[tuple[datetime, Command]] = []
@@ -99,7 +101,8 @@ class World:
 
     def reach(self) -> Availability:
         waits = {name: breaker.remaining(self.clock) for name, breaker in self.breakers.items()}
-        return Availability(self.paused, {name: self.now + seconds(wait) for name, wait in waits.items() if wait})
+        shut = {name: self.now + seconds(wait) for name, wait in waits.items() if wait}
+        return Availability(self.paused, shut, self.address)
 
     def work(self) -> None:
         steps = []
@@ -126,7 +129,10 @@ class World:
         if permit is None:
             return
         noted = transitions.carry_out(step.command, step.decision, epoch=self.epoch, now=self.now)
+        if noted.command_id in self.ambiguous:
+            assert self.went[noted.command_id] == self.address, "in doubt, and sent or looked up somewhere else"
         if operation != LOOK_UP:
+            self.went[noted.command_id] = self.address
             self.check_send(noted)
             if noted.attempt == 1:
                 self.budget.call(self.clock)
