@@ -202,14 +202,14 @@ class Attempts:
             self.breakers.settle(prepared.operation, permit, verdict, reason)
 
     def _reason(self, operation: str, error: BaseException) -> str:
-        """Why a breaker may open, for operators. Words about a write may name people: what it is, and its code, say
-        enough.
+        """Why a breaker may open, for operators. A supplier's words may name people, those about a read of an order
+        too: what it is, and its code, say enough.
         """
-        if self.operation(operation).reads:
-            return str(error)
+        code, status = getattr(error, "supplier_code", ""), getattr(error, "status", None)
+        if self.operation(operation).reads and not code and status is None:
+            return str(error)  # the supplier said nothing
         kind = (type(error).__doc__ or type(error).__name__).split("\n", 1)[0]
-        code = getattr(error, "supplier_code", "")
-        return f"{kind} (code {code})" if code else kind
+        return f"{kind} (code {code})" if code else f"{kind} (status {status})" if status is not None else kind
 
     async def _counted(self, prepared: Prepared, observe: Ended | None) -> Reply:
         sent_at, outcome = time.monotonic(), "answered"
