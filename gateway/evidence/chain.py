@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from gateway.evidence import queries
 from gateway.evidence.entry import BEGINNING, SALT_SIZE, Entry, Link, LinkedEntry, instant, linked
 from gateway.evidence.sealed import sealed_as
+from gateway.sdk.storable import storable
 from gateway.store import Connection, Row
 from gateway.suppliers import SecretBox
 
@@ -52,7 +53,9 @@ async def append_to_all(
 
 async def orders_of(connection: Connection, supplier: str, numbers: Collection[str]) -> Mapping[str, str]:
     """The mall's numbers of orders by the supplier's, of those that are known."""
-    rows = await connection.fetch(queries.ORDERS_OF, supplier, list(numbers))
+    if not numbers:
+        return {}
+    rows = await connection.fetch(queries.ORDERS_OF, supplier, sorted({storable(each) for each in numbers}))
     return {row["supplier_order_no"]: row["order_no"] for row in rows}
 
 

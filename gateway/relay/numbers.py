@@ -11,10 +11,6 @@ from gateway.sdk.orders import OrderTree, SupplierOrder
 from gateway.sdk.storable import storable
 from gateway.store import Connection
 
-OWNERS = """
-    SELECT supplier_order_no, order_no FROM order_numbers WHERE supplier = $1 AND supplier_order_no = ANY($2::text[])
-"""
-
 # Of an order of which no number is known any number may be one that nobody else has.
 STRANGERS = """
     SELECT named.number
@@ -45,14 +41,6 @@ def strangers(begin: Begin, supplier: str) -> Strangers:
             return [row["number"] for row in await connection.fetch(STRANGERS, supplier, order_no, numbers)]
 
     return found
-
-
-async def owners(connection: Connection, supplier: str, numbers: Collection[str]) -> Mapping[str, str]:
-    """Of which order of ours each of these numbers is, where that is known."""
-    if not numbers:
-        return {}
-    rows = await connection.fetch(OWNERS, supplier, sorted({storable(each) for each in numbers}))
-    return {row["supplier_order_no"]: row["order_no"] for row in rows}
 
 
 def numbers_in(order: SupplierOrder | None) -> Iterator[str]:

@@ -20,6 +20,7 @@ import structlog
 
 from gateway.calls.calls import Calls, limits_of
 from gateway.events import set_within
+from gateway.evidence import orders_of
 from gateway.relay import command_queries as queries
 from gateway.relay import store
 from gateway.relay.attempts import AttemptResult, LookUpResult, attempt, look_up, order_write
@@ -28,7 +29,7 @@ from gateway.relay.consequences import Consequences
 from gateway.relay.due import DueOrders
 from gateway.relay.lanes import Lane, room
 from gateway.relay.lanes import Step as Planning
-from gateway.relay.numbers import owners, strangers
+from gateway.relay.numbers import strangers
 from gateway.relay.started_calls import CallResult, EndedCall, StartedCall, numbers_told, results
 from gateway.relay.store import OpenedCommand
 from gateway.relay.transitions import carry_out, recover
@@ -185,7 +186,7 @@ class Relay:
             if not (over and lanes is not None):
                 recovered = await self._recover(connection, now, told, lanes)
                 lanes = 0 if recovered and lanes is not None else lanes
-            known = await owners(connection, context.supplier().id, numbers_told(over))
+            known = await orders_of(connection, context.supplier().id, numbers_told(over))
             settled = list(results(over, known, now, random.random))
             await self._settle(connection, settled, told)
             if not context.draining() and lanes != 0:

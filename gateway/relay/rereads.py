@@ -22,8 +22,9 @@ import structlog
 from gateway.calls.exchange import Exchange, Observer
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
+from gateway.evidence import orders_of
 from gateway.relay import reread_store as store
-from gateway.relay.numbers import bearer, numbers_in, other_order, owners
+from gateway.relay.numbers import bearer, numbers_in, other_order
 from gateway.relay.orders import tell
 from gateway.relay.policy import backoff
 from gateway.relay.readings import UNDECIDED, Number, Reading, ReadingResult, StoredOrder, compare, tracks_wanted
@@ -296,7 +297,7 @@ class OrderRereads:
 
     async def _other_order(self, connection: Connection, order_no: str, tree: OrderTree) -> str | None:
         named = [number for each in (tree.order, *tree.children) for number in numbers_in(each)]
-        return other_order(tree, order_no, await owners(connection, self._context.supplier, named))
+        return other_order(tree, order_no, await orders_of(connection, self._context.supplier, named))
 
     async def _put_off(self, due: DueReread, wait: timedelta, seen: Sequence[Exchange] = ()) -> None:
         async with self._context.transaction() as connection:

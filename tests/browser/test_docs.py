@@ -13,6 +13,7 @@ from playwright.async_api import Page, Response, async_playwright, expect
 from gateway.embedded import Engines
 from gateway.intake.docs import POLICY
 from gateway.intake.openapi import CALLS
+from gateway.intake.openapi_webhooks import PAGE, WEBHOOKS
 from tests.program import running
 from tests.vendor import Keys, declared
 
@@ -51,7 +52,7 @@ class Visit:
     async def docs(self) -> Response:
         """Open /docs and wait until the operations are there."""
         answer = await self.page.goto(f"{self.url}/docs")
-        await expect(self.page.locator(".opblock")).to_have_count(len(CALLS))
+        await expect(self.page.locator(".opblock")).to_have_count(len(CALLS) + len(WEBHOOKS))
         assert answer is not None
         return answer
 
@@ -79,8 +80,17 @@ async def test_every_operation_is_explained_and_nothing_comes_from_elsewhere(vis
         await expect(operation.locator(".opblock-summary-description")).to_have_text(call.summary)
         await operation.locator(".opblock-summary-control").click()
         await expect(operation.locator(".responses-table")).to_be_visible()
+    await expect(visit.page.get_by_text("Receive a message · 接收订单指令")).to_be_visible()
     await expect(visit.page.get_by_text("供应商接口")).to_be_visible()
     assert answer.headers["content-security-policy"] == POLICY
+    assert visit.hosts == {urlsplit(visit.url).netloc}
+    assert visit.complaints == []
+
+
+async def test_how_webhooks_are_received_is_a_page_of_its_own(visit: Visit) -> None:
+    await visit.page.goto(f"{visit.url}{PAGE}")
+    await expect(visit.page.get_by_role("heading", level=1)).to_be_visible()
+    await expect(visit.page.get_by_text("webhook-signature").first).to_be_visible()
     assert visit.hosts == {urlsplit(visit.url).netloc}
     assert visit.complaints == []
 
