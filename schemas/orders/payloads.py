@@ -256,7 +256,7 @@ class Rejected(Shipment):
 
 
 class Expired(Model):
-    """The deadline passed, and surely nothing was sent."""
+    """The deadline passed; nothing was sent, or what was sent surely came to nothing."""
 
     operation: Operation = Field(description="What was asked. Source: the command.")
     deadline: ToldInstant = Field(description="The deadline. Source: the command.")
