@@ -208,7 +208,7 @@ class ShipmentRejected(SupplierEvent):
 
 
 class OrderExpired(SupplierEvent):
-    """The command's deadline passed and it took no effect: nothing was sent, or what was sent surely came to nothing."""
+    """The command's deadline passed and it took no effect: nothing was sent, or what was sent came to nothing."""
 
     event: Literal["order.expired"] = Field("order.expired", description=_WHAT)
     payload: Expired = Field(description=_MORE)
