@@ -11,6 +11,7 @@ import pytest
 from gateway.intake.docs import ASSETS, OURS, PAGE
 from gateway.intake.examples import FEED_ANSWER, RECORDS, refusal
 from gateway.intake.openapi import openapi
+from gateway.intake.openapi_webhooks import page as webhooks_page
 from gateway.intake.views import FeedView
 from gateway.registry import Registry
 from gateway.sdk.adapter import Item, NormalisesFeeds, Record
@@ -28,8 +29,9 @@ def test_vendored_files_are_what_the_lock_says() -> None:
 
 
 def test_the_page_asks_for_nothing_that_is_not_served() -> None:
-    wanted = re.findall(r'(?:src|href)="([^"]+)"', PAGE)
-    assert {each.removeprefix("/docs/assets/") for each in wanted} == set(ASSETS)
+    pages = (PAGE, webhooks_page())
+    wanted = {each for page in pages for each in re.findall(r'(?:src|href)="/docs/assets/([^"]+)"', page)}
+    assert wanted == set(ASSETS)
     assert all(name in OURS or VENDORED.joinpath(name).is_file() for name in ASSETS)
 
 
