@@ -92,22 +92,10 @@ def answer(simulator: Simulator, number: str) -> dict[str, Any]:
 async def test_what_may_have_taken_effect_is_not_sent_to_another_address(
     market: Market, shared: Ground, tmp_path: Path
 ) -> None:
-    await market.fault("reset", "order/submitOrder", parameters={})
-    placed = market.order(1)
-    await market.core.send(placed)
-
-    async def in_doubt() -> bool:
-        return bool(effects(market.ledger))
-
-    await eventually(in_doubt)
-    other = tmp_path / "other.jsonl"
+    placed, other = market.order(1), tmp_path / "other.jsonl"
+    await lost_on_its_way(market, placed)
     async with shared.simulator(ledger=other) as elsewhere:
-        await declare(market, elsewhere)
-
-        async def stopped() -> bool:
-            return bool((await standing(market, placed))["state"] == "parked")
-
-        await eventually(stopped, within=90)
+        await parked(market, placed, elsewhere)
         shown = await standing(market, placed)
         assert shown["reason"] == "sent_elsewhere"
         assert f"lanes release {market.number(1)}" in shown["advice"]
@@ -115,6 +103,48 @@ async def test_what_may_have_taken_effect_is_not_sent_to_another_address(
         await market.core.send(after)
         await market.core.ended(after)
         assert set(effects(other)) == {market.number(2)}
+
+
+async def test_what_is_parked_for_its_address_goes_on_once_that_is_declared_again(
+    market: Market, shared: Ground, tmp_path: Path
+) -> None:
+    placed, other = market.order(1), tmp_path / "other.jsonl"
+    await lost_on_its_way(market, placed)
+    async with shared.simulator(ledger=other) as elsewhere:
+        await parked(market, placed, elsewhere)
+    await control(market.simulator, "DELETE", "faults")
+    await declare(market, market.simulator)
+
+    async def released() -> bool:
+        """As long as the other address is called it is parked anew."""
+        if (await standing(market, placed))["state"] == "parked":
+            await market.operator.ask("POST", f"lanes/{market.number(1)}/release", {"reason": "it is called again"})
+        return bool((await standing(market, placed))["state"] == "confirmed")
+
+    await eventually(released, within=90)
+    assert effects(market.ledger) == [market.number(1)]
+    assert effects(other) == []
+
+
+async def lost_on_its_way(market: Market, placed: dict[str, Any]) -> None:
+    """The supplier has the order, and no answer of it arrives."""
+    await market.fault("reset", "order/submitOrder", parameters={})
+    await market.core.send(placed)
+
+    async def done() -> bool:
+        return bool(effects(market.ledger))
+
+    await eventually(done)
+
+
+async def parked(market: Market, placed: dict[str, Any], elsewhere: Simulator) -> None:
+    """The supplier is somewhere else, and the order waits for a person."""
+    await declare(market, elsewhere)
+
+    async def stopped() -> bool:
+        return bool((await standing(market, placed))["state"] == "parked")
+
+    await eventually(stopped, within=90)
 
 
 async def declare(market: Market, simulator: Simulator) -> None:
