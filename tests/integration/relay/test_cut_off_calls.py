@@ -10,6 +10,7 @@ import pytest
 
 from gateway.calls.budget import ORDER_FLOOR, RetryBudget
 from gateway.calls.calls import Calls, CallStatus
+from gateway.calls.exchange import Observer
 from gateway.registry import Registry
 from gateway.relay.inbox import Inbox
 from gateway.relay.relay import Relay, RelayContext
@@ -40,7 +41,12 @@ class Line:
         self.order_retries = RetryBudget(ORDER_FLOOR)
         self.asked: list[str] = []
 
+    address = "jd_vop https://api.example.com"
+
     def until(self, _: datetime) -> Line:
+        return self
+
+    def observed(self, _: Observer) -> Line:
         return self
 
     def status(self) -> CallStatus:
