@@ -68,7 +68,8 @@ class Pill:
         if self.headers is None:
             return []
         headers = [(name, value) for name, value in {**HEADERS, **self.headers}.items() if name != self.without]
-        return [*headers, (GW_SEAL, seal_of(SECRET, headers, self.value or b""))] if self.sealed else headers
+        read = [(name, value) for name, value in headers if value is not None]
+        return [*headers, (GW_SEAL, seal_of(SECRET, read, self.value or b""))] if self.sealed else headers
 
 
 PILLS = {
