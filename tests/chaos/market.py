@@ -97,7 +97,9 @@ class Market:
         self._other = OtherBuyer(simulator, self._next, Random(rng.random()))
         self._looks = OffsetLooks(engines, fleet, recorder)
         operator = Operator(fleet.admin_urls, {}, recorder, Random(rng.random()))
-        self._operator = OrderOperator(operator, API, self._begun, ledgers.effects, recorder, Random(rng.random()))
+        self._operator = OrderOperator(
+            operator, API, self._begun, lambda: ledgers.effects(self._other.tokens), recorder, Random(rng.random())
+        )
         self._changed = (0, 0.0)
 
     async def run(self, stopping: asyncio.Event) -> None:

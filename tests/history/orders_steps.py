@@ -28,6 +28,9 @@ RESENDS = frozenset({"key", "natural"})
 WINDOW, LEAST, SHARE = 60.0, 120, 0.2
 """Seconds in which retries are counted; how many they may be at least, and of first attempts."""
 
+FROZEN = 10.0
+"""Seconds by which a retry may be noted later than it was decided: PostgreSQL is frozen, and then it is noted."""
+
 TURN = 1.0
 """Seconds between the time that a step bears and the moment that it was decided in."""
 
@@ -194,7 +197,7 @@ def _most_above(retries: Sequence[float], firsts: Sequence[float]) -> int:
     """The most retries of a window that are more than it allows; 0: none are."""
     worst = 0
     for number, at in enumerate(retries, 1):
-        count = number - bisect_right(retries, at - WINDOW)
+        count = number - bisect_right(retries, at - WINDOW + FROZEN)
         begun = bisect_right(firsts, at + TURN) - bisect_right(firsts, at - WINDOW - TURN)
         if count > max(LEAST, SHARE * begun + 1):
             worst = max(worst, count)
