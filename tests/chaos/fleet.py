@@ -106,7 +106,8 @@ class Fleet:
     async def _note_end(self, seat: Seat, program: Program) -> None:
         await asyncio.sleep(0.1)  # the last lines of its log are still being read
         at_its_point = seat.mark is not None and seat.mark.exists()
-        log = [str(line)[:600] for line in program.log[-TAIL:]]
+        printed = [line for line in program.log if line["event"] == "unreadable"]  # why it ended, before it let go
+        log = [str(line)[:600] for line in (*printed[-TAIL:], *program.log[-TAIL:])]
         status = program.process.returncode
         gave_up = status == GAVE_UP and not program.url
         wanted = seat.wanted or at_its_point or gave_up
