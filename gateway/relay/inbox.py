@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -27,12 +29,14 @@ from gateway.sdk.storable import storable
 from gateway.store import Connection, Pool, transaction
 from gateway.suppliers import SecretBox
 from gateway.telemetry.faults import reached
-from schemas.orders import OrderCommand, event_id
+from schemas.orders import event_id
 
 log = structlog.get_logger(__name__)
 
 LARGE = 64 * 1024
 """Bytes of a value from which on it is read in a thread: thousands of lines take some tenths of a second."""
+
+T = TypeVar("T")
 
 Offered = Callable[[str], Awaitable[Collection[str] | None]]
 """The operations that a supplier is offered; None: there is no such supplier."""
@@ -80,13 +84,9 @@ class Inbox:
         return bool(new)
 
     async def _read(self, record: Record) -> Received | DeadLetter:
-        came: OrderCommand | RefusedCommand
-        if len(record.value or b"") < LARGE:
-            came = read_command(record.key, record.headers, record.value)
-        else:
-            came = await asyncio.to_thread(read_command, record.key, record.headers, record.value)
+        came = await _in_thread_if_large(record, partial(read_command, record.key, record.headers, record.value))
         offered = None if isinstance(came, RefusedCommand) else await self._offered(came.supplier)
-        return received(record, came, offered, now=datetime.now(UTC))
+        return await _in_thread_if_large(record, partial(received, record, came, offered, now=datetime.now(UTC)))
 
     async def _keep(self, connection: Connection, found: Sequence[Received | DeadLetter]) -> None:
         commands = [each for each in found if isinstance(each, Received)]
@@ -179,3 +179,8 @@ def _received(command: Received, kind: str, **more: str) -> Entry:
     }
     private = record_of(record.key, record.headers, record.value)
     return Entry(storable(command.supplier), command.order_no, kind, command.command_id, facts, private)
+
+
+async def _in_thread_if_large(record: Record, work: Callable[[], T]) -> T:
+    """What work on a record's value comes to; on a large one it is done in a thread, and the loop goes on."""
+    return work() if len(record.value or b"") < LARGE else await asyncio.to_thread(work)
