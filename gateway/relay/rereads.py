@@ -287,8 +287,7 @@ class OrderRereads:
             with _faults_shown():
                 comparison = compare(known, reading)
             await store.lock_requests(connection, context.supplier, due.asked)
-            exchanges = [exchange_step(context.supplier, order_no, None, each) for each in seen]
-            await tell(connection, context.box, comparison.news, steps=exchanges)
+            await tell(connection, context.box, comparison.news, steps=self._exchanges(order_no, seen))
             await store.store_numbers(connection, known.order, comparison.numbers)
             await write_steps(connection, context.box, [_step(context.supplier, order_no, reading, comparison)])
             await store.delete_requests(connection, context.supplier, due.asked)
@@ -308,17 +307,19 @@ class OrderRereads:
         """Make what is due a dead letter; what the supplier said of it is in the story of the order, sealed."""
         context = self._context
         async with context.transaction() as connection:
-            if due.order_no is not None:
-                await write_steps(connection, context.box, [_unread(context.supplier, due.order_no, due, error)])
             await store.delete_requests(connection, context.supplier, due.asked)
-            await self._keep(connection, due.order_no, seen)
+            if due.order_no is not None:
+                unread = _unread(context.supplier, due.order_no, due, error)
+                await write_steps(connection, context.box, [unread, *self._exchanges(due.order_no, seen)])
             await record_letters(connection, [_letter(context.supplier, due, error)])
 
     async def _keep(self, connection: Connection, order_no: str | None, seen: Sequence[Exchange]) -> None:
         """Keep what went over the wire as evidence of the order; None: it is not known yet which that is."""
         if order_no is not None:
-            steps = [exchange_step(self._context.supplier, order_no, None, each) for each in seen]
-            await write_steps(connection, self._context.box, steps)
+            await write_steps(connection, self._context.box, self._exchanges(order_no, seen))
+
+    def _exchanges(self, order_no: str, seen: Sequence[Exchange]) -> list[Step]:
+        return [exchange_step(self._context.supplier, order_no, None, each) for each in seen]
 
 
 def _step(supplier: str, order_no: str, reading: Reading, comparison: ReadingResult) -> Step:
