@@ -50,7 +50,7 @@ class WebhookStatus(Endpoint):
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class WebhookTestResult:
     """What a test came to. message: the id that was sent; seconds: from looking up the name to the status."""
 
     supplier: str
@@ -61,7 +61,7 @@ class Tested:
 
 
 @dataclass(frozen=True, slots=True)
-class Resent:
+class WebhookReplayResult:
     """What is sent anew. waiting: messages that wait and were sent in vain; acknowledged: those sent once more."""
 
     supplier: str
@@ -89,7 +89,7 @@ class WebhookOperations:
         async with acquired(self._pool) as connection:
             return await self._status(connection, supplier, webhook)
 
-    async def test(self, supplier: str, actor: str) -> Tested:
+    async def test(self, supplier: str, actor: str) -> WebhookTestResult:
         """Send a message that asks for nothing, once. It changes nothing about the webhook, whatever comes of it.
 
         Raises SecretUnreadableError.
@@ -103,9 +103,9 @@ class WebhookOperations:
         begun = time.monotonic()
         async with WebhookSender(supplier, webhook, self._clock) as sender:
             answer = await sender.post(secrets, message, body)
-        return Tested(supplier, message, answer.outcome, answer.words, round(time.monotonic() - begun, 3))
+        return WebhookTestResult(supplier, message, answer.outcome, answer.words, round(time.monotonic() - begun, 3))
 
-    async def replay(self, supplier: str, since: datetime, actor: str, reason: str) -> Resent:
+    async def replay(self, supplier: str, since: datetime, actor: str, reason: str) -> WebhookReplayResult:
         """Send anew what came in from a moment on: what waits at once, what was acknowledged once more."""
         await self._webhook(supplier)
         async with transaction(self._pool) as connection:
@@ -113,7 +113,7 @@ class WebhookOperations:
             again = await connection.fetchval(queries.REPLAY, supplier, since, self._clock())
             detail = {"since": since.isoformat(), "waiting": waiting, "acknowledged": again}
             await record(connection, actor, "webhook.replay", target=supplier, reason=reason, detail=detail)
-        return Resent(supplier, waiting, again)
+        return WebhookReplayResult(supplier, waiting, again)
 
     async def enable(self, supplier: str, actor: str, reason: str) -> WebhookStatus:
         """Send to a webhook again that was set aside; what waits goes at once, its schedule begins anew."""

@@ -54,7 +54,7 @@ class Outcome(StrEnum):
     BLOCKED = "blocked"
 
 
-class Disabled(StrEnum):
+class DisabledReason(StrEnum):
     """Why nothing is sent to a webhook any more. failing: nothing got through for SPAN."""
 
     GONE = "gone"
@@ -132,7 +132,7 @@ def after_failure(endpoint: Endpoint, answer: Answer, now: datetime) -> Endpoint
     if endpoint.disabled_at is not None:
         return failed
     if answer.outcome is Outcome.GONE:
-        return replace(failed, disabled_at=now, disabled_for=Disabled.GONE.value)
+        return replace(failed, disabled_at=now, disabled_for=DisabledReason.GONE.value)
     if now - since >= SPAN:
-        return replace(failed, disabled_at=now, disabled_for=Disabled.FAILING.value)
+        return replace(failed, disabled_at=now, disabled_for=DisabledReason.FAILING.value)
     return failed

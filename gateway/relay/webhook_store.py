@@ -31,7 +31,7 @@ NOT_TAKEN = "webhook_failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueMessages:
     """What may be sent now. secrets: each signs it; replays: what is sent once more though it is acknowledged;
     orders: whose first message is to be sent.
     """
@@ -51,7 +51,7 @@ class WebhookStore:
         self._lease = lease
         self._clock = clock
 
-    async def due(self, url: str, most: int, aside: Collection[str]) -> Due | None:
+    async def due(self, url: str, most: int, aside: Collection[str]) -> DueMessages | None:
         """What may be sent now, so many messages; None: nothing. aside: orders that are left alone.
 
         Raises SecretUnreadableError.
@@ -67,7 +67,7 @@ class WebhookStore:
             if not rows and not orders:
                 return None
             secrets = await webhook_secrets(connection, self._box, self._supplier)
-        return Due(secrets, [self._replayed(row) for row in rows], orders)
+        return DueMessages(secrets, [self._replayed(row) for row in rows], orders)
 
     async def succeeded(self, url: str, command_id: str) -> None:
         """Keep that a message got through."""

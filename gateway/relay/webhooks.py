@@ -22,7 +22,7 @@ from gateway.relay.messages import message_json
 from gateway.relay.order_batches import OrderBatches, OrderKey
 from gateway.relay.webhook_policy import TIMEOUT_SECONDS, Answer, Outcome
 from gateway.relay.webhook_sender import WebhookSender
-from gateway.relay.webhook_store import Due, WebhookStore
+from gateway.relay.webhook_store import DueMessages, WebhookStore
 from gateway.sdk.errors import OverloadedError, ServiceUnavailableError
 from gateway.store import Lease, LeaseLostError, Pool
 from gateway.suppliers import SecretBox, State, SupplierCache, UnknownSupplierError
@@ -149,7 +149,7 @@ class WebhookDelivery:
             self._under_way.discard(order_no)
             self._wake.set()
 
-    async def _send(self, url: str, sender: WebhookSender, due: Due, message: Message, *, replay: bool) -> None:
+    async def _send(self, url: str, sender: WebhookSender, due: DueMessages, message: Message, *, replay: bool) -> None:
         """Send one message and keep what came of it."""
         late = not replay and self._means.clock() > message.visible_again_at - SENT_WITHIN
         if late or not self._lease.held:  # by now it may be in other hands
