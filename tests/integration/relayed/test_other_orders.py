@@ -93,9 +93,8 @@ async def test_what_may_have_taken_effect_is_not_sent_to_another_address(
     market: Market, shared: Ground, tmp_path: Path
 ) -> None:
     placed, other = market.order(1), tmp_path / "other.jsonl"
-    await lost_on_its_way(market, placed)
     async with shared.simulator(ledger=other) as elsewhere:
-        await parked(market, placed, elsewhere)
+        await parked_elsewhere(market, placed, elsewhere)
         shown = await standing(market, placed)
         assert shown["reason"] == "sent_elsewhere"
         assert f"lanes release {market.number(1)}" in shown["advice"]
@@ -109,9 +108,8 @@ async def test_what_is_parked_for_its_address_goes_on_once_that_is_declared_agai
     market: Market, shared: Ground, tmp_path: Path
 ) -> None:
     placed, other = market.order(1), tmp_path / "other.jsonl"
-    await lost_on_its_way(market, placed)
     async with shared.simulator(ledger=other) as elsewhere:
-        await parked(market, placed, elsewhere)
+        await parked_elsewhere(market, placed, elsewhere)
     await control(market.simulator, "DELETE", "faults")
     await declare(market, market.simulator)
 
@@ -126,8 +124,8 @@ async def test_what_is_parked_for_its_address_goes_on_once_that_is_declared_agai
     assert effects(other) == []
 
 
-async def lost_on_its_way(market: Market, placed: dict[str, Any]) -> None:
-    """The supplier has the order, and no answer of it arrives."""
+async def parked_elsewhere(market: Market, placed: dict[str, Any], elsewhere: Simulator) -> None:
+    """The supplier has the order, no answer of it arrives, and then it is called somewhere else."""
     await market.fault("reset", "order/submitOrder", parameters={})
     await market.core.send(placed)
 
@@ -135,10 +133,6 @@ async def lost_on_its_way(market: Market, placed: dict[str, Any]) -> None:
         return bool(effects(market.ledger))
 
     await eventually(done)
-
-
-async def parked(market: Market, placed: dict[str, Any], elsewhere: Simulator) -> None:
-    """The supplier is somewhere else, and the order waits for a person."""
     await declare(market, elsewhere)
 
     async def stopped() -> bool:
