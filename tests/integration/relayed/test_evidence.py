@@ -45,9 +45,12 @@ async def test_a_lost_answer_and_what_followed_can_be_shown_as_it_was_on_the_wir
     sent = lost["content"]["value"]["request"]
     assert sent["url"].endswith("/order/submitOrder")
     assert market.number() in sent["body"]["text"]
-    answered = [line["content"]["value"]["reply"] for line in exchanges[1:]]
-    assert answered
-    assert all(reply["status"] == 200 and orjson.loads(reply["body"]["text"])["success"] for reply in answered)
+    answers = {
+        each["request"]["url"].rpartition("/")[2]: orjson.loads(each["reply"]["body"]["text"])
+        for each in (line["content"]["value"] for line in exchanges[1:])
+    }
+    assert answers["selectJdOrderIdByThirdOrder"]["success"]
+    assert answers["confirmOrder"]["success"]
     told = [line["entry"]["facts"]["event"] for line in lines if line["entry"]["kind"] == "event"]
     assert told == ["order.accepted", "order.confirmed"]
     config = market.simulator.config
