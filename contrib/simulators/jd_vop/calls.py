@@ -17,13 +17,14 @@ _PLACES = ("province", "city", "county", "town")
 
 
 class Subject(NamedTuple):
-    """What a call asks about. area: the way to it, without zeros at its end; third: the buyer's number of an order; ""
-    for none.
+    """What a call asks about. area: the way to it, without zeros at its end; third: the buyer's number of an order;
+    page: of a list; "" for none.
     """
 
     skus: tuple[str, ...]
     area: str
     third: str = ""
+    page: str = ""
 
 
 def subject_of(form: Mapping[str, str]) -> Subject:
@@ -32,7 +33,7 @@ def subject_of(form: Mapping[str, str]) -> Subject:
     pattern = r'"skuId":\s*"?([0-9]+)' if asked.lstrip().startswith("[") else r"[0-9]+"
     area = form.get("area") or "_".join(form[place] for place in _PLACES if form.get(place))
     skus = tuple(re.findall(pattern, asked))
-    return Subject(skus, re.sub(r"(_0)+$", "", area), form.get("thirdOrder", ""))
+    return Subject(skus, re.sub(r"(_0)+$", "", area), form.get("thirdOrder", ""), form.get("pageNo", ""))
 
 
 @dataclass(frozen=True, slots=True)

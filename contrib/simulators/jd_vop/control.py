@@ -24,7 +24,9 @@ from contrib.simulators.jd_vop.world import CITY, PROVINCE, World
 
 PREFIX = "/_control/"
 _LOCAL = frozenset({"127.0.0.1", "::1"})
-_RULE_FIELDS = frozenset({"kind", "operation", "parameters", "times", "probability", "after", "skus", "area", "third"})
+_RULE_FIELDS = frozenset(
+    {"kind", "operation", "parameters", "times", "probability", "after", "skus", "area", "third", "page"}
+)
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 

@@ -19,8 +19,8 @@ NO_FORM: Mapping[str, str] = MappingProxyType({})
 class Rule:
     """One order. kind: a row of effects.KINDS; operation: a pattern for the path without /api/, or for its last part;
     after: matching calls that are spared first; times: how many it strikes, None for all until cleared; probability:
-    of striking; skus, area, third: it strikes only calls about one of these skus, about this area, with this number of
-    an order, where they are given.
+    of striking; skus, area, third, page: it strikes only calls about one of these skus, about this area, with this
+    number of an order, for this page of a list, where they are given.
     """
 
     kind: str
@@ -32,6 +32,7 @@ class Rule:
     skus: Collection[str | int] = ()
     area: str = ""
     third: str = ""
+    page: str = ""
     id: int = 0
     seen: int = 0
     struck: int = 0
@@ -40,7 +41,8 @@ class Rule:
         """Whether the order is about this operation, and about what the call is about."""
         if self.skus and not self.struck_of(subject):
             return False
-        if (self.area and subject.area != self.area) or (self.third and subject.third != self.third):
+        narrowed = ((self.area, subject.area), (self.third, subject.third), (self.page, subject.page))
+        if any(wanted not in ("", asked) for wanted, asked in narrowed):
             return False
         return fnmatchcase(operation, self.operation) or fnmatchcase(operation.rpartition("/")[2], self.operation)
 
