@@ -76,6 +76,7 @@ REASONS: Mapping[str, str] = {
     "ambiguous_no_idempotency": "the supplier offers no way to ask or to send it again safely",
     "deadline": "its deadline passed",
     "never_sent": "nothing of it was sent",
+    "not_ordered": "the order itself was refused, so that nothing was sent",
 }
 """Why a command stopped or ended, in words; a reason without any here is shown as it is, as is a person's."""
 

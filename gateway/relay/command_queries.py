@@ -52,8 +52,8 @@ DUE = """
 # Of a lane of more than $4 commands or $6 bytes its beginning is read (two commands at least), and from behind that
 # what ends by its deadline, the first cancel and the first newer revision: what is planned follows from these alone.
 # What is read stays locked, the first of each lane with it: what an operator decides about a lane meanwhile comes
-# before what is planned in it, or after. For `ordered` as an EXISTS
-# PostgreSQL would read all commands ever.
+# before what is planned in it, or after. `ordered`: whether a submit that has ended left an order, null: none has
+# ended; `submitted`: where the first of those stood.
 LANES = f"""
     WITH places AS MATERIALIZED (
          SELECT w.number, w.order_no, c.place, c.revision, c.bytes,
@@ -101,16 +101,23 @@ LANES = f"""
     read AS MATERIALIZED (
          SELECT b.place FROM beginnings b JOIN lanes l USING (number) WHERE l.fits AND b.is_read
           UNION ALL
-         SELECT place FROM behind)
+         SELECT place FROM behind),
+    made AS MATERIALIZED (
+         SELECT l.order_no, submits.ordered, submits.submitted
+           FROM lanes l
+          CROSS JOIN LATERAL (
+                SELECT bool_or(state = 'confirmed' OR (state = 'superseded' AND doubt_since IS NOT NULL)) AS ordered,
+                       min(place) AS submitted
+                  FROM commands
+                 WHERE order_no = l.order_no AND supplier = $1 AND operation = $3 AND ended_at IS NOT NULL) submits
+          WHERE l.fits)
     SELECT {FACTS},
-           coalesce((SELECT true FROM commands made
-                      WHERE made.order_no = c.order_no AND made.supplier = c.supplier AND made.operation = $3
-                        AND (made.state = 'confirmed' OR (made.state = 'superseded' AND made.doubt_since IS NOT NULL))
-                      LIMIT 1), false) AS ordered,
+           made.ordered, made.submitted,
            c.order_no = ANY (ARRAY(SELECT order_no FROM lanes WHERE is_cut)) AS is_cut,
            c.place = ANY (ARRAY(SELECT place FROM behind)) AS is_behind,
            EXISTS (SELECT FROM lanes WHERE NOT fits) AS more
       FROM commands c
+      LEFT JOIN made USING (order_no)
      WHERE c.place = ANY (ARRAY(SELECT place FROM read)) AND c.ended_at IS NULL
      ORDER BY c.order_no, c.place
        FOR UPDATE OF c

@@ -108,9 +108,11 @@ def _ending_event(
     cancel has yet to be answered: the supplier may have the order.
     """
     said = _common_members(command, tenant, now)
+    if command.state is State.REFUSED:
+        return _refused(command, said, asked, RefusalClass.NO_SUCH_ORDER)
     if command.state is not State.EXPIRED:
         if not alone and command.role is not Role.CANCELS:
-            return _overtaken(command, said, asked)
+            return _refused(command, said, asked, RefusalClass.CONFLICT)
         return OrderCancelled(**said, payload=Cancelled(scope=CancelScope.ORDER, by=Party.MALL))
     if isinstance(asked, CancelOrder):
         return OrderCancelRefused(**said, payload=not_cancelled(asked, Party.TIME_OUT, RefusalClass.TOO_LATE))
@@ -118,10 +120,12 @@ def _ending_event(
     return OrderExpired(**said, payload=Expired(operation=Operation(command.operation), deadline=deadline))
 
 
-def _overtaken(command: Command, said: dict[str, Any], asked: OrderCommand | None) -> OrderEvent:
+def _refused(
+    command: Command, said: dict[str, Any], asked: OrderCommand | None, code_class: RefusalClass
+) -> OrderEvent:
     if isinstance(asked, CancelOrder):
-        return OrderCancelRefused(**said, payload=not_cancelled(asked, Party.MALL, RefusalClass.CONFLICT))
-    refused = Refused(operation=Operation(command.operation), code_class=RefusalClass.CONFLICT)
+        return OrderCancelRefused(**said, payload=not_cancelled(asked, Party.MALL, code_class))
+    refused = Refused(operation=Operation(command.operation), code_class=code_class)
     return OrderRefused(**said, payload=refused)
 
 

@@ -24,7 +24,7 @@ from gateway.relay.policy import (
     may_end_unsent,
     next_step,
 )
-from gateway.relay.states import State
+from gateway.relay.states import UNSENT, State
 from gateway.sdk.manifest import Idempotency
 
 
@@ -34,12 +34,18 @@ class Lane:
 
     ordered: the supplier has the order, from a command that has ended. cut: of a lane that is too long to be read at
     once, how many of `commands` are its beginning; those after them stand further behind, and end by their deadline or
-    may take the place of the first one. None: nothing is left out.
+    may take the place of the first one. None: nothing is left out. submitted: place of its first submit that has ended,
+    None where there is none.
     """
 
     commands: Sequence[Command]
     ordered: bool = False
     cut: int | None = None
+    submitted: int | None = None
+
+    def is_refused(self, command: Command) -> bool:
+        """Whether the order was submitted before this command, and the supplier has none of that."""
+        return not self.ordered and self.submitted is not None and self.submitted < command.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,10 @@ def expired(lane: Lane, now: datetime) -> Sequence[Step]:
 def ends_with_first(lane: Lane, profile: Profile) -> Sequence[Step]:
     """What ends because a command behind the first one cancels it or takes its place; nothing of it is past its time.
 
-    Where the lane is cut before that command, the first one stays until all between the two have ended.
+    Where the lane is cut before that command, the first one stays until all between the two have ended. Or the first
+    one itself, where it is about an order that was refused.
     """
-    return _cancelled_unsent(lane) or _superseded(lane, profile)
+    return _without_order(lane) or _cancelled_unsent(lane) or _superseded(lane, profile)
 
 
 def leaves_order(command: Command) -> bool:
@@ -98,6 +105,14 @@ def startable(steps: Iterable[Step], places: int, spend_retry: Callable[[], bool
         if not (isinstance(step.decision, Send) and step.decision.retry) or spend_retry():
             begun.append(step)
     return begun
+
+
+def _without_order(lane: Lane) -> Sequence[Step]:
+    """What asks for something about an order that was refused: what the supplier has under its number is another's."""
+    first = lane.commands[0]
+    if first.role is Role.MAKES or first.state not in UNSENT or not lane.is_refused(first):
+        return []
+    return [Step(first, Finish(State.REFUSED, "not_ordered"))]
 
 
 def _cancelled_unsent(lane: Lane) -> Sequence[Step]:

@@ -7,6 +7,7 @@ waiting ──► sending ──┬──► confirmed | refused
                               └──► confirmed | refused
 
 waiting, retry ──► expired | cancelled_unsent | superseded         without a call
+waiting, retry ──► refused                                         likewise: the order itself was refused
 waiting, retry, unknown ◄──► parked                                by an operator, who takes it back
 sending, unknown, looking_up ──► parked | dead                     for a person, who says confirmed or retry
 sending, looking_up ──► held ──► confirmed | refused | superseded  a person ends it, or the mall overtakes it
@@ -66,12 +67,12 @@ ENDED = frozenset(
 )
 """Nothing more happens to it, and the mall core is told so once."""
 
-_UNSENT_ENDS = frozenset({State.EXPIRED, State.CANCELLED_UNSENT, State.SUPERSEDED})
+_UNSENT_ENDS = frozenset({State.EXPIRED, State.CANCELLED_UNSENT, State.SUPERSEDED, State.REFUSED})
 _SAID_BY_A_PERSON = frozenset({State.CONFIRMED, State.REFUSED, State.RETRY})
 
 NEXT_STATES: Mapping[State, Collection[State]] = {
     State.WAITING: _UNSENT_ENDS | {State.SENDING, State.PARKED},
-    State.RETRY: _UNSENT_ENDS | {State.SENDING, State.PARKED, State.DEAD, State.CONFIRMED, State.REFUSED},
+    State.RETRY: _UNSENT_ENDS | {State.SENDING, State.PARKED, State.DEAD, State.CONFIRMED},
     State.SENDING: frozenset(
         {State.RETRY, State.UNKNOWN, State.HELD, State.DEAD, State.CONFIRMED, State.REFUSED},
     ),

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from gateway.calls.breakers import BreakerStatus
 from gateway.relay.answers import profile_of
 from gateway.relay.attempts import order_write
-from gateway.relay.commands import Command
+from gateway.relay.commands import Command, Role
 from gateway.relay.lanes import Lane, Step, ends_with_first, expired, leaves_order, startable
 from gateway.relay.policy import LOOK_UP, Availability, Die, Finish, LookUp, Park, Profile, Send, is_expired, next_step
 from gateway.relay.transitions import carry_out
@@ -120,6 +120,7 @@ class _LanePlan:
         self.moves: list[Move] = []
         self._cut = lane.cut
         self._ordered = lane.ordered
+        self._submitted = lane.submitted
         self._doubted = False
         self._epoch = epoch
         self._now = now
@@ -129,7 +130,7 @@ class _LanePlan:
     @property
     def lane(self) -> Lane:
         """What is left."""
-        return Lane(self.waiting, self._ordered, self._cut)
+        return Lane(self.waiting, self._ordered, self._cut, self._submitted)
 
     @property
     def goes_on(self) -> bool:
@@ -145,6 +146,8 @@ class _LanePlan:
         self.moves.append(Move(was, after, alone=nothing_before and not self._ordered and not self._doubted))
         self._doubted = self._doubted or was.doubt_since is not None
         self._ordered = self._ordered or leaves_order(after)
+        if was.role is Role.MAKES:
+            self._submitted = was.place if self._submitted is None else min(was.place, self._submitted)
         if self.waiting and self.waiting[0] is was:
             self.waiting.popleft()
 

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import orjson
 from aiokafka import AIOKafkaProducer
 
 from contrib.simulators.jd_vop import Simulator
 from gateway.kafka import client_options
+from tests import ordering
+from tests.buyer import Buyer
 from tests.eventually import eventually
 from tests.integration.pulled.conftest import Ground
 from tests.integration.relayed.conftest import Market
@@ -87,6 +90,24 @@ def answer(simulator: Simulator, number: str) -> dict[str, Any]:
     line = {"skuId": item.sku, "num": 2, "price": item.price / 100, "name": "货物", "type": 0, "oid": 0}
     sums = {"orderPrice": f"{gross:.2f}", "orderNakedPrice": f"{net:.2f}", "orderTaxPrice": f"{gross - net:.2f}"}
     return {"jdOrderId": number, "freight": f"{order.freight / 100:.2f}", **sums, "sku": [line]}
+
+
+async def test_what_follows_a_refused_order_reaches_no_order_that_another_buyer_has_under_its_number(
+    market: Market,
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        buyer = Buyer(market.simulator, session)
+        await buyer.sign_in()
+        await ordering.submit(buyer, market.number(), (goods(market.simulator)[0], 9))
+    await market.fault("refused", "order/submitOrder", times=1, parameters={"code": "3008", "message": "无货"})
+    placed, confirmed, taken_back = market.order(), market.confirm(), market.cancel()
+    await market.core.send(placed, confirmed)
+    ends = await market.core.ended(placed, confirmed)
+    await market.core.send(taken_back)
+    ends += await market.core.ended(taken_back)
+    assert [end["event"] for end in ends] == ["order.refused", "order.refused", "order.cancel_refused"]
+    assert [end["payload"]["code_class"] for end in ends] == ["out_of_stock", "no_such_order", "no_such_order"]
+    assert market.done()["effects"] == {"submit": 1}
 
 
 async def test_what_may_have_taken_effect_is_not_sent_to_another_address(

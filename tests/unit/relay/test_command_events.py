@@ -151,6 +151,15 @@ def test_what_a_cancel_overtakes_is_refused_while_nobody_knows_whether_the_order
     assert (news.event.payload.code_class, news.event.raw_code, news.fact) == (RefusalClass.CONFLICT, None, None)
 
 
+def test_what_is_asked_of_a_refused_order_is_refused_and_moves_nothing() -> None:
+    confirm = ended(CONFIRM, State.REFUSED)[-1]
+    assert (confirm.event.event, confirm.event.payload.operation) == ("order.refused", "order.confirm")
+    assert (confirm.event.payload.code_class, confirm.fact) == (RefusalClass.NO_SUCH_ORDER, Fact.CONFIRM_FAILED)
+    cancel = ended(CANCEL, State.REFUSED)[-1]
+    assert (cancel.event.event, cancel.event.payload.by) == ("order.cancel_refused", "mall")
+    assert (cancel.event.payload.code_class, cancel.fact) == (RefusalClass.NO_SUCH_ORDER, Fact.CANCEL_FAILED)
+
+
 def test_a_cancel_that_came_too_late_is_refused_by_time_out_and_says_of_what_it_was() -> None:
     payload = Cancellation(scope=CancelScope.CHILDREN, children=("S-1",), reason="too many")
     children = CANCEL.model_copy(update={"payload": payload})

@@ -15,8 +15,8 @@ UNSENT = Finish(State.CANCELLED_UNSENT, "never_sent")
 CONFIRM = {"command_id": "c9", "operation": "confirm", "role": Role.CHANGES, "place": 2}
 
 
-def planned(*commands, ordered: bool = False, mode: Idempotency = Idempotency.KEY):
-    steps = plan(Lane(commands, ordered), profile(mode), Availability(), NOON)
+def planned(*commands, ordered: bool = False, mode: Idempotency = Idempotency.KEY, submitted: int | None = None):
+    steps = plan(Lane(commands, ordered, submitted=submitted), profile(mode), Availability(), NOON)
     return [(step.command.command_id, step.decision) for step in steps]
 
 
@@ -51,6 +51,24 @@ def test_a_cancel_waits_for_an_order_that_may_have_been_sent(first):
 def test_a_cancel_of_an_order_that_the_supplier_has_is_sent_though_the_newest_revision_never_was():
     assert planned(made(revision=2), cancel(), ordered=True) == [("c1", UNSENT)]
     assert planned(cancel(), ordered=True) == [("c2", Send())]
+
+
+REFUSED = Finish(State.REFUSED, "not_ordered")
+
+
+@pytest.mark.parametrize("follower", [made(**CONFIRM), cancel(), cancel(role=Role.CANCELS_CHILDREN)])
+def test_what_is_asked_of_an_order_that_was_refused_is_refused_unheard(follower):
+    assert planned(follower, submitted=1) == [(follower.command_id, REFUSED)]
+    assert planned(follower, submitted=1, ordered=True) == [(follower.command_id, Send())]
+    assert planned(follower) == [(follower.command_id, Send())]  # perhaps it was ordered before there was a gateway
+    assert planned(follower, submitted=3) == [(follower.command_id, Send())]  # the core asks for the order only later
+    assert planned(made(place=2), submitted=1) == [("c1", Send())]
+
+
+def test_what_may_have_taken_effect_is_looked_up_though_its_order_was_refused():
+    asked = unknown(**CONFIRM)
+    [(_, decision)] = planned(asked, submitted=1, mode=Idempotency.QUERY)
+    assert decision == LookUp()
 
 
 def test_a_cancel_past_its_deadline_cancels_nothing():

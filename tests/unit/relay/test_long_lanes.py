@@ -55,16 +55,20 @@ def numbered(asked: Iterable[tuple[str, datetime, int]]) -> list[Command]:
     ]
 
 
-def cut(commands: Sequence[Command], ordered: bool, most: int) -> Lane:
+def cut(commands: Sequence[Command], ordered: bool, most: int, submitted: int | None = None) -> Lane:
     """The lane as it is read where no more than `most` of it are read at once."""
     if len(commands) <= most:
-        return Lane(commands, ordered)
+        return Lane(commands, ordered, submitted=submitted)
     first, beginning, rest = commands[0], commands[:most], commands[most:]
     late = [each for each in rest if each.state in (State.WAITING, State.RETRY) and each.deadline <= NOON][:most]
     cancels = [each for each in rest if each.role is Role.CANCELS][:1]
     newer = [each for each in rest if each.role is Role.MAKES and each.revision > first.revision][:1]
     behind = {each.place: each for each in (*late, *cancels, *newer)}
-    return Lane([*beginning, *(behind[place] for place in sorted(behind))], ordered, cut=most)
+    return Lane([*beginning, *(behind[place] for place in sorted(behind))], ordered, most, submitted)
+
+
+def first_submitted(commands: Iterable[Command]) -> int | None:
+    return min((each.place for each in commands if each.role is Role.MAKES and each.state in ENDED), default=None)
 
 
 def carried_out(commands: Sequence[Command], ordered: bool, most: int) -> tuple[dict[str, State], object]:
@@ -72,7 +76,7 @@ def carried_out(commands: Sequence[Command], ordered: bool, most: int) -> tuple[
     stand = {each.command_id: each for each in commands}
     while True:
         left = [each for each in stand.values() if each.state not in ENDED]
-        found = planned(cut(left, ordered, most), TERMS, 7, NOON)
+        found = planned(cut(left, ordered, most, first_submitted(stand.values())), TERMS, 7, NOON)
         if not found.without_call:
             call = found.call and (found.call.command.command_id, found.call.decision)
             return {name: each.state for name, each in stand.items()}, call
@@ -85,7 +89,8 @@ def step_by_step(commands: Sequence[Command], ordered: bool) -> tuple[dict[str, 
     """The same, each group that ends planned anew from the whole lane."""
     stand = {each.command_id: each for each in commands}
     while left := [each for each in stand.values() if each.state not in ENDED]:
-        steps = plan(Lane(left, ordered), TERMS.profile(left[0]), TERMS.availability(left[0]), NOON)
+        lane = Lane(left, ordered, submitted=first_submitted(stand.values()))
+        steps = plan(lane, TERMS.profile(left[0]), TERMS.availability(left[0]), NOON)
         moved = [carry_out(s.command, s.decision, epoch=7, now=NOON) for s in steps if ends(s.decision)]
         if not moved:
             call = None if isinstance(steps[0].decision, Wait) else (left[0].command_id, steps[0].decision)

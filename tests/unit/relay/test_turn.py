@@ -10,7 +10,7 @@ import pytest
 from gateway.kafka import Record
 from gateway.registry import Registry
 from gateway.relay.attempts import WatchedHttp, attempt
-from gateway.relay.commands import Command
+from gateway.relay.commands import Command, Role
 from gateway.relay.lanes import Lane
 from gateway.relay.outcomes import Outcome, classify
 from gateway.relay.policy import Send
@@ -46,6 +46,12 @@ def test_what_was_never_sent_decides_where_its_order_stands_and_nothing_behind_a
     held = unknown(state=State.HELD)
     [(_, state, _), (_, between, alone)] = ends(held, replace(late, deadline=NOON + DAY), cancel(place=3))
     assert (state, between, alone) == (State.SUPERSEDED, State.CANCELLED_UNSENT, False)
+
+
+def test_what_follows_a_submit_that_ends_in_this_turn_is_refused_in_it() -> None:
+    late, confirm = made(deadline=NOON), made(command_id="c9", operation="order.confirm", role=Role.CHANGES, place=2)
+    assert ends(late, confirm) == [("c1", State.EXPIRED, True), ("c9", State.REFUSED, True)]
+    assert ends(confirm, replace(late, place=3)) == [("c1", State.EXPIRED, False)]
 
 
 def test_what_a_vendor_fetched_is_not_sent_by_whoever_owns_the_supplier_now() -> None:

@@ -97,7 +97,9 @@ class World:
     def lane(self, order_no: str) -> Lane:
         mine = [command for command in self.inbox.values() if command.order_no == order_no]
         live = sorted((each for each in mine if each.state not in ENDED), key=lambda each: each.place)
-        return Lane(live, ordered=any(lanes.leaves_order(each) for each in mine if each.state in ENDED))
+        ended = [each for each in mine if each.role is Role.MAKES and each.state in ENDED]
+        ordered = any(lanes.leaves_order(each) for each in ended)
+        return Lane(live, ordered, submitted=min((each.place for each in ended), default=None))
 
     def reach(self) -> Availability:
         waits = {name: breaker.remaining(self.clock) for name, breaker in self.breakers.items()}
@@ -146,6 +148,8 @@ class World:
         assert known.state not in ENDED | STOPPED, f"sent though {known.state}"
         before = [each for each in self.inbox.values() if each.order_no == noted.order_no and each.place < noted.place]
         assert all(each.state in ENDED for each in before), "overtook"
+        made = [each for each in before if each.role is Role.MAKES]
+        assert noted.role is Role.MAKES or not made or any(map(lanes.leaves_order, made)), "about a refused order"
         assert self.now < noted.deadline, "sent past its deadline"
         assert self.now >= self.asked_until.get(noted.command_id, self.now), "sent before Retry-After"
         assert known.spent < MOST_SPENT, "sent though spent"
