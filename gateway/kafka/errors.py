@@ -72,8 +72,10 @@ _TOPIC_AWAY = frozenset(
 )
 """What a broker says of a topic that cannot be written for now; aiokafka tries that again before it tells us."""
 
-AWAY: tuple[type[Exception], ...] = (KafkaError, OSError)
-"""What aiokafka raises when a broker is away; TimeoutError is an OSError."""
+AWAY: tuple[type[Exception], ...] = (KafkaError, OSError, AssertionError)
+"""What aiokafka raises when a broker is away; TimeoutError is an OSError. It asserts some of what the answer of a
+broker that has only begun can make untrue, such as knowing a broker at all.
+"""
 
 
 def translated(error: Exception, topic: str | None = None) -> GatewayError:

@@ -34,14 +34,10 @@ STOP_SECONDS = 5.0
 """How long a client may take to stop; with brokers away aiokafka would wait for them."""
 
 
-# aiokafka asserts some of what a broker's answer can make untrue, such as knowing a broker at all.
-_PASSING = (*AWAY, AssertionError)
-
-
 def reconnecting(patience: float | None = None) -> AsyncRetrying:
     """The one policy of reconnecting to Kafka: full jitter up to 5 s; patience: seconds in all, None for ever."""
     return AsyncRetrying(
-        retry=retry_if_exception_type(_PASSING),
+        retry=retry_if_exception_type(AWAY),
         wait=wait_random_exponential(multiplier=0.1, max=5.0),
         stop=stop_never if patience is None else stop_after_delay(patience),
         reraise=True,
