@@ -72,9 +72,10 @@ _TOPIC_AWAY = frozenset(
 )
 """What a broker says of a topic that cannot be written for now; aiokafka tries that again before it tells us."""
 
-AWAY: tuple[type[Exception], ...] = (KafkaError, OSError, AssertionError)
+AWAY: tuple[type[Exception], ...] = (KafkaError, OSError, AssertionError, RuntimeError)
 """What aiokafka raises when a broker is away; TimeoutError is an OSError. It asserts some of what the answer of a
-broker that has only begun can make untrue, such as knowing a broker at all.
+broker that has only begun can make untrue, such as knowing a broker at all; and uvloop says RuntimeError of a
+connection that was closed in the moment in which aiokafka writes to it.
 """
 
 

@@ -139,13 +139,17 @@ class Orders:
     def record(self) -> Record:
         """The same, as the verdict of the core reads it.
 
-        What somebody else ordered under a number that we never used is none of it.
+        What somebody else ordered under a number that we never used is none of it, nor under one that the supplier
+        never took anything under from us.
         """
         sent = {(call.supplier, call.order_no) for call in self.calls if call.writes}
+        submits = [each for each in self.kept if each.operation == "order.submit"]
+        taken = {(each.supplier, each.order_no) for each in submits if each.state != "cancelled_unsent"}
+        unsent = {(each.supplier, each.order_no) for each in submits} - taken
         effects = [
             each
             for each in self.effects
-            if each.asked or each.kind != "submit" or (each.supplier, each.order_no) in sent
+            if each.asked or each.kind != "submit" or (each.supplier, each.order_no) in sent - unsent
         ]
         return Record(self.placed, self.events, effects)
 

@@ -155,9 +155,12 @@ class OrdersRun:
         self.event(cancel, kind="order.cancel_refused")
 
     def _never_sent(self) -> None:
-        """M8 was cancelled before anything was sent; there was an order of somebody else under its number."""
-        submit = self.command("M8", "order.submit", "jd", attempts=0)
-        cancel = self.command("M8", "order.cancel", "jd", attempts=0)
+        """M8 was cancelled when its one call had come to nothing; there was an order of somebody else under its number."""
+        submit = self.command("M8", "order.submit", "jd", attempts=1, state="cancelled_unsent")
+        cancel = self.command("M8", "order.cancel", "jd", attempts=0, state="cancelled_unsent")
+        self.step(submit, "attempt", 129.0, attempt=1)
+        self.call(submit, 129.1)
+        self.step(submit, "outcome", 129.2, outcome="retry_safe", state="retry")
         self.effect(submit, asked=False)
         for command in (submit, cancel):
             self.step(command, "ended", 130.0, state="cancelled_unsent")
@@ -169,7 +172,9 @@ class OrdersRun:
         self.events.append(told)
         return told
 
-    def command(self, order_no: str, operation: str, supplier: str, *, attempts: int) -> dict[str, Any]:
+    def command(
+        self, order_no: str, operation: str, supplier: str, *, attempts: int, state: str = "confirmed"
+    ) -> dict[str, Any]:
         """A command that was placed, written and kept."""
         id_ = f"{order_no}/{operation}"
         content = {"command_id": id_, "order_no": order_no, "operation": operation, "supplier": supplier}
@@ -177,7 +182,7 @@ class OrdersRun:
         self.tell("order.placed", value=value.decode())
         place = {"partition": PARTITION, "offset": self.offset}
         whose = {"command_id": id_, "supplier": supplier, "order_no": order_no, "operation": operation}
-        self.tell("order.kept", **whose, **place, place=self.offset, state="confirmed", attempt=attempts)
+        self.tell("order.kept", **whose, **place, place=self.offset, state=state, attempt=attempts)
         self.record(value)
         return {**content, "value": value}
 

@@ -59,6 +59,7 @@ def test_what_a_broker_says_of_one_topic_is_the_topics(error: Exception) -> None
         TimeoutError(),
         ConnectionRefusedError(),
         AssertionError("no broker is known"),
+        RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed"),
     ],
 )
 def test_everything_else_is_waited_out(error: Exception) -> None:
