@@ -155,7 +155,7 @@ class OrdersRun:
         self.event(cancel, kind="order.cancel_refused")
 
     def _never_sent(self) -> None:
-        """M8 was cancelled when its one call had come to nothing; there was an order of somebody else under its number."""
+        """M8 was cancelled when its one call had come to nothing; somebody else has an order of its number."""
         submit = self.command("M8", "order.submit", "jd", attempts=1, state="cancelled_unsent")
         cancel = self.command("M8", "order.cancel", "jd", attempts=0, state="cancelled_unsent")
         self.step(submit, "attempt", 129.0, attempt=1)
