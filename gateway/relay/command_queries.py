@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FACTS = (
     "command_id, supplier, order_no, operation, scope, place, content, deadline, due_at, revision, state, reason,"
-    " attempt, spent, failures, epoch, sent_at, doubt_since, absent_at, refusal, sent_to"
+    " attempt, spent, failures, epoch, sent_at, doubt_since, absent_at, refusal, sent_to, contract_no, contract_of"
 )
 """The columns of a `Command`, in the order of its fields but for its role, which its operation and scope tell."""
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import orjson
 
 from gateway.relay.mailbox import Message
+from schemas import contracts, orders
 from schemas.base import written
-from schemas.orders import COMMAND_TYPE
+from schemas.contracts import ContractOperation
+from schemas.orders import Operation
+
+TYPES: Mapping[Operation | ContractOperation, str] = {**orders.COMMAND_TYPE, **contracts.COMMAND_TYPE}
+"""`ce_type` of each command, by operation."""
 
 
 def message_json(message: Message) -> bytes:
@@ -14,7 +21,7 @@ def message_json(message: Message) -> bytes:
     return orjson.dumps(
         {
             "id": message.id,
-            "type": COMMAND_TYPE[message.operation],
+            "type": TYPES[message.operation],
             "delivery": message.delivery,
             "visible_again_at": written(message.visible_again_at),
             "command": orjson.Fragment(message.value),

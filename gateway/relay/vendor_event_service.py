@@ -15,8 +15,8 @@ from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.evidence import body_of
 from gateway.relay import mailbox_queries as queries
-from gateway.relay.commands import Command
-from gateway.relay.ends import STAGE, Origin
+from gateway.relay.commands import Command, Origin
+from gateway.relay.ends import STAGE
 from gateway.relay.lane_ends import Change
 from gateway.relay.lane_store import close_letters, origins
 from gateway.relay.mailbox import Clock, utc_now

@@ -184,8 +184,8 @@ def _judge_answer(status: Status, fact: Fact) -> Judgement:
 def _judge_receipt(status: Status, fact: Fact) -> Judgement:
     if status.state is State.NONE:
         return Judgement(Verdict.NOT_ALLOWED, status)
-    part = "announcement" if fact is Fact.ANNOUNCED else "filing"
-    if getattr(status, part) is Receipt.DONE:
+    announced = fact is Fact.ANNOUNCED
+    if (status.announcement if announced else status.filing) is Receipt.DONE:
         return Judgement(Verdict.KNOWN, status)
-    done = {part: Receipt.DONE}
-    return Judgement(Verdict.MOVES, replace(status, **done))
+    done = replace(status, announcement=Receipt.DONE) if announced else replace(status, filing=Receipt.DONE)
+    return Judgement(Verdict.MOVES, done)
