@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import orjson
 
 from gateway.relay.mailbox import Message
@@ -12,8 +10,12 @@ from schemas.base import written
 from schemas.contracts import ContractOperation
 from schemas.orders import Operation
 
-TYPES: Mapping[Operation | ContractOperation, str] = {**orders.COMMAND_TYPE, **contracts.COMMAND_TYPE}
-"""`ce_type` of each command, by operation."""
+
+def type_of(operation: Operation | ContractOperation) -> str:
+    """`ce_type` of a command."""
+    if isinstance(operation, ContractOperation):
+        return contracts.COMMAND_TYPE[operation]
+    return orders.COMMAND_TYPE[operation]
 
 
 def message_json(message: Message) -> bytes:
@@ -21,7 +23,7 @@ def message_json(message: Message) -> bytes:
     return orjson.dumps(
         {
             "id": message.id,
-            "type": TYPES[message.operation],
+            "type": type_of(message.operation),
             "delivery": message.delivery,
             "visible_again_at": written(message.visible_again_at),
             "command": orjson.Fragment(message.value),
