@@ -20,7 +20,7 @@ from gateway.intake.parameters import number_of, refuse_unknown, wait_of
 from gateway.intake.unverified import UnverifiedBytes
 from gateway.intake.words import UNSETTLED, WordReader, number_in_path
 from gateway.registry import Registry
-from gateway.relay.mailbox import Mailbox, Message
+from gateway.relay.mailbox import Mailbox, Message, utc_now
 from gateway.relay.messages import message_json
 from gateway.relay.vendor_event_service import (
     LateVendorEvent,
@@ -74,7 +74,9 @@ class OrderRoutes:
         caller = await authenticate_bearer(request, self._credentials)
         limit = number_of(request, "limit", MESSAGES, most=MAX_MESSAGES)
         return web.Response(
-            body=_listed(await self._fetched(request, caller, limit)), content_type="application/json", charset="utf-8"
+            body=self._listed(await self._fetched(request, caller, limit)),
+            content_type="application/json",
+            charset="utf-8",
         )
 
     async def acknowledge(self, request: web.Request) -> web.Response:
@@ -114,6 +116,11 @@ class OrderRoutes:
             if request.transport is None:  # what is fetched for nobody stays hidden from the next one for a while
                 return ()
 
+    def _listed(self, messages: Sequence[Message]) -> bytes:
+        """Messages as JSON."""
+        links, now = self._mailbox.links, utc_now()
+        return orjson.dumps({"messages": [orjson.Fragment(message_json(each, links, now)) for each in messages]})
+
     async def _taken(self, word: SentVendorEvent) -> VendorEventReceipt:
         try:
             taken = await self._desk.take(word)
@@ -147,8 +154,3 @@ def _event_names() -> str:
         noun, _, verb = kind.partition(".")
         names[noun].append(verb)
     return ", ".join(f"{noun}.({'|'.join(verbs)})" for noun, verbs in names.items())
-
-
-def _listed(messages: Sequence[Message]) -> bytes:
-    """Messages as JSON."""
-    return orjson.dumps({"messages": [orjson.Fragment(message_json(each)) for each in messages]})

@@ -42,3 +42,16 @@ END_AT_ONCE = """
       FROM unnest($1::text[], $2::text[], $3::text[]) AS e (command_id, state, reason)
      WHERE c.command_id = e.command_id AND c.state = 'waiting'
 """
+
+# The text of a contract that its vendor was given, of one revision.
+LAST_TEXT = """
+    SELECT command_id, supplier, contract_no, contract_of, sealed FROM commands
+     WHERE supplier = $1 AND order_no = $2 AND revision = $3 AND operation IN ('contract.issue', 'contract.amend')
+       AND attempt > 0
+     ORDER BY place DESC LIMIT 1
+"""
+
+TEXT = """
+    SELECT command_id, supplier, contract_no, contract_of, sealed FROM commands
+     WHERE command_id = $1 AND contract_no = $2 AND operation IN ('contract.issue', 'contract.amend') AND attempt > 0
+"""

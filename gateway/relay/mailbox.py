@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from secrets import token_bytes
 
 import orjson
 import structlog
@@ -20,6 +21,7 @@ from gateway.evidence import body_of
 from gateway.relay import mailbox_queries as queries
 from gateway.relay.commands import Command, Origin
 from gateway.relay.contract_ends import contract_delivered
+from gateway.relay.documents import DocumentLinks, signatures_by
 from gateway.relay.lane_ends import Change
 from gateway.relay.lane_store import LockedLanes, close_letters, lock_lanes, origins, settle, step_of
 from gateway.relay.mailbox_lanes import VISIBILITY, LaneDecision, acknowledged, decide_lane, delivered
@@ -80,15 +82,19 @@ def utc_now() -> datetime:
 
 
 class Mailbox:
-    """Of all suppliers whose vendors fetch. pool: each supplier has its share; box: opens what commands say.
+    """Of all suppliers whose vendors fetch. pool: each supplier has its share; box: opens what commands say; links:
+    makes the addresses of documents; without them, such as nobody can use.
 
     Methods raise StoreUnavailableError: nothing was done, or all of it.
     """
 
-    def __init__(self, pool: SharedPool, box: SecretBox, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, pool: SharedPool, box: SecretBox, clock: Clock = utc_now, links: DocumentLinks | None = None
+    ) -> None:
         self._pool = pool
         self._box = box
         self._clock = clock
+        self.links = links or DocumentLinks(signatures_by(token_bytes(32)))
         self._batches = OrderBatches("mailbox_orders")
         self.supervisor = self._batches.supervisor
 
@@ -261,15 +267,15 @@ def _delivered(command: Command, value: bytes | None) -> Step:
 def _message(command: Command, value: bytes) -> Message:
     if command.sent_at is None:
         raise ValueError(f"{command.command_id} was not sent")
-    operation = operation_of(command)
+    operation = operation_named(command.operation)
     return Message(
         command.command_id, command.order_no, operation, value, command.attempt, command.sent_at + VISIBILITY
     )
 
 
-def operation_of(command: Command) -> Operation | ContractOperation:
-    """What a command asks for, of an order or of a contract."""
-    return Operation(command.operation) if command.contract_no is None else ContractOperation(command.operation)
+def operation_named(name: str) -> Operation | ContractOperation:
+    """What a command asks for, of an order or of a contract. Raises ValueError for what is none of ours."""
+    return ContractOperation(name) if name.startswith("contract.") else Operation(name)
 
 
 def _first_sent(command: Command, origin: Origin) -> News:

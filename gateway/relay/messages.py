@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import orjson
 
+from gateway.relay.documents import DocumentLinks
 from gateway.relay.mailbox import Message
 from schemas import contracts, orders
 from schemas.base import written
@@ -18,14 +21,15 @@ def type_of(operation: Operation | ContractOperation) -> str:
     return orders.COMMAND_TYPE[operation]
 
 
-def message_json(message: Message) -> bytes:
-    """A message as JSON, what the command says as it stands."""
+def message_json(message: Message, links: DocumentLinks, now: datetime) -> bytes:
+    """A message as JSON: what the command says as it stands, but for the address of a document."""
+    value = links.for_vendor(message.value, message.id, message.operation, now)
     return orjson.dumps(
         {
             "id": message.id,
             "type": type_of(message.operation),
             "delivery": message.delivery,
             "visible_again_at": written(message.visible_again_at),
-            "command": orjson.Fragment(message.value),
+            "command": orjson.Fragment(value),
         }
     )
