@@ -58,9 +58,9 @@ CONTRACT_CALLS: Sequence[Call] = (
         "tellContract",
         "Answer a contract · 答复合同",
         "Take it on, sign it, or refuse it; `revision` says which text of it. The message that carried that text "
-        "counts as acknowledged. What the contract's state does not allow is refused with what it allows: what is signed or "
-        "refused stays so until the mall amends it. Where you name the document that you signed, it is the one that "
-        "you were given. The `webhook-id` of a signed request is its key as well and begins with "
+        "counts as acknowledged. What the contract's state does not allow is refused with what it allows: what is "
+        "signed or refused stays so until the mall amends it. Where you name the document that you signed, it is the "
+        "one that you were given. The `webhook-id` of a signed request is its key as well and begins with "
         "`contract-event:<contract_no>:`, each `.` of the number as `%2E`.",
         ORDERS,
         (CONTRACT_NO, KEY_HEADER),

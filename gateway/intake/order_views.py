@@ -29,9 +29,7 @@ class MessageView(View):
     """A command of the mall that waits for the vendor."""
 
     id: str = Field(description="Identity of the message, the same at every delivery. Acknowledge it by this.")
-    type: str = Field(
-        description=f"Its kind and version: {', '.join((*COMMAND_TYPE.values(), *OF_CONTRACTS.values()))}."
-    )
+    type: str = Field(description=f"Its kind and version: {', '.join(TYPES)}.")
     delivery: int = Field(description="How often it was given to you, this time included.")
     visible_again_at: Instant = Field(description="From then on it is given again unless it was acknowledged.")
     command: (
