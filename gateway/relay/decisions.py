@@ -151,9 +151,9 @@ class OrderDecisions:
         self, connection: Connection, found: _Resolved, supplier_order_no: str | None, step: Step
     ) -> None:
         if found.was.contract_no is not None:
-            news = [await self._news_of_contract(connection, found)]
+            of_contract = await self._news_of_contract(connection, found)
             await connection.execute(ANSWERED, [found.was.command_id])
-            await tell(connection, self._box, news, readable=False, steps=[step])
+            await tell(connection, self._box, [of_contract], readable=False, steps=[step])
             return
         told_as_held = found.was.state is State.HELD and found.was.role is Role.MAKES
         news = await self._news(connection, found.came_to, supplier_order_no, answered=told_as_held)
