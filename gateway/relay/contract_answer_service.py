@@ -11,7 +11,7 @@ import structlog
 from gateway.evidence import body_of
 from gateway.relay import contract_queries, mailbox_queries
 from gateway.relay.commands import Command, Origin, lane_of
-from gateway.relay.contract_answers import FACTS, ContractAnswer, SignedByVendor, allowed_next, core_event
+from gateway.relay.contract_answers import FACTS, ContractAnswer, ContractSignedByVendor, allowed_next, core_event
 from gateway.relay.contract_ends import contract_delivered
 from gateway.relay.contract_news import ContractNews, after_news
 from gateway.relay.contract_rules import Contract
@@ -158,7 +158,7 @@ class ContractAnswerService:
     async def _check_document(self, connection: Connection, sent: SentAnswer) -> None:
         """Raises OtherDocumentError. A document that cannot be read any more is compared with nothing."""
         said = sent.said
-        if not isinstance(said, SignedByVendor) or said.payload.document_sha256 is None:
+        if not isinstance(said, ContractSignedByVendor) or said.payload.document_sha256 is None:
             return
         lane = lane_of("", sent.contract_no)
         row = await connection.fetchrow(contract_queries.LAST_TEXT, sent.supplier, lane, said.revision)

@@ -53,33 +53,33 @@ _WHAT = "What became of the contract."
 _MORE = "All about it."
 
 
-class AcknowledgedByVendor(_AnswerBase):
+class ContractAcknowledgedByVendor(_AnswerBase):
     """You take the contract on, and have yet to sign it."""
 
     event: Literal["contract.acknowledged"] = Field(description=_WHAT)
     payload: AcknowledgedContract = Field(AcknowledgedContract(), description=_MORE)
 
 
-class SignedByVendor(_AnswerBase):
+class ContractSignedByVendor(_AnswerBase):
     """You signed the contract."""
 
     event: Literal["contract.signed"] = Field(description=_WHAT)
     payload: SignedContract = Field(SignedContract(), description=_MORE)
 
 
-class RefusedByVendor(_AnswerBase):
+class ContractRefusedByVendor(_AnswerBase):
     """You do not take the contract."""
 
     event: Literal["contract.refused"] = Field(description=_WHAT)
     payload: VendorRefusal = Field(description=_MORE)
 
 
-ContractAnswer: TypeAlias = AcknowledgedByVendor | SignedByVendor | RefusedByVendor
+ContractAnswer: TypeAlias = ContractAcknowledgedByVendor | ContractSignedByVendor | ContractRefusedByVendor
 
 CONTRACT_ANSWERS: Mapping[Kind, type[ContractAnswer]] = {
-    Kind.ACKNOWLEDGED: AcknowledgedByVendor,
-    Kind.SIGNED: SignedByVendor,
-    Kind.REFUSED: RefusedByVendor,
+    Kind.ACKNOWLEDGED: ContractAcknowledgedByVendor,
+    Kind.SIGNED: ContractSignedByVendor,
+    Kind.REFUSED: ContractRefusedByVendor,
 }
 """What vendors can say, by its kind."""
 
@@ -100,7 +100,7 @@ def allowed_next(contract: Contract) -> Sequence[Kind]:
 def core_event(said: ContractAnswer, contract: Contract, cause: Cause, now: datetime) -> ContractEvent:
     """The event for the mall core. now: when it was heard, for one that does not say when it was so."""
     payload: Model = said.payload
-    if isinstance(said, RefusedByVendor):
+    if isinstance(said, ContractRefusedByVendor):
         refusal = said.payload
         code_class = ContractRefusalClass(refusal.code_class)
         payload = RefusedContract(by=Refuser.SUPPLIER, code_class=code_class, reason=refusal.reason)
