@@ -74,7 +74,7 @@ def _answered(terminal: Sequence[str], parked: str) -> str:
 
 ANSWERED: Mapping[str, str] = {
     **dict.fromkeys((ORDER_COMMANDS, ORDER_EVENTS), _answered(TERMINAL, Kind.PARKED)),
-    **dict.fromkeys((CONTRACT_COMMANDS, CONTRACT_EVENTS), _answered(contracts.TERMINAL, contracts.Kind.PARKED)),
+    **dict.fromkeys((CONTRACT_COMMANDS, CONTRACT_EVENTS), _answered(contracts.TERMINAL, contracts.ContractKind.PARKED)),
 }
 """How commands end, by topic."""
 

@@ -6,16 +6,16 @@ from pydantic import Field
 
 from gateway.intake.views import View
 from gateway.relay.contract_answer_service import AnswerReceipt
-from schemas.contracts.events import Kind as ContractEventKind
+from schemas.contracts.events import ContractKind
 from schemas.contracts.states import Answer as ContractAnswerState
-from schemas.contracts.states import State as ContractState
+from schemas.contracts.states import ContractState
 
 
 class ContractTakenView(View):
     """What an answer of the vendor came to."""
 
     contract_no: str = Field(description="The mall's number of the contract.")
-    event: ContractEventKind | None = Field(description="What the mall was told; null: it knew that already.")
+    event: ContractKind | None = Field(description="What the mall was told; null: it knew that already.")
     state: ContractState = Field(description="Where the contract stands.")
     answer: ContractAnswerState = Field(description="What you have said of its text, from then on.")
     answers: tuple[str, ...] = Field(description="Ids of the messages that count as acknowledged by it.")

@@ -35,7 +35,7 @@ from gateway.relay.mailbox import Clock, utc_now
 from gateway.relay.vendor_keys import KeyReusedError
 from gateway.sdk.wire import shown
 from gateway.telemetry import metrics
-from schemas.contracts.events import Kind
+from schemas.contracts.events import ContractKind
 
 log = structlog.get_logger(__name__)
 
@@ -186,4 +186,4 @@ def _said(content: bytes) -> ContractAnswer:
         actual = shown(kind) if "event" in said else None
         expected = ", ".join(CONTRACT_ANSWERS)
         raise ProblemError("validation_failed", path="/event", actual=actual, expected=expected)
-    return validated(CONTRACT_ANSWERS[Kind(kind)], content)
+    return validated(CONTRACT_ANSWERS[ContractKind(kind)], content)

@@ -14,7 +14,7 @@ from gateway.intake.operation import JSON, Call, path, query
 from gateway.intake.words import ORDERS
 from gateway.relay.contract_answers import CONTRACT_ANSWERS
 from gateway.relay.documents import LINK_LIFE
-from schemas.contracts.events import Kind
+from schemas.contracts.events import ContractKind
 from schemas.contracts.examples import EVENT_EXAMPLES
 
 CONTRACT_MODELS: Sequence[type[BaseModel]] = (ContractTakenView, *CONTRACT_ANSWERS.values())
@@ -28,7 +28,7 @@ def _examples() -> Mapping[str, Any]:
     examples = {}
     for kind in CONTRACT_ANSWERS:
         payload = orjson.loads(EVENT_EXAMPLES[kind].payload.model_dump_json(exclude_defaults=True))
-        if kind is Kind.REFUSED:
+        if kind is ContractKind.REFUSED:
             payload.pop("by")
         examples[kind.value] = {"value": {"event": kind.value, "revision": 1, "payload": payload}}
     return examples

@@ -31,8 +31,8 @@ from gateway.store import Connection, SharedPool
 from gateway.suppliers import SecretBox
 from gateway.telemetry.faults import reached
 from schemas.contracts.commands import TEXTS
-from schemas.contracts.events import Kind
-from schemas.contracts.states import Answer, State, Verdict, judge
+from schemas.contracts.events import ContractKind
+from schemas.contracts.states import Answer, ContractState, Verdict, judge
 from schemas.orders.events import Cause, SupplierMessage
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ class UnknownContractError(GatewayError):
 class ContractStateError(GatewayError):
     """The contract does not stand where this could be said of it. stands: how it does; allowed: what can be said."""
 
-    def __init__(self, stands: str, allowed: Sequence[Kind]) -> None:
+    def __init__(self, stands: str, allowed: Sequence[ContractKind]) -> None:
         super().__init__(f"the contract is {stands}")
         self.stands = stands
         self.allowed = allowed
@@ -88,8 +88,8 @@ class AnswerReceipt:
     where the contract stands from then on.
     """
 
-    event: Kind | None
-    state: State
+    event: ContractKind | None
+    state: ContractState
     answer: Answer
     answers: tuple[str, ...]
     repeated: bool = False
@@ -140,7 +140,7 @@ class ContractAnswerService:
         news = [contract_delivered(each, known[each.command_id], now) for each in answered]
         for each in news:
             contract = contract if each.contract is None else after_news(contract, each.contract)
-        kind = Kind(said.event)
+        kind = ContractKind(said.event)
         found = judge(contract.status, FACTS[kind])
         if found.verdict is Verdict.NOT_ALLOWED:
             over = contract.status.answer in (Answer.SIGNED, Answer.REFUSED)
@@ -183,7 +183,7 @@ async def _locked(connection: Connection, sent: SentAnswer, answered: Sequence[C
     """
     key = (sent.supplier, sent.contract_no)
     contract = (await lock_contracts(connection, [key])).get(key)
-    if contract is None or contract.status.state is State.NONE:
+    if contract is None or contract.status.state is ContractState.NONE:
         raise UnknownContractError
     if sent.said.revision != contract.revision:
         raise ContractStateError(f"of revision {contract.revision}", ())
@@ -211,6 +211,6 @@ def _row(taken: AnswerReceipt) -> dict[str, Any]:
 def _stored(kept: Mapping[str, Any] | None) -> AnswerReceipt:
     if kept is None:
         raise ValueError("an answer about a contract is always kept")
-    event = None if kept["event"] is None else Kind(kept["event"])
-    receipt = AnswerReceipt(event, State(kept["state"]), Answer(kept["answer"]), tuple(kept["answers"]))
+    event = None if kept["event"] is None else ContractKind(kept["event"])
+    receipt = AnswerReceipt(event, ContractState(kept["state"]), Answer(kept["answer"]), tuple(kept["answers"]))
     return replace(receipt, repeated=True)

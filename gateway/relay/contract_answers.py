@@ -14,8 +14,8 @@ from schemas.contracts.events import (
     EVENTS,
     AcknowledgedContract,
     ContractEvent,
+    ContractKind,
     ContractRefusalClass,
-    Kind,
     RefusedContract,
     Refuser,
     SignedContract,
@@ -76,22 +76,22 @@ class ContractRefusedByVendor(_AnswerBase):
 
 ContractAnswer: TypeAlias = ContractAcknowledgedByVendor | ContractSignedByVendor | ContractRefusedByVendor
 
-CONTRACT_ANSWERS: Mapping[Kind, type[ContractAnswer]] = {
-    Kind.ACKNOWLEDGED: ContractAcknowledgedByVendor,
-    Kind.SIGNED: ContractSignedByVendor,
-    Kind.REFUSED: ContractRefusedByVendor,
+CONTRACT_ANSWERS: Mapping[ContractKind, type[ContractAnswer]] = {
+    ContractKind.ACKNOWLEDGED: ContractAcknowledgedByVendor,
+    ContractKind.SIGNED: ContractSignedByVendor,
+    ContractKind.REFUSED: ContractRefusedByVendor,
 }
 """What vendors can say, by its kind."""
 
-FACTS: Mapping[Kind, Fact] = {
-    Kind.ACKNOWLEDGED: Fact.ACKNOWLEDGED,
-    Kind.SIGNED: Fact.SIGNED,
-    Kind.REFUSED: Fact.REFUSED,
+FACTS: Mapping[ContractKind, Fact] = {
+    ContractKind.ACKNOWLEDGED: Fact.ACKNOWLEDGED,
+    ContractKind.SIGNED: Fact.SIGNED,
+    ContractKind.REFUSED: Fact.REFUSED,
 }
 """What each means for the contract."""
 
 
-def allowed_next(contract: Contract) -> Sequence[Kind]:
+def allowed_next(contract: Contract) -> Sequence[ContractKind]:
     """What a vendor may say of a contract that stands so."""
     facts = allowed(contract.status)
     return [kind for kind, fact in FACTS.items() if fact in facts]
@@ -115,4 +115,4 @@ def core_event(said: ContractAnswer, contract: Contract, cause: Cause, now: date
         "occurred_at": said.occurred_at or now,
         "payload": payload,
     }
-    return EVENTS[Kind(said.event)](**members)
+    return EVENTS[ContractKind(said.event)](**members)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from schemas.contracts.commands import AmendContract, ContractCommand, ContractOperation, IssueContract
 from schemas.contracts.events import ContractRefusalClass
-from schemas.contracts.states import TERMINAL, Fact, State, Status, Verdict, judge
+from schemas.contracts.states import TERMINAL, ContractState, Fact, Status, Verdict, judge
 from schemas.orders import State as OrderState
 
 CONFIRMED = frozenset(
@@ -91,7 +91,7 @@ def rule(asked: ContractCommand, contract: Contract | None, order: OrderState | 
     """
     if isinstance(asked, IssueContract):
         return _issue(asked, contract, order, standing)
-    if contract is None or contract.status.state is State.NONE:
+    if contract is None or contract.status.state is ContractState.NONE:
         return RefusedAtOnce(ContractRefusalClass.NOT_ISSUED)
     if asked.order_no != contract.order_no:
         return RefusedAtOnce(ContractRefusalClass.OTHER_CONTRACT, contract.order_no)
@@ -107,7 +107,7 @@ def content_of(asked: IssueContract) -> bytes:
 
 
 def _issue(asked: IssueContract, contract: Contract | None, order: OrderState | None, standing: str | None) -> Ruling:
-    if contract is not None and contract.status.state is not State.NONE:
+    if contract is not None and contract.status.state is not ContractState.NONE:
         return _again(asked, contract)
     if order in (None, OrderState.DRAFT):
         return RefusedAtOnce(ContractRefusalClass.UNKNOWN_ORDER)

@@ -21,7 +21,7 @@ from schemas.contracts.events import (
     Refuser,
     RepeatedIssue,
 )
-from schemas.contracts.states import STANDING, Answer, Receipt, State, Status
+from schemas.contracts.states import STANDING, Answer, ContractState, Receipt, Status
 from schemas.orders import State as OrderState
 from schemas.orders.events import Cause
 
@@ -127,7 +127,9 @@ def _judged(command: Received, known: _Known, at: datetime) -> Received:
 
 
 def _contract(row: Row) -> Contract:
-    status = Status(State(row["state"]), Receipt(row["announcement"]), Receipt(row["filing"]), Answer(row["answer"]))
+    status = Status(
+        ContractState(row["state"]), Receipt(row["announcement"]), Receipt(row["filing"]), Answer(row["answer"])
+    )
     whose = (row["supplier"], row["contract_no"], row["order_no"], row["tenant"])
     return Contract(*whose, status, row["revision"], row["issued_by"], bytes(row["content"]))
 

@@ -1,7 +1,7 @@
 """Contracts with suppliers: what the mall core issues, what becomes of it, and where a contract then stands."""
 
 from schemas.contracts.commands import COMMANDS, TEXTS, ContractCommand, ContractOperation, IssueContract
-from schemas.contracts.events import EVENTS, TERMINAL, ContractEvent, ContractRefusalClass, Kind, Refuser
+from schemas.contracts.events import EVENTS, TERMINAL, ContractEvent, ContractKind, ContractRefusalClass, Refuser
 from schemas.contracts.records import (
     COMMAND_TYPE,
     EVENT_TYPE,
@@ -19,10 +19,10 @@ __all__ = [
     "TEXTS",
     "ContractCommand",
     "ContractEvent",
+    "ContractKind",
     "ContractOperation",
     "ContractRefusalClass",
     "IssueContract",
-    "Kind",
     "Refuser",
     "contract_event_headers",
     "contract_event_id",

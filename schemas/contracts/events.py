@@ -24,7 +24,7 @@ from schemas.orders.parts import CommandId, OrderNo, PersonalLine, Reference, Te
 from schemas.orders.payloads import ParkedReason, RawText, UnsupportedReason
 
 
-class Kind(StrEnum):
+class ContractKind(StrEnum):
     """What an event says."""
 
     DELIVERED = "contract.delivered"
@@ -39,12 +39,12 @@ class Kind(StrEnum):
 
 
 TERMINAL = (
-    Kind.DELIVERED,
-    Kind.REFUSED,
-    Kind.REPEATED,
-    Kind.WITHDRAWN,
-    Kind.EXPIRED,
-    Kind.UNSUPPORTED,
+    ContractKind.DELIVERED,
+    ContractKind.REFUSED,
+    ContractKind.REPEATED,
+    ContractKind.WITHDRAWN,
+    ContractKind.EXPIRED,
+    ContractKind.UNSUPPORTED,
 )
 """Kinds that end a command where they name it as their cause."""
 
@@ -253,15 +253,15 @@ ContractEvent = (
     | ContractParked
 )
 
-EVENTS: Mapping[Kind, type[ContractEvent]] = {
-    Kind.DELIVERED: ContractDelivered,
-    Kind.ACKNOWLEDGED: ContractAcknowledged,
-    Kind.SIGNED: ContractSigned,
-    Kind.REFUSED: ContractRefused,
-    Kind.REPEATED: ContractRepeated,
-    Kind.WITHDRAWN: ContractWithdrawn,
-    Kind.EXPIRED: ContractExpired,
-    Kind.UNSUPPORTED: ContractUnsupported,
-    Kind.PARKED: ContractParked,
+EVENTS: Mapping[ContractKind, type[ContractEvent]] = {
+    ContractKind.DELIVERED: ContractDelivered,
+    ContractKind.ACKNOWLEDGED: ContractAcknowledged,
+    ContractKind.SIGNED: ContractSigned,
+    ContractKind.REFUSED: ContractRefused,
+    ContractKind.REPEATED: ContractRepeated,
+    ContractKind.WITHDRAWN: ContractWithdrawn,
+    ContractKind.EXPIRED: ContractExpired,
+    ContractKind.UNSUPPORTED: ContractUnsupported,
+    ContractKind.PARKED: ContractParked,
 }
 """The event of each kind."""

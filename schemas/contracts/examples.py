@@ -103,26 +103,30 @@ _BY_ISSUE = Cause(command_id=ISSUE_ID)
 _BY_VENDOR = Cause(message=SupplierMessage(type="api", id="contract-17-1"))
 
 
-def _events() -> Iterator[tuple[e.Kind, Model, Cause]]:
-    yield e.Kind.DELIVERED, e.DeliveredCommand(operation=c.ContractOperation.ISSUE), _BY_ISSUE
-    yield e.Kind.ACKNOWLEDGED, e.AcknowledgedContract(note="已收到，盖章中"), _BY_VENDOR
+def _events() -> Iterator[tuple[e.ContractKind, Model, Cause]]:
+    yield e.ContractKind.DELIVERED, e.DeliveredCommand(operation=c.ContractOperation.ISSUE), _BY_ISSUE
+    yield e.ContractKind.ACKNOWLEDGED, e.AcknowledgedContract(note="已收到，盖章中"), _BY_VENDOR
     signed = e.SignedContract(signed_by="李强", signed_at=AT + timedelta(hours=2), document_sha256=DOCUMENT.sha256)
-    yield e.Kind.SIGNED, signed, _BY_VENDOR
+    yield e.ContractKind.SIGNED, signed, _BY_VENDOR
     refused = e.RefusedContract(by=e.Refuser.SUPPLIER, code_class=e.ContractRefusalClass.TERMS, reason="交货期无法满足")
-    yield e.Kind.REFUSED, refused, _BY_VENDOR
-    yield e.Kind.REPEATED, e.RepeatedIssue(first=ISSUE_ID), Cause(command_id=AMEND_ID)
-    yield e.Kind.WITHDRAWN, e.WithdrawnCommand(operation=c.ContractOperation.ISSUE), _BY_ISSUE
+    yield e.ContractKind.REFUSED, refused, _BY_VENDOR
+    yield e.ContractKind.REPEATED, e.RepeatedIssue(first=ISSUE_ID), Cause(command_id=AMEND_ID)
+    yield e.ContractKind.WITHDRAWN, e.WithdrawnCommand(operation=c.ContractOperation.ISSUE), _BY_ISSUE
     yield (
-        e.Kind.EXPIRED,
+        e.ContractKind.EXPIRED,
         e.ExpiredCommand(operation=c.ContractOperation.ISSUE, deadline=AT + timedelta(days=7)),
         _BY_ISSUE,
     )
     nobody = e.UnsupportedCommand(reason=UnsupportedReason.UNKNOWN_OPERATION, operation="contract.issue")
-    yield e.Kind.UNSUPPORTED, nobody, _BY_ISSUE
-    yield e.Kind.PARKED, e.ParkedCommand(operation=c.ContractOperation.ISSUE, reason=ParkedReason.GAVE_UP), _BY_ISSUE
+    yield e.ContractKind.UNSUPPORTED, nobody, _BY_ISSUE
+    yield (
+        e.ContractKind.PARKED,
+        e.ParkedCommand(operation=c.ContractOperation.ISSUE, reason=ParkedReason.GAVE_UP),
+        _BY_ISSUE,
+    )
 
 
-def _told(kind: e.Kind, payload: Model, cause: Cause) -> e.ContractEvent:
+def _told(kind: e.ContractKind, payload: Model, cause: Cause) -> e.ContractEvent:
     said: dict[str, object] = {
         "contract_no": CONTRACT_NO,
         "order_no": ORDER_NO,
@@ -132,11 +136,11 @@ def _told(kind: e.Kind, payload: Model, cause: Cause) -> e.ContractEvent:
         "occurred_at": AT + timedelta(hours=2),
         "payload": payload,
     }
-    revision = {} if kind is e.Kind.UNSUPPORTED else {"revision": 1}
+    revision = {} if kind is e.ContractKind.UNSUPPORTED else {"revision": 1}
     return e.EVENTS[kind].model_validate({**said, **revision})
 
 
-EVENT_EXAMPLES: Mapping[e.Kind, e.ContractEvent] = {told[0]: _told(*told) for told in _events()}
+EVENT_EXAMPLES: Mapping[e.ContractKind, e.ContractEvent] = {told[0]: _told(*told) for told in _events()}
 
 
 def command_headers(command: c.ContractCommand) -> Headers:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
-class State(StrEnum):
+class ContractState(StrEnum):
     """Where a contract stands. voided: terminated before it was announced."""
 
     NONE = "none"
@@ -83,7 +83,7 @@ class Verdict(StrEnum):
 class Status:
     """A contract's state and the parts beside it."""
 
-    state: State = State.NONE
+    state: ContractState = ContractState.NONE
     announcement: Receipt = Receipt.PENDING
     filing: Receipt = Receipt.PENDING
     answer: Answer = Answer.UNSENT
@@ -97,27 +97,27 @@ class Judgement:
     status: Status
 
 
-TERMINAL = frozenset({State.CLOSED, State.TERMINATED, State.VOIDED})
+TERMINAL = frozenset({ContractState.CLOSED, ContractState.TERMINATED, ContractState.VOIDED})
 """Out of these nothing leads."""
 
-STANDING = frozenset(State) - TERMINAL - {State.NONE}
+STANDING = frozenset(ContractState) - TERMINAL - {ContractState.NONE}
 """The contract is there, and no other one of its order is."""
 
-MOVES: Mapping[State, Mapping[Fact, State]] = {
-    State.NONE: {Fact.ISSUE: State.GENERATED},
-    State.GENERATED: {
-        Fact.AMEND: State.GENERATED,
-        Fact.TERMINATE: State.TERMINATED,
-        Fact.LAPSE: State.NONE,
-        Fact.PERFORMANCE_BEGUN: State.PERFORMING,
+MOVES: Mapping[ContractState, Mapping[Fact, ContractState]] = {
+    ContractState.NONE: {Fact.ISSUE: ContractState.GENERATED},
+    ContractState.GENERATED: {
+        Fact.AMEND: ContractState.GENERATED,
+        Fact.TERMINATE: ContractState.TERMINATED,
+        Fact.LAPSE: ContractState.NONE,
+        Fact.PERFORMANCE_BEGUN: ContractState.PERFORMING,
     },
-    State.PERFORMING: {
-        Fact.AMEND: State.PERFORMING,
-        Fact.TERMINATE: State.TERMINATED,
-        Fact.ACCEPTANCE_DONE: State.ACCEPTED,
+    ContractState.PERFORMING: {
+        Fact.AMEND: ContractState.PERFORMING,
+        Fact.TERMINATE: ContractState.TERMINATED,
+        Fact.ACCEPTANCE_DONE: ContractState.ACCEPTED,
     },
-    State.ACCEPTED: {Fact.PAID: State.SETTLED},
-    State.SETTLED: {Fact.CLOSE: State.CLOSED},
+    ContractState.ACCEPTED: {Fact.PAID: ContractState.SETTLED},
+    ContractState.SETTLED: {Fact.CLOSE: ContractState.CLOSED},
     **{state: {} for state in TERMINAL},
 }
 """Every move of the state. One that is terminated before it was announced is voided."""
@@ -161,7 +161,7 @@ def judge(status: Status, fact: Fact) -> Judgement:
     if fact in (Fact.ISSUE, Fact.AMEND):
         return Judgement(Verdict.MOVES, Status(following))
     if fact is Fact.TERMINATE and status.announcement is Receipt.PENDING:
-        following = State.VOIDED
+        following = ContractState.VOIDED
     return Judgement(Verdict.MOVES, replace(status, state=following))
 
 
@@ -171,7 +171,7 @@ def allowed(status: Status) -> frozenset[Fact]:
 
 
 def _judge_answer(status: Status, fact: Fact) -> Judgement:
-    if status.state is State.NONE:
+    if status.state is ContractState.NONE:
         return Judgement(Verdict.NOT_ALLOWED, status)
     if status.answer in _PASSED[fact]:
         return Judgement(Verdict.KNOWN, status)
@@ -182,7 +182,7 @@ def _judge_answer(status: Status, fact: Fact) -> Judgement:
 
 
 def _judge_receipt(status: Status, fact: Fact) -> Judgement:
-    if status.state is State.NONE:
+    if status.state is ContractState.NONE:
         return Judgement(Verdict.NOT_ALLOWED, status)
     announced = fact is Fact.ANNOUNCED
     if (status.announcement if announced else status.filing) is Receipt.DONE:

@@ -14,7 +14,7 @@ from gateway.relay.contract_answer_service import AnswerReceipt, ContractAnswerS
 from gateway.relay.contract_answers import CONTRACT_ANSWERS
 from gateway.store import acquired
 from schemas.contracts.commands import ContractOperation
-from schemas.contracts.events import Kind
+from schemas.contracts.events import ContractKind
 from schemas.contracts.examples import COMMAND_EXAMPLES, CONTRACT_NO, command_headers
 from schemas.orders import Kind as OrderKind
 from schemas.orders.examples import ORDER_NO, SUPPLIER
@@ -66,7 +66,12 @@ class ContractDesk(Desk):
         return identity(number)
 
     async def answers(
-        self, event: Kind, key: str = "", contract_no: str = CONTRACT_NO, supplier: str = SUPPLIER, **members: Any
+        self,
+        event: ContractKind,
+        key: str = "",
+        contract_no: str = CONTRACT_NO,
+        supplier: str = SUPPLIER,
+        **members: Any,
     ) -> AnswerReceipt:
         """The vendor says something of the contract."""
         self.keys += 1
@@ -87,7 +92,7 @@ class ContractDesk(Desk):
 
     async def refusals(self) -> list[tuple[str, str | None]]:
         """Why commands were refused, and what stands instead."""
-        found = [each["payload"] for each in await self.contract_events() if each["event"] == Kind.REFUSED]
+        found = [each["payload"] for each in await self.contract_events() if each["event"] == ContractKind.REFUSED]
         return [(each["code_class"], each["stands"]) for each in found]
 
     async def contract(self, contract_no: str = CONTRACT_NO) -> tuple[str, str, str, str, int] | None:

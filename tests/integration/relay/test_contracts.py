@@ -13,7 +13,7 @@ from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import Acknowledgement
 from gateway.relay.vendor_keys import KeyReusedError
 from gateway.store import Pool
-from schemas.contracts.events import Kind
+from schemas.contracts.events import ContractKind
 from schemas.contracts.examples import CONTRACT_NO, DOCUMENT
 from schemas.orders import Operation
 from schemas.orders.examples import ORDER_NO, SUPPLIER
@@ -49,9 +49,9 @@ async def test_a_contract_is_issued_delivered_and_signed(desk: ContractDesk) -> 
     assert (message.id, message.operation) == (issue, "contract.issue")
     assert await desk.ack(issue) == {issue: Acknowledgement.ACKNOWLEDGED}
     assert await desk.contract() == ("generated", "pending", "pending", "delivered", 1)
-    taken = await desk.answers(Kind.ACKNOWLEDGED)
-    assert (taken.event, taken.answer) == (Kind.ACKNOWLEDGED, "acknowledged")
-    await desk.answers(Kind.SIGNED, payload={"signed_by": "李强", "document_sha256": DOCUMENT.sha256})
+    taken = await desk.answers(ContractKind.ACKNOWLEDGED)
+    assert (taken.event, taken.answer) == (ContractKind.ACKNOWLEDGED, "acknowledged")
+    await desk.answers(ContractKind.SIGNED, payload={"signed_by": "李强", "document_sha256": DOCUMENT.sha256})
     assert await desk.contract() == ("generated", "pending", "pending", "signed", 1)
     assert await desk.told_of_contracts() == [
         ("contract.delivered", issue),
@@ -67,7 +67,7 @@ async def test_its_steps_and_its_evidence_are_those_of_its_order(desk: ContractD
     issue = await desk.asks(1)
     await desk.fetch()
     await desk.ack(issue)
-    await desk.answers(Kind.SIGNED)
+    await desk.answers(ContractKind.SIGNED)
     query = "SELECT kind, facts FROM order_steps WHERE order_no = $1 AND facts ? 'contract_no' ORDER BY id"
     steps = [(row["kind"], row["facts"].get("event")) for row in await desk.rows(query, ORDER_NO)]
     assert steps == [
@@ -264,8 +264,8 @@ async def test_an_answer_counts_as_the_delivery_that_was_not_acknowledged(desk: 
     await desk.confirmed_order()
     issue = await desk.asks(1)
     await desk.fetch()
-    taken = await desk.answers(Kind.REFUSED, payload={"code_class": "terms", "reason": "交货期无法满足"})
-    assert (taken.event, taken.answers) == (Kind.REFUSED, (issue,))
+    taken = await desk.answers(ContractKind.REFUSED, payload={"code_class": "terms", "reason": "交货期无法满足"})
+    assert (taken.event, taken.answers) == (ContractKind.REFUSED, (issue,))
     assert await desk.told_of_contracts() == [("contract.delivered", issue), ("contract.refused", None)]
     last = (await desk.contract_events())[-1]["payload"]
     assert (last["by"], last["code_class"], last["operation"]) == ("supplier", "terms", None)
@@ -277,12 +277,12 @@ async def test_an_answer_is_taken_once_and_its_key_is_good_for_nothing_else(desk
     await desk.confirmed_order()
     await desk.asks(1)
     await desk.fetch()
-    first = await desk.answers(Kind.SIGNED, "k")
-    again = await desk.answers(Kind.SIGNED, "k")
+    first = await desk.answers(ContractKind.SIGNED, "k")
+    again = await desk.answers(ContractKind.SIGNED, "k")
     assert (again.repeated, again.event, again.answers) == (True, first.event, first.answers)
     with pytest.raises(KeyReusedError):
-        await desk.answers(Kind.ACKNOWLEDGED, "k")
-    known = await desk.answers(Kind.SIGNED, "another")
+        await desk.answers(ContractKind.ACKNOWLEDGED, "k")
+    known = await desk.answers(ContractKind.SIGNED, "another")
     assert (known.event, known.repeated) == (None, False)
     assert len(await desk.told_of_contracts()) == 2
 
@@ -291,17 +291,17 @@ async def test_an_answer_out_of_state_is_refused_with_what_is_allowed(desk: Cont
     await desk.confirmed_order()
     await desk.asks(1)
     await desk.fetch()
-    await desk.answers(Kind.ACKNOWLEDGED)
-    await desk.answers(Kind.REFUSED, payload={"code_class": "amount"})
+    await desk.answers(ContractKind.ACKNOWLEDGED)
+    await desk.answers(ContractKind.REFUSED, payload={"code_class": "amount"})
     with pytest.raises(ContractStateError) as refused:
-        await desk.answers(Kind.SIGNED)
+        await desk.answers(ContractKind.SIGNED)
     assert (refused.value.stands, refused.value.allowed) == ("refused", [])
     await desk.asks(2, AMEND)
     with pytest.raises(ContractStateError) as other:
-        await desk.answers(Kind.SIGNED)
+        await desk.answers(ContractKind.SIGNED)
     assert other.value.stands == "of revision 2"
     await desk.fetch()
-    assert (await desk.answers(Kind.SIGNED, revision=2)).event is Kind.SIGNED
+    assert (await desk.answers(ContractKind.SIGNED, revision=2)).event is ContractKind.SIGNED
 
 
 async def test_a_contract_that_the_vendor_was_never_given_is_unknown_to_him(desk: ContractDesk) -> None:
@@ -309,7 +309,7 @@ async def test_a_contract_that_the_vendor_was_never_given_is_unknown_to_him(desk
     await desk.asks(1)
     for supplier, contract_no in ((SUPPLIER, CONTRACT_NO), ("other", CONTRACT_NO), (SUPPLIER, OTHER_NO)):
         with pytest.raises(UnknownContractError):
-            await desk.answers(Kind.SIGNED, supplier=supplier, contract_no=contract_no)
+            await desk.answers(ContractKind.SIGNED, supplier=supplier, contract_no=contract_no)
     assert await desk.told_of_contracts() == []
 
 
@@ -318,7 +318,7 @@ async def test_whoever_signed_another_document_signed_nothing(desk: ContractDesk
     await desk.asks(1)
     await desk.fetch()
     with pytest.raises(OtherDocumentError) as refused:
-        await desk.answers(Kind.SIGNED, payload={"document_sha256": "0" * 64})
+        await desk.answers(ContractKind.SIGNED, payload={"document_sha256": "0" * 64})
     assert refused.value.expected == DOCUMENT.sha256
     assert await desk.contract() == ("generated", "pending", "pending", "unsent", 1)
 

@@ -12,7 +12,7 @@ from gateway.relay.documents import DocumentLinks, Link, signatures_by
 from schemas.contracts.commands import ContractCommand, ContractOperation
 from schemas.contracts.events import ContractRefusalClass as Why
 from schemas.contracts.examples import COMMAND_EXAMPLES, CONTRACT_NO
-from schemas.contracts.states import Answer, Receipt, State, Status
+from schemas.contracts.states import Answer, ContractState, Receipt, Status
 from schemas.orders import State as OrderState
 from schemas.orders.examples import AT, ORDER_NO
 
@@ -46,7 +46,10 @@ def test_an_order_has_one_contract():
 def test_the_same_issue_under_another_id_is_the_same_contract_whatever_happened_since():
     again = asked(ISSUE, command_id="01JDA8ZZ000000000000000009", issued_at=AT.replace(hour=12))
     first = asked(ISSUE).command_id
-    for status in (Status(State.GENERATED), Status(State.PERFORMING, Receipt.DONE, answer=Answer.SIGNED)):
+    for status in (
+        Status(ContractState.GENERATED),
+        Status(ContractState.PERFORMING, Receipt.DONE, answer=Answer.SIGNED),
+    ):
         known = issued(status=status, revision=3)
         assert rule(again, known, OrderState.CONFIRMED, CONTRACT_NO) == RepeatedAtOnce(first)
     other = asked(ISSUE, revision=2)
@@ -54,7 +57,7 @@ def test_the_same_issue_under_another_id_is_the_same_contract_whatever_happened_
 
 
 def test_what_is_over_is_not_issued_again_and_what_lapsed_is():
-    over = issued(status=Status(State.VOIDED))
+    over = issued(status=Status(ContractState.VOIDED))
     assert rule(asked(ISSUE), over, OrderState.CONFIRMED, None) == RefusedAtOnce(Why.CONTRACT_OVER, "voided")
     assert isinstance(rule(asked(ISSUE), issued(status=Status()), OrderState.CONFIRMED, None), Accepted)
 
@@ -76,7 +79,7 @@ def test_the_higher_revision_of_an_amendment_counts(known: int, new: int, taken:
     ruling = rule(asked(AMEND, revision=new), issued(revision=known), OrderState.CONFIRMED, CONTRACT_NO)
     if taken:
         assert isinstance(ruling, Accepted)
-        assert (ruling.contract.revision, ruling.contract.status) == (new, Status(State.GENERATED))
+        assert (ruling.contract.revision, ruling.contract.status) == (new, Status(ContractState.GENERATED))
     else:
         assert ruling == RefusedAtOnce(Why.STALE_REVISION, str(known))
 
@@ -87,7 +90,7 @@ def test_whoever_ends_a_contract_knows_its_text_as_it_is():
     assert stale == RefusedAtOnce(Why.STALE_REVISION, "2")
     ended = rule(asked(TERMINATE, revision=2), known, OrderState.CONFIRMED, CONTRACT_NO)
     assert isinstance(ended, Accepted)
-    assert ended.contract.status.state is State.VOIDED
+    assert ended.contract.status.state is ContractState.VOIDED
 
 
 def test_a_receipt_of_the_text_before_says_nothing_of_the_one_as_it_is():

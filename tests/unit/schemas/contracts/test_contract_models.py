@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from schemas.base import read
 from schemas.contracts import COMMANDS, EVENTS, contract_event_id
 from schemas.contracts.commands import ContractOperation, IssueContract
-from schemas.contracts.events import Kind
+from schemas.contracts.events import ContractKind
 from schemas.contracts.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES
 from schemas.contracts.parts import AnnouncedField, Announcement
 from schemas.personal import personal_paths
@@ -44,8 +44,8 @@ def test_examples_of_commands_are_read_as_they_were_written(operation: ContractO
     assert read(COMMANDS[operation], command.model_dump_json().encode()) == command
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_examples_of_events_are_read_as_they_were_written(kind: Kind):
+@pytest.mark.parametrize("kind", list(ContractKind))
+def test_examples_of_events_are_read_as_they_were_written(kind: ContractKind):
     event = EVENT_EXAMPLES[kind]
     assert read(EVENTS[kind], event.model_dump_json().encode()) == event
 
@@ -96,7 +96,8 @@ def test_people_in_a_contract_are_marked():
 
 
 def test_an_event_keeps_its_id_whenever_it_is_told_and_another_one_has_another():
-    delivered = EVENT_EXAMPLES[Kind.DELIVERED]
-    later = delivered.model_copy(update={"occurred_at": EVENT_EXAMPLES[Kind.SIGNED].occurred_at.replace(year=2027)})
+    delivered = EVENT_EXAMPLES[ContractKind.DELIVERED]
+    at = EVENT_EXAMPLES[ContractKind.SIGNED].occurred_at.replace(year=2027)
+    later = delivered.model_copy(update={"occurred_at": at})
     assert contract_event_id(later) == contract_event_id(delivered)
     assert len({contract_event_id(event) for event in EVENT_EXAMPLES.values()}) == len(EVENT_EXAMPLES)

@@ -11,16 +11,16 @@ from schemas.contracts.states import (
     STANDING,
     TERMINAL,
     Answer,
+    ContractState,
     Fact,
     Receipt,
-    State,
     Status,
     Verdict,
     allowed,
     judge,
 )
 
-STATUSES = [Status(*each) for each in product(State, Receipt, Receipt, Answer)]
+STATUSES = [Status(*each) for each in product(ContractState, Receipt, Receipt, Answer)]
 EVERYWHERE = list(product(STATUSES, Fact))
 
 
@@ -40,7 +40,7 @@ def test_only_what_moves_changes_anything():
 def test_the_state_moves_by_the_table_alone():
     for status, fact in EVERYWHERE:
         following = judge(status, fact).status.state
-        voided = fact is Fact.TERMINATE and following is State.VOIDED
+        voided = fact is Fact.TERMINATE and following is ContractState.VOIDED
         assert voided or following in (status.state, MOVES[status.state].get(fact))
 
 
@@ -60,7 +60,7 @@ def test_announcement_and_filing_end_in_either_order(receipts: tuple[Fact, Fact]
     first = after(Fact.ISSUE, receipts[0])
     assert {first.announcement, first.filing} == {Receipt.PENDING, Receipt.DONE}
     both = after(Fact.ISSUE, *receipts)
-    assert (both.state, both.announcement, both.filing) == (State.GENERATED, Receipt.DONE, Receipt.DONE)
+    assert (both.state, both.announcement, both.filing) == (ContractState.GENERATED, Receipt.DONE, Receipt.DONE)
 
 
 def test_a_receipt_says_nothing_of_what_the_vendor_says():
@@ -70,21 +70,23 @@ def test_a_receipt_says_nothing_of_what_the_vendor_says():
 
 def test_an_amendment_is_announced_filed_and_answered_anew():
     whole = after(Fact.ISSUE, Fact.DELIVERED, Fact.SIGNED, Fact.ANNOUNCED, Fact.FILED)
-    assert after(Fact.AMEND, start=whole) == Status(State.GENERATED)
-    assert after(Fact.PERFORMANCE_BEGUN, Fact.AMEND, start=whole) == Status(State.PERFORMING)
+    assert after(Fact.AMEND, start=whole) == Status(ContractState.GENERATED)
+    assert after(Fact.PERFORMANCE_BEGUN, Fact.AMEND, start=whole) == Status(ContractState.PERFORMING)
 
 
 @pytest.mark.parametrize(
     ("before", "ends_as"),
     [
-        ((Fact.ISSUE,), State.VOIDED),
-        ((Fact.ISSUE, Fact.DELIVERED, Fact.SIGNED), State.VOIDED),
-        ((Fact.ISSUE, Fact.FILED), State.VOIDED),
-        ((Fact.ISSUE, Fact.ANNOUNCED), State.TERMINATED),
-        ((Fact.ISSUE, Fact.ANNOUNCED, Fact.PERFORMANCE_BEGUN), State.TERMINATED),
+        ((Fact.ISSUE,), ContractState.VOIDED),
+        ((Fact.ISSUE, Fact.DELIVERED, Fact.SIGNED), ContractState.VOIDED),
+        ((Fact.ISSUE, Fact.FILED), ContractState.VOIDED),
+        ((Fact.ISSUE, Fact.ANNOUNCED), ContractState.TERMINATED),
+        ((Fact.ISSUE, Fact.ANNOUNCED, Fact.PERFORMANCE_BEGUN), ContractState.TERMINATED),
     ],
 )
-def test_one_that_ends_is_voided_before_and_terminated_after_its_announcement(before: tuple[Fact, ...], ends_as: State):
+def test_one_that_ends_is_voided_before_and_terminated_after_its_announcement(
+    before: tuple[Fact, ...], ends_as: ContractState
+):
     assert after(*before, Fact.TERMINATE).state is ends_as
 
 
@@ -104,4 +106,4 @@ def test_a_vendor_may_sign_at_once_and_never_takes_back_what_he_said():
 
 
 def test_a_contract_is_over_there_or_not_made():
-    assert set(State) == STANDING | TERMINAL | {State.NONE}
+    assert set(ContractState) == STANDING | TERMINAL | {ContractState.NONE}
