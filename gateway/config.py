@@ -129,6 +129,14 @@ class Settings(BaseSettings):
     roles: Annotated[tuple[Role, ...], NoDecode] = Field(ROLES, min_length=1, description="comma-separated parts")
     workers: int = Field(1, ge=1, le=128, description="processes to run")
 
+    public_url: str = Field(
+        "", description="under which vendors reach the gateway, https://host; unset: links in messages begin with /v1"
+    )
+    contract_document_hosts: tuple[str, ...] = Field(
+        (),
+        description="hosts (host or host:port) that documents of contracts are fetched from; unset: none is",
+    )
+
     data_dir: Path = Field(Path("~/.local/share/mallgate"), description="where the embedded engines keep their data")
     spool_dir: Path | None = Field(None, description="for bodies above 1 MiB; unset: the system's own")
 
@@ -156,7 +164,7 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(15.0, ge=1, le=300, description="seconds of silence that cost an owner its supplier")
     drain_timeout: float = Field(30.0, gt=0, le=3600, description="seconds to end in when told to stop")
 
-    _split = field_validator("roles", "trusted_proxies", mode="before")(_comma_separated)
+    _split = field_validator("roles", "trusted_proxies", "contract_document_hosts", mode="before")(_comma_separated)
 
     @field_validator("data_dir", "spool_dir", "kafka_ssl_ca_file", "kafka_ssl_cert_file", "kafka_ssl_key_file")
     @classmethod

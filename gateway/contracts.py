@@ -13,8 +13,20 @@ from typing import Any, Literal
 
 import orjson
 
-from gateway.kafka import CATALOG_TOPIC, DEADLETTERS, ORDER_COMMANDS, ORDER_EVENTS, REPORTS, TOPICS, TopicSpec
+from gateway.kafka import (
+    CATALOG_TOPIC,
+    CONTRACT_COMMANDS,
+    CONTRACT_EVENTS,
+    DEADLETTERS,
+    ORDER_COMMANDS,
+    ORDER_EVENTS,
+    REPORTS,
+    TOPICS,
+    TopicSpec,
+)
+from schemas import contracts
 from schemas.base import Model
+from schemas.contracts import examples as contract_examples
 from schemas.deadletters import DLQ_HEADERS, DLQ_ID
 from schemas.envelope import (
     DEAD_LETTER_TYPE,
@@ -27,7 +39,7 @@ from schemas.envelope import (
     Headers,
     schema_id,
 )
-from schemas.orders import COMMAND_TYPE, COMMANDS, EVENT_TYPE, EVENTS, event_headers, schema_name
+from schemas.orders import COMMAND_TYPE, EVENT_TYPE, event_headers, schema_name
 from schemas.orders.events import TERMINAL, Kind
 from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES, command_headers
 from schemas.published import PUBLISHED, definitions, json_schema
@@ -35,7 +47,6 @@ from schemas.published import PUBLISHED, definitions, json_schema
 ASYNCAPI = "schemas/asyncapi.json"
 JSON_SCHEMAS = "schemas/json"
 SUFFIX = ".schema.json"
-ORDER_TOPICS = (ORDER_COMMANDS, ORDER_EVENTS)
 COMPONENT = "#/components/schemas/{model}"
 
 INFO = {
@@ -51,11 +62,21 @@ INFO = {
 COMMAND_TIME = "When the core wrote it, with offset."
 """What `ce_time` of a command says, which the gateway does not write."""
 
-ANSWERED = (
-    "Each command whose command_id can be read gets exactly one terminal event, which names it as cause.command_id: "
-    f"{', '.join(TERMINAL[:-1])} or {TERMINAL[-1]}. {Kind.PARKED} is not terminal: the command waits for a person, and "
-    "one of the others follows."
-)
+
+def _answered(terminal: Sequence[str], parked: str) -> str:
+    """How commands of a topic end."""
+    return (
+        "Each command whose command_id can be read gets exactly one terminal event, which names it as "
+        f"cause.command_id: {', '.join(terminal[:-1])} or {terminal[-1]}. {parked} is not terminal: the command waits "
+        "for a person, and one of the others follows."
+    )
+
+
+ANSWERED: Mapping[str, str] = {
+    **dict.fromkeys((ORDER_COMMANDS, ORDER_EVENTS), _answered(TERMINAL, Kind.PARKED)),
+    **dict.fromkeys((CONTRACT_COMMANDS, CONTRACT_EVENTS), _answered(contracts.TERMINAL, contracts.ContractKind.PARKED)),
+}
+"""How commands end, by topic."""
 
 COMMON = ("specversion", "type", "source", "id", "subject", "time")
 """Envelope fields of every message of ours."""
@@ -104,33 +125,49 @@ def _messages() -> Iterator[MessageSpec]:
         content_type="application/octet-stream",
         headers=DLQ_HEADERS,
     )
-    yield from _order_messages()
+    yield from _conversations()
 
 
-def _order_messages() -> Iterator[MessageSpec]:
+def _conversations() -> Iterator[MessageSpec]:
+    """What the core asks suppliers, and what becomes of it: of orders and of contracts."""
     for operation, command in COMMAND_EXAMPLES.items():
-        yield MessageSpec(
-            schema_name(operation),
-            ORDER_COMMANDS,
-            COMMAND_TYPE[operation],
-            _summary(COMMANDS[operation]),
-            ("specversion", "type", "source", "id"),
-            maybe=("subject", "time", "dataschema", "datacontenttype", "traceparent", "supplier"),
-            schema=schema_name(operation),
-            action="receive",
-            example=(command_headers(command), command),
-        )
+        headers = command_headers(command)
+        yield _command(ORDER_COMMANDS, operation, COMMAND_TYPE[operation], (headers, command))
     for kind, event in EVENT_EXAMPLES.items():
-        yield MessageSpec(
-            schema_name(kind),
-            ORDER_EVENTS,
-            EVENT_TYPE[kind],
-            _summary(EVENTS[kind]),
-            (*COMMON, "dataschema", "datacontenttype"),
-            maybe=("supplier", "traceparent"),
-            schema=schema_name(kind),
-            example=(event_headers(event), event),
-        )
+        yield _event(ORDER_EVENTS, kind, EVENT_TYPE[kind], (event_headers(event), event))
+    for asked, of_contract in contract_examples.COMMAND_EXAMPLES.items():
+        headers = contract_examples.command_headers(of_contract)
+        yield _command(CONTRACT_COMMANDS, asked, contracts.COMMAND_TYPE[asked], (headers, of_contract))
+    for said, about_contract in contract_examples.EVENT_EXAMPLES.items():
+        headers = contracts.contract_event_headers(about_contract)
+        yield _event(CONTRACT_EVENTS, said, contracts.EVENT_TYPE[said], (headers, about_contract))
+
+
+def _command(topic: str, operation: str, ce_type: str, example: tuple[Headers, Model]) -> MessageSpec:
+    return MessageSpec(
+        schema_name(operation),
+        topic,
+        ce_type,
+        _summary(type(example[1])),
+        ("specversion", "type", "source", "id"),
+        maybe=("subject", "time", "dataschema", "datacontenttype", "traceparent", "supplier"),
+        schema=schema_name(operation),
+        action="receive",
+        example=example,
+    )
+
+
+def _event(topic: str, kind: str, ce_type: str, example: tuple[Headers, Model]) -> MessageSpec:
+    return MessageSpec(
+        schema_name(kind),
+        topic,
+        ce_type,
+        _summary(type(example[1])),
+        (*COMMON, "dataschema", "datacontenttype"),
+        maybe=("supplier", "traceparent"),
+        schema=schema_name(kind),
+        example=example,
+    )
 
 
 def _summary(model: type[Model]) -> str:
@@ -199,7 +236,7 @@ def _channel(spec: TopicSpec) -> dict[str, Any]:
     }
     return {
         "address": spec.name,
-        "description": f"{spec.meaning} Key: {spec.key}." + (f" {ANSWERED}" if spec.name in ORDER_TOPICS else ""),
+        "description": " ".join(filter(None, (f"{spec.meaning} Key: {spec.key}.", ANSWERED.get(spec.name)))),
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
         "bindings": {"kafka": topic},
     }

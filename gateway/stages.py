@@ -50,6 +50,7 @@ from gateway.http.answers import answer_problems
 from gateway.http.ops import OpsRoutes
 from gateway.http.under_way import UnderWay
 from gateway.intake.body import BodyLimits
+from gateway.intake.contracts import ContractRoutes
 from gateway.intake.docs import DocsRoutes
 from gateway.intake.document import UNVERIFIED
 from gateway.intake.feeds import FeedRoutes as VendorRoutes
@@ -57,13 +58,18 @@ from gateway.intake.feeds import IntakeLimits
 from gateway.intake.orders import OrderRoutes as VendorOrderRoutes
 from gateway.intake.reads import ReadRoutes
 from gateway.intake.unverified import UnverifiedBytes
+from gateway.intake.words import WordReader
 from gateway.jobs import Job
 from gateway.kafka import TOPICS
+from gateway.outbound.document import DocumentSource
 from gateway.outbox import Publisher
 from gateway.pulls import PullReplays, RereadRequests
+from gateway.relay.contract_answer_service import ContractAnswerService
 from gateway.relay.counting import OrderCounts
 from gateway.relay.decisions import OrderDecisions
 from gateway.relay.declared import DeclaredProfiles
+from gateway.relay.document_store import DocumentStore
+from gateway.relay.documents import DocumentLinks, signatures_by
 from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import Mailbox
 from gateway.relay.mailbox_job import MailboxJob
@@ -287,7 +293,7 @@ def _session_job(services: Services, parts: FeedParts) -> Job:
 def _webhook_job(services: Services) -> Job:
     """Sending messages to the webhooks of vendors that fetch."""
     pool, suppliers = services.session_pool, services.live.suppliers
-    mailbox = Mailbox(SharedPool(pool, share=WEBHOOKS_PER_SUPPLIER), services.box)
+    mailbox = Mailbox(SharedPool(pool, share=WEBHOOKS_PER_SUPPLIER), services.box, links=_links(services))
     means = WebhookMeans(pool, suppliers, services.box, mailbox)
     owner = Owner(services.owner, pool, suppliers, services.registry, services.settings.lease_seconds)
     webhooks = webhook_sessions(owner, means)
@@ -307,9 +313,9 @@ def _command_job(services: Services) -> Job:
 def _intake(services: Services, parts: FeedParts) -> tuple[web.Application, list[Job]]:
     """What vendors ask."""
     reads = Reports(services.read_pool, share=READS_PER_SUPPLIER)
-    orders, mailbox = _mailbox(services)
+    orders, contracts, mailbox = _mailbox(services)
     feeds = _vendor_feeds(services, parts)
-    vendors = _application(feeds, ReadRoutes(reads, services.live.keys), orders, DocsRoutes())
+    vendors = _application(feeds, ReadRoutes(reads, services.live.keys), orders, contracts, DocsRoutes())
     vendors.middlewares.append(UnderWay().count)
     return vendors, [
         Job("waits", parts.waits.run),
@@ -330,13 +336,29 @@ def _vendor_feeds(services: Services, parts: FeedParts) -> VendorRoutes:
     )
 
 
-def _mailbox(services: Services) -> tuple[VendorOrderRoutes, MailboxJob]:
-    """Orders of suppliers whose vendors fetch them."""
-    live, registry = services.live, services.registry
+def _mailbox(services: Services) -> tuple[VendorOrderRoutes, ContractRoutes, MailboxJob]:
+    """Orders and contracts of suppliers whose vendors fetch them."""
+    live, registry, settings = services.live, services.registry, services.settings
     pool = SharedPool(services.read_pool, share=READS_PER_SUPPLIER)
-    mailbox, desk = Mailbox(pool, services.box), VendorEventService(pool, services.box)
-    routes = VendorOrderRoutes(mailbox, desk, live.suppliers, live.keys, registry, UnverifiedBytes(UNVERIFIED))
-    return routes, MailboxJob(mailbox, live.suppliers, registry)
+    links, unverified = _links(services), UnverifiedBytes(UNVERIFIED)
+    mailbox, desk = Mailbox(pool, services.box, links=links), VendorEventService(pool, services.box)
+    orders = VendorOrderRoutes(mailbox, desk, live.suppliers, live.keys, registry, unverified)
+    contracts = ContractRoutes(
+        WordReader(live.suppliers, live.keys, registry, unverified),
+        ContractAnswerService(pool, services.box),
+        DocumentStore(services.read_pool, services.box),
+        links,
+        DocumentSource(settings.contract_document_hosts),
+        spool_dir=settings.spool_dir,
+    )
+    return orders, contracts, MailboxJob(mailbox, live.suppliers, registry)
+
+
+def _links(services: Services) -> DocumentLinks:
+    """Addresses of documents, signed with the secret key; those of a former one are good as long as they say."""
+    settings, key = services.settings, services.settings.secret_key_bytes()
+    keys = (*([] if key is None else [key]), *settings.former_secret_keys_bytes())
+    return DocumentLinks(signatures_by(*keys), settings.public_url)
 
 
 def _admin(services: Services, parts: FeedParts, replays: Replays) -> web.Application:

@@ -15,6 +15,8 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from schemas.base import Model
 from schemas.catalog import MESSAGES
+from schemas.contracts import COMMANDS as CONTRACT_COMMANDS
+from schemas.contracts import EVENTS as CONTRACT_EVENTS
 from schemas.envelope import schema_id
 from schemas.orders import COMMANDS, EVENTS, schema_name
 from schemas.reports import FeedReport
@@ -26,6 +28,8 @@ PUBLISHED: Mapping[str, type[Model]] = {
     "feed-report": FeedReport,
     **{schema_name(operation): command for operation, command in COMMANDS.items()},
     **{schema_name(kind): event for kind, event in EVENTS.items()},
+    **{schema_name(operation): command for operation, command in CONTRACT_COMMANDS.items()},
+    **{schema_name(kind): event for kind, event in CONTRACT_EVENTS.items()},
 }
 """Models by the name in their schema's `$id`, see `schemas.envelope.schema_id`."""
 

@@ -14,7 +14,7 @@ from gateway.admin.http import ACTOR, Sent, answer, asked, sent
 from gateway.deadletters import DeadLetterRow, DeadLetters, Filter, LetterSummary, Selection, diff
 from gateway.feeds.comparison import text_of
 from gateway.intake.views import issue_views
-from gateway.relay import ends, orders, received, rereads
+from gateway.relay import document_store, ends, orders, received, rereads
 from gateway.sdk.errors import InvalidMessageError
 from gateway.sdk.wire import members
 from schemas.base import valid_sku
@@ -22,7 +22,7 @@ from schemas.catalog import Facet
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Size = Annotated[int, Field(ge=1, le=200)]
-_OF_ORDERS = frozenset({received.STAGE, ends.STAGE, orders.LATE_STAGE, rereads.STAGE})
+_OF_ORDERS = frozenset({received.STAGE, ends.STAGE, orders.LATE_STAGE, rereads.STAGE, document_store.STAGE})
 LETTER = r"{letter:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}}"
 
 

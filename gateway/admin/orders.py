@@ -106,7 +106,7 @@ class OrderRoutes:
             reason=body.reason,
             supplier_order_no=body.supplier_order_no,
         )
-        return answer({"command_id": command_id, "order_no": command.order_no, "state": command.state.value})
+        return answer({"command_id": command_id, "order_no": command.about, "state": command.state.value})
 
     async def lanes(self, request: web.Request) -> web.Response:
         """Lanes that wait, the oldest first; `next` is null after the last page."""

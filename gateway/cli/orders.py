@@ -152,6 +152,7 @@ def _show(order_no: str, found: dict[str, Any]) -> None:
             ("state", found["state"]),
             ("supplier's numbers", numbers),
             *(_lane(found["lane"]) if found["lane"] else ended(found)),
+            *(("contract", _contract(each)) for each in found["contracts"]),
             ("day", days.copy().pop() if len(days) == 1 else None),
         ]
     )
@@ -164,6 +165,17 @@ def _show(order_no: str, found: dict[str, Any]) -> None:
         (_entry(entry, tasks=tasks, one_day=len(days) == 1) for entry in found["timeline"]),
         empty="Nothing happened yet.",
     )
+
+
+def _contract(found: dict[str, Any]) -> str:
+    """Where a contract stands, in its parts; of one whose command waits, what it waits for."""
+    receipts = f"announcement {found['announcement']}, filing {found['filing']}"
+    said = f"{found['contract_no']} revision {found['revision']}: {found['state']}, {found['answer']}; {receipts}"
+    lane = found["lane"]
+    if lane is None:
+        return said
+    todo = f"; to do: {lane['advice']}" if lane["advice"] else ""
+    return f"{said}\n{lane['operation']} is {lane['state']}: {lane['stands']}{todo}"
 
 
 def _task(operation: str | None) -> str | None:

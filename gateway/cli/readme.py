@@ -92,7 +92,7 @@ def capabilities(table: Capabilities = CAPABILITIES) -> str:
 def _capability(spec: CapabilitySpec) -> Sequence[str]:
     methods = (f"`{name}` ({method.effect})" if method.effect else f"`{name}`" for name, method in spec.methods.items())
     besides = [*(f"`{each}`" for each in spec.declares), *(f"capability `{each}`" for each in spec.needs)]
-    return f"{spec.zh}: {spec.en}", f"`{spec.name}`", ", ".join(methods), ", ".join(besides) or "–"
+    return f"{spec.zh}: {spec.en}", f"`{spec.name}`", ", ".join(methods) or "–", ", ".join(besides) or "–"
 
 
 def checks() -> str:

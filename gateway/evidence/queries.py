@@ -32,7 +32,8 @@ ENTRIES = """
 """
 
 OPEN_ORDERS = """
-    SELECT DISTINCT order_no FROM commands WHERE supplier = $1 AND ended_at IS NULL ORDER BY order_no LIMIT $2
+    SELECT DISTINCT coalesce(contract_of, order_no) AS order_no
+      FROM commands WHERE supplier = $1 AND ended_at IS NULL ORDER BY order_no LIMIT $2
 """
 
 ORDERS_OF = """

@@ -37,3 +37,8 @@ ACKNOWLEDGEMENT = "messages-ack:"
 def order_prefix(order_no: str) -> str:
     """How the webhook-id of a signed event of an order begins; a dot, which no id may hold, is `%2E` in it."""
     return f"order-event:{order_no.replace('.', '%2E')}:"
+
+
+def contract_prefix(contract_no: str) -> str:
+    """How the webhook-id of a signed answer about a contract begins, as `order_prefix`."""
+    return f"contract-event:{contract_no.replace('.', '%2E')}:"

@@ -20,6 +20,7 @@ from gateway.http.problems import Document
 from gateway.http.server import ConnectionLimits
 from gateway.http.under_way import RequestLimits
 from gateway.intake.examples import FEED_ANSWER, RECORDS, refusal
+from gateway.intake.openapi_contracts import CONTRACT_CALLS, CONTRACT_MODELS
 from gateway.intake.openapi_orders import ORDER_CALLS, ORDER_MODELS
 from gateway.intake.openapi_webhooks import WEBHOOKS
 from gateway.intake.operation import JSON, Call, header, path, query
@@ -240,20 +241,35 @@ CALLS: Sequence[Call] = (
         ("not_found",),
     ),
     *ORDER_CALLS,
+    *CONTRACT_CALLS,
 )
 """The vendor API. A test compares it with the routes that are served."""
 
 
+OF_CALLERS = frozenset(
+    {
+        "auth_missing",
+        "auth_invalid",
+        "signature_invalid",
+        "timestamp_out_of_window",
+        "scope_denied",
+        "tenant_mismatch",
+    }
+)
+"""What only a call that needs a credential can be refused with."""
+
+
 def _operation(call: Call) -> dict[str, Any]:
     pushed = call.body is not None
+    always = [code for code in ALWAYS if code not in OF_CALLERS or not call.open]
     operation: dict[str, Any] = {
         "operationId": call.name,
         "summary": call.summary,
-        "description": f"{call.description}\n\nScope: `{call.scope}`.",
+        "description": call.description if call.open else f"{call.description}\n\nScope: `{call.scope}`.",
         "tags": [call.tag],
         "parameters": list(call.parameters),
-        "responses": {**_answers(call), **_problems((*ALWAYS, *(() if pushed else LOOKED), *call.problems))},
-        "security": [{"bearer": []}, *(SIGNED if pushed else ())],
+        "responses": {**_answers(call), **_problems((*always, *(() if pushed else LOOKED), *call.problems))},
+        "security": [] if call.open else [{"bearer": []}, *(SIGNED if pushed else ())],
     }
     if pushed:
         operation["requestBody"] = call.body
@@ -297,7 +313,7 @@ PROBLEM: Mapping[str, Any] = {**TypeAdapter(Document).json_schema(), "title": "P
 @cache
 def openapi() -> bytes:
     """The document, validated against OpenAPI's own model."""
-    models: list[type[BaseModel]] = [FeedView, FeedList, ReportRow, ItemView, *ORDER_MODELS]
+    models: list[type[BaseModel]] = [FeedView, FeedList, ReportRow, ItemView, *ORDER_MODELS, *CONTRACT_MODELS]
     _, schemas = models_json_schema([(model, "serialization") for model in models], ref_template=REF)
     paths: dict[str, dict[str, Any]] = {}
     for call in CALLS:
@@ -312,6 +328,7 @@ def openapi() -> bytes:
         "tags": [
             {"name": "feeds", "description": "推送与查询 · push, follow, look up"},
             {"name": "orders", "description": "订单 · fetch, acknowledge, answer; for suppliers without an API"},
+            {"name": "contracts", "description": "合同 · answer, get the document; for suppliers without an API"},
         ],
         "paths": paths,
         "webhooks": WEBHOOKS,

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 
 from gateway.intake.operation import JSON, Call, header, path, query
 from gateway.intake.order_views import AckResults, Acks, MessageList, TakenView
-from gateway.intake.orders import MAX_MESSAGES, MESSAGES, ORDERS
+from gateway.intake.orders import MAX_MESSAGES, MESSAGES
 from gateway.intake.parameters import KEY, MAX_WAIT
+from gateway.intake.words import ORDERS
 from gateway.relay.mailbox_lanes import VISIBILITY
 from gateway.relay.vendor_events import VENDOR_EVENTS
 from schemas.orders.examples import EVENT_EXAMPLES
@@ -19,9 +20,9 @@ from schemas.orders.examples import EVENT_EXAMPLES
 ORDER_MODELS: Sequence[type[BaseModel]] = (MessageList, Acks, AckResults, TakenView, *VENDOR_EVENTS.values())
 """Models of what is sent and answered."""
 
-_REF = "#/components/schemas/{}"
+REF = "#/components/schemas/{}"
 
-_DOCUMENT = (
+DOCUMENT_PROBLEMS = (
     "malformed_json",
     "json_too_deep",
     "too_many_items",
@@ -43,6 +44,18 @@ _DOCUMENT = (
 """What any small JSON document can be refused with."""
 
 
+KEY_HEADER: Mapping[str, Any] = {
+    **header(
+        "Idempotency-Key",
+        "Your name for this event, kept seven days. The same again is answered the same. A signed request has its "
+        "webhook-id instead.",
+        {"type": "string", "pattern": f"^{KEY.pattern}$"},
+    ),
+    "required": True,
+}
+"""The key of what is told."""
+
+
 def _examples() -> Mapping[str, Any]:
     """What a vendor says of each event of the published examples."""
     kept = ("event", "supplier_order_nos", "raw_code", "raw_message", "payload")
@@ -56,7 +69,7 @@ def _examples() -> Mapping[str, Any]:
 _ACK_BODY: Mapping[str, Any] = {
     "required": True,
     "description": "Ids of messages that you have stored.",
-    "content": {JSON: {"schema": {"$ref": _REF.format("Acks")}}},
+    "content": {JSON: {"schema": {"$ref": REF.format("Acks")}}},
 }
 
 _EVENT_BODY: Mapping[str, Any] = {
@@ -65,10 +78,10 @@ _EVENT_BODY: Mapping[str, Any] = {
     "content": {
         JSON: {
             "schema": {
-                "oneOf": [{"$ref": _REF.format(model.__name__)} for model in VENDOR_EVENTS.values()],
+                "oneOf": [{"$ref": REF.format(model.__name__)} for model in VENDOR_EVENTS.values()],
                 "discriminator": {
                     "propertyName": "event",
-                    "mapping": {kind.value: _REF.format(model.__name__) for kind, model in VENDOR_EVENTS.items()},
+                    "mapping": {kind.value: REF.format(model.__name__) for kind, model in VENDOR_EVENTS.items()},
                 },
             },
             "examples": _examples(),
@@ -114,7 +127,7 @@ ORDER_CALLS: Sequence[Call] = (
         ORDERS,
         (),
         {200: ("What became of each id.", AckResults, JSON)},
-        _DOCUMENT,
+        DOCUMENT_PROBLEMS,
         _ACK_BODY,
         tag="orders",
     ),
@@ -132,15 +145,7 @@ ORDER_CALLS: Sequence[Call] = (
         ORDERS,
         (
             path("order_no", "The mall's number of the order.", {"type": "string", "maxLength": 64}),
-            {
-                **header(
-                    "Idempotency-Key",
-                    "Your name for this event, kept seven days. The same again is answered the same. A signed request "
-                    "has its webhook-id instead.",
-                    {"type": "string", "pattern": f"^{KEY.pattern}$"},
-                ),
-                "required": True,
-            },
+            KEY_HEADER,
         ),
         {202: ("Taken, and durable.", TakenView, JSON)},
         (
@@ -149,7 +154,7 @@ ORDER_CALLS: Sequence[Call] = (
             "order_state",
             "late_event",
             "idempotency_key_reused",
-            *_DOCUMENT,
+            *DOCUMENT_PROBLEMS,
         ),
         _EVENT_BODY,
         {"Idempotent-Replayed": "true where it was taken before, under the same key."},

@@ -15,7 +15,8 @@ JSON = "application/json"
 class Call:
     """One operation. answers: status → (words, model, media type); problems: codes it can answer with.
 
-    tables: media types in which the same answers come as plain text; tag: of the group it is shown in.
+    tables: media types in which the same answers come as plain text; tag: of the group it is shown in; open: no
+    credential is needed.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     tables: Sequence[str] = ()
     tag: str = "feeds"
+    open: bool = False
 
 
 def path(name: str, words: str, schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from gateway.intake.views import View
 from gateway.relay.mailbox import Acknowledgement
 from gateway.relay.vendor_event_service import VendorEventReceipt
 from schemas.base import Instant, Model
+from schemas.contracts import COMMAND_TYPE as OF_CONTRACTS
+from schemas.contracts.commands import AmendContract, ContractAnnounced, ContractFiled, IssueContract, TerminateContract
 from schemas.orders import COMMAND_TYPE, CancelOrder, ConfirmOrder, Kind, State, SubmitOrder
 
 MAX_ACKS = 500
@@ -19,18 +21,31 @@ MessageId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
 """An id of a message as a vendor repeats it."""
 
 
+TYPES = (*COMMAND_TYPE.values(), *OF_CONTRACTS.values())
+"""Kinds of messages."""
+
+
 class MessageView(View):
     """A command of the mall that waits for the vendor."""
 
     id: str = Field(description="Identity of the message, the same at every delivery. Acknowledge it by this.")
-    type: str = Field(description=f"Its kind and version: {', '.join(COMMAND_TYPE.values())}.")
+    type: str = Field(description=f"Its kind and version: {', '.join(TYPES)}.")
     delivery: int = Field(description="How often it was given to you, this time included.")
     visible_again_at: Instant = Field(description="From then on it is given again unless it was acknowledged.")
-    command: SubmitOrder | ConfirmOrder | CancelOrder = Field(description="What the mall asks for.")
+    command: (
+        SubmitOrder
+        | ConfirmOrder
+        | CancelOrder
+        | IssueContract
+        | AmendContract
+        | TerminateContract
+        | ContractAnnounced
+        | ContractFiled
+    ) = Field(description="What the mall asks for, of an order or a contract.")
 
 
 class MessageList(View):
-    """Messages, of each order the first alone."""
+    """Messages, of each order and each contract the first alone."""
 
     messages: tuple[MessageView, ...] = Field(description="The one that waits longest first; none: nothing waits.")
 

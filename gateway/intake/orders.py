@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
 import orjson
 from aiohttp import web
-from pydantic import TypeAdapter, ValidationError
 
-from gateway.http.answers import FATE, correlation
-from gateway.http.problems import Fate, ProblemError
+from gateway.http.answers import FATE
+from gateway.http.problems import ProblemError
 from gateway.intake.auth import Claim, Credentials, authenticate, authenticate_bearer
 from gateway.intake.binding import ACKNOWLEDGEMENT, order_prefix, refuse_unbound
-from gateway.intake.document import read_members, receive_document, validated
+from gateway.intake.document import read_members, validated
 from gateway.intake.expect import note_expectation
-from gateway.intake.feeds import RETRY_AFTER_PAUSE
 from gateway.intake.order_views import AckResult, AckResults, Acks, taken_view
-from gateway.intake.parameters import idempotency_key_of, number_of, refuse_unknown, wait_of
+from gateway.intake.parameters import number_of, refuse_unknown, wait_of
 from gateway.intake.unverified import UnverifiedBytes
+from gateway.intake.words import UNSETTLED, WordReader, number_in_path
 from gateway.registry import Registry
-from gateway.relay.mailbox import Mailbox, Message
+from gateway.relay.mailbox import Mailbox, Message, utc_now
 from gateway.relay.messages import message_json
-from gateway.relay.offered import fetches_commands
 from gateway.relay.vendor_event_service import (
-    KeyReusedError,
     LateVendorEvent,
     OutOfStateError,
     SentVendorEvent,
@@ -35,23 +31,16 @@ from gateway.relay.vendor_event_service import (
     VendorEventService,
 )
 from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent
+from gateway.relay.vendor_keys import KeyReusedError
 from gateway.sdk.wire import shown
-from gateway.suppliers import Caller, State, SupplierCache
+from gateway.suppliers import Caller, SupplierCache
 from schemas.orders import Kind
-from schemas.orders.parts import OrderNo
-
-ORDERS = "orders"
-"""Scope of everything here."""
 
 MESSAGES, MAX_MESSAGES = 20, 100
 """Messages of one answer, as a rule and at most."""
 
 LOOK_SECONDS = 1.0
 """Between two looks for who waits for messages."""
-
-_ORDER_NO: TypeAdapter[str] = TypeAdapter(OrderNo)
-
-_UNSETTLED = Fate("It may have been taken; a repeat under the same key settles it.")
 
 
 class OrderRoutes:
@@ -68,10 +57,8 @@ class OrderRoutes:
     ) -> None:
         self._mailbox = mailbox
         self._desk = desk
-        self._suppliers = suppliers
         self._credentials = credentials
-        self._registry = registry
-        self._unverified = unverified
+        self._words = WordReader(suppliers, credentials, registry, unverified)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes, with their /v1 paths."""
@@ -87,7 +74,9 @@ class OrderRoutes:
         caller = await authenticate_bearer(request, self._credentials)
         limit = number_of(request, "limit", MESSAGES, most=MAX_MESSAGES)
         return web.Response(
-            body=_listed(await self._fetched(request, caller, limit)), content_type="application/json", charset="utf-8"
+            body=self._listed(await self._fetched(request, caller, limit)),
+            content_type="application/json",
+            charset="utf-8",
         )
 
     async def acknowledge(self, request: web.Request) -> web.Response:
@@ -96,7 +85,7 @@ class OrderRoutes:
         who = await authenticate(request, self._credentials)
         if isinstance(who, Claim):
             refuse_unbound(who.webhook_id, ACKNOWLEDGEMENT)
-        caller, content = await self._received(request, who)
+        caller, content = await self._words.received(request, who)
         ids = validated(Acks, content).ids
         found = await self._mailbox.acknowledge(caller.supplier, list(dict.fromkeys(ids)))
         answer = AckResults(results=tuple(AckResult(id=each, result=found[each]) for each in ids))
@@ -104,20 +93,12 @@ class OrderRoutes:
 
     async def tell(self, request: web.Request) -> web.Response:
         """Take what the caller says of an order. 202 once it is durable, the same for a repeat."""
-        refuse_unknown(request)
-        who = await authenticate(request, self._credentials)
-        order_no, key = _order_no_of(request.match_info["order_no"]), idempotency_key_of(request)
-        if isinstance(who, Claim):
-            refuse_unbound(who.webhook_id, order_prefix(order_no))
-            key = who.webhook_id  # the only key that is signed
-        if key is None:
-            raise ProblemError("idempotency_key_missing", path="Idempotency-Key")
-        caller, content = await self._received(request, who)
-        digest = hashlib.sha256(order_no.encode() + b"\n" + content).digest()
-        traceparent = correlation(request).traceparent
-        word = SentVendorEvent(caller.supplier, order_no, key, digest, _said(content), traceparent, body=content)
-        request[FATE] = _UNSETTLED
-        taken = await self._taken(word)
+        order_no = number_in_path(request.match_info["order_no"], "order")
+        word = await self._words.read(request, order_no, order_prefix(order_no))
+        said = _said(word.body)
+        sent = SentVendorEvent(word.supplier, order_no, word.key, word.digest, said, word.traceparent, body=word.body)
+        request[FATE] = UNSETTLED
+        taken = await self._taken(sent)
         headers = {"Idempotent-Replayed": "true"} if taken.repeated else {}
         return web.json_response(text=taken_view(order_no, taken).model_dump_json(), status=202, headers=headers)
 
@@ -126,7 +107,7 @@ class OrderRoutes:
         clock = asyncio.get_running_loop().time
         until = clock() + wait_of(request)
         while True:
-            await self._allow(caller)
+            await self._words.allow(caller)
             found = await self._mailbox.fetch(caller.supplier, limit)
             left = until - clock()
             if found or left <= 0:
@@ -135,22 +116,10 @@ class OrderRoutes:
             if request.transport is None:  # what is fetched for nobody stays hidden from the next one for a while
                 return ()
 
-    async def _received(self, request: web.Request, who: Caller | Claim) -> tuple[Caller, bytes]:
-        if isinstance(who, Caller):
-            await self._allow(who)
-        caller, content = await receive_document(request, who, self._unverified)
-        await self._allow(caller)
-        return caller, content
-
-    async def _allow(self, caller: Caller) -> None:
-        """Raise ProblemError for who may not, or not now."""
-        if ORDERS not in caller.scopes:
-            raise ProblemError("scope_denied", expected=ORDERS)
-        supplier = await self._suppliers.get(caller.supplier)
-        if supplier.state is State.PAUSED:
-            raise ProblemError("supplier_paused", retry_after=RETRY_AFTER_PAUSE)
-        if not fetches_commands(self._registry.load(supplier.config.adapter).manifest):
-            raise ProblemError("scope_denied", "The gateway calls this supplier itself; nothing is fetched or told.")
+    def _listed(self, messages: Sequence[Message]) -> bytes:
+        """Messages as JSON."""
+        links, now = self._mailbox.links, utc_now()
+        return orjson.dumps({"messages": [orjson.Fragment(message_json(each, links, now)) for each in messages]})
 
     async def _taken(self, word: SentVendorEvent) -> VendorEventReceipt:
         try:
@@ -166,14 +135,6 @@ class OrderRoutes:
             detail = "The order is over. What you say is kept for people to look at."
             raise ProblemError("late_event", detail, path="/event", actual=taken.state)
         return taken
-
-
-def _order_no_of(match: str) -> str:
-    """The order that the path names. Raises ProblemError not_found."""
-    try:
-        return _ORDER_NO.validate_python(match, strict=True)
-    except ValidationError as error:
-        raise ProblemError("not_found", "No such order.") from error
 
 
 def _said(content: bytes) -> VendorEvent:
@@ -193,8 +154,3 @@ def _event_names() -> str:
         noun, _, verb = kind.partition(".")
         names[noun].append(verb)
     return ", ".join(f"{noun}.({'|'.join(verbs)})" for noun, verbs in names.items())
-
-
-def _listed(messages: Sequence[Message]) -> bytes:
-    """Messages as JSON."""
-    return orjson.dumps({"messages": [orjson.Fragment(message_json(each)) for each in messages]})

@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import BaseModel
 
 from schemas.catalog import Facet, Listing, Price, Product, Stock
+from schemas.contracts import COMMANDS as OF_CONTRACTS
+from schemas.contracts import EVENTS as ABOUT_CONTRACTS
 from schemas.orders import COMMANDS, EVENTS
 from schemas.reports import FeedReport
 
@@ -87,9 +89,10 @@ def _declared() -> Iterator[TopicSpec]:
     yield _catalog(STOCKS, by_area, "Stock levels; null withdraws one.", Stock)
     yield _catalog(LISTINGS, by_sku, "Whether products are on the shelf; null withdraws one.", Listing)
     yield _messages(ORDER_COMMANDS, "order_no", "What the core asks suppliers to do with an order.", *COMMANDS.values())
-    yield _messages(CONTRACT_COMMANDS, "contract_no", "What the core asks suppliers to do with a contract.")
+    asked = "What the core asks suppliers to do with a contract, and tells them of it."
+    yield _messages(CONTRACT_COMMANDS, "contract_no", asked, *OF_CONTRACTS.values())
     yield _messages(ORDER_EVENTS, "order_no", "What became of orders at suppliers.", *EVENTS.values())
-    yield _messages(CONTRACT_EVENTS, "contract_no", "What became of contracts at suppliers.")
+    yield _messages(CONTRACT_EVENTS, "contract_no", "What became of contracts at suppliers.", *ABOUT_CONTRACTS.values())
     yield _messages(REPORTS, "supplier", "Finished feeds: counts and the most frequent problems.", FeedReport)
     yield _chunks(EXPRESS, "Raw records of small feeds, and of re-reads that messages asked for.")
     yield _chunks(BULK, "Raw records of all other feeds.")

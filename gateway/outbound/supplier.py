@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from ipaddress import ip_address
 from types import TracebackType
-from typing import cast
+from typing import TypeAlias, cast
 
 import aiohttp
 import structlog
@@ -69,12 +70,17 @@ class _Request(ClientRequest):
         return await super().send(conn)
 
 
+Sink: TypeAlias = Callable[[bytes], Awaitable[None]]
+"""Takes a body as it comes, and raises to have no more of it."""
+
+
 @dataclass(slots=True)
 class _Departure:
-    """What of one request has left."""
+    """What of one request has left. sink: takes the body of a 200, which is not decoded then."""
 
     body: aiohttp.UploadTracker
     request: _Request | None = None
+    sink: Sink | None = None
 
     @property
     def sent(self) -> Sent:
@@ -117,13 +123,15 @@ class SupplierClient:
     ) -> None:
         await self._session.close()
 
-    async def send(self, prepared: Prepared) -> Reply:
+    async def send(self, prepared: Prepared, sink: Sink | None = None) -> Reply:
         """Send once; the reply whatever its status, save that its body is within the caps.
+
+        sink: is given the body of a 200 as it comes, and bounds it; the reply then has none.
 
         Raises UnavailableError when there is no whole reply, AddressBlockedError before anything was sent, and
         ContractError for a body beyond the caps; each with how much of the request had been sent.
         """
-        departure = _Departure(aiohttp.UploadTracker())
+        departure = _Departure(aiohttp.UploadTracker(), sink=sink)
         try:
             response = await self._session.request(
                 prepared.method,
@@ -153,17 +161,21 @@ class SupplierClient:
         try:
             with self._seconds.time():
                 async with asyncio.timeout(self.limits.timeout_seconds):
-                    return await self._read(request, handler)
+                    return await self._read(request, handler, departure.sink)
         except (ClientError, OSError) as error:
             raise fault_of(error) from None  # its text holds the URL, and with it perhaps the credential
 
-    async def _read(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """The body is read, decoded by us and within caps."""
+    async def _read(self, request: ClientRequest, handler: ClientHandlerType, sink: Sink | None) -> ClientResponse:
+        """The body is read, decoded by us and within caps, or given to `sink`."""
         response = cast(_Response, await handler(request))
         if self.limits.max_reply_bytes is None:
             response.release()  # where the body has not come whole, the connection is closed
             return response
         try:
+            if sink is not None and response.status == HTTPStatus.OK:
+                async for data in response.content.iter_any():
+                    await sink(data)
+                return response
             response.decoded = await read_body(response, self.limits.max_reply_bytes)
         except BaseException:
             response.close()  # what is left of the body must not be taken for the next reply

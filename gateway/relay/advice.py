@@ -185,6 +185,8 @@ def _format_time(at: datetime) -> str:
 
 
 def _wanted(command: Command) -> str:
+    if command.contract_no is not None:
+        return f"it has {command.operation} of contract {command.contract_no}, revision {command.revision}"
     match command.role:
         case Role.MAKES:
             return f"it has an order with our number {command.order_no}"
@@ -280,7 +282,11 @@ def _event(facts: Mapping[str, Any]) -> str:
     code = f" (supplier's code {facts['raw_code']})" if facts.get("raw_code") else ""
     numbers = ", ".join(map(str, facts.get("supplier_order_nos") or ()))
     there = f" (what is there has the supplier's number {numbers})" if numbers else ""
-    return f"the mall was told {facts.get('event')}{code}{there}; the order is {facts.get('state')}"
+    told = f"the mall was told {facts.get('event')}{code}{there}"
+    if contract_no := facts.get("contract_no"):
+        stands = ", ".join(filter(None, (facts.get("state"), facts.get("answer"))))
+        return told + (f"; contract {contract_no} is {stands}" if stands else "")
+    return f"{told}; the order is {facts.get('state')}"
 
 
 def _stopped(facts: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FACTS = (
     "command_id, supplier, order_no, operation, scope, place, content, deadline, due_at, revision, state, reason,"
-    " attempt, spent, failures, epoch, sent_at, doubt_since, absent_at, refusal, sent_to"
+    " attempt, spent, failures, epoch, sent_at, doubt_since, absent_at, refusal, sent_to, contract_no, contract_of"
 )
 """The columns of a `Command`, in the order of its fields but for its role, which its operation and scope tell."""
 
@@ -25,7 +25,8 @@ MOVE = """
     RETURNING c.command_id
 """
 
-# Lanes in which something may be done now, the one that is due longest first. Operations whose breaker lets nothing
+# Lanes of orders in which something may be done now, the one that is due longest first; contracts are fetched by their
+# vendors, and nothing of them is called. Operations whose breaker lets nothing
 # through are left out, but for what ends by its deadline; those behind a command that stopped are no longer looked at,
 # unless they may take its place.
 DUE = """
@@ -33,7 +34,7 @@ DUE = """
         SELECT order_no, min(place) AS head, count(*) > 1 AS followed,
                bool_or(operation = $3 AND scope IS DISTINCT FROM 'children') AS cancelled,
                bool_or(state IN ('waiting', 'retry') AND deadline <= $2) AS expired
-          FROM commands WHERE supplier = $1 AND ended_at IS NULL GROUP BY order_no)
+          FROM commands WHERE supplier = $1 AND ended_at IS NULL AND contract_no IS NULL GROUP BY order_no)
     SELECT l.order_no, h.due_at, h.place
       FROM lanes l JOIN commands h ON h.place = l.head
      WHERE ($7::timestamptz IS NULL OR (h.due_at, h.place) > ($7, $8::bigint))
@@ -125,7 +126,7 @@ LANES = f"""
 
 BUSY = f"""
     SELECT {FACTS} FROM commands
-     WHERE supplier = $1 AND ended_at IS NULL AND state IN ('sending', 'looking_up')
+     WHERE supplier = $1 AND ended_at IS NULL AND contract_no IS NULL AND state IN ('sending', 'looking_up')
 """
 
 SEALED = "SELECT command_id, operation, sealed, traceparent FROM commands WHERE command_id = ANY($1::text[])"

@@ -15,8 +15,17 @@ KEYS = UUID("6e1a3f4e-4f0e-5d0a-9a53-0a6c0b9f7d11")
 """Namespace of idempotency keys; another one would be another key for every command under way."""
 
 
+CONTRACT_LANE = "contract/"
+"""How the lane of a contract begins, where that of an order is its number, which holds no slash."""
+
+
+def lane_of(order_no: str, contract_no: str | None) -> str:
+    """The lane of a command at its supplier: its order's number, or its contract's in a name space of its own."""
+    return order_no if contract_no is None else f"{CONTRACT_LANE}{contract_no}"
+
+
 class Role(StrEnum):
-    """What a command is to its order.
+    """What a command is to its order, or to its contract.
 
     makes: there is no order before it; cancels: there is none after it; cancels_children: the others are there still.
     """
@@ -31,7 +40,8 @@ class Role(StrEnum):
 class Command:
     """One command of the mall core, as the inbox keeps it. Instants carry an offset.
 
-    place: the offset it was read from, which orders its lane; content: hash of the payload as it was received;
+    order_no: its lane, which is that number for a command about an order (see `lane_of`); place: the offset it was read
+    from, which orders its lane; content: hash of the payload as it was received;
     revision: of the order, as the buyer counts; deadline: of its business, nothing is sent from then on.
     """
 
@@ -67,6 +77,15 @@ class Command:
     """With what the supplier refused an attempt while an earlier one may have taken effect."""
     sent_to: str = ""
     """The adapter and address to which the last attempt was made; "" where that was not kept."""
+    contract_no: str | None = None
+    """Of the contract that it is about; None: it is about an order."""
+    contract_of: str | None = None
+    """The number of that contract's order, as far as it could be read."""
+
+    @property
+    def about(self) -> str:
+        """The number of the order whose story it belongs to."""
+        return self.order_no if self.contract_no is None else self.contract_of or self.order_no
 
     @property
     def idempotency_key(self) -> str:
@@ -77,6 +96,14 @@ class Command:
     def identity(self) -> tuple[Any, ...]:
         """What must be the same wherever its id comes again."""
         return (self.supplier, self.order_no, self.operation, self.revision, self.deadline, self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What events about a command repeat of it."""
+
+    tenant: str | None
+    traceparent: str | None
 
 
 class Receipt(StrEnum):

@@ -13,7 +13,8 @@ from datetime import datetime
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.relay.command_events import CommandEnd, cancelled_children, news_of, sent_news
-from gateway.relay.ends import Origin, ending_news
+from gateway.relay.commands import Origin
+from gateway.relay.ends import ending_news
 from gateway.relay.orders import News, tell
 from gateway.relay.reread_store import note_cancelled_children
 from gateway.relay.started_calls import CallResult, StartedCall, letter_of, result_step, settled_step, started_step

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from gateway.relay import operator_queries as queries
 from gateway.relay.advice import OF_ANOTHER_RELEASE
 from gateway.relay.command_events import resolved_news
-from gateway.relay.commands import Command, Role
+from gateway.relay.commands import Command, Origin, Role
+from gateway.relay.contract_ends import contract_delivered, contract_not_done
 from gateway.relay.lane_store import close_letters, others_submitted
 from gateway.relay.mailbox_queries import ANSWERED
 from gateway.relay.orders import News, tell
@@ -149,11 +150,22 @@ class OrderDecisions:
     async def _tell_end(
         self, connection: Connection, found: _Resolved, supplier_order_no: str | None, step: Step
     ) -> None:
+        if found.was.contract_no is not None:
+            of_contract = await self._news_of_contract(connection, found)
+            await connection.execute(ANSWERED, [found.was.command_id])
+            await tell(connection, self._box, [of_contract], readable=False, steps=[step])
+            return
         told_as_held = found.was.state is State.HELD and found.was.role is Role.MAKES
         news = await self._news(connection, found.came_to, supplier_order_no, answered=told_as_held)
         await connection.execute(ANSWERED, [found.was.command_id])
         news = [*news, *await others_submitted(connection, [found.was])]
         await tell(connection, self._box, news, readable=not found.acknowledged, steps=[step])
+
+    async def _news_of_contract(self, connection: Connection, found: _Resolved) -> News:
+        row = await connection.fetchrow(queries.ORIGIN, found.was.command_id)
+        origin = Origin(None, None) if row is None else Origin(row["tenant"], row["traceparent"])
+        told = contract_delivered if found.came_to.state is State.CONFIRMED else contract_not_done
+        return told(found.came_to, origin, datetime.now(UTC))
 
     async def _news(
         self, connection: Connection, now: Command, supplier_order_no: str | None, *, answered: bool
@@ -172,7 +184,8 @@ async def _move(connection: Connection, was: Command, now: Command) -> None:
 
 
 def _step(was: Command, kind: Kind, facts: Mapping[str, object]) -> Step:
-    return Step(was.supplier, was.order_no, kind, was.command_id, facts)
+    of_contract = {} if was.contract_no is None else {"contract_no": was.contract_no}
+    return Step(was.supplier, was.about, kind, was.command_id, {**facts, **of_contract})
 
 
 async def _locked(connection: Connection, command_id: str) -> Command:
@@ -186,7 +199,7 @@ async def _locked(connection: Connection, command_id: str) -> Command:
 async def _note(connection: Connection, was: Command, now: Command, word: Resolution, actor: str, reason: str) -> None:
     """Note a person's word in the audit, and close the dead letter that it was waited for."""
     detail = {"command": was.command_id, "resolution": word.value, "state": now.state.value}
-    await record(connection, actor, "order.resolve", target=was.order_no, reason=reason, detail=detail)
+    await record(connection, actor, "order.resolve", target=was.about, reason=reason, detail=detail)
     await close_letters(connection, [was], f"{word.value}: {reason}")
 
 
@@ -217,15 +230,13 @@ def _decided(was: Command, decided: Command | ResolutionRefused) -> Command:
         raise NotDecidableError(
             f"What was sent last may still take effect: not-done is taken from {decided.until:%Y-%m-%d %H:%M:%S %Z} on."
         )
-    stands = (
-        f"It is {was.state}: this cannot be said of it; mallgate orders show {was.order_no} tells what can be done."
-    )
+    stands = f"It is {was.state}: this cannot be said of it; mallgate orders show {was.about} tells what can be done."
     raise NotDecidableError(REFUSED.get(decided.reason, stands))
 
 
 async def _check_number(connection: Connection, was: Command, now: Command, given: str | None) -> None:
     """Raises NotDecidableError where the supplier's number is missing, or is another's."""
-    made = was.role is Role.MAKES and now.state is State.CONFIRMED
+    made = was.role is Role.MAKES and was.contract_no is None and now.state is State.CONFIRMED
     if not made:
         if given is not None:
             raise NotDecidableError(REFUSED["number_needless"])

@@ -6,14 +6,14 @@ The one place that says so, for the relay and for mailboxes: a command that was 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from gateway.deadletters import DeadLetter
-from gateway.relay.commands import Command, Role
+from gateway.relay.commands import Command, Origin, Role
+from gateway.relay.contract_ends import contract_end, contract_parked
 from gateway.relay.orders import News
 from gateway.relay.states import State
 from gateway.sdk.errors import Issue
@@ -36,14 +36,6 @@ STAGE = "relay"
 """Stage of the dead letters of commands that nobody can decide."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What events about a command repeat of it."""
-
-    tenant: str | None
-    traceparent: str | None
-
-
 def ending_news(
     command: Command, origin: Origin, now: datetime, *, alone: bool, asked: OrderCommand | None = None
 ) -> Sequence[News]:
@@ -54,6 +46,8 @@ def ending_news(
     """
     if command.state is State.SUPERSEDED:
         return []
+    if command.contract_no is not None:
+        return [contract_end(command, origin, now)]
     event = _ending_event(command, origin.tenant, now, asked, alone=alone)
     told = _news(command, event, origin, decides=alone or command.attempt > 0)
     if command.attempt or not alone:
@@ -63,6 +57,8 @@ def ending_news(
 
 def undecided_news(command: Command, origin: Origin, now: datetime) -> News:
     """Of a command that nobody can decide; it has not ended, and the event is not its last one."""
+    if command.contract_no is not None:
+        return contract_parked(command, origin, ParkedReason.GAVE_UP, now)
     return _news(command, parked_event(command, origin.tenant, ParkedReason.GAVE_UP, now), origin, decides=True)
 
 
@@ -77,7 +73,7 @@ def undecided_letter(command: Command) -> DeadLetter:
     named = {
         "command_id": command.command_id,
         "supplier": command.supplier,
-        "order_no": command.order_no,
+        "order_no": command.about,
         "operation": command.operation,
     }
     return DeadLetter(

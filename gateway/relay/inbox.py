@@ -20,16 +20,16 @@ from gateway.evidence import Entry, append, body_of, record_of
 from gateway.kafka import Partition, Record
 from gateway.outbox import enqueue
 from gateway.relay import inbox_queries as queries
-from gateway.relay.received import Received, conflict, event_message, received, written_at
+from gateway.relay.contracts import judge_commands
+from gateway.relay.received import Received, conflict, event_message, id_of, read_record, received, written_at
 from gateway.relay.sealed import sealed_as
 from gateway.relay.states import ENDED
-from gateway.sdk.commands import RefusedCommand, read_command
-from gateway.sdk.errors import InvalidMessageError
+from gateway.sdk.commands import RefusedCommand
+from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.storable import storable
 from gateway.store import Connection, Pool, transaction
 from gateway.suppliers import SecretBox
 from gateway.telemetry.faults import reached
-from schemas.orders import event_id
 
 log = structlog.get_logger(__name__)
 
@@ -75,16 +75,18 @@ class Inbox:
         """Keep one command behind all others of its order; False: it is there already. The caller locks its partition.
 
         replay: id of the dead letter that it was.
-        Raises InvalidMessageError where its id was another command's.
+        Raises InvalidMessageError where its id was another command's, and where it would end at once.
         """
         new, others = await self._added(connection, [command])
         if others:
             raise InvalidMessageError(*conflict(command.record, command.command_id).issues)
+        if new and new[0].event is not None:
+            raise InvalidMessageError(Issue("validation_failed", "", new[0].reason, "a command that can be taken now"))
         await append(connection, self._box, [entry for each in new for entry in _entries(each, replay=replay)])
         return bool(new)
 
     async def _read(self, record: Record) -> Received | DeadLetter:
-        came = await _in_thread_if_large(record, partial(read_command, record.key, record.headers, record.value))
+        came = await _in_thread_if_large(record, partial(read_record, record))
         offered = None if isinstance(came, RefusedCommand) else await self._offered(came.supplier)
         return await _in_thread_if_large(record, partial(received, record, came, offered, now=datetime.now(UTC)))
 
@@ -124,8 +126,9 @@ class Inbox:
             row["command_id"]: row["content"] for row in await connection.fetch(queries.CONTENTS, list(first))
         }
         new = [first[each.command_id] for each in commands if first[each.command_id] is each]
+        taken = [each for each in new if each.command_id in added]
         return (
-            [each for each in new if each.command_id in added],
+            await judge_commands(connection, taken, datetime.now(UTC)),
             [each for each in commands if each.content != contents[each.command_id]],
         )
 
@@ -135,7 +138,7 @@ class Inbox:
             command.command_id,
             place,
             storable(command.supplier),
-            command.order_no,
+            command.lane,
             command.tenant,
             storable(command.operation),
             command.scope,
@@ -151,6 +154,8 @@ class Inbox:
             command.reason,
             written_at(record, datetime.now(UTC)),
             command.state in ENDED,
+            command.contract_no,
+            (command.order_no or None) if command.contract_no is not None else None,
         )
 
 
@@ -158,11 +163,15 @@ def _entries(command: Received, *, replay: str | None = None) -> Sequence[Entry]
     """A command as evidence, and the event that ends it at once, where one does."""
     entries = [_received(command, "received", **({} if replay is None else {"replay": replay}))]
     if command.event is not None:
-        facts = {"event": command.event.event, "id": event_id(command.event), "state": None}
+        facts = {"event": command.event.event, "id": id_of(command.event), "state": None, **_contract(command)}
         private = {"event": body_of(event_message(command.event, None).value)}
         supplier = storable(command.supplier)
-        entries.append(Entry(supplier, command.order_no, "event", command.command_id, facts, private))
+        entries.append(Entry(supplier, command.order_no or command.lane, "event", command.command_id, facts, private))
     return entries
+
+
+def _contract(command: Received) -> dict[str, str]:
+    return {} if command.contract_no is None else {"contract_no": command.contract_no}
 
 
 def _received(command: Received, kind: str, **more: str) -> Entry:
@@ -175,10 +184,11 @@ def _received(command: Received, kind: str, **more: str) -> Entry:
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
+        **_contract(command),
         **more,
     }
     private = record_of(record.key, record.headers, record.value)
-    return Entry(storable(command.supplier), command.order_no, kind, command.command_id, facts, private)
+    return Entry(storable(command.supplier), command.order_no or command.lane, kind, command.command_id, facts, private)
 
 
 async def _in_thread_if_large(record: Record, work: Callable[[], T]) -> T:

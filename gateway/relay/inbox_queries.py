@@ -12,15 +12,16 @@ PLACES = "SELECT nextval('command_place') FROM generate_series(1, $1)"
 # once by the clock that says what is due: a writer and a gateway whose clocks are ahead put nothing off.
 ADD = """
     INSERT INTO commands (command_id, place, supplier, order_no, tenant, operation, scope, revision, content, sealed,
-                          deadline, topic, partition, "offset", traceparent, state, reason, due_at, ended_at)
+                          deadline, topic, partition, "offset", traceparent, state, reason, due_at, ended_at,
+                          contract_no, contract_of)
     SELECT command_id, place, supplier, order_no, tenant, operation, scope, revision, content, sealed, deadline,
            topic, partition, "offset", traceparent, state, reason, LEAST(due_at, now()),
-           CASE WHEN ended THEN now() END
+           CASE WHEN ended THEN now() END, contract_no, contract_of
       FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[],
                   $9::bytea[], $10::bytea[], $11::timestamptz[], $12::text[], $13::integer[], $14::bigint[],
-                  $15::text[], $16::text[], $17::text[], $18::timestamptz[], $19::boolean[])
+                  $15::text[], $16::text[], $17::text[], $18::timestamptz[], $19::boolean[], $20::text[], $21::text[])
         AS added (command_id, place, supplier, order_no, tenant, operation, scope, revision, content, sealed, deadline,
-                  topic, partition, "offset", traceparent, state, reason, due_at, ended)
+                  topic, partition, "offset", traceparent, state, reason, due_at, ended, contract_no, contract_of)
      ORDER BY command_id
         ON CONFLICT (command_id) DO NOTHING
     RETURNING command_id

@@ -11,8 +11,8 @@ from gateway.deadletters import discard_letter
 from gateway.deadletters import record as record_letters
 from gateway.deadletters import settle as settle_groups
 from gateway.relay import mailbox_queries as queries
-from gateway.relay.commands import Command
-from gateway.relay.ends import Origin, ending_news, undecided_letter, undecided_news
+from gateway.relay.commands import Command, Origin
+from gateway.relay.ends import ending_news, undecided_letter, undecided_news
 from gateway.relay.lane_ends import Change
 from gateway.relay.lanes import Lane
 from gateway.relay.orders import News, still_submitted, tell
@@ -82,7 +82,7 @@ async def settle(
 
 async def others_submitted(connection: Connection, ended: Sequence[Command]) -> Sequence[News]:
     """Of orders whose vendors have another submit than those that ended: their orders go on by it."""
-    tried = [each for each in ended if each.attempt]
+    tried = [each for each in ended if each.attempt and each.contract_no is None]
     if not tried:
         return []
     numbers = sorted({each.order_no for each in tried})
@@ -105,7 +105,8 @@ def step_of(command: Command, kind: Kind, failure: str = "") -> Step:
     facts = {"operation": command.operation, "state": command.state.value, "attempt": command.attempt}
     facts |= {"reason": command.reason} if command.reason else {}
     facts |= {"failure": failure} if failure else {}
-    return Step(command.supplier, command.order_no, kind, command.command_id, facts)
+    facts |= {"contract_no": command.contract_no} if command.contract_no else {}
+    return Step(command.supplier, command.about, kind, command.command_id, facts)
 
 
 async def _endings(

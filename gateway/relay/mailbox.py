@@ -12,26 +12,29 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from secrets import token_bytes
 
 import orjson
 import structlog
 
 from gateway.evidence import body_of
 from gateway.relay import mailbox_queries as queries
-from gateway.relay.commands import Command
-from gateway.relay.ends import Origin
+from gateway.relay.commands import Command, Origin
+from gateway.relay.contract_ends import contract_delivered
+from gateway.relay.documents import DocumentLinks, signatures_by
 from gateway.relay.lane_ends import Change
-from gateway.relay.lane_store import LockedLanes, close_letters, lock_lanes, settle, step_of
+from gateway.relay.lane_store import LockedLanes, close_letters, lock_lanes, origins, settle, step_of
 from gateway.relay.mailbox_lanes import VISIBILITY, LaneDecision, acknowledged, decide_lane, delivered
 from gateway.relay.order_batches import OrderBatches
-from gateway.relay.orders import News
+from gateway.relay.orders import News, tell
 from gateway.relay.sealed import sealed_as
 from gateway.relay.states import State
-from gateway.relay.steps import Kind, Step, write_steps
+from gateway.relay.steps import Kind, Step
 from gateway.relay.store import command_of, move
 from gateway.store import Connection, Row, SharedPool
 from gateway.suppliers import SecretBox, SecretUnreadableError, lease_of
 from gateway.telemetry.faults import reached
+from schemas.contracts import ContractOperation
 from schemas.orders import Operation
 from schemas.orders.facts import SENT
 
@@ -55,7 +58,8 @@ class Message:
 
     id: str
     order_no: str
-    operation: Operation
+    """Its lane."""
+    operation: Operation | ContractOperation
     value: bytes
     delivery: int
     visible_again_at: datetime
@@ -78,15 +82,19 @@ def utc_now() -> datetime:
 
 
 class Mailbox:
-    """Of all suppliers whose vendors fetch. pool: each supplier has its share; box: opens what commands say.
+    """Of all suppliers whose vendors fetch. pool: each supplier has its share; box: opens what commands say; links:
+    makes the addresses of documents; without them, such as nobody can use.
 
     Methods raise StoreUnavailableError: nothing was done, or all of it.
     """
 
-    def __init__(self, pool: SharedPool, box: SecretBox, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, pool: SharedPool, box: SecretBox, clock: Clock = utc_now, links: DocumentLinks | None = None
+    ) -> None:
         self._pool = pool
         self._box = box
         self._clock = clock
+        self.links = links or DocumentLinks(signatures_by(token_bytes(32)))
         self._batches = OrderBatches("mailbox_orders")
         self.supervisor = self._batches.supervisor
 
@@ -119,13 +127,23 @@ class Mailbox:
             changes = [Change(each, after) for each in commands if (after := acknowledged(each)) is not None]
             await move(connection, [(each.was, each.now) for each in changes])
             await connection.execute(queries.ACKNOWLEDGED, [each.was.command_id for each in changes])
-            await write_steps(connection, self._box, [step_of(each.now, Kind.ACKNOWLEDGED) for each in changes])
+            await self._tell_acknowledged(connection, [each.now for each in changes], origins(rows))
             await close_letters(connection, [each.was for each in changes], "the vendor acknowledged it")
             reached("ack.before_commit")
         reached("ack.after_commit")
         taken = {each.was.command_id for each in changes}
         told = {each.command_id: _acknowledgement_of(each, taken) for each in commands}
         return {each: told.get(each, Acknowledgement.UNKNOWN) for each in ids}
+
+    async def _tell_acknowledged(
+        self, connection: Connection, taken: Sequence[Command], known: Mapping[str, Origin]
+    ) -> None:
+        """A command about a contract ends so; one about an order waits for what its vendor says of it."""
+        ended = [each for each in taken if each.contract_no is not None]
+        await connection.execute(queries.ANSWERED, [each.command_id for each in ended])
+        steps, now = [step_of(each, Kind.ACKNOWLEDGED) for each in taken], self._clock()
+        news = [contract_delivered(each, known[each.command_id], now) for each in ended]
+        await tell(connection, self._box, news, readable=False, steps=steps)
 
     async def end_due(self, supplier: str) -> int:
         """End what ends by time, or was cancelled before it was fetched; in how many orders something did."""
@@ -203,7 +221,8 @@ class Mailbox:
             await connection.execute(queries.UNANSWERED, *zip(*keys, strict=True))
         changes = [each for looked in looks for each in looked.changes]
         steps = [_delivered(each, opened[each.command_id]) for each in sent]
-        news = [_first_sent(each, locked.origin(each)) for each in sent if each.attempt == 1]
+        first = [each for each in sent if each.attempt == 1 and each.contract_no is None]
+        news = [_first_sent(each, locked.origin(each)) for each in first]
         await settle(connection, self._box, locked, changes, now, steps=steps, news=news)
 
 
@@ -248,10 +267,15 @@ def _delivered(command: Command, value: bytes | None) -> Step:
 def _message(command: Command, value: bytes) -> Message:
     if command.sent_at is None:
         raise ValueError(f"{command.command_id} was not sent")
-    operation = Operation(command.operation)
+    operation = operation_named(command.operation)
     return Message(
         command.command_id, command.order_no, operation, value, command.attempt, command.sent_at + VISIBILITY
     )
+
+
+def operation_named(name: str) -> Operation | ContractOperation:
+    """What a command asks for, of an order or of a contract. Raises ValueError for what is none of ours."""
+    return ContractOperation(name) if name.startswith("contract.") else Operation(name)
 
 
 def _first_sent(command: Command, origin: Origin) -> News:

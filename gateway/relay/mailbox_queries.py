@@ -28,7 +28,8 @@ FETCHABLE = f"{FETCHABLE_HEADS} SELECT order_no FROM fetchable ORDER BY place LI
 ENDING = """
     WITH lanes AS (
         SELECT order_no, min(place) AS head,
-               bool_or(operation = 'order.cancel' AND scope IS DISTINCT FROM 'children') AS cancelled,
+               bool_or(operation IN ('order.cancel', 'contract.terminate')
+                       AND scope IS DISTINCT FROM 'children') AS cancelled,
                bool_or(state IN ('waiting', 'retry') AND deadline <= $2) AS expired
           FROM commands
          WHERE supplier = $1 AND ended_at IS NULL AND order_no > $4 AND order_no <> ALL($7::text[])
@@ -39,7 +40,7 @@ ENDING = """
         OR (h.deadline <= $2 AND h.state IN ('unknown', 'parked'))
         OR (h.deadline <= $2 AND h.state = 'sending' AND h.epoch = 0 AND h.sent_at <= $3)
         OR (h.epoch > 0 AND h.state IN ('sending', 'looking_up', 'unknown') AND NOT $6)
-        OR (l.cancelled AND h.operation = 'order.submit'
+        OR (l.cancelled AND h.operation IN ('order.submit', 'contract.issue')
             AND (h.state = 'held'
                  OR (h.doubt_since IS NULL
                      AND (h.state IN ('waiting', 'retry') OR (h.state = 'parked' AND h.reason = 'by_operator')))))
@@ -62,7 +63,7 @@ LOCK_LANES = f"""
 # A statement of its own behind the locks: it sees what was committed while they were waited for.
 ORDERED = """
     SELECT DISTINCT order_no FROM commands
-     WHERE supplier = $1 AND order_no = ANY($2::text[]) AND operation = 'order.submit'
+     WHERE supplier = $1 AND order_no = ANY($2::text[]) AND operation IN ('order.submit', 'contract.issue')
        AND (state = 'confirmed' OR (state = 'superseded' AND doubt_since IS NOT NULL))
 """
 

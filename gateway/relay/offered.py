@@ -8,6 +8,7 @@ from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError
 from gateway.sdk.manifest import Manifest
 from gateway.suppliers import SupplierCache, UnknownSupplierError
+from schemas.contracts import ContractOperation
 from schemas.orders import Operation
 
 
@@ -16,16 +17,17 @@ def fetches_commands(manifest: Manifest) -> bool:
     return manifest.http is None
 
 
-def operations_of(manifest: Manifest) -> Collection[Operation]:
+def operations_of(manifest: Manifest) -> Collection[Operation | ContractOperation]:
     """The operations that suppliers of an adapter are offered."""
+    of_contracts = tuple(ContractOperation) if "issues_contracts" in manifest.capabilities else ()
     if fetches_commands(manifest):
-        return tuple(Operation)
-    return tuple(Operation(f"order.{task}") for task in manifest.orders)
+        return (*Operation, *of_contracts)
+    return (*(Operation(f"order.{task}") for task in manifest.orders), *of_contracts)
 
 
 async def operations_offered(
     suppliers: SupplierCache, registry: Registry, supplier: str
-) -> Collection[Operation] | None:
+) -> Collection[Operation | ContractOperation] | None:
     """The operations that a supplier is offered; None: there is no such supplier. Raises StoreUnavailableError.
 
     One whose row or adapter cannot be read is offered all: its commands wait until it can be, and no others do.
@@ -36,7 +38,7 @@ async def operations_offered(
     except UnknownSupplierError:
         return None
     except ConfigError:
-        return tuple(Operation)
+        return (*Operation, *ContractOperation)
 
 
 async def reads_orders(suppliers: SupplierCache, registry: Registry, supplier: str) -> bool:

@@ -46,8 +46,15 @@ LANES = f"""
 COMMANDS = f"""
     SELECT {FACTS}, topic, partition, "offset", received_at, ended_at, acknowledged_at, {_SINCE}
       FROM commands c {_UNANSWERED}
-     WHERE order_no = $1
+     WHERE order_no = $1 OR contract_of = $1
      ORDER BY place
+"""
+
+CONTRACTS = """
+    SELECT supplier, contract_no, state, announcement, filing, answer, revision, changed_at
+      FROM contracts
+     WHERE order_no = $1
+     ORDER BY created_at, contract_no
 """
 
 ORDERS = "SELECT supplier, state, before, supplier_order_no, changed_at FROM orders WHERE order_no = $1"
@@ -67,6 +74,8 @@ STEPS = """
      ORDER BY id DESC
      LIMIT $2
 """
+
+ORIGIN = "SELECT tenant, traceparent FROM commands WHERE command_id = $1"
 
 NAMED = "SELECT supplier, operation FROM commands WHERE command_id = $1"
 

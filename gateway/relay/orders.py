@@ -19,6 +19,7 @@ from gateway.deadletters.record import record as record_letters
 from gateway.evidence import body_of
 from gateway.outbox import OutboxMessage, enqueue
 from gateway.relay import order_queries as queries
+from gateway.relay.contract_news import ContractNews, tell_contracts
 from gateway.relay.received import event_message
 from gateway.relay.steps import Kind, Step, write_steps
 from gateway.sdk.errors import Issue
@@ -58,7 +59,8 @@ class News:
     """Something about an order.
 
     fact: what it means for where the order stands, None: nothing; event: for the core, None: it is not told;
-    supplier_order_no, price_basis: where they were learnt.
+    supplier_order_no, price_basis: where they were learnt. contract: it is about the order's contract, and says nothing
+    of the order.
     """
 
     supplier: str
@@ -69,6 +71,7 @@ class News:
     supplier_order_no: str | None = None
     price_basis: PriceBasis | None = None
     traceparent: str | None = None
+    contract: ContractNews | None = None
 
     @property
     def key(self) -> Key:
@@ -149,16 +152,22 @@ async def tell(
     What does not fit has its order read again at the supplier, where orders are readable there; what is late becomes a
     dead letter.
     """
-    orders = dict(await lock_orders(connection, ((each.key, each.tenant) for each in news)))
+    of_orders = [each for each in news if each.contract is None]
+    orders = dict(await lock_orders(connection, ((each.key, each.tenant) for each in of_orders)))
     judged: list[Judged] = []
-    for each in news:
+    for each in of_orders:
         found = judge_news(orders[each.key], each)
         orders[each.key] = found.order
         judged.append(found)
     await _store(connection, orders.values(), judged, readable=readable)
     said = [(each, event_message(each.news.event, each.news.traceparent)) for each in judged if each.news.event]
-    await enqueue(connection, [message for each, message in said if not each.late])
-    await write_steps(connection, box, [*steps, *(_step(each, message) for each, message in said)])
+    of_contracts = await tell_contracts(connection, news)
+    await enqueue(
+        connection,
+        [*(message for each, message in said if not each.late), *(each.message for each in of_contracts)],
+    )
+    told = [*(_step(each, message) for each, message in said), *(each.step for each in of_contracts)]
+    await write_steps(connection, box, [*steps, *told])
     await record_letters(connection, [_letter(each) for each in judged if each.late])
     return judged
 

@@ -1,15 +1,17 @@
-"""Reading the commands topic into the inbox."""
+"""Reading the topics of commands into the inbox."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
 from gateway.feeds.sources import places_at_last
-from gateway.kafka import ORDER_COMMANDS, Assigned, Bus, Consumer, Partition, Record
+from gateway.kafka import CONTRACT_COMMANDS, ORDER_COMMANDS, Assigned, Bus, Consumer, Partition, Record
 from gateway.kafka.partitions import Amounts, PartitionReader
 from gateway.relay.inbox import Inbox
 from gateway.store import Pool
 from gateway.telemetry.supervise import Supervisor
+
+TOPICS_READ = [ORDER_COMMANDS, CONTRACT_COMMANDS]
 
 AMOUNTS = Amounts(takes=4, ahead=400, together=200)
 """A transaction takes many: each of its ends waits for the disk."""
@@ -23,7 +25,7 @@ def command_reader(bus: Bus, pool: Pool, inbox: Inbox) -> PartitionReader:
     stands: dict[Partition, int] = {}
 
     def consumer(assigned: Assigned) -> Consumer:
-        return bus.consumer([ORDER_COMMANDS], "gateway.relay", assigned=assigned, max_records=MAX_POLL)
+        return bus.consumer(TOPICS_READ, "gateway.relay", assigned=assigned, max_records=MAX_POLL)
 
     async def places(partitions: Collection[Partition]) -> Mapping[Partition, int]:
         found = await places_at_last(pool, bus, partitions)

@@ -95,6 +95,7 @@ class OrderReading:
                 raise UnknownOrderError
             suppliers = sorted({row["supplier"] for row in commands} | orders.keys())
             numbers = await connection.fetch(queries.NUMBERS, suppliers, order_no)
+            contracts = await connection.fetch(queries.CONTRACTS, order_no)
             if words_for is not None:
                 await self._note_reading(connection, words_for, order_no)
         views = [
@@ -106,6 +107,7 @@ class OrderReading:
                 words=words_for is not None,
             )
             | {"numbers": [_number(row) for row in numbers if row["supplier"] == supplier]}
+            | {"contracts": [_contract(row, commands) for row in contracts if row["supplier"] == supplier]}
             for supplier in suppliers
         ]
         return {"order_no": order_no, "orders": views, "left_off": len(steps) > MOST_STEPS}
@@ -125,7 +127,7 @@ class OrderReading:
             "before": None if order is None else order["before"],
             "supplier_order_no": None if order is None else order["supplier_order_no"],
             "commands": [_command(row, of_command[row["command_id"]]) for row in commands],
-            "lane": _lane_of(commands),
+            "lane": _lane_of([row for row in commands if row["contract_no"] is None]),
             "timeline": timeline(commands, steps, [self._words(step) if words else None for step in steps]),
         }
 
@@ -211,7 +213,7 @@ def _unanswered(row: Row | View) -> Unanswered | None:
 
 def _standing(row: Row | View, unanswered: Unanswered | None = None) -> View:
     command = _read(row)
-    names = ("place", "command_id", "supplier", "order_no", "operation", "revision", "reason")
+    names = ("place", "command_id", "supplier", "order_no", "contract_no", "operation", "revision", "reason")
     return {
         **{name: row[name] for name in names},
         "state": row["state"] if command is None else shown_state(command, unanswered),
@@ -242,6 +244,14 @@ def _lane_of(commands: Sequence[View]) -> View | None:
     if not waiting:
         return None
     return {**_standing(waiting[0]), "followers": len(waiting) - 1}
+
+
+def _contract(row: Row, commands: Sequence[View]) -> View:
+    """A contract of an order; lane: of its commands."""
+    names = ("contract_no", "state", "announcement", "filing", "answer", "revision", "changed_at")
+    key = (row["supplier"], row["contract_no"])
+    own = [each for each in commands if (each["supplier"], each["contract_no"]) == key]
+    return {**{name: row[name] for name in names}, "lane": _lane_of(own)}
 
 
 def _plain(rows: Iterable[Row]) -> Sequence[View]:

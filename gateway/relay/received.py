@@ -12,13 +12,29 @@ from typing import Any
 import orjson
 
 from gateway.deadletters import DeadLetter
-from gateway.kafka import ORDER_EVENTS, Record
+from gateway.kafka import CONTRACT_COMMANDS, CONTRACT_EVENTS, ORDER_EVENTS, Record
 from gateway.outbox import OutboxMessage
-from gateway.relay.commands import Command, Role, first_facts
+from gateway.relay.commands import Command, Role, first_facts, lane_of
 from gateway.relay.states import State
-from gateway.sdk.commands import RefusalReason, RefusedCommand, terminal_event
+from gateway.sdk.commands import (
+    RefusalReason,
+    RefusedCommand,
+    read_command,
+    read_contract_command,
+    terminal_event,
+)
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.wire import MAX_RECORD, members
+from schemas import contracts
+from schemas.contracts import (
+    ContractCommand,
+    ContractEvent,
+    ContractOperation,
+    contract_event_headers,
+    contract_event_id,
+    contract_key,
+)
+from schemas.contracts.events import ContractUnsupported, UnsupportedCommand
 from schemas.envelope import TRACEPARENT
 from schemas.orders import (
     COMMANDS,
@@ -29,6 +45,7 @@ from schemas.orders import (
     OrderEvent,
     UnsupportedReason,
     event_headers,
+    event_id,
     order_key,
 )
 from schemas.orders.events import Cause, OrderUnsupported
@@ -42,8 +59,13 @@ ROLES: Mapping[str, Role] = {
     Operation.SUBMIT: Role.MAKES,
     Operation.CONFIRM: Role.CHANGES,
     Operation.CANCEL: Role.CANCELS,
+    ContractOperation.ISSUE: Role.MAKES,
+    ContractOperation.AMEND: Role.CHANGES,
+    ContractOperation.TERMINATE: Role.CANCELS,
+    ContractOperation.ANNOUNCED: Role.CHANGES,
+    ContractOperation.FILED: Role.CHANGES,
 }
-"""What each operation is to its order; a cancel may be of children alone."""
+"""What each operation is to its order or contract; a cancel may be of children alone."""
 
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -56,8 +78,9 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 class Received:
     """A record that names a command.
 
-    content: digest of what it says; value: the command as JSON; scope: of a cancel; event: what ends it at once, where
-    it is no use.
+    order_no: of the order that it is about, or is about the contract of; contract_no: of the contract. content: digest
+    of what it says; value: the command as JSON; scope: of a cancel; event: what ends it at once, where it is no use;
+    asked: what it says, of a contract.
     """
 
     record: Record
@@ -73,7 +96,14 @@ class Received:
     state: State
     scope: CancelScope | None = None
     reason: str = ""
-    event: OrderEvent | None = None
+    event: OrderEvent | ContractEvent | None = None
+    contract_no: str | None = None
+    asked: ContractCommand | None = None
+
+    @property
+    def lane(self) -> str:
+        """Of its order, or its contract."""
+        return lane_of(self.order_no, self.contract_no)
 
     @property
     def traceparent(self) -> str | None:
@@ -89,8 +119,18 @@ def role_of(operation: str, scope: str | None) -> Role:
     return ROLES.get(operation, Role.CHANGES)
 
 
+def read_record(record: Record) -> OrderCommand | ContractCommand | RefusedCommand:
+    """The command that a record is, by its topic. Total."""
+    read = read_contract_command if record.topic == CONTRACT_COMMANDS else read_command
+    return read(record.key, record.headers, record.value)
+
+
 def received(
-    record: Record, came: OrderCommand | RefusedCommand, offered: Collection[str] | None, *, now: datetime
+    record: Record,
+    came: OrderCommand | ContractCommand | RefusedCommand,
+    offered: Collection[str] | None,
+    *,
+    now: datetime,
 ) -> Received | DeadLetter:
     """What a record is: a command, or a dead letter where nobody can be told. Total.
 
@@ -115,22 +155,31 @@ def conflict(record: Record, command_id: str) -> DeadLetter:
     return _letter(record, (Issue("command_conflict", "/command_id", actual, "an id of its own"),))
 
 
-def event_message(event: OrderEvent, traceparent: str | None) -> OutboxMessage:
+def event_message(event: OrderEvent | ContractEvent, traceparent: str | None) -> OutboxMessage:
     """An event as it is published."""
     value = event.model_dump_json().encode()
+    if isinstance(event, ContractEvent):
+        headers = contract_event_headers(event, traceparent=traceparent)
+        return OutboxMessage(CONTRACT_EVENTS, contract_key(event.contract_no), value, headers)
     return OutboxMessage(ORDER_EVENTS, order_key(event.order_no), value, event_headers(event, traceparent=traceparent))
+
+
+def id_of(event: OrderEvent | ContractEvent) -> str:
+    """The `ce_id` of an event."""
+    return contract_event_id(event) if isinstance(event, ContractEvent) else event_id(event)
 
 
 def _refused(record: Record, came: RefusedCommand, at: datetime) -> Received | DeadLetter:
     event = terminal_event(came, at=at)
-    if event is None or came.command_id is None or came.order_no is None:
+    if event is None or came.command_id is None:
         return _letter(record, (Issue(_code_of(came), actual=came.reason.value), *came.issues))
     value = record.value or b""
     return Received(
         record=record,
         command_id=came.command_id,
         supplier=came.supplier or "",
-        order_no=came.order_no,
+        order_no=came.order_no or "",
+        contract_no=came.contract_no,
         tenant=came.tenant,
         operation=came.operation or "",
         revision=0,
@@ -148,10 +197,13 @@ def _code_of(came: RefusedCommand) -> str:
     return "unknown_schema" if came.reason is RefusalReason.UNKNOWN_SCHEMA_VERSION else "poison_pill"
 
 
-def _command(record: Record, came: OrderCommand, offered: Collection[str] | None, at: datetime) -> Received:
+def _command(
+    record: Record, came: OrderCommand | ContractCommand, offered: Collection[str] | None, at: datetime
+) -> Received:
     value = came.model_dump_json().encode()
     content = hashlib.sha256(_as_said(record.value or b""))
     scope = came.payload.scope if isinstance(came, CancelOrder) else None
+    of_contract = came if isinstance(came, ContractCommand) else None
     facts = first_facts(
         Command(
             command_id=came.command_id,
@@ -180,6 +232,8 @@ def _command(record: Record, came: OrderCommand, offered: Collection[str] | None
         deadline=came.deadline,
         state=facts.state,
         scope=scope,
+        contract_no=of_contract.contract_no if of_contract else None,
+        asked=of_contract,
         reason=facts.reason,
         event=_unsupported(came, known=offered is not None, at=at) if facts.state is State.UNSUPPORTED else None,
     )
@@ -202,16 +256,21 @@ def _comparable(said: Any) -> Any:
     return said if said is None or isinstance(said, (str, bool)) else f"\0{said}"
 
 
-def _unsupported(command: OrderCommand, *, known: bool, at: datetime) -> OrderUnsupported:
+def _unsupported(
+    command: OrderCommand | ContractCommand, *, known: bool, at: datetime
+) -> OrderUnsupported | ContractUnsupported:
     reason = UnsupportedReason.UNKNOWN_OPERATION if known else UnsupportedReason.UNKNOWN_SUPPLIER
-    return OrderUnsupported(
-        order_no=command.order_no,
-        tenant=command.tenant,
-        cause=Cause(command_id=command.command_id),
-        occurred_at=at,
-        supplier=command.supplier,
-        payload=Unsupported(reason=reason, operation=command.operation),
-    )
+    said: dict[str, Any] = {
+        "order_no": command.order_no,
+        "tenant": command.tenant,
+        "cause": Cause(command_id=command.command_id),
+        "occurred_at": at,
+        "supplier": command.supplier,
+    }
+    if isinstance(command, ContractCommand):
+        nothing = UnsupportedCommand(reason=reason, operation=command.operation)
+        return ContractUnsupported(**said, contract_no=command.contract_no, payload=nothing)
+    return OrderUnsupported(**said, payload=Unsupported(reason=reason, operation=command.operation))
 
 
 def _letter(record: Record, issues: tuple[Issue, ...]) -> DeadLetter:
@@ -236,7 +295,7 @@ def without_people(value: bytes) -> bytes:
         return _digest(value)
     try:
         said = members(value)
-        shown = masked(said, COMMANDS.values())
+        shown = masked(said, (*COMMANDS.values(), *contracts.COMMANDS.values()))
         return value if shown == said else orjson.dumps(shown)
     except (InvalidMessageError, TypeError):  # no object, or one that is nested too deeply to be written
         return _digest(value)

@@ -16,7 +16,7 @@ import orjson
 from gateway.deadletters import DeadLetterRow, Handler, NotReplayableError, ReplayResult, refuse_patch
 from gateway.evidence import orders_of
 from gateway.kafka import Record
-from gateway.relay import ends, inbox_queries, operator_queries, orders, received, rereads
+from gateway.relay import document_store, ends, inbox_queries, operator_queries, orders, received, rereads
 from gateway.relay.advice import describe_state, how_to_resolve
 from gateway.relay.inbox import Inbox, Offered
 from gateway.relay.patched_commands import patched_command
@@ -61,6 +61,7 @@ class OrderReplays:
             rereads.STAGE: self.read_again,
             ends.STAGE: self.refuse_undecided,
             orders.LATE_STAGE: self.refuse_late,
+            document_store.STAGE: self.refuse_document,
         }
 
     async def take_command(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
@@ -138,6 +139,14 @@ class OrderReplays:
         raise NotReplayableError(
             f"See mallgate orders show {order_no}: the order is over, and nothing reopens it. Settle with {supplier} "
             "what is there, then discard this letter."
+        )
+
+    async def refuse_document(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
+        """A document that is another one by now. Raises NotReplayableError with what to do about it."""
+        named = _named(letter)
+        raise NotReplayableError(
+            f"See mallgate orders show {named['order_no']}: the mall puts the document of contract "
+            f"{named['contract_no']} back, or amends the contract, and the vendor asks again. Then discard this letter."
         )
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any, TypeAlias
 
 import orjson
@@ -15,8 +13,8 @@ from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.evidence import body_of
 from gateway.relay import mailbox_queries as queries
-from gateway.relay.commands import Command
-from gateway.relay.ends import STAGE, Origin
+from gateway.relay.commands import Command, Origin
+from gateway.relay.ends import STAGE
 from gateway.relay.lane_ends import Change
 from gateway.relay.lane_store import close_letters, origins
 from gateway.relay.mailbox import Clock, utc_now
@@ -38,6 +36,7 @@ from gateway.relay.vendor_answers import (
     tells_nothing,
 )
 from gateway.relay.vendor_events import VendorEvent, core_event
+from gateway.relay.vendor_keys import keep_answer, message_by, take_key
 from gateway.sdk.errors import GatewayError, Issue
 from gateway.store import Connection, SharedPool
 from gateway.suppliers import SecretBox
@@ -49,19 +48,9 @@ from schemas.orders.payloads import StatedOrder
 
 log = structlog.get_logger(__name__)
 
-KEY_LIFE = timedelta(days=7)
-"""How long a vendor's key is remembered, as that of a feed."""
-
-LONGEST_MESSAGE_ID = 128
-"""Characters of a key that names the vendor's message as it is; a longer one is named by its digest."""
-
 
 class UnknownOrderError(GatewayError):
     """The supplier was given no such order."""
-
-
-class KeyReusedError(GatewayError):
-    """The vendor's key was used for something else."""
 
 
 class OutOfStateError(GatewayError):
@@ -91,9 +80,7 @@ class SentVendorEvent:
     @property
     def message(self) -> SupplierMessage:
         """By which he says so."""
-        short = len(self.key) <= LONGEST_MESSAGE_ID
-        identity = self.key if short else hashlib.sha256(self.key.encode()).hexdigest()
-        return SupplierMessage(type=self.said.event, id=identity)
+        return message_by(self.said.event, self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +135,7 @@ class VendorEventService:
             if isinstance(taken, VendorEventReceipt):
                 news = [await _whole_set(connection, each) for each in news]
             await tell(connection, self._box, news, readable=False, steps=[_answered(sent, taken)])
-            await connection.execute(queries.KEEP_ANSWER, sent.supplier, sent.key, _receipt_row(taken))
+            await keep_answer(connection, sent.supplier, sent.key, _receipt_row(taken))
             await close_letters(connection, [each.was for each in changes], f"the vendor said {sent.said.event}")
             reached("word.before_commit")
         reached("word.after_commit")
@@ -159,13 +146,8 @@ class VendorEventService:
         self, connection: Connection, sent: SentVendorEvent
     ) -> VendorEventReceipt | LateVendorEvent | None:
         """What the event came to before; None: it is new, and its key is taken."""
-        whose = (sent.supplier, sent.key)
-        if await connection.fetchval(queries.TAKE_KEY, *whose, sent.content, KEY_LIFE) is not None:
-            return None
-        row = await connection.fetchrow(queries.KEY, *whose)
-        if row is None or row["content"] != sent.content:
-            raise KeyReusedError
-        return _stored_receipt(row["answer"])
+        kept = await take_key(connection, sent.supplier, sent.key, sent.content)
+        return None if kept is None else _stored_receipt(kept.row)
 
     async def _judged(
         self,

@@ -11,7 +11,7 @@ import structlog
 from gateway.relay import webhook_queries as queries
 from gateway.relay.commands import Command
 from gateway.relay.lane_store import step_of
-from gateway.relay.mailbox import Clock, Message
+from gateway.relay.mailbox import Clock, Message, operation_named
 from gateway.relay.mailbox_lanes import VISIBILITY
 from gateway.relay.sealed import sealed_as
 from gateway.relay.states import State
@@ -22,7 +22,6 @@ from gateway.relay.webhook_policy import Answer, Endpoint, after_failure, after_
 from gateway.store import Connection, Lease, Pool, Row, acquired
 from gateway.suppliers import SecretBox
 from gateway.suppliers.webhook_secrets import webhook_secrets
-from schemas.orders import Operation
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +111,7 @@ class WebhookStore:
 
     def _replayed(self, row: Row) -> Message:
         value = self._box.open(row["supplier"], sealed_as(row["command_id"]), row["sealed"])
-        operation, shown_until = Operation(row["operation"]), row["sent_at"] + VISIBILITY
+        operation, shown_until = operation_named(row["operation"]), row["sent_at"] + VISIBILITY
         return Message(row["command_id"], row["order_no"], operation, value, row["attempt"], shown_until)
 
 

@@ -155,7 +155,9 @@ class WebhookDelivery:
         if late or not self._lease.held:  # by now it may be in other hands
             return
         reached("webhook.sending")
-        answer = await sender.post(due.secrets, message.id, message_json(message))
+        answer = await sender.post(
+            due.secrets, message.id, message_json(message, self._means.mailbox.links, self._means.clock())
+        )
         reached("webhook.answered")
         if answer.outcome is Outcome.DELIVERED:
             if not replay:

@@ -244,6 +244,11 @@ class ReadsAreas(Protocol):
 
 
 @runtime_checkable
+class IssuesContracts(Protocol):
+    """Gives vendors the contracts of their orders. Nothing is to be implemented: vendors fetch them as all commands."""
+
+
+@runtime_checkable
 class ObtainsTokens(Protocol):
     """Exchanges the supplier's secrets for a token that its other calls carry."""
 

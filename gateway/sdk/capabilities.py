@@ -16,6 +16,7 @@ from typing_extensions import get_protocol_members
 
 from gateway.sdk.adapter import (
     ConfirmsSkus,
+    IssuesContracts,
     NormalisesFeeds,
     ObtainsTokens,
     PollsMessages,
@@ -56,7 +57,7 @@ class MethodSpec:
 
 @dataclass(frozen=True, slots=True)
 class CapabilitySpec:
-    """One capability.
+    """One capability. One without methods is declared alone: it says what vendors are given who fetch their commands.
 
     name: as manifests have it; zh, en: titles for people; methods: of the Protocol, every one; member: of the manifest,
     given exactly by adapters with this capability; needs: capabilities that must be declared with it.
@@ -198,6 +199,13 @@ CAPABILITIES: Capabilities = table_of(
             "订单查询",
             "reads orders as they stand",
             {"read_order": MethodSpec("reads", cases=("success", "error")), "read_track": MethodSpec("reads")},
+        ),
+        CapabilitySpec(
+            "issues_contracts",
+            IssuesContracts,
+            "电子合同",
+            "gives vendors the contracts of their orders, which they fetch",
+            {},
         ),
         CapabilitySpec(
             "obtains_tokens",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from jiter import from_json
 from pydantic import TypeAdapter, ValidationError
@@ -19,9 +19,12 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.faults import issues_of
 from gateway.sdk.wire import MAX_RECORD, legible, members, shown, told
+from schemas import contracts
 from schemas.base import CONTROLS, Model, read
+from schemas.contracts import ContractCommand
+from schemas.contracts.events import ContractUnsupported, UnsupportedCommand
 from schemas.envelope import Envelope, InvalidEnvelopeError, decode, schema_id
-from schemas.orders import COMMANDS, Operation, OrderCommand, UnsupportedReason, schema_name
+from schemas.orders import COMMANDS, OrderCommand, UnsupportedReason, schema_name
 from schemas.orders.commands import SUM_MISMATCH
 from schemas.orders.events import Cause, OrderUnsupported
 from schemas.orders.parts import CommandId, OrderNo, Tenant
@@ -50,7 +53,7 @@ class RefusedCommand:
     """A record that is no command.
 
     issues: what is wrong where, never a value of a personal member. The others: what the value says of itself, each as
-    far as it can be read, so that the core can be told; order_no only when it is the key as well.
+    far as it can be read, so that the core can be told; the number that is the key only when it is the key as well.
     """
 
     reason: RefusalReason
@@ -60,17 +63,42 @@ class RefusedCommand:
     tenant: str | None = None
     supplier: str | None = None
     operation: str | None = None
+    contract_no: str | None = None
+    of_contract: bool = False
 
+
+C = TypeVar("C", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Family(Generic[C]):
+    """The commands of one topic. noun: in their `ce_type`; number: the member that is the record's key.
+
+    commands: by operation.
+    """
+
+    noun: str
+    number: str
+    commands: Mapping[Any, type[C]]
+
+    @property
+    def names(self) -> str:
+        """Its operations, for people."""
+        return f"one of {', '.join(self.commands)}"
+
+
+OF_ORDERS: Family[OrderCommand] = Family("orders", "order_no", COMMANDS)
+OF_CONTRACTS: Family[ContractCommand] = Family("contracts", "contract_no", contracts.COMMANDS)
 
 _REASONS: Mapping[RefusalReason, UnsupportedReason] = {
     RefusalReason.UNKNOWN_SCHEMA_VERSION: UnsupportedReason.UNKNOWN_SCHEMA_VERSION,
     RefusalReason.UNKNOWN_OPERATION: UnsupportedReason.UNKNOWN_OPERATION,
 }
 
-_COMMAND_TYPE = re.compile(r"mall\.orders\.([a-z_]+\.[a-z_]+)\.v([0-9]{1,9})")
+_COMMAND_TYPE = re.compile(r"mall\.([a-z]+)\.([a-z_]+\.[a-z_]+)\.v([0-9]{1,9})")
 _LINE = re.compile(rf"[^{CONTROLS}]{{1,200}}")
 _COMMAND_ID: TypeAdapter[str] = TypeAdapter(CommandId)
-_ORDER_NO: TypeAdapter[str] = TypeAdapter(OrderNo)
+_NUMBER: TypeAdapter[str] = TypeAdapter(OrderNo)
 _TENANT: TypeAdapter[str] = TypeAdapter(Tenant)
 
 
@@ -78,6 +106,19 @@ def read_command(
     key: bytes | None, headers: Iterable[tuple[str, bytes]], value: bytes | None
 ) -> OrderCommand | RefusedCommand:
     """The command that a record of `mall.orders.commands.v1` is. Total: raises nothing, whatever the record holds."""
+    return _read(OF_ORDERS, key, headers, value)
+
+
+def read_contract_command(
+    key: bytes | None, headers: Iterable[tuple[str, bytes]], value: bytes | None
+) -> ContractCommand | RefusedCommand:
+    """The command that a record of `mall.contracts.commands.v1` is. Total, as `read_command`."""
+    return _read(OF_CONTRACTS, key, headers, value)
+
+
+def _read(
+    family: Family[C], key: bytes | None, headers: Iterable[tuple[str, bytes]], value: bytes | None
+) -> C | RefusedCommand:
     if not value:
         return _refused(RefusalReason.NO_VALUE, "null", "a command as JSON")
     if len(value) > MAX_RECORD:
@@ -86,34 +127,38 @@ def read_command(
         said = members(value)
     except InvalidMessageError as error:
         unreadable = RefusedCommand(RefusalReason.NOT_JSON, tuple(map(_without_text, error.issues)))
-        return _named(_names_in(value), key, unreadable)
+        return _named(family, _names_in(value), key, unreadable)
     try:
         envelope = decode(headers)
     except InvalidEnvelopeError as error:
         found = _refused(
             RefusalReason.INVALID_HEADERS, legible(str(error)), "headers of CloudEvents", code="bad_header"
         )
-        return _named(said, key, found)
-    refused = _wrong_type(envelope, said) or _wrong_key(key, said)
-    return _named(said, key, refused) if refused else _validated(key, said, value)
+        return _named(family, said, key, found)
+    refused = _wrong_type(family, envelope, said) or _wrong_key(family, key, said)
+    return _named(family, said, key, refused) if refused else _validated(family, key, said, value)
 
 
-def terminal_event(refused: RefusedCommand, *, at: datetime) -> OrderUnsupported | None:
+def terminal_event(refused: RefusedCommand, *, at: datetime) -> OrderUnsupported | ContractUnsupported | None:
     """The event that ends a command which can be named; None: nobody can be told, its bytes are a dead letter."""
-    if refused.command_id is None or refused.order_no is None:
+    if refused.command_id is None:
         return None
-    return OrderUnsupported(
-        order_no=refused.order_no,
-        tenant=refused.tenant,
-        cause=Cause(command_id=refused.command_id),
-        occurred_at=at,
-        supplier=refused.supplier,
-        payload=Unsupported(
-            reason=_REASONS.get(refused.reason, UnsupportedReason.INVALID),
-            operation=refused.operation,
-            problems=tuple(_words(issue) for issue in refused.issues),
-        ),
-    )
+    reason = _REASONS.get(refused.reason, UnsupportedReason.INVALID)
+    problems = tuple(_words(issue) for issue in refused.issues)
+    said: dict[str, Any] = {
+        "order_no": refused.order_no,
+        "tenant": refused.tenant,
+        "cause": Cause(command_id=refused.command_id),
+        "occurred_at": at,
+        "supplier": refused.supplier,
+    }
+    if refused.contract_no is not None:
+        unsupported = UnsupportedCommand(reason=reason, operation=refused.operation, problems=problems)
+        return ContractUnsupported(**said, contract_no=refused.contract_no, payload=unsupported)
+    if refused.order_no is None or refused.of_contract:
+        return None
+    payload = Unsupported(reason=reason, operation=refused.operation, problems=problems)
+    return OrderUnsupported(**said, payload=payload)
 
 
 def _words(issue: Issue) -> str:
@@ -132,18 +177,19 @@ def _refused(
     return RefusedCommand(reason, (Issue(code, path, actual, expected),))
 
 
-def _wrong_type(envelope: Envelope, said: Mapping[str, Any]) -> RefusedCommand | None:
+def _wrong_type(family: Family[C], envelope: Envelope, said: Mapping[str, Any]) -> RefusedCommand | None:
     """Whether version or operation are none that is known here: by the headers first, for they say how to read on."""
     found = _COMMAND_TYPE.fullmatch(envelope.type)
+    ours = found is not None and found[1] == family.noun
     operation = said.get("operation")
-    if found and found[2] != "1":
+    if found and ours and found[3] != "1":
         return _refused(RefusalReason.UNKNOWN_SCHEMA_VERSION, legible(envelope.type), "version 1", code="bad_header")
-    if found is None or found[1] not in COMMANDS:
-        return _refused(RefusalReason.UNKNOWN_OPERATION, legible(envelope.type), _known(), code="bad_header")
-    if not isinstance(operation, str) or operation not in COMMANDS:
-        return _refused(RefusalReason.UNKNOWN_OPERATION, shown(operation), _known(), path="/operation")
-    if operation != found[1]:
-        return _refused(RefusalReason.INVALID, shown(operation), f"{found[1]}, as ce_type says", path="/operation")
+    if found is None or not ours or found[2] not in family.commands:
+        return _refused(RefusalReason.UNKNOWN_OPERATION, legible(envelope.type), family.names, code="bad_header")
+    if not isinstance(operation, str) or operation not in family.commands:
+        return _refused(RefusalReason.UNKNOWN_OPERATION, shown(operation), family.names, path="/operation")
+    if operation != found[2]:
+        return _refused(RefusalReason.INVALID, shown(operation), f"{found[2]}, as ce_type says", path="/operation")
     expected = schema_id(schema_name(operation))
     if envelope.dataschema not in (None, expected):
         return _refused(
@@ -152,38 +198,37 @@ def _wrong_type(envelope: Envelope, said: Mapping[str, Any]) -> RefusedCommand |
     return None
 
 
-def _known() -> str:
-    return f"one of {', '.join(COMMANDS)}"
-
-
-def _wrong_key(key: bytes | None, said: Mapping[str, Any]) -> RefusedCommand | None:
+def _wrong_key(family: Family[C], key: bytes | None, said: Mapping[str, Any]) -> RefusedCommand | None:
+    name = family.number
     if not key:
-        return _refused(RefusalReason.NO_KEY, "", "order_no as the record's key")
+        return _refused(RefusalReason.NO_KEY, "", f"{name} as the record's key")
     number = _key_text(key)
     if number is None:
-        return _refused(RefusalReason.INVALID_KEY, legible(repr(key[:100])), "an order_no as the record's key")
-    order_no = _valid(_ORDER_NO, said.get("order_no"))
-    if order_no not in (None, number):
-        return _refused(RefusalReason.OTHER_KEY, shown(order_no), f"{number}, as the record's key", path="/order_no")
+        article = "an" if name == "order_no" else "a"
+        expected = f"{article} {name} as the record's key"
+        return _refused(RefusalReason.INVALID_KEY, legible(repr(key[:100])), expected)
+    named = _valid(_NUMBER, said.get(name))
+    if named not in (None, number):
+        return _refused(RefusalReason.OTHER_KEY, shown(named), f"{number}, as the record's key", path=f"/{name}")
     return None
 
 
 def _key_text(key: bytes | None) -> str | None:
     try:
-        return _ORDER_NO.validate_python((key or b"").decode(), strict=True)
+        return _NUMBER.validate_python((key or b"").decode(), strict=True)
     except ValueError:  # of pydantic and of UTF-8
         return None
 
 
-def _validated(key: bytes | None, said: Mapping[str, Any], value: bytes) -> OrderCommand | RefusedCommand:
-    model = COMMANDS[Operation(said["operation"])]
+def _validated(family: Family[C], key: bytes | None, said: Mapping[str, Any], value: bytes) -> C | RefusedCommand:
+    model = family.commands[said["operation"]]
     try:
         return read(model, value)
     except ValidationError as error:
         wrong_sum = error.error_count() == 1 and error.errors(include_url=False)[0]["type"] == SUM_MISMATCH
         reason = RefusalReason.SUM_MISMATCH if wrong_sum else RefusalReason.INVALID
         issues = told(_without_personal_data(model, issue) for issue in issues_of(error))
-        return _named(said, key, RefusedCommand(reason, issues))
+        return _named(family, said, key, RefusedCommand(reason, issues))
 
 
 def _without_text(issue: Issue) -> Issue:
@@ -210,12 +255,16 @@ def _names_in(value: bytes) -> Mapping[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _named(said: Mapping[str, Any], key: bytes | None, refused: RefusedCommand) -> RefusedCommand:
-    order_no = _valid(_ORDER_NO, said.get("order_no"))
+def _named(family: Family[C], said: Mapping[str, Any], key: bytes | None, refused: RefusedCommand) -> RefusedCommand:
+    keyed = _valid(_NUMBER, said.get(family.number))
+    number = keyed if keyed == _key_text(key) else None
+    of_contract = family.number == "contract_no"
     return replace(
         refused,
         command_id=_valid(_COMMAND_ID, said.get("command_id")),
-        order_no=order_no if order_no == _key_text(key) else None,
+        order_no=_valid(_NUMBER, said.get("order_no")) if of_contract else number,
+        contract_no=number if of_contract else None,
+        of_contract=of_contract,
         tenant=_valid(_TENANT, said.get("tenant")),
         supplier=_short(said.get("supplier")),
         operation=_short(said.get("operation")),

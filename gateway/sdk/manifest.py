@@ -176,6 +176,8 @@ class Manifest(_Part):
         for spec in self.specs:
             if not set(spec.needs) <= set(self.capabilities):
                 yield f"{spec.name} goes with {', '.join(spec.needs)}"
+        if "issues_contracts" in self.capabilities and self.http is not None:
+            yield "issues_contracts goes without http: vendors fetch contracts"
         yield from self._order_inconsistencies()
         calls = any(spec.calls for spec in self.specs)
         if calls != (self.http is not None) or calls != bool(self.operations):
@@ -245,6 +247,8 @@ def mismatches(facts: Manifest, adapter: type[Adapter], folder: str) -> Iterator
     if facts.id != folder:
         yield f"its manifest says id {facts.id!r}"
     for name, spec in facts.table.items():
+        if not spec.methods:
+            continue
         implemented = issubclass(adapter, spec.protocol)
         if implemented and name not in facts.capabilities:
             yield f"implements {name}, which its manifest does not declare"

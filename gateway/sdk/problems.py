@@ -60,6 +60,27 @@ PROBLEMS: Mapping[str, Problem] = _table(
         "订单当前状态不允许此消息。",
     ),
     Problem(
+        "contract_state",
+        409,
+        "The contract does not stand where this can be said of it.",
+        "合同当前状态不允许此消息。",
+    ),
+    Problem("link_invalid", 403, "The gateway made no such link.", "链接无效。"),
+    Problem("link_expired", 410, "The link has expired; the message has a new one.", "链接已过期，请重新领取消息。"),
+    Problem(
+        "document_changed",
+        502,
+        "The document is not the one that the contract names.",
+        "合同文件与合同登记的摘要不符。",
+    ),
+    Problem(
+        "document_unavailable",
+        503,
+        "The document cannot be had from the mall now.",
+        "暂时无法从商城取得合同文件。",
+        retryable=True,
+    ),
+    Problem(
         "idempotency_key_missing",
         400,
         "This needs an Idempotency-Key, or it could be taken twice.",

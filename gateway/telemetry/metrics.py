@@ -360,6 +360,14 @@ webhook_requests_total = _counter(
     "unreachable, blocked.",
     remedy="Anything but delivered rises: `mallgate webhooks show NAME` says what was answered; tell the vendor.",
 )
+contract_documents_total = _counter(
+    "contract_documents_total",
+    "supplier",
+    "outcome",
+    meaning="Documents of contracts that vendors asked for: answered, changed, unavailable.",
+    remedy="changed rises: the mall put another file behind the link of a contract; it amends the contract. "
+    "unavailable rises: the mall's file server, or MALLGATE_CONTRACT_DOCUMENT_HOSTS.",
+)
 webhook_oldest_seconds = _gauge(
     "webhook_oldest_seconds",
     "supplier",

@@ -33,11 +33,12 @@ def event_id(event: OrderEvent) -> str:
     members, stays the same message.
     """
     content = event.model_dump_json(exclude={"occurred_at"}, exclude_defaults=True)
-    parts = (event.order_no, *_cause(event.cause), hashlib.sha256(content.encode()).hexdigest())
+    parts = (event.order_no, *cause_parts(event.cause), hashlib.sha256(content.encode()).hexdigest())
     return str(message_id(EVENT_TYPE[Kind(event.event)], *parts))
 
 
-def _cause(cause: Cause) -> tuple[str, ...]:
+def cause_parts(cause: Cause) -> tuple[str, ...]:
+    """What tells one cause of an event from another."""
     if cause.message is None:
         return "command", str(cause.command_id)
     return "message", cause.message.type, cause.message.id

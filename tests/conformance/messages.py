@@ -21,6 +21,7 @@ from schemas.catalog import (
     Stock,
     StockState,
 )
+from schemas.contracts import examples as of_contracts
 from schemas.orders import schema_name
 from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES
 from schemas.reports import FeedReport, TopProblem
@@ -126,5 +127,7 @@ EXAMPLES: dict[str, tuple[Model, ...]] = {
     ),
     **{schema_name(operation): (command,) for operation, command in COMMAND_EXAMPLES.items()},
     **{schema_name(kind): (event,) for kind, event in EVENT_EXAMPLES.items()},
+    **{schema_name(operation): (command,) for operation, command in of_contracts.COMMAND_EXAMPLES.items()},
+    **{schema_name(kind): (event,) for kind, event in of_contracts.EVENT_EXAMPLES.items()},
 }
 """By name of the published schema: the first says everything, the second as little as possible."""

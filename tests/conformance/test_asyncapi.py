@@ -15,7 +15,8 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from contrib.mall.orders import TERMINAL
 from gateway.contracts import MESSAGES, asyncapi
 from gateway.kafka import ORDER_COMMANDS, ORDER_EVENTS, TOPICS
-from gateway.sdk.commands import read_command
+from gateway.sdk.commands import read_command, read_contract_command
+from schemas import contracts
 from schemas.base import Model
 from schemas.catalog import Facet
 from schemas.envelope import ItemHeaders, decode, key_of
@@ -117,10 +118,18 @@ def test_an_example_of_a_command_is_one_that_the_gateway_takes() -> None:
         assert isinstance(read_command(example["payload"]["order_no"].encode(), written, value), model)
 
 
+def test_an_example_of_a_command_of_a_contract_is_one_that_the_gateway_takes() -> None:
+    for operation, model in contracts.COMMANDS.items():
+        [example] = document()["components"]["messages"][schema_name(operation)]["examples"]
+        written = tuple((name, text.encode()) for name, text in example["headers"].items())
+        value, key = json.dumps(example["payload"]).encode(), example["payload"]["contract_no"].encode()
+        assert isinstance(read_contract_command(key, written, value), model)
+
+
 def test_the_gateway_reads_commands_and_writes_all_else() -> None:
     operations = document()["operations"]
     received = {name.removeprefix("receive-") for name, each in operations.items() if each["action"] == "receive"}
-    assert received == {schema_name(operation) for operation in COMMANDS}
+    assert received == {schema_name(operation) for operation in (*COMMANDS, *contracts.COMMANDS)}
     assert all(name.startswith(each["action"]) for name, each in operations.items())
 
 

@@ -10,12 +10,12 @@ import pytest
 from gateway.relay.inbox import Inbox
 from gateway.relay.sealed import sealed_as
 from gateway.relay.vendor_event_service import (
-    KeyReusedError,
     LateVendorEvent,
     OutOfStateError,
     UnknownOrderError,
     VendorEventReceipt,
 )
+from gateway.relay.vendor_keys import KeyReusedError
 from gateway.store import Pool
 from schemas.orders import Kind, Operation, State
 from schemas.orders.examples import ORDER_NO, SUPPLIER

@@ -71,7 +71,7 @@ async def test_the_body_is_what_the_mailbox_shows_and_the_headers_are_those_of_t
     await endpoint.sends()
     [received] = endpoint.received
     [message] = await desk.fetch()
-    shown = orjson.loads(message_json(message))
+    shown = orjson.loads(message_json(message, desk.mailbox.links, desk.clock.now))
     assert received.message == {
         **shown,
         "delivery": 1,

@@ -10,8 +10,8 @@ import pytest
 
 from gateway.relay.attempts import AttemptResult, LookUpResult
 from gateway.relay.command_events import CommandEnd, end_of, news_of, resolved_news, sent_news
-from gateway.relay.commands import Command
-from gateway.relay.ends import Origin, ending_news
+from gateway.relay.commands import Command, Origin
+from gateway.relay.ends import ending_news
 from gateway.relay.outcomes import Answer, Write
 from gateway.relay.received import ROLES
 from gateway.relay.states import State

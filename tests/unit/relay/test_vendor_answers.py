@@ -23,6 +23,7 @@ from gateway.relay.vendor_answers import (
     tells_nothing,
 )
 from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent, core_event
+from schemas.contracts import ContractOperation
 from schemas.orders import Fact, Kind, Operation, State, Status, SubmitOrder, Verdict, fact_of_event, judge
 from schemas.orders.events import Cause
 from schemas.orders.examples import AT, COMMAND_EXAMPLES, EVENT_EXAMPLES, ORDER_NO, SUPPLIER, TENANT
@@ -180,6 +181,6 @@ def test_a_mismatch_says_what_was_ordered_and_what_was_offered() -> None:
 def test_a_supplier_that_nobody_calls_is_offered_everything() -> None:
     registry = Registry()
     native, called = registry.load("native").manifest, registry.load("jd_vop").manifest
-    assert (fetches_commands(native), set(operations_of(native))) == (True, set(Operation))
+    assert (fetches_commands(native), set(operations_of(native))) == (True, {*Operation, *ContractOperation})
     assert not fetches_commands(called)
     assert set(operations_of(called)) == {Operation(f"order.{task}") for task in called.orders}

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from gateway.relay import vendor_answers
-from gateway.relay.commands import Command, Role
-from gateway.relay.ends import Origin, ending_news, undecided_news
+from gateway.relay.commands import Command, Origin, Role
+from gateway.relay.ends import ending_news, undecided_news
 from gateway.relay.lane_ends import Change
 from gateway.relay.lanes import Lane, leaves_order
 from gateway.relay.mailbox_lanes import MAILBOX, acknowledged, decide_lane, delivered
