@@ -30,6 +30,7 @@ class Request:
 
     arguments: list[str]
     environment: dict[str, str]
+    directory: str
     streams: list[int]
     ends: socket.socket
 
@@ -95,6 +96,7 @@ def run(request: Request) -> None:
     for number, stream in enumerate(request.streams):
         os.dup2(stream, number)
         os.close(stream)
+    os.chdir(request.directory)
     os.environ.clear()
     os.environ.update(request.environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)

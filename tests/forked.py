@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ class ForkedProcess:
     """A started program. returncode: None until it has ended, negative for a signal."""
 
     pid: int
+    stdout: asyncio.StreamReader
     stderr: asyncio.StreamReader
     _end: asyncio.Task[int]
 
@@ -67,21 +69,33 @@ def server() -> socket.socket:
     return ours
 
 
-async def start_forked(arguments: Sequence[str], environment: Mapping[str, str]) -> ForkedProcess:
-    """Start `mallgate` with these arguments and nothing else in its environment; its standard error can be read."""
-    loop = asyncio.get_running_loop()
+async def start_forked(
+    arguments: Sequence[str], environment: Mapping[str, str], *, directory: Path = ROOT
+) -> ForkedProcess:
+    """Start `mallgate` with these arguments and nothing else in its environment; what it writes can be read."""
     ends, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ends.setblocking(False)
-    errors, written = os.pipe()
-    stderr = asyncio.StreamReader(limit=2**20)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stderr), os.fdopen(errors, "rb"))
-    with open(os.devnull, "r+b") as nothing, theirs:  # noqa: ASYNC230, PTH123 -- no disk is behind it
-        request = orjson.dumps({"arguments": arguments, "environment": environment})
-        given = [nothing.fileno(), nothing.fileno(), written, theirs.fileno()]
-        await asyncio.to_thread(socket.send_fds, server(), [request], given)
-    os.close(written)
-    pid = int(await loop.sock_recv(ends, 32))
-    return ForkedProcess(pid, stderr, asyncio.create_task(_ended(ends)))
+    stdout, out = await _pipe()
+    stderr, err = await _pipe()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    with ExitStack() as stack:
+        stack.enter_context(theirs)
+        for descriptor in (nothing, out, err):
+            stack.callback(os.close, descriptor)
+        request = {"arguments": arguments, "environment": environment, "directory": str(directory)}
+        given = [nothing, out, err, theirs.fileno()]
+        await asyncio.to_thread(socket.send_fds, server(), [orjson.dumps(request)], given)
+    pid = int(await asyncio.get_running_loop().sock_recv(ends, 32))
+    return ForkedProcess(pid, stdout, stderr, asyncio.create_task(_ended(ends)))
+
+
+async def _pipe() -> tuple[asyncio.StreamReader, int]:
+    """What reads a new pipe, and the descriptor that is written to."""
+    read, written = os.pipe()
+    reader = asyncio.StreamReader(limit=2**20)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(read, "rb"))
+    return reader, written
 
 
 async def _ended(ends: socket.socket) -> int:
