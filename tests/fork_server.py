@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import orjson
 
 import gateway.cli.run  # noqa: F401 -- what the program imports as well
-from gateway import __main__ as program
+from gateway.cli import main
 from gateway.telemetry import faults
 
 LARGEST_REQUEST = 1 << 20
@@ -101,8 +101,8 @@ def run(request: Request) -> None:
     os.environ.update(request.environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     faults._trap = faults.armed(os.environ)  # as it is when the module is imported
-    sys.argv = [program.__file__, *request.arguments]
-    program.main()
+    sys.argv = ["mallgate", *request.arguments]
+    main()
 
 
 if __name__ == "__main__":
