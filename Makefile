@@ -1,6 +1,8 @@
 # Everything a developer types. Each target first makes .venv what requirements.lock says; see .ci/bootstrap.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Tests start the program hundreds of times: its bytecode is kept, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help install demo test test-fast chaos check bench schemas format lock new-adapter
 
 BIN := .venv/bin

@@ -38,6 +38,11 @@ async def engines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Eng
 @pytest.fixture(scope="session")
 async def template(engines: Engines) -> str:
     """Name of a database with the schema and nothing in it."""
+    return await make_template(engines)
+
+
+async def make_template(engines: Engines) -> str:
+    """Make a database with the schema and nothing in it; its name."""
     async with connect(engines.database_url, name="tests") as connection:
         await connection.execute(f"CREATE DATABASE {TEMPLATE}")
     async with connect(of_database(engines.database_url, TEMPLATE), name="tests") as connection:

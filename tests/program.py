@@ -16,9 +16,12 @@ from typing import Any
 import orjson
 
 from gateway.config import Bootstrap, kafka_environment
+from tests.forked import ForkedProcess, start_forked
 
 KEY = base64.b64encode(b"\x07" * 32).decode()
 """Secret key of every program under test."""
+
+COMMAND = ("run", "--port", "0")
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
 
@@ -30,7 +33,7 @@ class Program:
     url: of the vendors' API, once it takes requests, empty where its roles serve none; admin_url, ops_url: the same.
     """
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | ForkedProcess
     log: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
     admin_url: str = ""
@@ -105,26 +108,26 @@ async def running(
         "MALLGATE_DRAIN_TIMEOUT": "10",
         **(environment or {}),
     }
-    process = await asyncio.create_subprocess_exec(
-        *wrapper,
-        sys.executable,
-        "-m",
-        "gateway",
-        "run",
-        "--port",
-        "0",
-        env={name: value for name, value in usual.items() if value is not None},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        limit=2**20,
-    )
+    given = {name: value for name, value in usual.items() if value is not None}
+    process = await (_executed(wrapper, given) if wrapper else start_forked(COMMAND, given))
     program = Program(process)
     program._reading = asyncio.create_task(program.read_log())
     try:
         yield program
     finally:
         await program.kill()
+
+
+async def _executed(wrapper: Sequence[str], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *wrapper,
+        *(sys.executable, "-m", "gateway", *COMMAND),
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        limit=2**20,
+    )
 
 
 def fault(point: str, act: str, mark: Path, *, nth: int = 1) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from importlib.resources import files
 
@@ -91,8 +92,9 @@ class DocsRoutes:
         ]
 
     async def document(self, request: web.Request) -> web.Response:
-        """OpenAPI 3.1."""
-        return web.Response(body=openapi(), content_type="application/json", headers={"Cache-Control": "no-cache"})
+        """OpenAPI 3.1. Generated beside the loop, at the first request."""
+        body = await asyncio.to_thread(openapi)
+        return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-cache"})
 
     async def page(self, request: web.Request) -> web.Response:
         """Swagger UI over it."""

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from typing import Any
 
 import orjson
-from openapi_pydantic import OpenAPI
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
@@ -313,6 +312,8 @@ PROBLEM: Mapping[str, Any] = {**TypeAdapter(Document).json_schema(), "title": "P
 @cache
 def openapi() -> bytes:
     """The document, validated against OpenAPI's own model."""
+    from openapi_pydantic import OpenAPI  # noqa: PLC0415 -- its many models are built for who asks for the document
+
     models: list[type[BaseModel]] = [FeedView, FeedList, ReportRow, ItemView, *ORDER_MODELS, *CONTRACT_MODELS]
     _, schemas = models_json_schema([(model, "serialization") for model in models], ref_template=REF)
     paths: dict[str, dict[str, Any]] = {}

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.embedded import Engines, open_engines
 from tests.crash.site import Site
-from tests.engines import fresh_database, fresh_prefix
+from tests.engines import fresh_database, fresh_prefix, make_template
 from tests.integration.pulled.conftest import Ground, ground
 
 __all__ = ["ground"]
@@ -22,10 +22,16 @@ async def frail_engines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
         yield opened
 
 
+@pytest.fixture(scope="package")
+async def frail_template(frail_engines: Engines) -> str:
+    """Name of a database there with the schema and nothing in it."""
+    return await make_template(frail_engines)
+
+
 @pytest.fixture
-async def site(frail_engines: Engines) -> AsyncIterator[Site]:
+async def site(frail_engines: Engines, frail_template: str) -> AsyncIterator[Site]:
     """These engines, an empty database, a prefix that no topic has."""
-    async with fresh_database(frail_engines, "template0") as database, fresh_prefix(frail_engines) as prefix:
+    async with fresh_database(frail_engines, frail_template) as database, fresh_prefix(frail_engines) as prefix:
         yield Site(frail_engines, database, prefix)
 
 

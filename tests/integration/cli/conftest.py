@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from gateway.embedded import Engines
 from gateway.jobs import Drain, working
 from gateway.services import open_services
 from gateway.stages import compose
+from tests.forked import start_forked
 
 TOKEN = "a-token-of-the-tests"
 SECRET_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -50,19 +50,9 @@ class Shell:
     async def __call__(self, *arguments: str, **changes: str | None) -> Ended:
         """Run a command. changes: of the environment; None takes a name away."""
         environment = {name: value for name, value in {**self.environment, **changes}.items() if value is not None}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "gateway",
-            *arguments,
-            env=environment,
-            cwd=self.folder,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
+        process = await start_forked(arguments, environment, directory=self.folder)
+        out, err = await asyncio.gather(process.stdout.read(), process.stderr.read())
+        return Ended(await process.wait(), out.decode(), err.decode())
 
     def write(self, name: str, text: str) -> str:
         """A file of the operator's; its name."""
