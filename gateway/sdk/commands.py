@@ -22,10 +22,10 @@ from gateway.sdk.wire import MAX_RECORD, legible, members, shown, told
 from schemas.base import CONTROLS, Model, read
 from schemas.envelope import Envelope, InvalidEnvelopeError, decode, schema_id
 from schemas.orders import COMMANDS, Operation, OrderCommand, UnsupportedReason, schema_name
-from schemas.orders.commands import SUM_MISMATCH
 from schemas.orders.events import Cause, OrderUnsupported
 from schemas.orders.parts import CommandId, OrderNo, Tenant
 from schemas.orders.payloads import Unsupported
+from schemas.orders.sums import SUM_MISMATCH
 from schemas.personal import is_personal
 
 
