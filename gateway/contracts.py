@@ -53,8 +53,8 @@ COMMAND_TIME = "When the core wrote it, with offset."
 
 ANSWERED = (
     "Each command whose command_id can be read gets exactly one terminal event, which names it as cause.command_id: "
-    f"{', '.join(TERMINAL[:-1])} or {TERMINAL[-1]}. {Kind.PARKED} and {Kind.INVOICE_PARKED} are not terminal: the command waits for a "
-    "person, and one of the others follows."
+    f"{', '.join(TERMINAL[:-1])} or {TERMINAL[-1]}. {Kind.PARKED} and {Kind.INVOICE_PARKED} "
+    "are not terminal: the command waits for a person, and one of the others follows."
 )
 
 COMMON = ("specversion", "type", "source", "id", "subject", "time")

@@ -10,7 +10,7 @@ from gateway.intake.views import View
 from gateway.relay.mailbox import Acknowledgement
 from gateway.relay.vendor_event_service import VendorEventReceipt
 from schemas.base import Instant, Model
-from schemas.orders import COMMAND_TYPE, CancelOrder, ConfirmOrder, Kind, State, SubmitOrder
+from schemas.orders import COMMAND_TYPE, CancelOrder, ConfirmOrder, Kind, RequestInvoice, State, SubmitOrder
 
 MAX_ACKS = 500
 """Messages of one acknowledgement."""
@@ -26,7 +26,7 @@ class MessageView(View):
     type: str = Field(description=f"Its kind and version: {', '.join(COMMAND_TYPE.values())}.")
     delivery: int = Field(description="How often it was given to you, this time included.")
     visible_again_at: Instant = Field(description="From then on it is given again unless it was acknowledged.")
-    command: SubmitOrder | ConfirmOrder | CancelOrder = Field(description="What the mall asks for.")
+    command: SubmitOrder | ConfirmOrder | CancelOrder | RequestInvoice = Field(description="What the mall asks for.")
 
 
 class MessageList(View):
@@ -65,7 +65,7 @@ class TakenView(View):
     event: Kind | None = Field(description="What the mall was told; null: it knew that already.")
     state: State = Field(description="Where the order stands from then on.")
     answers: tuple[str, ...] = Field(description="Ids of the messages that the event answered.")
-    held: bool = Field(description="Whether the mall was told of a price mismatch, because sums do not hold.")
+    held: bool = Field(description="Whether the mall was told of a mismatch, because sums do not hold.")
 
 
 def taken_view(order_no: str, taken: VendorEventReceipt) -> TakenView:

@@ -255,7 +255,7 @@ def _message(command: Command, value: bytes) -> Message:
 
 
 def _first_sent(command: Command, origin: Origin) -> News:
-    fact = SENT[Operation(command.operation)]
+    fact = SENT.get(Operation(command.operation))
     return News(command.supplier, command.order_no, fact, tenant=origin.tenant)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gateway.registry import Registry
+from gateway.relay.attempts import OPERATIONS
 from gateway.sdk.errors import ConfigError
 from gateway.sdk.manifest import Manifest
 from gateway.suppliers import SupplierCache, UnknownSupplierError
@@ -20,7 +21,7 @@ def operations_of(manifest: Manifest) -> Collection[Operation]:
     """The operations that suppliers of an adapter are offered."""
     if fetches_commands(manifest):
         return tuple(Operation)
-    return tuple(Operation(f"order.{task}") for task in manifest.orders)
+    return tuple(OPERATIONS[task] for task in manifest.orders)
 
 
 async def operations_offered(
@@ -39,10 +40,10 @@ async def operations_offered(
         return tuple(Operation)
 
 
-async def reads_orders(suppliers: SupplierCache, registry: Registry, supplier: str) -> bool:
-    """Whether orders of a supplier can be read there. Raises StoreUnavailableError."""
+async def has_capability(capability: str, suppliers: SupplierCache, registry: Registry, supplier: str) -> bool:
+    """Whether the adapter of a supplier has a capability. Raises StoreUnavailableError."""
     try:
         known = await suppliers.get(supplier)
-        return "reads_orders" in registry.load(known.config.adapter).manifest.capabilities
+        return capability in registry.load(known.config.adapter).manifest.capabilities
     except (UnknownSupplierError, ConfigError):
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,12 +27,14 @@ from schemas.orders import (
     Operation,
     OrderCommand,
     OrderEvent,
+    RefusalClass,
+    RequestInvoice,
     UnsupportedReason,
     event_headers,
     order_key,
 )
-from schemas.orders.events import Cause, OrderUnsupported
-from schemas.orders.payloads import Unsupported
+from schemas.orders.events import Cause, InvoiceRefusedEvent, OrderUnsupported
+from schemas.orders.payloads import InvoiceRefused, Unsupported
 from schemas.personal import masked
 
 STAGE = "commands"
@@ -42,6 +44,7 @@ ROLES: Mapping[str, Role] = {
     Operation.SUBMIT: Role.MAKES,
     Operation.CONFIRM: Role.CHANGES,
     Operation.CANCEL: Role.CANCELS,
+    Operation.REQUEST_INVOICE: Role.SERVES,
 }
 """What each operation is to its order; a cancel may be of children alone."""
 
@@ -56,8 +59,8 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 class Received:
     """A record that names a command.
 
-    content: digest of what it says; value: the command as JSON; scope: of a cancel; event: what ends it at once, where
-    it is no use.
+    content: digest of what it says; value: the command as JSON; scope: of a cancel; application: for invoices; event:
+    what ends it at once, where it is no use.
     """
 
     record: Record
@@ -74,6 +77,7 @@ class Received:
     scope: CancelScope | None = None
     reason: str = ""
     event: OrderEvent | None = None
+    application: RequestInvoice | None = None
 
     @property
     def traceparent(self) -> str | None:
@@ -182,7 +186,26 @@ def _command(record: Record, came: OrderCommand, offered: Collection[str] | None
         scope=scope,
         reason=facts.reason,
         event=_unsupported(came, known=offered is not None, at=at) if facts.state is State.UNSUPPORTED else None,
+        application=came if isinstance(came, RequestInvoice) and facts.state is State.WAITING else None,
     )
+
+
+MARK_REUSED = "mark_id_reused"
+"""Why an application is refused whose number was another's before."""
+
+
+def mark_reused(received: Received, asked: RequestInvoice, at: datetime) -> Received:
+    """An application that ends at once: its number was that of another one before."""
+    refused = InvoiceRefusedEvent(
+        order_no=asked.order_no,
+        tenant=asked.tenant,
+        cause=Cause(command_id=asked.command_id),
+        occurred_at=at,
+        supplier=asked.supplier,
+        raw_code=MARK_REUSED,
+        payload=InvoiceRefused(mark_id=asked.payload.mark_id, code_class=RefusalClass.CONFLICT),
+    )
+    return replace(received, state=State.REFUSED, reason=MARK_REUSED, event=refused, application=None)
 
 
 def _as_said(value: bytes) -> bytes:

@@ -17,6 +17,7 @@ from gateway.sdk.adapter import (
     Refusal,
     Reread,
     RereadAreas,
+    RereadInvoices,
     RereadOrder,
     SkuPage,
     Token,
@@ -52,6 +53,7 @@ from gateway.sdk.fields import (
     instant,
 )
 from gateway.sdk.http import Http, Reply, Request
+from gateway.sdk.invoices import RequestsInvoices, StatedInvoices
 from gateway.sdk.markup import Tag, read_markup
 from gateway.sdk.orders import (
     CancelsOrders,
@@ -116,14 +118,17 @@ __all__ = [
     "RejectedError",
     "Reply",
     "Request",
+    "RequestsInvoices",
     "Reread",
     "RereadAreas",
+    "RereadInvoices",
     "RereadOrder",
     "Reshaped",
     "Sent",
     "SkuPage",
     "Stamps",
     "Standing",
+    "StatedInvoices",
     "StatedReceiver",
     "SubmitsOrders",
     "SupplierError",
