@@ -113,7 +113,7 @@ async def take_word(
     if found is None or found.order_no != said.order.order_no:
         raise UnknownInvoiceError
     answers = await _answered(connection, box, supplier, mark_id, unanswered)
-    facts = order_facts(ordered and ordered.payload, await store.invoiced_elsewhere(connection, found))
+    facts = order_facts(None if ordered is None else ordered.payload, await store.invoiced_elsewhere(connection, found))
     state, stated = STATES[Kind(said.said.event)], _stated(said.said, found)
     if judge_invoice(found.state, state).verdict is Verdict.CONTRADICTS and not answers:
         raise InvoiceOutOfStateError(found.state)

@@ -4,8 +4,9 @@ Key the order's number, `ce_type` from `EVENT_TYPE`, `ce_id` a UUIDv5 that a rep
 come in the order in which the gateway heard of them, which need not be the order in which they happened.
 
 Exactly one of TERMINAL comes for each command whose identity can be read. `order.parked` and `invoice.parked` are not
-terminal: the command waits for a person, and one of the others follows. It is told all the same, because the core could not tell an
-order that waits for a person from one that is slow, and a buyer who orders elsewhere meanwhile buys twice.
+terminal: the command waits for a person, and one of the others follows. They are told all the same, because the core
+could not tell an order that waits for a person from one that is slow, and a buyer who orders elsewhere meanwhile buys
+twice.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class InvoiceApplication(Model):
     mark_id: MarkId = Field(description="The mall's number of the application; a repeat has the same. Source: core.")
     children: Annotated[tuple[Reference, ...], Field(max_length=MAX_LINES)] = Field(
         (),
-        description="The supplier's numbers of the children or deliveries; empty: the whole order. Source: supplier.",
+        description="The supplier's numbers of children or deliveries; empty: the whole order. Source: supplier.",
     )
     invoice: Invoice = Field(description="Kind, title, tax number and bank of the buyer. Source: core.")
     amounts: InvoiceAmounts = Field(description="What is to be invoiced. Source: core.")
