@@ -20,7 +20,7 @@ async def placed(market: Market, number: int = 1) -> dict[str, Any]:
 async def letters(market: Market, code: str) -> list[dict[str, Any]]:
     """The open dead letters of one kind, of this supplier."""
     found = await market.operator.ask("GET", f"deadletters?supplier={market.supplier}&limit=50")
-    return [each for each in found["deadletters"] if each["code"] == code]
+    return [each for each in found["letters"] if each["code"] == code]
 
 
 async def test_an_application_is_taken_made_out_in_two_parts_and_mailed(market: Market) -> None:
