@@ -35,11 +35,10 @@ ORDER_NOT_THERE = "order_not_there"
 class Lane:
     """What has not ended of a lane, by place.
 
-    ordered: the supplier has the order, from a command that has ended; served: the order is there, so that what serves
-    it can be asked. cut: of a lane that is too long to be read at
+    ordered: the supplier has the order, from a command that has ended. cut: of a lane that is too long to be read at
     once, how many of `commands` are its beginning; those after them stand further behind, and end by their deadline or
     may take the place of the first one. None: nothing is left out. submitted: place of its first submit that has ended,
-    None where there is none.
+    None where there is none. served: the order is there, so that what serves it can be asked.
     """
 
     commands: Sequence[Command]
