@@ -63,17 +63,17 @@ COMMAND_TIME = "When the core wrote it, with offset."
 """What `ce_time` of a command says, which the gateway does not write."""
 
 
-def _answered(terminal: Sequence[str], parked: str) -> str:
+def _answered(terminal: Sequence[str], *parked: str) -> str:
     """How commands of a topic end."""
     return (
         "Each command whose command_id can be read gets exactly one terminal event, which names it as "
-        f"cause.command_id: {', '.join(terminal[:-1])} or {terminal[-1]}. {parked} is not terminal: the command waits "
-        "for a person, and one of the others follows."
+        f"cause.command_id: {', '.join(terminal[:-1])} or {terminal[-1]}. After {' or '.join(parked)} "
+        "the command waits for a person, and one of the others follows."
     )
 
 
 ANSWERED: Mapping[str, str] = {
-    **dict.fromkeys((ORDER_COMMANDS, ORDER_EVENTS), _answered(TERMINAL, Kind.PARKED)),
+    **dict.fromkeys((ORDER_COMMANDS, ORDER_EVENTS), _answered(TERMINAL, Kind.PARKED, Kind.INVOICE_PARKED)),
     **dict.fromkeys((CONTRACT_COMMANDS, CONTRACT_EVENTS), _answered(contracts.TERMINAL, contracts.ContractKind.PARKED)),
 }
 """How commands end, by topic."""

@@ -73,7 +73,7 @@ from gateway.relay.documents import DocumentLinks, signatures_by
 from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import Mailbox
 from gateway.relay.mailbox_job import MailboxJob
-from gateway.relay.offered import operations_offered, reads_orders
+from gateway.relay.offered import has_capability, operations_offered
 from gateway.relay.overdue import OverdueCommands
 from gateway.relay.reader import command_reader
 from gateway.relay.reading import OrderReading
@@ -194,7 +194,8 @@ def _replays(services: Services, parts: FeedParts) -> Replays:
     suppliers, registry = services.live.suppliers, services.registry
     sessions, offered = PullReplays(suppliers, registry), partial(operations_offered, suppliers, registry)
     inbox = Inbox(services.pool, services.box, offered)
-    orders = OrderReplays(inbox, services.box, offered, partial(reads_orders, suppliers, registry))
+    reads = [partial(has_capability, name, suppliers, registry) for name in ("reads_orders", "requests_invoices")]
+    orders = OrderReplays(inbox, services.box, offered, *reads)
     feeds, holds = parts.replays, parts.holds
     handlers = feeds.handlers() | holds.handlers() | sessions.handlers() | orders.handlers()
     predictors = feeds.predictors() | holds.predictors() | sessions.predictors() | orders.handlers()

@@ -37,6 +37,9 @@ TERMINAL = frozenset(
         "order.cancel_refused",
         "order.expired",
         "order.unsupported",
+        "invoice.requested",
+        "invoice.refused",
+        "invoice.expired",
     }
 )
 """Events that end a command, as the document of the topic says."""
@@ -163,6 +166,19 @@ def cancel(order_no: str, **more: Any) -> dict[str, Any]:
     return command(Operation.CANCEL, order_no, payload=payload, **more)
 
 
+def invoice(order_no: str, mark_id: str, gross: Decimal, net: Decimal, **more: Any) -> dict[str, Any]:
+    """Applies for the invoices of the order, or of children of it."""
+    payload = {
+        "mark_id": mark_id,
+        "invoice": {"kind": "special", "title": "郑州市某局", "tax_no": "11410100MB0000001X"},
+        "amounts": {"net": str(net), "tax": str(gross - net), "gross": str(gross)},
+        "receiver": {"name": "王小明", "mobile": "13800000001"},
+        "address": {**PLACE, "supplier_area": more.pop("area", "7_412_3545_0")},
+        **more.pop("payload", {}),
+    }
+    return command(Operation.REQUEST_INVOICE, order_no, payload=payload, **more)
+
+
 def command(operation: Operation, order_no: str, **more: Any) -> dict[str, Any]:
     """A command of today, with a day to go."""
     now = datetime.now(UTC)
@@ -184,4 +200,4 @@ def town(simulator: Simulator) -> str:
     return f"7_412_3545_{simulator.world.areas.children(3545)[0].id}"
 
 
-__all__ = ["Core", "OrderCommand", "cancel", "confirm", "ordered", "submit", "town"]
+__all__ = ["Core", "OrderCommand", "cancel", "confirm", "invoice", "ordered", "submit", "town"]

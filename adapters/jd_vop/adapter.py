@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from adapters.jd_vop import (
     areas,
     confirming,
+    invoices,
     messages,
     offers,
     ordering,
@@ -24,7 +25,7 @@ from adapters.jd_vop import (
 from adapters.jd_vop.options import Options
 from gateway import sdk
 from schemas.catalog import Facet
-from schemas.orders import CancelOrder, ConfirmOrder, SubmitOrder
+from schemas.orders import CancelOrder, ConfirmOrder, RequestInvoice, SubmitOrder
 
 
 class Adapter(sdk.Adapter):
@@ -99,6 +100,16 @@ class Adapter(sdk.Adapter):
     async def cancel_order(self, http: sdk.Http, order: CancelOrder, supplier_order_no: str) -> None:
         """Cancel an order or a child."""
         await settling.cancel(http, supplier_order_no)
+
+    async def request_invoice(
+        self, http: sdk.Http, request: RequestInvoice, supplier_order_nos: tuple[str, ...]
+    ) -> None:
+        """Apply for invoices."""
+        await invoices.request(http, request, supplier_order_nos, self.options)
+
+    async def read_invoices(self, http: sdk.Http, mark_id: str) -> sdk.StatedInvoices | None:
+        """An application as it stands."""
+        return await invoices.read(http, mark_id)
 
     async def read_order(self, http: sdk.Http, supplier_order_no: str) -> sdk.OrderTree:
         """An order and its children."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json  # noqa: TID251 - reads what the decoder refuses: one message must not hold up the others
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,13 +39,19 @@ OF_ORDERS: Mapping[str, str] = {
     "25": "orderId",  # new
     "26": "orderId",  # reserved
     "31": "orderId",  # finished
+    "12": "orderId",  # a delivery note was made
 }
 """Types of messages about an order, and the member that names it; the order is read, and the rest not believed."""
 
+OF_INVOICES = "11"
+"""Type of the progress of an application for invoices, which `markId` names; it is read, and the rest not believed."""
+
 AREA_CHANGE = "50"
 
-TYPES = ",".join(sorted((*REREADS, *OF_ORDERS, AREA_CHANGE), key=int))
+TYPES = ",".join(sorted((*REREADS, *OF_ORDERS, OF_INVOICES, AREA_CHANGE), key=int))
 """Types that are fetched."""
+
+MARK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 
 LONGEST_LOOSE, LONGEST_WHOLE = 1024 * 1024, 1000
 """Bytes of an answer, and digits of a number in it, that are read though it is not JSON to the letter."""
@@ -110,7 +117,7 @@ def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp
     known: the contract's areas. A change that lies neither on the way to one of them nor right below a province has no
     consequence here: the message names the number of its area's parent, and a number alone is no place in the tree.
     """
-    if message.type not in (*REREADS, *OF_ORDERS, AREA_CHANGE):
+    if message.type not in (*REREADS, *OF_ORDERS, OF_INVOICES, AREA_CHANGE):
         raise _unknown(message, "a type that is not known", sdk.UnknownMessageError)
     try:
         content = replies.stripped(sdk.members(message.raw)).get("result")
@@ -123,6 +130,8 @@ def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp
     if message.type == AREA_CHANGE:
         parent = _changed(message, content, known)
         return () if parent is None else (sdk.RereadAreas(parent),)
+    if message.type == OF_INVOICES:
+        return (sdk.RereadInvoices(_mark_id(message, content)),)
     if message.type in OF_ORDERS:
         return (sdk.RereadOrder(_order(message, content)),)
     sku = Row(content, ()).sku
@@ -139,6 +148,14 @@ def _order(message: sdk.Message, content: Mapping[str, Any]) -> str:
     if not NUMBER.fullmatch(number):
         raise _unknown(message, "no order")
     return number
+
+
+def _mark_id(message: sdk.Message, content: Mapping[str, Any]) -> str:
+    """Our number of the application that a message is about."""
+    mark_id = replies.told(Row(content, ()).get("markId")) or ""
+    if not MARK_ID.fullmatch(mark_id):
+        raise _unknown(message, "no application")
+    return mark_id
 
 
 def _changed(message: sdk.Message, content: Mapping[str, Any], known: Sequence[str]) -> str | None:

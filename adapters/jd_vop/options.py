@@ -27,7 +27,8 @@ class Options(sdk.Options):
 
     most_lines: of one order, 50 in old contracts and 100 in new ones; invoice_state: when an invoice is made out, `2`
     for many orders together, `4` when the order is complete; payments: the contract's `paymentType` of ways of paying,
-    beside the usual ones.
+    beside the usual ones; invoice_org: number of the office that makes invoices out, without it nothing can be applied
+    for.
     """
 
     areas: Annotated[tuple[AreaPath, ...], Strict(False), Field(max_length=100)] = ()
@@ -37,6 +38,7 @@ class Options(sdk.Options):
     even_pages: bool = True
     most_lines: Annotated[int, Field(ge=1, le=100)] = 50
     invoice_state: Literal["2", "4"] = "2"
+    invoice_org: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")] | None = None
     payments: Mapping[Annotated[PaymentKind, Strict(False)], Literal["1", "4", "5", "20", "101", "102"]] = {}
 
     @field_validator("areas")

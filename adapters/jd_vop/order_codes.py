@@ -10,25 +10,37 @@ import re
 from collections.abc import Mapping
 
 from gateway import sdk
-from schemas.orders import RefusalClass
+from schemas.orders import InvoiceState, RefusalClass
 
 SUBMIT, CONFIRM, CANCEL = "submit_order", "confirm_order", "cancel_order"
+INVOICE, INVOICES, POSTED = "submit_invoice", "select_invoices", "invoice_waybill"
 FIND, SELECT, TRACK = "select_jd_order_id_by_third_order", "select_jd_order", "order_track"
 
-WRITES = frozenset({SUBMIT, CONFIRM, CANCEL})
+WRITES = frozenset({SUBMIT, CONFIRM, CANCEL, INVOICE})
 """Operations that change something."""
 
-OPERATIONS = WRITES | {FIND, SELECT, TRACK}
-"""Operations of orders."""
+OPERATIONS = WRITES | {FIND, SELECT, TRACK, INVOICES, POSTED}
+"""Operations of orders and their invoices."""
 
-DONE: Mapping[str, str] = {SUBMIT: "0001", CONFIRM: "0003", CANCEL: "0002"}
+DONE: Mapping[str, str] = {SUBMIT: "0001", CONFIRM: "0003", CANCEL: "0002", INVOICE: "0004"}
 """The code of each write that was done; it may come without a result."""
 
-DONE_BEFORE: Mapping[str, str] = {SUBMIT: "0008", CONFIRM: "3103", CANCEL: "3203"}
+DONE_BEFORE: Mapping[str, str] = {SUBMIT: "0008", CONFIRM: "3103", CANCEL: "3203", INVOICE: "0008"}
 """The code with which VOP says that it has done so before; it mostly calls that a failure."""
 
-ABSENT: Mapping[str, str] = {FIND: "3401", TRACK: "3402"}
-"""The code of a "no" that is an answer: no such order; no tracking yet."""
+ABSENT: Mapping[str, str] = {FIND: "3401", TRACK: "3402", INVOICES: "0010", POSTED: "0010"}
+"""The code of a "no" that is an answer: no such order; no tracking yet; no such application, nothing mailed."""
+
+APPLICATIONS: Mapping[str, InvoiceState] = {
+    "0004": InvoiceState.REQUESTED,
+    "0005": InvoiceState.ISSUED,
+    "0006": InvoiceState.PARTLY_ISSUED,
+    "0007": InvoiceState.REFUSED,  # taken back: as long as nothing was made out, it is refused
+}
+"""What the code of a "yes" says of an application for invoices."""
+
+READINGS: Mapping[str, frozenset[str]] = {INVOICES: frozenset(APPLICATIONS), POSTED: frozenset({"0005", "0006"})}
+"""Codes of a "yes" that say what was asked for, of operations whose answers have codes of their own."""
 
 UNSURE = frozenset({"3035", "3036", "3038", "3058", "5001", "6000"})
 """Codes after which nobody knows whether a write was done: time-outs behind VOP's gateway, services that failed."""
@@ -83,6 +95,11 @@ REFUSALS: Mapping[str, Mapping[str, RefusalClass]] = {
         "3209": RefusalClass.CONFLICT,  # a child, so it is cancelled with its parent
         "3211": RefusalClass.CONFLICT,  # some children are confirmed
     },
+    INVOICE: {
+        **_OF_EACH,
+        **_GONE,
+        "2006": RefusalClass.NOT_PERMITTED,  # no valid qualification for special invoices
+    },
     SELECT: _GONE,
     TRACK: _GONE,
 }
@@ -102,6 +119,8 @@ def is_answer(operation: str, code: str, *, success: bool | None, empty: bool) -
         return empty
     if not success:
         return False
+    if operation in READINGS:
+        return code in READINGS[operation]
     done = DONE.get(operation)
     return code == done or (not empty and code in ("", "0", "1", "0000", "200"))
 

@@ -159,6 +159,7 @@ def _show(order_no: str, found: dict[str, Any]) -> None:
     console.print()
     facts(fact for command in found["commands"] for fact in _command(command))
     console.print()
+    _show_invoices(found["invoices"])
     tasks = len(found["commands"]) > 1
     table(
         "at|#after" + ("|command" if tasks else "") + "|what happened",
@@ -176,6 +177,25 @@ def _contract(found: dict[str, Any]) -> str:
         return said
     todo = f"; to do: {lane['advice']}" if lane["advice"] else ""
     return f"{said}\n{lane['operation']} is {lane['state']}: {lane['stands']}{todo}"
+
+
+def _show_invoices(applications: list[dict[str, Any]]) -> None:
+    """What was applied for, and what was made out of it."""
+    if not applications:
+        return
+    table("application|state|invoice|date|#net|#rate|#tax|#gross|kind", _invoice_rows(applications), empty="")
+    console.print()
+
+
+def _invoice_rows(applications: list[dict[str, Any]]) -> Iterator[list[object]]:
+    for each in applications:
+        head: list[object] = [each["mark_id"], each["state"]]
+        asked = each["asked"]
+        yield [*head, "asked for", None, asked["net"], None, asked["tax"], asked["gross"], None]
+        for invoice in each["invoices"]:
+            number = " ".join(filter(None, (invoice["code"], invoice["number"])))
+            amounts = [invoice[name] for name in ("net", "rate", "tax", "gross")]
+            yield ["", "", number, invoice["issued_on"], *amounts, invoice["standing"]]
 
 
 def _task(operation: str | None) -> str | None:

@@ -12,7 +12,7 @@ from gateway.relay.vendor_event_service import VendorEventReceipt
 from schemas.base import Instant, Model
 from schemas.contracts import COMMAND_TYPE as OF_CONTRACTS
 from schemas.contracts.commands import AmendContract, ContractAnnounced, ContractFiled, IssueContract, TerminateContract
-from schemas.orders import COMMAND_TYPE, CancelOrder, ConfirmOrder, Kind, State, SubmitOrder
+from schemas.orders import COMMAND_TYPE, CancelOrder, ConfirmOrder, Kind, RequestInvoice, State, SubmitOrder
 
 MAX_ACKS = 500
 """Messages of one acknowledgement."""
@@ -36,6 +36,7 @@ class MessageView(View):
         SubmitOrder
         | ConfirmOrder
         | CancelOrder
+        | RequestInvoice
         | IssueContract
         | AmendContract
         | TerminateContract
@@ -80,7 +81,7 @@ class TakenView(View):
     event: Kind | None = Field(description="What the mall was told; null: it knew that already.")
     state: State = Field(description="Where the order stands from then on.")
     answers: tuple[str, ...] = Field(description="Ids of the messages that the event answered.")
-    held: bool = Field(description="Whether the mall was told of a price mismatch, because sums do not hold.")
+    held: bool = Field(description="Whether the mall was told of a mismatch, because sums do not hold.")
 
 
 def taken_view(order_no: str, taken: VendorEventReceipt) -> TakenView:

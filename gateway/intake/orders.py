@@ -31,6 +31,7 @@ from gateway.relay.vendor_event_service import (
     VendorEventService,
 )
 from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent
+from gateway.relay.vendor_invoices import InvoiceOutOfStateError, UnknownInvoiceError, is_of_invoices
 from gateway.relay.vendor_keys import KeyReusedError
 from gateway.sdk.wire import shown
 from gateway.suppliers import Caller, SupplierCache
@@ -128,11 +129,16 @@ class OrderRoutes:
             raise ProblemError("not_found", "No such order.") from error
         except KeyReusedError as error:
             raise ProblemError("idempotency_key_reused") from error
+        except UnknownInvoiceError as error:
+            raise ProblemError("not_found", "No such application for invoices.", path="/payload/mark_id") from error
+        except InvoiceOutOfStateError as error:
+            raise ProblemError("order_state", path="/event", actual=error.state) from error
         except OutOfStateError as error:
             allowed = ", ".join(error.allowed) or "nothing more"
             raise ProblemError("order_state", path="/event", actual=error.state, expected=allowed) from error
         if isinstance(taken, LateVendorEvent):
-            detail = "The order is over. What you say is kept for people to look at."
+            over = "application" if is_of_invoices(word.said) else "order"
+            detail = f"The {over} is over. What you say is kept for people to look at."
             raise ProblemError("late_event", detail, path="/event", actual=taken.state)
         return taken
 

@@ -20,7 +20,7 @@ from gateway.store import Connection, Lease, Pool, acquired
 from gateway.suppliers import Supplier
 from schemas.catalog import Facet
 
-AREAS, ORDERS = "areas", "orders"
+AREAS, ORDERS, INVOICES = "areas", "orders", "invoices"
 """Subjects of re-reads that are no facets; who reads orders is another task of the session."""
 
 
@@ -42,7 +42,7 @@ class Signal:
 
 def signals_by_subject() -> Mapping[str, Signal]:
     """One for every subject of re-reads."""
-    return {subject: Signal() for subject in (*Facet, AREAS, ORDERS)}
+    return {subject: Signal() for subject in (*Facet, AREAS, ORDERS, INVOICES)}
 
 
 class InFlight:

@@ -22,8 +22,8 @@ from gateway.deadletters import record as record_letters
 from gateway.evidence import Entry, append, body_of, orders_of
 from gateway.pulls import queries
 from gateway.pulls.backoff import Backoff
-from gateway.pulls.context import AREAS, ORDERS, SupplierContext
-from gateway.sdk.adapter import FollowUp, Message, PollsMessages, Reread, RereadAreas, RereadOrder
+from gateway.pulls.context import AREAS, INVOICES, ORDERS, SupplierContext
+from gateway.sdk.adapter import FollowUp, Message, PollsMessages, Reread, RereadAreas, RereadInvoices, RereadOrder
 from gateway.sdk.errors import (
     ContractError,
     InvalidMessageError,
@@ -32,6 +32,7 @@ from gateway.sdk.errors import (
     SupplierError,
     UnknownMessageError,
 )
+from gateway.sdk.invoices import RequestsInvoices
 from gateway.sdk.orders import ReadsOrders
 from gateway.sdk.storable import storable
 from gateway.sdk.wire import shown
@@ -69,19 +70,22 @@ class Understood:
     """What messages ask for. subjects: (subject, key) of re-reads, each once; letters: those that ask for nothing.
 
     unknown: letters of those that have to stay at the supplier, by the message's key; orders: the supplier's numbers of
-    orders to read, each with the last message that asked; about: all that ask, each with the number.
+    orders to read, and the mall's of applications for invoices, each with the last message that asked; about: all that
+    ask, each with what it is about, as subject and number.
     """
 
     subjects: frozenset[tuple[str, str]]
     letters: Sequence[DeadLetter]
     unknown: Mapping[Key, DeadLetter]
     orders: Mapping[str, SupplierMessage] = field(default_factory=dict)
-    about: Sequence[tuple[str, Message]] = ()
+    invoices: Mapping[str, SupplierMessage] = field(default_factory=dict)
+    about: Sequence[tuple[tuple[str, str], Message]] = ()
 
     @property
     def asked(self) -> frozenset[tuple[str, str]]:
         """All that is read anew, orders too."""
-        return self.subjects | {(ORDERS, number) for number in self.orders}
+        numbers = {(ORDERS, number) for number in self.orders} | {(INVOICES, number) for number in self.invoices}
+        return self.subjects | numbers
 
 
 class Pool:
@@ -93,6 +97,7 @@ class Pool:
         self._name = name
         self._adapter = cast(PollsMessages, context.adapter)
         self._read = {AREAS, *context.facets}
+        self._signalled = {*self._read, ORDERS, INVOICES}
 
     async def run(self) -> None:
         """Look, as often as the supplier's row says. Raises DrainingError between two looks."""
@@ -168,32 +173,51 @@ class Pool:
             subjects = [each for each in understood.subjects if each[0] in self._read]
             await ask_rereads(connection, supplier, subjects)
             await ask_orders(connection, supplier, understood.orders)
+            await ask_invoices(connection, supplier, understood.invoices)
             await self._keep_evidence(connection, understood.about)
             new_letters = [letter for key, letter in understood.unknown.items() if key in taken]
             await record_letters(connection, [*understood.letters, *new_letters])
-        for subject in {subject for subject, _ in subjects} | ({ORDERS} if understood.orders else set()):
+        for subject in {subject for subject, _ in (*subjects, *understood.asked) if subject in self._signalled}:
             self._context.signals[subject].set()
         settled = [message for key, message in by_key.items() if key not in unknown]
         return len(taken), settled, len(unknown)
 
-    async def _keep_evidence(self, connection: Connection, about: Sequence[tuple[str, Message]]) -> None:
+    async def _keep_evidence(self, connection: Connection, about: Sequence[tuple[tuple[str, str], Message]]) -> None:
         """Keep messages as evidence of the orders that they are about, as far as it is known which these are."""
         if not about:
             return
         supplier = self._context.supplier.id
-        orders = await orders_of(connection, supplier, {number for number, _ in about})
+        orders = await _orders_of(connection, supplier, {subject for subject, _ in about})
         entries = [
             Entry(
                 supplier,
-                orders[number],
+                orders[subject],
                 "message",
-                facts={"pool": self._name, "supplier_order_no": number, **_asking(message).model_dump(mode="json")},
+                facts={"pool": self._name, **_told_of(subject), **_asking(message).model_dump(mode="json")},
                 private={"message": body_of(message.raw)},
             )
-            for number, message in about
-            if number in orders
+            for subject, message in about
+            if subject in orders
         ]
         await append(connection, self._box, entries)
+
+
+def _told_of(subject: tuple[str, str]) -> Mapping[str, str]:
+    kind, number = subject
+    return {"mark_id" if kind == INVOICES else "supplier_order_no": number}
+
+
+async def _orders_of(
+    connection: Connection, supplier: str, subjects: Iterable[tuple[str, str]]
+) -> Mapping[tuple[str, str], str]:
+    """Of which orders of ours these are, as far as that is known."""
+    numbers: dict[str, set[str]] = {ORDERS: set(), INVOICES: set()}
+    for kind, number in subjects:
+        numbers[kind].add(number)
+    orders = await orders_of(connection, supplier, numbers[ORDERS])
+    rows = await connection.fetch(queries.ORDERS_OF_INVOICES, supplier, sorted(numbers[INVOICES]))
+    invoices = {(INVOICES, row["mark_id"]): str(row["order_no"]) for row in rows}
+    return {(ORDERS, number): order_no for number, order_no in orders.items()} | invoices
 
 
 def key_of(message: Message) -> Key:
@@ -236,18 +260,18 @@ def understand(adapter: PollsMessages, messages: Iterable[Message], supplier: st
     subjects: set[tuple[str, str]] = set()
     letters: list[DeadLetter] = []
     unknown: dict[Key, DeadLetter] = {}
-    orders: dict[str, SupplierMessage] = {}
-    about: list[tuple[str, Message]] = []
-    reads_orders = isinstance(adapter, ReadsOrders)
+    numbered: dict[str, dict[str, SupplierMessage]] = {ORDERS: {}, INVOICES: {}}
+    about: list[tuple[tuple[str, str], Message]] = []
+    able = {ORDERS: isinstance(adapter, ReadsOrders), INVOICES: isinstance(adapter, RequestsInvoices)}
     for message in messages:
         asked: set[tuple[str, str]] = set()
         try:
             for follow_up in adapter.follow_ups(message):
-                asked |= subjects_of(follow_up, reads_orders=reads_orders)
-            subjects |= {each for each in asked if each[0] != ORDERS}
-            numbers = [number for subject, number in asked if subject == ORDERS]
-            orders |= {number: _asking(message) for number in numbers}
-            about += [(number, message) for number in numbers]
+                asked |= subjects_of(follow_up, able)
+            subjects |= {each for each in asked if each[0] not in numbered}
+            for kind, number in (each for each in asked if each[0] in numbered):
+                numbered[kind][number] = _asking(message)
+                about.append(((kind, number), message))
         except UnknownMessageError as error:
             issue = Issue("unknown_message", actual=f"type {message.type}: {error}")
             unknown[key_of(message)] = _letter(message, supplier, issue)
@@ -256,13 +280,14 @@ def understand(adapter: PollsMessages, messages: Iterable[Message], supplier: st
         except Exception as error:
             log.exception("message.failed", supplier=supplier, type=message.type)
             letters.append(_letter(message, supplier, Issue("processing_failed", actual=type(error).__name__)))
-    return Understood(frozenset(subjects), letters, unknown, orders, about)
+    return Understood(frozenset(subjects), letters, unknown, numbered[ORDERS], numbered[INVOICES], about)
 
 
-def subjects_of(follow_up: FollowUp, *, reads_orders: bool) -> set[tuple[str, str]]:
+def subjects_of(follow_up: FollowUp, able: Mapping[str, bool]) -> set[tuple[str, str]]:
     """The re-reads that a follow-up is. Raises InvalidMessageError for a sku, area or order that cannot be one.
 
-    Raises UnknownMessageError for an order where the adapter reads none: it stays at the supplier for whoever does.
+    able: of what is read by number, whether the adapter reads it. Raises UnknownMessageError where it does not: the
+    message stays at the supplier for whoever does.
     """
     match follow_up:
         case Reread(sku=sku, facets=facets):
@@ -273,14 +298,19 @@ def subjects_of(follow_up: FollowUp, *, reads_orders: bool) -> set[tuple[str, st
             if _kept(parent) != parent:
                 raise InvalidMessageError(Issue("validation_failed", "/parent", parent[:64], "an area"))
             return {(AREAS, parent)}
-        case RereadOrder() if not reads_orders:
-            raise UnknownMessageError("about an order, and nothing here reads orders")
         case RereadOrder(supplier_order_no=number):
-            try:
-                return {(ORDERS, _REFERENCE.validate_python(number))}
-            except ValidationError as error:
-                issue = Issue("validation_failed", "/order", shown(number[:64]), "a supplier's number of an order")
-                raise InvalidMessageError(issue) from error
+            return {_numbered(ORDERS, number, "/order", "a supplier's number of an order", able)}
+        case RereadInvoices(mark_id=number):
+            return {_numbered(INVOICES, number, "/mark_id", "the mall's number of an application", able)}
+
+
+def _numbered(kind: str, number: str, path: str, wanted: str, able: Mapping[str, bool]) -> tuple[str, str]:
+    if not able[kind]:
+        raise UnknownMessageError(f"about {kind}, and nothing here reads {kind}")
+    try:
+        return kind, _REFERENCE.validate_python(number)
+    except ValidationError as error:
+        raise InvalidMessageError(Issue("validation_failed", path, shown(number[:64]), wanted)) from error
 
 
 def _asking(message: Message) -> SupplierMessage:
@@ -306,6 +336,13 @@ async def ask_orders(connection: Connection, supplier: str, orders: Mapping[str,
     if orders:
         messages = [message.model_dump_json() for _, message in sorted(orders.items())]
         await connection.execute(queries.ASK_ORDERS, supplier, sorted(orders), messages)
+
+
+async def ask_invoices(connection: Connection, supplier: str, marks: Mapping[str, SupplierMessage]) -> None:
+    """The same of applications for invoices."""
+    if marks:
+        messages = [message.model_dump_json() for _, message in sorted(marks.items())]
+        await connection.execute(queries.ASK_INVOICES, supplier, sorted(marks), messages)
 
 
 def _letter(message: Message, supplier: str, issue: Issue) -> DeadLetter:

@@ -143,6 +143,17 @@ ASK_ORDERS = """
            seq = nextval('order_reread_seq')
 """
 
+# The same of applications for invoices, by the mall's number of each.
+ASK_INVOICES = """
+    INSERT INTO invoice_rereads AS r (supplier, mark_id, asked_by)
+    SELECT $1, asked.mark_id, asked.message::jsonb FROM unnest($2::text[], $3::text[]) AS asked (mark_id, message)
+        ON CONFLICT (supplier, mark_id) DO UPDATE
+       SET asked_by = EXCLUDED.asked_by, due_at = least(r.due_at, now()), failures = 0,
+           seq = nextval('order_reread_seq')
+"""
+
+ORDERS_OF_INVOICES = "SELECT mark_id, order_no FROM invoices WHERE supplier = $1 AND mark_id = ANY($2::text[])"
+
 FORGET_AREAS = "DELETE FROM supplier_areas WHERE supplier = $1 AND parent = $2"
 
 KEEP_AREAS = """

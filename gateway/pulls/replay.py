@@ -9,7 +9,7 @@ from typing import cast
 from gateway.deadletters import DeadLetterRow, Handler, Predictor, ReplayResult, refuse_patch
 from gateway.pulls import queries
 from gateway.pulls.pool import STAGE as POOL
-from gateway.pulls.pool import Understood, ask_orders, ask_rereads, understand
+from gateway.pulls.pool import Understood, ask_invoices, ask_orders, ask_rereads, understand
 from gateway.pulls.reading import STAGE as PULL
 from gateway.registry import Registry
 from gateway.sdk.adapter import Message, PollsMessages
@@ -57,6 +57,7 @@ class PullReplays:
         if found is not None:
             await ask_rereads(connection, letter.supplier or "", found.subjects)
             await ask_orders(connection, letter.supplier or "", found.orders)
+            await ask_invoices(connection, letter.supplier or "", found.invoices)
         return result
 
     async def predict_reading(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:

@@ -77,6 +77,8 @@ REASONS: Mapping[str, str] = {
     "deadline": "its deadline passed",
     "never_sent": "nothing of it was sent",
     "not_ordered": "the order itself was refused, so that nothing was sent",
+    "order_not_there": "its order was never made, or is over, so that nothing was sent",
+    "mark_id_reused": "its number was another application's before, so that nothing was sent",
 }
 """Why a command stopped or ended, in words; a reason without any here is shown as it is, as is a person's."""
 
@@ -196,6 +198,8 @@ def _wanted(command: Command) -> str:
             return f"the children of order {command.order_no} that it names are cancelled there"
         case Role.CHANGES:
             return f"order {command.order_no} is confirmed there"
+        case Role.SERVES:
+            return f"it took the {command.operation} of order {command.order_no}"
 
 
 def _sending(command: Command, lost: int) -> list[str]:

@@ -9,7 +9,7 @@ from gateway.relay.policy import Profile
 from gateway.sdk.comparing import differences
 from gateway.sdk.manifest import OrderWrite
 from gateway.sdk.orders import Standing, SupplierOrder
-from schemas.orders import CancelOrder, ConfirmOrder, OrderCommand, SubmitOrder
+from schemas.orders import CancelOrder, ConfirmOrder, OrderCommand, RequestInvoice, SubmitOrder
 
 LONGEST_DIFFERENCE = 200
 """Characters of what differs that are kept with a command."""
@@ -43,6 +43,8 @@ def answer_to_look_up(command: OrderCommand, found: SupplierOrder | None) -> Ans
             return None if found.standing is Standing.RESERVED else answer_to_write(command, found)
         case CancelOrder():
             return answer_to_write(command, found) if found.standing is Standing.CANCELLED else None
+        case RequestInvoice():
+            return None  # no order says anything of it
 
 
 def profile_of(write: OrderWrite, *, lease_term: timedelta, timeout: timedelta) -> Profile:

@@ -16,16 +16,30 @@ from gateway.relay.outcomes import Answer, Write
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.errors import ContractError, OrderRefusedError, OutcomeUnknownError, Sent, SupplierError
 from gateway.sdk.http import Http, Reply, Request
+from gateway.sdk.invoices import RequestsInvoices
 from gateway.sdk.manifest import Manifest, OrderTask, OrderWrite
 from gateway.sdk.orders import CancelsOrders, ConfirmsOrders, FindsOrders, ReadsOrders, SubmitsOrders, SupplierOrder
-from schemas.orders import CancelOrder, CancelScope, ConfirmOrder, Operation, OrderCommand, RefusalClass, SubmitOrder
+from schemas.orders import (
+    CancelOrder,
+    CancelScope,
+    ConfirmOrder,
+    Operation,
+    OrderCommand,
+    RefusalClass,
+    RequestInvoice,
+    SubmitOrder,
+)
 
 TASKS: Mapping[str, OrderTask] = {
     Operation.SUBMIT: "submit",
     Operation.CONFIRM: "confirm",
     Operation.CANCEL: "cancel",
+    Operation.REQUEST_INVOICE: "invoice",
 }
 """What a manifest calls each operation."""
+
+OPERATIONS: Mapping[OrderTask, Operation] = {task: Operation(operation) for operation, task in TASKS.items()}
+"""The operation of each."""
 
 AnswerOrError: TypeAlias = Answer | BaseException
 """What an adapter returned or raised."""
@@ -124,6 +138,8 @@ async def look_up(
         await _refuse_strangers(command, number, strangers)
         if isinstance(command, CancelOrder) and command.payload.scope is CancelScope.CHILDREN:
             return LookUpResult(await _look_at_children(adapter, http, command))
+        if isinstance(command, RequestInvoice):
+            return LookUpResult(await _look_at_application(adapter, http, command))
         found = await _as_it_stands(adapter, http, command, number)
         return LookUpResult(answer_to_look_up(command, found), found)
     except (Exception, asyncio.CancelledError) as error:
@@ -158,6 +174,10 @@ async def _carry_out(
             known = await _number(adapter, http, command, number, strangers)
             await cast(CancelsOrders, adapter).cancel_order(http, command, known)
             return None, ()
+        case RequestInvoice(payload=payload):
+            of = payload.children or (await _number(adapter, http, command, number, strangers),)
+            await cast(RequestsInvoices, adapter).request_invoice(http, command, of)
+            return None, ()
 
 
 async def _cancel_children(adapter: Adapter, http: Http, command: CancelOrder) -> tuple[str, ...]:
@@ -191,6 +211,14 @@ async def _look_at_children(adapter: Adapter, http: Http, command: CancelOrder) 
     return Answer()
 
 
+async def _look_at_application(adapter: Adapter, http: Http, command: RequestInvoice) -> Answer | None:
+    mark_id = command.payload.mark_id
+    found = await cast(RequestsInvoices, adapter).read_invoices(http, mark_id)
+    if found is not None and found.mark_id != mark_id:
+        raise ContractError("another application than the one that was asked about")
+    return None if found is None else Answer()
+
+
 async def _as_it_stands(
     adapter: Adapter, http: Http, command: OrderCommand, number: str | None
 ) -> SupplierOrder | None:
@@ -208,6 +236,8 @@ async def _refuse_strangers(command: OrderCommand, number: str | None, strangers
         case ConfirmOrder(payload=payload):
             named = {payload.supplier_order_no}
         case CancelOrder(payload=payload) if payload.scope is CancelScope.CHILDREN:
+            named = set(payload.children)
+        case RequestInvoice(payload=payload):
             named = set(payload.children)
         case _:
             pass

@@ -31,6 +31,7 @@ from schemas.orders import (
     ParkedReason,
     Party,
     RefusalClass,
+    RequestInvoice,
     SubmitMode,
     SubmitOrder,
     fact_of_command,
@@ -39,23 +40,25 @@ from schemas.orders import (
 from schemas.orders.commands import OrderedLine
 from schemas.orders.events import (
     Cause,
+    InvoiceRefusedEvent,
+    InvoiceRequestedEvent,
     OrderAccepted,
     OrderCancelled,
     OrderCancelRefused,
     OrderConfirmed,
-    OrderParked,
     OrderPartiallyConfirmed,
     OrderPriceMismatch,
     OrderRefused,
     SupplierMessage,
 )
+from schemas.orders.invoices import InvoiceRequested
 from schemas.orders.parts import LineKind, StatedLine, UnitPrice
 from schemas.orders.payloads import (
     Accepted,
     Cancelled,
     Confirmed,
+    InvoiceRefused,
     MismatchedLine,
-    Parked,
     PartiallyConfirmed,
     PartLine,
     PriceMismatch,
@@ -107,10 +110,10 @@ def news_of(command: OrderCommand, before: State, after: Command, end: CommandEn
             done = after.state is State.CONFIRMED
             return _command_news(command, _done(command, end, at) if done else _refused(command, after, end, at), end)
         case State.HELD:
-            return _command_news(command, _held(command, end, at), end)
+            return _command_news(command, _held(command, after, end, at), end)
         case State.PARKED | State.DEAD:
             reason = ParkedReason.OUTCOME_UNKNOWN if after.state is State.PARKED else ParkedReason.GAVE_UP
-            return _command_news(command, parked_event(after, command.tenant, reason, at), end)
+            return _command_news(command, parked_event(after, command.tenant, reason, at, command), end)
         case State.UNKNOWN if isinstance(command, SubmitOrder):
             return _news(command, Fact.OUTCOME_UNKNOWN)
         case State.RETRY if isinstance(command, SubmitOrder) and before is State.LOOKING_UP:
@@ -188,6 +191,8 @@ def _done(command: OrderCommand, end: CommandEnd, at: datetime) -> OrderEvent:
         case CancelOrder(payload=payload):
             children = end.cancelled or payload.children
             return OrderCancelled(**said, payload=Cancelled(scope=payload.scope, children=children, by=Party.MALL))
+        case RequestInvoice(payload=asked):
+            return InvoiceRequestedEvent(**said, payload=InvoiceRequested(mark_id=asked.mark_id))
 
 
 def _is_reserved(found: SupplierOrder) -> bool:
@@ -220,6 +225,9 @@ def _refused(command: OrderCommand, after: Command, end: CommandEnd, at: datetim
         said["raw_code"] = _one_line(after.reason)[:LONGEST_CODE]
     if isinstance(command, CancelOrder):
         return OrderCancelRefused(**said, payload=not_cancelled(command, Party.SUPPLIER, code_class))
+    if isinstance(command, RequestInvoice):
+        refused = InvoiceRefused(mark_id=command.payload.mark_id, code_class=code_class)
+        return InvoiceRefusedEvent(**said, payload=refused)
     lines = tuple(RefusedLine(line_no=_line_no(command, sku), sku=sku) for sku in (refusal.skus if refusal else ()))
     return OrderRefused(
         **said, payload=Refused(operation=Operation(command.operation), code_class=code_class, lines=lines)
@@ -237,12 +245,12 @@ def _line_no(command: OrderCommand, sku: str) -> Any:
     return numbers[0] if len(numbers) == 1 else None
 
 
-def _held(command: OrderCommand, end: CommandEnd, at: datetime) -> OrderEvent:
+def _held(command: OrderCommand, after: Command, end: CommandEnd, at: datetime) -> OrderEvent:
     """An order that is another than was asked for is held, with everything in which it differs."""
     said, found = _said(command, end, at), end.found
     if not isinstance(command, SubmitOrder) or found is None:
-        payload = Parked(operation=Operation(command.operation), reason=ParkedReason.CONTRADICTION)
-        return OrderParked(**said, payload=payload)
+        event = parked_event(after, command.tenant, ParkedReason.CONTRADICTION, at, command)
+        return event.model_copy(update={name: said[name] for name in ("supplier_order_nos", "raw_code", "raw_message")})
     mismatch = PriceMismatch(
         expected=command.payload.totals,
         offered=found.stated.totals,

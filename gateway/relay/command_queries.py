@@ -8,6 +8,9 @@ FACTS = (
 )
 """The columns of a `Command`, in the order of its fields but for its role, which its operation and scope tell."""
 
+IS_THERE = "o.state NOT IN ('draft', 'cancelled', 'refused', 'expired', 'abandoned')"
+"""Whether an order can be served: it was made, and is not over."""
+
 # A row that is not as it was has been moved by another owner: it is left alone, and counts as not moved.
 MOVE = """
     UPDATE commands c
@@ -114,6 +117,8 @@ LANES = f"""
           WHERE l.fits)
     SELECT {FACTS},
            made.ordered, made.submitted,
+           EXISTS (SELECT FROM orders o
+                    WHERE o.supplier = c.supplier AND o.order_no = c.order_no AND {IS_THERE}) AS served,
            c.order_no = ANY (ARRAY(SELECT order_no FROM lanes WHERE is_cut)) AS is_cut,
            c.place = ANY (ARRAY(SELECT place FROM behind)) AS is_behind,
            EXISTS (SELECT FROM lanes WHERE NOT fits) AS more

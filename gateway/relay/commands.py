@@ -27,13 +27,15 @@ def lane_of(order_no: str, contract_no: str | None) -> str:
 class Role(StrEnum):
     """What a command is to its order, or to its contract.
 
-    makes: there is no order before it; cancels: there is none after it; cancels_children: the others are there still.
+    makes: there is no order before it; cancels: there is none after it; cancels_children: the others are there still;
+    serves: it leaves the order as it is, and needs one that is there.
     """
 
     MAKES = "makes"
     CANCELS = "cancels"
     CANCELS_CHILDREN = "cancels_children"
     CHANGES = "changes"
+    SERVES = "serves"
 
 
 @dataclass(frozen=True, slots=True)

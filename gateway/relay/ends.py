@@ -26,11 +26,31 @@ from schemas.orders import (
     ParkedReason,
     Party,
     RefusalClass,
+    RequestInvoice,
     fact_of_event,
 )
-from schemas.orders.events import Cause, OrderCancelled, OrderCancelRefused, OrderExpired, OrderParked, OrderRefused
+from schemas.orders.events import (
+    Cause,
+    InvoiceExpiredEvent,
+    InvoiceParkedEvent,
+    InvoiceRefusedEvent,
+    OrderCancelled,
+    OrderCancelRefused,
+    OrderExpired,
+    OrderParked,
+    OrderRefused,
+)
 from schemas.orders.facts import SENT
-from schemas.orders.payloads import Cancelled, CancelRefused, Expired, Parked, Refused
+from schemas.orders.payloads import (
+    Cancelled,
+    CancelRefused,
+    Expired,
+    InvoiceExpired,
+    InvoiceParked,
+    InvoiceRefused,
+    Parked,
+    Refused,
+)
 
 STAGE = "relay"
 """Stage of the dead letters of commands that nobody can decide."""
@@ -50,22 +70,26 @@ def ending_news(
         return [contract_end(command, origin, now)]
     event = _ending_event(command, origin.tenant, now, asked, alone=alone)
     told = _news(command, event, origin, decides=alone or command.attempt > 0)
-    if command.attempt or not alone:
+    if command.attempt or not alone or (fact := SENT.get(Operation(command.operation))) is None:
         return [told]
-    return [News(command.supplier, command.order_no, SENT[Operation(command.operation)], tenant=origin.tenant), told]
+    return [News(command.supplier, command.order_no, fact, tenant=origin.tenant), told]
 
 
-def undecided_news(command: Command, origin: Origin, now: datetime) -> News:
+def undecided_news(command: Command, origin: Origin, now: datetime, asked: OrderCommand | None = None) -> News:
     """Of a command that nobody can decide; it has not ended, and the event is not its last one."""
     if command.contract_no is not None:
         return contract_parked(command, origin, ParkedReason.GAVE_UP, now)
-    return _news(command, parked_event(command, origin.tenant, ParkedReason.GAVE_UP, now), origin, decides=True)
+    return _news(command, parked_event(command, origin.tenant, ParkedReason.GAVE_UP, now, asked), origin, decides=True)
 
 
-def parked_event(command: Command, tenant: str | None, reason: ParkedReason, now: datetime) -> OrderParked:
-    """That a command waits for a person."""
-    payload = Parked(operation=Operation(command.operation), reason=reason)
-    return OrderParked(**_common_members(command, tenant, now), payload=payload)
+def parked_event(
+    command: Command, tenant: str | None, reason: ParkedReason, now: datetime, asked: OrderCommand | None = None
+) -> OrderParked | InvoiceParkedEvent:
+    """That a command waits for a person. asked: what it says, where that was read."""
+    said = _common_members(command, tenant, now)
+    if command.operation == Operation.REQUEST_INVOICE:
+        return InvoiceParkedEvent(**said, payload=InvoiceParked(mark_id=_mark_of(asked), reason=reason))
+    return OrderParked(**said, payload=Parked(operation=Operation(command.operation), reason=reason))
 
 
 def undecided_letter(command: Command) -> DeadLetter:
@@ -104,6 +128,8 @@ def _ending_event(
     cancel has yet to be answered: the supplier may have the order.
     """
     said = _common_members(command, tenant, now)
+    if command.operation == Operation.REQUEST_INVOICE:
+        return _ending_of_application(command, said, asked)
     if command.state is State.REFUSED:
         return _refused(command, said, asked, RefusalClass.NO_SUCH_ORDER)
     if command.state is not State.EXPIRED:
@@ -114,6 +140,20 @@ def _ending_event(
         return OrderCancelRefused(**said, payload=not_cancelled(asked, Party.TIME_OUT, RefusalClass.TOO_LATE))
     deadline = command.deadline if asked is None else asked.deadline
     return OrderExpired(**said, payload=Expired(operation=Operation(command.operation), deadline=deadline))
+
+
+def _ending_of_application(command: Command, said: dict[str, Any], asked: OrderCommand | None) -> OrderEvent:
+    """Its time is over; or its order is not there, or was taken back before anything of it was sent."""
+    mark_id = _mark_of(asked)
+    if command.state is State.EXPIRED:
+        deadline = command.deadline if asked is None else asked.deadline
+        return InvoiceExpiredEvent(**said, payload=InvoiceExpired(mark_id=mark_id, deadline=deadline))
+    refused = InvoiceRefused(mark_id=mark_id, code_class=RefusalClass.NO_SUCH_ORDER)
+    return InvoiceRefusedEvent(**said, payload=refused)
+
+
+def _mark_of(asked: OrderCommand | None) -> str | None:
+    return asked.payload.mark_id if isinstance(asked, RequestInvoice) else None
 
 
 def _refused(

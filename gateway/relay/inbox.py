@@ -21,7 +21,18 @@ from gateway.kafka import Partition, Record
 from gateway.outbox import enqueue
 from gateway.relay import inbox_queries as queries
 from gateway.relay.contracts import judge_commands
-from gateway.relay.received import Received, conflict, event_message, id_of, read_record, received, written_at
+from gateway.relay.invoice_store import meet
+from gateway.relay.received import (
+    MARK_REUSED,
+    Received,
+    conflict,
+    event_message,
+    id_of,
+    mark_reused,
+    read_record,
+    received,
+    written_at,
+)
 from gateway.relay.sealed import sealed_as
 from gateway.relay.states import ENDED
 from gateway.sdk.commands import RefusedCommand
@@ -77,6 +88,9 @@ class Inbox:
         replay: id of the dead letter that it was.
         Raises InvalidMessageError where its id was another command's, and where it would end at once.
         """
+        [met] = await self._met(connection, [command])
+        if met.state is not command.state:
+            raise InvalidMessageError(Issue(MARK_REUSED, "/payload/mark_id", expected="a number of its own"))
         new, others = await self._added(connection, [command])
         if others:
             raise InvalidMessageError(*conflict(command.record, command.command_id).issues)
@@ -91,7 +105,7 @@ class Inbox:
         return await _in_thread_if_large(record, partial(received, record, came, offered, now=datetime.now(UTC)))
 
     async def _keep(self, connection: Connection, found: Sequence[Received | DeadLetter]) -> None:
-        commands = [each for each in found if isinstance(each, Received)]
+        commands = await self._met(connection, [each for each in found if isinstance(each, Received)])
         letters = [each for each in found if isinstance(each, DeadLetter)]
         new, others = await self._added(connection, commands)
         letters += [conflict(each.record, each.command_id) for each in others]
@@ -107,6 +121,18 @@ class Inbox:
             repeated=len(commands) - len(new) - len(others),
             letters=len(letters),
         )
+
+    async def _met(self, connection: Connection, commands: Sequence[Received]) -> Sequence[Received]:
+        """The commands, applications for invoices ended whose number is that of another one."""
+        asked = {each.command_id: each.application for each in commands if each.application is not None}
+        if not asked:
+            return commands
+        known = {row["command_id"] for row in await connection.fetch(queries.CONTENTS, list(asked))}
+        new = [each for name, each in asked.items() if name not in known]
+        reused = await meet(connection, new)
+        ends = {each.command_id for each in new if (each.supplier, each.payload.mark_id) in reused}
+        at = datetime.now(UTC)
+        return [mark_reused(each, asked[each.command_id], at) if each.command_id in ends else each for each in commands]
 
     async def _added(
         self, connection: Connection, commands: Sequence[Received]

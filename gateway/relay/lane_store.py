@@ -45,8 +45,9 @@ async def lock_lanes(connection: Connection, supplier: str, orders: Sequence[str
         return LockedLanes([], {})
     rows = await connection.fetch(queries.LOCK_LANES, supplier, orders)
     ordered = {row["order_no"] for row in await connection.fetch(queries.ORDERED, supplier, orders)}
+    there = {row["order_no"] for row in await connection.fetch(queries.THERE, supplier, orders)}
     lanes = [
-        Lane([command_of(row) for row in lane], order_no in ordered)
+        Lane([command_of(row) for row in lane], order_no in ordered, served=order_no in there)
         for order_no, lane in groupby(rows, key=lambda row: str(row["order_no"]))
     ]
     return LockedLanes(lanes, origins(rows))
@@ -73,9 +74,10 @@ async def settle(
     died = [each.now for each in changes if each.now.state is State.DEAD]
     await connection.execute(queries.ANSWERED, [each.now.command_id for each in ended])
     told = [*steps, *(step_of(each.now, Kind.ENDED) for each in ended), *(step_of(each, Kind.STOPPED) for each in died)]
-    endings = [*await _endings(connection, box, locked, ended, now)]
+    asked = await _read(connection, box, [*(each.now for each in ended), *died])
+    endings = _endings(locked, ended, asked, now)
     endings += await others_submitted(connection, [each.now for each in ended])
-    undecided = [undecided_news(each, locked.origin(each), now) for each in died]
+    undecided = [undecided_news(each, locked.origin(each), now, asked.get(each.command_id)) for each in died]
     await tell(connection, box, [*news, *endings, *undecided], readable=False, steps=told)
     await record_letters(connection, [undecided_letter(each) for each in died])
 
@@ -109,18 +111,25 @@ def step_of(command: Command, kind: Kind, failure: str = "") -> Step:
     return Step(command.supplier, command.about, kind, command.command_id, facts)
 
 
-async def _endings(
-    connection: Connection, box: SecretBox, locked: LockedLanes, ended: Sequence[Change], now: datetime
-) -> Sequence[News]:
-    """Of commands that ended without a call. Cancels are read: what ends one says of what it was."""
-    cancels = [each.now for each in ended if each.now.operation == Operation.CANCEL]
-    found = await opened(connection, box, cancels[0].supplier, [each.command_id for each in cancels]) if cancels else {}
+READ_AT_END = frozenset({Operation.CANCEL, Operation.REQUEST_INVOICE})
+"""Commands that are read once they end: what ends one says of what it was."""
+
+
+def _endings(
+    locked: LockedLanes, ended: Sequence[Change], asked: Mapping[str, OrderCommand], now: datetime
+) -> list[News]:
+    """Of commands that ended without a call."""
     told: list[News] = []
     for each in ended:
-        asked = _command_in(found.get(each.now.command_id))
-        told += ending_news(each.now, locked.origin(each.now), now, alone=each.alone, asked=asked)
+        said = asked.get(each.now.command_id)
+        told += ending_news(each.now, locked.origin(each.now), now, alone=each.alone, asked=said)
     return told
 
 
-def _command_in(found: OpenedCommand | Exception | None) -> OrderCommand | None:
-    return found.command if isinstance(found, OpenedCommand) else None
+async def _read(connection: Connection, box: SecretBox, commands: Sequence[Command]) -> Mapping[str, OrderCommand]:
+    """What those of these commands say that are read at their end, as far as they can be."""
+    wanted = [each for each in commands if each.operation in READ_AT_END]
+    if not wanted:
+        return {}
+    found = await opened(connection, box, wanted[0].supplier, [each.command_id for each in wanted])
+    return {name: each.command for name, each in found.items() if isinstance(each, OpenedCommand)}

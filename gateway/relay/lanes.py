@@ -27,6 +27,9 @@ from gateway.relay.policy import (
 from gateway.relay.states import UNSENT, State
 from gateway.sdk.manifest import Idempotency
 
+ORDER_NOT_THERE = "order_not_there"
+"""Why a command is refused that serves an order which was never made, or is over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lane:
@@ -35,13 +38,14 @@ class Lane:
     ordered: the supplier has the order, from a command that has ended. cut: of a lane that is too long to be read at
     once, how many of `commands` are its beginning; those after them stand further behind, and end by their deadline or
     may take the place of the first one. None: nothing is left out. submitted: place of its first submit that has ended,
-    None where there is none.
+    None where there is none. served: the order is there, so that what serves it can be asked.
     """
 
     commands: Sequence[Command]
     ordered: bool = False
     cut: int | None = None
     submitted: int | None = None
+    served: bool = True
 
     def is_refused(self, command: Command) -> bool:
         """Whether the order was submitted before this command, and the supplier has none of that."""
@@ -74,12 +78,13 @@ def expired(lane: Lane, now: datetime) -> Sequence[Step]:
 
 
 def ends_with_first(lane: Lane, profile: Profile) -> Sequence[Step]:
-    """What ends because a command behind the first one cancels it or takes its place; nothing of it is past its time.
+    """What ends because a command behind the first one cancels it or takes its place, or because the order that it
+    serves is not there; nothing of it is past its time.
 
     Where the lane is cut before that command, the first one stays until all between the two have ended. Or the first
     one itself, where it is about an order that was refused.
     """
-    return _without_order(lane) or _cancelled_unsent(lane) or _superseded(lane, profile)
+    return _unserved(lane) or _without_order(lane) or _cancelled_unsent(lane) or _superseded(lane, profile)
 
 
 def leaves_order(command: Command) -> bool:
@@ -113,6 +118,14 @@ def _without_order(lane: Lane) -> Sequence[Step]:
     if first.role is Role.MAKES or first.state not in UNSENT or not lane.is_refused(first):
         return []
     return [Step(first, Finish(State.REFUSED, "not_ordered"))]
+
+
+def _unserved(lane: Lane) -> Sequence[Step]:
+    """What serves an order that was never made, or is over."""
+    first = lane.commands[0]
+    if first.role is not Role.SERVES or lane.served or not may_end_unsent(first):
+        return []
+    return [Step(first, Finish(State.REFUSED, ORDER_NOT_THERE))]
 
 
 def _cancelled_unsent(lane: Lane) -> Sequence[Step]:

@@ -279,7 +279,7 @@ def operation_named(name: str) -> Operation | ContractOperation:
 
 
 def _first_sent(command: Command, origin: Origin) -> News:
-    fact = SENT[Operation(command.operation)]
+    fact = SENT.get(Operation(command.operation))
     return News(command.supplier, command.order_no, fact, tenant=origin.tenant)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.relay.command_queries import FACTS
+from gateway.relay.command_queries import FACTS, IS_THERE
 
 # The first commands of orders that may be fetched, but for orders that are set aside ($5). What was sent by an owner
 # before the supplier's vendor began to fetch may have taken effect: it is not handed out.
@@ -25,7 +25,7 @@ FETCHABLE = f"{FETCHABLE_HEADS} SELECT order_no FROM fetchable ORDER BY place LI
 # Orders in which something ends or stops by now: by time, or by a command that cancels what was never sent. Each one
 # found is changed by the look at it; what waits only for its vendor is left out, so that it keeps no other from it.
 # Orders that are set aside ($7) are left out as well.
-ENDING = """
+ENDING = f"""
     WITH lanes AS (
         SELECT order_no, min(place) AS head,
                bool_or(operation IN ('order.cancel', 'contract.terminate')
@@ -44,6 +44,9 @@ ENDING = """
             AND (h.state = 'held'
                  OR (h.doubt_since IS NULL
                      AND (h.state IN ('waiting', 'retry') OR (h.state = 'parked' AND h.reason = 'by_operator')))))
+        OR (h.operation = 'invoice.request' AND h.state IN ('waiting', 'retry')
+            AND NOT EXISTS (SELECT FROM orders o
+                             WHERE o.supplier = h.supplier AND o.order_no = h.order_no AND {IS_THERE}))
      ORDER BY l.order_no
      LIMIT $5
 """
@@ -65,6 +68,11 @@ ORDERED = """
     SELECT DISTINCT order_no FROM commands
      WHERE supplier = $1 AND order_no = ANY($2::text[]) AND operation IN ('order.submit', 'contract.issue')
        AND (state = 'confirmed' OR (state = 'superseded' AND doubt_since IS NOT NULL))
+"""
+
+# Orders that can be served.
+THERE = f"""
+    SELECT order_no FROM orders o WHERE supplier = $1 AND order_no = ANY($2::text[]) AND {IS_THERE}
 """
 
 # As many as fit into so many bytes, the first in any case.

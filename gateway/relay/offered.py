@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gateway.registry import Registry
+from gateway.relay.attempts import OPERATIONS
 from gateway.sdk.errors import ConfigError
 from gateway.sdk.manifest import Manifest
 from gateway.suppliers import SupplierCache, UnknownSupplierError
@@ -22,7 +23,7 @@ def operations_of(manifest: Manifest) -> Collection[Operation | ContractOperatio
     of_contracts = tuple(ContractOperation) if "issues_contracts" in manifest.capabilities else ()
     if fetches_commands(manifest):
         return (*Operation, *of_contracts)
-    return (*(Operation(f"order.{task}") for task in manifest.orders), *of_contracts)
+    return (*(OPERATIONS[task] for task in manifest.orders), *of_contracts)
 
 
 async def operations_offered(
@@ -41,10 +42,10 @@ async def operations_offered(
         return (*Operation, *ContractOperation)
 
 
-async def reads_orders(suppliers: SupplierCache, registry: Registry, supplier: str) -> bool:
-    """Whether orders of a supplier can be read there. Raises StoreUnavailableError."""
+async def has_capability(capability: str, suppliers: SupplierCache, registry: Registry, supplier: str) -> bool:
+    """Whether the adapter of a supplier has a capability. Raises StoreUnavailableError."""
     try:
         known = await suppliers.get(supplier)
-        return "reads_orders" in registry.load(known.config.adapter).manifest.capabilities
+        return capability in registry.load(known.config.adapter).manifest.capabilities
     except (UnknownSupplierError, ConfigError):
         return False

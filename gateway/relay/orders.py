@@ -20,6 +20,7 @@ from gateway.evidence import body_of
 from gateway.outbox import OutboxMessage, enqueue
 from gateway.relay import order_queries as queries
 from gateway.relay.contract_news import ContractNews, tell_contracts
+from gateway.relay.invoice_store import note_answers
 from gateway.relay.received import event_message
 from gateway.relay.steps import Kind, Step, write_steps
 from gateway.sdk.errors import Issue
@@ -160,6 +161,7 @@ async def tell(
         orders[each.key] = found.order
         judged.append(found)
     await _store(connection, orders.values(), judged, readable=readable)
+    await note_answers(connection, [each.event for each in news if each.event is not None])
     said = [(each, event_message(each.news.event, each.news.traceparent)) for each in judged if each.news.event]
     of_contracts = await tell_contracts(connection, news)
     await enqueue(

@@ -20,6 +20,7 @@ from gateway.relay.advice import (
     summary,
 )
 from gateway.relay.commands import Command
+from gateway.relay.invoice_queries import OF_ORDER
 from gateway.relay.sealed import WORDS
 from gateway.relay.states import STOPPED, State
 from gateway.relay.store import command_of
@@ -96,6 +97,7 @@ class OrderReading:
             suppliers = sorted({row["supplier"] for row in commands} | orders.keys())
             numbers = await connection.fetch(queries.NUMBERS, suppliers, order_no)
             contracts = await connection.fetch(queries.CONTRACTS, order_no)
+            invoices = await connection.fetch(OF_ORDER, order_no)
             if words_for is not None:
                 await self._note_reading(connection, words_for, order_no)
         views = [
@@ -108,6 +110,7 @@ class OrderReading:
             )
             | {"numbers": [_number(row) for row in numbers if row["supplier"] == supplier]}
             | {"contracts": [_contract(row, commands) for row in contracts if row["supplier"] == supplier]}
+            | {"invoices": [_application(row) for row in invoices if row["supplier"] == supplier]}
             for supplier in suppliers
         ]
         return {"order_no": order_no, "orders": views, "left_off": len(steps) > MOST_STEPS}
@@ -256,6 +259,11 @@ def _contract(row: Row, commands: Sequence[View]) -> View:
 
 def _plain(rows: Iterable[Row]) -> Sequence[View]:
     return [dict(row) for row in rows]
+
+
+def _application(row: Row) -> View:
+    """An application for invoices, and what was made out."""
+    return {name: row[name] for name in ("mark_id", "state", "asked", "invoices", "changed_at")}
 
 
 def _number(row: Row) -> View:

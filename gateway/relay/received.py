@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,13 +43,15 @@ from schemas.orders import (
     Operation,
     OrderCommand,
     OrderEvent,
+    RefusalClass,
+    RequestInvoice,
     UnsupportedReason,
     event_headers,
     event_id,
     order_key,
 )
-from schemas.orders.events import Cause, OrderUnsupported
-from schemas.orders.payloads import Unsupported
+from schemas.orders.events import Cause, InvoiceRefusedEvent, OrderUnsupported
+from schemas.orders.payloads import InvoiceRefused, Unsupported
 from schemas.personal import masked
 
 STAGE = "commands"
@@ -64,6 +66,7 @@ ROLES: Mapping[str, Role] = {
     ContractOperation.TERMINATE: Role.CANCELS,
     ContractOperation.ANNOUNCED: Role.CHANGES,
     ContractOperation.FILED: Role.CHANGES,
+    Operation.REQUEST_INVOICE: Role.SERVES,
 }
 """What each operation is to its order or contract; a cancel may be of children alone."""
 
@@ -80,7 +83,7 @@ class Received:
 
     order_no: of the order that it is about, or is about the contract of; contract_no: of the contract. content: digest
     of what it says; value: the command as JSON; scope: of a cancel; event: what ends it at once, where it is no use;
-    asked: what it says, of a contract.
+    asked: what it says, of a contract; application: the same, for invoices.
     """
 
     record: Record
@@ -99,6 +102,7 @@ class Received:
     event: OrderEvent | ContractEvent | None = None
     contract_no: str | None = None
     asked: ContractCommand | None = None
+    application: RequestInvoice | None = None
 
     @property
     def lane(self) -> str:
@@ -236,7 +240,26 @@ def _command(
         asked=of_contract,
         reason=facts.reason,
         event=_unsupported(came, known=offered is not None, at=at) if facts.state is State.UNSUPPORTED else None,
+        application=came if isinstance(came, RequestInvoice) and facts.state is State.WAITING else None,
     )
+
+
+MARK_REUSED = "mark_id_reused"
+"""Why an application is refused whose number was another's before."""
+
+
+def mark_reused(received: Received, asked: RequestInvoice, at: datetime) -> Received:
+    """An application that ends at once: its number was that of another one before."""
+    refused = InvoiceRefusedEvent(
+        order_no=asked.order_no,
+        tenant=asked.tenant,
+        cause=Cause(command_id=asked.command_id),
+        occurred_at=at,
+        supplier=asked.supplier,
+        raw_code=MARK_REUSED,
+        payload=InvoiceRefused(mark_id=asked.payload.mark_id, code_class=RefusalClass.CONFLICT),
+    )
+    return replace(received, state=State.REFUSED, reason=MARK_REUSED, event=refused, application=None)
 
 
 def _as_said(value: bytes) -> bytes:

@@ -16,7 +16,17 @@ import orjson
 from gateway.deadletters import DeadLetterRow, Handler, NotReplayableError, ReplayResult, refuse_patch
 from gateway.evidence import orders_of
 from gateway.kafka import Record
-from gateway.relay import document_store, ends, inbox_queries, operator_queries, orders, received, rereads
+from gateway.relay import (
+    document_store,
+    ends,
+    inbox_queries,
+    invoice_store,
+    invoices,
+    operator_queries,
+    orders,
+    received,
+    rereads,
+)
 from gateway.relay.advice import describe_state, how_to_resolve
 from gateway.relay.inbox import Inbox, Offered
 from gateway.relay.patched_commands import patched_command
@@ -39,20 +49,29 @@ UNCHANGED = "unchanged"
 """It was there already."""
 
 
+Reads = Callable[[str], Awaitable[bool]]
+"""Whether something can be read at a supplier."""
+
+
 class OrderReplays:
     """Takes dead letters of the stages of orders back, or says what to do instead.
 
-    Every handler foretells as well: all that it does is written in the transaction that it is given. reads_orders:
-    whether orders of a supplier can be read there.
+    Every handler foretells as well: all that it does is written in the transaction that it is given.
     """
 
     def __init__(
-        self, inbox: Inbox, box: SecretBox, offered: Offered, reads_orders: Callable[[str], Awaitable[bool]]
+        self,
+        inbox: Inbox,
+        box: SecretBox,
+        offered: Offered,
+        reads_orders: Reads,
+        reads_invoices: Reads,
     ) -> None:
         self._inbox = inbox
         self._box = box
         self._offered = offered
         self._reads_orders = reads_orders
+        self._reads_invoices = reads_invoices
 
     def handlers(self) -> dict[str, Handler]:
         """What replays, and what foretells, by stage."""
@@ -62,6 +81,7 @@ class OrderReplays:
             ends.STAGE: self.refuse_undecided,
             orders.LATE_STAGE: self.refuse_late,
             document_store.STAGE: self.refuse_document,
+            invoices.STAGE: self.read_invoices,
         }
 
     async def take_command(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
@@ -115,6 +135,18 @@ class OrderReplays:
         order_nos = sorted(set((await orders_of(connection, supplier, numbers)).values()))
         steps = [Step(supplier, order_no, Kind.REPLAYED, None, facts) for order_no in order_nos]
         await write_steps(connection, self._box, steps)
+        return ReplayResult(REQUEUED)
+
+    async def read_invoices(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
+        """Have an application for invoices read again, for the message that asked before where the letter names it."""
+        refuse_patch(letter)
+        supplier, named = letter.supplier or "", _named(letter)
+        see = f"See mallgate orders show {named.get('order_no', '')}".rstrip()
+        if named.get("event") or not await self._reads_invoices(supplier):
+            raise NotReplayableError(f"{see}: settle with {supplier} what was made out, then discard this letter.")
+        message = named.get("message_type", invoices.READ_AGAIN), named.get("message_id", str(letter.id))
+        cause = SupplierMessage(type=message[0], id=message[1])
+        await invoice_store.ask(connection, supplier, {named["mark_id"]: cause})
         return ReplayResult(REQUEUED)
 
     async def refuse_undecided(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:

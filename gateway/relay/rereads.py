@@ -172,7 +172,7 @@ class OrderRereads:
         except (RejectedError, ContractError) as error:
             await retry_while_unavailable(self._give_up, due, error, seen)
         except SupplierError as error:
-            self._context.report_health(_named(error))
+            self._context.report_health(named_fault(error))
             asked = error.retry_after if isinstance(error, RateLimitError) else None
             await retry_while_unavailable(self._put_off, due, backoff(due.failures, random.random, asked), seen)
             await self._context.wait(PAUSE_SECONDS)
@@ -336,7 +336,7 @@ def _step(supplier: str, order_no: str, reading: Reading, comparison: ReadingRes
 
 
 def _unread(supplier: str, order_no: str, due: DueReread, error: Exception) -> Step:
-    facts = {"asked_by": {"type": due.cause.type, "id": due.cause.id}, "fault": _named(error)}
+    facts = {"asked_by": {"type": due.cause.type, "id": due.cause.id}, "fault": named_fault(error)}
     words = str(error) if isinstance(error, SupplierError) else ""
     return Step(supplier, order_no, Kind.READ, None, facts, storable(words))
 
@@ -345,13 +345,13 @@ def _letter(supplier: str, due: DueReread, error: Exception, *, track: str | Non
     """Of what could not be read. The reply itself is not kept, nor are its words: they may name people."""
     part = "order" if track is None else f"track of {track}"
     if isinstance(error, SupplierError):
-        issue = Issue("contract_error", actual=f"{part}: {_named(error)}"[:200])
+        issue = Issue("contract_error", actual=f"{part}: {named_fault(error)}"[:200])
     else:
         issue = Issue("processing_failed", actual=type(error).__name__)
     return _letter_of(supplier, due, issue, part, due.numbers if track is None else {track})
 
 
-def _named(error: Exception) -> str:
+def named_fault(error: Exception) -> str:
     """What went wrong, without a word of the supplier but a code that can name nobody."""
     if not isinstance(error, SupplierError):
         return type(error).__name__

@@ -7,7 +7,7 @@ waiting ──► sending ──┬──► confirmed | refused
                               └──► confirmed | refused
 
 waiting, retry ──► expired | cancelled_unsent | superseded         without a call
-waiting, retry ──► refused                                         likewise: its order, or its contract, was refused
+waiting, retry ──► refused                                         likewise: its order or contract was, or is over
 waiting, retry, unknown ◄──► parked                                by an operator, who takes it back
 sending, unknown, looking_up ──► parked | dead                     for a person, who says confirmed or retry
 sending, looking_up ──► held ──► confirmed | refused | superseded  a person ends it, or the mall overtakes it

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from gateway.calls.breakers import BreakerStatus
 from gateway.relay.answers import profile_of
-from gateway.relay.attempts import order_write
+from gateway.relay.attempts import OPERATIONS, order_write
 from gateway.relay.commands import Command, Role
 from gateway.relay.lanes import Lane, Step, ends_with_first, expired, leaves_order, startable
 from gateway.relay.policy import LOOK_UP, Availability, Die, Finish, LookUp, Park, Profile, Send, is_expired, next_step
@@ -51,7 +51,7 @@ class Terms:
     def shut_operations(self) -> Sequence[str]:
         """Operations on orders for which nothing can be called."""
         return [
-            f"order.{task}" for task, write in self.manifest.orders.items() if write.call in self.shut or self.paused
+            OPERATIONS[task] for task, write in self.manifest.orders.items() if write.call in self.shut or self.paused
         ]
 
 
@@ -121,6 +121,7 @@ class _LanePlan:
         self._cut = lane.cut
         self._ordered = lane.ordered
         self._submitted = lane.submitted
+        self._served = lane.served
         self._doubted = False
         self._epoch = epoch
         self._now = now
@@ -130,7 +131,7 @@ class _LanePlan:
     @property
     def lane(self) -> Lane:
         """What is left."""
-        return Lane(self.waiting, self._ordered, self._cut, self._submitted)
+        return Lane(self.waiting, self._ordered, self._cut, self._submitted, self._served)
 
     @property
     def goes_on(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import orjson
 import structlog
@@ -36,6 +36,7 @@ from gateway.relay.vendor_answers import (
     tells_nothing,
 )
 from gateway.relay.vendor_events import VendorEvent, core_event
+from gateway.relay.vendor_invoices import InvoiceVendorEvent, InvoiceWord, SaidOfInvoices, is_of_invoices, take_word
 from gateway.relay.vendor_keys import keep_answer, message_by, take_key
 from gateway.sdk.errors import GatewayError, Issue
 from gateway.store import Connection, SharedPool
@@ -129,18 +130,38 @@ class VendorEventService:
             if repeated is not None:
                 return repeated
             order = await _locked_order(connection, sent, unanswered)
-            taken, changes, news = await self._judged(connection, sent, order, unanswered, origins(rows))
+            letters: Sequence[DeadLetter] = ()
+            if is_of_invoices(sent.said):
+                word = await self._of_invoices(connection, sent, order, unanswered, origins(rows))
+                taken, changes, news = _taken_word(sent, order, word)
+                letters = word.letters
+            else:
+                taken, changes, news = await self._judged(connection, sent, order, unanswered, origins(rows))
             await move(connection, [(each.was, each.now) for each in changes if each.was != each.now])
             await connection.execute(queries.ANSWERED, [each.was.command_id for each in changes])
             if isinstance(taken, VendorEventReceipt):
                 news = [await _whole_set(connection, each) for each in news]
             await tell(connection, self._box, news, readable=False, steps=[_answered(sent, taken)])
             await keep_answer(connection, sent.supplier, sent.key, _receipt_row(taken))
+            await record_letters(connection, letters)
             await close_letters(connection, [each.was for each in changes], f"the vendor said {sent.said.event}")
             reached("word.before_commit")
         reached("word.after_commit")
         log.info("order.said", supplier=sent.supplier, order_no=sent.order_no, said=sent.said.event)
         return taken
+
+    async def _of_invoices(
+        self,
+        connection: Connection,
+        sent: SentVendorEvent,
+        order: Order,
+        unanswered: Sequence[Command],
+        known: Mapping[str, Origin],
+    ) -> InvoiceWord:
+        """What a word about an application for invoices comes to."""
+        said = SaidOfInvoices(cast(InvoiceVendorEvent, sent.said), order, sent.message, self._clock(), sent.traceparent)
+        ordered = await self._ordered(connection, sent, ())
+        return await take_word(connection, self._box, said, unanswered, known, ordered)
 
     async def _repeated(
         self, connection: Connection, sent: SentVendorEvent
@@ -227,6 +248,15 @@ class VendorEventService:
         log.error("order.unreadable", command=row["command_id"], error=type(found).__name__)
         await record_letters(connection, [_unread_letter(sent, row["command_id"], type(found).__name__)])
         return None
+
+
+def _taken_word(sent: SentVendorEvent, order: Order, word: InvoiceWord) -> _Judged:
+    """A word about an application, as any other is taken: the order stays as it is."""
+    if word.outcome.late:
+        return LateVendorEvent(order.status.state), [], []
+    answers = tuple(each.command_id for each in word.answers)
+    receipt = VendorEventReceipt(word.event, order.status.state, answers, held=bool(word.outcome.differences))
+    return receipt, [Change(each, after_answer(each, sent.said)) for each in word.answers], word.news
 
 
 def _afterwards(order: Order, news: Sequence[News]) -> OrderState:

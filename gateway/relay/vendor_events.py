@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints
 from schemas.base import CONTROLS, Model
 from schemas.orders import EVENTS, Kind, OrderEvent
 from schemas.orders.events import Cause
+from schemas.orders.invoices import InvoiceProgress, InvoiceRequested
 from schemas.orders.parts import MAX_LINES, OrderNo, Reference, Tenant, WrittenInstant
 from schemas.orders.payloads import (
     Accepted,
@@ -20,6 +21,7 @@ from schemas.orders.payloads import (
     CancelRefused,
     Confirmed,
     Delivered,
+    InvoiceRefused,
     PartiallyConfirmed,
     PriceMismatch,
     RawText,
@@ -132,6 +134,58 @@ class RejectedByVendor(_VendorEventBase):
     payload: Rejected = Field(description=_MORE)
 
 
+_APPLICATION = "What became of the application for invoices."
+
+
+class InvoiceRequestedByVendor(_VendorEventBase):
+    """The application is taken; what is made out is told later."""
+
+    event: Literal["invoice.requested"] = Field(description=_APPLICATION)
+    payload: InvoiceRequested = Field(description=_MORE)
+
+
+class InvoiceRefusedByVendor(_VendorEventBase):
+    """The application is refused, or sent back later."""
+
+    event: Literal["invoice.refused"] = Field(description=_APPLICATION)
+    payload: InvoiceRefused = Field(description=_MORE)
+
+
+class InvoicePartlyIssuedByVendor(_VendorEventBase):
+    """Some invoices are made out: those that are new, or all so far."""
+
+    event: Literal["invoice.partly_issued"] = Field(description=_APPLICATION)
+    payload: InvoiceProgress = Field(description=_MORE)
+
+
+class InvoiceIssuedByVendor(_VendorEventBase):
+    """All invoices are made out; together they come to what was asked for."""
+
+    event: Literal["invoice.issued"] = Field(description=_APPLICATION)
+    payload: InvoiceProgress = Field(description=_MORE)
+
+
+class InvoiceMailedByVendor(_VendorEventBase):
+    """The invoices are on their way."""
+
+    event: Literal["invoice.mailed"] = Field(description=_APPLICATION)
+    payload: InvoiceProgress = Field(description=_MORE)
+
+
+class InvoiceVoidedByVendor(_VendorEventBase):
+    """Invoices are void: those that are listed with standing void."""
+
+    event: Literal["invoice.voided"] = Field(description=_APPLICATION)
+    payload: InvoiceProgress = Field(description=_MORE)
+
+
+class InvoiceRedByVendor(_VendorEventBase):
+    """Red invoices, with standing red, take back some that were made out, each its `original`."""
+
+    event: Literal["invoice.red"] = Field(description=_APPLICATION)
+    payload: InvoiceProgress = Field(description=_MORE)
+
+
 VendorEvent: TypeAlias = (
     AcceptedByVendor
     | RefusedByVendor
@@ -145,6 +199,13 @@ VendorEvent: TypeAlias = (
     | TrackedByVendor
     | DeliveredByVendor
     | RejectedByVendor
+    | InvoiceRequestedByVendor
+    | InvoiceRefusedByVendor
+    | InvoicePartlyIssuedByVendor
+    | InvoiceIssuedByVendor
+    | InvoiceMailedByVendor
+    | InvoiceVoidedByVendor
+    | InvoiceRedByVendor
 )
 
 VENDOR_EVENTS: Mapping[Kind, type[VendorEvent]] = {
@@ -160,20 +221,37 @@ VENDOR_EVENTS: Mapping[Kind, type[VendorEvent]] = {
     Kind.TRACKED: TrackedByVendor,
     Kind.DELIVERED: DeliveredByVendor,
     Kind.REJECTED: RejectedByVendor,
+    Kind.INVOICE_REQUESTED: InvoiceRequestedByVendor,
+    Kind.INVOICE_REFUSED: InvoiceRefusedByVendor,
+    Kind.INVOICE_PARTLY_ISSUED: InvoicePartlyIssuedByVendor,
+    Kind.INVOICE_ISSUED: InvoiceIssuedByVendor,
+    Kind.INVOICE_MAILED: InvoiceMailedByVendor,
+    Kind.INVOICE_VOIDED: InvoiceVoidedByVendor,
+    Kind.INVOICE_RED: InvoiceRedByVendor,
 }
 """What vendors can tell, by its kind."""
 
 
 def core_event(
-    said: VendorEvent, *, supplier: str, order_no: OrderNo, tenant: Tenant | None, cause: Cause, now: WrittenInstant
+    said: VendorEvent,
+    *,
+    supplier: str,
+    order_no: OrderNo,
+    tenant: Tenant | None,
+    cause: Cause,
+    now: WrittenInstant,
+    told: tuple[Kind, Model] | None = None,
 ) -> OrderEvent:
-    """The event for the mall core. now: when it was heard, for one that does not say when it was so."""
+    """The event for the mall core. now: when it was heard, for one that does not say when it was so; told: kind and
+    payload, where these are others than the vendor's.
+    """
+    kind, payload = told or (Kind(said.event), said.payload)
     members: dict[str, Any] = {name: getattr(said, name) for name in _VendorEventBase.model_fields} | {
-        "payload": said.payload,
+        "payload": payload,
         "supplier": supplier,
         "order_no": order_no,
         "tenant": tenant,
         "cause": cause,
         "occurred_at": said.occurred_at or now,
     }
-    return EVENTS[Kind(said.event)](**members)
+    return EVENTS[kind](**members)

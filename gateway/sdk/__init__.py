@@ -18,6 +18,7 @@ from gateway.sdk.adapter import (
     Refusal,
     Reread,
     RereadAreas,
+    RereadInvoices,
     RereadOrder,
     SkuPage,
     Token,
@@ -53,6 +54,7 @@ from gateway.sdk.fields import (
     instant,
 )
 from gateway.sdk.http import Http, Reply, Request
+from gateway.sdk.invoices import RequestsInvoices, StatedInvoices
 from gateway.sdk.markup import Tag, read_markup
 from gateway.sdk.orders import (
     CancelsOrders,
@@ -118,14 +120,17 @@ __all__ = [
     "RejectedError",
     "Reply",
     "Request",
+    "RequestsInvoices",
     "Reread",
     "RereadAreas",
+    "RereadInvoices",
     "RereadOrder",
     "Reshaped",
     "Sent",
     "SkuPage",
     "Stamps",
     "Standing",
+    "StatedInvoices",
     "StatedReceiver",
     "SubmitsOrders",
     "SupplierError",

@@ -112,7 +112,14 @@ class RereadOrder:
     supplier_order_no: Reference
 
 
-FollowUp: TypeAlias = Reread | RereadAreas | RereadOrder
+@dataclass(frozen=True, slots=True)
+class RereadInvoices:
+    """A message's consequence: an application for invoices has to be read anew, by the mall's number of it."""
+
+    mark_id: Reference
+
+
+FollowUp: TypeAlias = Reread | RereadAreas | RereadOrder | RereadInvoices
 """What a message of a pool makes the gateway do."""
 
 

@@ -23,6 +23,7 @@ from gateway.sdk.adapter import (
     PullsFeeds,
     ReadsAreas,
 )
+from gateway.sdk.invoices import RequestsInvoices
 from gateway.sdk.orders import CancelsOrders, ConfirmsOrders, FindsOrders, ReadsOrders, SubmitsOrders
 
 Effect: TypeAlias = Literal["reads", "writes"]
@@ -190,6 +191,18 @@ CAPABILITIES: Capabilities = table_of(
             "取消订单",
             "takes orders back",
             {"cancel_order": _WRITES_ONCE},
+            member="orders",
+            needs=("submits_orders",),
+        ),
+        CapabilitySpec(
+            "requests_invoices",
+            RequestsInvoices,
+            "发票申请",
+            "applies for invoices and reads what was made out",
+            {
+                "request_invoice": _WRITES_ONCE,
+                "read_invoices": MethodSpec("reads", cases=("success", "error")),
+            },
             member="orders",
             needs=("submits_orders",),
         ),

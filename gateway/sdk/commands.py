@@ -25,10 +25,10 @@ from schemas.contracts import ContractCommand
 from schemas.contracts.events import ContractUnsupported, UnsupportedCommand
 from schemas.envelope import Envelope, InvalidEnvelopeError, decode, schema_id
 from schemas.orders import COMMANDS, OrderCommand, UnsupportedReason, schema_name
-from schemas.orders.commands import SUM_MISMATCH
 from schemas.orders.events import Cause, OrderUnsupported
 from schemas.orders.parts import CommandId, OrderNo, Tenant
 from schemas.orders.payloads import Unsupported
+from schemas.orders.sums import SUM_MISMATCH
 from schemas.personal import is_personal
 
 

@@ -92,15 +92,19 @@ class OrderWrite(_Part):
         return self
 
 
-OrderTask: TypeAlias = Literal["submit", "confirm", "cancel"]
-"""What is done to orders."""
+OrderTask: TypeAlias = Literal["submit", "confirm", "cancel", "invoice"]
+"""What is done to orders, or asked about them."""
 
 ORDER_TASKS: Mapping[OrderTask, tuple[str, str]] = {
     "submit": ("submits_orders", "submit_order"),
     "confirm": ("confirms_orders", "confirm_order"),
     "cancel": ("cancels_orders", "cancel_order"),
+    "invoice": ("requests_invoices", "request_invoice"),
 }
 """The capability of each, and its method."""
+
+OWN_LOOK_UP: Mapping[OrderTask, str] = {"invoice": "requests_invoices"}
+"""Where a look-up is none of the order: the capability that makes it."""
 
 
 class Auth(_Part):
@@ -193,7 +197,8 @@ class Manifest(_Part):
                 yield f"orders.{task}.call names an operation with reads = false"
             if write.look_up and not (write.look_up in self.operations and self.operations[write.look_up].reads):
                 yield f"orders.{task}.look_up names an operation that reads"
-        if any(write.look_up for write in self.orders.values()) != ("finds_orders" in self.capabilities):
+        found = any(write.look_up for task, write in self.orders.items() if task not in OWN_LOOK_UP)
+        if found != ("finds_orders" in self.capabilities):
             yield "finds_orders goes with a look_up among the orders: name both or neither"
 
     @property

@@ -27,15 +27,17 @@ from gateway.calls.tokens import TokenStore
 from gateway.events import set_within
 from gateway.feeds.numbers import DatabaseWentBackError, FeedNumbers
 from gateway.feeds.runs import Runs
-from gateway.pulls.context import AREAS, ORDERS, InFlight, SupplierContext, signals_by_subject
+from gateway.pulls.context import AREAS, INVOICES, ORDERS, InFlight, SupplierContext, signals_by_subject
 from gateway.pulls.errors import DrainingError, foremost
 from gateway.pulls.pool import Pool as MessagePool
 from gateway.pulls.pulls import Pulls
 from gateway.pulls.rereads import AreaRereads, Rereads
 from gateway.registry import Registry
+from gateway.relay.invoice_rereads import InvoiceRereads
 from gateway.relay.relay import Relay, RelayContext
 from gateway.relay.rereads import OrderRereads, RereadContext
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
+from gateway.sdk.invoices import RequestsInvoices
 from gateway.sdk.orders import ReadsOrders
 from gateway.sessions import queries
 from gateway.sessions.check import check
@@ -378,11 +380,14 @@ def _tasks(context: SupplierContext, box: SecretBox) -> Iterator[Task]:
     if "reads_areas" in capabilities:
         yield f"reread {AREAS}", AreaRereads(context).run
     if "reads_orders" in capabilities:
-        yield f"reread {ORDERS}", OrderRereads(_rereads_of(context, box)).run
+        yield f"reread {ORDERS}", OrderRereads(_rereads_of(context, box, ORDERS)).run
+    if "requests_invoices" in capabilities:
+        adapter = cast(RequestsInvoices, context.adapter)
+        yield f"reread {INVOICES}", InvoiceRereads(_rereads_of(context, box, INVOICES), adapter).run
 
 
-def _rereads_of(context: SupplierContext, box: SecretBox) -> RereadContext:
-    """What reading orders stands on."""
+def _rereads_of(context: SupplierContext, box: SecretBox, subject: str) -> RereadContext:
+    """What reading orders, or their invoices, stands on."""
     return RereadContext(
         supplier=context.supplier.id,
         adapter=cast(ReadsOrders, context.adapter),
@@ -391,6 +396,6 @@ def _rereads_of(context: SupplierContext, box: SecretBox) -> RereadContext:
         pool=context.pool,
         box=box,
         draining=lambda: context.drain.begun,
-        report_health=lambda words: context.told(f"reread {ORDERS}", words),
-        wait=context.signals[ORDERS].wait,
+        report_health=lambda words: context.told(f"reread {subject}", words),
+        wait=context.signals[subject].wait,
     )

@@ -49,7 +49,7 @@ SweepPoint = Literal[
 MessagePoint = Literal["pool.fetched", "pool.remembered", "pool.acknowledged", "reread.answered", "reread.sent"]
 """The same, as a message is taken and what it names is read anew."""
 
-OrderReadPoint = Literal["order.read", "order.told"]
+OrderReadPoint = Literal["order.read", "order.told", "invoice.read", "invoice.told"]
 """The same, as an order is read anew because a message named it."""
 
 RepairPoint = Literal["repair.sent"]

@@ -9,11 +9,13 @@ from schemas.orders.commands import (
     OrderCommand,
     PaymentKind,
     PriceMode,
+    RequestInvoice,
     SubmitMode,
     SubmitOrder,
 )
 from schemas.orders.events import EVENTS, Kind, OrderEvent
 from schemas.orders.facts import fact_of_command, fact_of_event
+from schemas.orders.invoices import InvoiceState
 from schemas.orders.payloads import ParkedReason, Party, RefusalClass, UnsupportedReason
 from schemas.orders.records import COMMAND_TYPE, EVENT_TYPE, event_headers, event_id, order_key, schema_name
 from schemas.orders.states import (
@@ -41,6 +43,7 @@ __all__ = [
     "CancelScope",
     "ConfirmOrder",
     "Fact",
+    "InvoiceState",
     "Judgement",
     "Kind",
     "Mismatch",
@@ -52,6 +55,7 @@ __all__ = [
     "PaymentKind",
     "PriceMode",
     "RefusalClass",
+    "RequestInvoice",
     "State",
     "Status",
     "SubmitMode",

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.base import SUMS_HOLD, Line, Model, Personal, Sku, SupplierId
 from schemas.catalog import PriceBasis
+from schemas.orders.invoices import InvoiceApplication
 from schemas.orders.parts import (
     MAX_LINES,
     Address,
@@ -32,7 +33,7 @@ from schemas.orders.parts import (
     UnitPrice,
     WrittenInstant,
 )
-from schemas.orders.sums import order_mismatches
+from schemas.orders.sums import SUM_MISMATCH, order_mismatches
 
 
 class Operation(StrEnum):
@@ -41,6 +42,7 @@ class Operation(StrEnum):
     SUBMIT = "order.submit"
     CONFIRM = "order.confirm"
     CANCEL = "order.cancel"
+    REQUEST_INVOICE = "invoice.request"
 
 
 class SubmitMode(StrEnum):
@@ -122,10 +124,6 @@ class Submission(Model):
         return self
 
 
-SUM_MISMATCH = "sum_mismatch"
-"""Type of the error of a submission whose totals are not the sums of its lines."""
-
-
 class Confirmation(Model):
     """What `order.confirm` carries."""
 
@@ -199,11 +197,19 @@ class CancelOrder(Command):
     payload: Cancellation = Field(description="What and why. Source: core.")
 
 
-OrderCommand = SubmitOrder | ConfirmOrder | CancelOrder
+class RequestInvoice(Command):
+    """Asks for the invoices of an order, or of children of it; the order stays as it is."""
+
+    operation: Literal["invoice.request"] = Field("invoice.request", description="What is asked. Source: core.")
+    payload: InvoiceApplication = Field(description="What is to be invoiced, and to whom. Source: core.")
+
+
+OrderCommand = SubmitOrder | ConfirmOrder | CancelOrder | RequestInvoice
 
 COMMANDS: Mapping[Operation, type[OrderCommand]] = {
     Operation.SUBMIT: SubmitOrder,
     Operation.CONFIRM: ConfirmOrder,
     Operation.CANCEL: CancelOrder,
+    Operation.REQUEST_INVOICE: RequestInvoice,
 }
 """The command of each operation."""

@@ -3,9 +3,10 @@
 Key the order's number, `ce_type` from `EVENT_TYPE`, `ce_id` a UUIDv5 that a repeat carries again. Of one order events
 come in the order in which the gateway heard of them, which need not be the order in which they happened.
 
-Exactly one of TERMINAL comes for each command whose identity can be read. `order.parked` is not terminal: the command
-waits for a person, and one of the others follows. It is told all the same, because the core could not tell an
-order that waits for a person from one that is slow, and a buyer who orders elsewhere meanwhile buys twice.
+Exactly one of TERMINAL comes for each command whose identity can be read. `order.parked` and `invoice.parked` are not
+terminal: the command waits for a person, and one of the others follows. They are told all the same, because the core
+could not tell an order that waits for a person from one that is slow, and a buyer who orders elsewhere meanwhile buys
+twice.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.base import CONTROLS, Model, SupplierId
 from schemas.catalog import Label
+from schemas.orders.invoices import InvoiceMismatch, InvoiceProgress, InvoiceRequested
 from schemas.orders.parts import MAX_LINES, CommandId, OrderNo, Reference, Tenant, ToldInstant
 from schemas.orders.payloads import (
     Accepted,
@@ -27,6 +29,9 @@ from schemas.orders.payloads import (
     Confirmed,
     Delivered,
     Expired,
+    InvoiceExpired,
+    InvoiceParked,
+    InvoiceRefused,
     Parked,
     PartiallyConfirmed,
     PriceMismatch,
@@ -58,6 +63,16 @@ class Kind(StrEnum):
     EXPIRED = "order.expired"
     UNSUPPORTED = "order.unsupported"
     PARKED = "order.parked"
+    INVOICE_REQUESTED = "invoice.requested"
+    INVOICE_REFUSED = "invoice.refused"
+    INVOICE_PARTLY_ISSUED = "invoice.partly_issued"
+    INVOICE_ISSUED = "invoice.issued"
+    INVOICE_MAILED = "invoice.mailed"
+    INVOICE_VOIDED = "invoice.voided"
+    INVOICE_RED = "invoice.red"
+    INVOICE_MISMATCH = "invoice.mismatch"
+    INVOICE_EXPIRED = "invoice.expired"
+    INVOICE_PARKED = "invoice.parked"
 
 
 TERMINAL = (
@@ -70,6 +85,9 @@ TERMINAL = (
     Kind.CANCEL_REFUSED,
     Kind.EXPIRED,
     Kind.UNSUPPORTED,
+    Kind.INVOICE_REQUESTED,
+    Kind.INVOICE_REFUSED,
+    Kind.INVOICE_EXPIRED,
 )
 """Kinds that end a command where they name it as their cause."""
 
@@ -229,6 +247,92 @@ class OrderParked(SupplierEvent):
     payload: Parked = Field(description=_MORE)
 
 
+_APPLICATION = "What became of an application for invoices. Source: gateway."
+
+
+class InvoiceRequestedEvent(SupplierEvent):
+    """The supplier took an application for invoices."""
+
+    event: Literal["invoice.requested"] = Field("invoice.requested", description=_APPLICATION)
+    payload: InvoiceRequested = Field(description=_MORE)
+
+
+class InvoiceRefusedEvent(SupplierEvent):
+    """An application for invoices had no effect, or was sent back."""
+
+    event: Literal["invoice.refused"] = Field("invoice.refused", description=_APPLICATION)
+    payload: InvoiceRefused = Field(description=_MORE)
+
+
+class InvoicePartlyIssued(SupplierEvent):
+    """Some of the invoices are made out."""
+
+    event: Literal["invoice.partly_issued"] = Field("invoice.partly_issued", description=_APPLICATION)
+    payload: InvoiceProgress = Field(description=_MORE)
+
+
+class InvoiceIssued(SupplierEvent):
+    """All invoices are made out, and come to what was asked for."""
+
+    event: Literal["invoice.issued"] = Field("invoice.issued", description=_APPLICATION)
+    payload: InvoiceProgress = Field(description=_MORE)
+
+
+class InvoiceMailed(SupplierEvent):
+    """The invoices are on their way."""
+
+    event: Literal["invoice.mailed"] = Field("invoice.mailed", description=_APPLICATION)
+    payload: InvoiceProgress = Field(description=_MORE)
+
+
+class InvoiceVoided(SupplierEvent):
+    """Every invoice of the application is void."""
+
+    event: Literal["invoice.voided"] = Field("invoice.voided", description=_APPLICATION)
+    payload: InvoiceProgress = Field(description=_MORE)
+
+
+class InvoiceRed(SupplierEvent):
+    """A red invoice takes back one that was made out."""
+
+    event: Literal["invoice.red"] = Field("invoice.red", description=_APPLICATION)
+    payload: InvoiceProgress = Field(description=_MORE)
+
+
+class InvoiceMismatchEvent(SupplierEvent):
+    """The application is held: its invoices are not what was asked for, or do not add up."""
+
+    event: Literal["invoice.mismatch"] = Field("invoice.mismatch", description=_APPLICATION)
+    payload: InvoiceMismatch = Field(description=_MORE)
+
+
+class InvoiceExpiredEvent(SupplierEvent):
+    """The deadline of an application passed and it took no effect."""
+
+    event: Literal["invoice.expired"] = Field("invoice.expired", description=_APPLICATION)
+    payload: InvoiceExpired = Field(description=_MORE)
+
+
+class InvoiceParkedEvent(SupplierEvent):
+    """An application waits for a person; another event follows."""
+
+    event: Literal["invoice.parked"] = Field("invoice.parked", description=_APPLICATION)
+    payload: InvoiceParked = Field(description=_MORE)
+
+
+InvoiceEvent = (
+    InvoiceRequestedEvent
+    | InvoiceRefusedEvent
+    | InvoicePartlyIssued
+    | InvoiceIssued
+    | InvoiceMailed
+    | InvoiceVoided
+    | InvoiceRed
+    | InvoiceMismatchEvent
+    | InvoiceExpiredEvent
+    | InvoiceParkedEvent
+)
+
 OrderEvent = (
     OrderAccepted
     | OrderRefused
@@ -245,6 +349,7 @@ OrderEvent = (
     | OrderExpired
     | OrderUnsupported
     | OrderParked
+    | InvoiceEvent
 )
 
 EVENTS: Mapping[Kind, type[OrderEvent]] = {
@@ -263,5 +368,15 @@ EVENTS: Mapping[Kind, type[OrderEvent]] = {
     Kind.EXPIRED: OrderExpired,
     Kind.UNSUPPORTED: OrderUnsupported,
     Kind.PARKED: OrderParked,
+    Kind.INVOICE_REQUESTED: InvoiceRequestedEvent,
+    Kind.INVOICE_REFUSED: InvoiceRefusedEvent,
+    Kind.INVOICE_PARTLY_ISSUED: InvoicePartlyIssued,
+    Kind.INVOICE_ISSUED: InvoiceIssued,
+    Kind.INVOICE_MAILED: InvoiceMailed,
+    Kind.INVOICE_VOIDED: InvoiceVoided,
+    Kind.INVOICE_RED: InvoiceRed,
+    Kind.INVOICE_MISMATCH: InvoiceMismatchEvent,
+    Kind.INVOICE_EXPIRED: InvoiceExpiredEvent,
+    Kind.INVOICE_PARKED: InvoiceParkedEvent,
 }
 """The event of each kind."""

@@ -6,7 +6,7 @@ The AsyncAPI document shows them; the tests hold them against the models and the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
 from schemas.base import Model
@@ -14,12 +14,13 @@ from schemas.catalog import PriceBasis
 from schemas.envelope import JSON, Envelope, Headers, encode, schema_id
 from schemas.orders import commands as c
 from schemas.orders import events as e
+from schemas.orders import invoices as i
 from schemas.orders import parts as p
 from schemas.orders import payloads as d
 from schemas.orders.records import COMMAND_TYPE, schema_name
 
 AT = datetime(2026, 11, 23, 9, 30, tzinfo=timezone(timedelta(hours=8)))
-SUBMIT_ID, CONFIRM_ID, CANCEL_ID = (f"01JDA7ZZ00000000000000000{n}" for n in "123")
+SUBMIT_ID, CONFIRM_ID, CANCEL_ID, INVOICE_ID = (f"01JDA7ZZ00000000000000000{n}" for n in "1234")
 ORDER_NO, SUPPLIER, TENANT = "HN20261123000017", "acme", "410000"
 
 _PRICE = p.UnitPrice(gross=Decimal("113.00"), net=Decimal("100.00"), tax_rate=Decimal(13), tax=Decimal("13.00"))
@@ -36,6 +37,19 @@ def _totals(quantity: int, freight: str) -> p.Totals:
     return p.Totals(gross=gross, net=net, tax=tax, freight=Decimal(freight))
 
 
+_RECEIVER = p.Receiver(name="王芳", mobile="13800000000", phone="0371-60000000", email="wangfang@buyer.example")
+_ADDRESS = p.Address(
+    mall_areas=("410000", "410100", "410105"), supplier_area="7_412_415", text="经三路 1 号 203 室", zip="450000"
+)
+_INVOICE = p.Invoice(
+    kind=p.InvoiceKind.SPECIAL,
+    title="河南省某厅",
+    tax_no="11410000MB0000000X",
+    bank_data=p.BankData(
+        bank="某银行郑州分行", account="1702020000000000000", address="郑州市金水区", phone="0371-60000001"
+    ),
+)
+
 COMMAND_EXAMPLES: Mapping[c.Operation, c.OrderCommand] = {
     c.Operation.SUBMIT: c.SubmitOrder(
         command_id=SUBMIT_ID,
@@ -48,23 +62,9 @@ COMMAND_EXAMPLES: Mapping[c.Operation, c.OrderCommand] = {
         payload=c.Submission(
             lines=(c.OrderedLine(line_no=1, sku="SKU-1", quantity=Decimal(3), price=_SNAPSHOT, name="硒鼓 CF228A"),),
             totals=_TOTALS,
-            receiver=p.Receiver(
-                name="王芳", mobile="13800000000", phone="0371-60000000", email="wangfang@buyer.example"
-            ),
-            address=p.Address(
-                mall_areas=("410000", "410100", "410105"),
-                supplier_area="7_412_415",
-                text="经三路 1 号 203 室",
-                zip="450000",
-            ),
-            invoice=p.Invoice(
-                kind=p.InvoiceKind.SPECIAL,
-                title="河南省某厅",
-                tax_no="11410000MB0000000X",
-                bank_data=p.BankData(
-                    bank="某银行郑州分行", account="1702020000000000000", address="郑州市金水区", phone="0371-60000001"
-                ),
-            ),
+            receiver=_RECEIVER,
+            address=_ADDRESS,
+            invoice=_INVOICE,
             payment=c.PaymentKind.ACCOUNT_PERIOD,
             mode=c.SubmitMode.RESERVE,
             price_mode=c.PriceMode.REFUSE,
@@ -91,10 +91,27 @@ COMMAND_EXAMPLES: Mapping[c.Operation, c.OrderCommand] = {
         deadline=AT + timedelta(days=2),
         payload=c.Cancellation(scope=c.CancelScope.CHILDREN, children=("A-1003",), reason="采购计划调整"),
     ),
+    c.Operation.REQUEST_INVOICE: c.RequestInvoice(
+        command_id=INVOICE_ID,
+        supplier=SUPPLIER,
+        tenant=TENANT,
+        order_no=ORDER_NO,
+        revision=1,
+        issued_at=AT + timedelta(days=4),
+        deadline=AT + timedelta(days=11),
+        payload=i.InvoiceApplication(
+            mark_id="FP20261127000003",
+            children=("A-1002",),
+            invoice=_INVOICE,
+            amounts=i.InvoiceAmounts(net=Decimal("200.00"), tax=Decimal("26.00"), gross=Decimal("226.00")),
+            receiver=_RECEIVER,
+            address=_ADDRESS,
+        ),
+    ),
 }
 
-_BY_SUBMIT, _BY_CONFIRM, _BY_CANCEL = (
-    e.Cause(command_id=command_id) for command_id in (SUBMIT_ID, CONFIRM_ID, CANCEL_ID)
+_BY_SUBMIT, _BY_CONFIRM, _BY_CANCEL, _BY_INVOICE = (
+    e.Cause(command_id=command_id) for command_id in (SUBMIT_ID, CONFIRM_ID, CANCEL_ID, INVOICE_ID)
 )
 _SENT = (p.LineQuantity(line_no=1, sku="SKU-1", quantity=Decimal(2)),)
 _OWN: Mapping[str, object] = {"occurred_at": AT + timedelta(days=1)}
@@ -178,6 +195,49 @@ def _events() -> Iterator[tuple[e.Kind, Model, e.Cause, Mapping[str, object]]]:
     yield e.Kind.UNSUPPORTED, nobody, _BY_SUBMIT, _OWN
     waits = d.Parked(operation=c.Operation.SUBMIT, reason=d.ParkedReason.OUTCOME_UNKNOWN)
     yield e.Kind.PARKED, waits, _BY_SUBMIT, _OWN
+    yield from _invoice_events()
+
+
+def _issued(number: str, net: str, tax: str, gross: str, **more: object) -> i.IssuedInvoice:
+    amounts = {"net": Decimal(net), "rate": Decimal(13), "tax": Decimal(tax), "gross": Decimal(gross)}
+    stated = {"code": "4100261130", "number": number, "issued_on": date(2026, 11, 28), **amounts, **more}
+    return i.IssuedInvoice.model_validate(stated)
+
+
+def _invoice_events() -> Iterator[tuple[e.Kind, Model, e.Cause, Mapping[str, object]]]:
+    mark = "FP20261127000003"
+    first, second = _issued("00812301", "100.00", "13.00", "113.00"), _issued("00812302", "100.00", "13.00", "113.00")
+    yield e.Kind.INVOICE_REQUESTED, i.InvoiceRequested(mark_id=mark), _BY_INVOICE, {**_SAID, "raw_code": "0004"}
+    back = d.InvoiceRefused(mark_id=mark, code_class=d.RefusalClass.NO_SUCH_ORDER)
+    yield e.Kind.INVOICE_REFUSED, back, _BY_INVOICE, _refused("3401", "不存在该订单")
+    yield (
+        e.Kind.INVOICE_PARTLY_ISSUED,
+        i.InvoiceProgress(mark_id=mark, invoices=(first,)),
+        _by_message("11", "91001"),
+        _SAID,
+    )
+    whole = i.InvoiceProgress(mark_id=mark, invoices=(first, second))
+    yield e.Kind.INVOICE_ISSUED, whole, _by_message("11", "91002"), _SAID
+    on_its_way = whole.model_copy(update={"carrier": "某快递", "waybill": "VA100000000001"})
+    yield e.Kind.INVOICE_MAILED, on_its_way, _by_message("11", "91003"), _SAID
+    void = tuple(each.model_copy(update={"standing": i.InvoiceStanding.VOID}) for each in (first, second))
+    yield e.Kind.INVOICE_VOIDED, i.InvoiceProgress(mark_id=mark, invoices=void), _by_message("11", "91004"), _SAID
+    original = i.InvoiceKey(code="4100261130", number="00812301")
+    red = _issued("00812307", "100.00", "13.00", "113.00", standing=i.InvoiceStanding.RED, original=original)
+    taken_back = i.InvoiceProgress(mark_id=mark, invoices=(first, second, red))
+    yield e.Kind.INVOICE_RED, taken_back, _by_message("11", "91005"), _SAID
+    wrong = i.InvoiceMismatch(
+        mark_id=mark,
+        told=i.InvoiceState.PARTLY_ISSUED,
+        expected=i.InvoiceAmounts(net=Decimal("200.00"), tax=Decimal("26.00"), gross=Decimal("226.00")),
+        invoices=(_issued("00812301", "100.00", "13.00", "113.01"),),
+        differences=("gross of invoice 00812301: stated 113.01, sum 113.00",),
+    )
+    yield e.Kind.INVOICE_MISMATCH, wrong, _by_message("11", "91006"), _SAID
+    expired = d.InvoiceExpired(mark_id=mark, deadline=AT + timedelta(days=11))
+    yield e.Kind.INVOICE_EXPIRED, expired, _BY_INVOICE, _OWN
+    waits = d.InvoiceParked(mark_id=mark, reason=d.ParkedReason.OUTCOME_UNKNOWN)
+    yield e.Kind.INVOICE_PARKED, waits, _BY_INVOICE, _OWN
 
 
 def _told(kind: e.Kind, payload: Model, cause: e.Cause, more: Mapping[str, object]) -> e.OrderEvent:

@@ -206,6 +206,11 @@ class InvoiceKind(StrEnum):
     SPECIAL = "special"
     ELECTRONIC = "electronic"
 
+    @property
+    def is_paper(self) -> bool:
+        """Whether it has to be sent to somebody."""
+        return self is not InvoiceKind.ELECTRONIC
+
 
 class BankData(Model):
     """What suppliers print on special invoices."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.base import CONTROLS, Line, Model, Personal, Sku
 from schemas.catalog import Label, PriceBasis
 from schemas.orders.commands import Operation, Scope
+from schemas.orders.invoices import MarkId
 from schemas.orders.parts import (
     MAX_LINES,
     LineNo,
@@ -29,6 +30,23 @@ from schemas.orders.parts import (
 
 RawText = Annotated[str, StringConstraints(pattern=rf"^[^{CONTROLS}]*$", max_length=2000), Personal()]
 """Words of a supplier as they came; they may repeat what was sent, a telephone number for instance."""
+
+
+ORDER_OPERATIONS = (Operation.SUBMIT, Operation.CONFIRM, Operation.CANCEL)
+"""What is asked of an order itself; what else is asked about it is answered by events of its own."""
+
+
+def _of_order(operation: Operation) -> Operation:
+    if operation not in ORDER_OPERATIONS:
+        raise PydanticCustomError("operation", "an operation on the order itself")
+    return operation
+
+
+OrderOperation = Annotated[
+    Operation,
+    AfterValidator(_of_order),
+    WithJsonSchema({"enum": [operation.value for operation in ORDER_OPERATIONS], "type": "string"}),
+]
 
 
 class RefusalClass(StrEnum):
@@ -104,7 +122,7 @@ class RefusedLine(Model):
 class Refused(Model):
     """A submit or confirm had no effect."""
 
-    operation: Operation = Field(description="What was refused. Source: the command.")
+    operation: OrderOperation = Field(description="What was refused. Source: the command.")
     code_class: RefusalClass = Field(description="Why, in the mall's words. Source: the supplier's code.")
     lines: Annotated[tuple[RefusedLine, ...], Field(max_length=MAX_LINES)] = Field(
         (), description="Lines concerned, where they are named. Source: supplier."
@@ -258,7 +276,7 @@ class Rejected(Shipment):
 class Expired(Model):
     """The deadline passed; nothing was sent, or what was sent surely came to nothing."""
 
-    operation: Operation = Field(description="What was asked. Source: the command.")
+    operation: OrderOperation = Field(description="What was asked. Source: the command.")
     deadline: ToldInstant = Field(description="The deadline. Source: the command.")
 
 
@@ -275,5 +293,29 @@ class Unsupported(Model):
 class Parked(Model):
     """The command waits for a person."""
 
-    operation: Operation = Field(description="What was asked. Source: the command.")
+    operation: OrderOperation = Field(description="What was asked. Source: the command.")
+    reason: ParkedReason = Field(description="Why. Source: gateway.")
+
+
+MAYBE_MARK_ID = "The application; null: the command cannot be read. Source: core."
+
+
+class InvoiceRefused(Model):
+    """The application had no effect, or the supplier sent it back later."""
+
+    mark_id: MarkId | None = Field(None, description=MAYBE_MARK_ID)
+    code_class: RefusalClass = Field(description="Why, in the mall's words. Source: the supplier's code.")
+
+
+class InvoiceExpired(Model):
+    """The deadline passed; nothing was sent, or what was sent surely came to nothing."""
+
+    mark_id: MarkId | None = Field(None, description=MAYBE_MARK_ID)
+    deadline: ToldInstant = Field(description="The deadline. Source: the command.")
+
+
+class InvoiceParked(Model):
+    """The command waits for a person."""
+
+    mark_id: MarkId | None = Field(None, description=MAYBE_MARK_ID)
     reason: ParkedReason = Field(description="Why. Source: gateway.")

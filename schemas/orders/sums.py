@@ -18,7 +18,11 @@ from schemas.orders.parts import StatedLine, Sums, Totals, UnitPrice
 Part = Literal["gross", "net", "tax"]
 PARTS: tuple[Part, ...] = ("gross", "net", "tax")
 
-_EXACT = Context(prec=80)
+SUM_MISMATCH = "sum_mismatch"
+"""Type of the error of a message whose amounts do not add up."""
+
+EXACT = Context(prec=80)
+"""In which sums lose no digit."""
 _FEN = Decimal("0.01")
 _UNSTATED = Sums()
 
@@ -104,7 +108,7 @@ def _quantity_mismatches(parent: StatedParts, children: Sequence[StatedParts]) -
 def _quantities(lines: Sequence[StatedLine]) -> Mapping[str, Decimal]:
     found: dict[str, Decimal] = {}
     for line in lines:
-        found[line.sku] = _EXACT.add(found.get(line.sku, Decimal(0)), line.quantity)
+        found[line.sku] = EXACT.add(found.get(line.sku, Decimal(0)), line.quantity)
     return found
 
 
@@ -114,7 +118,7 @@ def _line_mismatches(lines: Sequence[PricedLine], basis: PriceBasis) -> Iterator
         sums = _sums_of(line)
         stated, price = _stated(sums, part), _stated(line.price, part)
         if stated is not None and price is not None:
-            yield from _compared(f"line {number}", part, stated, _EXACT.multiply(price, line.quantity))
+            yield from _compared(f"line {number}", part, stated, EXACT.multiply(price, line.quantity))
         yield from _net_and_tax(f"line {number}", sums, sums.gross)
 
 
@@ -138,7 +142,7 @@ def _line_sum(line: PricedLine, part: Part) -> Decimal | None:
     stated, price = _stated(_sums_of(line), part), _stated(line.price, part)
     if stated is not None:
         return stated
-    return None if price is None else _EXACT.multiply(price, line.quantity)
+    return None if price is None else EXACT.multiply(price, line.quantity)
 
 
 def _sums_of(line: PricedLine) -> Sums:
@@ -160,16 +164,21 @@ def _goods(totals: Totals) -> Decimal | None:
     """The stated gross without the freight, which is in it at some suppliers; for comparing alone."""
     if totals.gross is None or totals.freight is None or not totals.freight_in_gross:
         return totals.gross
-    return _EXACT.subtract(totals.gross, totals.freight)
+    return EXACT.subtract(totals.gross, totals.freight)
+
+
+def rounded(amount: Decimal) -> Decimal:
+    """An amount in whole fen, half up."""
+    return amount.quantize(_FEN, ROUND_HALF_UP, context=EXACT)
 
 
 def _compared(where: str, what: str, stated: Decimal, computed: Decimal) -> Iterator[Mismatch]:
-    if stated != computed and stated != computed.quantize(_FEN, ROUND_HALF_UP, context=_EXACT):
+    if stated != computed and stated != rounded(computed):
         yield Mismatch(where, what, stated, computed)
 
 
 def _sum(amounts: Sequence[Decimal]) -> Decimal:
     total = Decimal(0)
     for amount in amounts:
-        total = _EXACT.add(total, amount)
+        total = EXACT.add(total, amount)
     return total

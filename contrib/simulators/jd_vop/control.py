@@ -62,6 +62,7 @@ class Control:
             ("GET", "truth"): self._truth,
             ("GET", "truth/all"): self._truths,
             ("POST", "order"): self._act,
+            ("POST", "invoice"): self._act_on_invoice,
             ("GET", "orders"): self._ordered,
             ("POST", "faults"): self._order,
             ("GET", "faults"): self._orders,
@@ -116,6 +117,9 @@ class Control:
 
     async def _act(self, request: web.BaseRequest) -> web.Response:
         return _json(self._order_control.act(await _order(request)))
+
+    async def _act_on_invoice(self, request: web.BaseRequest) -> web.Response:
+        return _json(self._order_control.invoices.act(await _order(request)))
 
     async def _ordered(self, request: web.BaseRequest) -> web.Response:
         return _json(self._order_control.truths(request.query.get("third")))

@@ -62,6 +62,18 @@ class OrderBook:
             **dict.fromkeys(STEPS, self._stepped),
         }
 
+    def listen(self, kinds: Mapping[str, Callable[[Order, Entry], None]]) -> None:
+        """Have effects that leave orders as they are carried out by others, also those of a ledger."""
+        self._kinds = {**self._kinds, **kinds}
+
+    def note(self, effect: str, order: Order, call: Call | None, more: Entry) -> None:
+        """Let one of those effects happen."""
+        self._commit(self._entry(effect, order.id, order.third, order.lines, order.freight, call) | more)
+
+    def message(self, type_: int, result: Entry) -> None:
+        """A message that is about no order itself."""
+        self._messages.put(type_, result)
+
     def restore(self, entries: Iterable[Entry]) -> None:
         """Take the orders back from a ledger. All messages about them come once more, as undeleted ones do."""
         for entry in entries:

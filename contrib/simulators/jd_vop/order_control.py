@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from contrib.simulators.jd_vop.invoices import Invoices
 from contrib.simulators.jd_vop.order import Order
 from contrib.simulators.jd_vop.order_book import ACTS, SPLIT, OrderBook
 
@@ -11,8 +12,9 @@ from contrib.simulators.jd_vop.order_book import ACTS, SPLIT, OrderBook
 class OrderControl:
     """What control routes do with orders. Raises ValueError for what is not there or makes no sense."""
 
-    def __init__(self, book: OrderBook) -> None:
+    def __init__(self, book: OrderBook, invoices: Invoices) -> None:
         self._book = book
+        self.invoices = invoices
 
     def truths(self, third: str | None) -> list[dict[str, Any]]:
         """Every order, or those of one third order, children and superseded ones too."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from contrib.simulators.jd_vop.calls import Call, whole
 from contrib.simulators.jd_vop.envelopes import RefusedError, success
+from contrib.simulators.jd_vop.invoices import Invoices
 from contrib.simulators.jd_vop.messages import MessagePool
 from contrib.simulators.jd_vop.orders import Orders
 from contrib.simulators.jd_vop.products import Envelope, Products
@@ -21,7 +22,15 @@ UNSIGNED = frozenset({"oauth2/accessToken", "oauth2/refreshToken"})
 class Routes:
     """The table of operations, by path without its /api/."""
 
-    def __init__(self, products: Products, orders: Orders, world: World, messages: MessagePool, tokens: Tokens) -> None:
+    def __init__(
+        self,
+        products: Products,
+        orders: Orders,
+        invoices: Invoices,
+        world: World,
+        messages: MessagePool,
+        tokens: Tokens,
+    ) -> None:
         self._world = world
         self._messages = messages
         self._tokens = tokens
@@ -44,6 +53,9 @@ class Routes:
             "order/selectJdOrderIdByThirdOrder": orders.by_third,
             "order/selectJdOrder": orders.select,
             "order/orderTrack": orders.track,
+            "invoice/submit": invoices.submit,
+            "invoice/select": invoices.select,
+            "invoice/waybill": invoices.waybill,
             "message/get": self._get,
             "message/del": self._delete,
             **dict.fromkeys(AREAS, self._areas),

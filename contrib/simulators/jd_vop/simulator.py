@@ -20,6 +20,7 @@ from contrib.simulators.jd_vop.delivery import Delivery, Manner, deliver
 from contrib.simulators.jd_vop.effects import INSTEAD, RESULT, WIRE, Before, encoded
 from contrib.simulators.jd_vop.envelopes import RefusedError
 from contrib.simulators.jd_vop.faults import Faults, Rule
+from contrib.simulators.jd_vop.invoices import Invoices
 from contrib.simulators.jd_vop.limits import Limit
 from contrib.simulators.jd_vop.messages import MessagePool
 from contrib.simulators.jd_vop.order_book import OrderBook
@@ -58,8 +59,9 @@ class Simulator:
         self._ledger = ledger
         self._order_faults = OrderFaults(self.book, self.world, self.changes)
         self._before = Before(self.tokens, self.messages, self.world.pools)
-        orders = Orders(self.book, self.world, config, self.clock)
-        self._routes = Routes(Products(self.world, config), orders, self.world, self.messages, self.tokens)
+        orders, invoices = Orders(self.book, self.world, config, self.clock), Invoices(self.book)
+        products = Products(self.world, config)
+        self._routes = Routes(products, orders, invoices, self.world, self.messages, self.tokens)
         self._control = Control(
             world=self.world,
             changes=self.changes,
@@ -68,7 +70,7 @@ class Simulator:
             stats=self.stats,
             messages=self.messages,
             tokens=self.tokens,
-            orders=OrderControl(self.book),
+            orders=OrderControl(self.book, invoices),
         )
         self._calls = 0
 

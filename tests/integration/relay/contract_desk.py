@@ -99,4 +99,4 @@ class ContractDesk(Desk):
         """Where it stands: state, announcement, filing, answer, revision."""
         found = await self.rows("SELECT * FROM contracts WHERE contract_no = $1", contract_no)
         columns = ("state", "announcement", "filing", "answer", "revision")
-        return tuple(found[0][each] for each in columns) if found else None  # type: ignore[return-value]  # of a row
+        return tuple(found[0][each] for each in columns) if found else None

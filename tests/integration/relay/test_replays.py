@@ -58,7 +58,7 @@ def replays(inbox: Inbox, pool: Pool) -> Replays:
     async def reads(supplier: str) -> bool:
         return supplier == "jd"
 
-    handlers = OrderReplays(inbox, BOX, offered, reads).handlers()
+    handlers = OrderReplays(inbox, BOX, offered, reads, reads).handlers()
     return Replays(pool, handlers, handlers, owner="tests")
 
 

@@ -1,0 +1,232 @@
+"""What becomes of applications for invoices: what is said of one is judged against where it stands, and its sums. Pure.
+
+What a supplier made out is told the core only where it adds up and comes to what was asked for. Anything else holds the
+application: the core is told what does not hold, and a dead letter has a person speak with the supplier.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TypeAlias
+
+import orjson
+
+from gateway.deadletters import DeadLetter
+from gateway.sdk.errors import Issue
+from gateway.sdk.invoices import StatedInvoices
+from schemas.orders import Kind, RefusalClass, Verdict
+from schemas.orders.events import SupplierMessage
+from schemas.orders.invoice_states import judge_invoice
+from schemas.orders.invoice_sums import OrderFacts, invoice_mismatches
+from schemas.orders.invoices import (
+    InvoiceAmounts,
+    InvoiceMismatch,
+    InvoiceProgress,
+    InvoiceStanding,
+    InvoiceState,
+    IssuedInvoice,
+)
+from schemas.orders.payloads import InvoiceRefused
+
+STAGE = "invoices"
+"""Stage of the dead letters of invoices that do not add up or come too late, and of applications that were not read."""
+
+READ_AGAIN = "reread"
+"""Type of the message of a reading that an operator asked for."""
+
+KINDS: Mapping[InvoiceState, Kind] = {
+    InvoiceState.PARTLY_ISSUED: Kind.INVOICE_PARTLY_ISSUED,
+    InvoiceState.ISSUED: Kind.INVOICE_ISSUED,
+    InvoiceState.MAILED: Kind.INVOICE_MAILED,
+    InvoiceState.VOIDED: Kind.INVOICE_VOIDED,
+    InvoiceState.RED: Kind.INVOICE_RED,
+    InvoiceState.REFUSED: Kind.INVOICE_REFUSED,
+}
+"""The event by which each progress is told."""
+
+COMPLETE = frozenset({InvoiceState.ISSUED, InvoiceState.MAILED})
+"""Where everything that was asked for is made out."""
+
+Payload: TypeAlias = InvoiceProgress | InvoiceRefused | InvoiceMismatch
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An application as the gateway knows it. asked: None where another release wrote it."""
+
+    supplier: str
+    mark_id: str
+    order_no: str
+    state: InvoiceState
+    tenant: str | None = None
+    asked: InvoiceAmounts | None = None
+    invoices: tuple[IssuedInvoice, ...] = ()
+
+    @property
+    def gross(self) -> Decimal:
+        """What its invoices come to that count."""
+        normal = (each.gross for each in self.invoices if each.standing is InvoiceStanding.NORMAL)
+        return sum(normal, Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was said of an application came to.
+
+    after: the application then; told: events for the core, in order; differences: what does not hold, which is told
+    instead; late: successes of an application that is over.
+    """
+
+    after: Application
+    told: Sequence[tuple[Kind, Payload]] = ()
+    differences: tuple[str, ...] = ()
+    late: Sequence[Kind] = ()
+
+
+def progress(
+    known: Application,
+    states: Sequence[InvoiceState],
+    stated: StatedInvoices,
+    order: OrderFacts,
+    code_class: RefusalClass = RefusalClass.OTHER,
+) -> Outcome:
+    """What it comes to that an application stands in these states, one after the other. Total.
+
+    stated: with every invoice of it that there is.
+    """
+    late = [KINDS[state] for state in states if judge_invoice(known.state, state).verdict is Verdict.LATE]
+    if late:
+        return Outcome(known, late=late)
+    complete = not COMPLETE.isdisjoint(states)
+    differences = invoice_mismatches(known.asked, stated.invoices, order, whole=complete)
+    if differences:
+        return _held(known, states[-1], stated, differences[:MOST_DIFFERENCES])
+    told, state = [], known.state
+    for each in states:
+        if _is_news(known, state, each, stated):
+            told.append((KINDS[each], _payload(each, stated, code_class)))
+        state = _after(state, each, stated)
+    return Outcome(replace(known, state=state, invoices=stated.invoices), told)
+
+
+MOST_DIFFERENCES = 100
+"""Differences that are told."""
+
+
+def states_of(known: Application, stated: StatedInvoices) -> Sequence[InvoiceState]:
+    """In which states an application has been, that was read: each that follows from what there is."""
+    return tuple(_states_of(known, stated))
+
+
+def _states_of(known: Application, stated: StatedInvoices) -> Iterator[InvoiceState]:
+    standings = {each.standing for each in stated.invoices}
+    if InvoiceStanding.NORMAL in standings:
+        yield InvoiceState.ISSUED if stated.state is InvoiceState.MAILED else stated.state
+        if stated.state is InvoiceState.MAILED:
+            yield InvoiceState.MAILED
+    elif stated.state is InvoiceState.REFUSED:
+        yield InvoiceState.VOIDED if known.invoices else InvoiceState.REFUSED
+    if InvoiceStanding.RED in standings:
+        yield InvoiceState.RED
+    if InvoiceStanding.VOID in standings or stated.state is InvoiceState.VOIDED:
+        yield InvoiceState.VOIDED
+
+
+def merged(known: Application, told: Sequence[IssuedInvoice]) -> tuple[IssuedInvoice, ...]:
+    """All invoices of an application, those told now in the place of what was known of them."""
+    found = {each.key: each for each in known.invoices}
+    return tuple({**found, **{each.key: each for each in told}}.values())
+
+
+def mismatch_letter(known: Application, differences: Sequence[str], invoices: Sequence[IssuedInvoice]) -> DeadLetter:
+    """The dead letter of invoices that do not hold; the same invoices once more are the same letter."""
+    digest = hashlib.sha256(b"\n".join(each.model_dump_json().encode() for each in invoices)).hexdigest()
+    issue = Issue("invoice_mismatch", "/invoices", "; ".join(differences)[:200], "invoices that come to what was asked")
+    return _letter(issue, _named(known), known.supplier, digest)
+
+
+def late_letter(known: Application, kind: Kind, message: SupplierMessage) -> DeadLetter:
+    """The dead letter of a success of an application that is over."""
+    named = {"event": kind.value, **_named(known), "message_type": message.type, "message_id": message.id}
+    wanted = f"news of an application that is not {known.state}"
+    return _letter(Issue("late_event", "", kind.value, wanted), named, known.supplier, message.id)
+
+
+def unread_letter(supplier: str, mark_id: str, message: SupplierMessage, issue: Issue, asked: int) -> DeadLetter:
+    """The dead letter of an application that could not be read, or that is none of ours."""
+    named = {"mark_id": mark_id, "message_type": message.type, "message_id": message.id}
+    return _letter(issue, named, supplier, f"{message.type}|{message.id}|{asked}")
+
+
+def _letter(issue: Issue, named: Mapping[str, str], supplier: str, key: str) -> DeadLetter:
+    """Only what names the application: the rest may name people."""
+    original = orjson.dumps({**named, "supplier": supplier})
+    return DeadLetter(
+        stage=STAGE,
+        issues=(issue,),
+        original=original,
+        supplier=supplier,
+        key=f"{named['mark_id']}|{key}".encode(),
+    )
+
+
+def _named(known: Application) -> dict[str, str]:
+    return {"order_no": known.order_no, "mark_id": known.mark_id}
+
+
+def _held(known: Application, told: InvoiceState, stated: StatedInvoices, differences: tuple[str, ...]) -> Outcome:
+    after = replace(known, state=InvoiceState.HELD, invoices=stated.invoices)
+    if known.state is InvoiceState.HELD and _told(known.invoices) == _told(stated.invoices):
+        return Outcome(after)
+    mismatch = InvoiceMismatch(
+        mark_id=known.mark_id,
+        told=told,
+        expected=known.asked,
+        invoices=stated.invoices,
+        differences=tuple(each[:500] for each in differences),
+    )
+    return Outcome(after, [(Kind.INVOICE_MISMATCH, mismatch)], differences)
+
+
+def _payload(state: InvoiceState, stated: StatedInvoices, code_class: RefusalClass) -> Payload:
+    if state is InvoiceState.REFUSED:
+        return InvoiceRefused(mark_id=stated.mark_id, code_class=code_class)
+    return InvoiceProgress(
+        mark_id=stated.mark_id, invoices=stated.invoices, carrier=stated.carrier, waybill=stated.waybill
+    )
+
+
+def _is_news(known: Application, state: InvoiceState, told: InvoiceState, stated: StatedInvoices) -> bool:
+    """Whether the core does not know it: another state, or the same with other invoices of that kind."""
+    if told not in KINDS:
+        return False
+    concerned = _CONCERNED.get(told, InvoiceStanding.NORMAL)
+    changed = _told(known.invoices, concerned) != _told(stated.invoices, concerned)
+    if told is state or (told is InvoiceState.VOIDED and not _all_void(stated)):
+        return changed
+    return judge_invoice(state, told).holds
+
+
+def _after(state: InvoiceState, told: InvoiceState, stated: StatedInvoices) -> InvoiceState:
+    if told is InvoiceState.VOIDED and not _all_void(stated):
+        return state
+    return judge_invoice(state, told).state
+
+
+_CONCERNED: Mapping[InvoiceState, InvoiceStanding] = {
+    InvoiceState.RED: InvoiceStanding.RED,
+    InvoiceState.VOIDED: InvoiceStanding.VOID,
+}
+
+
+def _all_void(stated: StatedInvoices) -> bool:
+    return all(each.standing is InvoiceStanding.VOID for each in stated.invoices)
+
+
+def _told(invoices: Sequence[IssuedInvoice], standing: InvoiceStanding | None = None) -> frozenset[str]:
+    """Invoices as they are compared: all, or those of one standing."""
+    kept = (each for each in invoices if standing in (None, each.standing))
+    return frozenset(each.model_dump_json(exclude={"url"}) for each in kept)

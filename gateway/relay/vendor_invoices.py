@@ -1,0 +1,185 @@
+"""What vendors say of applications for invoices: which commands it answers, and what it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias, get_args
+
+from gateway.deadletters import DeadLetter
+from gateway.relay import invoice_store as store
+from gateway.relay.commands import Command, Origin
+from gateway.relay.invoices import KINDS, Application, Outcome, late_letter, merged, mismatch_letter, progress
+from gateway.relay.orders import News, Order
+from gateway.relay.store import OpenedCommand, opened
+from gateway.relay.vendor_events import (
+    InvoiceIssuedByVendor,
+    InvoiceMailedByVendor,
+    InvoicePartlyIssuedByVendor,
+    InvoiceRedByVendor,
+    InvoiceRefusedByVendor,
+    InvoiceRequestedByVendor,
+    InvoiceVoidedByVendor,
+    VendorEvent,
+    core_event,
+)
+from gateway.sdk.errors import GatewayError
+from gateway.sdk.invoices import StatedInvoices
+from gateway.store import Connection
+from gateway.suppliers import SecretBox
+from schemas.base import Model
+from schemas.orders import InvoiceState, Kind, Operation, RequestInvoice, SubmitOrder, Verdict
+from schemas.orders.events import Cause, SupplierMessage
+from schemas.orders.invoice_states import judge_invoice
+from schemas.orders.invoice_sums import order_facts
+from schemas.orders.invoices import InvoiceProgress, InvoiceRequested
+from schemas.orders.payloads import InvoiceRefused
+
+InvoiceVendorEvent: TypeAlias = (
+    InvoiceRequestedByVendor
+    | InvoiceRefusedByVendor
+    | InvoicePartlyIssuedByVendor
+    | InvoiceIssuedByVendor
+    | InvoiceMailedByVendor
+    | InvoiceVoidedByVendor
+    | InvoiceRedByVendor
+)
+
+OF_INVOICES = get_args(InvoiceVendorEvent)
+
+STATES: Mapping[Kind, InvoiceState] = {
+    Kind.INVOICE_REQUESTED: InvoiceState.REQUESTED,
+    **{kind: state for state, kind in KINDS.items()},
+}
+"""Where each word has an application stand."""
+
+
+class UnknownInvoiceError(GatewayError):
+    """The supplier was given no such application."""
+
+
+class InvoiceOutOfStateError(GatewayError):
+    """The application does not stand where this could be said of it."""
+
+    def __init__(self, state: InvoiceState) -> None:
+        super().__init__(f"the application is {state}")
+        self.state = state
+
+
+@dataclass(frozen=True, slots=True)
+class SaidOfInvoices:
+    """A vendor's word, who says it of which order, and when it was heard."""
+
+    said: InvoiceVendorEvent
+    order: Order
+    message: SupplierMessage
+    now: datetime
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceWord:
+    """What a word came to. answers: commands that it answers; late: it is told nobody."""
+
+    outcome: Outcome
+    answers: Sequence[Command] = ()
+    news: Sequence[News] = ()
+    letters: Sequence[DeadLetter] = ()
+
+    @property
+    def event(self) -> Kind | None:
+        """What the core was told; None: it knew that already."""
+        told = [each.event.event for each in self.news if each.event is not None]
+        return Kind(told[-1]) if told else None
+
+
+async def take_word(
+    connection: Connection,
+    box: SecretBox,
+    said: SaidOfInvoices,
+    unanswered: Sequence[Command],
+    known: Mapping[str, Origin],
+    ordered: SubmitOrder | None,
+) -> InvoiceWord:
+    """Judge a word under the application's lock, and keep where it stands then.
+
+    unanswered: commands of the order that he may have; known: where they came from. Raises UnknownInvoiceError and
+    InvoiceOutOfStateError: nothing was taken.
+    """
+    supplier, mark_id = said.order.supplier, said.said.payload.mark_id or ""
+    found = (await store.lock_applications(connection, [(supplier, mark_id)])).get((supplier, mark_id))
+    if found is None or found.order_no != said.order.order_no:
+        raise UnknownInvoiceError
+    answers = await _answered(connection, box, supplier, mark_id, unanswered)
+    facts = order_facts(None if ordered is None else ordered.payload, await store.invoiced_elsewhere(connection, found))
+    state, stated = STATES[Kind(said.said.event)], _stated(said.said, found)
+    if judge_invoice(found.state, state).verdict is Verdict.CONTRADICTS and not answers:
+        raise InvoiceOutOfStateError(found.state)
+    if state in (InvoiceState.REQUESTED, InvoiceState.REFUSED) and answers:
+        return InvoiceWord(Outcome(found), answers, _answering(said, said.said.payload, answers, known))
+    code = said.said.payload.code_class if isinstance(said.said, InvoiceRefusedByVendor) else None
+    outcome = progress(found, [state], stated, facts, **({} if code is None else {"code_class": code}))
+    await store.keep(connection, [outcome.after])
+    taken = InvoiceRequested(mark_id=mark_id)
+    news = [] if outcome.late else _answering(said, taken, answers, known)
+    letters = [late_letter(found, kind, said.message) for kind in outcome.late]
+    if outcome.differences:
+        letters.append(mismatch_letter(found, outcome.differences, stated.invoices))
+    return InvoiceWord(outcome, () if outcome.late else answers, [*news, *_told(said, outcome)], letters)
+
+
+def _stated(said: InvoiceVendorEvent, known: Application) -> StatedInvoices:
+    """What the vendor has said of an application by now."""
+    payload, state = said.payload, STATES[Kind(said.event)]
+    if not isinstance(payload, InvoiceProgress):
+        return StatedInvoices(known.mark_id, state, known.invoices)
+    return StatedInvoices(known.mark_id, state, merged(known, payload.invoices), payload.carrier, payload.waybill)
+
+
+async def _answered(
+    connection: Connection, box: SecretBox, supplier: str, mark_id: str, unanswered: Sequence[Command]
+) -> Sequence[Command]:
+    """The commands that ask for this application."""
+    asked = [each for each in unanswered if each.operation == Operation.REQUEST_INVOICE]
+    found = await opened(connection, box, supplier, [each.command_id for each in asked]) if asked else {}
+    return [each for each in asked if _mark_of(found.get(each.command_id)) == mark_id]
+
+
+def _mark_of(found: OpenedCommand | Exception | None) -> str | None:
+    command = found.command if isinstance(found, OpenedCommand) else None
+    return command.payload.mark_id if isinstance(command, RequestInvoice) else None
+
+
+def _answering(
+    said: SaidOfInvoices,
+    payload: InvoiceRequested | InvoiceRefused | InvoiceProgress,
+    answers: Sequence[Command],
+    known: Mapping[str, Origin],
+) -> list[News]:
+    """Of each command that a word answers: it was taken, or refused."""
+    kind = Kind.INVOICE_REFUSED if isinstance(payload, InvoiceRefused) else Kind.INVOICE_REQUESTED
+    return [_news(said, kind, payload, Cause(command_id=each.command_id), known[each.command_id]) for each in answers]
+
+
+def _told(said: SaidOfInvoices, outcome: Outcome) -> list[News]:
+    origin = Origin(outcome.after.tenant or said.order.tenant, said.traceparent)
+    return [_news(said, kind, payload, Cause(message=said.message), origin) for kind, payload in outcome.told]
+
+
+def _news(said: SaidOfInvoices, kind: Kind, payload: Model, cause: Cause, origin: Origin) -> News:
+    event = core_event(
+        said.said,
+        supplier=said.order.supplier,
+        order_no=said.order.order_no,
+        tenant=origin.tenant or said.order.tenant,
+        cause=cause,
+        now=said.now,
+        told=(kind, payload),
+    )
+    return News(said.order.supplier, said.order.order_no, None, event, event.tenant, traceparent=origin.traceparent)
+
+
+def is_of_invoices(said: VendorEvent) -> bool:
+    """Whether a word is of an application for invoices, not of the order itself."""
+    return isinstance(said, OF_INVOICES)

@@ -1,0 +1,131 @@
+"""Whether the invoices of an application are what was asked for, and add up. Nothing is computed for others to use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from schemas.catalog import PriceBasis
+from schemas.orders.commands import Submission
+from schemas.orders.invoices import InvoiceAmounts, InvoiceStanding, IssuedInvoice
+from schemas.orders.sums import EXACT, PARTS, Mismatch, Part, rounded
+
+FEN = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """What is known of the order that is invoiced.
+
+    rates: of its lines, percent, empty where none is stated; lines: how many it has; gross: what it comes to with
+    freight, None where that is not stated; elsewhere: what other applications of it have been invoiced.
+    """
+
+    rates: frozenset[Decimal] = frozenset()
+    lines: int = 1
+    gross: Decimal | None = None
+    elsewhere: Decimal = Decimal(0)
+
+
+UNKNOWN_ORDER = OrderFacts()
+
+
+def order_facts(order: Submission | None, elsewhere: Decimal = Decimal(0)) -> OrderFacts:
+    """What the core ordered, as far as it says so."""
+    if order is None:
+        return OrderFacts(elsewhere=elsewhere)
+    rates = [line.price.tax_rate for line in order.lines]
+    known = frozenset(rate for rate in rates if rate is not None) if None not in rates else frozenset()
+    return OrderFacts(known, len(order.lines), _gross(order), elsewhere)
+
+
+def invoice_mismatches(
+    asked: InvoiceAmounts | None, invoices: Sequence[IssuedInvoice], order: OrderFacts, *, whole: bool
+) -> tuple[str, ...]:
+    """What does not hold, in words. whole: the supplier says that everything asked for is made out.
+
+    asked: None where the application is not known any more. A void invoice counts for nothing. Tax of an invoice may
+    differ from its rate by a fen for each line of the order, which suppliers round one by one.
+    """
+    live = [invoice for invoice in invoices if invoice.standing is not InvoiceStanding.VOID]
+    normal = [invoice for invoice in live if invoice.standing is InvoiceStanding.NORMAL]
+    found = [
+        *(str(each) for invoice in live for each in _of_one(invoice)),
+        *(each for invoice in live for each in _wrong_rate(invoice, order)),
+        *(each for invoice in live for each in _without_original(invoice, invoices)),
+        *(str(each) for each in _of_all(asked, normal, whole=whole)),
+        *_beyond_order(normal, order),
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _of_one(invoice: IssuedInvoice) -> Iterator[Mismatch]:
+    computed = EXACT.add(invoice.net, invoice.tax)
+    if computed != invoice.gross:
+        yield Mismatch(f"invoice {invoice.number}", "gross", invoice.gross, computed)
+
+
+def _wrong_rate(invoice: IssuedInvoice, order: OrderFacts) -> Iterator[str]:
+    if invoice.rate is None:
+        return
+    if order.rates and invoice.rate not in order.rates:
+        known = ", ".join(str(rate) for rate in sorted(order.rates))
+        yield f"rate of invoice {invoice.number}: stated {invoice.rate}, ordered {known}"
+    computed = EXACT.divide(EXACT.multiply(invoice.net, invoice.rate), Decimal(100))
+    if abs(EXACT.subtract(invoice.tax, computed)) > FEN * order.lines:
+        yield f"tax of invoice {invoice.number}: stated {invoice.tax}, by its rate {rounded(computed)}"
+
+
+def _without_original(invoice: IssuedInvoice, invoices: Collection[IssuedInvoice]) -> Iterator[str]:
+    if invoice.standing is not InvoiceStanding.RED:
+        return
+    named = invoice.original
+    before = [
+        other
+        for other in invoices
+        if other.standing is not InvoiceStanding.RED
+        and (named is None or other.key == (named.code, named.number))
+        and other.gross >= invoice.gross
+    ]
+    if not before:
+        yield f"red invoice {invoice.number}: no original of {invoice.gross} or more"
+
+
+def _of_all(asked: InvoiceAmounts | None, normal: Sequence[IssuedInvoice], *, whole: bool) -> Iterator[Mismatch]:
+    if asked is None:
+        return
+    wrong: Callable[[Decimal, Decimal], bool] = Decimal.__ne__ if whole else Decimal.__gt__
+    for part in PARTS:
+        total = sum((_part(invoice, part) for invoice in normal), Decimal(0))
+        wanted = _part(asked, part)
+        if wrong(total, wanted):
+            yield Mismatch("all invoices", part, total, wanted)
+
+
+def _beyond_order(normal: Sequence[IssuedInvoice], order: OrderFacts) -> Iterator[str]:
+    total = sum((invoice.gross for invoice in normal), order.elsewhere)
+    if order.gross is not None and normal and total > order.gross:
+        yield f"gross of all invoices of the order: {total}, the order comes to {order.gross}"
+
+
+def _part(amounts: InvoiceAmounts | IssuedInvoice, part: Part) -> Decimal:
+    match part:
+        case "gross":
+            return amounts.gross
+        case "net":
+            return amounts.net
+        case "tax":
+            return amounts.tax
+
+
+def _gross(order: Submission) -> Decimal | None:
+    """What an order comes to, goods and freight; by its lines where it states no total and its prices are fixed."""
+    totals = order.totals
+    freight = Decimal(0) if totals.freight is None or totals.freight_in_gross else totals.freight
+    if totals.gross is not None:
+        return EXACT.add(totals.gross, freight)
+    if order.price_basis is not PriceBasis.GROSS:
+        return None
+    goods = sum((EXACT.multiply(line.price.gross, line.quantity) for line in order.lines), Decimal(0))
+    return EXACT.add(rounded(goods), freight)

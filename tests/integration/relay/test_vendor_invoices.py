@@ -1,0 +1,178 @@
+"""What vendors say of applications for invoices on PostgreSQL: each command answered once, sums held, nothing late."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.relay.inbox import Inbox
+from gateway.relay.vendor_event_service import LateVendorEvent, VendorEventReceipt
+from gateway.relay.vendor_invoices import InvoiceOutOfStateError, UnknownInvoiceError
+from gateway.store import Pool
+from schemas.orders import Kind, Operation, State
+from tests.integration.relay.desk import DAY, Desk
+from tests.integration.relay.test_inbox import inbox
+
+__all__ = ["inbox"]
+
+MARK = "FP20261127000003"
+ASK = Operation.REQUEST_INVOICE
+
+
+def invoice(number: str = "1", gross: str = "226.00", **more: Any) -> dict[str, Any]:
+    amounts = {"net": "200.00", "rate": "13", "tax": "26.00", "gross": gross}
+    return {"number": number, "issued_on": "2026-12-01", **amounts, **more}
+
+
+def stated(*invoices: dict[str, Any], mark_id: str = MARK) -> dict[str, Any]:
+    return {"mark_id": mark_id, "invoices": list(invoices)}
+
+
+@pytest.fixture
+async def desk(inbox: Inbox, pool: Pool) -> Desk:
+    """The order is placed."""
+    desk = Desk(pool, inbox)
+    command = await desk.comes(1)
+    await desk.fetch()
+    await desk.ack(command)
+    await desk.says(Kind.CONFIRMED, supplier_order_nos=["V-1"])
+    return desk
+
+
+@pytest.fixture
+async def asked(desk: Desk) -> str:
+    """The application was fetched and acknowledged."""
+    command = await desk.comes(2, ASK)
+    assert await desk.fetched() == [command]
+    await desk.ack(command)
+    return command
+
+
+async def application(desk: Desk) -> str:
+    [row] = await desk.rows("SELECT state FROM invoices")
+    return str(row["state"])
+
+
+async def test_an_application_is_followed_until_it_is_mailed(desk: Desk, asked: str) -> None:
+    taken = await desk.says(Kind.INVOICE_REQUESTED, payload={"mark_id": MARK})
+    assert taken == VendorEventReceipt(Kind.INVOICE_REQUESTED, State.CONFIRMED, (asked,), held=False)
+    assert await application(desk) == "requested"
+    await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    await desk.says(Kind.INVOICE_MAILED, payload={"mark_id": MARK, "waybill": "SF-1"})
+    assert (await desk.told())[1:] == [
+        ("invoice.requested", asked),
+        ("invoice.issued", None),
+        ("invoice.mailed", None),
+    ]
+    assert (await desk.last())["payload"]["invoices"][0]["number"] == "1"
+    assert (await application(desk), await desk.order()) == ("mailed", "confirmed")
+
+
+async def test_what_is_issued_at_once_answers_the_command_first(desk: Desk, asked: str) -> None:
+    taken = await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    assert taken == VendorEventReceipt(Kind.INVOICE_ISSUED, State.CONFIRMED, (asked,), held=False)
+    assert (await desk.told())[1:] == [("invoice.requested", asked), ("invoice.issued", None)]
+
+
+async def test_the_same_said_twice_is_told_once(desk: Desk, asked: str) -> None:
+    await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    taken = await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    assert taken == VendorEventReceipt(None, State.CONFIRMED, (), held=False)
+
+
+async def test_an_application_is_refused(desk: Desk, asked: str) -> None:
+    refused = {"mark_id": MARK, "code_class": "not_permitted"}
+    await desk.says(Kind.INVOICE_REFUSED, raw_code="NO", payload=refused)
+    assert (await desk.told())[1:] == [("invoice.refused", asked)]
+    assert await application(desk) == "refused"
+    late = await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    assert late == LateVendorEvent(State.CONFIRMED)
+    assert await desk.letters() == [("invoices", "late_event")]
+    assert len(await desk.told()) == 2
+
+
+async def test_a_fen_too_much_is_held_until_the_sums_hold(desk: Desk, asked: str) -> None:
+    taken = await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice(gross="226.01")))
+    assert taken == VendorEventReceipt(Kind.INVOICE_MISMATCH, State.CONFIRMED, (asked,), held=True)
+    assert (await desk.told())[1:] == [("invoice.requested", asked), ("invoice.mismatch", None)]
+    assert (await application(desk), await desk.letters()) == ("held", [("invoices", "invoice_mismatch")])
+    await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    assert (await desk.last())["event"] == "invoice.issued"
+    assert await application(desk) == "issued"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [invoice(rate="6"), invoice("9", standing="red", original={"number": "77"})],
+    ids=["another rate", "red without an original"],
+)
+async def test_what_does_not_hold_is_told_as_no_invoice(desk: Desk, asked: str, wrong: dict[str, Any]) -> None:
+    kind = Kind.INVOICE_RED if wrong.get("standing") else Kind.INVOICE_PARTLY_ISSUED
+    await desk.says(kind, payload=stated(wrong))
+    assert (await desk.last())["event"] == "invoice.mismatch"
+    assert await desk.letters() == [("invoices", "invoice_mismatch")]
+
+
+async def test_invoices_are_voided_and_taken_back(desk: Desk, asked: str) -> None:
+    await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    await desk.says(Kind.INVOICE_RED, payload=stated(invoice("9", standing="red", original={"number": "1"})))
+    assert (await desk.last())["event"] == "invoice.red"
+    assert await application(desk) == "red"
+
+
+async def test_all_invoices_void_end_the_application(desk: Desk, asked: str) -> None:
+    await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    await desk.says(Kind.INVOICE_VOIDED, payload=stated(invoice(standing="void")))
+    assert (await desk.last())["event"] == "invoice.voided"
+    assert await application(desk) == "voided"
+
+
+async def test_nobody_speaks_of_an_application_that_was_not_made(desk: Desk, asked: str) -> None:
+    with pytest.raises(UnknownInvoiceError):
+        await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice(), mark_id="FP-2"))
+
+
+async def test_what_is_issued_is_not_refused_afterwards(desk: Desk, asked: str) -> None:
+    await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    with pytest.raises(InvoiceOutOfStateError):
+        await desk.says(Kind.INVOICE_REFUSED, payload={"mark_id": MARK, "code_class": "other"})
+    assert await application(desk) == "issued"
+
+
+async def test_a_number_is_not_used_for_another_application(desk: Desk, asked: str) -> None:
+    same = await desk.comes(3, ASK)
+    assert (await desk.states())[-1] == (same, "waiting")
+    payload = {
+        "mark_id": MARK,
+        "invoice": {"kind": "electronic", "title": "某局"},
+        "amounts": {"net": "1.00", "tax": "0.13", "gross": "1.13"},
+        "receiver": {"name": "王芳", "mobile": "13800000000"},
+    }
+    other = await desk.comes(4, ASK, payload=payload)
+    assert (await desk.states())[-1] == (other, "refused")
+    assert (await desk.last())["payload"] == {"mark_id": MARK, "code_class": "conflict"}
+
+
+async def test_an_order_that_is_over_takes_no_application(desk: Desk) -> None:
+    await desk.says(Kind.CANCELLED, payload={"scope": "order", "by": "supplier"})
+    command = await desk.comes(2, ASK)
+    assert await desk.fetched() == []
+    assert (await desk.told())[-1] == ("invoice.refused", command)
+    assert (await desk.last())["payload"] == {"mark_id": MARK, "code_class": "no_such_order"}
+
+
+async def test_an_application_for_an_order_that_is_over_ends_though_nobody_fetches(desk: Desk) -> None:
+    await desk.says(Kind.CANCELLED, payload={"scope": "order", "by": "supplier"})
+    command = await desk.comes(2, ASK)
+    await desk.mailbox.end_due("acme")
+    assert (await desk.told())[-1] == ("invoice.refused", command)
+
+
+async def test_an_application_that_nobody_fetches_expires(desk: Desk) -> None:
+    command = await desk.comes(2, ASK)
+    desk.clock.now += 30 * DAY
+    await desk.mailbox.end_due("acme")
+    assert (await desk.told())[-1] == ("invoice.expired", command)
+    assert (await desk.last())["payload"]["mark_id"] == MARK
+    assert await application(desk) == "refused"
