@@ -71,8 +71,8 @@ def _make_optional(schema: Schema) -> None:
 
 
 def _relied_on(schema: Schema) -> str:
-    """A text that every message of the schema has: whose it is, or of which order."""
-    return "order_no" if "order_no" in schema["properties"] else "supplier"
+    """A text that every message of the schema has: whose it is, or of which contract or order."""
+    return next(each for each in ("contract_no", "order_no", "supplier") if each in schema["properties"])
 
 
 def _make_required(schema: Schema) -> None:
