@@ -49,6 +49,23 @@ def cancel_refused(command: Json, code_class: str) -> Event:
     return _event("order.cancel_refused", payload, code="NO")
 
 
+def invoiced(command: Json, *, wrong_sum: bool) -> Event:
+    """One invoice of all that an application asks for; a wrong one is a cent too much."""
+    asked = command["payload"]
+    amounts = {part: Decimal(asked["amounts"][part]) for part in PARTS}
+    if wrong_sum:
+        amounts["gross"] += Decimal("0.01")
+    number = {"number": f"F-{asked['mark_id']}"[:128], "issued_on": datetime.now(CHINA).date().isoformat()}
+    invoice = {**number, **{part: f"{amount:f}" for part, amount in amounts.items()}}
+    return _event("invoice.issued", {"mark_id": asked["mark_id"], "invoices": [invoice]})
+
+
+def invoice_refused(command: Json, code_class: str) -> Event:
+    """An application that had no effect."""
+    payload = {"mark_id": command["payload"]["mark_id"], "code_class": code_class}
+    return _event("invoice.refused", payload, code="NO")
+
+
 def shipped(order: Order) -> Event:
     """Goods that left, all of the order in one delivery."""
     lines = [{name: line[name] for name in ("line_no", "sku", "quantity")} for line in order.lines]

@@ -129,8 +129,16 @@ def _cancel(_: OrderBook, command: Json, order: Order | None, faults: Faults) ->
     return "cancel", members, answers.cancelled(command, order.number)
 
 
+def _invoice(_: OrderBook, command: Json, order: Order | None, faults: Faults) -> Decision:
+    """The order stays as it is, so that the effect names none of its numbers."""
+    if order is None or order.state == "cancelled" or "refuse" in faults:
+        return "refuse", {}, answers.invoice_refused(command, "no_such_order" if order is None else "conflict")
+    return "invoice", {}, answers.invoiced(command, wrong_sum="wrong_sum" in faults)
+
+
 _DECISIONS: Mapping[str, Callable[[OrderBook, Json, Order | None, Faults], Decision]] = {
     "order.submit": _submit,
     "order.confirm": _confirm,
     "order.cancel": _cancel,
+    "invoice.request": _invoice,
 }
