@@ -9,8 +9,13 @@ import pytest
 
 from gateway.kafka import CONTRACT_COMMANDS, ORDER_EVENTS, Partition
 from gateway.relay.contract_answer_service import ContractStateError, OtherDocumentError, UnknownContractError
+from gateway.relay.decisions import OrderDecisions
 from gateway.relay.inbox import Inbox
 from gateway.relay.mailbox import Acknowledgement
+from gateway.relay.mailbox_lanes import MAILBOX
+from gateway.relay.policy import Profile
+from gateway.relay.reading import OrderReading
+from gateway.relay.transitions import Resolution
 from gateway.relay.vendor_keys import KeyReusedError
 from gateway.store import Pool
 from schemas.contracts.events import ContractKind
@@ -328,3 +333,37 @@ async def test_a_command_id_of_an_order_is_none_of_a_contract(desk: ContractDesk
     await desk.asks(1)
     assert [code for _, code in await desk.letters()] == ["command_conflict"]
     assert (identity(1), "confirmed") in await desk.states()
+
+
+async def test_an_order_shows_its_contract_and_what_happened_to_it(desk: ContractDesk, pool: Pool) -> None:
+    await desk.confirmed_order()
+    issue = await desk.asks(1)
+    reading = OrderReading(pool, BOX)
+    [shown] = (await reading.show(ORDER_NO))["orders"]
+    [contract] = shown["contracts"]
+    assert (contract["contract_no"], contract["state"], contract["answer"]) == (CONTRACT_NO, "generated", "unsent")
+    assert (contract["lane"]["command_id"], contract["lane"]["state"]) == (issue, "waiting")
+    assert shown["lane"] is None
+    await desk.fetch()
+    await desk.ack(issue)
+    [shown] = (await reading.show(ORDER_NO))["orders"]
+    assert shown["contracts"][0]["lane"] is None
+    texts = [entry["text"] for entry in shown["timeline"] if entry["command_id"] == issue]
+    assert texts[-1] == f"the mall was told contract.delivered; contract {CONTRACT_NO} is generated, delivered"
+
+
+async def test_a_person_says_what_became_of_a_contract_that_nobody_acknowledged(desk: ContractDesk, pool: Pool) -> None:
+    await desk.confirmed_order()
+    issue = await desk.asks(1)
+    await desk.fetch()
+    desk.clock.now += 8 * DAY
+    await desk.mailbox.end_due(SUPPLIER)
+    assert await desk.told_of_contracts() == [("contract.parked", issue)]
+    decisions = OrderDecisions(pool, BOX, profile)
+    await decisions.resolve(issue, Resolution.DONE, actor="ann", reason="he has it")
+    assert await desk.told_of_contracts() == [("contract.parked", issue), ("contract.delivered", issue)]
+    assert (await desk.contract() or ())[3:4] == ("delivered",)
+
+
+async def profile(supplier: str, operation: str) -> Profile:
+    return MAILBOX
