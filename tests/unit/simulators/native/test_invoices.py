@@ -17,11 +17,13 @@ from schemas.orders.examples import COMMAND_EXAMPLES
 def event(faults: dict[str, Any], *, ordered: bool = True) -> dict[str, Any]:
     """What the vendor tells of the published example of an application."""
     book = OrderBook((), seed=1)
-    operations = [Operation.SUBMIT, Operation.REQUEST_INVOICE] if ordered else [Operation.REQUEST_INVOICE]
-    for number, operation in enumerate(operations):
-        command = orjson.loads(COMMAND_EXAMPLES[operation].model_dump_json())
-        entry = book.take({"id": str(number), "command": command}, faults if operation is operations[-1] else {})
-        book.apply(entry)
+    submit, asked = (
+        {"id": operation.value, "command": orjson.loads(COMMAND_EXAMPLES[operation].model_dump_json())}
+        for operation in (Operation.SUBMIT, Operation.REQUEST_INVOICE)
+    )
+    if ordered:
+        book.apply(book.take(submit, {}))
+    entry = book.take(asked, faults)
     told: dict[str, Any] = entry["event"]
     VENDOR_EVENTS[Kind(told["event"])].model_validate_json(orjson.dumps(told))
     return told
