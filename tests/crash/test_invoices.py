@@ -42,7 +42,7 @@ async def told(ground: Ground) -> list[str]:
     return [event["event"] for event in await core_of(ground).events() if event["event"].startswith("invoice.")]
 
 
-@pytest.mark.parametrize("point", ["inbox.before_commit", "relay.calling", "relay.answered", "relay.after_commit"])
+@pytest.mark.parametrize("point", ["relay.calling", "relay.answered", "relay.after_commit"])
 async def test_an_application_whose_program_is_killed_is_made_once(ground: Ground, tmp_path: Path, point: str) -> None:
     mark, ledger = tmp_path / "mark", tmp_path / "ledger.jsonl"
     async with ground.simulator(ledger=ledger) as simulator:
