@@ -20,7 +20,8 @@ from schemas.orders.commands import OrderedLine, PaymentKind, PriceSnapshot
 from schemas.orders.examples import COMMAND_EXAMPLES
 from schemas.orders.parts import Receiver, Totals
 
-ADAPTER = Adapter(Options())
+ADAPTER = Adapter(Options(invoice_org="1"))
+INVOICE = COMMAND_EXAMPLES[Operation.REQUEST_INVOICE]
 CONFIRM, CANCEL = COMMAND_EXAMPLES[Operation.CONFIRM], COMMAND_EXAMPLES[Operation.CANCEL]
 
 
@@ -69,13 +70,16 @@ PLACED = said(
 
 async def raised(code: str, operation: str) -> BaseException | None:
     """What an answer without a result comes to."""
-    http = Says(**{operation: said(code), "select_jd_order_id_by_third_order": said("3401")})
+    absent = {"select_jd_order_id_by_third_order": said("3401"), "select_invoices": said("0010")}
+    http = Says(**{**absent, operation: said(code)})
     try:
         match operation:
             case order_codes.SUBMIT:
                 await ADAPTER.submit_order(http, ordered())
             case order_codes.CONFIRM:
                 await ADAPTER.confirm_order(http, CONFIRM, "3001")  # type: ignore[arg-type]
+            case order_codes.INVOICE:
+                await ADAPTER.request_invoice(http, INVOICE, ("3001",))  # type: ignore[arg-type]
             case _:
                 await ADAPTER.cancel_order(http, CANCEL, "3001")  # type: ignore[arg-type]
     except sdk.SupplierError as error:
@@ -179,9 +183,10 @@ async def test_only_codes_of_the_documents_say_that_nothing_has_happened(operati
         refused |= {f"{number:04}"} if outcome is Outcome.REJECTED else set()
     limits = {"3002", "3021", "3041", "3042"}
     credentials = {"1005", "1020", "1022", "2001", "2002", "2003", "2007", "2011", "2012", "3040"}
-    credentials |= {"2005", "2006"} if operation != order_codes.SUBMIT else set()
-    assert undone == limits | credentials | {order_codes.UNDONE[operation]}
-    assert done == ({order_codes.DONE_BEFORE[operation]} if operation != order_codes.SUBMIT else set())
+    credentials |= {"2005", "2006"} - order_codes.REFUSALS[operation].keys()
+    assert undone == limits | credentials | {code for of, code in order_codes.UNDONE.items() if of == operation}
+    looked_up = operation in (order_codes.SUBMIT, order_codes.INVOICE)
+    assert done == (set() if looked_up else {order_codes.DONE_BEFORE[operation]})
     assert refused == set(order_codes.REFUSALS[operation])
 
 
