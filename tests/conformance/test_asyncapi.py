@@ -149,7 +149,7 @@ def test_the_document_says_which_events_end_a_command(topic: str) -> None:
 def test_the_time_of_a_command_is_the_cores() -> None:
     messages = document()["components"]["messages"]
     told = {name: each["headers"]["properties"]["ce_time"]["description"] for name, each in messages.items()}
-    commands = {schema_name(operation) for operation in COMMANDS}
+    commands = {schema_name(operation) for operation in (*COMMANDS, *contracts.COMMANDS)}
     assert {name for name, text in told.items() if "the core wrote it" in text} == commands
     assert {text for name, text in told.items() if name not in commands} == {
         "When the gateway heard of it, with offset."

@@ -14,6 +14,7 @@ from gateway.intake import order_views, views
 from schemas import catalog, deadletters, envelope, orders, reports
 from schemas.base import Instant, Model, written
 from schemas.catalog import Facet
+from schemas.contracts.commands import AnnouncedNotice, ContractCommandBase, FiledNotice
 from schemas.envelope import Envelope, encode
 from schemas.orders import COMMANDS
 from schemas.orders.commands import Command
@@ -50,7 +51,8 @@ def instants() -> dict[str, tuple[type[BaseModel], TypeAdapter[Any]]]:
 
 
 FIELDS = instants()
-AS_SENT = {name for name, (model, _) in FIELDS.items() if issubclass(model, Command)}
+FROM_THE_CORE = (Command, ContractCommandBase, AnnouncedNotice, FiledNotice)
+AS_SENT = {name for name, (model, _) in FIELDS.items() if issubclass(model, FROM_THE_CORE)}
 """What the mall core wrote is handed on as it wrote it: its commands are told from others by their bytes."""
 
 
