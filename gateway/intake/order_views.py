@@ -10,7 +10,7 @@ from gateway.intake.views import View
 from gateway.relay.mailbox import Acknowledgement
 from gateway.relay.vendor_event_service import VendorEventReceipt
 from schemas.base import Instant, Model
-from schemas.orders import COMMAND_TYPE, CancelOrder, ConfirmOrder, Kind, State, SubmitOrder
+from schemas.orders import COMMAND_TYPE, Kind, OrderCommand, State
 
 MAX_ACKS = 500
 """Messages of one acknowledgement."""
@@ -26,7 +26,7 @@ class MessageView(View):
     type: str = Field(description=f"Its kind and version: {', '.join(COMMAND_TYPE.values())}.")
     delivery: int = Field(description="How often it was given to you, this time included.")
     visible_again_at: Instant = Field(description="From then on it is given again unless it was acknowledged.")
-    command: SubmitOrder | ConfirmOrder | CancelOrder = Field(description="What the mall asks for.")
+    command: OrderCommand = Field(description="What the mall asks for.")
 
 
 class MessageList(View):

@@ -194,6 +194,8 @@ def _wanted(command: Command) -> str:
             return f"the children of order {command.order_no} that it names are cancelled there"
         case Role.CHANGES:
             return f"order {command.order_no} is confirmed there"
+        case Role.SERVES:
+            return f"the after-sale service of order {command.order_no} that it names is there, or cancelled, as asked"
 
 
 def _sending(command: Command, lost: int) -> list[str]:

@@ -10,22 +10,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
+from gateway.relay.after_sale_calls import Preconditions, look_up_service, serve, unchecked
 from gateway.relay.answers import answer_to_look_up, answer_to_write
 from gateway.relay.numbers import Strangers, bearer, nobody, numbers_in
 from gateway.relay.outcomes import Answer, Write
 from gateway.sdk.adapter import Adapter
+from gateway.sdk.after_sales import SupplierAfterSale
 from gateway.sdk.errors import ContractError, OrderRefusedError, OutcomeUnknownError, Sent, SupplierError
 from gateway.sdk.http import Http, Reply, Request
-from gateway.sdk.manifest import Manifest, OrderTask, OrderWrite
+from gateway.sdk.manifest import OPERATION_OF, Manifest, OrderTask, OrderWrite
 from gateway.sdk.orders import CancelsOrders, ConfirmsOrders, FindsOrders, ReadsOrders, SubmitsOrders, SupplierOrder
-from schemas.orders import CancelOrder, CancelScope, ConfirmOrder, Operation, OrderCommand, RefusalClass, SubmitOrder
+from schemas.orders import (
+    CancelAfterSale,
+    CancelOrder,
+    CancelScope,
+    ConfirmOrder,
+    OrderCommand,
+    RefusalClass,
+    RequestAfterSale,
+    SubmitOrder,
+)
 
-TASKS: Mapping[str, OrderTask] = {
-    Operation.SUBMIT: "submit",
-    Operation.CONFIRM: "confirm",
-    Operation.CANCEL: "cancel",
-}
+TASKS: Mapping[str, OrderTask] = {operation: task for task, operation in OPERATION_OF.items()}
 """What a manifest calls each operation."""
+
+WholeOrderCommand: TypeAlias = SubmitOrder | ConfirmOrder | CancelOrder
+"""A command that makes, changes or ends an order."""
 
 AnswerOrError: TypeAlias = Answer | BaseException
 """What an adapter returned or raised."""
@@ -35,8 +45,9 @@ AnswerOrError: TypeAlias = Answer | BaseException
 class AttemptResult:
     """What an attempt came to.
 
-    returned: the order as the supplier stated it; cancelled: of a cancel of children, those that are; probe: the call
-    was the one by which an open breaker finds out whether the supplier is back.
+    returned: the order as the supplier stated it; cancelled: of a cancel of children, those that are; service: of an
+    after-sale command, as the supplier has it; probe: the call was the one by which an open breaker finds out whether
+    the supplier is back.
     """
 
     came_to: AnswerOrError
@@ -44,6 +55,7 @@ class AttemptResult:
     returned: SupplierOrder | None = None
     cancelled: tuple[str, ...] = ()
     probe: bool = False
+    service: SupplierAfterSale | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,7 @@ class LookUpResult:
 
     came_to: AnswerOrError | None
     found: SupplierOrder | None = None
+    service: SupplierAfterSale | None = None
 
 
 class WatchedHttp:
@@ -95,6 +108,7 @@ async def attempt(
     command: OrderCommand,
     number: str | None,
     strangers: Strangers = nobody,
+    preconditions: Preconditions = unchecked,
 ) -> AttemptResult:
     """Have a supplier carry a command out. call: the operation that does it; number: the supplier's of the order.
 
@@ -102,18 +116,22 @@ async def attempt(
     attempt itself is cancelled; whatever else ends it is what it came to.
     """
     watched = WatchedHttp(http, call)
-    returned, cancelled = None, tuple[str, ...]()
+    returned, cancelled, service = None, tuple[str, ...](), None
     came_to: AnswerOrError
     try:
-        await _refuse_strangers(command, number, strangers)
-        returned, cancelled = await _carry_out(adapter, watched, command, number, strangers)
-        came_to = answer_to_write(command, returned)
+        if isinstance(command, RequestAfterSale | CancelAfterSale):
+            await preconditions(command)
+            service, came_to = await serve(adapter, watched, command, number), Answer()
+        else:
+            await _refuse_strangers(command, number, strangers)
+            returned, cancelled = await _carry_out(adapter, watched, command, number, strangers)
+            came_to = answer_to_write(command, returned)
     except (Exception, asyncio.CancelledError) as error:  # whatever it is, what it means is decided elsewhere
         if _is_cancelled(error):
             raise
         came_to = error
     probe = isinstance(came_to, SupplierError) and came_to.probe
-    return AttemptResult(came_to, watched.write, returned, cancelled, probe)
+    return AttemptResult(came_to, watched.write, returned, cancelled, probe, service)
 
 
 async def look_up(
@@ -121,6 +139,8 @@ async def look_up(
 ) -> LookUpResult:
     """Ask whether a command has taken effect. Raises as `attempt`."""
     try:
+        if isinstance(command, RequestAfterSale | CancelAfterSale):
+            return LookUpResult(*await look_up_service(adapter, http, command, number))
         await _refuse_strangers(command, number, strangers)
         if isinstance(command, CancelOrder) and command.payload.scope is CancelScope.CHILDREN:
             return LookUpResult(await _look_at_children(adapter, http, command))
@@ -141,7 +161,7 @@ def _is_cancelled(error: BaseException) -> bool:
 
 
 async def _carry_out(
-    adapter: Adapter, http: Http, command: OrderCommand, number: str | None, strangers: Strangers
+    adapter: Adapter, http: Http, command: WholeOrderCommand, number: str | None, strangers: Strangers
 ) -> tuple[SupplierOrder | None, tuple[str, ...]]:
     """The order as the supplier then states it, None: it does not; and of a cancel of children those that are."""
     match command:
@@ -192,7 +212,7 @@ async def _look_at_children(adapter: Adapter, http: Http, command: CancelOrder) 
 
 
 async def _as_it_stands(
-    adapter: Adapter, http: Http, command: OrderCommand, number: str | None
+    adapter: Adapter, http: Http, command: WholeOrderCommand, number: str | None
 ) -> SupplierOrder | None:
     if isinstance(command, ConfirmOrder):
         number = command.payload.supplier_order_no or number
@@ -201,7 +221,7 @@ async def _as_it_stands(
     return await cast(FindsOrders, adapter).find_order(http, command.order_no)
 
 
-async def _refuse_strangers(command: OrderCommand, number: str | None, strangers: Strangers) -> None:
+async def _refuse_strangers(command: WholeOrderCommand, number: str | None, strangers: Strangers) -> None:
     """Raises OrderRefusedError where a command names a number that is not of its order. number: which surely is."""
     named: set[str | None] = set()
     match command:
@@ -222,7 +242,9 @@ def _expect(returned: SupplierOrder | None, number: str) -> None:
         raise ContractError("an answer about another order than was asked about")
 
 
-async def _number(adapter: Adapter, http: Http, command: OrderCommand, known: str | None, strangers: Strangers) -> str:
+async def _number(
+    adapter: Adapter, http: Http, command: WholeOrderCommand, known: str | None, strangers: Strangers
+) -> str:
     """The supplier's number of the order, asked for where it is not known.
 
     Raises OrderRefusedError: there is none; ContractError: what was found is another order.

@@ -12,16 +12,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from gateway.relay.after_sale_events import done_event, refused_event
 from gateway.relay.attempts import AnswerOrError, AttemptResult, LookUpResult
 from gateway.relay.commands import Command
 from gateway.relay.ends import not_cancelled, parked_event
 from gateway.relay.orders import News
 from gateway.relay.states import State
+from gateway.sdk.after_sales import SupplierAfterSale
 from gateway.sdk.comparing import as_told, differences
 from gateway.sdk.errors import OrderRefusedError, SupplierError
 from gateway.sdk.orders import Standing, SupplierOrder
 from schemas.catalog import PriceBasis
 from schemas.orders import (
+    CancelAfterSale,
     CancelOrder,
     ConfirmOrder,
     Fact,
@@ -31,6 +34,7 @@ from schemas.orders import (
     ParkedReason,
     Party,
     RefusalClass,
+    RequestAfterSale,
     SubmitMode,
     SubmitOrder,
     fact_of_command,
@@ -74,7 +78,7 @@ class CommandEnd:
     """What is known of a command that has ended or stopped.
 
     found: what the supplier has; error: how it refused; cancelled: children that are; ordered: the submit of the order,
-    for a confirm; resolved: a person found it out.
+    for a confirm; resolved: a person found it out; service: of an after-sale command, as the supplier has it.
     """
 
     found: SupplierOrder | None = None
@@ -82,6 +86,7 @@ class CommandEnd:
     cancelled: tuple[str, ...] = ()
     ordered: SubmitOrder | None = None
     resolved: bool = False
+    service: SupplierAfterSale | None = None
 
 
 def end_of(came: AttemptResult | LookUpResult | None, ordered: SubmitOrder | None = None) -> CommandEnd:
@@ -90,9 +95,9 @@ def end_of(came: AttemptResult | LookUpResult | None, ordered: SubmitOrder | Non
         case None:
             return CommandEnd(ordered=ordered)
         case AttemptResult():
-            return CommandEnd(came.returned, _error(came.came_to), came.cancelled, ordered)
+            return CommandEnd(came.returned, _error(came.came_to), came.cancelled, ordered, service=came.service)
         case LookUpResult():
-            return CommandEnd(came.found, ordered=ordered)
+            return CommandEnd(came.found, ordered=ordered, service=came.service)
 
 
 def sent_news(command: OrderCommand) -> News:
@@ -110,7 +115,7 @@ def news_of(command: OrderCommand, before: State, after: Command, end: CommandEn
             return _command_news(command, _held(command, end, at), end)
         case State.PARKED | State.DEAD:
             reason = ParkedReason.OUTCOME_UNKNOWN if after.state is State.PARKED else ParkedReason.GAVE_UP
-            return _command_news(command, parked_event(after, command.tenant, reason, at), end)
+            return _command_news(command, parked_event(after, command.tenant, reason, at, command), end)
         case State.UNKNOWN if isinstance(command, SubmitOrder):
             return _news(command, Fact.OUTCOME_UNKNOWN)
         case State.RETRY if isinstance(command, SubmitOrder) and before is State.LOOKING_UP:
@@ -172,6 +177,8 @@ def _whole(order: SupplierOrder) -> str:
 
 def _done(command: OrderCommand, end: CommandEnd, at: datetime) -> OrderEvent:
     said, found = _said(command, end, at), end.found
+    if isinstance(command, RequestAfterSale | CancelAfterSale):
+        return done_event(command, end.service, said)
     stated = StatedOrder() if found is None else found.stated
     facts = {name: getattr(stated, name) for name in StatedOrder.model_fields}
     match command:
@@ -218,6 +225,8 @@ def _refused(command: OrderCommand, after: Command, end: CommandEnd, at: datetim
     code_class = refusal.code_class if refusal else unnamed
     if said["raw_code"] is None and after.reason:  # of an earlier attempt, or none that a supplier gave
         said["raw_code"] = _one_line(after.reason)[:LONGEST_CODE]
+    if isinstance(command, RequestAfterSale | CancelAfterSale):
+        return refused_event(command, end.error, said, resolved=end.resolved)
     if isinstance(command, CancelOrder):
         return OrderCancelRefused(**said, payload=not_cancelled(command, Party.SUPPLIER, code_class))
     lines = tuple(RefusedLine(line_no=_line_no(command, sku), sku=sku) for sku in (refusal.skus if refusal else ()))

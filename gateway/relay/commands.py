@@ -18,13 +18,15 @@ KEYS = UUID("6e1a3f4e-4f0e-5d0a-9a53-0a6c0b9f7d11")
 class Role(StrEnum):
     """What a command is to its order.
 
-    makes: there is no order before it; cancels: there is none after it; cancels_children: the others are there still.
+    makes: there is no order before it; cancels: there is none after it; cancels_children: the others are there still;
+    serves: it leaves the order as it is.
     """
 
     MAKES = "makes"
     CANCELS = "cancels"
     CANCELS_CHILDREN = "cancels_children"
     CHANGES = "changes"
+    SERVES = "serves"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import cast
 
 from gateway.calls import limits_of
 from gateway.registry import Registry
 from gateway.relay.answers import profile_of
+from gateway.relay.attempts import TASKS
 from gateway.relay.policy import Profile
 from gateway.sdk.errors import ConfigError
-from gateway.sdk.manifest import Idempotency, OrderTask
+from gateway.sdk.manifest import Idempotency
 from gateway.suppliers import SupplierCache, UnknownSupplierError
 
 LONGEST_TIMEOUT = timedelta(seconds=120)
@@ -30,7 +30,7 @@ class DeclaredProfiles:
         try:
             config = (await self._suppliers.get(supplier)).config
             manifest = self._registry.load(config.adapter).manifest
-            write = manifest.orders[cast(OrderTask, operation.removeprefix("order."))]
+            write = manifest.orders[TASKS[operation]]
             timeout = timedelta(seconds=limits_of(manifest, config.http).timeout_seconds)
         except (UnknownSupplierError, ConfigError, KeyError):
             return Profile(Idempotency.NONE, finds=False, lease_term=self._lease_term, timeout=LONGEST_TIMEOUT)

@@ -13,11 +13,15 @@ from typing import Any
 import orjson
 
 from gateway.deadletters import DeadLetter
+from gateway.relay.after_sale_events import ended_event, waiting_event
 from gateway.relay.commands import Command, Role
 from gateway.relay.orders import News
 from gateway.relay.states import State
 from gateway.sdk.errors import Issue
 from schemas.orders import (
+    AfterSaleCommand,
+    AfterSaleRefusal,
+    CancelAfterSale,
     CancelOrder,
     CancelScope,
     Operation,
@@ -26,6 +30,7 @@ from schemas.orders import (
     ParkedReason,
     Party,
     RefusalClass,
+    RequestAfterSale,
     fact_of_event,
 )
 from schemas.orders.events import Cause, OrderCancelled, OrderCancelRefused, OrderExpired, OrderParked, OrderRefused
@@ -56,20 +61,25 @@ def ending_news(
         return []
     event = _ending_event(command, origin.tenant, now, asked, alone=alone)
     told = _news(command, event, origin, decides=alone or command.attempt > 0)
-    if command.attempt or not alone:
+    if command.attempt or not alone or command.role is Role.SERVES:
         return [told]
     return [News(command.supplier, command.order_no, SENT[Operation(command.operation)], tenant=origin.tenant), told]
 
 
-def undecided_news(command: Command, origin: Origin, now: datetime) -> News:
-    """Of a command that nobody can decide; it has not ended, and the event is not its last one."""
-    return _news(command, parked_event(command, origin.tenant, ParkedReason.GAVE_UP, now), origin, decides=True)
+def undecided_news(command: Command, origin: Origin, now: datetime, asked: OrderCommand | None = None) -> News:
+    """Of a command that nobody can decide; it has not ended, and the event is not its last one. asked: as above."""
+    event = parked_event(command, origin.tenant, ParkedReason.GAVE_UP, now, asked)
+    return _news(command, event, origin, decides=True)
 
 
-def parked_event(command: Command, tenant: str | None, reason: ParkedReason, now: datetime) -> OrderParked:
+def parked_event(
+    command: Command, tenant: str | None, reason: ParkedReason, now: datetime, asked: OrderCommand | None
+) -> OrderEvent:
     """That a command waits for a person."""
-    payload = Parked(operation=Operation(command.operation), reason=reason)
-    return OrderParked(**_common_members(command, tenant, now), payload=payload)
+    said = _common_members(command, tenant, now)
+    if command.role is Role.SERVES:
+        return waiting_event(command, _of_service(asked), said, reason)
+    return OrderParked(**said, payload=Parked(operation=Operation(command.operation), reason=reason))
 
 
 def undecided_letter(command: Command) -> DeadLetter:
@@ -108,6 +118,8 @@ def _ending_event(
     cancel has yet to be answered: the supplier may have the order.
     """
     said = _common_members(command, tenant, now)
+    if command.role is Role.SERVES:
+        return _service_ended(command, said, asked)
     if command.state is State.REFUSED:
         return _refused(command, said, asked, RefusalClass.NO_SUCH_ORDER)
     if command.state is not State.EXPIRED:
@@ -118,6 +130,22 @@ def _ending_event(
         return OrderCancelRefused(**said, payload=not_cancelled(asked, Party.TIME_OUT, RefusalClass.TOO_LATE))
     deadline = command.deadline if asked is None else asked.deadline
     return OrderExpired(**said, payload=Expired(operation=Operation(command.operation), deadline=deadline))
+
+
+def _service_ended(command: Command, said: dict[str, Any], asked: OrderCommand | None) -> OrderEvent:
+    """A command about a service that its order's cancel overtook, whose time is over, or that was refused unsent."""
+    match command.state:
+        case State.EXPIRED:
+            code_class, by = AfterSaleRefusal.TOO_LATE, Party.TIME_OUT
+        case State.REFUSED if command.reason in list(AfterSaleRefusal):
+            code_class, by = AfterSaleRefusal(command.reason), Party.MALL
+        case _:
+            code_class, by = AfterSaleRefusal.ORDER_OVER, Party.MALL
+    return ended_event(command, _of_service(asked), said, code_class, by)
+
+
+def _of_service(asked: OrderCommand | None) -> AfterSaleCommand | None:
+    return asked if isinstance(asked, RequestAfterSale | CancelAfterSale) else None
 
 
 def _refused(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -11,7 +11,7 @@ from gateway.deadletters import discard_letter
 from gateway.deadletters import record as record_letters
 from gateway.deadletters import settle as settle_groups
 from gateway.relay import mailbox_queries as queries
-from gateway.relay.commands import Command
+from gateway.relay.commands import Command, Role
 from gateway.relay.ends import Origin, ending_news, undecided_letter, undecided_news
 from gateway.relay.lane_ends import Change
 from gateway.relay.lanes import Lane
@@ -73,9 +73,10 @@ async def settle(
     died = [each.now for each in changes if each.now.state is State.DEAD]
     await connection.execute(queries.ANSWERED, [each.now.command_id for each in ended])
     told = [*steps, *(step_of(each.now, Kind.ENDED) for each in ended), *(step_of(each, Kind.STOPPED) for each in died)]
-    endings = [*await _endings(connection, box, locked, ended, now)]
+    asked = await _read_for_their_ends(connection, box, [*(each.now for each in ended), *died])
+    endings = [*_endings(locked, ended, asked, now)]
     endings += await others_submitted(connection, [each.now for each in ended])
-    undecided = [undecided_news(each, locked.origin(each), now) for each in died]
+    undecided = [undecided_news(each, locked.origin(each), now, asked.get(each.command_id)) for each in died]
     await tell(connection, box, [*news, *endings, *undecided], readable=False, steps=told)
     await record_letters(connection, [undecided_letter(each) for each in died])
 
@@ -108,18 +109,21 @@ def step_of(command: Command, kind: Kind, failure: str = "") -> Step:
     return Step(command.supplier, command.order_no, kind, command.command_id, facts)
 
 
-async def _endings(
-    connection: Connection, box: SecretBox, locked: LockedLanes, ended: Sequence[Change], now: datetime
-) -> Sequence[News]:
-    """Of commands that ended without a call. Cancels are read: what ends one says of what it was."""
-    cancels = [each.now for each in ended if each.now.operation == Operation.CANCEL]
-    found = await opened(connection, box, cancels[0].supplier, [each.command_id for each in cancels]) if cancels else {}
-    told: list[News] = []
+def _endings(
+    locked: LockedLanes, ended: Sequence[Change], asked: Mapping[str, OrderCommand], now: datetime
+) -> Iterator[News]:
+    """Of commands that ended without a call."""
     for each in ended:
-        asked = _command_in(found.get(each.now.command_id))
-        told += ending_news(each.now, locked.origin(each.now), now, alone=each.alone, asked=asked)
-    return told
+        said = asked.get(each.now.command_id)
+        yield from ending_news(each.now, locked.origin(each.now), now, alone=each.alone, asked=said)
 
 
-def _command_in(found: OpenedCommand | Exception | None) -> OrderCommand | None:
-    return found.command if isinstance(found, OpenedCommand) else None
+async def _read_for_their_ends(
+    connection: Connection, box: SecretBox, commands: Sequence[Command]
+) -> Mapping[str, OrderCommand]:
+    """What cancels and commands about services say, by id: what ends one says of what it was."""
+    wanted = [each for each in commands if each.operation == Operation.CANCEL or each.role is Role.SERVES]
+    if not wanted:
+        return {}
+    found = await opened(connection, box, wanted[0].supplier, [each.command_id for each in wanted])
+    return {name: each.command for name, each in found.items() if isinstance(each, OpenedCommand)}

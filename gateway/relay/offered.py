@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from gateway.registry import Registry
 from gateway.sdk.errors import ConfigError
-from gateway.sdk.manifest import Manifest
+from gateway.sdk.manifest import OPERATION_OF, Manifest
 from gateway.suppliers import SupplierCache, UnknownSupplierError
 from schemas.orders import Operation
 
@@ -20,7 +20,7 @@ def operations_of(manifest: Manifest) -> Collection[Operation]:
     """The operations that suppliers of an adapter are offered."""
     if fetches_commands(manifest):
         return tuple(Operation)
-    return tuple(Operation(f"order.{task}") for task in manifest.orders)
+    return tuple(OPERATION_OF[task] for task in manifest.orders)
 
 
 async def operations_offered(

@@ -42,6 +42,8 @@ ROLES: Mapping[str, Role] = {
     Operation.SUBMIT: Role.MAKES,
     Operation.CONFIRM: Role.CHANGES,
     Operation.CANCEL: Role.CANCELS,
+    Operation.REQUEST_AFTER_SALE: Role.SERVES,
+    Operation.CANCEL_AFTER_SALE: Role.SERVES,
 }
 """What each operation is to its order; a cancel may be of children alone."""
 

@@ -14,7 +14,7 @@ from gateway.relay.commands import Command, Role
 from gateway.relay.lanes import Lane, Step, ends_with_first, expired, leaves_order, startable
 from gateway.relay.policy import LOOK_UP, Availability, Die, Finish, LookUp, Park, Profile, Send, is_expired, next_step
 from gateway.relay.transitions import carry_out
-from gateway.sdk.manifest import Idempotency, Manifest
+from gateway.sdk.manifest import OPERATION_OF, Idempotency, Manifest
 
 _UNABLE = Profile(Idempotency.NONE, finds=False, lease_term=timedelta(0), timeout=timedelta(0))
 """Of an operation that the adapter has no more: nothing is sent, what ends by its deadline ends."""
@@ -51,7 +51,7 @@ class Terms:
     def shut_operations(self) -> Sequence[str]:
         """Operations on orders for which nothing can be called."""
         return [
-            f"order.{task}" for task, write in self.manifest.orders.items() if write.call in self.shut or self.paused
+            OPERATION_OF[task] for task, write in self.manifest.orders.items() if write.call in self.shut or self.paused
         ]
 
 

@@ -21,8 +21,10 @@ from gateway.sdk.adapter import (
     SkuPage,
     Token,
 )
+from gateway.sdk.after_sales import HandlesAfterSales, Refund, SupplierAfterSale
 from gateway.sdk.capabilities import CAPABILITIES, CapabilitySpec, MethodSpec
 from gateway.sdk.errors import (
+    AfterSaleRefusedError,
     AreaRefusedError,
     AuthError,
     ContractError,
@@ -73,6 +75,7 @@ from gateway.sdk.wire import decode, decode_reply, encode, legible, members, poi
 __all__ = [
     "CAPABILITIES",
     "Adapter",
+    "AfterSaleRefusedError",
     "Area",
     "AreaRefusedError",
     "AuthError",
@@ -86,6 +89,7 @@ __all__ = [
     "Exchange",
     "FindsOrders",
     "FollowUp",
+    "HandlesAfterSales",
     "Http",
     "InvalidMessageError",
     "Issue",
@@ -112,6 +116,7 @@ __all__ = [
     "ReadsAreas",
     "ReadsOrders",
     "Record",
+    "Refund",
     "Refusal",
     "RejectedError",
     "Reply",
@@ -126,6 +131,7 @@ __all__ = [
     "Standing",
     "StatedReceiver",
     "SubmitsOrders",
+    "SupplierAfterSale",
     "SupplierError",
     "SupplierOrder",
     "Tag",

@@ -22,6 +22,7 @@ from gateway.sdk.adapter import (
     PullsFeeds,
     ReadsAreas,
 )
+from gateway.sdk.after_sales import HandlesAfterSales
 from gateway.sdk.orders import CancelsOrders, ConfirmsOrders, FindsOrders, ReadsOrders, SubmitsOrders
 
 Effect: TypeAlias = Literal["reads", "writes"]
@@ -198,6 +199,19 @@ CAPABILITIES: Capabilities = table_of(
             "订单查询",
             "reads orders as they stand",
             {"read_order": MethodSpec("reads", cases=("success", "error")), "read_track": MethodSpec("reads")},
+        ),
+        CapabilitySpec(
+            "handles_after_sales",
+            HandlesAfterSales,
+            "售后服务",
+            "has delivered goods taken back, exchanged, repaired or refunded",
+            {
+                "apply_after_sale": _WRITES_ONCE,
+                "cancel_after_sale": _WRITES_ONCE,
+                "read_after_sales": MethodSpec("reads", cases=("success", "error")),
+            },
+            member="orders",
+            needs=("submits_orders", "reads_orders"),
         ),
         CapabilitySpec(
             "obtains_tokens",

@@ -1,7 +1,18 @@
 """Orders at suppliers: what the mall core asks for, what becomes of it, and where an order then stands."""
 
+from schemas.orders.aftersales import (
+    SERVICE_MOVES,
+    AfterSaleRefusal,
+    ServiceKind,
+    ServiceState,
+    allowed_services,
+    judge_refund,
+    judge_service,
+)
 from schemas.orders.commands import (
     COMMANDS,
+    AfterSaleCommand,
+    CancelAfterSale,
     CancelOrder,
     CancelScope,
     ConfirmOrder,
@@ -9,10 +20,11 @@ from schemas.orders.commands import (
     OrderCommand,
     PaymentKind,
     PriceMode,
+    RequestAfterSale,
     SubmitMode,
     SubmitOrder,
 )
-from schemas.orders.events import EVENTS, Kind, OrderEvent
+from schemas.orders.events import EVENTS, AfterSaleEvent, Kind, OrderEvent
 from schemas.orders.facts import fact_of_command, fact_of_event
 from schemas.orders.payloads import ParkedReason, Party, RefusalClass, UnsupportedReason
 from schemas.orders.records import COMMAND_TYPE, EVENT_TYPE, event_headers, event_id, order_key, schema_name
@@ -36,7 +48,12 @@ __all__ = [
     "EVENTS",
     "EVENT_TYPE",
     "MOVES",
+    "SERVICE_MOVES",
     "TERMINAL",
+    "AfterSaleCommand",
+    "AfterSaleEvent",
+    "AfterSaleRefusal",
+    "CancelAfterSale",
     "CancelOrder",
     "CancelScope",
     "ConfirmOrder",
@@ -52,6 +69,9 @@ __all__ = [
     "PaymentKind",
     "PriceMode",
     "RefusalClass",
+    "RequestAfterSale",
+    "ServiceKind",
+    "ServiceState",
     "State",
     "Status",
     "SubmitMode",
@@ -59,11 +79,14 @@ __all__ = [
     "UnsupportedReason",
     "Verdict",
     "allowed",
+    "allowed_services",
     "event_headers",
     "event_id",
     "fact_of_command",
     "fact_of_event",
     "judge",
+    "judge_refund",
+    "judge_service",
     "order_key",
     "order_mismatches",
     "parent_state",

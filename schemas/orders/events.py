@@ -3,9 +3,9 @@
 Key the order's number, `ce_type` from `EVENT_TYPE`, `ce_id` a UUIDv5 that a repeat carries again. Of one order events
 come in the order in which the gateway heard of them, which need not be the order in which they happened.
 
-Exactly one of TERMINAL comes for each command whose identity can be read. `order.parked` is not terminal: the command
-waits for a person, and one of the others follows. It is told all the same, because the core could not tell an
-order that waits for a person from one that is slow, and a buyer who orders elsewhere meanwhile buys twice.
+Exactly one of TERMINAL comes for each command whose identity can be read. `order.parked` and `aftersale.parked` are not
+terminal: the command waits for a person, and one of the others follows. It is told all the same, because the core could
+not tell an order that waits for a person from one that is slow, and a buyer who orders elsewhere meanwhile buys twice.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from pydantic_core import PydanticCustomError
 
 from schemas.base import CONTROLS, Model, SupplierId
 from schemas.catalog import Label
-from schemas.orders.parts import MAX_LINES, CommandId, OrderNo, Reference, Tenant, ToldInstant
+from schemas.orders.aftersales import AfterSaleMoved, AfterSaleTaken, RefundMade
+from schemas.orders.parts import MAX_LINES, CommandId, OrderNo, RawText, Reference, Tenant, ToldInstant
 from schemas.orders.payloads import (
     Accepted,
+    AfterSaleNotDone,
+    AfterSaleWaits,
     Cancelled,
     CancelRefused,
     Confirmed,
@@ -30,7 +33,6 @@ from schemas.orders.payloads import (
     Parked,
     PartiallyConfirmed,
     PriceMismatch,
-    RawText,
     Refused,
     Rejected,
     Shipped,
@@ -58,6 +60,11 @@ class Kind(StrEnum):
     EXPIRED = "order.expired"
     UNSUPPORTED = "order.unsupported"
     PARKED = "order.parked"
+    SERVICE_ACCEPTED = "aftersale.accepted"
+    SERVICE_REFUSED = "aftersale.refused"
+    SERVICE_PROGRESS = "aftersale.progress"
+    SERVICE_PARKED = "aftersale.parked"
+    REFUNDED = "refund.made"
 
 
 TERMINAL = (
@@ -70,8 +77,11 @@ TERMINAL = (
     Kind.CANCEL_REFUSED,
     Kind.EXPIRED,
     Kind.UNSUPPORTED,
+    Kind.SERVICE_ACCEPTED,
+    Kind.SERVICE_REFUSED,
+    Kind.SERVICE_PROGRESS,
 )
-"""Kinds that end a command where they name it as their cause."""
+"""Kinds that end a command where they name it as their cause; progress: the cancel of a service, which is cancelled."""
 
 
 class SupplierMessage(Model):
@@ -229,6 +239,43 @@ class OrderParked(SupplierEvent):
     payload: Parked = Field(description=_MORE)
 
 
+class AfterSaleAccepted(SupplierEvent):
+    """The supplier has a request for after-sale; whether it grants it is told later."""
+
+    event: Literal["aftersale.accepted"] = Field("aftersale.accepted", description=_WHAT)
+    payload: AfterSaleTaken = Field(description=_MORE)
+
+
+class AfterSaleRefused(SupplierEvent):
+    """A request for after-sale, or its cancel, had no effect."""
+
+    event: Literal["aftersale.refused"] = Field("aftersale.refused", description=_WHAT)
+    payload: AfterSaleNotDone = Field(description=_MORE)
+
+
+class AfterSaleProgress(SupplierEvent):
+    """How far an after-sale service is."""
+
+    event: Literal["aftersale.progress"] = Field("aftersale.progress", description=_WHAT)
+    payload: AfterSaleMoved = Field(description=_MORE)
+
+
+class AfterSaleParked(SupplierEvent):
+    """A command about an after-sale service waits for a person; another event follows."""
+
+    event: Literal["aftersale.parked"] = Field("aftersale.parked", description=_WHAT)
+    payload: AfterSaleWaits = Field(description=_MORE)
+
+
+class AfterSaleRefunded(SupplierEvent):
+    """Money of an after-sale service went back."""
+
+    event: Literal["refund.made"] = Field("refund.made", description=_WHAT)
+    payload: RefundMade = Field(description=_MORE)
+
+
+AfterSaleEvent = AfterSaleAccepted | AfterSaleRefused | AfterSaleProgress | AfterSaleParked | AfterSaleRefunded
+
 OrderEvent = (
     OrderAccepted
     | OrderRefused
@@ -245,6 +292,11 @@ OrderEvent = (
     | OrderExpired
     | OrderUnsupported
     | OrderParked
+    | AfterSaleAccepted
+    | AfterSaleRefused
+    | AfterSaleProgress
+    | AfterSaleParked
+    | AfterSaleRefunded
 )
 
 EVENTS: Mapping[Kind, type[OrderEvent]] = {
@@ -263,5 +315,10 @@ EVENTS: Mapping[Kind, type[OrderEvent]] = {
     Kind.EXPIRED: OrderExpired,
     Kind.UNSUPPORTED: OrderUnsupported,
     Kind.PARKED: OrderParked,
+    Kind.SERVICE_ACCEPTED: AfterSaleAccepted,
+    Kind.SERVICE_REFUSED: AfterSaleRefused,
+    Kind.SERVICE_PROGRESS: AfterSaleProgress,
+    Kind.SERVICE_PARKED: AfterSaleParked,
+    Kind.REFUNDED: AfterSaleRefunded,
 }
 """The event of each kind."""

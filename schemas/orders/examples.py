@@ -12,6 +12,7 @@ from decimal import Decimal
 from schemas.base import Model
 from schemas.catalog import PriceBasis
 from schemas.envelope import JSON, Envelope, Headers, encode, schema_id
+from schemas.orders import aftersales as s
 from schemas.orders import commands as c
 from schemas.orders import events as e
 from schemas.orders import parts as p
@@ -19,7 +20,8 @@ from schemas.orders import payloads as d
 from schemas.orders.records import COMMAND_TYPE, schema_name
 
 AT = datetime(2026, 11, 23, 9, 30, tzinfo=timezone(timedelta(hours=8)))
-SUBMIT_ID, CONFIRM_ID, CANCEL_ID = (f"01JDA7ZZ00000000000000000{n}" for n in "123")
+SUBMIT_ID, CONFIRM_ID, CANCEL_ID, SERVICE_ID, CANCEL_SERVICE_ID = (f"01JDA7ZZ00000000000000000{n}" for n in "12345")
+SERVICE_NO = "AS20261201000003"
 ORDER_NO, SUPPLIER, TENANT = "HN20261123000017", "acme", "410000"
 
 _PRICE = p.UnitPrice(gross=Decimal("113.00"), net=Decimal("100.00"), tax_rate=Decimal(13), tax=Decimal("13.00"))
@@ -91,10 +93,43 @@ COMMAND_EXAMPLES: Mapping[c.Operation, c.OrderCommand] = {
         deadline=AT + timedelta(days=2),
         payload=c.Cancellation(scope=c.CancelScope.CHILDREN, children=("A-1003",), reason="采购计划调整"),
     ),
+    c.Operation.REQUEST_AFTER_SALE: c.RequestAfterSale(
+        command_id=SERVICE_ID,
+        supplier=SUPPLIER,
+        tenant=TENANT,
+        order_no=ORDER_NO,
+        revision=1,
+        issued_at=AT + timedelta(days=4),
+        deadline=AT + timedelta(days=6),
+        payload=s.AfterSaleRequested(
+            service_no=SERVICE_NO,
+            kind=s.ServiceKind.RETURN,
+            supplier_order_no="A-1002",
+            lines=(s.ServiceLine(line_no=1, sku="SKU-1", quantity=Decimal(1)),),
+            reason="打印有底灰",
+            contact=p.Receiver(name="王芳", mobile="13800000000"),
+            pickup=s.Pickup(
+                mode=s.PickupMode.COLLECTED,
+                address=p.Address(
+                    mall_areas=("410000", "410100", "410105"), supplier_area="7_412_415", text="经三路 1 号 203 室"
+                ),
+            ),
+        ),
+    ),
+    c.Operation.CANCEL_AFTER_SALE: c.CancelAfterSale(
+        command_id=CANCEL_SERVICE_ID,
+        supplier=SUPPLIER,
+        tenant=TENANT,
+        order_no=ORDER_NO,
+        revision=1,
+        issued_at=AT + timedelta(days=4, hours=1),
+        deadline=AT + timedelta(days=6),
+        payload=s.AfterSaleCancellation(service_no=SERVICE_NO, supplier_order_no="A-1002", reason="已自行解决"),
+    ),
 }
 
-_BY_SUBMIT, _BY_CONFIRM, _BY_CANCEL = (
-    e.Cause(command_id=command_id) for command_id in (SUBMIT_ID, CONFIRM_ID, CANCEL_ID)
+_BY_SUBMIT, _BY_CONFIRM, _BY_CANCEL, _BY_SERVICE = (
+    e.Cause(command_id=command_id) for command_id in (SUBMIT_ID, CONFIRM_ID, CANCEL_ID, SERVICE_ID)
 )
 _SENT = (p.LineQuantity(line_no=1, sku="SKU-1", quantity=Decimal(2)),)
 _OWN: Mapping[str, object] = {"occurred_at": AT + timedelta(days=1)}
@@ -178,6 +213,38 @@ def _events() -> Iterator[tuple[e.Kind, Model, e.Cause, Mapping[str, object]]]:
     yield e.Kind.UNSUPPORTED, nobody, _BY_SUBMIT, _OWN
     waits = d.Parked(operation=c.Operation.SUBMIT, reason=d.ParkedReason.OUTCOME_UNKNOWN)
     yield e.Kind.PARKED, waits, _BY_SUBMIT, _OWN
+    yield from _service_events()
+
+
+def _service_events() -> Iterator[tuple[e.Kind, Model, e.Cause, Mapping[str, object]]]:
+    service = {"service_no": SERVICE_NO, "supplier_service_no": "S-7001"}
+    yield e.Kind.SERVICE_ACCEPTED, s.AfterSaleTaken.model_validate(service), _BY_SERVICE, _SAID
+    refused = d.AfterSaleNotDone(
+        operation="aftersale.request",
+        service_no=SERVICE_NO,
+        code_class=s.AfterSaleRefusal.QUANTITY,
+        by=d.Party.MALL,
+    )
+    yield e.Kind.SERVICE_REFUSED, refused, _BY_SERVICE, _OWN
+    approved = {
+        "state": s.ServiceState.APPROVED,
+        "audit": s.AuditResult.APPROVED,
+        "audit_code": "31",
+        "notes": "同意退货",
+        "return_address": s.ReturnAddress(name="售后组", phone="010-60000000", text="亦庄某路 8 号", zip="100176"),
+    }
+    yield (
+        e.Kind.SERVICE_PROGRESS,
+        s.AfterSaleMoved.model_validate(service | approved),
+        _by_message("110", "90006"),
+        _SAID,
+    )
+    waits = d.AfterSaleWaits(
+        operation="aftersale.request", service_no=SERVICE_NO, reason=d.ParkedReason.OUTCOME_UNKNOWN
+    )
+    yield e.Kind.SERVICE_PARKED, waits, _BY_SERVICE, _OWN
+    money = {"amount": Decimal("113.00"), "at": AT + timedelta(days=9), "credit_note": "CN-0001"}
+    yield e.Kind.REFUNDED, s.RefundMade.model_validate(service | money), _by_message("109", "90007"), _SAID
 
 
 def _told(kind: e.Kind, payload: Model, cause: e.Cause, more: Mapping[str, object]) -> e.OrderEvent:

@@ -42,9 +42,9 @@ _REFUSED: Mapping[str, Fact] = {
 }
 
 
-def fact_of_command(command: OrderCommand) -> Fact:
-    """The fact that a command is sent."""
-    return SENT[Operation(command.operation)]
+def fact_of_command(command: OrderCommand) -> Fact | None:
+    """The fact that a command is sent; None: it leaves the order as it is."""
+    return SENT.get(Operation(command.operation))
 
 
 def fact_of_event(event: OrderEvent) -> Fact | None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import CONTROLS, Line, Model, Personal, Sku
+from schemas.base import Line, Model, Sku
 from schemas.catalog import Label, PriceBasis
-from schemas.orders.commands import Operation, Scope
+from schemas.orders.aftersales import AfterSaleOperation, AfterSaleRefusal, ServiceNo
+from schemas.orders.commands import OrderOperation, Scope
 from schemas.orders.parts import (
     MAX_LINES,
     LineNo,
@@ -21,14 +22,12 @@ from schemas.orders.parts import (
     Lines,
     PersonalLine,
     PlainQuantity,
+    RawText,
     Reference,
     ToldInstant,
     Totals,
     UnitPrice,
 )
-
-RawText = Annotated[str, StringConstraints(pattern=rf"^[^{CONTROLS}]*$", max_length=2000), Personal()]
-"""Words of a supplier as they came; they may repeat what was sent, a telephone number for instance."""
 
 
 class RefusalClass(StrEnum):
@@ -104,7 +103,7 @@ class RefusedLine(Model):
 class Refused(Model):
     """A submit or confirm had no effect."""
 
-    operation: Operation = Field(description="What was refused. Source: the command.")
+    operation: OrderOperation = Field(description="What was refused. Source: the command.")
     code_class: RefusalClass = Field(description="Why, in the mall's words. Source: the supplier's code.")
     lines: Annotated[tuple[RefusedLine, ...], Field(max_length=MAX_LINES)] = Field(
         (), description="Lines concerned, where they are named. Source: supplier."
@@ -258,7 +257,7 @@ class Rejected(Shipment):
 class Expired(Model):
     """The deadline passed; nothing was sent, or what was sent surely came to nothing."""
 
-    operation: Operation = Field(description="What was asked. Source: the command.")
+    operation: OrderOperation = Field(description="What was asked. Source: the command.")
     deadline: ToldInstant = Field(description="The deadline. Source: the command.")
 
 
@@ -275,5 +274,31 @@ class Unsupported(Model):
 class Parked(Model):
     """The command waits for a person."""
 
-    operation: Operation = Field(description="What was asked. Source: the command.")
+    operation: OrderOperation = Field(description="What was asked. Source: the command.")
+    reason: ParkedReason = Field(description="Why. Source: gateway.")
+
+
+class _OfService(Model):
+    """What was asked of which service."""
+
+    operation: AfterSaleOperation = Field(description="What was asked. Source: the command.")
+    service_no: ServiceNo | None = Field(
+        None, description="The mall's number of the service; null: the command cannot be read any more. Source: core."
+    )
+
+
+class AfterSaleNotDone(_OfService):
+    """A request, or its cancel, had no effect."""
+
+    code_class: AfterSaleRefusal = Field(description="Why, in the mall's words. Source: gateway, else supplier.")
+    by: Party = Field(
+        Party.SUPPLIER,
+        description="Who refused; mall: a precondition does not hold, or the order's cancel overtook it; time_out: the "
+        "deadline passed. Source: gateway.",
+    )
+
+
+class AfterSaleWaits(_OfService):
+    """The command waits for a person."""
+
     reason: ParkedReason = Field(description="Why. Source: gateway.")
