@@ -119,7 +119,7 @@ class Pickup(Model):
     """How the goods go back."""
 
     mode: PickupMode = Field(description="How. Source: core.")
-    address: Annotated[Address, Personal()] | None = Field(
+    address: Address | None = Field(
         None, description="Where they are; always there where they are fetched. Source: core."
     )
 
@@ -144,7 +144,7 @@ class AfterSaleRequested(Model):
     reason: PersonalLine = Field(description="What is wrong with them, for the supplier. Source: core.")
     contact: Receiver = Field(description="Whom the supplier may call. Source: core.")
     pickup: Pickup | None = Field(None, description="How the goods go back; null: they stay. Source: core.")
-    return_address: Annotated[Address, Personal()] | None = Field(
+    return_address: Address | None = Field(
         None, description="Where repaired or new goods go; null: where they came from. Source: core."
     )
 
@@ -192,7 +192,7 @@ class AfterSaleMoved(AfterSaleTaken):
     audit: AuditResult | None = Field(None, description="What the supplier decided. Source: supplier.")
     audit_code: Label | None = Field(None, description="The supplier's own code of that. Source: supplier.")
     notes: RawText | None = Field(None, description="What it says of that; may name people. Source: supplier.")
-    return_address: Annotated[ReturnAddress, Personal()] | None = Field(
+    return_address: ReturnAddress | None = Field(
         None, description="Where the goods are to be sent. Source: supplier."
     )
     new_order_no: Reference | None = Field(

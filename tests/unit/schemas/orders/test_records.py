@@ -76,7 +76,14 @@ def test_a_cause_is_a_command_or_a_message():
 
 
 def test_the_commands_and_events_are_facts_of_the_table():
-    assert {fact_of_command(each) for each in COMMAND_EXAMPLES.values()} == {Fact.SUBMIT, Fact.CONFIRM, Fact.CANCEL}
+    sent = {operation: fact_of_command(each) for operation, each in COMMAND_EXAMPLES.items()}
+    assert sent == {
+        Operation.SUBMIT: Fact.SUBMIT,
+        Operation.CONFIRM: Fact.CONFIRM,
+        Operation.CANCEL: Fact.CANCEL,
+        Operation.REQUEST_AFTER_SALE: None,  # it leaves the order as it is
+        Operation.CANCEL_AFTER_SALE: None,
+    }
     facts = {kind: fact_of_event(event) for kind, event in EVENT_EXAMPLES.items()}
     assert facts == {
         Kind.ACCEPTED: Fact.ACCEPTED,
@@ -94,6 +101,11 @@ def test_the_commands_and_events_are_facts_of_the_table():
         Kind.EXPIRED: Fact.SUBMIT_EXPIRED,
         Kind.UNSUPPORTED: Fact.SUBMIT_REFUSED,
         Kind.PARKED: Fact.OUTCOME_UNKNOWN,
+        Kind.SERVICE_ACCEPTED: None,
+        Kind.SERVICE_REFUSED: None,
+        Kind.SERVICE_PROGRESS: None,
+        Kind.SERVICE_PARKED: None,
+        Kind.REFUNDED: None,
     }
 
 
