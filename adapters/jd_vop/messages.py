@@ -38,8 +38,14 @@ OF_ORDERS: Mapping[str, str] = {
     "25": "orderId",  # new
     "26": "orderId",  # reserved
     "31": "orderId",  # finished
+    "108": "orderId",  # paid
+    "109": "orderId",  # money goes back
+    "110": "orderId",  # an after-sale service has moved
 }
 """Types of messages about an order, and the member that names it; the order is read, and the rest not believed."""
+
+OF_SERVICE = "28"
+"""In older documents an after-sale service has moved, and the order is named; in newer ones a pool has changed."""
 
 AREA_CHANGE = "50"
 
@@ -123,7 +129,7 @@ def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp
     if message.type == AREA_CHANGE:
         parent = _changed(message, content, known)
         return () if parent is None else (sdk.RereadAreas(parent),)
-    if message.type in OF_ORDERS:
+    if message.type in OF_ORDERS or (message.type == OF_SERVICE and "afsServiceId" in content):
         return (sdk.RereadOrder(_order(message, content)),)
     sku = Row(content, ()).sku
     if not SKU.fullmatch(sku):
@@ -134,7 +140,7 @@ def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp
 def _order(message: sdk.Message, content: Mapping[str, Any]) -> str:
     """The number of the order that a message is about; editions of the documents name it otherwise."""
     row = Row(content, ())
-    named = (replies.told(row.get(name)) for name in (OF_ORDERS[message.type], "orderId", "jdOrderId"))
+    named = (replies.told(row.get(name)) for name in (OF_ORDERS.get(message.type, "orderId"), "orderId", "jdOrderId"))
     number = next(filter(None, named), "")
     if not NUMBER.fullmatch(number):
         raise _unknown(message, "no order")

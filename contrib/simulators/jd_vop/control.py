@@ -63,6 +63,8 @@ class Control:
             ("GET", "truth/all"): self._truths,
             ("POST", "order"): self._act,
             ("GET", "orders"): self._ordered,
+            ("POST", "service"): self._act_on_services,
+            ("GET", "services"): self._served,
             ("POST", "faults"): self._order,
             ("GET", "faults"): self._orders,
             ("DELETE", "faults"): self._clear,
@@ -119,6 +121,12 @@ class Control:
 
     async def _ordered(self, request: web.BaseRequest) -> web.Response:
         return _json(self._order_control.truths(request.query.get("third")))
+
+    async def _act_on_services(self, request: web.BaseRequest) -> web.Response:
+        return _json(self._order_control.act_on_services(await _order(request)))
+
+    async def _served(self, request: web.BaseRequest) -> web.Response:
+        return _json(self._order_control.service_truths(request.query.get("third")))
 
     async def _order(self, request: web.BaseRequest) -> web.Response:
         order = await _order(request)

@@ -10,6 +10,7 @@ from contrib.simulators.jd_vop.envelopes import RefusedError, success
 from contrib.simulators.jd_vop.messages import MessagePool
 from contrib.simulators.jd_vop.orders import Orders
 from contrib.simulators.jd_vop.products import Envelope, Products
+from contrib.simulators.jd_vop.services import Services
 from contrib.simulators.jd_vop.tokens import Tokens
 from contrib.simulators.jd_vop.world import World
 
@@ -21,7 +22,15 @@ UNSIGNED = frozenset({"oauth2/accessToken", "oauth2/refreshToken"})
 class Routes:
     """The table of operations, by path without its /api/."""
 
-    def __init__(self, products: Products, orders: Orders, world: World, messages: MessagePool, tokens: Tokens) -> None:
+    def __init__(
+        self,
+        products: Products,
+        orders: Orders,
+        services: Services,
+        world: World,
+        messages: MessagePool,
+        tokens: Tokens,
+    ) -> None:
         self._world = world
         self._messages = messages
         self._tokens = tokens
@@ -44,6 +53,11 @@ class Routes:
             "order/selectJdOrderIdByThirdOrder": orders.by_third,
             "order/selectJdOrder": orders.select,
             "order/orderTrack": orders.track,
+            "afterSale/createAfsApply": services.apply,
+            "afterSale/auditCancel": services.cancel,
+            "afterSale/getServiceListPage": services.page,
+            "afterSale/getServiceDetailInfo": services.detail,
+            "afterSale/getOrderPayByOrderId": services.refund,
             "message/get": self._get,
             "message/del": self._delete,
             **dict.fromkeys(AREAS, self._areas),

@@ -28,6 +28,8 @@ from contrib.simulators.jd_vop.order_faults import OrderFaults
 from contrib.simulators.jd_vop.orders import Orders
 from contrib.simulators.jd_vop.products import Products
 from contrib.simulators.jd_vop.routes import Routes
+from contrib.simulators.jd_vop.service_book import ServiceBook
+from contrib.simulators.jd_vop.services import Services
 from contrib.simulators.jd_vop.stats import Stats
 from contrib.simulators.jd_vop.tokens import Tokens
 from contrib.simulators.jd_vop.world import World
@@ -54,12 +56,14 @@ class Simulator:
         self.stats = Stats()
         self.closing = asyncio.Event()
         self.book = OrderBook(config, self.clock, self.messages, ledger)
+        self.services = ServiceBook(self.book, self.clock, self.messages, ledger)
         self._journal = journal
         self._ledger = ledger
         self._order_faults = OrderFaults(self.book, self.world, self.changes)
         self._before = Before(self.tokens, self.messages, self.world.pools)
         orders = Orders(self.book, self.world, config, self.clock)
-        self._routes = Routes(Products(self.world, config), orders, self.world, self.messages, self.tokens)
+        services = Services(self.services, self.book)
+        self._routes = Routes(Products(self.world, config), orders, services, self.world, self.messages, self.tokens)
         self._control = Control(
             world=self.world,
             changes=self.changes,
@@ -68,7 +72,7 @@ class Simulator:
             stats=self.stats,
             messages=self.messages,
             tokens=self.tokens,
-            orders=OrderControl(self.book),
+            orders=OrderControl(self.book, self.services),
         )
         self._calls = 0
 
