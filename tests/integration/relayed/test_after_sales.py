@@ -13,6 +13,7 @@ from tests.pulling import calls, control
 from tests.relaying import after_sale, cancel_after_sale
 
 SERVICES = "afterSale/"
+WRITES = ("afterSale/createAfsApply", "afterSale/auditCancel")
 
 
 def asked(market: Market, pieces: int = 1, number: int = 1, **more: Any) -> dict[str, Any]:
@@ -114,7 +115,7 @@ async def test_what_the_gateway_knows_to_be_wrong_never_reaches_the_supplier(mar
         )
     ]
     assert (await market.core.ended(first))[0]["event"] == "aftersale.accepted"
-    assert called(market) == ["afterSale/createAfsApply"]
+    assert [each for each in called(market) if each in WRITES] == ["afterSale/createAfsApply"]
 
 
 async def test_a_service_is_cancelled_once_and_gives_its_goods_back(market: Market) -> None:
