@@ -163,7 +163,9 @@ class Mailbox:
             ended = [*(each for look in looks for each in look.changes), *refused.values()]
             await self._keep(connection, locked, ended, changes, opened, now)
             sent = {each.now.command_id: each.now for each in changes if each.now.state is State.SENDING}
-            messages = [_message(sent[each], value) for each, value in opened.items() if value is not None]
+            messages = [
+                _message(sent[each], value) for each, value in opened.items() if value is not None and each in sent
+            ]
             if messages:
                 reached("fetch.before_commit")
             return messages

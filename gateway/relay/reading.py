@@ -19,6 +19,7 @@ from gateway.relay.advice import (
     shown_state,
     summary,
 )
+from gateway.relay.after_sale_queries import SHOWN as SERVICES
 from gateway.relay.commands import Command
 from gateway.relay.sealed import WORDS
 from gateway.relay.states import STOPPED, State
@@ -95,6 +96,7 @@ class OrderReading:
                 raise UnknownOrderError
             suppliers = sorted({row["supplier"] for row in commands} | orders.keys())
             numbers = await connection.fetch(queries.NUMBERS, suppliers, order_no)
+            services = await connection.fetch(SERVICES, order_no)
             if words_for is not None:
                 await self._note_reading(connection, words_for, order_no)
         views = [
@@ -106,6 +108,7 @@ class OrderReading:
                 words=words_for is not None,
             )
             | {"numbers": [_number(row) for row in numbers if row["supplier"] == supplier]}
+            | {"after_sales": [_after_sale(row) for row in services if row["supplier"] == supplier]}
             for supplier in suppliers
         ]
         return {"order_no": order_no, "orders": views, "left_off": len(steps) > MOST_STEPS}
@@ -246,6 +249,11 @@ def _lane_of(commands: Sequence[View]) -> View | None:
 
 def _plain(rows: Iterable[Row]) -> Sequence[View]:
     return [dict(row) for row in rows]
+
+
+def _after_sale(row: Row) -> View:
+    names = ("service_no", "kind", "state", "lines", "supplier_service_no", "created_at", "changed_at")
+    return {**{name: row[name] for name in names}, "supplier_order_no": row["supplier_order_no"] or None}
 
 
 def _number(row: Row) -> View:
