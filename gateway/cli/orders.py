@@ -151,7 +151,7 @@ def _show(order_no: str, found: dict[str, Any]) -> None:
             ("supplier", found["supplier"]),
             ("state", found["state"]),
             ("supplier's numbers", numbers),
-            *[("after-sale", _service(each)) for each in found.get("after_sales", ())],
+            *[("after-sale", service_line(each)) for each in found.get("after_sales", ())],
             *(_lane(found["lane"]) if found["lane"] else ended(found)),
             ("day", days.copy().pop() if len(days) == 1 else None),
         ]
@@ -167,7 +167,7 @@ def _show(order_no: str, found: dict[str, Any]) -> None:
     )
 
 
-def _service(found: dict[str, Any]) -> str:
+def service_line(found: dict[str, Any]) -> str:
     """An after-sale service on one line: its number, what is wanted of what, where it stands."""
     goods = ", ".join(f"{quantity} × {sku}" for sku, quantity in found["lines"].items())
     child = f" of {found['supplier_order_no']}" if found["supplier_order_no"] else ""

@@ -72,6 +72,10 @@ async def test_goods_go_back_and_the_money_comes(market: Market) -> None:
     assert market.done()["effects"]["after_sale"] == 1
     refunds = [each for each in await market.core.events(market.number()) if each["event"] == "refund.made"]
     assert len(refunds) == 1
+    [shown] = (await market.operator.ask("GET", f"orders/{market.number()}"))["orders"]
+    [kept] = shown["after_sales"]
+    assert (kept["service_no"], kept["kind"], kept["state"]) == ("AS-1", "return", "done")
+    assert kept["supplier_service_no"] == service["afsServiceId"]
 
 
 @pytest.mark.parametrize("kind", ["cut_reset", "status_after"])
