@@ -192,9 +192,7 @@ class AfterSaleMoved(AfterSaleTaken):
     audit: AuditResult | None = Field(None, description="What the supplier decided. Source: supplier.")
     audit_code: Label | None = Field(None, description="The supplier's own code of that. Source: supplier.")
     notes: RawText | None = Field(None, description="What it says of that; may name people. Source: supplier.")
-    return_address: ReturnAddress | None = Field(
-        None, description="Where the goods are to be sent. Source: supplier."
-    )
+    return_address: ReturnAddress | None = Field(None, description="Where the goods are to be sent. Source: supplier.")
     new_order_no: Reference | None = Field(
         None, description="The supplier's number of the order of an exchange. Source: supplier."
     )

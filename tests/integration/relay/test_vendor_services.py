@@ -22,7 +22,7 @@ from tests.integration.relay.test_inbox import inbox
 __all__ = ["inbox"]
 
 REQUEST, CANCEL = Operation.REQUEST_AFTER_SALE, Operation.CANCEL_AFTER_SALE
-LATER = {"deadline": "2027-12-23T09:30:00+08:00"}
+LATER: dict[str, Any] = {"deadline": "2027-12-23T09:30:00+08:00"}
 OURS = {"service_no": SERVICE_NO, "supplier_service_no": "S-1"}
 
 

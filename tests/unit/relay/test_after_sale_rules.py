@@ -38,7 +38,7 @@ SPLIT = replace(
 
 def asked(pieces: int, child: str | None = None, **more: Any) -> RequestAfterSale:
     lines = (ServiceLine(sku="SKU-1", quantity=Decimal(pieces)),)
-    payload = REQUEST.payload.model_copy(update={"lines": lines, "supplier_order_no": child, **more})  # type: ignore[union-attr]
+    payload = REQUEST.payload.model_copy(update={"lines": lines, "supplier_order_no": child, **more})
     return RequestAfterSale.model_validate(REQUEST.model_copy(update={"payload": payload}))
 
 

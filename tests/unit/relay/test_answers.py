@@ -11,11 +11,12 @@ from gateway.relay.answers import LONGEST_DIFFERENCE, answer_to_look_up, answer_
 from gateway.relay.outcomes import Answer, LookedUp, Outcome, Write, classify, classify_look_up
 from gateway.sdk import OrderRefusedError, OutcomeUnknownError, Sent, Standing, UnavailableError
 from gateway.sdk.manifest import Idempotency, OrderWrite
-from schemas.orders import Operation
+from schemas.orders import ConfirmOrder, Operation
 from schemas.orders.examples import COMMAND_EXAMPLES
 from tests.unit.sdk.test_comparing import AS_ORDERED, ordered, there
 
 CONFIRM, CANCEL = COMMAND_EXAMPLES[Operation.CONFIRM], COMMAND_EXAMPLES[Operation.CANCEL]
+assert isinstance(CONFIRM, ConfirmOrder)
 RESERVED = there()
 PLACED, CANCELLED = replace(RESERVED, standing=Standing.PLACED), replace(RESERVED, standing=Standing.CANCELLED)
 SENT = Write("submit_order", Sent.ALL)
