@@ -16,7 +16,6 @@ from schemas.orders.examples import COMMAND_EXAMPLES
 from tests.unit.sdk.test_comparing import AS_ORDERED, ordered, there
 
 CONFIRM, CANCEL = COMMAND_EXAMPLES[Operation.CONFIRM], COMMAND_EXAMPLES[Operation.CANCEL]
-assert isinstance(CONFIRM, ConfirmOrder)
 RESERVED = there()
 PLACED, CANCELLED = replace(RESERVED, standing=Standing.PLACED), replace(RESERVED, standing=Standing.CANCELLED)
 SENT = Write("submit_order", Sent.ALL)
@@ -29,6 +28,7 @@ def test_a_submit_that_left_the_order_there_is_confirmed():
 
 
 def test_a_confirm_of_what_is_cancelled_is_refused_by_its_own_answer_too():
+    assert isinstance(CONFIRM, ConfirmOrder)
     came_to = classify(answer_to_write(CONFIRM, CANCELLED), SENT, CONFIRM.order_no)
     assert (came_to.outcome, came_to.code) == (Outcome.REJECTED, "lapsed")
 
