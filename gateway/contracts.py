@@ -40,8 +40,8 @@ from schemas.envelope import (
     schema_id,
 )
 from schemas.orders import COMMAND_TYPE, EVENT_TYPE, event_headers, schema_name
-from schemas.orders.events import TERMINAL, Kind
 from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES, command_headers
+from schemas.orders.kinds import TERMINAL, Kind
 from schemas.published import PUBLISHED, definitions, json_schema
 
 ASYNCAPI = "schemas/asyncapi.json"

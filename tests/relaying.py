@@ -40,6 +40,9 @@ TERMINAL = frozenset(
         "invoice.requested",
         "invoice.refused",
         "invoice.expired",
+        "aftersale.accepted",
+        "aftersale.refused",
+        "aftersale.progress",
     }
 )
 """Events that end a command, as the document of the topic says."""
@@ -179,6 +182,26 @@ def invoice(order_no: str, mark_id: str, gross: Decimal, net: Decimal, **more: A
     return command(Operation.REQUEST_INVOICE, order_no, payload=payload, **more)
 
 
+def after_sale(order_no: str, sku: str, pieces: int, service_no: str = "AS-1", **more: Any) -> dict[str, Any]:
+    """Asks for goods to be taken back."""
+    payload = {
+        "service_no": service_no,
+        "kind": "return",
+        "lines": [{"line_no": 1, "sku": sku, "quantity": str(pieces)}],
+        "reason": "打印有底灰",
+        "contact": {"name": "王小明", "mobile": "13800000001"},
+        "pickup": {"mode": "sent"},
+        **more.pop("payload", {}),
+    }
+    return command(Operation.REQUEST_AFTER_SALE, order_no, payload=payload, **more)
+
+
+def cancel_after_sale(order_no: str, service_no: str = "AS-1", **more: Any) -> dict[str, Any]:
+    """Takes that back."""
+    payload = {"service_no": service_no, "reason": "已自行解决", **more.pop("payload", {})}
+    return command(Operation.CANCEL_AFTER_SALE, order_no, payload=payload, **more)
+
+
 def command(operation: Operation, order_no: str, **more: Any) -> dict[str, Any]:
     """A command of today, with a day to go."""
     now = datetime.now(UTC)
@@ -200,4 +223,15 @@ def town(simulator: Simulator) -> str:
     return f"7_412_3545_{simulator.world.areas.children(3545)[0].id}"
 
 
-__all__ = ["Core", "OrderCommand", "cancel", "confirm", "invoice", "ordered", "submit", "town"]
+__all__ = [
+    "Core",
+    "OrderCommand",
+    "after_sale",
+    "cancel",
+    "cancel_after_sale",
+    "confirm",
+    "invoice",
+    "ordered",
+    "submit",
+    "town",
+]

@@ -8,6 +8,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from adapters.jd_vop import (
+    after_sales,
     areas,
     confirming,
     invoices,
@@ -25,7 +26,14 @@ from adapters.jd_vop import (
 from adapters.jd_vop.options import Options
 from gateway import sdk
 from schemas.catalog import Facet
-from schemas.orders import CancelOrder, ConfirmOrder, RequestInvoice, SubmitOrder
+from schemas.orders import (
+    CancelAfterSale,
+    CancelOrder,
+    ConfirmOrder,
+    RequestAfterSale,
+    RequestInvoice,
+    SubmitOrder,
+)
 
 
 class Adapter(sdk.Adapter):
@@ -118,6 +126,18 @@ class Adapter(sdk.Adapter):
     async def read_track(self, http: sdk.Http, supplier_order_no: str) -> sdk.Track:
         """Where its goods are."""
         return await tracks.read(http, supplier_order_no)
+
+    async def apply_after_sale(self, http: sdk.Http, request: RequestAfterSale, supplier_order_no: str) -> None:
+        """Apply for a service."""
+        await after_sales.apply(http, request, supplier_order_no)
+
+    async def cancel_after_sale(self, http: sdk.Http, cancel: CancelAfterSale, service: sdk.SupplierAfterSale) -> None:
+        """Take a service back."""
+        await after_sales.cancel(http, cancel.payload.reason, service.supplier_service_no)
+
+    async def read_after_sales(self, http: sdk.Http, supplier_order_no: str) -> Sequence[sdk.SupplierAfterSale]:
+        """Services of an order or child."""
+        return await after_sales.read(http, supplier_order_no)
 
     async def obtain_token(
         self, http: sdk.Http, secrets: Mapping[str, str], held: sdk.Token | None, now: datetime

@@ -40,11 +40,17 @@ OF_ORDERS: Mapping[str, str] = {
     "26": "orderId",  # reserved
     "31": "orderId",  # finished
     "12": "orderId",  # a delivery note was made
+    "108": "orderId",  # paid
+    "109": "orderId",  # money goes back
+    "110": "orderId",  # an after-sale service has moved
 }
 """Types of messages about an order, and the member that names it; the order is read, and the rest not believed."""
 
 OF_INVOICES = "11"
 """Type of the progress of an application for invoices, which `markId` names; it is read, and the rest not believed."""
+
+OF_SERVICE = "28"
+"""In older documents an after-sale service has moved, and the order is named; in newer ones a pool has changed."""
 
 AREA_CHANGE = "50"
 
@@ -132,7 +138,7 @@ def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp
         return () if parent is None else (sdk.RereadAreas(parent),)
     if message.type == OF_INVOICES:
         return (sdk.RereadInvoices(_mark_id(message, content)),)
-    if message.type in OF_ORDERS:
+    if message.type in OF_ORDERS or (message.type == OF_SERVICE and "afsServiceId" in content):
         return (sdk.RereadOrder(_order(message, content)),)
     sku = Row(content, ()).sku
     if not SKU.fullmatch(sku):
@@ -143,7 +149,7 @@ def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp
 def _order(message: sdk.Message, content: Mapping[str, Any]) -> str:
     """The number of the order that a message is about; editions of the documents name it otherwise."""
     row = Row(content, ())
-    named = (replies.told(row.get(name)) for name in (OF_ORDERS[message.type], "orderId", "jdOrderId"))
+    named = (replies.told(row.get(name)) for name in (OF_ORDERS.get(message.type, "orderId"), "orderId", "jdOrderId"))
     number = next(filter(None, named), "")
     if not NUMBER.fullmatch(number):
         raise _unknown(message, "no order")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from adapters.jd_vop import order_codes
+from adapters.jd_vop import order_codes, service_codes
 from gateway import sdk
 
 _SHARED: Mapping[str, type[sdk.SupplierError]] = {
@@ -173,6 +173,8 @@ class Answer:
         gateway = self.success is None or "token" in self.message.lower()
         if self.operation in order_codes.OPERATIONS:
             return self._fault_of_order(gateway)
+        if self.operation in service_codes.OPERATIONS:
+            return self._fault_of_service(gateway)
         fault = (GATEWAY if gateway else BUSINESS).get(self.code)
         if self._of_area and (fault is None or (fault is sdk.AuthError and not gateway)):
             return sdk.AreaRefusedError  # whatever else the code says of goods, or of our rights
@@ -190,6 +192,15 @@ class Answer:
         if fault is None and self.success is False and order_codes.has_moved(self.operation, self.message):
             return sdk.OrderRefusedError
         return fault or sdk.ContractError
+
+    def _fault_of_service(self, gateway: bool) -> type[sdk.SupplierError] | None:
+        said: Mapping[str, Any] = {"success": self.success, "empty": self.empty}
+        if service_codes.is_nothing(self.operation, self.code, **said):
+            return None
+        own = service_codes.fault_of(self.operation, self.code, self.message, gateway=gateway, **said)
+        if own is None and self.success is not True:
+            return (GATEWAY if gateway else BUSINESS).get(self.code, sdk.ContractError)
+        return own
 
     @property
     def _of_area(self) -> bool:
@@ -276,7 +287,7 @@ def told(value: Any) -> str | None:
 def judge(reply: sdk.Reply) -> None:
     """Raise the error that a reply is; broken JSON passes, to be kept and refused where it is read."""
     if not sdk.whole_json(reply.body):
-        if reply.operation in order_codes.WRITES:
+        if reply.operation in order_codes.WRITES | service_codes.WRITES:
             raise unpromised(reply, "no answer")  # not an outage: what was asked for may be done
         raise sdk.UnavailableError(operation=reply.operation, status=reply.status)
     try:
@@ -317,6 +328,11 @@ def _error(fault: type[sdk.SupplierError], answer: Answer, reply: sdk.Reply) -> 
         return sdk.RateLimitError(words, operation=reply.operation)
     if fault is sdk.OrderRefusedError:
         return _refusal(words, answer, reply)
+    if fault is sdk.AfterSaleRefusedError:
+        told = {"operation": reply.operation, "supplier_code": answer.code}
+        return sdk.AfterSaleRefusedError(
+            words, refusal=service_codes.refusal_of(answer.code), status=reply.status, **told
+        )
     if fault is sdk.ContractError and reply.operation in TOKENS and answer.success is not True:
         fault = sdk.AuthError
     error = fault(words, operation=reply.operation, supplier_code=answer.code, status=reply.status)

@@ -151,6 +151,7 @@ def _show(order_no: str, found: dict[str, Any]) -> None:
             ("supplier", found["supplier"]),
             ("state", found["state"]),
             ("supplier's numbers", numbers),
+            *[("after-sale", service_line(each)) for each in found.get("after_sales", ())],
             *(_lane(found["lane"]) if found["lane"] else ended(found)),
             *(("contract", _contract(each)) for each in found["contracts"]),
             ("day", days.copy().pop() if len(days) == 1 else None),
@@ -196,6 +197,14 @@ def _invoice_rows(applications: list[dict[str, Any]]) -> Iterator[list[object]]:
             number = " ".join(filter(None, (invoice["code"], invoice["number"])))
             amounts = [invoice[name] for name in ("net", "rate", "tax", "gross")]
             yield ["", "", number, invoice["issued_on"], *amounts, invoice["standing"]]
+
+
+def service_line(found: dict[str, Any]) -> str:
+    """An after-sale service on one line: its number, what is wanted of what, where it stands."""
+    goods = ", ".join(f"{quantity} × {sku}" for sku, quantity in found["lines"].items())
+    child = f" of {found['supplier_order_no']}" if found["supplier_order_no"] else ""
+    number = f", the supplier's number is {found['supplier_service_no']}" if found["supplier_service_no"] else ""
+    return f"{found['service_no']}: {found['kind']} of {goods}{child} is {found['state'].replace('_', ' ')}{number}"
 
 
 def _task(operation: str | None) -> str | None:

@@ -136,7 +136,8 @@ ORDER_CALLS: Sequence[Call] = (
         "/v1/orders/{order_no}/events",
         "tellOrder",
         "Tell what becomes of an order · 答复与通报订单",
-        "Accept, refuse, confirm, cancel, ship, deliver. It answers the oldest of your unanswered messages that it "
+        "Accept, refuse, confirm, cancel, ship, deliver; and what becomes of an after-sale service, which names its "
+        "service_no and leaves the order as it is. It answers the oldest of your unanswered messages that it "
         "fits, which counts as acknowledged; else it is told as news. What the order's state does not allow is refused "
         "with what it allows. Sums that are not those of the order are taken, and the mall is told of a price mismatch "
         "instead. A partial delivery names its lines; one without lines says that all has arrived. The `webhook-id` of "

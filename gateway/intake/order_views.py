@@ -12,7 +12,7 @@ from gateway.relay.vendor_event_service import VendorEventReceipt
 from schemas.base import Instant, Model
 from schemas.contracts import COMMAND_TYPE as OF_CONTRACTS
 from schemas.contracts.commands import AmendContract, ContractAnnounced, ContractFiled, IssueContract, TerminateContract
-from schemas.orders import COMMAND_TYPE, CancelOrder, ConfirmOrder, Kind, RequestInvoice, State, SubmitOrder
+from schemas.orders import COMMAND_TYPE, Kind, OrderCommand, State
 
 MAX_ACKS = 500
 """Messages of one acknowledgement."""
@@ -32,17 +32,9 @@ class MessageView(View):
     type: str = Field(description=f"Its kind and version: {', '.join(TYPES)}.")
     delivery: int = Field(description="How often it was given to you, this time included.")
     visible_again_at: Instant = Field(description="From then on it is given again unless it was acknowledged.")
-    command: (
-        SubmitOrder
-        | ConfirmOrder
-        | CancelOrder
-        | RequestInvoice
-        | IssueContract
-        | AmendContract
-        | TerminateContract
-        | ContractAnnounced
-        | ContractFiled
-    ) = Field(description="What the mall asks for, of an order or a contract.")
+    command: OrderCommand | IssueContract | AmendContract | TerminateContract | ContractAnnounced | ContractFiled = (
+        Field(description="What the mall asks for, of an order or a contract.")
+    )
 
 
 class MessageList(View):

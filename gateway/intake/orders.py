@@ -27,6 +27,7 @@ from gateway.relay.vendor_event_service import (
     OutOfStateError,
     SentVendorEvent,
     UnknownOrderError,
+    UnknownServiceError,
     VendorEventReceipt,
     VendorEventService,
 )
@@ -125,6 +126,8 @@ class OrderRoutes:
     async def _taken(self, word: SentVendorEvent) -> VendorEventReceipt:
         try:
             taken = await self._desk.take(word)
+        except UnknownServiceError as error:
+            raise ProblemError("not_found", "No such after-sale service of the order.") from error
         except UnknownOrderError as error:
             raise ProblemError("not_found", "No such order.") from error
         except KeyReusedError as error:

@@ -77,7 +77,8 @@ REASONS: Mapping[str, str] = {
     "deadline": "its deadline passed",
     "never_sent": "nothing of it was sent",
     "not_ordered": "the order itself was refused, so that nothing was sent",
-    "order_not_there": "its order was never made, or is over, so that nothing was sent",
+    "not_confirmed": "its order is not confirmed, so that nothing was sent",
+    "order_over": "its order is over, so that nothing was sent",
     "mark_id_reused": "its number was another application's before, so that nothing was sent",
 }
 """Why a command stopped or ended, in words; a reason without any here is shown as it is, as is a person's."""

@@ -9,13 +9,13 @@ from gateway.relay.policy import Profile
 from gateway.sdk.comparing import differences
 from gateway.sdk.manifest import OrderWrite
 from gateway.sdk.orders import Standing, SupplierOrder
-from schemas.orders import CancelOrder, ConfirmOrder, OrderCommand, RequestInvoice, SubmitOrder
+from schemas.orders import CancelOrder, ConfirmOrder, SubmitOrder
 
 LONGEST_DIFFERENCE = 200
 """Characters of what differs that are kept with a command."""
 
 
-def answer_to_write(command: OrderCommand, returned: SupplierOrder | None) -> Answer:
+def answer_to_write(command: SubmitOrder | ConfirmOrder | CancelOrder, returned: SupplierOrder | None) -> Answer:
     """What a write that an adapter returned from says. None: it is done, and the supplier says no more of it."""
     if returned is None:
         return Answer()
@@ -27,7 +27,7 @@ def answer_to_write(command: OrderCommand, returned: SupplierOrder | None) -> An
     return Answer(returned.order_no, "" if returned.standing is wanted else f"it is {returned.standing}")
 
 
-def answer_to_look_up(command: OrderCommand, found: SupplierOrder | None) -> Answer | None:
+def answer_to_look_up(command: SubmitOrder | ConfirmOrder | CancelOrder, found: SupplierOrder | None) -> Answer | None:
     """What a look-up says of a command; None: it has not taken effect.
 
     found: what the call was about: the order, or of a cancel of children the one child. A reservation says that no
@@ -43,8 +43,6 @@ def answer_to_look_up(command: OrderCommand, found: SupplierOrder | None) -> Ans
             return None if found.standing is Standing.RESERVED else answer_to_write(command, found)
         case CancelOrder():
             return answer_to_write(command, found) if found.standing is Standing.CANCELLED else None
-        case RequestInvoice():
-            return None  # no order says anything of it
 
 
 def profile_of(write: OrderWrite, *, lease_term: timedelta, timeout: timedelta) -> Profile:

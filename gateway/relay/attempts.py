@@ -10,36 +10,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
+from gateway.relay.after_sale_calls import Preconditions, look_up_service, serve, unchecked
 from gateway.relay.answers import answer_to_look_up, answer_to_write
 from gateway.relay.numbers import Strangers, bearer, nobody, numbers_in
 from gateway.relay.outcomes import Answer, Write
 from gateway.sdk.adapter import Adapter
+from gateway.sdk.after_sales import SupplierAfterSale
 from gateway.sdk.errors import ContractError, OrderRefusedError, OutcomeUnknownError, Sent, SupplierError
 from gateway.sdk.http import Http, Reply, Request
 from gateway.sdk.invoices import RequestsInvoices
-from gateway.sdk.manifest import Manifest, OrderTask, OrderWrite
+from gateway.sdk.manifest import OPERATION_OF, Manifest, OrderTask, OrderWrite
 from gateway.sdk.orders import CancelsOrders, ConfirmsOrders, FindsOrders, ReadsOrders, SubmitsOrders, SupplierOrder
 from schemas.orders import (
+    CancelAfterSale,
     CancelOrder,
     CancelScope,
     ConfirmOrder,
-    Operation,
     OrderCommand,
     RefusalClass,
+    RequestAfterSale,
     RequestInvoice,
     SubmitOrder,
 )
 
-TASKS: Mapping[str, OrderTask] = {
-    Operation.SUBMIT: "submit",
-    Operation.CONFIRM: "confirm",
-    Operation.CANCEL: "cancel",
-    Operation.REQUEST_INVOICE: "invoice",
-}
+TASKS: Mapping[str, OrderTask] = {operation: task for task, operation in OPERATION_OF.items()}
 """What a manifest calls each operation."""
 
-OPERATIONS: Mapping[OrderTask, Operation] = {task: Operation(operation) for operation, task in TASKS.items()}
-"""The operation of each."""
+WholeOrderCommand: TypeAlias = SubmitOrder | ConfirmOrder | CancelOrder
+"""A command that makes, changes or ends an order."""
+
+NumberedCommand: TypeAlias = WholeOrderCommand | RequestInvoice
+"""A command that is carried out by the supplier's numbers of an order or of its children."""
 
 AnswerOrError: TypeAlias = Answer | BaseException
 """What an adapter returned or raised."""
@@ -49,8 +50,9 @@ AnswerOrError: TypeAlias = Answer | BaseException
 class AttemptResult:
     """What an attempt came to.
 
-    returned: the order as the supplier stated it; cancelled: of a cancel of children, those that are; probe: the call
-    was the one by which an open breaker finds out whether the supplier is back.
+    returned: the order as the supplier stated it; cancelled: of a cancel of children, those that are; service: of an
+    after-sale command, as the supplier has it; probe: the call was the one by which an open breaker finds out whether
+    the supplier is back.
     """
 
     came_to: AnswerOrError
@@ -58,6 +60,7 @@ class AttemptResult:
     returned: SupplierOrder | None = None
     cancelled: tuple[str, ...] = ()
     probe: bool = False
+    service: SupplierAfterSale | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class LookUpResult:
 
     came_to: AnswerOrError | None
     found: SupplierOrder | None = None
+    service: SupplierAfterSale | None = None
 
 
 class WatchedHttp:
@@ -109,6 +113,7 @@ async def attempt(
     command: OrderCommand,
     number: str | None,
     strangers: Strangers = nobody,
+    preconditions: Preconditions = unchecked,
 ) -> AttemptResult:
     """Have a supplier carry a command out. call: the operation that does it; number: the supplier's of the order.
 
@@ -116,18 +121,22 @@ async def attempt(
     attempt itself is cancelled; whatever else ends it is what it came to.
     """
     watched = WatchedHttp(http, call)
-    returned, cancelled = None, tuple[str, ...]()
+    returned, cancelled, service = None, tuple[str, ...](), None
     came_to: AnswerOrError
     try:
-        await _refuse_strangers(command, number, strangers)
-        returned, cancelled = await _carry_out(adapter, watched, command, number, strangers)
-        came_to = answer_to_write(command, returned)
+        if isinstance(command, RequestAfterSale | CancelAfterSale):
+            await preconditions(command)
+            service, came_to = await serve(adapter, watched, command, number), Answer()
+        else:
+            await _refuse_strangers(command, number, strangers)
+            returned, cancelled = await _carry_out(adapter, watched, command, number, strangers)
+            came_to = Answer() if isinstance(command, RequestInvoice) else answer_to_write(command, returned)
     except (Exception, asyncio.CancelledError) as error:  # whatever it is, what it means is decided elsewhere
         if _is_cancelled(error):
             raise
         came_to = error
     probe = isinstance(came_to, SupplierError) and came_to.probe
-    return AttemptResult(came_to, watched.write, returned, cancelled, probe)
+    return AttemptResult(came_to, watched.write, returned, cancelled, probe, service)
 
 
 async def look_up(
@@ -135,6 +144,8 @@ async def look_up(
 ) -> LookUpResult:
     """Ask whether a command has taken effect. Raises as `attempt`."""
     try:
+        if isinstance(command, RequestAfterSale | CancelAfterSale):
+            return LookUpResult(*await look_up_service(adapter, http, command, number))
         await _refuse_strangers(command, number, strangers)
         if isinstance(command, CancelOrder) and command.payload.scope is CancelScope.CHILDREN:
             return LookUpResult(await _look_at_children(adapter, http, command))
@@ -157,7 +168,7 @@ def _is_cancelled(error: BaseException) -> bool:
 
 
 async def _carry_out(
-    adapter: Adapter, http: Http, command: OrderCommand, number: str | None, strangers: Strangers
+    adapter: Adapter, http: Http, command: NumberedCommand, number: str | None, strangers: Strangers
 ) -> tuple[SupplierOrder | None, tuple[str, ...]]:
     """The order as the supplier then states it, None: it does not; and of a cancel of children those that are."""
     match command:
@@ -220,7 +231,7 @@ async def _look_at_application(adapter: Adapter, http: Http, command: RequestInv
 
 
 async def _as_it_stands(
-    adapter: Adapter, http: Http, command: OrderCommand, number: str | None
+    adapter: Adapter, http: Http, command: WholeOrderCommand, number: str | None
 ) -> SupplierOrder | None:
     if isinstance(command, ConfirmOrder):
         number = command.payload.supplier_order_no or number
@@ -229,7 +240,7 @@ async def _as_it_stands(
     return await cast(FindsOrders, adapter).find_order(http, command.order_no)
 
 
-async def _refuse_strangers(command: OrderCommand, number: str | None, strangers: Strangers) -> None:
+async def _refuse_strangers(command: NumberedCommand, number: str | None, strangers: Strangers) -> None:
     """Raises OrderRefusedError where a command names a number that is not of its order. number: which surely is."""
     named: set[str | None] = set()
     match command:
@@ -252,7 +263,9 @@ def _expect(returned: SupplierOrder | None, number: str) -> None:
         raise ContractError("an answer about another order than was asked about")
 
 
-async def _number(adapter: Adapter, http: Http, command: OrderCommand, known: str | None, strangers: Strangers) -> str:
+async def _number(
+    adapter: Adapter, http: Http, command: NumberedCommand, known: str | None, strangers: Strangers
+) -> str:
     """The supplier's number of the order, asked for where it is not known.
 
     Raises OrderRefusedError: there is none; ContractError: what was found is another order.

@@ -6,22 +6,25 @@ by an event that ends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from gateway.relay.after_sale_events import done_event, refused_event
 from gateway.relay.attempts import AnswerOrError, AttemptResult, LookUpResult
 from gateway.relay.commands import Command
 from gateway.relay.ends import not_cancelled, parked_event
 from gateway.relay.orders import News
 from gateway.relay.states import State
+from gateway.sdk.after_sales import SupplierAfterSale
 from gateway.sdk.comparing import as_told, differences
 from gateway.sdk.errors import OrderRefusedError, SupplierError
 from gateway.sdk.orders import Standing, SupplierOrder
 from schemas.catalog import PriceBasis
 from schemas.orders import (
+    CancelAfterSale,
     CancelOrder,
     ConfirmOrder,
     Fact,
@@ -31,6 +34,7 @@ from schemas.orders import (
     ParkedReason,
     Party,
     RefusalClass,
+    RequestAfterSale,
     RequestInvoice,
     SubmitMode,
     SubmitOrder,
@@ -77,7 +81,7 @@ class CommandEnd:
     """What is known of a command that has ended or stopped.
 
     found: what the supplier has; error: how it refused; cancelled: children that are; ordered: the submit of the order,
-    for a confirm; resolved: a person found it out.
+    for a confirm; resolved: a person found it out; service: of an after-sale command, as the supplier has it.
     """
 
     found: SupplierOrder | None = None
@@ -85,6 +89,7 @@ class CommandEnd:
     cancelled: tuple[str, ...] = ()
     ordered: SubmitOrder | None = None
     resolved: bool = False
+    service: SupplierAfterSale | None = None
 
 
 def end_of(came: AttemptResult | LookUpResult | None, ordered: SubmitOrder | None = None) -> CommandEnd:
@@ -93,9 +98,9 @@ def end_of(came: AttemptResult | LookUpResult | None, ordered: SubmitOrder | Non
         case None:
             return CommandEnd(ordered=ordered)
         case AttemptResult():
-            return CommandEnd(came.returned, _error(came.came_to), came.cancelled, ordered)
+            return CommandEnd(came.returned, _error(came.came_to), came.cancelled, ordered, service=came.service)
         case LookUpResult():
-            return CommandEnd(came.found, ordered=ordered)
+            return CommandEnd(came.found, ordered=ordered, service=came.service)
 
 
 def sent_news(command: OrderCommand) -> News:
@@ -174,25 +179,32 @@ def _whole(order: SupplierOrder) -> str:
 
 
 def _done(command: OrderCommand, end: CommandEnd, at: datetime) -> OrderEvent:
-    said, found = _said(command, end, at), end.found
-    stated = StatedOrder() if found is None else found.stated
-    facts = {name: getattr(stated, name) for name in StatedOrder.model_fields}
+    said = _said(command, end, at)
     match command:
-        case SubmitOrder():
-            reserved = command.payload.mode is SubmitMode.RESERVE if found is None else _is_reserved(found)
-            if reserved:
-                return OrderAccepted(**said, payload=Accepted(**facts))
-            return OrderConfirmed(**said, payload=Confirmed(**facts))
-        case ConfirmOrder():
-            parts = _parts(end.ordered, stated.lines)
-            if any(part.refused for part in parts):
-                return OrderPartiallyConfirmed(**said, payload=PartiallyConfirmed(**facts, parts=parts))
-            return OrderConfirmed(**said, payload=Confirmed(**facts))
+        case SubmitOrder() | ConfirmOrder():
+            return _placed(command, end, said)
         case CancelOrder(payload=payload):
             children = end.cancelled or payload.children
             return OrderCancelled(**said, payload=Cancelled(scope=payload.scope, children=children, by=Party.MALL))
         case RequestInvoice(payload=asked):
             return InvoiceRequestedEvent(**said, payload=InvoiceRequested(mark_id=asked.mark_id))
+        case RequestAfterSale() | CancelAfterSale():
+            return done_event(command, end.service, said)
+
+
+def _placed(command: SubmitOrder | ConfirmOrder, end: CommandEnd, said: Mapping[str, Any]) -> OrderEvent:
+    """An order that is held for the mall, or placed."""
+    stated = StatedOrder() if end.found is None else end.found.stated
+    facts = {name: getattr(stated, name) for name in StatedOrder.model_fields}
+    if isinstance(command, SubmitOrder):
+        held = command.payload.mode is SubmitMode.RESERVE if end.found is None else _is_reserved(end.found)
+        if held:
+            return OrderAccepted(**said, payload=Accepted(**facts))
+        return OrderConfirmed(**said, payload=Confirmed(**facts))
+    parts = _parts(end.ordered, stated.lines)
+    if any(part.refused for part in parts):
+        return OrderPartiallyConfirmed(**said, payload=PartiallyConfirmed(**facts, parts=parts))
+    return OrderConfirmed(**said, payload=Confirmed(**facts))
 
 
 def _is_reserved(found: SupplierOrder) -> bool:
@@ -223,6 +235,8 @@ def _refused(command: OrderCommand, after: Command, end: CommandEnd, at: datetim
     code_class = refusal.code_class if refusal else unnamed
     if said["raw_code"] is None and after.reason:  # of an earlier attempt, or none that a supplier gave
         said["raw_code"] = _one_line(after.reason)[:LONGEST_CODE]
+    if isinstance(command, RequestAfterSale | CancelAfterSale):
+        return refused_event(command, end.error, said, resolved=end.resolved)
     if isinstance(command, CancelOrder):
         return OrderCancelRefused(**said, payload=not_cancelled(command, Party.SUPPLIER, code_class))
     if isinstance(command, RequestInvoice):

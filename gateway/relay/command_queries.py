@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from gateway.relay.lanes import NOT_MADE, OVER
+
 FACTS = (
     "command_id, supplier, order_no, operation, scope, place, content, deadline, due_at, revision, state, reason,"
     " attempt, spent, failures, epoch, sent_at, doubt_since, absent_at, refusal, sent_to, contract_no, contract_of"
 )
 """The columns of a `Command`, in the order of its fields but for its role, which its operation and scope tell."""
 
-IS_THERE = "o.state NOT IN ('draft', 'cancelled', 'refused', 'expired', 'abandoned')"
-"""Whether an order can be served: it was made, and is not over."""
+UNSERVED = f"""
+    CASE WHEN o.state = 'draft' THEN '{NOT_MADE}'
+         WHEN o.state IN ('cancelled', 'refused', 'expired', 'abandoned') THEN '{OVER}'
+         ELSE '' END
+"""
+"""Why an order cannot be served, '' where it can."""
 
 # A row that is not as it was has been moved by another owner: it is left alone, and counts as not moved.
 MOVE = """
@@ -117,8 +123,8 @@ LANES = f"""
           WHERE l.fits)
     SELECT {FACTS},
            made.ordered, made.submitted,
-           EXISTS (SELECT FROM orders o
-                    WHERE o.supplier = c.supplier AND o.order_no = c.order_no AND {IS_THERE}) AS served,
+           coalesce((SELECT {UNSERVED} FROM orders o
+                      WHERE o.supplier = c.supplier AND o.order_no = c.order_no), '{NOT_MADE}') AS unserved,
            c.order_no = ANY (ARRAY(SELECT order_no FROM lanes WHERE is_cut)) AS is_cut,
            c.place = ANY (ARRAY(SELECT place FROM behind)) AS is_behind,
            EXISTS (SELECT FROM lanes WHERE NOT fits) AS more

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
+from gateway.relay.after_sales import open_services
 from gateway.relay.command_events import CommandEnd, cancelled_children, news_of, sent_news
 from gateway.relay.commands import Origin
 from gateway.relay.ends import ending_news
@@ -24,6 +25,7 @@ from gateway.relay.store import OpenedCommand
 from gateway.relay.turn import Move
 from gateway.store import Connection
 from gateway.suppliers import SecretBox
+from schemas.orders import AfterSaleCommand
 
 
 @dataclass(slots=True)
@@ -33,6 +35,7 @@ class Consequences:
     steps: list[Step] = field(default_factory=list)
     news: list[News] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    services: list[AfterSaleCommand] = field(default_factory=list)
 
     @property
     def numbers(self) -> Mapping[str, str]:
@@ -69,10 +72,13 @@ class Consequences:
         self.steps.append(started_step(call, operation))
         if call.command.attempt == 1 and not call.looks_up:
             self.news.append(sent_news(call.asked))
+            if isinstance(call.asked, AfterSaleCommand):
+                self.services.append(call.asked)
 
     async def write(self, connection: Connection, box: SecretBox, supplier: str) -> None:
         """Keep and tell everything, in the transaction of the turn."""
         await tell(connection, box, self.news, steps=self.steps)
+        await open_services(connection, self.services)
         if children := [(each.order_no, child) for each in self.news for child in cancelled_children(each)]:
             await note_cancelled_children(connection, supplier, children)
         await record_letters(connection, self.letters)

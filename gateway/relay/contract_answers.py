@@ -23,8 +23,7 @@ from schemas.contracts.events import (
 from schemas.contracts.parts import Revision
 from schemas.contracts.states import Fact, allowed
 from schemas.orders.events import Cause
-from schemas.orders.parts import PersonalLine, Reference, WrittenInstant
-from schemas.orders.payloads import RawText
+from schemas.orders.parts import PersonalLine, RawText, Reference, WrittenInstant
 
 SupplierClass = Literal["terms", "amount", "parties", "document", "other"]
 """Why a vendor does not take a contract."""

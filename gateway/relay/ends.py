@@ -12,12 +12,16 @@ from typing import Any
 import orjson
 
 from gateway.deadletters import DeadLetter
+from gateway.relay.after_sale_events import ended_event, waiting_event
 from gateway.relay.commands import Command, Origin, Role
 from gateway.relay.contract_ends import contract_end, contract_parked
 from gateway.relay.orders import News
 from gateway.relay.states import State
 from gateway.sdk.errors import Issue
 from schemas.orders import (
+    AfterSaleCommand,
+    AfterSaleRefusal,
+    CancelAfterSale,
     CancelOrder,
     CancelScope,
     Operation,
@@ -26,6 +30,7 @@ from schemas.orders import (
     ParkedReason,
     Party,
     RefusalClass,
+    RequestAfterSale,
     RequestInvoice,
     fact_of_event,
 )
@@ -76,7 +81,7 @@ def ending_news(
 
 
 def undecided_news(command: Command, origin: Origin, now: datetime, asked: OrderCommand | None = None) -> News:
-    """Of a command that nobody can decide; it has not ended, and the event is not its last one."""
+    """Of a command that nobody can decide; it has not ended, and the event is not its last one. asked: as above."""
     if command.contract_no is not None:
         return contract_parked(command, origin, ParkedReason.GAVE_UP, now)
     return _news(command, parked_event(command, origin.tenant, ParkedReason.GAVE_UP, now, asked), origin, decides=True)
@@ -84,12 +89,16 @@ def undecided_news(command: Command, origin: Origin, now: datetime, asked: Order
 
 def parked_event(
     command: Command, tenant: str | None, reason: ParkedReason, now: datetime, asked: OrderCommand | None = None
-) -> OrderParked | InvoiceParkedEvent:
+) -> OrderEvent:
     """That a command waits for a person. asked: what it says, where that was read."""
     said = _common_members(command, tenant, now)
-    if command.operation == Operation.REQUEST_INVOICE:
-        return InvoiceParkedEvent(**said, payload=InvoiceParked(mark_id=_mark_of(asked), reason=reason))
-    return OrderParked(**said, payload=Parked(operation=Operation(command.operation), reason=reason))
+    match command.operation:
+        case Operation.REQUEST_INVOICE:
+            return InvoiceParkedEvent(**said, payload=InvoiceParked(mark_id=_mark_of(asked), reason=reason))
+        case Operation.REQUEST_AFTER_SALE | Operation.CANCEL_AFTER_SALE:
+            return waiting_event(command, _of_service(asked), said, reason)
+        case _:
+            return OrderParked(**said, payload=Parked(operation=Operation(command.operation), reason=reason))
 
 
 def undecided_letter(command: Command) -> DeadLetter:
@@ -123,13 +132,21 @@ def _news(command: Command, event: OrderEvent, origin: Origin, *, decides: bool)
 def _ending_event(
     command: Command, tenant: str | None, now: datetime, asked: OrderCommand | None, *, alone: bool
 ) -> OrderEvent:
+    said = _common_members(command, tenant, now)
+    match command.operation:
+        case Operation.REQUEST_INVOICE:
+            return _ending_of_application(command, said, asked)
+        case Operation.REQUEST_AFTER_SALE | Operation.CANCEL_AFTER_SALE:
+            return _ending_of_service(command, said, asked)
+        case _:
+            return _ending_of_order(command, said, asked, alone=alone)
+
+
+def _ending_of_order(command: Command, said: dict[str, Any], asked: OrderCommand | None, *, alone: bool) -> OrderEvent:
     """A cancel that came too late is refused by time-out: the answer to a cancel says whether the order is cancelled,
     and of what. Of one that cannot be read only its deadline is known. What a cancel overtook is refused where that
     cancel has yet to be answered: the supplier may have the order.
     """
-    said = _common_members(command, tenant, now)
-    if command.operation == Operation.REQUEST_INVOICE:
-        return _ending_of_application(command, said, asked)
     if command.state is State.REFUSED:
         return _refused(command, said, asked, RefusalClass.NO_SUCH_ORDER)
     if command.state is not State.EXPIRED:
@@ -154,6 +171,22 @@ def _ending_of_application(command: Command, said: dict[str, Any], asked: OrderC
 
 def _mark_of(asked: OrderCommand | None) -> str | None:
     return asked.payload.mark_id if isinstance(asked, RequestInvoice) else None
+
+
+def _ending_of_service(command: Command, said: dict[str, Any], asked: OrderCommand | None) -> OrderEvent:
+    """A command about a service that its order's cancel overtook, whose time is over, or that was refused unsent."""
+    match command.state:
+        case State.EXPIRED:
+            code_class, by = AfterSaleRefusal.TOO_LATE, Party.TIME_OUT
+        case State.REFUSED if command.reason in list(AfterSaleRefusal):
+            code_class, by = AfterSaleRefusal(command.reason), Party.MALL
+        case _:
+            code_class, by = AfterSaleRefusal.ORDER_OVER, Party.MALL
+    return ended_event(command, _of_service(asked), said, code_class, by)
+
+
+def _of_service(asked: OrderCommand | None) -> AfterSaleCommand | None:
+    return asked if isinstance(asked, RequestAfterSale | CancelAfterSale) else None
 
 
 def _refused(

@@ -31,7 +31,7 @@ def end_without_call(
     """Have everything end or stop in `stands`, the lane by id, that does without a call; what comes next then."""
     while True:
         open_ = [command for command in stands.values() if command.state not in ENDED]
-        steps = plan(Lane(open_, lane.ordered, served=lane.served), profile, reach, now)
+        steps = plan(Lane(open_, lane.ordered, unserved=lane.unserved), profile, reach, now)
         settled = [step for step in steps if isinstance(step.decision, Finish | Die | Park)]
         if not settled:
             return steps

@@ -11,10 +11,10 @@ from gateway.deadletters import discard_letter
 from gateway.deadletters import record as record_letters
 from gateway.deadletters import settle as settle_groups
 from gateway.relay import mailbox_queries as queries
-from gateway.relay.commands import Command, Origin
+from gateway.relay.commands import Command, Origin, Role
 from gateway.relay.ends import ending_news, undecided_letter, undecided_news
 from gateway.relay.lane_ends import Change
-from gateway.relay.lanes import Lane
+from gateway.relay.lanes import NOT_MADE, Lane
 from gateway.relay.orders import News, still_submitted, tell
 from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step
@@ -45,9 +45,9 @@ async def lock_lanes(connection: Connection, supplier: str, orders: Sequence[str
         return LockedLanes([], {})
     rows = await connection.fetch(queries.LOCK_LANES, supplier, orders)
     ordered = {row["order_no"] for row in await connection.fetch(queries.ORDERED, supplier, orders)}
-    there = {row["order_no"] for row in await connection.fetch(queries.THERE, supplier, orders)}
+    unserved = {row["order_no"]: row["unserved"] for row in await connection.fetch(queries.UNSERVED, supplier, orders)}
     lanes = [
-        Lane([command_of(row) for row in lane], order_no in ordered, served=order_no in there)
+        Lane([command_of(row) for row in lane], order_no in ordered, unserved=unserved.get(order_no, NOT_MADE))
         for order_no, lane in groupby(rows, key=lambda row: str(row["order_no"]))
     ]
     return LockedLanes(lanes, origins(rows))
@@ -74,7 +74,7 @@ async def settle(
     died = [each.now for each in changes if each.now.state is State.DEAD]
     await connection.execute(queries.ANSWERED, [each.now.command_id for each in ended])
     told = [*steps, *(step_of(each.now, Kind.ENDED) for each in ended), *(step_of(each, Kind.STOPPED) for each in died)]
-    asked = await _read(connection, box, [*(each.now for each in ended), *died])
+    asked = await _read_for_their_ends(connection, box, [*(each.now for each in ended), *died])
     endings = _endings(locked, ended, asked, now)
     endings += await others_submitted(connection, [each.now for each in ended])
     undecided = [undecided_news(each, locked.origin(each), now, asked.get(each.command_id)) for each in died]
@@ -111,10 +111,6 @@ def step_of(command: Command, kind: Kind, failure: str = "") -> Step:
     return Step(command.supplier, command.about, kind, command.command_id, facts)
 
 
-READ_AT_END = frozenset({Operation.CANCEL, Operation.REQUEST_INVOICE})
-"""Commands that are read once they end: what ends one says of what it was."""
-
-
 def _endings(
     locked: LockedLanes, ended: Sequence[Change], asked: Mapping[str, OrderCommand], now: datetime
 ) -> list[News]:
@@ -126,9 +122,11 @@ def _endings(
     return told
 
 
-async def _read(connection: Connection, box: SecretBox, commands: Sequence[Command]) -> Mapping[str, OrderCommand]:
-    """What those of these commands say that are read at their end, as far as they can be."""
-    wanted = [each for each in commands if each.operation in READ_AT_END]
+async def _read_for_their_ends(
+    connection: Connection, box: SecretBox, commands: Sequence[Command]
+) -> Mapping[str, OrderCommand]:
+    """What cancels and commands that serve an order say, by id: what ends one says of what it was."""
+    wanted = [each for each in commands if each.operation == Operation.CANCEL or each.role is Role.SERVES]
     if not wanted:
         return {}
     found = await opened(connection, box, wanted[0].supplier, [each.command_id for each in wanted])

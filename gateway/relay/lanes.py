@@ -27,8 +27,8 @@ from gateway.relay.policy import (
 from gateway.relay.states import UNSENT, State
 from gateway.sdk.manifest import Idempotency
 
-ORDER_NOT_THERE = "order_not_there"
-"""Why a command is refused that serves an order which was never made, or is over."""
+NOT_MADE, OVER = "not_confirmed", "order_over"
+"""Why a command is refused that serves an order which was never made, or which is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class Lane:
     ordered: the supplier has the order, from a command that has ended. cut: of a lane that is too long to be read at
     once, how many of `commands` are its beginning; those after them stand further behind, and end by their deadline or
     may take the place of the first one. None: nothing is left out. submitted: place of its first submit that has ended,
-    None where there is none. served: the order is there, so that what serves it can be asked.
+    None where there is none. unserved: why nothing that serves the order can be asked, "" where it can.
     """
 
     commands: Sequence[Command]
     ordered: bool = False
     cut: int | None = None
     submitted: int | None = None
-    served: bool = True
+    unserved: str = ""
 
     def is_refused(self, command: Command) -> bool:
         """Whether the order was submitted before this command, and the supplier has none of that."""
@@ -123,9 +123,9 @@ def _without_order(lane: Lane) -> Sequence[Step]:
 def _unserved(lane: Lane) -> Sequence[Step]:
     """What serves an order that was never made, or is over."""
     first = lane.commands[0]
-    if first.role is not Role.SERVES or lane.served or not may_end_unsent(first):
+    if first.role is not Role.SERVES or not lane.unserved or not may_end_unsent(first):
         return []
-    return [Step(first, Finish(State.REFUSED, ORDER_NOT_THERE))]
+    return [Step(first, Finish(State.REFUSED, lane.unserved))]
 
 
 def _cancelled_unsent(lane: Lane) -> Sequence[Step]:

@@ -19,23 +19,26 @@ import structlog
 
 from gateway.evidence import body_of
 from gateway.relay import mailbox_queries as queries
-from gateway.relay.commands import Command, Origin
+from gateway.relay.after_sales import open_services, refused
+from gateway.relay.commands import Command, Origin, Role
 from gateway.relay.contract_ends import contract_delivered
 from gateway.relay.documents import DocumentLinks, signatures_by
 from gateway.relay.lane_ends import Change
 from gateway.relay.lane_store import LockedLanes, close_letters, lock_lanes, origins, settle, step_of
-from gateway.relay.mailbox_lanes import VISIBILITY, LaneDecision, acknowledged, decide_lane, delivered
+from gateway.relay.mailbox_lanes import VISIBILITY, acknowledged, decide_lane, delivered
 from gateway.relay.order_batches import OrderBatches
 from gateway.relay.orders import News, tell
 from gateway.relay.sealed import sealed_as
 from gateway.relay.states import State
 from gateway.relay.steps import Kind, Step
 from gateway.relay.store import command_of, move
+from gateway.relay.transitions import moved
 from gateway.store import Connection, Row, SharedPool
 from gateway.suppliers import SecretBox, SecretUnreadableError, lease_of
 from gateway.telemetry.faults import reached
+from schemas.base import read
 from schemas.contracts import ContractOperation
-from schemas.orders import Operation
+from schemas.orders import COMMANDS, AfterSaleCommand, Operation
 from schemas.orders.facts import SENT
 
 log = structlog.get_logger(__name__)
@@ -172,10 +175,15 @@ class Mailbox:
             looks = [decide_lane(lane, now, owned=True) for lane in locked.lanes]
             ready = [each.ready for each in looks if each.ready is not None]
             opened = await self._opened(connection, [each.was.command_id for each in ready])
-            changes = [_after_fetch(each, opened, now) for each in ready]
-            await self._keep(connection, locked, looks, changes, opened, now)
+            refused = await self._refused(connection, ready, opened)
+            goes_on = [each for each in ready if each.was.command_id not in refused]
+            changes = [_after_fetch(each, opened, now) for each in goes_on]
+            ended = [*(each for look in looks for each in look.changes), *refused.values()]
+            await self._keep(connection, locked, ended, changes, opened, now)
             sent = {each.now.command_id: each.now for each in changes if each.now.state is State.SENDING}
-            messages = [_message(sent[each], value) for each, value in opened.items() if value is not None]
+            messages = [
+                _message(sent[each], value) for each, value in opened.items() if value is not None and each in sent
+            ]
             if messages:
                 reached("fetch.before_commit")
             return messages
@@ -204,26 +212,47 @@ class Mailbox:
             return None
         return value
 
+    async def _refused(
+        self, connection: Connection, ready: Sequence[Change], opened: Mapping[str, bytes | None]
+    ) -> Mapping[str, Change]:
+        """Commands about services whose preconditions do not hold, by id: they are not handed out."""
+        found: dict[str, Change] = {}
+        for each in ready:
+            command = None if each.now.attempt else _service_command(each.now, opened)
+            refusal = None if command is None else await refused(connection, self._box, command)
+            if refusal is not None:
+                found[each.was.command_id] = Change(each.was, moved(each.now, State.REFUSED, reason=refusal))
+        return found
+
     async def _keep(
         self,
         connection: Connection,
         locked: LockedLanes,
-        looks: Sequence[LaneDecision],
+        changes: Sequence[Change],
         fetched: Sequence[Change],
         opened: Mapping[str, bytes | None],
         now: datetime,
     ) -> None:
-        """Keep what was fetched and what the looks came to beside it, and tell the core."""
+        """Keep what was fetched and what changed beside it, and tell the core."""
         sent = [each.now for each in fetched if each.now.state is State.SENDING]
         await move(connection, [(each.was, each.now) for each in fetched if each.was != each.now])
         if sent:
             keys = ((each.command_id, each.supplier, each.order_no) for each in sent)
             await connection.execute(queries.UNANSWERED, *zip(*keys, strict=True))
-        changes = [each for looked in looks for each in looked.changes]
+        await open_services(connection, [each for one in sent if (each := _service_command(one, opened)) is not None])
         steps = [_delivered(each, opened[each.command_id]) for each in sent]
         first = [each for each in sent if each.attempt == 1 and each.contract_no is None]
         news = [_first_sent(each, locked.origin(each)) for each in first]
         await settle(connection, self._box, locked, changes, now, steps=steps, news=news)
+
+
+def _service_command(command: Command, opened: Mapping[str, bytes | None]) -> AfterSaleCommand | None:
+    """What a command about a service says; None for any other, and for one that cannot be read."""
+    value = opened.get(command.command_id)
+    if value is None or command.role is not Role.SERVES:
+        return None
+    said = read(COMMANDS[Operation(command.operation)], value)
+    return said if isinstance(said, AfterSaleCommand) else None
 
 
 def _readable(rows: Iterable[Row]) -> list[Command]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.relay.command_queries import FACTS, IS_THERE
+from gateway.relay.command_queries import FACTS
+from gateway.relay.command_queries import UNSERVED as WHY_UNSERVED
 
 # The first commands of orders that may be fetched, but for orders that are set aside ($5). What was sent by an owner
 # before the supplier's vendor began to fetch may have taken effect: it is not handed out.
@@ -44,9 +45,10 @@ ENDING = f"""
             AND (h.state = 'held'
                  OR (h.doubt_since IS NULL
                      AND (h.state IN ('waiting', 'retry') OR (h.state = 'parked' AND h.reason = 'by_operator')))))
-        OR (h.operation = 'invoice.request' AND h.state IN ('waiting', 'retry')
+        OR (h.operation IN ('invoice.request', 'aftersale.request', 'aftersale.cancel')
+            AND h.state IN ('waiting', 'retry')
             AND NOT EXISTS (SELECT FROM orders o
-                             WHERE o.supplier = h.supplier AND o.order_no = h.order_no AND {IS_THERE}))
+                             WHERE o.supplier = h.supplier AND o.order_no = h.order_no AND {WHY_UNSERVED} = ''))
      ORDER BY l.order_no
      LIMIT $5
 """
@@ -70,9 +72,9 @@ ORDERED = """
        AND (state = 'confirmed' OR (state = 'superseded' AND doubt_since IS NOT NULL))
 """
 
-# Orders that can be served.
-THERE = f"""
-    SELECT order_no FROM orders o WHERE supplier = $1 AND order_no = ANY($2::text[]) AND {IS_THERE}
+# Why orders cannot be served, '' where they can.
+UNSERVED = f"""
+    SELECT order_no, {WHY_UNSERVED} AS unserved FROM orders o WHERE supplier = $1 AND order_no = ANY($2::text[])
 """
 
 # As many as fit into so many bytes, the first in any case.

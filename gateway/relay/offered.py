@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gateway.registry import Registry
-from gateway.relay.attempts import OPERATIONS
 from gateway.sdk.errors import ConfigError
-from gateway.sdk.manifest import Manifest
+from gateway.sdk.manifest import OPERATION_OF, Manifest
 from gateway.suppliers import SupplierCache, UnknownSupplierError
 from schemas.contracts import ContractOperation
 from schemas.orders import Operation
@@ -23,7 +22,7 @@ def operations_of(manifest: Manifest) -> Collection[Operation | ContractOperatio
     of_contracts = tuple(ContractOperation) if "issues_contracts" in manifest.capabilities else ()
     if fetches_commands(manifest):
         return (*Operation, *of_contracts)
-    return (*(OPERATIONS[task] for task in manifest.orders), *of_contracts)
+    return (*(OPERATION_OF[task] for task in manifest.orders), *of_contracts)
 
 
 async def operations_offered(

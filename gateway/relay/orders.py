@@ -19,6 +19,7 @@ from gateway.deadletters.record import record as record_letters
 from gateway.evidence import body_of
 from gateway.outbox import OutboxMessage, enqueue
 from gateway.relay import order_queries as queries
+from gateway.relay.after_sales import keep_goods, move_services
 from gateway.relay.contract_news import ContractNews, tell_contracts
 from gateway.relay.invoice_store import note_answers
 from gateway.relay.received import event_message
@@ -160,6 +161,8 @@ async def tell(
         found = judge_news(orders[each.key], each)
         orders[each.key] = found.order
         judged.append(found)
+    judged = await _with_services(connection, judged)
+    await keep_goods(connection, [each.news.event for each in judged if each.news.event and not each.late])
     await _store(connection, orders.values(), judged, readable=readable)
     await note_answers(connection, [each.event for each in news if each.event is not None])
     said = [(each, event_message(each.news.event, each.news.traceparent)) for each in judged if each.news.event]
@@ -172,6 +175,18 @@ async def tell(
     await write_steps(connection, box, [*steps, *told])
     await record_letters(connection, [_letter(each) for each in judged if each.late])
     return judged
+
+
+async def _with_services(connection: Connection, judged: Sequence[Judged]) -> list[Judged]:
+    """The same; news of after-sale services is judged by where these stand, and moves them."""
+    told = [each for each in judged if each.news.event is not None]
+    verdicts = await move_services(connection, [each.news.event for each in told if each.news.event is not None])
+    of_services = {id(told[place]): verdict for place, verdict in verdicts.items()}
+    found = []
+    for each in judged:
+        verdict = of_services.get(id(each))
+        found.append(each if verdict is None else replace(each, judgement=Judgement(verdict, each.order.status)))
+    return found
 
 
 async def _store(

@@ -19,6 +19,7 @@ from gateway.relay.advice import (
     shown_state,
     summary,
 )
+from gateway.relay.after_sale_queries import SHOWN as SERVICES
 from gateway.relay.commands import Command
 from gateway.relay.invoice_queries import OF_ORDER
 from gateway.relay.sealed import WORDS
@@ -98,6 +99,7 @@ class OrderReading:
             numbers = await connection.fetch(queries.NUMBERS, suppliers, order_no)
             contracts = await connection.fetch(queries.CONTRACTS, order_no)
             invoices = await connection.fetch(OF_ORDER, order_no)
+            services = await connection.fetch(SERVICES, order_no)
             if words_for is not None:
                 await self._note_reading(connection, words_for, order_no)
         views = [
@@ -111,6 +113,7 @@ class OrderReading:
             | {"numbers": [_number(row) for row in numbers if row["supplier"] == supplier]}
             | {"contracts": [_contract(row, commands) for row in contracts if row["supplier"] == supplier]}
             | {"invoices": [_application(row) for row in invoices if row["supplier"] == supplier]}
+            | {"after_sales": [_after_sale(row) for row in services if row["supplier"] == supplier]}
             for supplier in suppliers
         ]
         return {"order_no": order_no, "orders": views, "left_off": len(steps) > MOST_STEPS}
@@ -264,6 +267,11 @@ def _plain(rows: Iterable[Row]) -> Sequence[View]:
 def _application(row: Row) -> View:
     """An application for invoices, and what was made out."""
     return {name: row[name] for name in ("mark_id", "state", "asked", "invoices", "changed_at")}
+
+
+def _after_sale(row: Row) -> View:
+    names = ("service_no", "kind", "state", "lines", "supplier_service_no", "created_at", "changed_at")
+    return {**{name: row[name] for name in names}, "supplier_order_no": row["supplier_order_no"] or None}
 
 
 def _number(row: Row) -> View:

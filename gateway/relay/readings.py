@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from gateway.relay.after_sales import Service
 from gateway.relay.orders import News, Order
+from gateway.sdk.after_sales import SupplierAfterSale
 from gateway.sdk.comparing import WANTED, as_told, differences
 from gateway.sdk.orders import OrderTree, Progress, Standing, SupplierOrder, Track
 from schemas.base import Model
@@ -104,16 +106,21 @@ class StoredOrder:
     order: Order
     numbers: Mapping[str, Number] = field(default_factory=dict)
     submit: SubmitOrder | None = None
+    services: Sequence[Service] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An order as it was read at this time, with the tracks of some of its numbers. cause: the message that asked."""
+    """An order as it was read at this time, with the tracks of some of its numbers and the after-sale services of some.
+
+    cause: the message that asked.
+    """
 
     tree: OrderTree
     tracks: Mapping[str, Track]
     cause: SupplierMessage
     at: datetime
+    services: Mapping[str, Sequence[SupplierAfterSale]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

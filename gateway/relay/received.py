@@ -67,6 +67,8 @@ ROLES: Mapping[str, Role] = {
     ContractOperation.ANNOUNCED: Role.CHANGES,
     ContractOperation.FILED: Role.CHANGES,
     Operation.REQUEST_INVOICE: Role.SERVES,
+    Operation.REQUEST_AFTER_SALE: Role.SERVES,
+    Operation.CANCEL_AFTER_SALE: Role.SERVES,
 }
 """What each operation is to its order or contract; a cancel may be of children alone."""
 

@@ -23,6 +23,7 @@ from gateway.events import set_within
 from gateway.evidence import orders_of
 from gateway.relay import command_queries as queries
 from gateway.relay import store
+from gateway.relay.after_sales import preconditions
 from gateway.relay.attempts import AttemptResult, LookUpResult, attempt, look_up, order_write
 from gateway.relay.commands import Command
 from gateway.relay.consequences import Consequences
@@ -105,6 +106,7 @@ class Relay:
         self._context = context
         self._budget = context.calls.order_retries
         self._strangers = strangers(context.transaction, context.supplier().id)
+        self._preconditions = preconditions(context.transaction, context.box)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._over: list[EndedCall] = []
         self._due = DueOrders(context.supplier().id)
@@ -218,7 +220,8 @@ class Relay:
             came = await look_up(context.adapter, calls, call.asked, call.number, self._strangers)
         else:
             calls, name = calls.until(command.deadline), self._call_of(call)
-            came = await attempt(context.adapter, calls, name, call.asked, call.number, self._strangers)
+            knows = (self._strangers, self._preconditions)
+            came = await attempt(context.adapter, calls, name, call.asked, call.number, *knows)
         reached("relay.answered")
         self._over.append((call, came))
         self._wake.set()

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.relay import reread_queries as queries
+from gateway.relay.after_sales import lock_services
 from gateway.relay.orders import Order, lock_orders
 from gateway.relay.readings import Number, StoredOrder
 from gateway.relay.store import open_command
@@ -80,9 +81,9 @@ async def load_order(connection: Connection, box: SecretBox, supplier: str, orde
     key = (supplier, order_no)
     order = (await lock_orders(connection, [(key, None)]))[key]
     rows = await connection.fetch(queries.NUMBERS_OF, supplier, order_no)
-    return StoredOrder(
-        order, {row["supplier_order_no"]: _number(row) for row in rows}, await _submit(connection, box, order)
-    )
+    numbers = {row["supplier_order_no"]: _number(row) for row in rows}
+    services = await lock_services(connection, supplier, order_no)
+    return StoredOrder(order, numbers, await _submit(connection, box, order), tuple(services.values()))
 
 
 async def store_numbers(connection: Connection, order: Order, numbers: Sequence[Number]) -> None:

@@ -24,12 +24,14 @@ from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.evidence import orders_of
 from gateway.relay import reread_store as store
+from gateway.relay.after_sale_readings import read_services, service_news
 from gateway.relay.numbers import bearer, numbers_in, other_order
-from gateway.relay.orders import tell
+from gateway.relay.orders import News, tell
 from gateway.relay.policy import backoff
-from gateway.relay.readings import UNDECIDED, Number, Reading, ReadingResult, StoredOrder, compare, tracks_wanted
+from gateway.relay.readings import UNDECIDED, Number, Reading, StoredOrder, compare, tracks_wanted
 from gateway.relay.reread_store import DueReread
 from gateway.relay.steps import Kind, Step, exchange_step, write_steps
+from gateway.sdk.after_sales import SupplierAfterSale
 from gateway.sdk.errors import ContractError, GatewayError, Issue, RateLimitError, RejectedError, SupplierError
 from gateway.sdk.http import Http
 from gateway.sdk.orders import OrderTree, ReadsOrders, SupplierOrder, Track
@@ -228,9 +230,10 @@ class OrderRereads:
         with _faults_shown():
             tree, _ = await self._whole(calls, known.order.supplier_order_no or due.asked[-1].number)
             tracks, letters = await self._tracks(due, calls, tracks_wanted(known, tree, due.numbers))
-        reading = Reading(tree, tracks, due.cause, datetime.now(UTC))
+            services, unread = await self._services(due, calls, known, tree.order.supplier_order_no)
+        reading = Reading(tree, tracks, due.cause, datetime.now(UTC), services)
         reached("order.read")
-        await retry_while_unavailable(self._settle, due, known, reading, letters, seen)
+        await retry_while_unavailable(self._settle, due, known, reading, [*letters, *unread], seen)
 
     async def _known(self, order_no: str) -> StoredOrder:
         async with self._context.transaction() as connection:
@@ -261,6 +264,15 @@ class OrderRereads:
                 letters.append(_letter(self._context.supplier, due, error, track=number))
         return found, letters
 
+    async def _services(
+        self, due: DueReread, calls: Http, known: StoredOrder, root: str
+    ) -> tuple[Mapping[str, Sequence[SupplierAfterSale]], list[DeadLetter]]:
+        """The after-sale services; those that cannot be read keep no fact of the order back."""
+        try:
+            return await read_services(self._context.adapter, calls, known, root), []
+        except (RejectedError, ContractError) as error:
+            return {}, [_letter(self._context.supplier, due, error, part="after-sale services")]
+
     async def _settle(
         self,
         due: DueReread,
@@ -286,10 +298,11 @@ class OrderRereads:
                 return
             with _faults_shown():
                 comparison = compare(known, reading)
+                news = [*comparison.news, *service_news(known, reading)]
             await store.lock_requests(connection, context.supplier, due.asked)
-            await tell(connection, context.box, comparison.news, steps=self._exchanges(order_no, seen))
+            await tell(connection, context.box, news, steps=self._exchanges(order_no, seen))
             await store.store_numbers(connection, known.order, comparison.numbers)
-            await write_steps(connection, context.box, [_step(context.supplier, order_no, reading, comparison)])
+            await write_steps(connection, context.box, [_step(context.supplier, order_no, reading, news)])
             await store.delete_requests(connection, context.supplier, due.asked)
             await record_letters(connection, letters)
         reached("order.told")
@@ -322,7 +335,7 @@ class OrderRereads:
         return [exchange_step(self._context.supplier, order_no, None, each) for each in seen]
 
 
-def _step(supplier: str, order_no: str, reading: Reading, comparison: ReadingResult) -> Step:
+def _step(supplier: str, order_no: str, reading: Reading, told: Sequence[News]) -> Step:
     whole = reading.tree.order
     facts = {
         "supplier_order_no": whole.supplier_order_no,
@@ -330,7 +343,7 @@ def _step(supplier: str, order_no: str, reading: Reading, comparison: ReadingRes
         "progress": whole.progress.value if whole.progress else None,
         "children": len(reading.tree.children),
         "asked_by": {"type": reading.cause.type, "id": reading.cause.id},
-        "told": [news.event_name for news in comparison.news],
+        "told": [news.event_name for news in told],
     }
     return Step(supplier, order_no, Kind.READ, None, facts)
 
@@ -341,9 +354,11 @@ def _unread(supplier: str, order_no: str, due: DueReread, error: Exception) -> S
     return Step(supplier, order_no, Kind.READ, None, facts, storable(words))
 
 
-def _letter(supplier: str, due: DueReread, error: Exception, *, track: str | None = None) -> DeadLetter:
+def _letter(
+    supplier: str, due: DueReread, error: Exception, *, track: str | None = None, part: str = "order"
+) -> DeadLetter:
     """Of what could not be read. The reply itself is not kept, nor are its words: they may name people."""
-    part = "order" if track is None else f"track of {track}"
+    part = part if track is None else f"track of {track}"
     if isinstance(error, SupplierError):
         issue = Issue("contract_error", actual=f"{part}: {named_fault(error)}"[:200])
     else:

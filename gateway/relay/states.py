@@ -12,6 +12,7 @@ waiting, retry, unknown ◄──► parked                                by an
 sending, unknown, looking_up ──► parked | dead                     for a person, who says confirmed or retry
 sending, looking_up ──► held ──► confirmed | refused | superseded  a person ends it, or the mall overtakes it
 retry, parked ──► confirmed | refused                              a vendor answers what he fetched before
+waiting ──► refused                                                a precondition does not hold: it is not handed out
 
 A command that stopped for a person has not ended: its lane waits behind it, and what the person says ends it.
 """

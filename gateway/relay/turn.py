@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 
 from gateway.calls.breakers import BreakerStatus
 from gateway.relay.answers import profile_of
-from gateway.relay.attempts import OPERATIONS, order_write
+from gateway.relay.attempts import order_write
 from gateway.relay.commands import Command, Role
 from gateway.relay.lanes import Lane, Step, ends_with_first, expired, leaves_order, startable
 from gateway.relay.policy import LOOK_UP, Availability, Die, Finish, LookUp, Park, Profile, Send, is_expired, next_step
 from gateway.relay.transitions import carry_out
-from gateway.sdk.manifest import Idempotency, Manifest
+from gateway.sdk.manifest import OPERATION_OF, Idempotency, Manifest
 
 _UNABLE = Profile(Idempotency.NONE, finds=False, lease_term=timedelta(0), timeout=timedelta(0))
 """Of an operation that the adapter has no more: nothing is sent, what ends by its deadline ends."""
@@ -51,7 +51,7 @@ class Terms:
     def shut_operations(self) -> Sequence[str]:
         """Operations on orders for which nothing can be called."""
         return [
-            OPERATIONS[task] for task, write in self.manifest.orders.items() if write.call in self.shut or self.paused
+            OPERATION_OF[task] for task, write in self.manifest.orders.items() if write.call in self.shut or self.paused
         ]
 
 
@@ -121,7 +121,7 @@ class _LanePlan:
         self._cut = lane.cut
         self._ordered = lane.ordered
         self._submitted = lane.submitted
-        self._served = lane.served
+        self._unserved = lane.unserved
         self._doubted = False
         self._epoch = epoch
         self._now = now
@@ -131,7 +131,7 @@ class _LanePlan:
     @property
     def lane(self) -> Lane:
         """What is left."""
-        return Lane(self.waiting, self._ordered, self._cut, self._submitted, self._served)
+        return Lane(self.waiting, self._ordered, self._cut, self._submitted, self._unserved)
 
     @property
     def goes_on(self) -> bool:

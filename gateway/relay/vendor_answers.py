@@ -53,7 +53,7 @@ FITS: Mapping[Kind, Collection[Operation]] = {
 }
 """What each kind answers; a refusal says it itself, and news of goods answers nothing."""
 
-REFUSALS = frozenset({Kind.REFUSED, Kind.CANCEL_REFUSED, Kind.INVOICE_REFUSED})
+REFUSALS = frozenset({Kind.REFUSED, Kind.CANCEL_REFUSED, Kind.INVOICE_REFUSED, Kind.SERVICE_REFUSED})
 """An answer that a command had no effect is taken wherever the order stands: the core waits for it."""
 
 ONCE = frozenset(

@@ -13,6 +13,7 @@ from gateway.deadletters import DeadLetter
 from gateway.deadletters import record as record_letters
 from gateway.evidence import body_of
 from gateway.relay import mailbox_queries as queries
+from gateway.relay.after_sales import lock_services
 from gateway.relay.commands import Command, Origin
 from gateway.relay.ends import STAGE
 from gateway.relay.lane_ends import Change
@@ -35,14 +36,15 @@ from gateway.relay.vendor_answers import (
     sum_faults,
     tells_nothing,
 )
-from gateway.relay.vendor_events import VendorEvent, core_event
+from gateway.relay.vendor_events import ServiceVendorEvent, VendorEvent, core_event
 from gateway.relay.vendor_invoices import InvoiceVendorEvent, InvoiceWord, SaidOfInvoices, is_of_invoices, take_word
 from gateway.relay.vendor_keys import keep_answer, message_by, take_key
+from gateway.relay.vendor_services import allowed_of_service, commands_of_services, fit_service
 from gateway.sdk.errors import GatewayError, Issue
 from gateway.store import Connection, SharedPool
 from gateway.suppliers import SecretBox
 from gateway.telemetry.faults import reached
-from schemas.orders import Kind, Operation, SubmitOrder
+from schemas.orders import Kind, Operation, ServiceState, SubmitOrder
 from schemas.orders import State as OrderState
 from schemas.orders.events import Cause, OrderSplit, SupplierMessage
 from schemas.orders.payloads import StatedOrder
@@ -54,11 +56,15 @@ class UnknownOrderError(GatewayError):
     """The supplier was given no such order."""
 
 
-class OutOfStateError(GatewayError):
-    """The order does not stand where this could be said of it. allowed: what can be."""
+class UnknownServiceError(UnknownOrderError):
+    """The supplier was given no such after-sale service of the order."""
 
-    def __init__(self, state: OrderState, allowed: Sequence[Kind]) -> None:
-        super().__init__(f"the order is {state}")
+
+class OutOfStateError(GatewayError):
+    """The order, or a service of it, does not stand where this could be said of it. allowed: what can be."""
+
+    def __init__(self, state: OrderState | ServiceState, allowed: Sequence[str]) -> None:
+        super().__init__(f"it is {state}")
         self.state = state
         self.allowed = allowed
 
@@ -179,6 +185,8 @@ class VendorEventService:
         known: Mapping[str, Origin],
     ) -> _Judged:
         """What the event comes to. Raises OutOfStateError."""
+        if isinstance(sent.said, ServiceVendorEvent):
+            return await self._judged_service(connection, sent, sent.said, order, unanswered, known)
         ordered = await self._ordered(connection, sent, answered(sent.said, unanswered))
         said = completed(sent.said, ordered)
         found = fit(said, order.status, unanswered, ordered)
@@ -198,6 +206,33 @@ class VendorEventService:
         changes = [Change(each, after_answer(each, said)) for each in found.answers]
         answers = tuple(each.command_id for each in found.answers)
         return VendorEventReceipt(Kind(said.event), _afterwards(order, news), answers, held=bool(faults)), changes, news
+
+    async def _judged_service(
+        self,
+        connection: Connection,
+        sent: SentVendorEvent,
+        said: ServiceVendorEvent,
+        order: Order,
+        unanswered: Sequence[Command],
+        known: Mapping[str, Origin],
+    ) -> _Judged:
+        """What an event about an after-sale service comes to. Raises UnknownServiceError, OutOfStateError."""
+        services = await lock_services(connection, sent.supplier, sent.order_no)
+        serving = await commands_of_services(connection, self._box, sent.supplier, unanswered)
+        found = fit_service(said, services, serving)
+        if found is None:
+            raise UnknownServiceError
+        if found.refused:
+            raise OutOfStateError(found.service.state, allowed_of_service(found.service))
+        told = Fit(None, None, found.answers)
+        if found.late:
+            return LateVendorEvent(order.status.state), [], self._news(sent, said, told, order, known)
+        if found.tells_nothing:
+            return VendorEventReceipt(None, order.status.state, (), held=False), [], []
+        changes = [Change(each, after_answer(each, said)) for each in found.answers]
+        answers = tuple(each.command_id for each in found.answers)
+        news = self._news(sent, said, told, order, known)
+        return VendorEventReceipt(Kind(said.event), order.status.state, answers, held=False), changes, news
 
     def _news(
         self, sent: SentVendorEvent, said: VendorEvent, found: Fit, order: Order, known: Mapping[str, Origin]

@@ -12,11 +12,13 @@ from pydantic import Field, StringConstraints
 
 from schemas.base import CONTROLS, Model
 from schemas.orders import EVENTS, Kind, OrderEvent
+from schemas.orders.aftersales import AfterSaleMoved, AfterSaleTaken, RefundMade
 from schemas.orders.events import Cause
 from schemas.orders.invoices import InvoiceProgress, InvoiceRequested
-from schemas.orders.parts import MAX_LINES, OrderNo, Reference, Tenant, WrittenInstant
+from schemas.orders.parts import MAX_LINES, OrderNo, RawText, Reference, Tenant, WrittenInstant
 from schemas.orders.payloads import (
     Accepted,
+    AfterSaleNotDone,
     Cancelled,
     CancelRefused,
     Confirmed,
@@ -24,7 +26,6 @@ from schemas.orders.payloads import (
     InvoiceRefused,
     PartiallyConfirmed,
     PriceMismatch,
-    RawText,
     Refused,
     Rejected,
     Shipped,
@@ -186,6 +187,39 @@ class InvoiceRedByVendor(_VendorEventBase):
     payload: InvoiceProgress = Field(description=_MORE)
 
 
+class AfterSaleAcceptedByVendor(_VendorEventBase):
+    """You have a request for after-sale; whether you grant it you tell as progress."""
+
+    event: Literal["aftersale.accepted"] = Field(description=_WHAT)
+    payload: AfterSaleTaken = Field(description=_MORE)
+
+
+class AfterSaleRefusedByVendor(_VendorEventBase):
+    """A request for after-sale, or its cancel, is not taken."""
+
+    event: Literal["aftersale.refused"] = Field(description=_WHAT)
+    payload: AfterSaleNotDone = Field(description=_MORE)
+
+
+class AfterSaleProgressByVendor(_VendorEventBase):
+    """How far a service is: `cancelled` answers a cancel, anything answers a request that has no answer yet."""
+
+    event: Literal["aftersale.progress"] = Field(description=_WHAT)
+    payload: AfterSaleMoved = Field(description=_MORE)
+
+
+class RefundedByVendor(_VendorEventBase):
+    """Money of a service went back."""
+
+    event: Literal["refund.made"] = Field(description=_WHAT)
+    payload: RefundMade = Field(description=_MORE)
+
+
+ServiceVendorEvent: TypeAlias = (
+    AfterSaleAcceptedByVendor | AfterSaleRefusedByVendor | AfterSaleProgressByVendor | RefundedByVendor
+)
+"""What vendors tell of after-sale services."""
+
 VendorEvent: TypeAlias = (
     AcceptedByVendor
     | RefusedByVendor
@@ -206,6 +240,10 @@ VendorEvent: TypeAlias = (
     | InvoiceMailedByVendor
     | InvoiceVoidedByVendor
     | InvoiceRedByVendor
+    | AfterSaleAcceptedByVendor
+    | AfterSaleRefusedByVendor
+    | AfterSaleProgressByVendor
+    | RefundedByVendor
 )
 
 VENDOR_EVENTS: Mapping[Kind, type[VendorEvent]] = {
@@ -228,6 +266,10 @@ VENDOR_EVENTS: Mapping[Kind, type[VendorEvent]] = {
     Kind.INVOICE_MAILED: InvoiceMailedByVendor,
     Kind.INVOICE_VOIDED: InvoiceVoidedByVendor,
     Kind.INVOICE_RED: InvoiceRedByVendor,
+    Kind.SERVICE_ACCEPTED: AfterSaleAcceptedByVendor,
+    Kind.SERVICE_REFUSED: AfterSaleRefusedByVendor,
+    Kind.SERVICE_PROGRESS: AfterSaleProgressByVendor,
+    Kind.REFUNDED: RefundedByVendor,
 }
 """What vendors can tell, by its kind."""
 

@@ -23,8 +23,10 @@ from gateway.sdk.adapter import (
     SkuPage,
     Token,
 )
+from gateway.sdk.after_sales import HandlesAfterSales, Refund, SupplierAfterSale
 from gateway.sdk.capabilities import CAPABILITIES, CapabilitySpec, MethodSpec
 from gateway.sdk.errors import (
+    AfterSaleRefusedError,
     AreaRefusedError,
     AuthError,
     ContractError,
@@ -76,6 +78,7 @@ from gateway.sdk.wire import decode, decode_reply, encode, legible, members, poi
 __all__ = [
     "CAPABILITIES",
     "Adapter",
+    "AfterSaleRefusedError",
     "Area",
     "AreaRefusedError",
     "AuthError",
@@ -89,6 +92,7 @@ __all__ = [
     "Exchange",
     "FindsOrders",
     "FollowUp",
+    "HandlesAfterSales",
     "Http",
     "InvalidMessageError",
     "Issue",
@@ -116,6 +120,7 @@ __all__ = [
     "ReadsAreas",
     "ReadsOrders",
     "Record",
+    "Refund",
     "Refusal",
     "RejectedError",
     "Reply",
@@ -133,6 +138,7 @@ __all__ = [
     "StatedInvoices",
     "StatedReceiver",
     "SubmitsOrders",
+    "SupplierAfterSale",
     "SupplierError",
     "SupplierOrder",
     "Tag",

@@ -23,6 +23,7 @@ from gateway.sdk.adapter import (
     PullsFeeds,
     ReadsAreas,
 )
+from gateway.sdk.after_sales import HandlesAfterSales
 from gateway.sdk.invoices import RequestsInvoices
 from gateway.sdk.orders import CancelsOrders, ConfirmsOrders, FindsOrders, ReadsOrders, SubmitsOrders
 
@@ -219,6 +220,19 @@ CAPABILITIES: Capabilities = table_of(
             "电子合同",
             "gives vendors the contracts of their orders, which they fetch",
             {},
+        ),
+        CapabilitySpec(
+            "handles_after_sales",
+            HandlesAfterSales,
+            "售后服务",
+            "has delivered goods taken back, exchanged, repaired or refunded",
+            {
+                "apply_after_sale": _WRITES_ONCE,
+                "cancel_after_sale": _WRITES_ONCE,
+                "read_after_sales": MethodSpec("reads", cases=("success", "error")),
+            },
+            member="orders",
+            needs=("submits_orders", "reads_orders"),
         ),
         CapabilitySpec(
             "obtains_tokens",

@@ -12,6 +12,7 @@
         ├── RejectedError         the supplier understood and said no: an outcome
         │   ├── AreaRefusedError  it says no to the area: nothing more is asked there, the other areas go on
         │   └── OrderRefusedError it says no to an order, its confirmation or cancelling, and why in the mall's words
+        │       └── AfterSaleRefusedError  it says no to an after-sale service, or to its cancelling
         ├── AuthError             refresh the credentials once, then open the breaker and alert
         ├── ContractError         the reply is not understood: dead-letter it with the raw reply
         │   └── UnknownMessageError  a type of message that is not known: leave it at the supplier, show it
@@ -28,7 +29,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from gateway.sdk.storable import storable
-from schemas.orders import RefusalClass
+from schemas.orders import AfterSaleRefusal, RefusalClass
 
 
 class GatewayError(Exception):
@@ -158,6 +159,25 @@ class OrderRefusedError(RejectedError):
         super().__init__(message, operation=operation, supplier_code=supplier_code, status=status)
         self.code_class = code_class
         self.skus: tuple[str, ...] = ()
+
+
+class AfterSaleRefusedError(OrderRefusedError):
+    """The supplier refused what was asked of an after-sale service.
+
+    refusal: why, in the mall's words.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        refusal: AfterSaleRefusal = AfterSaleRefusal.OTHER,
+        operation: str = "",
+        supplier_code: str = "",
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, operation=operation, supplier_code=supplier_code, status=status)
+        self.refusal = refusal
 
 
 class AuthError(SupplierError):

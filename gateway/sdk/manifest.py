@@ -25,6 +25,8 @@ from gateway.sdk.errors import ConfigError
 from gateway.sdk.wire import MAX_REPLY
 from schemas.base import Line
 from schemas.catalog import Facet
+from schemas.orders import Operation as Operations
+from schemas.orders.commands import OF_ORDERS
 
 FILE = "manifest.toml"
 """Its name in the adapter's folder."""
@@ -92,19 +94,28 @@ class OrderWrite(_Part):
         return self
 
 
-OrderTask: TypeAlias = Literal["submit", "confirm", "cancel", "invoice"]
+OrderTask: TypeAlias = Literal["submit", "confirm", "cancel", "invoice", "after_sale", "cancel_after_sale"]
 """What is done to orders, or asked about them."""
+
+OPERATION_OF: Mapping[OrderTask, Operations] = {
+    "submit": Operations.SUBMIT,
+    "confirm": Operations.CONFIRM,
+    "cancel": Operations.CANCEL,
+    "invoice": Operations.REQUEST_INVOICE,
+    "after_sale": Operations.REQUEST_AFTER_SALE,
+    "cancel_after_sale": Operations.CANCEL_AFTER_SALE,
+}
+"""The operation of the mall's commands that each task carries out."""
 
 ORDER_TASKS: Mapping[OrderTask, tuple[str, str]] = {
     "submit": ("submits_orders", "submit_order"),
     "confirm": ("confirms_orders", "confirm_order"),
     "cancel": ("cancels_orders", "cancel_order"),
     "invoice": ("requests_invoices", "request_invoice"),
+    "after_sale": ("handles_after_sales", "apply_after_sale"),
+    "cancel_after_sale": ("handles_after_sales", "cancel_after_sale"),
 }
 """The capability of each, and its method."""
-
-OWN_LOOK_UP: Mapping[OrderTask, str] = {"invoice": "requests_invoices"}
-"""Where a look-up is none of the order: the capability that makes it."""
 
 
 class Auth(_Part):
@@ -197,7 +208,7 @@ class Manifest(_Part):
                 yield f"orders.{task}.call names an operation with reads = false"
             if write.look_up and not (write.look_up in self.operations and self.operations[write.look_up].reads):
                 yield f"orders.{task}.look_up names an operation that reads"
-        found = any(write.look_up for task, write in self.orders.items() if task not in OWN_LOOK_UP)
+        found = any(write.look_up for task, write in self.orders.items() if OPERATION_OF[task] in OF_ORDERS)
         if found != ("finds_orders" in self.capabilities):
             yield "finds_orders goes with a look_up among the orders: name both or neither"
 

@@ -20,8 +20,8 @@ from schemas.catalog import Label
 from schemas.contracts.commands import ContractOperation
 from schemas.contracts.parts import ContractNo, Revision
 from schemas.orders.events import Cause
-from schemas.orders.parts import CommandId, OrderNo, PersonalLine, Reference, Tenant, ToldInstant
-from schemas.orders.payloads import ParkedReason, RawText, UnsupportedReason
+from schemas.orders.parts import CommandId, OrderNo, PersonalLine, RawText, Reference, Tenant, ToldInstant
+from schemas.orders.payloads import ParkedReason, UnsupportedReason
 
 
 class ContractKind(StrEnum):

@@ -1,7 +1,18 @@
 """Orders at suppliers: what the mall core asks for, what becomes of it, and where an order then stands."""
 
+from schemas.orders.aftersales import (
+    SERVICE_MOVES,
+    AfterSaleRefusal,
+    ServiceKind,
+    ServiceState,
+    allowed_services,
+    judge_refund,
+    judge_service,
+)
 from schemas.orders.commands import (
     COMMANDS,
+    AfterSaleCommand,
+    CancelAfterSale,
     CancelOrder,
     CancelScope,
     ConfirmOrder,
@@ -9,13 +20,15 @@ from schemas.orders.commands import (
     OrderCommand,
     PaymentKind,
     PriceMode,
+    RequestAfterSale,
     RequestInvoice,
     SubmitMode,
     SubmitOrder,
 )
-from schemas.orders.events import EVENTS, Kind, OrderEvent
+from schemas.orders.events import EVENTS, AfterSaleEvent, OrderEvent
 from schemas.orders.facts import fact_of_command, fact_of_event
 from schemas.orders.invoices import InvoiceState
+from schemas.orders.kinds import Kind
 from schemas.orders.payloads import ParkedReason, Party, RefusalClass, UnsupportedReason
 from schemas.orders.records import COMMAND_TYPE, EVENT_TYPE, event_headers, event_id, order_key, schema_name
 from schemas.orders.states import (
@@ -38,7 +51,12 @@ __all__ = [
     "EVENTS",
     "EVENT_TYPE",
     "MOVES",
+    "SERVICE_MOVES",
     "TERMINAL",
+    "AfterSaleCommand",
+    "AfterSaleEvent",
+    "AfterSaleRefusal",
+    "CancelAfterSale",
     "CancelOrder",
     "CancelScope",
     "ConfirmOrder",
@@ -55,7 +73,10 @@ __all__ = [
     "PaymentKind",
     "PriceMode",
     "RefusalClass",
+    "RequestAfterSale",
     "RequestInvoice",
+    "ServiceKind",
+    "ServiceState",
     "State",
     "Status",
     "SubmitMode",
@@ -63,11 +84,14 @@ __all__ = [
     "UnsupportedReason",
     "Verdict",
     "allowed",
+    "allowed_services",
     "event_headers",
     "event_id",
     "fact_of_command",
     "fact_of_event",
     "judge",
+    "judge_refund",
+    "judge_service",
     "order_key",
     "order_mismatches",
     "parent_state",

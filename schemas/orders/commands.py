@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.base import SUMS_HOLD, Line, Model, Personal, Sku, SupplierId
 from schemas.catalog import PriceBasis
+from schemas.orders.aftersales import AfterSaleCancellation, AfterSaleRequested
 from schemas.orders.invoices import InvoiceApplication
 from schemas.orders.parts import (
     MAX_LINES,
@@ -43,6 +44,26 @@ class Operation(StrEnum):
     CONFIRM = "order.confirm"
     CANCEL = "order.cancel"
     REQUEST_INVOICE = "invoice.request"
+    REQUEST_AFTER_SALE = "aftersale.request"
+    CANCEL_AFTER_SALE = "aftersale.cancel"
+
+
+OF_ORDERS = (Operation.SUBMIT, Operation.CONFIRM, Operation.CANCEL)
+"""Operations that make, change or end an order; the others serve one and leave it as it is."""
+
+
+def _of_orders(operation: Operation) -> Operation:
+    if operation not in OF_ORDERS:
+        raise PydanticCustomError("operation", "an operation that makes, changes or ends an order")
+    return operation
+
+
+OrderOperation = Annotated[
+    Operation,
+    AfterValidator(_of_orders),
+    WithJsonSchema({"enum": [operation.value for operation in OF_ORDERS], "type": "string"}),
+]
+"""One of `OF_ORDERS`: the events of orders speak of no other, and readers of v1 know no other there."""
 
 
 class SubmitMode(StrEnum):
@@ -204,12 +225,30 @@ class RequestInvoice(Command):
     payload: InvoiceApplication = Field(description="What is to be invoiced, and to whom. Source: core.")
 
 
-OrderCommand = SubmitOrder | ConfirmOrder | CancelOrder | RequestInvoice
+class RequestAfterSale(Command):
+    """Asks for goods to be taken back, exchanged, repaired or refunded."""
+
+    operation: Literal["aftersale.request"] = Field("aftersale.request", description="What is asked. Source: core.")
+    payload: AfterSaleRequested = Field(description="Which goods, why, and how they go back. Source: core.")
+
+
+class CancelAfterSale(Command):
+    """Takes such a request back."""
+
+    operation: Literal["aftersale.cancel"] = Field("aftersale.cancel", description="What is asked. Source: core.")
+    payload: AfterSaleCancellation = Field(description="Which and why. Source: core.")
+
+
+AfterSaleCommand = RequestAfterSale | CancelAfterSale
+
+OrderCommand = SubmitOrder | ConfirmOrder | CancelOrder | RequestInvoice | AfterSaleCommand
 
 COMMANDS: Mapping[Operation, type[OrderCommand]] = {
     Operation.SUBMIT: SubmitOrder,
     Operation.CONFIRM: ConfirmOrder,
     Operation.CANCEL: CancelOrder,
     Operation.REQUEST_INVOICE: RequestInvoice,
+    Operation.REQUEST_AFTER_SALE: RequestAfterSale,
+    Operation.CANCEL_AFTER_SALE: CancelAfterSale,
 }
 """The command of each operation."""

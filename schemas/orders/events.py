@@ -3,16 +3,15 @@
 Key the order's number, `ce_type` from `EVENT_TYPE`, `ce_id` a UUIDv5 that a repeat carries again. Of one order events
 come in the order in which the gateway heard of them, which need not be the order in which they happened.
 
-Exactly one of TERMINAL comes for each command whose identity can be read. `order.parked` and `invoice.parked` are not
-terminal: the command waits for a person, and one of the others follows. They are told all the same, because the core
-could not tell an order that waits for a person from one that is slow, and a buyer who orders elsewhere meanwhile buys
-twice.
+Exactly one of TERMINAL comes for each command whose identity can be read. `order.parked`, `invoice.parked` and
+`aftersale.parked` are not terminal: the command waits for a person, and one of the others follows. They are told all
+the same, because the core could not tell an order that waits for a person from one that is slow, and a buyer who orders
+elsewhere meanwhile buys twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -20,10 +19,14 @@ from pydantic_core import PydanticCustomError
 
 from schemas.base import CONTROLS, Model, SupplierId
 from schemas.catalog import Label
+from schemas.orders.aftersales import AfterSaleMoved, AfterSaleTaken, RefundMade
 from schemas.orders.invoices import InvoiceMismatch, InvoiceProgress, InvoiceRequested
-from schemas.orders.parts import MAX_LINES, CommandId, OrderNo, Reference, Tenant, ToldInstant
+from schemas.orders.kinds import Kind
+from schemas.orders.parts import MAX_LINES, CommandId, OrderNo, RawText, Reference, Tenant, ToldInstant
 from schemas.orders.payloads import (
     Accepted,
+    AfterSaleNotDone,
+    AfterSaleWaits,
     Cancelled,
     CancelRefused,
     Confirmed,
@@ -35,7 +38,6 @@ from schemas.orders.payloads import (
     Parked,
     PartiallyConfirmed,
     PriceMismatch,
-    RawText,
     Refused,
     Rejected,
     Shipped,
@@ -43,53 +45,6 @@ from schemas.orders.payloads import (
     Tracked,
     Unsupported,
 )
-
-
-class Kind(StrEnum):
-    """What an event says."""
-
-    ACCEPTED = "order.accepted"
-    REFUSED = "order.refused"
-    CONFIRMED = "order.confirmed"
-    PARTIALLY_CONFIRMED = "order.partially_confirmed"
-    SPLIT = "order.split"
-    PRICE_MISMATCH = "order.price_mismatch"
-    CANCELLED = "order.cancelled"
-    CANCEL_REFUSED = "order.cancel_refused"
-    SHIPPED = "shipment.created"
-    TRACKED = "shipment.tracked"
-    DELIVERED = "shipment.delivered"
-    REJECTED = "shipment.rejected"
-    EXPIRED = "order.expired"
-    UNSUPPORTED = "order.unsupported"
-    PARKED = "order.parked"
-    INVOICE_REQUESTED = "invoice.requested"
-    INVOICE_REFUSED = "invoice.refused"
-    INVOICE_PARTLY_ISSUED = "invoice.partly_issued"
-    INVOICE_ISSUED = "invoice.issued"
-    INVOICE_MAILED = "invoice.mailed"
-    INVOICE_VOIDED = "invoice.voided"
-    INVOICE_RED = "invoice.red"
-    INVOICE_MISMATCH = "invoice.mismatch"
-    INVOICE_EXPIRED = "invoice.expired"
-    INVOICE_PARKED = "invoice.parked"
-
-
-TERMINAL = (
-    Kind.ACCEPTED,
-    Kind.REFUSED,
-    Kind.CONFIRMED,
-    Kind.PARTIALLY_CONFIRMED,
-    Kind.PRICE_MISMATCH,
-    Kind.CANCELLED,
-    Kind.CANCEL_REFUSED,
-    Kind.EXPIRED,
-    Kind.UNSUPPORTED,
-    Kind.INVOICE_REQUESTED,
-    Kind.INVOICE_REFUSED,
-    Kind.INVOICE_EXPIRED,
-)
-"""Kinds that end a command where they name it as their cause."""
 
 
 class SupplierMessage(Model):
@@ -333,6 +288,44 @@ InvoiceEvent = (
     | InvoiceParkedEvent
 )
 
+
+class AfterSaleAccepted(SupplierEvent):
+    """The supplier has a request for after-sale; whether it grants it is told later."""
+
+    event: Literal["aftersale.accepted"] = Field("aftersale.accepted", description=_WHAT)
+    payload: AfterSaleTaken = Field(description=_MORE)
+
+
+class AfterSaleRefused(SupplierEvent):
+    """A request for after-sale, or its cancel, had no effect."""
+
+    event: Literal["aftersale.refused"] = Field("aftersale.refused", description=_WHAT)
+    payload: AfterSaleNotDone = Field(description=_MORE)
+
+
+class AfterSaleProgress(SupplierEvent):
+    """How far an after-sale service is."""
+
+    event: Literal["aftersale.progress"] = Field("aftersale.progress", description=_WHAT)
+    payload: AfterSaleMoved = Field(description=_MORE)
+
+
+class AfterSaleParked(SupplierEvent):
+    """A command about an after-sale service waits for a person; another event follows."""
+
+    event: Literal["aftersale.parked"] = Field("aftersale.parked", description=_WHAT)
+    payload: AfterSaleWaits = Field(description=_MORE)
+
+
+class AfterSaleRefunded(SupplierEvent):
+    """Money of an after-sale service went back."""
+
+    event: Literal["refund.made"] = Field("refund.made", description=_WHAT)
+    payload: RefundMade = Field(description=_MORE)
+
+
+AfterSaleEvent = AfterSaleAccepted | AfterSaleRefused | AfterSaleProgress | AfterSaleParked | AfterSaleRefunded
+
 OrderEvent = (
     OrderAccepted
     | OrderRefused
@@ -350,6 +343,7 @@ OrderEvent = (
     | OrderUnsupported
     | OrderParked
     | InvoiceEvent
+    | AfterSaleEvent
 )
 
 EVENTS: Mapping[Kind, type[OrderEvent]] = {
@@ -378,5 +372,10 @@ EVENTS: Mapping[Kind, type[OrderEvent]] = {
     Kind.INVOICE_MISMATCH: InvoiceMismatchEvent,
     Kind.INVOICE_EXPIRED: InvoiceExpiredEvent,
     Kind.INVOICE_PARKED: InvoiceParkedEvent,
+    Kind.SERVICE_ACCEPTED: AfterSaleAccepted,
+    Kind.SERVICE_REFUSED: AfterSaleRefused,
+    Kind.SERVICE_PROGRESS: AfterSaleProgress,
+    Kind.SERVICE_PARKED: AfterSaleParked,
+    Kind.REFUNDED: AfterSaleRefunded,
 }
 """The event of each kind."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from schemas.orders.commands import CancelScope, Operation, OrderCommand
 from schemas.orders.events import (
-    Kind,
     OrderCancelled,
     OrderEvent,
     OrderExpired,
@@ -14,6 +13,7 @@ from schemas.orders.events import (
     OrderRefused,
     OrderUnsupported,
 )
+from schemas.orders.kinds import Kind
 from schemas.orders.payloads import ParkedReason, Party
 from schemas.orders.states import Fact
 

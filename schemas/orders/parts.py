@@ -99,6 +99,9 @@ Email = Annotated[str, StringConstraints(pattern=rf"^[^\s@{CONTROLS}]+@[^\s@{CON
 PersonalLine = Annotated[Line, Personal()]
 """One line of text that may tell who a person is."""
 
+RawText = Annotated[str, StringConstraints(pattern=rf"^[^{CONTROLS}]*$", max_length=2000), Personal()]
+"""Words of a supplier as they came; they may repeat what was sent, a telephone number for instance."""
+
 
 class LineKind(StrEnum):
     """What a line of a supplier's order is; all but goods come with an article and may cost nothing."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import CONTROLS, Line, Model, Personal, Sku
+from schemas.base import Line, Model, Sku
 from schemas.catalog import Label, PriceBasis
-from schemas.orders.commands import Operation, Scope
+from schemas.orders.aftersales import AfterSaleOperation, AfterSaleRefusal, ServiceNo
+from schemas.orders.commands import OrderOperation, Scope
 from schemas.orders.invoices import MarkId
 from schemas.orders.parts import (
     MAX_LINES,
@@ -22,31 +23,12 @@ from schemas.orders.parts import (
     Lines,
     PersonalLine,
     PlainQuantity,
+    RawText,
     Reference,
     ToldInstant,
     Totals,
     UnitPrice,
 )
-
-RawText = Annotated[str, StringConstraints(pattern=rf"^[^{CONTROLS}]*$", max_length=2000), Personal()]
-"""Words of a supplier as they came; they may repeat what was sent, a telephone number for instance."""
-
-
-ORDER_OPERATIONS = (Operation.SUBMIT, Operation.CONFIRM, Operation.CANCEL)
-"""What is asked of an order itself; what else is asked about it is answered by events of its own."""
-
-
-def _of_order(operation: Operation) -> Operation:
-    if operation not in ORDER_OPERATIONS:
-        raise PydanticCustomError("operation", "an operation on the order itself")
-    return operation
-
-
-OrderOperation = Annotated[
-    Operation,
-    AfterValidator(_of_order),
-    WithJsonSchema({"enum": [operation.value for operation in ORDER_OPERATIONS], "type": "string"}),
-]
 
 
 class RefusalClass(StrEnum):
@@ -318,4 +300,30 @@ class InvoiceParked(Model):
     """The command waits for a person."""
 
     mark_id: MarkId | None = Field(None, description=MAYBE_MARK_ID)
+    reason: ParkedReason = Field(description="Why. Source: gateway.")
+
+
+class _OfService(Model):
+    """What was asked of which service."""
+
+    operation: AfterSaleOperation = Field(description="What was asked. Source: the command.")
+    service_no: ServiceNo | None = Field(
+        None, description="The mall's number of the service; null: the command cannot be read any more. Source: core."
+    )
+
+
+class AfterSaleNotDone(_OfService):
+    """A request, or its cancel, had no effect."""
+
+    code_class: AfterSaleRefusal = Field(description="Why, in the mall's words. Source: gateway, else supplier.")
+    by: Party = Field(
+        Party.SUPPLIER,
+        description="Who refused; mall: a precondition does not hold, or the order's cancel overtook it; time_out: the "
+        "deadline passed. Source: gateway.",
+    )
+
+
+class AfterSaleWaits(_OfService):
+    """The command waits for a person."""
+
     reason: ParkedReason = Field(description="Why. Source: gateway.")

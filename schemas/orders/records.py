@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from schemas.envelope import JSON, Envelope, Headers, encode, message_id, schema_id, source_of
 from schemas.orders.commands import Operation
-from schemas.orders.events import Cause, Kind, OrderEvent, OrderUnsupported
+from schemas.orders.events import Cause, OrderEvent, OrderUnsupported
+from schemas.orders.kinds import Kind
 
 COMMAND_TYPE: Mapping[Operation, str] = {operation: f"mall.orders.{operation}.v1" for operation in Operation}
 """`ce_type` of each command."""

@@ -64,6 +64,8 @@ class Control:
             ("POST", "order"): self._act,
             ("POST", "invoice"): self._act_on_invoice,
             ("GET", "orders"): self._ordered,
+            ("POST", "service"): self._act_on_services,
+            ("GET", "services"): self._served,
             ("POST", "faults"): self._order,
             ("GET", "faults"): self._orders,
             ("DELETE", "faults"): self._clear,
@@ -123,6 +125,12 @@ class Control:
 
     async def _ordered(self, request: web.BaseRequest) -> web.Response:
         return _json(self._order_control.truths(request.query.get("third")))
+
+    async def _act_on_services(self, request: web.BaseRequest) -> web.Response:
+        return _json(self._order_control.act_on_services(await _order(request)))
+
+    async def _served(self, request: web.BaseRequest) -> web.Response:
+        return _json(self._order_control.service_truths(request.query.get("third")))
 
     async def _order(self, request: web.BaseRequest) -> web.Response:
         order = await _order(request)

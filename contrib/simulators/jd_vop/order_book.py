@@ -77,8 +77,13 @@ class OrderBook:
     def restore(self, entries: Iterable[Entry]) -> None:
         """Take the orders back from a ledger. All messages about them come once more, as undeleted ones do."""
         for entry in entries:
-            self._apply(entry)
+            if "afsServiceId" not in entry:
+                self._apply(entry)
             self._numbers = count(entry["seq"] + 1)
+
+    def next_number(self) -> int:
+        """The number of the next entry of the ledger."""
+        return next(self._numbers)
 
     def get(self, id_: int) -> Order | None:
         """The order of this id, unless a later split has replaced it."""
@@ -170,7 +175,7 @@ class OrderBook:
     ) -> Entry:
         at = self._clock()
         return {
-            "seq": next(self._numbers),
+            "seq": self.next_number(),
             "effect": effect,
             "by": "supplier" if call is None else "caller",
             "at": at,

@@ -7,14 +7,17 @@ from typing import Any
 from contrib.simulators.jd_vop.invoices import Invoices
 from contrib.simulators.jd_vop.order import Order
 from contrib.simulators.jd_vop.order_book import ACTS, SPLIT, OrderBook
+from contrib.simulators.jd_vop.service_book import ACTS as SERVICE_ACTS
+from contrib.simulators.jd_vop.service_book import ServiceBook
 
 
 class OrderControl:
     """What control routes do with orders. Raises ValueError for what is not there or makes no sense."""
 
-    def __init__(self, book: OrderBook, invoices: Invoices) -> None:
+    def __init__(self, book: OrderBook, invoices: Invoices, services: ServiceBook) -> None:
         self._book = book
         self.invoices = invoices
+        self._services = services
 
     def truths(self, third: str | None) -> list[dict[str, Any]]:
         """Every order, or those of one third order, children and superseded ones too."""
@@ -37,6 +40,23 @@ class OrderControl:
             for leaf in self._book.leaves(order):
                 self._book.act(act, leaf)
         return [one.truth() for one in (order, *self._book.children(order))]
+
+    def service_truths(self, third: str | None) -> list[dict[str, Any]]:
+        """Every after-sale service, or those of one third order."""
+        return [each.truth() for each in self._services.all() if third is None or each.third == third]
+
+    def act_on_services(self, told: dict[str, Any]) -> list[dict[str, Any]]:
+        """Let something happen to the service "service", or to all of the order submitted as "third"."""
+        act = told["act"]
+        if act not in SERVICE_ACTS:
+            raise ValueError(f"act is {act!r}; one of {', '.join(SERVICE_ACTS)} is meant")
+        wanted = [each for each in self._services.all() if str(each.id) == str(told.get("service", ""))]
+        wanted = wanted or [each for each in self._services.all() if each.third == told.get("third")]
+        if not wanted:
+            raise ValueError("there is no such service")
+        for each in wanted:
+            self._services.act(act, each)
+        return [each.truth() for each in wanted]
 
     def _order(self, told: dict[str, Any]) -> Order:
         order = self._book.get(int(told["order"])) if "order" in told else self._book.of_third(told["third"])

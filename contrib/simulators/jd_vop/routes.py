@@ -11,6 +11,7 @@ from contrib.simulators.jd_vop.invoices import Invoices
 from contrib.simulators.jd_vop.messages import MessagePool
 from contrib.simulators.jd_vop.orders import Orders
 from contrib.simulators.jd_vop.products import Envelope, Products
+from contrib.simulators.jd_vop.services import Services
 from contrib.simulators.jd_vop.tokens import Tokens
 from contrib.simulators.jd_vop.world import World
 
@@ -27,6 +28,7 @@ class Routes:
         products: Products,
         orders: Orders,
         invoices: Invoices,
+        services: Services,
         world: World,
         messages: MessagePool,
         tokens: Tokens,
@@ -56,6 +58,11 @@ class Routes:
             "invoice/submit": invoices.submit,
             "invoice/select": invoices.select,
             "invoice/waybill": invoices.waybill,
+            "afterSale/createAfsApply": services.apply,
+            "afterSale/auditCancel": services.cancel,
+            "afterSale/getServiceListPage": services.page,
+            "afterSale/getServiceDetailInfo": services.detail,
+            "afterSale/getOrderPayByOrderId": services.refund,
             "message/get": self._get,
             "message/del": self._delete,
             **dict.fromkeys(AREAS, self._areas),

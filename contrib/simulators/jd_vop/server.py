@@ -24,6 +24,7 @@ async def open_simulator(config: Config) -> AsyncIterator[Simulator]:
     async with open_journal(config.log) as journal, open_journal(config.ledger) as ledger:
         simulator = Simulator(config, journal, ledger)
         simulator.book.restore(effects)
+        simulator.services.restore(each for each in effects if "afsServiceId" in each)
         runner = web.ServerRunner(web.Server(simulator.handle, access_log=None), shutdown_timeout=1)
         await runner.setup()
         site = web.TCPSite(runner, HOST, config.port)

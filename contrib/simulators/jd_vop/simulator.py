@@ -29,6 +29,8 @@ from contrib.simulators.jd_vop.order_faults import OrderFaults
 from contrib.simulators.jd_vop.orders import Orders
 from contrib.simulators.jd_vop.products import Products
 from contrib.simulators.jd_vop.routes import Routes
+from contrib.simulators.jd_vop.service_book import ServiceBook
+from contrib.simulators.jd_vop.services import Services
 from contrib.simulators.jd_vop.stats import Stats
 from contrib.simulators.jd_vop.tokens import Tokens
 from contrib.simulators.jd_vop.world import World
@@ -55,13 +57,14 @@ class Simulator:
         self.stats = Stats()
         self.closing = asyncio.Event()
         self.book = OrderBook(config, self.clock, self.messages, ledger)
+        self.services = ServiceBook(self.book, self.clock, self.messages, ledger)
         self._journal = journal
         self._ledger = ledger
         self._order_faults = OrderFaults(self.book, self.world, self.changes)
         self._before = Before(self.tokens, self.messages, self.world.pools)
         orders, invoices = Orders(self.book, self.world, config, self.clock), Invoices(self.book)
-        products = Products(self.world, config)
-        self._routes = Routes(products, orders, invoices, self.world, self.messages, self.tokens)
+        products, services = Products(self.world, config), Services(self.services, self.book)
+        self._routes = Routes(products, orders, invoices, services, self.world, self.messages, self.tokens)
         self._control = Control(
             world=self.world,
             changes=self.changes,
@@ -70,7 +73,7 @@ class Simulator:
             stats=self.stats,
             messages=self.messages,
             tokens=self.tokens,
-            orders=OrderControl(self.book, invoices),
+            orders=OrderControl(self.book, invoices, self.services),
         )
         self._calls = 0
 

@@ -66,6 +66,27 @@ def invoice_refused(command: Json, code_class: str) -> Event:
     return _event("invoice.refused", payload, code="NO")
 
 
+def service_accepted(command: Json) -> Event:
+    """A request for after-sale that the vendor has."""
+    return _event("aftersale.accepted", _service(command))
+
+
+def service_cancelled(command: Json) -> Event:
+    """A service that is cancelled."""
+    return _event("aftersale.progress", {**_service(command), "state": "cancelled"})
+
+
+def service_refused(command: Json, code_class: str) -> Event:
+    """A request for after-sale, or its cancel, that had no effect."""
+    payload = {"operation": command["operation"], "service_no": command["payload"]["service_no"]}
+    return _event("aftersale.refused", {**payload, "code_class": code_class}, code="NO")
+
+
+def _service(command: Json) -> Event:
+    number = command["payload"]["service_no"]
+    return {"service_no": number, "supplier_service_no": f"S-{number}"}
+
+
 def shipped(order: Order) -> Event:
     """Goods that left, all of the order in one delivery."""
     lines = [{name: line[name] for name in ("line_no", "sku", "quantity")} for line in order.lines]

@@ -136,9 +136,24 @@ def _invoice(_: OrderBook, command: Json, order: Order | None, faults: Faults) -
     return "invoice", {}, answers.invoiced(command, wrong_sum="wrong_sum" in faults)
 
 
+def _after_sale(_: OrderBook, command: Json, order: Order | None, faults: Faults) -> Decision:
+    if order is None or order.state != "delivered" or "refuse" in faults:
+        return "refuse", {}, answers.service_refused(command, "not_offered" if order else "no_such_order")
+    members: Entry = {"supplier_order_no": order.number, "lines": command["payload"]["lines"]}
+    return "after_sale", members, answers.service_accepted(command)
+
+
+def _cancel_after_sale(_: OrderBook, command: Json, order: Order | None, faults: Faults) -> Decision:
+    if order is None or "refuse" in faults:
+        return "refuse", {}, answers.service_refused(command, "too_late")
+    return "cancel_after_sale", {"supplier_order_no": order.number}, answers.service_cancelled(command)
+
+
 _DECISIONS: Mapping[str, Callable[[OrderBook, Json, Order | None, Faults], Decision]] = {
     "order.submit": _submit,
     "order.confirm": _confirm,
     "order.cancel": _cancel,
     "invoice.request": _invoice,
+    "aftersale.request": _after_sale,
+    "aftersale.cancel": _cancel_after_sale,
 }

@@ -69,6 +69,7 @@ class ToldError(Part):
         "RejectedError",
         "AreaRefusedError",
         "OrderRefusedError",
+        "AfterSaleRefusedError",
         "AuthError",
         "ContractError",
         "UnknownMessageError",
@@ -78,6 +79,7 @@ class ToldError(Part):
     status: int | None = None
     retry_after: float | None = None
     code_class: str | None = None
+    refusal: str | None = None
     skus: tuple[str, ...] | None = None
 
 

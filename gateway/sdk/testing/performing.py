@@ -112,7 +112,7 @@ def _other_error(performance: Performance) -> Iterator[str]:
     if type(error).__name__ != golden.class_:
         yield f"expected {golden.class_}, got {type(error).__name__ if error else 'a result'}: {error or ''}"
         return
-    for name in ("supplier_code", "status", "retry_after", "code_class", "skus"):
+    for name in ("supplier_code", "status", "retry_after", "code_class", "refusal", "skus"):
         wanted, found = getattr(golden, name), getattr(error, name, None)
         if wanted is not None and found != wanted:
             yield f"{name}: expected {wanted!r}, got {found!r}"

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from gateway.sdk.adapter import Record, SkuPage
+from gateway.sdk.after_sales import SupplierAfterSale
 from gateway.sdk.exchange import Exchange, decode_exchange
 from gateway.sdk.manifest import Manifest
 from gateway.sdk.orders import OrderTree, SupplierOrder, Track
@@ -80,6 +81,17 @@ def _steps_out_of_order(adapter: object, asked: Arguments, track: Track) -> Iter
         yield "steps are not told oldest first"
 
 
+def _another_service(adapter: object, asked: Arguments, found: SupplierAfterSale | None) -> Iterator[str]:
+    number = asked["request"].payload.service_no
+    if found is not None and found.service_no not in (None, number):
+        yield f"the service has the number {found.service_no}, asked about was {number}"
+
+
+def _services_twice(adapter: object, asked: Arguments, found: Sequence[SupplierAfterSale]) -> Iterator[str]:
+    if len({each.supplier_service_no for each in found}) < len(found):
+        yield "a service is told twice"
+
+
 RESULT_RULES: Mapping[str, Callable[[Any, Arguments, Any], Iterator[str]]] = {
     "list_skus": _unsound_page,
     "read": _unsound_reading,
@@ -88,6 +100,8 @@ RESULT_RULES: Mapping[str, Callable[[Any, Arguments, Any], Iterator[str]]] = {
     "find_order": _another_number,
     "read_order": _broken_tree,
     "read_track": _steps_out_of_order,
+    "apply_after_sale": _another_service,
+    "read_after_sales": _services_twice,
 }
 """What else may not come of a method, whatever the supplier answered: by the adapter, the arguments and the result."""
 

@@ -11,7 +11,7 @@ from gateway.relay.answers import LONGEST_DIFFERENCE, answer_to_look_up, answer_
 from gateway.relay.outcomes import Answer, LookedUp, Outcome, Write, classify, classify_look_up
 from gateway.sdk import OrderRefusedError, OutcomeUnknownError, Sent, Standing, UnavailableError
 from gateway.sdk.manifest import Idempotency, OrderWrite
-from schemas.orders import Operation
+from schemas.orders import ConfirmOrder, Operation
 from schemas.orders.examples import COMMAND_EXAMPLES
 from tests.unit.sdk.test_comparing import AS_ORDERED, ordered, there
 
@@ -28,6 +28,7 @@ def test_a_submit_that_left_the_order_there_is_confirmed():
 
 
 def test_a_confirm_of_what_is_cancelled_is_refused_by_its_own_answer_too():
+    assert isinstance(CONFIRM, ConfirmOrder)
     came_to = classify(answer_to_write(CONFIRM, CANCELLED), SENT, CONFIRM.order_no)
     assert (came_to.outcome, came_to.code) == (Outcome.REJECTED, "lapsed")
 

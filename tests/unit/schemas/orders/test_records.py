@@ -76,11 +76,14 @@ def test_a_cause_is_a_command_or_a_message():
 
 
 def test_the_commands_and_events_are_facts_of_the_table():
-    assert {operation: fact_of_command(each) for operation, each in COMMAND_EXAMPLES.items()} == {
+    sent = {operation: fact_of_command(each) for operation, each in COMMAND_EXAMPLES.items()}
+    assert sent == {
         Operation.SUBMIT: Fact.SUBMIT,
         Operation.CONFIRM: Fact.CONFIRM,
         Operation.CANCEL: Fact.CANCEL,
         Operation.REQUEST_INVOICE: None,  # it leaves the order as it is
+        Operation.REQUEST_AFTER_SALE: None,
+        Operation.CANCEL_AFTER_SALE: None,
     }
     facts = {kind: fact_of_event(event) for kind, event in EVENT_EXAMPLES.items()}
     assert facts == {
@@ -100,6 +103,11 @@ def test_the_commands_and_events_are_facts_of_the_table():
         Kind.UNSUPPORTED: Fact.SUBMIT_REFUSED,
         Kind.PARKED: Fact.OUTCOME_UNKNOWN,
         **{kind: None for kind in Kind if kind.startswith("invoice.")},
+        Kind.SERVICE_ACCEPTED: None,
+        Kind.SERVICE_REFUSED: None,
+        Kind.SERVICE_PROGRESS: None,
+        Kind.SERVICE_PARKED: None,
+        Kind.REFUNDED: None,
     }
 
 

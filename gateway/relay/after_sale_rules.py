@@ -1,0 +1,135 @@
+"""What must hold before a command about an after-sale service reaches a supplier, as far as the gateway knows. Pure.
+
+A supplier that knows more refuses by itself. What the gateway does not know is not held against the mall: of a delivery
+whose quantities were never told, as many units are taken back as were ordered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeAlias
+
+from schemas.orders import AfterSaleCommand, AfterSaleRefusal, RequestAfterSale, ServiceState, State, Status
+from schemas.orders.aftersales import ENDED
+
+Quantities: TypeAlias = Mapping[str, Decimal]
+"""Sales units by sku."""
+
+UNCONFIRMED = frozenset(
+    {
+        State.DRAFT,
+        State.SUBMITTING,
+        State.UNKNOWN,
+        State.HELD,
+        State.RESERVED,
+        State.CONFIRMING,
+        State.PARTIALLY_CONFIRMED,
+    }
+)
+OVER = frozenset({State.CANCELLED, State.REFUSED, State.EXPIRED, State.ABANDONED, State.CLOSED})
+CAME_TO_NOTHING = frozenset({ServiceState.REFUSED, ServiceState.CANCELLED})
+"""Services that take no goods."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownService:
+    """A service of the order. command_id: of its request; child: "" of an order that was not split."""
+
+    service_no: str
+    command_id: str
+    child: str
+    lines: Quantities
+    state: ServiceState
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Goods that arrived. lines: empty for all that the child, or the order, holds."""
+
+    child: str
+    lines: Quantities
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """What is known of an order when a service of it is asked for.
+
+    ordered: None where the order cannot be read; children: those that there are now, with what each holds, {} where it
+    was not told; root: the supplier's number of the whole order.
+    """
+
+    status: Status
+    ordered: Quantities | None = None
+    root: str | None = None
+    children: Mapping[str, Quantities] = field(default_factory=dict)
+    deliveries: Sequence[Delivery] = ()
+    services: Sequence[KnownService] = ()
+
+
+def refusal_of(command: AfterSaleCommand, known: OrderFacts) -> AfterSaleRefusal | None:
+    """Why a command is refused before anything is sent; None: nothing that is known stands against it."""
+    if isinstance(command, RequestAfterSale):
+        return _of_request(command, known)
+    service = next((each for each in known.services if each.service_no == command.payload.service_no), None)
+    if service is None:
+        return AfterSaleRefusal.NO_SUCH_SERVICE
+    return AfterSaleRefusal.TOO_LATE if service.state in ENDED else None
+
+
+def _of_request(command: RequestAfterSale, known: OrderFacts) -> AfterSaleRefusal | None:
+    wanted = command.payload
+    if any(each.service_no == wanted.service_no and each.command_id != command.command_id for each in known.services):
+        return AfterSaleRefusal.NUMBER_USED
+    if (refusal := _of_order(known.status)) is not None:
+        return refusal
+    child = wanted.supplier_order_no or ""
+    if child == known.root and not known.children:
+        child = ""
+    if (child != "") != bool(known.children) or (child and child not in known.children):
+        return AfterSaleRefusal.NOT_OF_ORDER
+    delivered = _delivered(child, known)
+    if delivered is None:
+        return AfterSaleRefusal.NOT_DELIVERED
+    earlier = _sum(each.lines for each in known.services if _takes(each, command, child, known))
+    for line in wanted.lines:
+        if earlier.get(line.sku, Decimal(0)) + line.quantity > delivered.get(line.sku, Decimal(0)):
+            return AfterSaleRefusal.QUANTITY
+    return None
+
+
+def _of_order(status: Status) -> AfterSaleRefusal | None:
+    """A cancel under way leaves the order where it stood."""
+    state = status.before if status.state is State.CANCEL_PENDING and status.before else status.state
+    if state in OVER:
+        return AfterSaleRefusal.ORDER_OVER
+    return AfterSaleRefusal.NOT_CONFIRMED if state in UNCONFIRMED else None
+
+
+def _takes(service: KnownService, command: RequestAfterSale, child: str, known: OrderFacts) -> bool:
+    mine = service.command_id == command.command_id
+    its_child = "" if service.child == known.root and not known.children else service.child
+    return not mine and its_child == child and service.state not in CAME_TO_NOTHING
+
+
+def _delivered(child: str, known: OrderFacts) -> Quantities | None:
+    """What arrived of a child, or of the order; None: nothing did."""
+    arrived = [each for each in known.deliveries if each.child == child]
+    if not arrived:
+        return None
+    stated = _sum(each.lines for each in arrived)
+    held = known.children.get(child) or known.ordered
+    if held is None:
+        return stated
+    if any(not each.lines for each in arrived):
+        return held
+    return {sku: min(quantity, held.get(sku, quantity)) for sku, quantity in stated.items()}
+
+
+def _sum(lines: Iterable[Quantities]) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
+    for each in lines:
+        for sku, quantity in each.items():
+            total[sku] = total.get(sku, Decimal(0)) + quantity
+    return total

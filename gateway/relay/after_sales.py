@@ -1,0 +1,257 @@
+"""After-sale services in PostgreSQL: opened with their request, moved by what is told of them, and what stands against
+a command about one. All that writes `after_sales` and `order_goods` is here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import orjson
+
+from gateway.relay import after_sale_queries as queries
+from gateway.relay.after_sale_calls import Preconditions
+from gateway.relay.after_sale_rules import Delivery, KnownService, OrderFacts, Quantities, refusal_of
+from gateway.relay.numbers import Begin
+from gateway.relay.store import submitted
+from gateway.sdk.errors import AfterSaleRefusedError
+from gateway.store import Connection, Row
+from gateway.suppliers import SecretBox
+from schemas.base import Model
+from schemas.orders import (
+    AfterSaleCommand,
+    AfterSaleEvent,
+    AfterSaleRefusal,
+    OrderEvent,
+    RequestAfterSale,
+    ServiceKind,
+    ServiceState,
+    State,
+    Status,
+    SubmitOrder,
+    Verdict,
+    judge_refund,
+    judge_service,
+)
+from schemas.orders.aftersales import AfterSaleMoved, RefundMade, ServiceJudgement
+from schemas.orders.commands import OrderedLine
+from schemas.orders.events import (
+    AfterSaleAccepted,
+    AfterSaleProgress,
+    AfterSaleRefunded,
+    AfterSaleRefused,
+    OrderSplit,
+    ShipmentDelivered,
+)
+from schemas.orders.parts import LineQuantity
+
+REFUSALS: Mapping[AfterSaleRefusal, str] = {
+    AfterSaleRefusal.NOT_CONFIRMED: "The order is not confirmed.",
+    AfterSaleRefusal.NOT_DELIVERED: "Nothing of it was delivered.",
+    AfterSaleRefusal.QUANTITY: "It is more than was delivered, less what earlier services took.",
+    AfterSaleRefusal.NOT_OF_ORDER: "The number is not that of a child of the order.",
+    AfterSaleRefusal.ORDER_OVER: "The order is over.",
+    AfterSaleRefusal.NUMBER_USED: "Another command has the number of the service.",
+    AfterSaleRefusal.NO_SUCH_SERVICE: "No such service was asked for.",
+    AfterSaleRefusal.TOO_LATE: "The service is over.",
+}
+"""What each precondition says, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service as it is kept. told: names of what was told of it."""
+
+    service_no: str
+    command_id: str
+    kind: ServiceKind
+    child: str
+    lines: Quantities
+    state: ServiceState
+    supplier_service_no: str | None = None
+    told: frozenset[str] = field(default_factory=frozenset)
+
+
+async def open_services(connection: Connection, commands: Iterable[AfterSaleCommand]) -> None:
+    """Keep that these are asked for, before anything of them leaves; what is kept already stays as it is."""
+    rows = [_opened(each) for each in commands if isinstance(each, RequestAfterSale)]
+    if rows:
+        await connection.execute(queries.OPEN, *map(list, zip(*rows, strict=True)))
+
+
+async def lock_services(connection: Connection, supplier: str, order_no: str) -> Mapping[str, Service]:
+    """The services of an order by the mall's number, locked."""
+    rows = await connection.fetch(queries.LOCK, supplier, order_no)
+    return {row["service_no"]: _service(row) for row in rows}
+
+
+async def services_of(connection: Connection, supplier: str, order_no: str) -> Sequence[Service]:
+    """The services of an order."""
+    return [_service(row) for row in await connection.fetch(queries.OF_ORDER, supplier, order_no)]
+
+
+def told_as(payload: Model) -> str:
+    """The name by which it is known that something was told of a service; "" of what is told each time.
+
+    A refund is told from another by its credit note, where it has one.
+    """
+    match payload:
+        case RefundMade(credit_note=note) if note is not None:
+            return f"refund:{note}"
+        case RefundMade():
+            return f"refund:{payload.amount.normalize():f}|{payload.at.isoformat() if payload.at else ''}"
+        case AfterSaleMoved(state=state):
+            content = payload.model_dump_json(exclude_defaults=True)
+            return f"{state}:{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+        case _:
+            return ""
+
+
+def judge_event(service: Service, event: AfterSaleEvent) -> ServiceJudgement | None:
+    """What an event means for the service that it is about; None: nothing. Pure."""
+    match event:
+        case AfterSaleAccepted():
+            return judge_service(service.state, ServiceState.REQUESTED)
+        case AfterSaleRefused(payload=payload, cause=cause) if payload.operation == "aftersale.request":
+            own = cause.command_id in (None, service.command_id)
+            return judge_service(service.state, ServiceState.REFUSED) if own else None
+        case AfterSaleProgress(payload=payload):
+            return judge_service(service.state, payload.state)
+        case AfterSaleRefunded():
+            return judge_refund(service.state)
+        case _:
+            return None
+
+
+async def move_services(connection: Connection, events: Sequence[OrderEvent]) -> Mapping[int, Verdict]:
+    """Move services by what is told of them; what it is to each, by the place of its event. Others have none.
+
+    The caller holds the orders' locks.
+    """
+    found: dict[int, Verdict] = {}
+    for place, event in enumerate(events):
+        if not isinstance(event, AfterSaleEvent) or event.payload.service_no is None:
+            continue
+        service = (await lock_services(connection, event.supplier, event.order_no)).get(event.payload.service_no)
+        judgement = None if service is None else judge_event(service, event)
+        if judgement is None:
+            continue
+        found[place] = judgement.verdict
+        if judgement.verdict is not Verdict.LATE:
+            number = getattr(event.payload, "supplier_service_no", None)
+            whose = (event.supplier, event.order_no, event.payload.service_no)
+            await connection.execute(queries.MOVE, *whose, judgement.state.value, number, told_as(event.payload))
+    return found
+
+
+async def keep_goods(connection: Connection, events: Iterable[OrderEvent]) -> None:
+    """Keep what suppliers say of goods: what children hold, and what was delivered."""
+    rows = [row for event in events for row in _goods(event)]
+    if rows:
+        await connection.execute(queries.KEEP_GOODS, *map(list, zip(*dict.fromkeys(rows), strict=True)))
+
+
+async def refused(connection: Connection, box: SecretBox, command: AfterSaleCommand) -> AfterSaleRefusal | None:
+    """Why a command is refused before anything is sent; None: nothing stands against it."""
+    return refusal_of(command, await _facts(connection, box, command.supplier, command.order_no))
+
+
+def preconditions(begin: Begin, box: SecretBox) -> Preconditions:
+    """Looks at what is known each time it is asked."""
+
+    async def check(command: AfterSaleCommand) -> None:
+        async with begin() as connection:
+            refusal = await refused(connection, box, command)
+        if refusal is not None:
+            raise AfterSaleRefusedError(REFUSALS[refusal], refusal=refusal)
+
+    return check
+
+
+async def _facts(connection: Connection, box: SecretBox, supplier: str, order_no: str) -> OrderFacts:
+    whose = (supplier, order_no)
+    row = await connection.fetchrow(queries.ORDER, *whose)
+    if row is None:
+        return OrderFacts(Status(State.DRAFT))
+    goods = await connection.fetch(queries.GOODS, *whose)
+    numbers = [each["supplier_order_no"] for each in await connection.fetch(queries.CHILDREN, *whose)]
+    held = {each["supplier_order_no"]: _quantities(each["lines"]) for each in goods if not each["delivery_no"]}
+    root = row["supplier_order_no"]
+    deliveries = [
+        Delivery("" if each["supplier_order_no"] == root else each["supplier_order_no"], _quantities(each["lines"]))
+        for each in goods
+        if each["delivery_no"]
+    ]
+    ordered = (await submitted(connection, box, supplier, [order_no])).get(order_no)
+    return OrderFacts(
+        Status(State(row["state"]), State(row["before"]) if row["before"] else None),
+        ordered=None if ordered is None else _ordered(ordered),
+        root=root,
+        children={number: held.get(number, {}) for number in numbers},
+        deliveries=deliveries,
+        services=[
+            KnownService(each.service_no, each.command_id, each.child, each.lines, each.state)
+            for each in await services_of(connection, *whose)
+        ],
+    )
+
+
+def _opened(command: RequestAfterSale) -> tuple[str, ...]:
+    wanted = command.payload
+    lines = {line.sku: f"{line.quantity:f}" for line in wanted.lines}
+    return (
+        command.supplier,
+        command.order_no,
+        wanted.service_no,
+        command.command_id,
+        wanted.kind.value,
+        wanted.supplier_order_no or "",
+        orjson.dumps(lines).decode(),
+    )
+
+
+def _service(row: Row) -> Service:
+    return Service(
+        row["service_no"],
+        row["command_id"],
+        ServiceKind(row["kind"]),
+        row["supplier_order_no"],
+        _quantities(row["lines"]),
+        ServiceState(row["state"]),
+        row["supplier_service_no"],
+        frozenset(row["told"]),
+    )
+
+
+def _goods(event: OrderEvent) -> Iterable[tuple[str, str, str, str, str]]:
+    match event:
+        case OrderSplit(payload=split):
+            for child in split.children:
+                yield event.supplier, event.order_no, child.supplier_order_no, "", _written(child.lines)
+        case ShipmentDelivered(payload=payload):
+            child_no = payload.supplier_order_no or ""
+            yield event.supplier, event.order_no, child_no, payload.delivery_no, _written(payload.lines)
+        case _:
+            return
+
+
+def _written(lines: Sequence[LineQuantity]) -> str:
+    total = _summed(lines)
+    return orjson.dumps({sku: f"{quantity:f}" for sku, quantity in total.items()}).decode()
+
+
+def _ordered(order: SubmitOrder) -> Quantities:
+    return _summed(order.payload.lines)
+
+
+def _summed(lines: Iterable[LineQuantity | OrderedLine]) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
+    for line in lines:
+        total[line.sku] = total.get(line.sku, Decimal(0)) + line.quantity
+    return total
+
+
+def _quantities(lines: Mapping[str, str]) -> Quantities:
+    return {sku: Decimal(quantity) for sku, quantity in lines.items()}
