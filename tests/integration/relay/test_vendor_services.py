@@ -183,3 +183,20 @@ async def test_a_request_whose_time_is_over_is_refused_by_time_out(desk: Desk) -
     assert (await desk.last())["event"] == "aftersale.refused"
     payload = (await desk.last())["payload"]
     assert (payload["code_class"], payload["by"], payload["service_no"]) == ("too_late", "time_out", SERVICE_NO)
+
+
+@pytest.mark.parametrize(("is_cancelled", "code_class"), [(False, "not_confirmed"), (True, "order_over")])
+async def test_a_service_of_an_order_that_is_not_there_is_refused_though_nobody_fetches(
+    desk: Desk, is_cancelled: bool, code_class: str
+) -> None:
+    if is_cancelled:
+        await desk.comes(1, **LATER)
+        await desk.ack(*(await desk.fetched()))
+        await desk.says(Kind.CONFIRMED, supplier_order_nos=["V-1"])
+        await desk.says(Kind.CANCELLED, payload={"scope": "order", "by": "supplier"})
+    request, cancel = await asks(desk, 2), await takes_back(desk, 3)
+    await desk.mailbox.end_due("acme")
+    assert (await desk.told())[-2:] == [("aftersale.refused", request), ("aftersale.refused", cancel)]
+    payload = (await desk.last())["payload"]
+    assert (payload["operation"], payload["code_class"], payload["by"]) == (CANCEL, code_class, "mall")
+    assert [state for name, state in await desk.states() if name in (request, cancel)] == ["refused", "refused"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.relay.commands import Receipt, Role, first_facts, receive
-from gateway.relay.lanes import Lane, Step, leaves_order, plan, startable
+from gateway.relay.lanes import NOT_MADE, OVER, Lane, Step, leaves_order, plan, startable
 from gateway.relay.policy import Availability, Finish, LookUp, Send, Wait
 from gateway.relay.states import STOPPED, State
 from gateway.sdk.manifest import Idempotency
@@ -63,6 +63,17 @@ def test_what_is_asked_of_an_order_that_was_refused_is_refused_unheard(follower)
     assert planned(follower) == [(follower.command_id, Send())]  # perhaps it was ordered before there was a gateway
     assert planned(follower, submitted=3) == [(follower.command_id, Send())]  # the core asks for the order only later
     assert planned(made(place=2), submitted=1) == [("c1", Send())]
+
+
+@pytest.mark.parametrize("why", [NOT_MADE, OVER])
+def test_what_serves_an_order_that_is_not_there_is_refused_unsent(why: str):
+    serves = made(command_id="c5", role=Role.SERVES, place=2)
+    [step] = plan(Lane([serves], unserved=why), profile(), Availability(), NOON)
+    assert step.decision == Finish(State.REFUSED, why)
+    [step] = plan(Lane([serves]), profile(), Availability(), NOON)
+    assert step.decision == Send()
+    [step] = plan(Lane([made()], unserved=why), profile(), Availability(), NOON)
+    assert step.decision == Send()
 
 
 def test_what_may_have_taken_effect_is_looked_up_though_its_order_was_refused():
