@@ -18,7 +18,10 @@ RETRY_AFTER_OUTAGE = 5.0
 """Seconds after which a vendor may try again when Kafka or PostgreSQL is away."""
 
 MAX_TEXT = 200
-"""Characters of `detail`, `actual` and `expected`: enough to recognise the fault, too few to echo a body."""
+"""Characters of `detail`, `path` and `actual`: enough to recognise the fault, too few to echo a body."""
+
+MAX_EXPECTED = 400
+"""Characters of `expected`, which are the gateway's own: every event that vendors tell is named there."""
 
 
 class ProblemError(GatewayError):
@@ -129,7 +132,7 @@ def document(error: ProblemError, *, request_id: str, trace_id: str, fate: Fate 
     if place.actual is not None:
         answer["actual"] = clip(place.actual)
     if place.expected is not None:
-        answer["expected"] = clip(place.expected)
+        answer["expected"] = clip(place.expected, MAX_EXPECTED)
     return answer
 
 
@@ -138,9 +141,9 @@ def retry_after(seconds: float) -> str:
     return str(max(1, math.ceil(seconds)))
 
 
-def clip(text: str) -> str:
-    """Text that any JSON encoder takes, at most MAX_TEXT characters: what a client sent may hold lone surrogates."""
-    return text[:MAX_TEXT].encode("utf-8", "replace").decode()
+def clip(text: str, most: int = MAX_TEXT) -> str:
+    """Text that any JSON encoder takes, at most so many characters: what a client sent may hold lone surrogates."""
+    return text[:most].encode("utf-8", "replace").decode()
 
 
 def try_again_later(error: OverloadedError | ServiceUnavailableError) -> ProblemError:
