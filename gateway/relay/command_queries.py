@@ -57,7 +57,8 @@ DUE = """
 # what ends by its deadline, the first cancel and the first newer revision: what is planned follows from these alone.
 # What is read stays locked, the first of each lane with it: what an operator decides about a lane meanwhile comes
 # before what is planned in it, or after. `ordered`: whether a submit that has ended left an order, null: none has
-# ended; `submitted`: where the first of those stood.
+# ended; `submitted`: where the first of those stood; `served`: whether the order can be served. All three are looked up
+# once a lane, the last one not as an EXISTS, which PostgreSQL may answer by reading all orders ever.
 LANES = f"""
     WITH places AS MATERIALIZED (
          SELECT w.number, w.order_no, c.place, c.revision, c.bytes,
@@ -107,7 +108,9 @@ LANES = f"""
           UNION ALL
          SELECT place FROM behind),
     made AS MATERIALIZED (
-         SELECT l.order_no, submits.ordered, submits.submitted
+         SELECT l.order_no, submits.ordered, submits.submitted,
+                coalesce((SELECT true FROM orders o
+                           WHERE o.supplier = $1 AND o.order_no = l.order_no AND {IS_THERE} LIMIT 1), false) AS served
            FROM lanes l
           CROSS JOIN LATERAL (
                 SELECT bool_or(state = 'confirmed' OR (state = 'superseded' AND doubt_since IS NOT NULL)) AS ordered,
@@ -116,14 +119,12 @@ LANES = f"""
                  WHERE order_no = l.order_no AND supplier = $1 AND operation = $3 AND ended_at IS NOT NULL) submits
           WHERE l.fits)
     SELECT {FACTS},
-           made.ordered, made.submitted,
-           EXISTS (SELECT FROM orders o
-                    WHERE o.supplier = c.supplier AND o.order_no = c.order_no AND {IS_THERE}) AS served,
+           made.ordered, made.submitted, made.served,
            c.order_no = ANY (ARRAY(SELECT order_no FROM lanes WHERE is_cut)) AS is_cut,
            c.place = ANY (ARRAY(SELECT place FROM behind)) AS is_behind,
            EXISTS (SELECT FROM lanes WHERE NOT fits) AS more
       FROM commands c
-      LEFT JOIN made USING (order_no)
+      JOIN made USING (order_no)
      WHERE c.place = ANY (ARRAY(SELECT place FROM read)) AND c.ended_at IS NULL
      ORDER BY c.order_no, c.place
        FOR UPDATE OF c

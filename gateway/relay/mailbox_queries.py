@@ -45,8 +45,8 @@ ENDING = f"""
                  OR (h.doubt_since IS NULL
                      AND (h.state IN ('waiting', 'retry') OR (h.state = 'parked' AND h.reason = 'by_operator')))))
         OR (h.operation = 'invoice.request' AND h.state IN ('waiting', 'retry')
-            AND NOT EXISTS (SELECT FROM orders o
-                             WHERE o.supplier = h.supplier AND o.order_no = h.order_no AND {IS_THERE}))
+            AND (SELECT true FROM orders o
+                  WHERE o.supplier = h.supplier AND o.order_no = h.order_no AND {IS_THERE} LIMIT 1) IS NULL)
      ORDER BY l.order_no
      LIMIT $5
 """
