@@ -35,10 +35,15 @@ ACKNOWLEDGEMENT = "messages-ack:"
 
 
 def order_prefix(order_no: str) -> str:
-    """How the webhook-id of a signed event of an order begins; a dot, which no id may hold, is `%2E` in it."""
-    return f"order-event:{order_no.replace('.', '%2E')}:"
+    """How the webhook-id of a signed event of an order begins."""
+    return _prefix("order-event", order_no)
 
 
 def contract_prefix(contract_no: str) -> str:
-    """How the webhook-id of a signed answer about a contract begins, as `order_prefix`."""
-    return f"contract-event:{contract_no.replace('.', '%2E')}:"
+    """How the webhook-id of a signed answer about a contract begins."""
+    return _prefix("contract-event", contract_no)
+
+
+def _prefix(kind: str, number: str) -> str:
+    """A dot, which no id may hold, is `%2E` in it."""
+    return f"{kind}:{number.replace('.', '%2E')}:"

@@ -30,7 +30,7 @@ from gateway.relay.contract_answer_service import (
 )
 from gateway.relay.contract_answers import CONTRACT_ANSWERS, ContractAnswer
 from gateway.relay.document_store import DocumentStore, KeptDocument
-from gateway.relay.documents import DocumentLinks, Link
+from gateway.relay.documents import LATEST, DocumentLinks, Link
 from gateway.relay.mailbox import Clock, utc_now
 from gateway.relay.vendor_keys import KeyReusedError
 from gateway.sdk.wire import shown
@@ -174,7 +174,7 @@ def _link_of(request: web.Request) -> Link:
     said = request.query
     if not said.get("message") or not said.get("signature"):
         raise ProblemError("link_invalid")
-    expires = number_of(request, "expires", 0, most=2**40)
+    expires = number_of(request, "expires", 0, most=LATEST)
     return Link(contract_no, said["message"], expires, said["signature"])
 
 

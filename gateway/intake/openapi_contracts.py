@@ -13,7 +13,7 @@ from gateway.intake.openapi_orders import DOCUMENT_PROBLEMS, KEY_HEADER, REF
 from gateway.intake.operation import JSON, Call, path, query
 from gateway.intake.words import ORDERS
 from gateway.relay.contract_answers import CONTRACT_ANSWERS
-from gateway.relay.documents import LINK_LIFE
+from gateway.relay.documents import LATEST, LINK_LIFE
 from schemas.contracts.events import ContractKind
 from schemas.contracts.examples import EVENT_EXAMPLES
 
@@ -84,7 +84,11 @@ CONTRACT_CALLS: Sequence[Call] = (
         (
             CONTRACT_NO,
             query("message", "Id of the message that carries the document.", {"type": "string"}),
-            query("expires", "Until when the address is good, seconds since 1970.", {"type": "integer"}),
+            query(
+                "expires",
+                "Until when the address is good, seconds since 1970.",
+                {"type": "integer", "minimum": 1, "maximum": LATEST},
+            ),
             query("signature", "The gateway's signature of all that.", {"type": "string"}),
         ),
         {200: ("The document; `Document-SHA256` repeats its digest.", None, "application/octet-stream")},

@@ -63,7 +63,8 @@ DUE = """
 # what ends by its deadline, the first cancel and the first newer revision: what is planned follows from these alone.
 # What is read stays locked, the first of each lane with it: what an operator decides about a lane meanwhile comes
 # before what is planned in it, or after. `ordered`: whether a submit that has ended left an order, null: none has
-# ended; `submitted`: where the first of those stood.
+# ended; `submitted`: where the first of those stood; `unserved`: why the order cannot be served, if so. All three are looked up
+# once a lane, the last one not as an EXISTS, which PostgreSQL may answer by reading all orders ever.
 LANES = f"""
     WITH places AS MATERIALIZED (
          SELECT w.number, w.order_no, c.place, c.revision, c.bytes,
@@ -113,7 +114,9 @@ LANES = f"""
           UNION ALL
          SELECT place FROM behind),
     made AS MATERIALIZED (
-         SELECT l.order_no, submits.ordered, submits.submitted
+         SELECT l.order_no, submits.ordered, submits.submitted,
+                coalesce((SELECT {UNSERVED} FROM orders o
+                           WHERE o.supplier = $1 AND o.order_no = l.order_no), '{NOT_MADE}') AS unserved
            FROM lanes l
           CROSS JOIN LATERAL (
                 SELECT bool_or(state = 'confirmed' OR (state = 'superseded' AND doubt_since IS NOT NULL)) AS ordered,
@@ -122,14 +125,12 @@ LANES = f"""
                  WHERE order_no = l.order_no AND supplier = $1 AND operation = $3 AND ended_at IS NOT NULL) submits
           WHERE l.fits)
     SELECT {FACTS},
-           made.ordered, made.submitted,
-           coalesce((SELECT {UNSERVED} FROM orders o
-                      WHERE o.supplier = c.supplier AND o.order_no = c.order_no), '{NOT_MADE}') AS unserved,
+           made.ordered, made.submitted, made.unserved,
            c.order_no = ANY (ARRAY(SELECT order_no FROM lanes WHERE is_cut)) AS is_cut,
            c.place = ANY (ARRAY(SELECT place FROM behind)) AS is_behind,
            EXISTS (SELECT FROM lanes WHERE NOT fits) AS more
       FROM commands c
-      LEFT JOIN made USING (order_no)
+      JOIN made USING (order_no)
      WHERE c.place = ANY (ARRAY(SELECT place FROM read)) AND c.ended_at IS NULL
      ORDER BY c.order_no, c.place
        FOR UPDATE OF c

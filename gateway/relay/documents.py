@@ -24,6 +24,9 @@ log = structlog.get_logger(__name__)
 LINK_LIFE = timedelta(hours=24)
 """How long an address of a document is good. A message that is given again has another one."""
 
+LATEST = 2**40
+"""Latest expiry of an address, in seconds since 1970: no clock of ours comes there."""
+
 PATH = "/v1/contracts/{contract_no}/document"
 
 

@@ -78,11 +78,10 @@ def expired(lane: Lane, now: datetime) -> Sequence[Step]:
 
 
 def ends_with_first(lane: Lane, profile: Profile) -> Sequence[Step]:
-    """What ends because a command behind the first one cancels it or takes its place, or because the order that it
-    serves is not there; nothing of it is past its time.
+    """What ends because the order that the first command is about is not there, or was refused, or because a command
+    behind it cancels it or takes its place; nothing of it is past its time.
 
-    Where the lane is cut before that command, the first one stays until all between the two have ended. Or the first
-    one itself, where it is about an order that was refused.
+    Where the lane is cut before that command, the first one stays until all between the two have ended.
     """
     return _unserved(lane) or _without_order(lane) or _cancelled_unsent(lane) or _superseded(lane, profile)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.relay.command_queries import FACTS
 from gateway.relay.command_queries import UNSERVED as WHY_UNSERVED
+from gateway.relay.lanes import NOT_MADE
 
 # The first commands of orders that may be fetched, but for orders that are set aside ($5). What was sent by an owner
 # before the supplier's vendor began to fetch may have taken effect: it is not handed out.
@@ -47,8 +48,8 @@ ENDING = f"""
                      AND (h.state IN ('waiting', 'retry') OR (h.state = 'parked' AND h.reason = 'by_operator')))))
         OR (h.operation IN ('invoice.request', 'aftersale.request', 'aftersale.cancel')
             AND h.state IN ('waiting', 'retry')
-            AND NOT EXISTS (SELECT FROM orders o
-                             WHERE o.supplier = h.supplier AND o.order_no = h.order_no AND {WHY_UNSERVED} = ''))
+            AND coalesce((SELECT {WHY_UNSERVED} FROM orders o
+                           WHERE o.supplier = h.supplier AND o.order_no = h.order_no), '{NOT_MADE}') <> '')
      ORDER BY l.order_no
      LIMIT $5
 """

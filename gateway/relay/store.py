@@ -160,9 +160,8 @@ def _asked(box: SecretBox, supplier: str, row: Row) -> OpenedCommand | Exception
 
 def _lane(rows: Sequence[Row]) -> Lane:
     cut = sum(not row["is_behind"] for row in rows) if rows[0]["is_cut"] else None
-    first = rows[0]
-    submitted, unserved = first["submitted"], first["unserved"]
-    return Lane([command_of(row) for row in rows], bool(first["ordered"]), cut, submitted, unserved)
+    commands, first = [command_of(row) for row in rows], rows[0]
+    return Lane(commands, bool(first["ordered"]), cut, first["submitted"], first["unserved"])
 
 
 def _move(was: Command, now: Command) -> tuple[object, ...]:
