@@ -63,8 +63,8 @@ DUE = """
 # what ends by its deadline, the first cancel and the first newer revision: what is planned follows from these alone.
 # What is read stays locked, the first of each lane with it: what an operator decides about a lane meanwhile comes
 # before what is planned in it, or after. `ordered`: whether a submit that has ended left an order, null: none has
-# ended; `submitted`: where the first of those stood; `unserved`: why the order cannot be served, if so. All three are looked up
-# once a lane, the last one not as an EXISTS, which PostgreSQL may answer by reading all orders ever.
+# ended; `submitted`: where the first of those stood; `unserved`: why the order cannot be served, empty where it can.
+# All three are looked up once a lane, the last one not as an EXISTS, which may be answered by reading all orders ever.
 LANES = f"""
     WITH places AS MATERIALIZED (
          SELECT w.number, w.order_no, c.place, c.revision, c.bytes,
