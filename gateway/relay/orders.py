@@ -19,8 +19,9 @@ from gateway.deadletters.record import record as record_letters
 from gateway.evidence import body_of
 from gateway.outbox import OutboxMessage, enqueue
 from gateway.relay import order_queries as queries
-from gateway.relay.after_sales import keep_goods, move_services
+from gateway.relay.after_sales import move_services
 from gateway.relay.contract_news import ContractNews, tell_contracts
+from gateway.relay.goods import forget_goods, keep_goods
 from gateway.relay.invoice_store import note_answers
 from gateway.relay.received import event_message
 from gateway.relay.steps import Kind, Step, write_steps
@@ -162,8 +163,8 @@ async def tell(
         orders[each.key] = found.order
         judged.append(found)
     judged = await _with_services(connection, judged)
-    await keep_goods(connection, [each.news.event for each in judged if each.news.event and not each.late])
     await _store(connection, orders.values(), judged, readable=readable)
+    await keep_goods(connection, [each.news.event for each in judged if each.news.event and not each.late])
     await note_answers(connection, [each.event for each in news if each.event is not None])
     said = [(each, event_message(each.news.event, each.news.traceparent)) for each in judged if each.news.event]
     of_contracts = await tell_contracts(connection, news)
@@ -196,6 +197,7 @@ async def _store(
         await connection.execute(queries.MOVE, *zip(*map(_row, orders), strict=True))
     if anew := {each.order.key for each in judged if each.begins_anew}:
         await connection.execute(queries.NUMBERS_OF_BEFORE, *zip(*sorted(anew), strict=True))
+        await forget_goods(connection, anew)
     numbers = [(order.supplier, order.supplier_order_no, order.order_no) for order in orders if order.supplier_order_no]
     if numbers:
         await connection.execute(queries.NUMBERS, *zip(*numbers, strict=True))
