@@ -63,15 +63,26 @@ def quantities(lines: Mapping[str, str]) -> Quantities:
 
 def _rows(event: OrderEvent) -> Iterable[tuple[str, str, str, str, str]]:
     """Of supplier, order, child, delivery and lines."""
-    whose = (event.supplier, event.order_no)
     match event:
         case OrderPartiallyConfirmed(payload=cut):
-            yield *whose, "", "", _written(_summed((part.sku, part.confirmed) for part in cut.parts))
+            yield (
+                event.supplier,
+                event.order_no,
+                "",
+                "",
+                _written(_summed((part.sku, part.confirmed) for part in cut.parts)),
+            )
         case OrderSplit(payload=split):
             for child in split.children:
-                yield *whose, child.supplier_order_no, "", _written(summed(child.lines))
+                yield event.supplier, event.order_no, child.supplier_order_no, "", _written(summed(child.lines))
         case ShipmentDelivered(payload=arrived):
-            yield *whose, arrived.supplier_order_no or "", arrived.delivery_no, _written(summed(arrived.lines))
+            yield (
+                event.supplier,
+                event.order_no,
+                arrived.supplier_order_no or "",
+                arrived.delivery_no,
+                _written(summed(arrived.lines)),
+            )
         case _:
             return
 
