@@ -24,7 +24,11 @@ Delivery: TypeAlias = tuple[str, Quantities]
 
 async def keep_goods(connection: Connection, events: Iterable[OrderEvent]) -> None:
     """Keep what events say of goods; what they say of the same goods later takes its place."""
-    rows = [row for event in events for row in _rows(event)]
+    rows = [
+        (event.supplier, event.order_no, child, delivery, _written(goods))
+        for event in events
+        for child, delivery, goods in _goods(event)
+    ]
     if rows:
         await connection.execute(queries.KEEP, *map(list, zip(*dict.fromkeys(rows), strict=True)))
 
@@ -61,28 +65,16 @@ def quantities(lines: Mapping[str, str]) -> Quantities:
     return {sku: Decimal(quantity) for sku, quantity in lines.items()}
 
 
-def _rows(event: OrderEvent) -> Iterable[tuple[str, str, str, str, str]]:
-    """Of supplier, order, child, delivery and lines."""
+def _goods(event: OrderEvent) -> Iterable[tuple[str, str, dict[str, Decimal]]]:
+    """Child, delivery and quantities of each of the goods that an event speaks of."""
     match event:
         case OrderPartiallyConfirmed(payload=cut):
-            yield (
-                event.supplier,
-                event.order_no,
-                "",
-                "",
-                _written(_summed((part.sku, part.confirmed) for part in cut.parts)),
-            )
+            yield "", "", _summed((part.sku, part.confirmed) for part in cut.parts)
         case OrderSplit(payload=split):
             for child in split.children:
-                yield event.supplier, event.order_no, child.supplier_order_no, "", _written(summed(child.lines))
+                yield child.supplier_order_no, "", summed(child.lines)
         case ShipmentDelivered(payload=arrived):
-            yield (
-                event.supplier,
-                event.order_no,
-                arrived.supplier_order_no or "",
-                arrived.delivery_no,
-                _written(summed(arrived.lines)),
-            )
+            yield arrived.supplier_order_no or "", arrived.delivery_no, summed(arrived.lines)
         case _:
             return
 
