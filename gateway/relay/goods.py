@@ -24,13 +24,13 @@ Delivery: TypeAlias = tuple[str, Quantities]
 
 async def keep_goods(connection: Connection, events: Iterable[OrderEvent]) -> None:
     """Keep what events say of goods; what they say of the same goods later takes its place."""
-    rows = [
-        (event.supplier, event.order_no, child, delivery, _written(goods))
+    rows = {
+        (event.supplier, event.order_no, child, delivery): _written(goods)
         for event in events
         for child, delivery, goods in _goods(event)
-    ]
+    }
     if rows:
-        await connection.execute(queries.KEEP, *map(list, zip(*dict.fromkeys(rows), strict=True)))
+        await connection.execute(queries.KEEP, *map(list, zip(*rows, strict=True)), list(rows.values()))
 
 
 async def forget_goods(connection: Connection, orders: Iterable[tuple[str, str]]) -> None:
