@@ -146,7 +146,7 @@ def calls(simulator: Simulator) -> list[dict[str, Any]]:
 
 async def latest(bootstrap: Bootstrap, prefix: str, supplier: str) -> dict[str, dict[str, Entry]]:
     """By facet and sku the last record of every key of a supplier; a withdrawn one has no value."""
-    topics = await read_topics(bootstrap, prefix)
+    topics = await read_topics(bootstrap, prefix, [*TOPIC_OF.values()])
     found: dict[str, dict[str, Entry]] = {facet: {} for facet in FACETS}
     for facet, topic in TOPIC_OF.items():
         for entry in topics.get(topic, []):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from gateway.config import Bootstrap
 from gateway.kafka import client_options
 
+PRICES = "mall.catalog.prices.v1"
+
 CATALOG = (
     "mall.catalog.products.v1",
-    "mall.catalog.prices.v1",
+    PRICES,
     "mall.catalog.stocks.v1",
     "mall.catalog.listings.v1",
 )
@@ -53,9 +56,12 @@ class Entry:
         return self.headers["ce_id"].decode()
 
 
-async def read_topics(bootstrap: Bootstrap, prefix: str = "") -> dict[str, list[Entry]]:
-    """Every record of every topic under the prefix, in offset order within its partition."""
-    partitions = await partitions_under(bootstrap, prefix)
+async def read_topics(bootstrap: Bootstrap, prefix: str = "", names: Sequence[str] = ()) -> dict[str, list[Entry]]:
+    """Every record of every topic under the prefix, in offset order within its partition.
+
+    names: the topics to read, where not all are wanted; one that does not exist is not in the answer.
+    """
+    partitions = await partitions_under(bootstrap, prefix, names)
     consumer = AIOKafkaConsumer(
         **client_options(bootstrap), auto_offset_reset="earliest", enable_auto_commit=False, fetch_max_wait_ms=100
     )
@@ -70,15 +76,16 @@ async def read_topics(bootstrap: Bootstrap, prefix: str = "") -> dict[str, list[
     return topics
 
 
-async def partitions_under(bootstrap: Bootstrap, prefix: str) -> dict[str, list[TopicPartition]]:
-    """The partitions of every topic under the prefix, by topic."""
+async def partitions_under(
+    bootstrap: Bootstrap, prefix: str, names: Sequence[str] = ()
+) -> dict[str, list[TopicPartition]]:
+    """The partitions of every topic under the prefix, or of those that are named, by topic."""
+    wanted = {prefix + name for name in names}
     admin = AIOKafkaAdminClient(**client_options(bootstrap))
     await admin.start()
     try:
-        names = sorted(
-            name for name in await admin.list_topics() if name.startswith(prefix) and not name.startswith("__")
-        )
-        described = await admin.describe_topics(names)
+        there = [name for name in await admin.list_topics() if name.startswith(prefix) and not name.startswith("__")]
+        described = await admin.describe_topics(sorted(wanted.intersection(there) if wanted else there))
     finally:
         await admin.close()
     return {
@@ -88,6 +95,8 @@ async def partitions_under(bootstrap: Bootstrap, prefix: str) -> dict[str, list[
 
 
 async def _read(consumer: Any, partitions: list[TopicPartition], prefix: str) -> list[Entry]:
+    if not partitions:
+        return []
     consumer.assign(partitions)
     ends = await consumer.end_offsets(partitions)
     starts = await consumer.beginning_offsets(partitions)

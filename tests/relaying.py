@@ -81,7 +81,7 @@ class Core:
 
     async def events(self, order_no: str | None = None) -> list[dict[str, Any]]:
         """What was told, of one order or of all, each of its ids once."""
-        entries = (await read_topics(self.bootstrap, self.prefix)).get(EVENTS, [])
+        entries = (await read_topics(self.bootstrap, self.prefix, [EVENTS])).get(EVENTS, [])
         once = {entry.ce_id: entry for entry in reversed(entries)}
         found = [orjson.loads(entry.value or b"null") for entry in entries if once[entry.ce_id] is entry]
         return [event for event in found if order_no in (None, event["order_no"])]
@@ -115,7 +115,7 @@ class Core:
 
     async def violations(self, commands: Iterable[dict[str, Any]], effects: Iterable[Effect]) -> list[str]:
         """What is wrong with what became of these commands. effects: what the ledgers of their suppliers hold."""
-        entries = (await read_topics(self.bootstrap, self.prefix))[EVENTS]
+        entries = (await read_topics(self.bootstrap, self.prefix, [EVENTS]))[EVENTS]
         events = [
             Event(each.ce_id, (each.key or b"").decode(), each.partition, each.offset, orjson.loads(each.value or b""))
             for each in entries

@@ -13,7 +13,7 @@ import orjson
 from gateway.config import Bootstrap
 from tests.history import Pushed, last_is_newest
 from tests.program import ADMIN_TOKEN
-from tests.reader import read_books, read_topics
+from tests.reader import PRICES, read_books, read_topics
 
 NDJSON = "application/x-ndjson"
 
@@ -111,7 +111,7 @@ class Vendor:
         """Wait until the prices topic ends on the newest of every key; the keeper has 60 s of quiet for it."""
         async with asyncio.timeout(90):
             while True:
-                topics = await read_topics(bootstrap, prefix)
-                if not last_is_newest(topics["mall.catalog.prices.v1"], await read_books(database)):
+                topics = await read_topics(bootstrap, prefix, [PRICES])
+                if not last_is_newest(topics[PRICES], await read_books(database)):
                     return
                 await asyncio.sleep(0.5)

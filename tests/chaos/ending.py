@@ -89,7 +89,7 @@ class Ending:
 
     async def _quiet(self) -> bool:
         """Whether the topics end on what the tables say."""
-        topics = await read_topics(self._engines.kafka_bootstrap)
+        topics = await read_topics(self._engines.kafka_bootstrap, names=[*TOPICS])
         books = await read_books(self._engines.database_url)
         return not any(last_is_newest(topics[topic], books, CODES[facet]) for topic, facet in TOPICS.items())
 

@@ -70,7 +70,7 @@ def unsound(by_facet: Mapping[str, list[dict[str, Any]]]) -> list[str]:
 
 async def judged(ground: Ground, simulator: Simulator, supplier: str = "jd") -> list[str]:
     """Everything that is wrong: with the history on the topics, with the runs, with what the topics say by now."""
-    topics = await read_topics(ground.engines.kafka_bootstrap, ground.prefix)
+    topics = await read_topics(ground.engines.kafka_bootstrap, ground.prefix, [*TOPIC_OF.values()])
     books = await ground.books()
     wrong = unsound(await runs(ground, supplier)) + await ground.wrong(simulator, supplier)
     for facet, topic in TOPIC_OF.items():

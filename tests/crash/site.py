@@ -15,10 +15,8 @@ from gateway.embedded import Engines
 from tests.eventually import eventually
 from tests.history import Pushed, judge
 from tests.program import Program, running
-from tests.reader import Books, Entry, read_books, read_topics
+from tests.reader import PRICES, Books, Entry, read_books, read_topics
 from tests.vendor import NDJSON, Vendor, prices
-
-PRICES = "mall.catalog.prices.v1"
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Site:
 
     async def prices(self) -> list[Entry]:
         """Every record of the prices topic."""
-        return (await read_topics(self.engines.kafka_bootstrap, self.prefix))[PRICES]
+        return (await read_topics(self.engines.kafka_bootstrap, self.prefix, [PRICES]))[PRICES]
 
     async def books(self) -> Books:
         """The tables in one snapshot."""

@@ -27,6 +27,7 @@ from tests.vendor import Keys, Vendor, declared
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(400)]
 
 SHOP, ORDER_NO, CONTRACT_NO = "shop", "C-1", "HT-C-1"
+EVENTS = "mall.contracts.events.v1"
 SOON = {"MALLGATE_LEASE_SECONDS": "2"}
 SIGNED = {"event": "contract.signed", "revision": 1}
 
@@ -49,8 +50,8 @@ async def send(ground: Ground, command: dict[str, Any]) -> None:
 
 async def told(ground: Ground) -> list[tuple[str, str | None]]:
     """What the core read of the contract: event and command, each `ce_id` once."""
-    topics = await read_topics(ground.engines.kafka_bootstrap, ground.prefix)
-    once = {each.ce_id: each for each in topics.get("mall.contracts.events.v1", [])}
+    topics = await read_topics(ground.engines.kafka_bootstrap, ground.prefix, [EVENTS])
+    once = {each.ce_id: each for each in topics.get(EVENTS, [])}
     values = [orjson.loads(each.value or b"null") for each in once.values()]
     return [(each["event"], each["cause"]["command_id"]) for each in values]
 

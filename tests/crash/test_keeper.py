@@ -10,10 +10,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from gateway.kafka import client_options
-from tests.crash.site import PRICES, Load, Site, measured, readiness, until_ready
+from tests.crash.site import Load, Site, measured, readiness, until_ready
 from tests.eventually import eventually
 from tests.program import fault
-from tests.reader import Entry
+from tests.reader import PRICES, Entry
 from tests.vendor import Vendor, declared, prices
 
 pytestmark = [pytest.mark.crash, pytest.mark.engines, pytest.mark.timeout(180)]

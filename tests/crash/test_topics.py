@@ -18,7 +18,6 @@ from schemas.catalog import Facet
 from tests.crash.site import Site, measured
 from tests.eventually import eventually
 from tests.program import Program
-from tests.reader import read_topics
 from tests.vendor import NDJSON, Vendor, declared
 
 pytestmark = [pytest.mark.crash, pytest.mark.engines, pytest.mark.timeout(240)]
@@ -102,7 +101,7 @@ async def made_again(site: Site) -> None:
 
 
 async def last_price(site: Site) -> str:
-    entries = (await read_topics(site.engines.kafka_bootstrap, site.prefix))[PRICES]
+    entries = await site.prices()
     newest = max(entries, key=lambda entry: entry.version)
     return str(orjson.loads(newest.value or b"{}")["agreement_price"])
 

@@ -15,14 +15,14 @@ from gateway.embedded.engine import Engine
 from tests.disks import on_a_disk_of
 from tests.integration.bad_input.conftest import request, send
 from tests.program import Program, running
-from tests.reader import read_books, read_topics
+from tests.reader import PRICES, read_books, read_topics
 from tests.vendor import NDJSON, Keys, Vendor, declared
 from tests.wire import Answer
 
 pytestmark = [pytest.mark.crash, pytest.mark.engines, pytest.mark.timeout(120)]
 
 MIB = 1024 * 1024
-PRICES, PRODUCTS = "mall.catalog.prices.v1", "mall.catalog.products.v1"
+PRODUCTS = "mall.catalog.products.v1"
 
 LINES = [b'{"sku":"A-%d","price":"9.90"}' % number for number in range(3)]
 
@@ -44,7 +44,7 @@ class Frail:
 
     async def published(self, supplier: str) -> list[bytes]:
         """Keys of a supplier's records on the prices topic."""
-        entries = (await read_topics(self.engines.kafka_bootstrap))[PRICES]
+        entries = (await read_topics(self.engines.kafka_bootstrap, names=[PRICES]))[PRICES]
         return sorted(entry.key or b"" for entry in entries if entry.headers["gw-supplier"] == supplier.encode())
 
 

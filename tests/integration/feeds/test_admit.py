@@ -22,7 +22,7 @@ SILENT = timedelta(minutes=1)
 
 
 async def chunks_on(workshop: Workshop, topic: str) -> int:
-    return len((await read_topics(workshop.engines.kafka_bootstrap, workshop.prefix))[topic])
+    return len((await read_topics(workshop.engines.kafka_bootstrap, workshop.prefix, [topic]))[topic])
 
 
 async def state_of(workshop: Workshop, feed_no: int) -> str:

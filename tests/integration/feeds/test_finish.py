@@ -42,7 +42,7 @@ async def test_a_finished_feed_is_counted_and_reported_through_the_outbox(worksh
 
         await eventually(published)
         publisher.cancel()
-    [report] = (await read_topics(workshop.engines.kafka_bootstrap, workshop.prefix))[REPORTS]
+    [report] = (await read_topics(workshop.engines.kafka_bootstrap, workshop.prefix, [REPORTS]))[REPORTS]
     told = orjson.loads(report.value or b"")
     assert (report.key, told["feed"], told["state"]) == (b"acme", str(feed_no), "done")
     assert told["counts"]["normalized"] == 1

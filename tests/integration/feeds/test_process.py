@@ -218,7 +218,7 @@ async def test_what_kafka_refuses_costs_its_own_record(workshop: Workshop) -> No
     books = await workshop.books()
     assert books.outcomes(7) == {"normalized": 3, "rejected": 1}
     assert [(each["code"], each["original"]) for each in books.letters] == [("processing_failed", lines[1])]
-    found = (await read_topics(workshop.engines.kafka_bootstrap, workshop.prefix))[PRODUCTS]
+    found = (await read_topics(workshop.engines.kafka_bootstrap, workshop.prefix, [PRODUCTS]))[PRODUCTS]
     assert {entry.key for entry in found} - {b"probe"} == {key_of("acme", sku) for sku in "ABC"}
 
 

@@ -254,7 +254,7 @@ class Workshop:
 
     async def prices(self) -> list[Entry]:
         """Every record of the prices topic."""
-        return (await read_topics(self.engines.kafka_bootstrap, self.prefix))[PRICES]
+        return (await read_topics(self.engines.kafka_bootstrap, self.prefix, [PRICES]))[PRICES]
 
     async def last(self, sku: str) -> tuple[int, str | None]:
         """Version and amount that the prices topic ends on for a sku."""

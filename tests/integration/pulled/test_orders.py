@@ -89,7 +89,7 @@ class Placed:
 
     async def told(self, third: str) -> list[dict[str, Any]]:
         """The events of an order, as the core reads them."""
-        topics = await read_topics(self.ground.engines.kafka_bootstrap, self.ground.prefix)
+        topics = await read_topics(self.ground.engines.kafka_bootstrap, self.ground.prefix, [EVENTS])
         values = [orjson.loads(entry.value or b"{}") for entry in topics[EVENTS] if entry.key == third.encode()]
         return [event for event in values if event["supplier"] == self.name]
 
