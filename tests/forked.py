@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -82,11 +83,31 @@ async def start_forked(
         stack.enter_context(theirs)
         for descriptor in (nothing, out, err):
             stack.callback(os.close, descriptor)
-        request = {"arguments": arguments, "environment": environment, "directory": str(directory)}
+        request = {"arguments": arguments, "environment": dict(environment), "directory": str(directory)}
         given = [nothing, out, err, theirs.fileno()]
         await asyncio.to_thread(socket.send_fds, server(), [orjson.dumps(request)], given)
     pid = int(await asyncio.get_running_loop().sock_recv(ends, 32))
     return ForkedProcess(pid, stdout, stderr, asyncio.create_task(_ended(ends)))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command came to."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.out)
+
+
+async def run_forked(arguments: Sequence[str], environment: Mapping[str, str], *, directory: Path = ROOT) -> Ended:
+    """Run `mallgate` to its end."""
+    process = await start_forked(arguments, environment, directory=directory)
+    out, err = await asyncio.gather(process.stdout.read(), process.stderr.read())
+    return Ended(await process.wait(), out.decode(), err.decode())
 
 
 async def _pipe() -> tuple[asyncio.StreamReader, int]:

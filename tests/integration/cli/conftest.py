@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 
 from gateway.app import serving
@@ -19,23 +16,10 @@ from gateway.embedded import Engines
 from gateway.jobs import Drain, working
 from gateway.services import open_services
 from gateway.stages import compose
-from tests.forked import start_forked
+from tests.forked import Ended, run_forked
 
 TOKEN = "a-token-of-the-tests"
 SECRET_KEY = base64.b64encode(bytes(range(32))).decode()
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What a command came to."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.out)
 
 
 @dataclass(frozen=True)
@@ -50,9 +34,7 @@ class Shell:
     async def __call__(self, *arguments: str, **changes: str | None) -> Ended:
         """Run a command. changes: of the environment; None takes a name away."""
         environment = {name: value for name, value in {**self.environment, **changes}.items() if value is not None}
-        process = await start_forked(arguments, environment, directory=self.folder)
-        out, err = await asyncio.gather(process.stdout.read(), process.stderr.read())
-        return Ended(await process.wait(), out.decode(), err.decode())
+        return await run_forked(arguments, environment, directory=self.folder)
 
     def write(self, name: str, text: str) -> str:
         """A file of the operator's; its name."""

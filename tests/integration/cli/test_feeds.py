@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from tests.eventually import eventually
-from tests.integration.cli.conftest import Ended, Shell
+from tests.forked import Ended
+from tests.integration.cli.conftest import Shell
 
 pytestmark = pytest.mark.engines
 

@@ -58,7 +58,7 @@ async def vendor_api(pool: Pool, bus: Bus, registry: Registry, adapter: str) -> 
         )
         app = web.Application(middlewares=[answer_problems])
         app.add_routes(routes.routes())
-        port = await stack.enter_async_context(serve(app, "127.0.0.1", 0))
+        port = await stack.enter_async_context(serve(app, "127.0.0.1", 0, drain_timeout=1.0))
         found = Gate(port, Desk(BodyLimits()), stack)
         yield found
         for wire in found.wires:

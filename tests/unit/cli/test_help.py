@@ -7,6 +7,8 @@ from importlib.metadata import version
 
 import pytest
 
+from tests.forked import run_forked
+
 HEAVY = ("aiohttp", "aiokafka", "asyncpg", "pydantic", "pydantic_settings", "structlog", "orjson")
 
 LOADED = f"""
@@ -44,19 +46,17 @@ def test_help_loads_nothing_heavy() -> None:
         "schemas",
     ],
 )
-def test_every_command_explains_itself(command: str) -> None:
-    arguments = [sys.executable, "-m", "gateway", *command.split(), "--help"]
-    ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "Usage: mallgate" in ended.stdout
+async def test_every_command_explains_itself(command: str) -> None:
+    ended = await run_forked([*command.split(), "--help"], os.environ)
+    assert (ended.status, ended.err) == (0, "")
+    assert "Usage: mallgate" in ended.out
 
 
-def test_a_misspelt_command_is_one_red_line_and_a_usage_error() -> None:
-    arguments = [sys.executable, "-m", "gateway", "suppliers", "lst"]
-    ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith("mallgate: ")
-    assert '"list"' in ended.stderr
+async def test_a_misspelt_command_is_one_red_line_and_a_usage_error() -> None:
+    ended = await run_forked(["suppliers", "lst"], os.environ)
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("mallgate: ")
+    assert '"list"' in ended.err
 
 
 def test_it_says_which_version_it_is() -> None:
@@ -72,12 +72,11 @@ def test_it_says_which_version_it_is() -> None:
         (["x", "done", "--reason"], "--reason requires an argument."),
     ],
 )
-def test_what_is_missing_is_told_from_what_has_no_value(given: list[str], told: str) -> None:
-    arguments = [sys.executable, "-m", "gateway", "orders", "resolve", *given]
-    ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert told in ended.stderr
-    assert ended.stderr.count("\n") == 1
+async def test_what_is_missing_is_told_from_what_has_no_value(given: list[str], told: str) -> None:
+    ended = await run_forked(["orders", "resolve", *given], os.environ)
+    assert (ended.status, ended.out) == (2, "")
+    assert told in ended.err
+    assert ended.err.count("\n") == 1
 
 
 def test_help_is_broken_where_the_terminal_ends_and_nowhere_else() -> None:
