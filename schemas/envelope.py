@@ -115,7 +115,11 @@ FIELD_OF = {header: field for field, header in HEADER_OF.items()}
 
 # Unreserved characters of RFC 3986, and the `*` of "everywhere", stand for themselves.
 PLAIN = re.compile(r"[A-Za-z0-9_.~*-]+")
-_PLAIN_KEY = re.compile(rf"({PLAIN.pattern}):({PLAIN.pattern})(?::({PLAIN.pattern}))?".encode())
+_PLAIN_KEY = re.compile(rf"({PLAIN.pattern}):({PLAIN.pattern})(?::({PLAIN.pattern}))?")
+_PLAIN_PARTS = {
+    count: re.compile(":".join([PLAIN.pattern] * count)) for count in (len(ItemKey._fields) - 1, len(ItemKey._fields))
+}
+"""By their number: parts that are written as they are. None of them holds a `:`, so each part matches its own."""
 
 
 def _part(text: str) -> str:
@@ -124,16 +128,17 @@ def _part(text: str) -> str:
 
 def key_of(supplier: str, sku: str, area: str | None = None) -> bytes:
     """Key of a catalog record: the parts percent-encoded (RFC 3986, UTF-8) and joined by `:`."""
-    if area is None:
-        return f"{_part(supplier)}:{_part(sku)}".encode()
-    return f"{_part(supplier)}:{_part(sku)}:{_part(area)}".encode()
+    parts = (supplier, sku) if area is None else (supplier, sku, area)
+    key = ":".join(parts)
+    if _PLAIN_PARTS[len(parts)].fullmatch(key):  # nearly all: one search instead of three
+        return key.encode()
+    return ":".join(map(_part, parts)).encode()
 
 
 def parts_of(key: bytes) -> ItemKey:
     """The parts of a catalog key. Raises InvalidEnvelopeError for anything `key_of` cannot have made."""
-    if plain := _PLAIN_KEY.fullmatch(key):  # nearly all, and a third of the time
-        supplier, sku, area = plain.groups()
-        return ItemKey(supplier.decode(), sku.decode(), None if area is None else area.decode())
+    if key.isascii() and (plain := _PLAIN_KEY.fullmatch(key.decode())):  # nearly all, and a third of the time
+        return ItemKey(*plain.groups())
     try:
         parts = ItemKey(*(unquote_to_bytes(part).decode() for part in key.split(b":")))
     except (TypeError, UnicodeDecodeError) as error:
@@ -205,14 +210,17 @@ def _seed(kind: str) -> hashlib._Hash:
     return hashlib.sha1(NAMESPACE.bytes + kind.encode() + b" ", usedforsecurity=False)
 
 
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The digit of a UUID that tells its variant (RFC 9562), by the one that the hash has there."""
+
+
 def _own(seed: hashlib._Hash, key: bytes, version: int, content_hash: bytes) -> Headers:
     """The headers that differ from item to item. Spells the UUID out itself: `uuid.UUID` would double the cost."""
     digest = seed.copy()
     number = b"%d" % version
     digest.update(b"%b %b %b" % (key, number, content_hash.hex().encode()))
     text = digest.hexdigest()
-    variant = "89ab"[int(text[16], 16) & 3]
-    identity = f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
+    identity = f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
     return ((CE_ID, identity.encode()), (CE_SUBJECT, key), (GW_VERSION, number))
 
 
@@ -251,12 +259,9 @@ def version_of(headers: Iterable[tuple[str, bytes]]) -> int | None:
 
     Raises InvalidEnvelopeError when it is not a plain number.
     """
-    version = None
-    for name, value in headers:
+    for name, version in reversed(tuple(headers)):  # written last, and of a repeated one the last counts
         if name == GW_VERSION:
-            version = value
-    if version is None:
-        return None
-    if not version.isdigit() or len(version) > 19:
-        raise InvalidEnvelopeError(f"not a version: {version[:40]!r}")
-    return int(version)
+            if not version.isdigit() or len(version) > 19:
+                raise InvalidEnvelopeError(f"not a version: {version[:40]!r}")
+            return int(version)
+    return None

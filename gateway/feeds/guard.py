@@ -91,14 +91,14 @@ def judge(
     below = candidate.version <= known.version  # on the topic it would count as old
     raised = publish and (below or candidate.patched)
     version = fresh if raised else max(candidate.version, known.version)
-    state = KeyState(
-        version=version,
-        source_version=known.source_version if candidate.source_version is None else candidate.source_version,
-        hash=candidate.hash,
-        published_at=candidate.observed_at if publish else known.published_at,
-        own_version=_newness(candidate, known, same=same) if below or raised else None,
+    state = KeyState(  # in the order of its fields: by name it would take a third longer, millions of times
+        version,
+        known.source_version if candidate.source_version is None else candidate.source_version,
+        candidate.hash,
+        candidate.observed_at if publish else known.published_at,
+        _newness(candidate, known, same=same) if below or raised else None,
     )
-    return Judgement(Outcome.UNCHANGED if same else Outcome.NORMALIZED, state, publish, raised=raised)
+    return Judgement(Outcome.UNCHANGED if same else Outcome.NORMALIZED, state, publish, "", raised)
 
 
 def _loss(candidate: Candidate, known: KeyState, horizon: int) -> Judgement | None:

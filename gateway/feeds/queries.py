@@ -275,7 +275,7 @@ def _named(keys: Collection[Key]) -> list[dict[str, str]]:
 
 
 def _key(row: Row) -> Key:
-    return row["sku"], row["area"]
+    return row[0], row[1]
 
 
 def _states(rows: Iterable[Row]) -> dict[Key, KeyState]:

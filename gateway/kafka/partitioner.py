@@ -24,7 +24,7 @@ def murmur2(data: bytes) -> int:
     state = _SEED ^ length
     for word in _WORDS[count](data) if count <= 64 else Struct(f"<{count}I").unpack_from(data):
         mixed = word * _M & _32
-        state = (state * _M & _32) ^ ((mixed ^ mixed >> 24) * _M & _32)
+        state = (state * _M ^ (mixed ^ mixed >> 24) * _M) & _32
     if length & 3:
         state = (state ^ int.from_bytes(data[count << 2 :], "little")) * _M & _32
     state ^= state >> 13

@@ -59,5 +59,5 @@ def record_of(target: Partition, record: Any) -> Record:
         record.timestamp,
         record.key,
         record.value,
-        tuple((name, value) for name, value in record.headers if value is not None),
+        tuple([header for header in record.headers if header[1] is not None]),
     )
