@@ -24,6 +24,7 @@ from contrib.bench import (
     relay_hang,
     relay_processes,
     report,
+    small,
     sweep,
     walls,
 )
@@ -35,6 +36,7 @@ Name = Literal[
     "feed",
     "gigabyte",
     "express",
+    "small",
     "processes",
     "sweep",
     "changes",
@@ -50,6 +52,7 @@ BENCHMARKS: Mapping[str, Callable[[Stage, Plan], Awaitable[list[Row]]]] = {
     "feed": feed.measure,
     "gigabyte": gigabyte.measure,
     "express": express.measure,
+    "small": small.measure,
     "processes": processes.measure,
     "sweep": sweep.measure,
     "changes": changes.measure,

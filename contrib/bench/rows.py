@@ -14,8 +14,8 @@ class Plan:
 
     runs: interleaved pairs of which the median counts; records: of one price feed; peer_records: of the same feed for
     the peer that takes one record at a time; body_bytes: of the large feed; probes: small feeds sent while idle; skus:
-    of the supplier that is swept; changes: at once; window_seconds: of changes at a steady rate; commands: placed at
-    once, five of an order; orders: placed at a steady rate at twenty suppliers.
+    of the supplier that is swept; changes: at once, and pushes of one row; window_seconds: of changes at a steady rate;
+    commands: placed at once, five of an order; orders: placed at a steady rate at twenty suppliers.
     """
 
     runs: int
