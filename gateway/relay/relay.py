@@ -46,8 +46,8 @@ SHORTEST_REST = 0.02
 LONGEST_REST = 0.5
 """Seconds between two looks at the table, while there is nothing to do."""
 
-GATHER_SECONDS = 0.02
-"""For calls that are under way to end, so that what they came to is settled, and what follows begun, in one turn."""
+GATHER_SECONDS = 0.1
+"""At most, once a call is over, for others to end: what all of them came to is settled in one turn."""
 
 AWAY_SECONDS = 1.0
 """After PostgreSQL was away, before the next turn."""
@@ -74,6 +74,7 @@ class Relay:
         self._wake = asyncio.Event()
         self._all_over = asyncio.Event()
         self._recovered_at = float("-inf")
+        self._turn_seconds = 0.0
         self._apart = 0
         """Turns that are still taken one by one."""
         self._taken: list[str] = []
@@ -89,21 +90,23 @@ class Relay:
         try:
             while not self._context.draining() or self._under_way:
                 idle = 0 if await self._tried_turn() else idle + 1
-                if idle:
-                    self._wake.clear()
-                    if not self._over:
-                        await set_within(self._wake, waiting(idle, LONGEST_REST, SHORTEST_REST))
-                await self._gather()
+                if idle or self._under_way:
+                    await self._rest(idle)
         finally:
             for call in self._under_way.values():
                 call.cancel()
             metrics.order_retries_left.remove(supplier)
 
-    async def _gather(self) -> None:
-        """Wait a moment for calls that are about to end: a turn of several answers costs little more than of one."""
-        if len(self._over) < len(self._under_way):
+    async def _rest(self, idle: int) -> None:
+        """Until a call is over, or it is time for another look; then for others that are about to end, as long as a
+        turn takes: one of several answers costs little more than one of a single answer.
+        """
+        if not self._over:
+            self._wake.clear()
+            await set_within(self._wake, waiting(idle, LONGEST_REST, SHORTEST_REST))
+        if self._over and len(self._over) < len(self._under_way):
             self._all_over.clear()
-            await set_within(self._all_over, GATHER_SECONDS)
+            await set_within(self._all_over, min(self._turn_seconds, GATHER_SECONDS))
 
     async def _tried_turn(self) -> bool:
         """A turn; whether there was something to do. While PostgreSQL is away calls go on and are settled later.
@@ -164,7 +167,7 @@ class Relay:
 
     async def _turn(self, over: Sequence[EndedCall], lanes: int | None) -> bool:
         """lanes: how many to look at, at most; None: as many as there is room for."""
-        context, begun, told = self._context, list[StartedCall](), Consequences()
+        context, begun, told, began = self._context, list[StartedCall](), Consequences(), time.monotonic()
         async with context.transaction() as connection:
             [row] = await connection.fetch(queries.NOW, context.supplier().id)
             now: datetime = row["now"]
@@ -179,6 +182,7 @@ class Relay:
             await told.write(connection, context.box, context.supplier().id)
             reached("relay.before_commit")
         reached("relay.after_commit")
+        self._turn_seconds = time.monotonic() - began
         _count(settled)
         self._count_retries()
         self._forget(over)
