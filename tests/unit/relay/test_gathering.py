@@ -52,6 +52,10 @@ async def relay(answers: list[asyncio.Event]) -> Relay:
     return relay
 
 
+def over(relay: Relay) -> list[Any]:
+    return [came_to for _, came_to in relay._over]
+
+
 async def turns(count: int = 10) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
@@ -67,13 +71,13 @@ async def test_what_is_about_to_end_is_waited_for_once_a_call_is_over(
     assert (len(relay._over), resting.done()) == (1, False)
     answers[1].set()
     await resting
-    assert [came for _, came in relay._over] == [0, 1]
+    assert over(relay) == [0, 1]
 
 
 async def test_no_answer_is_waited_for_longer_than_a_turn_takes(relay: Relay, answers: list[asyncio.Event]) -> None:
     relay._turn_seconds = 0.0
     answers[0].set()
     await relay._rest(0)
-    assert [came for _, came in relay._over] == [0]
+    assert over(relay) == [0]
     answers[1].set()
     await asyncio.gather(*relay._under_way.values())
