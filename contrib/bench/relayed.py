@@ -31,6 +31,11 @@ REVISIONS = 5
 """Commands of one order."""
 
 WARMING = 60
+"""Commands that are carried out before the clock starts, at least: connections are opened, statements are prepared."""
+
+IDLE_SECONDS = 3.0
+"""In which nothing is placed: a contestant that has nothing to do costs something as well."""
+
 LATEST_SECONDS = 600.0
 """For what was placed at once to have its results."""
 
@@ -50,10 +55,15 @@ class Job:
     slots: int
     suppliers: int = 1
 
+    @property
+    def warming(self) -> int:
+        """Commands that warm up: every slot has had one, so that no connection is opened while the clock runs."""
+        return max(WARMING, self.suppliers * self.slots)
+
     def commands(self, suppliers: Sequence[OrderSupplier]) -> tuple[list[Command], list[Command]]:
         """Those that warm up, and those that are measured."""
         names = [each.id for each in suppliers]
-        return commands_of("warming", names, WARMING), commands_of("measured", names, self.orders, self.revisions)
+        return commands_of("warming", names, self.warming), commands_of("measured", names, self.orders, self.revisions)
 
 
 async def relayed(stage: Stage, job: Job, *, workers: int = 1) -> dict[str, Any]:
@@ -92,6 +102,7 @@ async def _timed(bus: Bus, pid: int, job: Job, suppliers: Sequence[OrderSupplier
     async with asyncio.timeout(LATEST_SECONDS), bus.producer("bench") as producer:
         await producer.send(messages_of(warming))
         await until_published(bus, ORDER_EVENTS, len(warming))
+        idle = await _idle_cores(pid)
         before, started = cpu_seconds(pid), time.monotonic()
         await producer.send(messages)
         ended = await until_published(bus, ORDER_EVENTS, len(warming) + len(commands))
@@ -104,7 +115,15 @@ async def _timed(bus: Bus, pid: int, job: Job, suppliers: Sequence[OrderSupplier
         "seconds": seconds,
         "rate": len(commands) / seconds,
         "cpu_microseconds": spent / len(commands) * 1e6,
+        "idle_cores": idle,
     }
+
+
+async def _idle_cores(pid: int) -> float:
+    """Processor time that is spent in a second in which nothing is placed."""
+    before, began = cpu_seconds(pid), time.monotonic()
+    await asyncio.sleep(IDLE_SECONDS)
+    return (cpu_seconds(pid) - before) / (time.monotonic() - began)
 
 
 async def until_owned(program: Gateway, suppliers: int, workers: int = 1) -> None:

@@ -37,20 +37,21 @@ MOVE = """
 # Lanes of orders in which something may be done now, the one that is due longest first; contracts are fetched by their
 # vendors, and nothing of them is called. Operations whose breaker lets nothing
 # through are left out, but for what ends by its deadline; those behind a command that stopped are no longer looked at,
-# unless they may take its place.
+# unless they may take its place. $2: what is due by then, null: by now.
 DUE = """
     WITH lanes AS (
         SELECT order_no, min(place) AS head, count(*) > 1 AS followed,
                bool_or(operation = $3 AND scope IS DISTINCT FROM 'children') AS cancelled,
-               bool_or(state IN ('waiting', 'retry') AND deadline <= $2) AS expired
+               bool_or(state IN ('waiting', 'retry') AND deadline <= coalesce($2::timestamptz, now())) AS expired
           FROM commands WHERE supplier = $1 AND ended_at IS NULL AND contract_no IS NULL GROUP BY order_no)
     SELECT l.order_no, h.due_at, h.place
       FROM lanes l JOIN commands h ON h.place = l.head
      WHERE ($7::timestamptz IS NULL OR (h.due_at, h.place) > ($7, $8::bigint))
        AND (l.expired
         OR (h.state IN ('waiting', 'retry', 'unknown')
-            AND ((h.due_at <= $2 AND h.operation <> ALL($4::text[])) OR h.deadline <= $2))
-        OR (h.state = 'parked' AND h.deadline <= $2)
+            AND ((h.due_at <= coalesce($2, now()) AND h.operation <> ALL($4::text[]))
+                 OR h.deadline <= coalesce($2, now())))
+        OR (h.state = 'parked' AND h.deadline <= coalesce($2, now()))
         OR ((h.state IN ('waiting', 'retry') OR (h.state = 'parked' AND h.reason = 'by_operator'))
             AND l.cancelled AND h.operation = $5 AND h.doubt_since IS NULL)
         OR (h.state = 'held' AND l.followed))

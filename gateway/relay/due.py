@@ -40,12 +40,20 @@ class DueOrders:
         """Whether lanes are looked at now: without a place only what ends by itself can come of it."""
         return bool(places) or time.monotonic() >= self._looked_at + FULL_LOOK_SECONDS
 
+    async def look(self, connection: Connection, shut: Collection[str]) -> bool:
+        """Whether an order is due, before a transaction is begun for it. shut: as far as is known there."""
+        await self._look(connection, None, shut)
+        if not self._due:
+            self._looked_at = time.monotonic()
+        return bool(self._due)
+
     async def take(
         self, connection: Connection, now: datetime, shut: Collection[str], *, places: int, most: int | None
     ) -> Sequence[str]:
         """The next orders to go through. shut: operations that nothing is called for; most: how many, None: as many as
         there are places for, unless of those before some came to no call.
         """
+        self._looked_at = time.monotonic()
         await self._look(connection, now, shut)
         if most is None:
             most = places if places and self._each_began else 2 * places + SPARE
@@ -67,11 +75,10 @@ class DueOrders:
         """Whether an order is left out for now."""
         return self._aside.get(order_no, float("-inf")) > time.monotonic()
 
-    async def _look(self, connection: Connection, now: datetime, shut: Collection[str]) -> None:
+    async def _look(self, connection: Connection, now: datetime | None, shut: Collection[str]) -> None:
         """See which orders are due, once those that were are gone through: from where the last look ended, if it was
         full, else from the one that waits longest. Anew, once other operations can be called than at the last look.
         """
-        self._looked_at = time.monotonic()
         if self._shut != frozenset(shut):
             self._shut, self._behind = frozenset(shut), None
             self._due.clear()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+# Orders of these keys, locked; those that are met for the first time are made. In the order of their keys, so that two
+# transactions that hold several never wait for each other. One that another has made since the statement began is not
+# among them: it is when they are asked for again.
 MEET = """
-    INSERT INTO orders (supplier, order_no, tenant, state)
-    SELECT supplier, order_no, tenant, 'draft'
-      FROM unnest($1::text[], $2::text[], $3::text[]) AS met (supplier, order_no, tenant)
-     ORDER BY supplier, order_no
-        ON CONFLICT DO NOTHING
-"""
-
-# In the order of their keys, so that two transactions that hold several never wait for each other.
-LOCK = """
-    SELECT o.supplier, o.order_no, o.tenant, o.state, o.before, o.supplier_order_no, o.price_basis
-      FROM orders o JOIN unnest($1::text[], $2::text[]) AS met (supplier, order_no) USING (supplier, order_no)
-     ORDER BY o.supplier, o.order_no
-       FOR UPDATE OF o
+    WITH made AS (
+         INSERT INTO orders AS o (supplier, order_no, tenant, state)
+         SELECT supplier, order_no, tenant, 'draft'
+           FROM unnest($1::text[], $2::text[], $3::text[]) AS met (supplier, order_no, tenant)
+          ORDER BY supplier, order_no
+             ON CONFLICT DO NOTHING
+         RETURNING o.supplier, o.order_no, o.tenant, o.state, o.before, o.supplier_order_no, o.price_basis),
+    known AS (
+         SELECT o.supplier, o.order_no, o.tenant, o.state, o.before, o.supplier_order_no, o.price_basis
+           FROM orders o JOIN unnest($1::text[], $2::text[]) AS met (supplier, order_no) USING (supplier, order_no)
+          ORDER BY o.supplier, o.order_no
+            FOR UPDATE OF o)
+    SELECT * FROM made UNION ALL SELECT * FROM known
 """
 
 MOVE = """

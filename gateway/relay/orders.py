@@ -138,11 +138,10 @@ async def lock_orders(connection: Connection, met: Iterable[tuple[Key, str | Non
     if not wanted:
         return {}
     suppliers, numbers = zip(*wanted, strict=True)
-    await connection.execute(queries.MEET, suppliers, numbers, list(wanted.values()))
-    return {
-        (row["supplier"], row["order_no"]): _order(row)
-        for row in await connection.fetch(queries.LOCK, suppliers, numbers)
-    }
+    rows = await connection.fetch(queries.MEET, suppliers, numbers, list(wanted.values()))
+    if len(rows) < len(wanted):
+        rows = await connection.fetch(queries.MEET, suppliers, numbers, list(wanted.values()))
+    return {(row["supplier"], row["order_no"]): _order(row) for row in rows}
 
 
 async def tell(

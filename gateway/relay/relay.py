@@ -11,14 +11,12 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import structlog
 
-from gateway.calls.calls import Calls, limits_of
 from gateway.events import set_within
 from gateway.evidence import orders_of
 from gateway.relay import command_queries as queries
@@ -27,6 +25,7 @@ from gateway.relay.after_sales import preconditions
 from gateway.relay.attempts import AttemptResult, LookUpResult, attempt, look_up, order_write
 from gateway.relay.commands import Command
 from gateway.relay.consequences import Consequences
+from gateway.relay.context import RelayContext
 from gateway.relay.due import DueOrders
 from gateway.relay.lanes import Lane, room
 from gateway.relay.lanes import Step as Planning
@@ -34,12 +33,10 @@ from gateway.relay.numbers import strangers
 from gateway.relay.started_calls import CallResult, EndedCall, StartedCall, numbers_told, results
 from gateway.relay.store import OpenedCommand
 from gateway.relay.transitions import carry_out, recover
-from gateway.relay.turn import Move, Terms, beginning, planned, shut_until, waiting
-from gateway.sdk.adapter import Adapter
+from gateway.relay.turn import Move, Terms, beginning, planned, waiting
 from gateway.sdk.errors import ServiceUnavailableError
-from gateway.sdk.manifest import Manifest
-from gateway.store import Connection, Lease, LeaseLostError
-from gateway.suppliers import SecretBox, Supplier
+from gateway.store import Connection, LeaseLostError
+from gateway.suppliers import State as SupplierState
 from gateway.telemetry import metrics
 from gateway.telemetry.faults import reached
 
@@ -48,6 +45,9 @@ log = structlog.get_logger(__name__)
 SHORTEST_REST = 0.02
 LONGEST_REST = 0.5
 """Seconds between two looks at the table, while there is nothing to do."""
+
+GATHER_SECONDS = 0.1
+"""At most, once a call is over, for others to end: what all of them came to is settled in one turn."""
 
 AWAY_SECONDS = 1.0
 """After PostgreSQL was away, before the next turn."""
@@ -58,45 +58,6 @@ RECOVER_SECONDS = 60.0
 
 MOST_TRIES = 3
 """To settle one answer alone; then it is left to be found as unknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class RelayContext:
-    """What the relay of a supplier stands on.
-
-    supplier: its row as of now; calls: the way to it; draining: whether nothing more is to be begun; told: says to
-    operators how it fares, None for well.
-    """
-
-    supplier: Callable[[], Supplier]
-    adapter: Adapter
-    manifest: Manifest
-    calls: Calls
-    lease: Lease
-    box: SecretBox
-    draining: Callable[[], bool]
-    told: Callable[[str | None], None]
-
-    def terms(self, now: datetime, *, active: bool) -> Terms:
-        """Under what it is called at this moment. active: it is not paused."""
-        supplier = self.supplier()
-        return Terms(
-            self.manifest,
-            lease_term=timedelta(seconds=self.lease.term),
-            timeout=timedelta(seconds=limits_of(self.manifest, supplier.config.http).timeout_seconds),
-            paused=not active,
-            shut=shut_until(self.calls.status().breakers, now),
-            address=self.calls.address,
-        )
-
-    @property
-    def concurrency(self) -> int:
-        """Calls that may be under way at once."""
-        return limits_of(self.manifest, self.supplier().config.http).concurrency
-
-    def transaction(self) -> AbstractAsyncContextManager[Connection]:
-        """A transaction that only the supplier's owner can have. Raises LeaseLostError, StoreUnavailableError."""
-        return self.lease.transaction()
 
 
 class Relay:
@@ -111,7 +72,9 @@ class Relay:
         self._over: list[EndedCall] = []
         self._due = DueOrders(context.supplier().id)
         self._wake = asyncio.Event()
+        self._all_over = asyncio.Event()
         self._recovered_at = float("-inf")
+        self._turn_seconds = 0.0
         self._apart = 0
         """Turns that are still taken one by one."""
         self._taken: list[str] = []
@@ -127,14 +90,23 @@ class Relay:
         try:
             while not self._context.draining() or self._under_way:
                 idle = 0 if await self._tried_turn() else idle + 1
-                if idle:
-                    self._wake.clear()
-                    if not self._over:
-                        await set_within(self._wake, waiting(idle, LONGEST_REST, SHORTEST_REST))
+                if idle or self._under_way:
+                    await self._rest(idle)
         finally:
             for call in self._under_way.values():
                 call.cancel()
             metrics.order_retries_left.remove(supplier)
+
+    async def _rest(self, idle: int) -> None:
+        """Until a call is over, or it is time for another look; then for others that are about to end, as long as a
+        turn takes: one of several answers costs little more than one of a single answer.
+        """
+        if not self._over:
+            self._wake.clear()
+            await set_within(self._wake, waiting(idle, LONGEST_REST, SHORTEST_REST))
+        if self._over and len(self._over) < len(self._under_way):
+            self._all_over.clear()
+            await set_within(self._all_over, min(self._turn_seconds, GATHER_SECONDS))
 
     async def _tried_turn(self) -> bool:
         """A turn; whether there was something to do. While PostgreSQL is away calls go on and are settled later.
@@ -146,7 +118,7 @@ class Relay:
         lanes = (0 if over else 1) if self._apart else None
         self._taken = []
         try:
-            worked = await self._turn(over, lanes)
+            worked = (bool(over or self._apart) or await self._is_worth_a_turn()) and await self._turn(over, lanes)
         except ServiceUnavailableError as error:  # what was noted may be durable all the same
             self._recovered_at = float("-inf")
             self._context.told(str(error))
@@ -162,6 +134,20 @@ class Relay:
         self._apart = max(0, self._apart - 1)
         self._context.told(None)
         return worked
+
+    async def _is_worth_a_turn(self) -> bool:
+        """Whether there is something to do while no call is over: it is asked by one statement, in no transaction.
+
+        Nothing is decided here. What is due is locked and read in the turn, which asks for itself whether it is paused.
+        """
+        if self._is_to_recover():
+            return True
+        context = self._context
+        if context.draining() or not self._due.is_worth_a_look(self._places()):
+            return False
+        terms = context.terms(datetime.now(UTC), active=context.supplier().state is not SupplierState.PAUSED)
+        async with context.reading() as connection:
+            return await self._due.look(connection, terms.shut_operations())
 
     async def _find_fault(self, over: Sequence[EndedCall]) -> None:
         """After a turn that failed: go through what was in it one by one, or leave out what was alone in it."""
@@ -181,7 +167,7 @@ class Relay:
 
     async def _turn(self, over: Sequence[EndedCall], lanes: int | None) -> bool:
         """lanes: how many to look at, at most; None: as many as there is room for."""
-        context, begun, told = self._context, list[StartedCall](), Consequences()
+        context, begun, told, began = self._context, list[StartedCall](), Consequences(), time.monotonic()
         async with context.transaction() as connection:
             [row] = await connection.fetch(queries.NOW, context.supplier().id)
             now: datetime = row["now"]
@@ -196,6 +182,7 @@ class Relay:
             await told.write(connection, context.box, context.supplier().id)
             reached("relay.before_commit")
         reached("relay.after_commit")
+        self._turn_seconds = time.monotonic() - began
         _count(settled)
         self._count_retries()
         self._forget(over)
@@ -225,13 +212,15 @@ class Relay:
         reached("relay.answered")
         self._over.append((call, came))
         self._wake.set()
+        if len(self._over) == len(self._under_way):
+            self._all_over.set()
 
     async def _recover(self, connection: Connection, now: datetime, told: Consequences, most: int | None) -> bool:
         """Judge calls that were noted and are not under way: those of a former owner, or that a fault took from us.
 
         most: how many, at most; None: all. Whether there was one.
         """
-        if time.monotonic() < self._recovered_at + RECOVER_SECONDS:
+        if not self._is_to_recover():
             return False
         found = await store.busy(connection, self._context.supplier().id)
         lost = [e for e in found if e.command_id not in self._under_way and not self._due.is_aside(e.order_no)]
@@ -245,6 +234,13 @@ class Relay:
         await self._moved(connection, [each for each in moves if each.was.command_id in asked], asked, told, now)
         return bool(lost)
 
+    def _is_to_recover(self) -> bool:
+        return time.monotonic() >= self._recovered_at + RECOVER_SECONDS
+
+    def _places(self) -> int:
+        """Calls that may be begun now."""
+        return room(len(self._under_way) - len(self._over), self._context.concurrency)
+
     async def _settle(self, connection: Connection, over: Sequence[CallResult], told: Consequences) -> None:
         """Move commands to where their calls led."""
         still = await store.move(connection, [(each.call.command, each.after) for each in over if each.after])
@@ -257,7 +253,7 @@ class Relay:
         self, connection: Connection, terms: Terms, now: datetime, told: Consequences, most: int | None
     ) -> list[StartedCall]:
         """End what ends without a call, note the calls to begin. A lane is carried out as planned, or not at all."""
-        places = room(len(self._under_way) - len(self._over), self._context.concurrency)
+        places = self._places()
         if not self._due.is_worth_a_look(places):
             return []
         taken = await self._due.take(connection, now, terms.shut_operations(), places=places, most=most)

@@ -49,15 +49,15 @@ class DueOrder:
 async def due_orders(
     connection: Connection,
     supplier: str,
-    now: datetime,
+    now: datetime | None,
     shut: Collection[str],
     most: int,
     behind: DueOrder | None = None,
 ) -> Sequence[DueOrder]:
     """Orders in whose lanes something may be done now, the one that waits longest first.
 
-    shut: operations that are not worth calling for now; what ends by its deadline ends all the same. behind: of the
-    look before, where to go on.
+    now: None for the time of the transaction, or of the statement; shut: operations that are not worth calling for now;
+    what ends by its deadline ends all the same. behind: of the look before, where to go on.
     """
     submit, cancel = Operation.SUBMIT.value, Operation.CANCEL.value
     place = (None, None) if behind is None else (behind.due_at, behind.place)

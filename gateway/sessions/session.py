@@ -33,8 +33,9 @@ from gateway.pulls.pool import Pool as MessagePool
 from gateway.pulls.pulls import Pulls
 from gateway.pulls.rereads import AreaRereads, Rereads
 from gateway.registry import Registry
+from gateway.relay.context import RelayContext
 from gateway.relay.invoice_rereads import InvoiceRereads
-from gateway.relay.relay import Relay, RelayContext
+from gateway.relay.relay import Relay
 from gateway.relay.rereads import OrderRereads, RereadContext
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sdk.invoices import RequestsInvoices

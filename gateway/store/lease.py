@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
 
 from gateway.sdk.errors import GatewayError
-from gateway.store.pool import Connection, Pool, StoreUnavailableError, transaction
+from gateway.store.pool import Connection, Pool, StoreUnavailableError, acquired, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -130,6 +130,10 @@ class Lease:
         self._until = float("-inf")
         async with transaction(self._pool) as connection:
             await connection.execute(RELEASE, self.name, self._epoch)
+
+    def reading(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection without a transaction, for what any process may read. Raises StoreUnavailableError."""
+        return acquired(self._pool)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

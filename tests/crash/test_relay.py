@@ -35,8 +35,10 @@ ORDERS = 12
 DOOMED = {**LEASE, "MALLGATE_ROLES": "sessions,console,feeds"}
 
 
-LATER = {"relay.before_commit": 6, "relay.after_commit": 6, "relay.calling": 6, "relay.answered": 6}
-"""Where it may matter how far the orders are."""
+LATER = {"relay.before_commit": 3, "relay.after_commit": 3, "relay.calling": 6, "relay.answered": 6}
+"""Where it may matter how far the orders are. Turns are few: one looks for calls of a former owner, one begins the
+submits, and one settles what all of them came to and begins the confirms.
+"""
 
 
 def plan(simulator: Simulator, orders: int = ORDERS) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -24,6 +24,7 @@ def stage(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Stage:
 async def test_the_gateway_carries_out_what_is_placed(stage: Stage):
     run = await relayed(stage, SMALL)
     assert (run["who"], run["commands"]) == ("gateway", 40)
+    assert run["idle_cores"] > 0
 
 
 @pytest.mark.parametrize(("contestant", "count"), [("lanes", 8), ("faststream", 1), ("faststream", 4)])

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import get_args
 
+import aiohttp
 import pytest
 from rich.console import Console
 
@@ -19,9 +20,9 @@ from contrib.bench.order_commands import (
     messages_of,
     result_of,
 )
-from contrib.bench.order_suppliers import ADAPTER, announced
+from contrib.bench.order_suppliers import ADAPTER, OrderSupplier, announced
 from contrib.bench.relay import TITLES, job_for, rows_of
-from contrib.bench.relayed import Job
+from contrib.bench.relayed import WARMING, Job
 from contrib.mall.orders import Command
 from gateway.registry import Registry
 from gateway.sdk.commands import read_command
@@ -43,6 +44,15 @@ def test_orders_are_placed_in_turn_and_then_revised():
     assert [each.supplier for each in commands] == ["one", "two", "one"] * 2
     assert [each.content["revision"] for each in commands] == [1, 1, 1, 2, 2, 2]
     assert len({each.id for each in commands}) == 6
+
+
+@pytest.mark.parametrize(("suppliers", "slots", "warming"), [(1, 8, WARMING), (20, 8, 160), (1, 100, 100)])
+async def test_every_slot_has_had_a_command_before_the_clock_starts(suppliers: int, slots: int, warming: int):
+    async with aiohttp.ClientSession() as session:
+        names = [OrderSupplier(f"orders-{number}", "http://127.0.0.1", session) for number in range(suppliers)]
+        first, measured = Job(10, 2, 20, slots, suppliers).commands(names)
+    assert (len(first), len(measured)) == (warming, 20)
+    assert not {each.order_no for each in first} & {each.order_no for each in measured}
 
 
 def test_what_is_placed_is_what_the_gateway_reads():

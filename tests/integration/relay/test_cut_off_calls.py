@@ -12,8 +12,9 @@ from gateway.calls.budget import ORDER_FLOOR, RetryBudget
 from gateway.calls.calls import Calls, CallStatus
 from gateway.calls.exchange import Observer
 from gateway.registry import Registry
+from gateway.relay.context import RelayContext
 from gateway.relay.inbox import Inbox
-from gateway.relay.relay import Relay, RelayContext
+from gateway.relay.relay import Relay
 from gateway.sdk.adapter import Adapter, Options
 from gateway.sdk.http import Http, Reply, Request
 from gateway.sdk.manifest import Idempotency

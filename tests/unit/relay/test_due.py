@@ -66,3 +66,22 @@ async def test_what_is_set_aside_is_left_out_and_what_is_put_back_comes_first(or
     orders.put_back(["o0", "o2"])
     assert await taken(orders, places=3, most=3) == ["o0", "o2", "o3"]
     assert (orders.is_aside("o1"), orders.is_aside("o2")) == (True, False)
+
+
+async def test_what_a_look_before_the_turn_found_is_taken_in_it(orders: DueOrders) -> None:
+    assert await orders.look(NoConnection(), [])  # type: ignore[arg-type]
+    assert orders.is_worth_a_look(0)
+    assert await taken(orders, places=0, most=1) == ["o0"]
+    assert not orders.is_worth_a_look(0)
+
+
+async def test_a_look_that_finds_nothing_is_the_last_for_a_while(
+    orders: DueOrders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing_due(*_: object) -> Sequence[DueOrder]:
+        return []
+
+    monkeypatch.setattr(store, "due_orders", nothing_due)
+    assert not await orders.look(NoConnection(), [])  # type: ignore[arg-type]
+    assert not orders.is_worth_a_look(0)
+    assert orders.is_worth_a_look(1)
