@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tests.history import orders_recorded
+from tests.history import conversation_recorded, orders_recorded
 
 Event = Mapping[str, Any]
 
@@ -125,6 +125,7 @@ class History:
     quiet: bool = False
     pulled: list[str] | None = None
     orders: orders_recorded.Orders = field(default_factory=orders_recorded.Orders)
+    conversation: conversation_recorded.Conversation = field(default_factory=conversation_recorded.Conversation)
 
     def by_number(self) -> dict[int, Feed]:
         """Feeds whose number was answered."""
@@ -153,6 +154,8 @@ def _take(history: History, event: Event) -> None:
         _take_of_replay(history, event)
     elif kind.startswith("order."):
         orders_recorded.take(history.orders, event)
+    elif kind.startswith("conversation."):
+        conversation_recorded.take(history.conversation, event)
     else:
         _take_of_run(history, event)
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from tests.history import feeds, keys, orders, topics
+from tests.history import conversation, feeds, keys, orders, topics
 from tests.history.events import History, read
 from tests.history.findings import Finding
 from tests.history.keys import Said
@@ -43,10 +43,14 @@ STORIES = 3
 
 
 def verdicts(history: History) -> dict[str, Finding]:
-    """What each check found, by its name in words; those of orders where there was a supplier to order from."""
+    """What each check found, by its name in words; those of orders where there was a supplier to order from, those of
+    contracts and whatever follows an order where something of that was asked.
+    """
     said = Said(history)
     found = {check.__name__.replace("_", " "): check(said) for check in CHECKS}
-    return found | orders.verdicts(history.orders) if history.orders.suppliers else found
+    if history.orders.suppliers:
+        found |= orders.verdicts(history.orders)
+    return found | conversation.verdicts(history.conversation) if history.conversation.placed else found
 
 
 def green(found: Mapping[str, Finding]) -> bool:
