@@ -43,12 +43,21 @@ class Seat:
 class Fleet:
     """Programs on one pair of engines, each restarted when it ends.
 
-    programs: all that ever ran; ended: one just has.
+    programs: all that ever ran; ended: one just has; environment: of each, beside the usual one.
     """
 
-    def __init__(self, bootstrap: Bootstrap, database: str, directory: Path, recorder: Recorder, size: int) -> None:
+    def __init__(
+        self,
+        bootstrap: Bootstrap,
+        database: str,
+        directory: Path,
+        recorder: Recorder,
+        size: int,
+        environment: Mapping[str, str],
+    ) -> None:
         self._where = (bootstrap, database, "")
         self._directory = directory
+        self._environment = {**ENVIRONMENT, **environment}
         self._recorder = recorder
         self._marks = itertools.count(1)
         self.seats = [Seat(number) for number in range(size)]
@@ -87,7 +96,9 @@ class Fleet:
         stack = AsyncExitStack()
         seat.wanted = seat.frozen = False
         seat.stack, seat.mark = stack, Path(arming["MALLGATE_FAULT_MARK"]) if arming else None
-        seat.program = await stack.enter_async_context(running(*self._where, environment={**ENVIRONMENT, **arming}))
+        seat.program = await stack.enter_async_context(
+            running(*self._where, environment={**self._environment, **arming})
+        )
         self.programs.append(seat.program)
 
     async def _watch(self, seat: Seat) -> None:

@@ -13,8 +13,8 @@ from contrib.mall.verdict import Effect, effects_of_jd, effects_of_native
 from contrib.simulators.ledger import read
 from tests.chaos.misbehaving import RETRY_AFTER
 
-API, FETCHES = "vop", "shop"
-"""The supplier that is called, and the one whose vendor fetches."""
+API, FETCHES, HOOK = "vop", "shop", "hook"
+"""The supplier that is called, the one whose vendor fetches, and the one whose vendor has a webhook."""
 
 CALLS: Mapping[str, tuple[str, bool]] = {
     "order/submitOrder": ("submit_order", True),
@@ -34,23 +34,25 @@ class Ledgers:
 
     api: Path
     fetches: Path
+    hook: Path
     log: Path
 
     @classmethod
     def below(cls, directory: Path) -> Ledgers:
         """In its directory."""
-        return cls(*(directory / f"{name}.jsonl" for name in ("api", "fetches", "calls")))
+        return cls(*(directory / f"{name}.jsonl" for name in ("api", "fetches", "hook", "calls")))
 
     def effects(self, others: Collection[str | None] = ()) -> Sequence[Effect]:
         """All that was done to orders. others: tokens of whoever else calls: nobody asked the gateway for that."""
         theirs = {entry["seq"] for entry in read(self.log) if entry["token"] in others} if others else set()
         entries = [entry | {"by": "another"} if entry["call"] in theirs else entry for entry in read(self.api)]
-        return [*effects_of_jd(entries, API), *effects_of_native(read(self.fetches), FETCHES)]
+        found = [*effects_of_jd(entries, API), *effects_of_native(read(self.fetches), FETCHES)]
+        return [*found, *effects_of_native(read(self.hook), HOOK)]
 
     @property
     def size(self) -> int:
         """Bytes; it grows with everything that happens."""
-        return self.api.stat().st_size + self.fetches.stat().st_size
+        return sum(path.stat().st_size for path in (self.api, self.fetches, self.hook))
 
     def calls(self, others: Collection[str | None]) -> Iterator[dict[str, Any]]:
         """The gateway's calls about orders, as a history has them."""

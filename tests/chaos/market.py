@@ -5,30 +5,39 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import Any, NamedTuple
 
 from contrib.mall.plan import Goods, plan_orders
 from contrib.simulators.jd_vop.config import Config
 from contrib.simulators.jd_vop.server import open_simulator
 from contrib.simulators.jd_vop.simulator import Simulator
 from contrib.simulators.native import Config as VendorConfig
-from contrib.simulators.native import Vendor, open_vendor
+from contrib.simulators.native import Vendor
 from gateway.embedded import Engines
+from tests.chaos.asking import Asking
 from tests.chaos.buyers import Buyer, Strays
+from tests.chaos.contract_files import ContractFiles
+from tests.chaos.conversation import Conversation
+from tests.chaos.conversation_read import found_done, write_down
 from tests.chaos.ending import comes_to_hold, rows
 from tests.chaos.fleet import Fleet
 from tests.chaos.forwarding import open_forwarder
-from tests.chaos.ledgers import API, FETCHES, Ledgers
-from tests.chaos.misbehaving import JD, JD_AWAY, NATIVE, NATIVE_AWAY, Misbehaving
+from tests.chaos.ledgers import API, FETCHES, HOOK, Ledgers
+from tests.chaos.misbehaving import HOOKED, HOOKED_AWAY, JD, JD_AWAY, NATIVE, NATIVE_AWAY, Misbehaving
+from tests.chaos.noting import NotingGateway, open_noting_vendor
 from tests.chaos.operators import Operator
 from tests.chaos.order_operators import OrderOperator
 from tests.chaos.orders_read import OffsetLooks, OrdersRead
 from tests.chaos.other_buyer import OtherBuyer
+from tests.chaos.receiver import Receiver, open_receiver
 from tests.chaos.recorder import Recorder
+from tests.chaos.supplier_acts import OddWords, SupplierActs
+from tests.chaos.webhook_operator import WebhookOperator, webhook_of
 from tests.ordering import goods
 from tests.pulling import Operator as Declaring
 from tests.pulling import row_of
@@ -56,11 +65,14 @@ AT_ONCE = 0.3
 STILL = 4.0
 """Seconds without an effect after which none is coming: everything takes its next step within one."""
 
+FETCHED, SENT = timedelta(seconds=3), timedelta(seconds=20)
+"""How long ago a message was fetched, or sent to a webhook, of which nothing more will be heard."""
+
 # A minute passes for what the vendor never acknowledged: it is visible again. Not for what a person has to decide
 # about, once its deadline has passed: it may be on its way to him.
 SHOW = """
     UPDATE commands SET sent_at = sent_at - interval '1 minute'
-     WHERE supplier = $1 AND state = 'sending' AND sent_at < now() - interval '3 seconds'
+     WHERE supplier = $1 AND state = 'sending' AND sent_at < now() - $2::interval
        AND deadline > now() + interval '1 hour'
 """
 
@@ -68,11 +80,23 @@ OPEN = """
     SELECT command_id || ' is ' || state || ' ' || reason AS text FROM commands WHERE ended_at IS NULL
     UNION ALL SELECT command_id || ' was fetched, and not answered' FROM commands_unanswered
     UNION ALL SELECT supplier_order_no || ' has to be read' FROM order_rereads
+    UNION ALL SELECT mark_id || ' has to be read' FROM invoice_rereads
 """
 
 
+class Sellers(NamedTuple):
+    """Who sells: one with an API, one who fetches, one who has a webhook, each of the latter with his way to us."""
+
+    simulator: Simulator
+    fetches: Vendor
+    fetching: NotingGateway
+    hook: Vendor
+    hooked: NotingGateway
+    receiver: Receiver
+
+
 class Market:
-    """Places orders and follows them to their end."""
+    """Places orders and follows them to their end, with contracts, invoices and services."""
 
     def __init__(
         self,
@@ -81,8 +105,8 @@ class Market:
         recorder: Recorder,
         buyers: Sequence[Buyer],
         ledgers: Ledgers,
-        simulator: Simulator,
-        vendor: Vendor,
+        sellers: Sellers,
+        asking: Asking,
         rng: Random,
     ) -> None:
         self._engines = engines
@@ -90,15 +114,30 @@ class Market:
         self._recorder = recorder
         self._buyers = buyers
         self._ledgers = ledgers
-        self._simulator = simulator
+        self._simulator = sellers.simulator
         self._rng = rng
-        self._wrong = _misbehaving(simulator, vendor, rng)
+        self._wrong = _misbehaving(sellers, rng)
         self._strays = Strays(engines.kafka_bootstrap, buyers, Random(rng.random()))
-        self._other = OtherBuyer(simulator, self._next, Random(rng.random()))
+        self._other = OtherBuyer(sellers.simulator, self._next, Random(rng.random()))
         self._looks = OffsetLooks(engines, fleet, recorder)
+        plans = [plan for buyer in buyers for plan in buyer.plans]
+        self._conversation = Conversation(engines.kafka_bootstrap, plans, asking, recorder)
         operator = Operator(fleet.admin_urls, {}, recorder, Random(rng.random()))
+        self._webhooks = WebhookOperator(operator, HOOK, sellers.receiver, Random(rng.random()))
+        self._acts = (
+            SupplierActs(sellers.simulator, ledgers.api, API, recorder, Random(rng.random())),
+            OddWords(sellers.fetches, sellers.fetching, Random(rng.random())),
+            OddWords(sellers.hook, sellers.hooked, Random(rng.random())),
+            self._webhooks,
+        )
         self._operator = OrderOperator(
-            operator, API, self._begun, lambda: ledgers.effects(self._other.tokens), recorder, Random(rng.random())
+            operator,
+            API,
+            self._begun,
+            lambda: ledgers.effects(self._other.tokens),
+            lambda id_: found_done(self._conversation.placed[id_], ledgers),
+            recorder,
+            Random(rng.random()),
         )
         self._changed = (0, 0.0)
 
@@ -107,7 +146,9 @@ class Market:
         async with asyncio.TaskGroup() as group:
             buying = [group.create_task(buyer.run()) for buyer in self._buyers]
             looking = group.create_task(self._looks.run())
-            others = [group.create_task(each.run(stopping)) for each in self._wrong.values()]
+            asking = group.create_task(self._conversation.run())
+            others = [group.create_task(each.run(stopping)) for each in self._acts]
+            others += [group.create_task(each.run(stopping)) for each in self._wrong.values()]
             others.append(group.create_task(self._strays.run(stopping)))
             others.append(group.create_task(self._other.run(stopping)))
             others.append(group.create_task(self._operator.run(stopping)))
@@ -117,14 +158,15 @@ class Market:
             ]
             await asyncio.wait(others)
             reached = await comes_to_hold(self._ended, self._waiting)
-            for task in [*buying, looking]:
+            for task in [*buying, looking, asking]:
                 task.cancel()
-            await asyncio.wait([*buying, looking])
+            await asyncio.wait([*buying, looking, asking])
         self._note_faults()
         placed = [command for buyer in self._buyers for command in buyer.placed()]
         reading = OrdersRead(self._engines, self._fleet, self._recorder)
         tokens, waiting = self._other.tokens, await self._waiting()
         await reading.write_down(placed, self._ledgers, tokens, reached=reached, waiting=waiting)
+        await write_down(self._engines, self._recorder, self._ledgers, [*self._conversation.placed])
 
     def _next(self) -> Sequence[str]:
         """Numbers of orders that are placed soon."""
@@ -139,22 +181,24 @@ class Market:
         """Whether nothing is under way any more, once all stops are taken back and people have decided."""
         await self._operator.set_free()
         await self._operator.decide()
-        await rows(self._engines.database_url, SHOW, FETCHES)
+        await self._webhooks.send_anew()
+        await rows(self._engines.database_url, SHOW, FETCHES, FETCHED)
+        await rows(self._engines.database_url, SHOW, HOOK, SENT)
         pool = self._simulator.messages
         return not len(pool) and not pool.due and self._is_still() and not await self._waiting()
 
     def _is_still(self) -> bool:
         """Whether nobody has done anything for a while."""
-        size, since = self._changed
-        if size != self._ledgers.size:
-            self._changed = (self._ledgers.size, time.monotonic())
+        now, (size, since) = self._ledgers.size + len(self._conversation.placed), self._changed
+        if size != now:
+            self._changed = (now, time.monotonic())
             return False
         return time.monotonic() - since >= STILL
 
     async def _waiting(self) -> list[str]:
         """What has not ended."""
         found = await rows(self._engines.database_url, OPEN)
-        unanswered = [text for buyer in self._buyers for text in buyer.unanswered()]
+        unanswered = [text for buyer in self._buyers for text in buyer.unanswered()] + self._conversation.unanswered()
         unbegun = [f"{buyer.path.stem} is not idle" for buyer in self._buyers if buyer.core and not buyer.core.idle]
         return [*(str(row["text"]) for row in found), *unanswered, *unbegun]
 
@@ -165,18 +209,23 @@ class Market:
                     self._recorder.record("fault", kind=f"{supplier}: {kind}", hold=0.0)
 
 
-def _misbehaving(simulator: Simulator, vendor: Vendor, rng: Random) -> Mapping[str, Misbehaving]:
+def _misbehaving(sellers: Sellers, rng: Random) -> Mapping[str, Misbehaving]:
     return {
-        API: Misbehaving(simulator.faults, JD, JD_AWAY, Random(rng.random())),
-        FETCHES: Misbehaving(vendor.faults, NATIVE, NATIVE_AWAY, Random(rng.random())),
+        API: Misbehaving(sellers.simulator.faults, JD, JD_AWAY, Random(rng.random())),
+        FETCHES: Misbehaving(sellers.fetches.faults, NATIVE, NATIVE_AWAY, Random(rng.random())),
+        HOOK: Misbehaving(sellers.hook.faults, HOOKED, HOOKED_AWAY, Random(rng.random())),
     }
 
 
 def _offered(simulator: Simulator) -> Sequence[Goods]:
-    """What is sold: of the first supplier what its catalog holds, of the other some made-up goods."""
+    """What is sold: of the first supplier what its catalog holds, of the others some made-up goods."""
     area = town(simulator)
     called = [Goods(API, str(item.sku), "货物", Decimal(item.price) / 100, area) for item in goods(simulator, SOLD)]
-    fetched = [Goods(FETCHES, f"S-{number}", "货物", Decimal(number) + Decimal("12.30")) for number in range(20)]
+    fetched = [
+        Goods(supplier, f"S-{number}", "货物", Decimal(number) + Decimal("12.30"))
+        for supplier in (FETCHES, HOOK)
+        for number in range(20)
+    ]
     return [*called, *fetched]
 
 
@@ -193,10 +242,30 @@ def _buyers(engines: Engines, directory: Path, seed: int, seconds: float, offere
 
 @asynccontextmanager
 async def open_market(
-    engines: Engines, fleet: Fleet, directory: Path, recorder: Recorder, seed: int, seconds: float
+    engines: Engines,
+    fleet: Fleet,
+    directory: Path,
+    recorder: Recorder,
+    files: ContractFiles,
+    seed: int,
+    seconds: float,
 ) -> AsyncIterator[Market]:
     """Suppliers that answer until the end of the block, and buyers for so many seconds."""
     rng, ledgers = Random(f"market {seed}"), Ledgers.below(directory)
+    async with _open_sellers(fleet, ledgers, recorder, rng) as sellers:
+        row = row_of(sellers.simulator, facets=["price"], pulls={"price": "30d"})
+        row |= {
+            "http": {**row["http"], "timeout_seconds": TIMEOUT},
+            "options": {**row["options"], "invoice_org": "544"},
+        }
+        await Declaring(fleet.admin_urls()[0]).declare(**{API: row})
+        buyers = _buyers(engines, directory, seed, seconds, _offered(sellers.simulator))
+        asking = Asking(seed, files, API)
+        yield Market(engines, fleet, recorder, buyers, ledgers, sellers, asking, rng)
+
+
+@asynccontextmanager
+async def _open_sellers(fleet: Fleet, ledgers: Ledgers, recorder: Recorder, rng: Random) -> AsyncIterator[Sellers]:
     config = Config(
         skus=SKUS,
         seed=rng.randrange(1000),
@@ -206,14 +275,18 @@ async def open_market(
         log=ledgers.log,
         ledger=ledgers.api,
     )
-    keys = await declared(fleet.admin_urls()[0], FETCHES)
-    async with (
-        open_simulator(config) as simulator,
-        open_forwarder(fleet.urls, Random(rng.random())) as url,
-        open_vendor(VendorConfig(url, ledgers.fetches, keys.bearer, rng.randrange(1000), step_seconds=1.0)) as vendor,
-    ):
-        row = row_of(simulator, facets=["price"], pulls={"price": "30d"})
-        row |= {"http": {**row["http"], "timeout_seconds": TIMEOUT}}
-        await Declaring(fleet.admin_urls()[0]).declare(**{API: row})
-        buyers = _buyers(engines, directory, seed, seconds, _offered(simulator))
-        yield Market(engines, fleet, recorder, buyers, ledgers, simulator, vendor, rng)
+    async with AsyncExitStack() as stack:
+        simulator = await stack.enter_async_context(open_simulator(config))
+        url = await stack.enter_async_context(open_forwarder(fleet.urls, Random(rng.random())))
+        receiver = await stack.enter_async_context(open_receiver(HOOK, recorder, Random(rng.random())))
+        found: list[Any] = []
+        for supplier, path in ((FETCHES, ledgers.fetches), (HOOK, ledgers.hook)):
+            its = receiver if supplier == HOOK else None
+            keys = await declared(
+                fleet.admin_urls()[0], supplier, **(webhook_of(receiver, receiver.secrets) if its else {})
+            )
+            vendor = VendorConfig(url, path, keys.bearer, rng.randrange(1000), step_seconds=1.0)
+            found += await stack.enter_async_context(
+                open_noting_vendor(vendor, supplier, recorder, Random(rng.random()), its)
+            )
+        yield Sellers(simulator, *found, receiver)

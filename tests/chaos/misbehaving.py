@@ -38,23 +38,26 @@ class Kind(NamedTuple):
 
 
 WRITES = ("order/submitOrder", "order/confirmOrder", "order/cancel")
-ANY = (*WRITES, "order/selectJdOrder", "order/selectJdOrderIdByThirdOrder")
+AFTER = ("invoice/submit", "afterSale/createAfsApply", "afterSale/auditCancel")
+ALL_WRITES = (*WRITES, *AFTER)
+READS = ("order/selectJdOrder", "order/selectJdOrderIdByThirdOrder", "invoice/select", "afterSale/getServiceListPage")
+ANY = (*ALL_WRITES, *READS)
 
 JD: Sequence[Kind] = (
     Kind("reset", ANY),
-    Kind("cut_off", WRITES),
-    Kind("cut_reset", WRITES),
+    Kind("cut_off", ALL_WRITES),
+    Kind("cut_reset", ALL_WRITES),
     Kind("cut_json", ANY),
     Kind("garbage", ANY),
     Kind("html", ANY),
     Kind("status", ANY, {"status": 503}),
     Kind("status", ANY, {"status": 500}),
-    Kind("status_after", WRITES, {"status": 500}),
-    Kind("status_after", WRITES, {"status": 503}),
-    Kind("status_after", WRITES, {"status": 504}),
+    Kind("status_after", ALL_WRITES, {"status": 500}),
+    Kind("status_after", ALL_WRITES, {"status": 503}),
+    Kind("status_after", ALL_WRITES, {"status": 504}),
     Kind("hang", ANY),
     Kind("latency", ANY, {"ms": 1200}),
-    Kind("drip", WRITES),
+    Kind("drip", ALL_WRITES),
     *[Kind("rate_limited", WRITES, {"retry_after": int(RETRY_AFTER)})] * 3,
     Kind("duplicate_answer", WRITES[:1]),
     Kind("refused", WRITES[:1], {"code": "3008", "message": "商品无货"}),
@@ -73,6 +76,9 @@ JD_AWAY = Kind("reset", ("order/*",))
 
 SUBMIT, CONFIRM, CANCEL = "order.submit", "order.confirm", "order.cancel"
 
+BESIDE = ("contract.*", "invoice.*", "aftersale.*")
+"""What vendors are asked beside orders."""
+
 NATIVE: Sequence[Kind] = (
     Kind("no_ack", ("order.*",)),
     Kind("ack_twice", ("order.*",)),
@@ -85,8 +91,20 @@ NATIVE: Sequence[Kind] = (
     Kind("partial_confirmation", (SUBMIT, CONFIRM)),
     Kind("refuse", ("order.*",)),
     Kind("slow", ("order.*",), {"seconds": 2}),
+    Kind("answer_twice", BESIDE),
+    Kind("out_of_state", ("contract.issue",)),
+    Kind("foreign_order", ("contract.issue",)),
+    Kind("refuse", BESIDE),
+    Kind("slow", BESIDE, {"seconds": 4}),
+    Kind("crash", BESIDE),
+    *[Kind("wrong_sum", ("invoice.request",))] * 2,
 )
 """At a vendor's who fetches his commands."""
+
+HOOKED: Sequence[Kind] = [each for each in NATIVE if not each.name.endswith("ack") and not each.name.startswith("ack")]
+"""At a vendor's who answers his webhook: what he said there is his acknowledgement."""
+
+HOOKED_AWAY = Kind("slow", ("order.*",), {"seconds": 3})
 
 NATIVE_AWAY = Kind("no_ack", ("order.*",))
 

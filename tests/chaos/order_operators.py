@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
+from urllib.parse import quote
 
 from contrib.mall.orders import CANCEL, CONFIRM, SUBMIT
 from contrib.mall.verdict import Effect
@@ -33,7 +34,9 @@ PATIENCE = timedelta(seconds=20)
 
 
 class OrderOperator:
-    """orders: numbers of orders that may be stopped; effects: what suppliers say that they have done, when asked."""
+    """orders: numbers of orders that may be stopped; effects: what suppliers say that they have done, when asked;
+    beside: the same of a command that is about no order itself.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class OrderOperator:
         supplier: str,
         orders: Callable[[], Sequence[str]],
         effects: Callable[[], Sequence[Effect]],
+        beside: Callable[[str], bool],
         recorder: Recorder,
         rng: Random,
     ) -> None:
@@ -48,6 +52,7 @@ class OrderOperator:
         self._supplier = supplier
         self._orders = orders
         self._effects = effects
+        self._beside = beside
         self._recorder = recorder
         self._rng = rng
 
@@ -74,7 +79,8 @@ class OrderOperator:
                 if state == "unknown" and not _waits_long(command):
                     continue
                 if command["state"] == "parked" and command["reason"] == "by_operator":
-                    await self._act("POST", f"lanes/{command['order_no']}/release", "lane.release", command["order_no"])
+                    path = f"lanes/{quote(command['order_no'], safe='')}/release"
+                    await self._act("POST", path, "lane.release", command["order_no"])
                 elif (command["state"], command["operation"]) != ("held", SUBMIT):  # the core cancels it
                     await self._resolve(command)
 
@@ -106,7 +112,8 @@ class OrderOperator:
             await self._ask("POST", f"deadletters/{letter['id']}/replay", REASON)
 
     async def _resolve(self, command: Mapping[str, Any]) -> None:
-        number = self._found(command)
+        of_order = command["operation"] in (SUBMIT, CONFIRM, CANCEL)
+        number = self._found(command) if of_order else self._beside(command["command_id"])
         more = {"supplier_order_no": number} if number and command["operation"] == SUBMIT else {}
         await self._act(
             "POST",

@@ -22,8 +22,9 @@ from gateway.kafka import client_options
 from schemas.deadletters import DLQ_ID, DLQ_STAGE
 from tests.chaos.ending import rows
 from tests.chaos.fleet import Fleet
-from tests.chaos.ledgers import API, FETCHES, Ledgers
+from tests.chaos.ledgers import API, FETCHES, HOOK, Ledgers
 from tests.chaos.recorder import Recorder
+from tests.history.conversation_recorded import CANCEL_SERVICE, REQUEST, SERVICE
 from tests.reader import Entry, read_topics
 
 ORDERS = "mall.orders."
@@ -38,11 +39,17 @@ EVERY = 3.0
 LOOK = 5.0
 """Seconds that a look may take; Kafka or PostgreSQL may be away."""
 
+WRITES = (SUBMIT, CONFIRM, CANCEL)
+CALLED = {**dict.fromkeys((*WRITES, REQUEST), "natural"), **dict.fromkeys((SERVICE, CANCEL_SERVICE), "query")}
+BY_MESSAGE = dict.fromkeys((*WRITES, REQUEST, SERVICE, CANCEL_SERVICE), "key")
+
 SUPPLIERS: Sequence[Mapping[str, Any]] = (
-    {"name": API, "idempotency": dict.fromkeys((SUBMIT, CONFIRM, CANCEL), "natural"), "settle": 7.0},
-    {"name": FETCHES, "idempotency": dict.fromkeys((SUBMIT, CONFIRM, CANCEL), "key"), "settle": 0.0},
+    {"name": API, "idempotency": CALLED, "settle": 7.0},
+    {"name": FETCHES, "idempotency": BY_MESSAGE, "settle": 0.0},
+    {"name": HOOK, "idempotency": BY_MESSAGE, "settle": 0.0},
 )
-"""VOP knows an order by our number for good, says when it was confirmed or cancelled before; a message keeps its id.
+"""VOP knows an order, and an application, by our number for good, says when an order was confirmed or cancelled before,
+and has to be asked about a service; a message keeps its id.
 
 Settled is what was begun when a lease of 4 s and a call of 3 s have run out.
 """
@@ -59,10 +66,12 @@ STEPS = """
 
 KEPT = """
     SELECT command_id, supplier, order_no, operation, place, state, attempt, partition, "offset" FROM commands
+     WHERE contract_no IS NULL
 """
 
 LETTERS = """
     SELECT id::text, stage, code, partition, "offset", original FROM dead_letters WHERE stage = ANY($1::text[])
+       AND position('"contract_no"' in convert_from(original, 'LATIN1')) = 0
 """
 
 
@@ -162,7 +171,7 @@ class OrdersRead:
     async def _exports(self) -> None:
         topics = await read_topics(self._engines.kafka_bootstrap, DEADLETTERS)
         for entry in topics["v1"]:
-            if entry.headers[DLQ_STAGE].decode() in STAGES:
+            if entry.headers[DLQ_STAGE].decode() in STAGES and b'"contract_no"' not in (entry.value or b""):
                 self._recorder.record("order.export", id=entry.headers[DLQ_ID].decode(), value=_coded(entry.value))
 
 
@@ -174,7 +183,9 @@ def _others(records: Sequence[Entry], placed: Sequence[Command]) -> Iterator[Com
             content = orjson.loads(record.value or b"")
         except orjson.JSONDecodeError:
             continue
-        if isinstance(content, dict) and content.get("command_id") not in known | {None}:
+        if not isinstance(content, dict) or content.get("operation") in (REQUEST, SERVICE, CANCEL_SERVICE):
+            continue  # those are noted by whoever asks beside orders
+        if content.get("command_id") not in known | {None}:
             known.add(content["command_id"])
             yield Command(record.value or b"", content)
 

@@ -12,6 +12,7 @@ from random import Random
 from gateway.embedded import Engines, open_engines
 from tests.chaos.breaking import Breaker
 from tests.chaos.contents import FACETS
+from tests.chaos.contract_files import ContractFiles
 from tests.chaos.ending import Ending
 from tests.chaos.fleet import Fleet
 from tests.chaos.goods import Goods
@@ -21,10 +22,12 @@ from tests.chaos.plan import plan
 from tests.chaos.pulled import open_pulled
 from tests.chaos.recorder import Recorder
 from tests.chaos.vendors import Follower, Stream
+from tests.history import conversation
 from tests.history.events import History, read
 from tests.history.findings import Finding
 from tests.history.orders import summary
 from tests.history.verdicts import green, stories, table, verdicts
+from tests.supplier_site import open_site
 from tests.vendor import declared
 
 SUPPLIERS = ("acme", "bolt", "curt")
@@ -76,6 +79,7 @@ class Result:
             f"{len(self.history.feeds)} feeds, {len(self.history.published)} records on the catalog topics",
             *(f"  {count:4} {kind}" for kind, count in sorted(feeds.items())),
             *self._orders(),
+            *conversation.summary(self.history.conversation),
             f"{len(self.history.replays)} replays: " + ", ".join(f"{n} {what}" for what, n in sorted(replays.items())),
             table(self.found),
             *stories(self.found),
@@ -99,11 +103,13 @@ async def run(order: Order, directory: Path) -> Result:
     path = directory / "history.jsonl"
     recorder = Recorder(path)
     try:
-        async with open_engines(directory / "engines") as engines:
-            fleet = Fleet(engines.kafka_bootstrap, engines.database_url, directory, recorder, PROGRAMS)
+        async with open_engines(directory / "engines") as engines, open_site() as site:
+            files = ContractFiles(site, Random(f"files {order.seed}"))
+            allowed = {"MALLGATE_CONTRACT_DOCUMENT_HOSTS": files.host}
+            fleet = Fleet(engines.kafka_bootstrap, engines.database_url, directory, recorder, PROGRAMS, allowed)
             try:
                 await fleet.start()
-                await _live(order, engines, fleet, directory, recorder)
+                await _live(order, engines, fleet, directory, recorder, files)
             finally:
                 await fleet.stop()
     finally:
@@ -112,7 +118,9 @@ async def run(order: Order, directory: Path) -> Result:
     return Result(order, path, history, verdicts(history))
 
 
-async def _live(order: Order, engines: Engines, fleet: Fleet, directory: Path, recorder: Recorder) -> None:
+async def _live(
+    order: Order, engines: Engines, fleet: Fleet, directory: Path, recorder: Recorder, files: ContractFiles
+) -> None:
     streams, followers = await _vendors(order, fleet, recorder)
     goods = {(stream.keys.supplier, stream.goods.facet): stream.goods for stream in streams}
     operator = Operator(fleet.admin_urls, goods, recorder, Random(f"operator {order.seed}"))
@@ -120,7 +128,7 @@ async def _live(order: Order, engines: Engines, fleet: Fleet, directory: Path, r
     rng = Random(f"pulled {order.seed}")
     async with (
         open_pulled(fleet, engines.kafka_bootstrap, recorder, rng) as pulled,
-        open_market(engines, fleet, directory, recorder, order.seed, order.seconds) as market,
+        open_market(engines, fleet, directory, recorder, files, order.seed, order.seconds) as market,
         asyncio.TaskGroup() as group,
     ):
         trading = group.create_task(market.run(pushing))

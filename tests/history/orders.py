@@ -65,7 +65,7 @@ def verdicts(orders: Orders) -> dict[str, Finding]:
 
 def summary(orders: Orders) -> Mapping[str, Any]:
     """What became of the orders, as the core counts it."""
-    return counts(Record(orders.placed, orders.events, orders.effects))
+    return counts(Record(orders.placed, orders.record.events, orders.effects))
 
 
 def _with_stories(orders: Orders, found: CoreFinding) -> Finding:

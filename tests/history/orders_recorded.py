@@ -21,6 +21,9 @@ Json = Mapping[str, Any]
 Lane = tuple[str, str]
 """Supplier and number of an order."""
 
+OF_ORDERS = ("order.", "shipment.")
+"""Events that are about an order itself, not about what follows it."""
+
 
 class Supplier(NamedTuple):
     """What is promised of one. idempotency: of each operation; settle: seconds after which what was begun has ended.
@@ -151,7 +154,7 @@ class Orders:
             for each in self.effects
             if each.asked or each.kind != "submit" or (each.supplier, each.order_no) in sent - unsent
         ]
-        return Record(self.placed, self.events, effects)
+        return Record(self.placed, [event for event in self.events if event.kind.startswith(OF_ORDERS)], effects)
 
     @cached_property
     def steps_of(self) -> Mapping[str, Sequence[Step]]:

@@ -10,12 +10,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from contrib.mall.orders import TERMINAL
+from contrib.mall.orders import TERMINAL as OF_ORDERS
+from tests.history.conversation_recorded import ENDS
 from tests.history.findings import Finding, Violation
 from tests.history.orders_recorded import Orders, Step, Supplier
 
 ATTEMPTS = frozenset({"attempt", "delivered"})
 """Steps that note an attempt: a call, or that a vendor fetched the command."""
+
+TERMINAL = OF_ORDERS | ENDS
+"""Events that end a command of a lane: those of orders, and of what follows an order in its lane."""
 
 BEGINNINGS = ATTEMPTS | {"look_up"}
 
