@@ -84,9 +84,8 @@ class Conversation:
         plan = self._plans.get(event.content["order_no"])
         if plan is None:
             return []
-        made = [
-            _dated(each, Random(f"{event.ce_id} {number}")) for number, each in enumerate(self._asking(event, plan))
-        ]
+        asked = enumerate(self._asking(event, plan))
+        made = [_dated(each, Random(f"{event.ce_id} {number}")) for number, each in asked]
         for command in made:
             self._recorder.record("conversation.placed", command=command)
             self.placed[command["command_id"]] = self._open[command["command_id"]] = command

@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from contrib.mall.plan import Goods, plan_orders
 from contrib.simulators.jd_vop.config import Config
@@ -279,14 +279,14 @@ async def _open_sellers(fleet: Fleet, ledgers: Ledgers, recorder: Recorder, rng:
         simulator = await stack.enter_async_context(open_simulator(config))
         url = await stack.enter_async_context(open_forwarder(fleet.urls, Random(rng.random())))
         receiver = await stack.enter_async_context(open_receiver(HOOK, recorder, Random(rng.random())))
-        found: list[Any] = []
+        ways: list[tuple[Vendor, NotingGateway]] = []
         for supplier, path in ((FETCHES, ledgers.fetches), (HOOK, ledgers.hook)):
             its = receiver if supplier == HOOK else None
             keys = await declared(
                 fleet.admin_urls()[0], supplier, **(webhook_of(receiver, receiver.secrets) if its else {})
             )
             vendor = VendorConfig(url, path, keys.bearer, rng.randrange(1000), step_seconds=1.0)
-            found += await stack.enter_async_context(
-                open_noting_vendor(vendor, supplier, recorder, Random(rng.random()), its)
-            )
-        yield Sellers(simulator, *found, receiver)
+            way = open_noting_vendor(vendor, supplier, recorder, Random(rng.random()), its)
+            ways.append(await stack.enter_async_context(way))
+        (fetches, fetching), (hook, hooked) = ways
+        yield Sellers(simulator, fetches, fetching, hook, hooked, receiver)

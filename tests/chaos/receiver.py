@@ -82,7 +82,7 @@ class Receiver:
             await self._runner.cleanup()
             self._runner = None
 
-    async def run(self, stopping: asyncio.Event, rotate: Callable[[list[str]], Awaitable[bool]]) -> None:
+    async def run(self, stopping: asyncio.Event, rotate: Callable[[list[str]], Awaitable[None]]) -> None:
         """Be away now and then, and change the secret, until told to stop; then all is well."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._be_away(stopping))
@@ -97,13 +97,12 @@ class Receiver:
             await asyncio.sleep(self._rng.uniform(*BACK))
             await self.start()
 
-    async def _rotate(self, stopping: asyncio.Event, rotate: Callable[[list[str]], Awaitable[bool]]) -> None:
+    async def _rotate(self, stopping: asyncio.Event, rotate: Callable[[list[str]], Awaitable[None]]) -> None:
         while not stopping.is_set():
             await _pause(stopping, ROTATION)
             fresh = [secret(self._rng), self.secrets[0]]
             self.secrets = [fresh[0], *self.secrets[:2]]  # until the gateway has it, both may be met
-            while not await rotate(fresh):
-                await asyncio.sleep(1.0)
+            await rotate(fresh)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.chaos.operators import REASON, Operator
 from tests.chaos.receiver import Receiver
+from tests.eventually import eventually
 
 EVERY = (3.0, 8.0)
 """Seconds between two looks: the schedule of a webhook has pauses of minutes."""
@@ -47,9 +48,13 @@ class WebhookOperator:
         await self._ask("POST", f"webhooks/{self._supplier}/enable", REASON)
         await self._ask("POST", f"webhooks/{self._supplier}/replay", {**REASON, "since": since.isoformat()})
 
-    async def _rotate(self, secrets: Sequence[str]) -> bool:
-        """Declare the new secret beside the one before; whether that was done."""
+    async def _rotate(self, secrets: Sequence[str]) -> None:
+        """Declare the new secret beside the one before, again and again until that is done."""
         facets = ["product", "price", "stock", "listing"]
         table = {"name": self._supplier, "adapter": "native", "facets": facets, **webhook_of(self._receiver, secrets)}
-        status, _ = await self._ask("POST", "suppliers/apply", {"suppliers": {self._supplier: table}})
-        return status == 200
+
+        async def applied() -> bool:
+            status, _ = await self._ask("POST", "suppliers/apply", {"suppliers": {self._supplier: table}})
+            return status == 200
+
+        await eventually(applied, within=300)

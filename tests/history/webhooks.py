@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 from tests.history.conversation_recorded import Conversation, Kept
 from tests.history.findings import Finding, Violation
@@ -66,7 +67,7 @@ def messages_of_a_lane_come_in_order(talk: Conversation) -> Finding:
     judged, violations = 0, []
     for lane in _lanes(talk).values():
         shown = [each for each in lane if each.command_id in first]
-        for ahead, behind in zip(shown, shown[1:], strict=False):
+        for ahead, behind in pairwise(shown):
             judged += 1
             known = stored.get(ahead.command_id, first[ahead.command_id] if ahead.state != "confirmed" else None)
             if known is None or known > first[behind.command_id]:
