@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "", description="under which vendors reach the gateway, https://host; unset: links in messages begin with /v1"
     )
-    contract_document_hosts: tuple[str, ...] = Field(
+    contract_document_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="hosts (host or host:port) that documents of contracts are fetched from; unset: none is",
     )

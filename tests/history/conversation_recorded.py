@@ -51,7 +51,8 @@ class Told(NamedTuple):
     @property
     def command_id(self) -> str | None:
         """The command that it answers; None: a vendor's word, or what a supplier was seen to do."""
-        return self.content["cause"].get("command_id")
+        found: str | None = self.content["cause"].get("command_id")
+        return found
 
 
 class Handed(NamedTuple):

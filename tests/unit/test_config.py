@@ -291,6 +291,17 @@ def test_an_ipv6_address_is_a_url() -> None:
     assert load_settings(ops_host="::1").ops_address.url == "http://[::1]:8082"
 
 
+@pytest.mark.parametrize(
+    ("text", "hosts"), [("files.mall", ("files.mall",)), ("files.mall, 10.0.0.7:8443", ("files.mall", "10.0.0.7:8443"))]
+)
+def test_hosts_of_contract_documents_are_given_as_a_list_with_commas(
+    monkeypatch: pytest.MonkeyPatch, text: str, hosts: tuple[str, ...]
+) -> None:
+    assert load_settings().contract_document_hosts == ()
+    monkeypatch.setenv("MALLGATE_CONTRACT_DOCUMENT_HOSTS", text)
+    assert load_settings().contract_document_hosts == hosts
+
+
 def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().trusted_proxies == ()
     monkeypatch.setenv("MALLGATE_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,fd00::/8")
