@@ -15,10 +15,13 @@ async def test_what_vendors_were_told_holds_whatever_breaks(tmp_path_factory: py
     assert result.green, "\n".join(result.lines())
     faults = result.history.faults
     assert sum(count for kind, count in faults.items() if ": " not in kind) >= 6
-    assert {kind.partition(": ")[0] for kind in faults if ": " in kind} == {"vop", "shop"}
+    assert {kind.partition(": ")[0] for kind in faults if ": " in kind} == {"vop", "shop", "hook"}
     orders = summary(result.history.orders)
     assert orders["placed"] >= 60
     assert (orders["lost"], orders["waiting"], orders["duplicates"]) == (0, 0, 0)
     assert orders["ledger_effects"] > orders["placed"] / 2
     assert {feed.mode for feed in result.history.feeds.values()} == {"upsert", "full", "validate"}
     assert result.history.replays
+    asked = {each["operation"].partition(".")[0] for each in result.history.conversation.placed}
+    assert asked == {"contract", "invoice", "aftersale"}
+    assert {each.door for each in result.history.conversation.handed} == {"mailbox", "webhook"}

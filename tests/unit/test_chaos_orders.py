@@ -12,8 +12,8 @@ import pytest
 from contrib.mall.verdict import Effect
 from contrib.simulators.jd_vop.effects import KINDS as JD_KINDS
 from contrib.simulators.native.vendor import KINDS as NATIVE_KINDS
-from tests.chaos.ledgers import API, FETCHES, Ledgers
-from tests.chaos.misbehaving import JD, JD_AWAY, NATIVE, NATIVE_AWAY, RETRY_AFTER
+from tests.chaos.ledgers import API, FETCHES, HOOK, Ledgers
+from tests.chaos.misbehaving import HOOKED, HOOKED_AWAY, JD, JD_AWAY, NATIVE, NATIVE_AWAY, RETRY_AFTER
 from tests.chaos.orders_read import breakers
 
 
@@ -51,6 +51,7 @@ def test_a_breaker_is_open_until_something_ends_it(logs: Sequence[Sequence[dict[
 def test_every_thing_that_goes_wrong_is_one_that_its_simulator_knows() -> None:
     assert {kind.name for kind in (*JD, JD_AWAY)} <= JD_KINDS
     assert {kind.name for kind in (*NATIVE, NATIVE_AWAY)} == NATIVE_KINDS
+    assert {kind.name for kind in (*HOOKED, HOOKED_AWAY)} == NATIVE_KINDS - {"no_ack", "ack_twice", "ack_foreign"}
 
 
 def call(seq: int, operation: str, *, token: str = "T1", status: int = 200, **form: str) -> dict[str, Any]:
@@ -81,7 +82,9 @@ def test_calls_are_told_by_their_orders_without_those_of_somebody_else(tmp_path:
     split = effect(0, "split", "70", "M1", children=[{"jdOrderId": "71"}]) | {"by": "supplier", "call": None}
     done = [effect(1, "submit", "70", "M1"), split, effect(3, "submit", "80", "M2")]
     fetched = [{"effect": "submit", "by": "caller", "order_no": "M3", "supplier_order_no": "V1"}]
-    for path, entries in ((ledgers.log, calls), (ledgers.api, done), (ledgers.fetches, fetched)):
+    hooked = [{"effect": "submit", "by": "caller", "order_no": "M4", "supplier_order_no": "V2"}]
+    files = ((ledgers.log, calls), (ledgers.api, done), (ledgers.fetches, fetched), (ledgers.hook, hooked))
+    for path, entries in files:
         path.write_bytes(b"".join(orjson.dumps(entry) + b"\n" for entry in entries))
     told = [(each["call"], each["order_no"], each["asked_to_wait"]) for each in ledgers.calls({"T9"})]
     assert told == [("submit_order", "M1", None), ("cancel_order", "M1", RETRY_AFTER)]
@@ -90,4 +93,5 @@ def test_calls_are_told_by_their_orders_without_those_of_somebody_else(tmp_path:
         Effect(API, "M1", "split", "70", asked=False),
         Effect(API, "M2", "submit", "80", asked=False),
         Effect(FETCHES, "M3", "submit", "V1", asked=True),
+        Effect(HOOK, "M4", "submit", "V2", asked=True),
     ]
