@@ -11,6 +11,9 @@ import orjson
 
 from contrib.simulators.ledger import read
 from gateway.embedded import Engines
+from schemas import contracts, orders
+from schemas.base import Model
+from schemas.base import read as read_model
 from tests.chaos.ending import rows
 from tests.chaos.ledgers import API, FETCHES, HOOK, Ledgers
 from tests.chaos.receiver import digest
@@ -30,17 +33,23 @@ OURS = re.compile(r"\[([0-9A-Za-z._-]+)\]$")
 
 Json = Mapping[str, Any]
 
+MODELS: Mapping[str, type[Model]] = {
+    **{str(name): each for name, each in orders.COMMANDS.items()},
+    **{str(name): each for name, each in contracts.COMMANDS.items()},
+}
+"""The schema of each operation."""
+
 
 async def write_down(engines: Engines, recorder: Recorder, ledgers: Ledgers, commands: Sequence[str]) -> None:
     """commands: ids of those that were asked beside orders."""
-    orders = await read_topics(engines.kafka_bootstrap, "mall.orders.")
-    contracts = await read_topics(engines.kafka_bootstrap, "mall.contracts.")
-    for entry in [*orders["events.v1"], *contracts["events.v1"]]:
+    of_orders = await read_topics(engines.kafka_bootstrap, "mall.orders.")
+    of_contracts = await read_topics(engines.kafka_bootstrap, "mall.contracts.")
+    for entry in [*of_orders["events.v1"], *of_contracts["events.v1"]]:
         content = orjson.loads(entry.value or b"null")
         unsupported = content["event"] == "order.unsupported" and content["cause"].get("command_id") in commands
         if content["event"].startswith(FAMILIES) or unsupported:
             _note_event(recorder, entry, content)
-    for message in _messages([*orders["commands.v1"], *contracts["commands.v1"]]):
+    for message in _messages([*of_orders["commands.v1"], *of_contracts["commands.v1"]]):
         recorder.record("conversation.message", **message)
     for row in await rows(engines.database_url, KEPT, [FETCHES, HOOK]):
         recorder.record("conversation.kept", **row)
@@ -58,13 +67,21 @@ def _messages(records: Sequence[Entry]) -> Iterator[dict[str, Any]]:
     """The commands for vendors, each as it came first."""
     known = set[str]()
     for record in records:
-        try:
-            said = orjson.loads(record.value or b"")
-        except orjson.JSONDecodeError:
-            continue
-        if isinstance(said, dict) and said.get("supplier") in (FETCHES, HOOK) and said.get("command_id") not in known:
+        said = _as_read(record.value or b"")
+        if said is not None and said["supplier"] in (FETCHES, HOOK) and said["command_id"] not in known:
             known.add(said["command_id"])
             yield {"id": said["command_id"], "supplier": said["supplier"], "sha256": digest(said)}
+
+
+def _as_read(value: bytes) -> Json | None:
+    """A command as the schema of its operation has it, with members that the core left out; None for anything else."""
+    try:
+        said = orjson.loads(value)
+        model = MODELS[said["operation"]]
+        found: Json = orjson.loads(read_model(model, value).model_dump_json())
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return None
+    return found
 
 
 def effects(ledgers: Ledgers) -> Iterator[Effect]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from contrib.mall.orders import TERMINAL as OF_ORDERS
 from tests.history.conversation_recorded import ENDS
 from tests.history.findings import Finding, Violation
-from tests.history.orders_recorded import Orders, Step, Supplier
+from tests.history.orders_recorded import Kept, Orders, Step, Supplier
 
 ATTEMPTS = frozenset({"attempt", "delivered"})
 """Steps that note an attempt: a call, or that a vendor fetched the command."""
@@ -69,7 +69,7 @@ def commands_wait_for_their_turn(orders: Orders) -> Finding:
     """Nothing of a command begins while one ahead of it in its lane has not ended."""
     judged, violations = 0, []
     for (supplier, order_no), lane in orders.lanes.items():
-        ended = {kept.command_id: _ended_at(orders.steps_of.get(kept.command_id, ())) for kept in lane}
+        ended = {kept.command_id: _ended_at(kept, orders.steps_of.get(kept.command_id, ())) for kept in lane}
         for turn, kept in enumerate(lane):
             begun = [step.id for step in orders.steps_of.get(kept.command_id, ()) if step.kind in BEGINNINGS]
             ahead = [ended[each.command_id] for each in lane[:turn]]
@@ -92,7 +92,10 @@ def _ends(step: Step, *, fetched: bool) -> bool:
     return step.kind in {"outcome", "ended", "acknowledged"} and step.facts.get("state") in ENDED
 
 
-def _ended_at(steps: Sequence[Step]) -> int | None:
+def _ended_at(kept: Kept, steps: Sequence[Step]) -> int | None:
+    """The step that ended a command; one that was refused as it came in has none."""
+    if not steps and kept.attempt == 0 and kept.state in ENDED:
+        return 0
     return next((step.id for step in steps if _ends(step, fetched=_is_fetched(steps))), None)
 
 
