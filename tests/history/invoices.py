@@ -78,14 +78,18 @@ def what_does_not_match_is_told(talk: Conversation) -> Finding:
 
 
 def _is_wrong(said: Said) -> bool:
-    """A word with an invoice that does not add up by itself, whatever was asked for."""
+    """A word with an invoice that counts and does not add up by itself, whatever was asked for."""
     invoices = said.content.get("payload", {}).get("invoices", ())
-    return said.kind.startswith("invoice.") and any(map(_off, invoices))
+    return said.kind.startswith("invoice.") and any(map(_off, _live(invoices)))
+
+
+def _live(invoices: Sequence[Json]) -> Sequence[Json]:
+    return [each for each in invoices if each.get("standing", "normal") != "void"]
 
 
 def mismatch(asked: Json, told: Json, *, whole: bool) -> str:
     """What is wrong with invoices that are told, "" for nothing. whole: all that was asked for is made out."""
-    live = [each for each in told.get("invoices", ()) if each.get("standing", "normal") != "void"]
+    live = _live(told.get("invoices", ()))
     for each in live:
         if _off(each):
             return f"invoice {each['number']} does not add up"

@@ -73,6 +73,8 @@ class ConversationRun:
         wrong = {"mark_id": "FP-2", "invoices": [{**BILL, "gross": "113.01"}]}
         self.says("FP-2", "invoice.issued", {"payload": wrong})
         self.event("M1", "invoice.mismatch", None, wrong)
+        void = {**BILL, "number": "F-9", "gross": "113.01", "standing": "void"}
+        self.says("FP-1", "invoice.voided", {"payload": {"mark_id": "FP-1", "invoices": [void]}})
 
     def _services(self) -> None:
         early = self.asks("aftersale.request", "M1", 3, payload=service("AS-3"))
