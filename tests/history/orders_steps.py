@@ -71,10 +71,10 @@ def commands_wait_for_their_turn(orders: Orders) -> Finding:
     for (supplier, order_no), lane in orders.lanes.items():
         ended = {kept.command_id: _ended_at(kept, orders.steps_of.get(kept.command_id, ())) for kept in lane}
         for turn, kept in enumerate(lane):
-            begun = [step.id for step in orders.steps_of.get(kept.command_id, ()) if step.kind in BEGINNINGS]
+            begun = [step for step in orders.steps_of.get(kept.command_id, ()) if step.kind in BEGINNINGS]
             ahead = [ended[each.command_id] for each in lane[:turn]]
             judged += bool(begun)
-            if begun and any(each is None or each > begun[0] for each in ahead):
+            if begun and not all(_is_over(each, begun[0]) for each in ahead):
                 text = f"{order_no}: {kept.operation} at {supplier} began before what is ahead of it had ended"
                 violations.append(Violation(text, orders.story(order_no)))
     return Finding(judged, violations)
@@ -92,11 +92,19 @@ def _ends(step: Step, *, fetched: bool) -> bool:
     return step.kind in {"outcome", "ended", "acknowledged"} and step.facts.get("state") in ENDED
 
 
-def _ended_at(kept: Kept, steps: Sequence[Step]) -> int | None:
-    """The step that ended a command; one that was refused as it came in has none."""
+def _ended_at(kept: Kept, steps: Sequence[Step]) -> tuple[int, float] | None:
+    """The step that ended a command, and when; one that was refused as it came in has none."""
     if not steps and kept.attempt == 0 and kept.state in ENDED:
-        return 0
-    return next((step.id for step in steps if _ends(step, fetched=_is_fetched(steps))), None)
+        return 0, 0.0
+    found = (step for step in steps if _ends(step, fetched=_is_fetched(steps)))
+    return next(((step.id, step.at) for step in found), None)
+
+
+def _is_over(ended: tuple[int, float] | None, begun: Step) -> bool:
+    """Whether a command has ended when another one begins. One transaction may do both, and notes the beginning first;
+    its steps bear one time.
+    """
+    return ended is not None and (ended[0] < begun.id or ended[1] == begun.at)
 
 
 def _is_fetched(steps: Sequence[Step]) -> bool:

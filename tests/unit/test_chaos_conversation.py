@@ -25,7 +25,7 @@ def at_vendor(effect: str, by: str = "caller", **members: Any) -> dict[str, Any]
 
 def written(tmp_path: Path) -> Ledgers:
     ledgers = Ledgers.below(tmp_path)
-    service = {"afsServiceId": "7", "skuId": 5, "skuNum": 2, "questionDesc": WORDS}
+    service: dict[str, Any] = {"afsServiceId": "7", "skuId": 5, "skuNum": 2, "questionDesc": WORDS}
     api = [
         at_jd("deliver", "supplier", lines=[{"skuId": "5", "num": 2}]),
         at_jd("invoice", markId="FP-1"),

@@ -23,7 +23,7 @@ def events(faults: dict[str, Any], *, ordered: bool = True) -> list[dict[str, An
     )
     if ordered:
         book.apply(book.take(submit, {}))
-    entry = book.take(asked, faults)
+    entry: dict[str, Any] | None = book.take(asked, faults)
     told: list[dict[str, Any]] = []
     while entry is not None:
         told.append(entry["event"])
