@@ -136,6 +136,7 @@ class Market:
             self._begun,
             lambda: ledgers.effects(self._other.tokens),
             lambda id_: found_done(self._conversation.placed[id_], ledgers),
+            lambda id_: str(self._conversation.placed[id_]["order_no"]),
             recorder,
             Random(rng.random()),
         )

@@ -35,7 +35,7 @@ PATIENCE = timedelta(seconds=20)
 
 class OrderOperator:
     """orders: numbers of orders that may be stopped; effects: what suppliers say that they have done, when asked;
-    beside: the same of a command that is about no order itself.
+    beside: the same of a command that is about no order itself; about: the order that such a one belongs to.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class OrderOperator:
         orders: Callable[[], Sequence[str]],
         effects: Callable[[], Sequence[Effect]],
         beside: Callable[[str], bool],
+        about: Callable[[str], str],
         recorder: Recorder,
         rng: Random,
     ) -> None:
@@ -53,6 +54,7 @@ class OrderOperator:
         self._orders = orders
         self._effects = effects
         self._beside = beside
+        self._about = about
         self._recorder = recorder
         self._rng = rng
 
@@ -119,7 +121,7 @@ class OrderOperator:
             "POST",
             f"commands/{command['command_id']}/resolve",
             "order.resolve",
-            command["order_no"],
+            command["order_no"] if of_order else self._about(command["command_id"]),
             resolution="done" if number else "not_done",
             **more,
         )

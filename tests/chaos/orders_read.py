@@ -71,7 +71,7 @@ KEPT = """
 
 LETTERS = """
     SELECT id::text, stage, code, partition, "offset", original FROM dead_letters WHERE stage = ANY($1::text[])
-       AND position('"contract_no"' in convert_from(original, 'LATIN1')) = 0
+       AND position('"contract' in convert_from(original, 'LATIN1')) = 0
 """
 
 
@@ -171,7 +171,7 @@ class OrdersRead:
     async def _exports(self) -> None:
         topics = await read_topics(self._engines.kafka_bootstrap, DEADLETTERS)
         for entry in topics["v1"]:
-            if entry.headers[DLQ_STAGE].decode() in STAGES and b'"contract_no"' not in (entry.value or b""):
+            if entry.headers[DLQ_STAGE].decode() in STAGES and b'"contract' not in (entry.value or b""):
                 self._recorder.record("order.export", id=entry.headers[DLQ_ID].decode(), value=_coded(entry.value))
 
 
