@@ -29,6 +29,7 @@ class ConversationRun:
         self._refused_and_withdrawn()
         self._invoices()
         self._services()
+        self.tell("quiet", reached=True, waiting=[])
 
     def _contract(self) -> None:
         issue = self.asks("contract.issue", "C1", payload=document())
