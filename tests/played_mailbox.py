@@ -15,7 +15,8 @@ KEY = "vendor-key"
 
 @dataclass
 class Mailbox:
-    """What waits, what was acknowledged, and what was told. failing: statuses that the next events get instead.
+    """What waits, what was acknowledged, and what was told. failing: statuses that the next events get instead;
+    documents: status and body of each address of a contract's document.
 
     A message that is fetched is seen again only after `lapse`, as after its visibility timeout.
     """
@@ -26,6 +27,7 @@ class Mailbox:
     acknowledged: list[str] = field(default_factory=list)
     told: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     failing: list[int] = field(default_factory=list)
+    documents: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     fetched: int = 0
     _answers: dict[str, tuple[bytes, int]] = field(default_factory=dict)
 
@@ -38,11 +40,15 @@ class Mailbox:
         self.hidden.clear()
 
     def events(self, order_no: str) -> Sequence[Mapping[str, Any]]:
-        """What was told of an order and taken, each key once."""
+        """What was told of an order or a contract and taken, each key once."""
         return [event for no, _, event in self.told if no == order_no]
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
+        if request.path_qs in self.documents:
+            assert "Authorization" not in request.headers
+            status, body = self.documents[request.path_qs]
+            return web.Response(status=status, body=body)
         assert request.headers["Authorization"] == f"Bearer {KEY}"
         if request.path == "/v1/messages":
             return web.json_response({"messages": self._fetch(int(request.query["limit"]))})
@@ -52,8 +58,8 @@ class Mailbox:
             for id_ in content["ids"]:
                 self.waiting.pop(id_, None)
             return web.json_response({})
-        order_no = request.path.removeprefix("/v1/orders/").removesuffix("/events")
-        status = self._event(order_no, request.headers["Idempotency-Key"], content)
+        number = request.path.removeprefix("/v1/orders/").removeprefix("/v1/contracts/").removesuffix("/events")
+        status = self._event(number, request.headers["Idempotency-Key"], content)
         return web.json_response({"retryable": status == 425}, status=status)
 
     def _fetch(self, limit: int) -> list[Mapping[str, Any]]:

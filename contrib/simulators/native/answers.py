@@ -1,4 +1,4 @@
-"""What the vendor tells the gateway: events as the mall core gets them, without what the gateway knows itself.
+"""What the vendor tells the gateway of orders: events as the mall core gets them, without what the gateway knows itself.
 
 That is the order, which the address names, the supplier, whom the key names, what is answered, and who buys.
 """
@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from contrib.simulators.native.book import Order
+    from contrib.simulators.native.subjects import Order
 
 Json = Mapping[str, Any]
 Event = dict[str, Any]
@@ -24,79 +24,41 @@ def placed(kind: str, number: str, lines: Sequence[Json], kept: Sequence[Json], 
     payload: Event = {"lines": [_stated(line) for line in kept], "totals": _totals(kept, wrong_sum=wrong_sum)}
     if kept != lines:
         kind, payload = "order.partially_confirmed", payload | {"parts": _parts(lines, kept)}
-    return _event(kind, payload, number)
+    return event(kind, payload, number)
 
 
 def refused(command: Json, code_class: str) -> Event:
     """A submit or confirm that had no effect."""
-    return _event("order.refused", {"operation": command["operation"], "code_class": code_class}, code="NO")
+    return event("order.refused", {"operation": command["operation"], "code_class": code_class}, code="NO")
 
 
 def out_of_state(operation: str) -> Event:
     """What fits no order that waits for the answer to this operation: the refusal of another one."""
     other = "order.confirm" if operation == "order.submit" else "order.submit"
-    return _event("order.refused", {"operation": other, "code_class": "other"}, code="NO")
+    return event("order.refused", {"operation": other, "code_class": "other"}, code="NO")
 
 
 def cancelled(command: Json, number: str) -> Event:
     """A cancel that took effect."""
-    return _event("order.cancelled", {**_scope(command), "by": "mall"}, number)
+    return event("order.cancelled", {**_scope(command), "by": "mall"}, number)
 
 
 def cancel_refused(command: Json, code_class: str) -> Event:
     """A cancel that had no effect."""
     payload = {**_scope(command), "by": "supplier", "code_class": code_class}
-    return _event("order.cancel_refused", payload, code="NO")
-
-
-def invoiced(command: Json, *, wrong_sum: bool) -> Event:
-    """One invoice of all that an application asks for; a wrong one is a cent too much."""
-    asked = command["payload"]
-    amounts = {part: Decimal(asked["amounts"][part]) for part in PARTS}
-    if wrong_sum:
-        amounts["gross"] += Decimal("0.01")
-    number = {"number": f"F-{asked['mark_id']}"[:128], "issued_on": datetime.now(CHINA).date().isoformat()}
-    invoice = {**number, **{part: f"{amount:f}" for part, amount in amounts.items()}}
-    return _event("invoice.issued", {"mark_id": asked["mark_id"], "invoices": [invoice]})
-
-
-def invoice_refused(command: Json, code_class: str) -> Event:
-    """An application that had no effect."""
-    payload = {"mark_id": command["payload"]["mark_id"], "code_class": code_class}
-    return _event("invoice.refused", payload, code="NO")
-
-
-def service_accepted(command: Json) -> Event:
-    """A request for after-sale that the vendor has."""
-    return _event("aftersale.accepted", _service(command))
-
-
-def service_cancelled(command: Json) -> Event:
-    """A service that is cancelled."""
-    return _event("aftersale.progress", {**_service(command), "state": "cancelled"})
-
-
-def service_refused(command: Json, code_class: str) -> Event:
-    """A request for after-sale, or its cancel, that had no effect."""
-    payload = {"operation": command["operation"], "service_no": command["payload"]["service_no"]}
-    return _event("aftersale.refused", {**payload, "code_class": code_class}, code="NO")
-
-
-def _service(command: Json) -> Event:
-    number = command["payload"]["service_no"]
-    return {"service_no": number, "supplier_service_no": f"S-{number}"}
+    return event("order.cancel_refused", payload, code="NO")
 
 
 def shipped(order: Order) -> Event:
     """Goods that left, all of the order in one delivery."""
     lines = [{name: line[name] for name in ("line_no", "sku", "quantity")} for line in order.lines]
     way = {"lines": lines, "carrier": "某快递", "waybill": f"SF-{order.number}"}
-    return _event("shipment.created", _shipment(order) | way, order.number)
+    return event("shipment.created", _shipment(order) | way, order.number)
 
 
 def delivered(order: Order) -> Event:
     """Goods that were signed for, all of the order."""
-    return _event("shipment.delivered", _shipment(order), order.number)
+    return event("shipment.delivered", _shipment(order), order.number)
 
 
 def cut(lines: Sequence[Json]) -> list[Json]:
@@ -147,7 +109,8 @@ def _shipment(order: Order) -> Event:
     return {"delivery_no": f"D-{order.number}", "supplier_order_no": order.number}
 
 
-def _event(kind: str, payload: Event, number: str = "", code: str = "OK") -> Event:
+def event(kind: str, payload: Event, number: str = "", code: str = "OK") -> Event:
+    """What is told, of now. number: the vendor's number of the order, where it stays or becomes one."""
     return {
         "event": kind,
         "occurred_at": datetime.now(CHINA).isoformat(timespec="seconds"),

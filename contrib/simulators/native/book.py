@@ -1,12 +1,13 @@
-"""The vendor's orders: the fold of its ledger. What a command does to them is decided here, without I/O."""
+"""What the vendor has: the fold of its ledger. What a command does to them is decided here, without I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from contrib.simulators.native import answers
+from contrib.simulators.native import answers, contracts, services
+from contrib.simulators.native.contracts import Document
+from contrib.simulators.native.subjects import Application, Contract, Order, Service, Subject
 
 Entry = dict[str, Any]
 Json = Mapping[str, Any]
@@ -21,19 +22,6 @@ MOVES: Mapping[str, str] = {
 }
 """Where an effect leaves an order; a submit leaves it reserved or confirmed."""
 
-NEXT: Mapping[str, str] = {"confirmed": "ship", "shipped": "deliver"}
-"""What the vendor does by itself to an order in a state."""
-
-
-@dataclass(slots=True)
-class Order:
-    """One order as the vendor has it. lines: as in the command, a confirmed part of them after a cut."""
-
-    number: str
-    order_no: str
-    lines: list[Json]
-    state: str
-
 
 class OrderBook:
     """Changes by `apply` alone, live and from the ledger. by_message: what each message came to, by its id."""
@@ -41,6 +29,9 @@ class OrderBook:
     def __init__(self, entries: Iterable[Entry], seed: int) -> None:
         self.by_message: dict[str, Entry] = {}
         self.orders: dict[str, Order] = {}
+        self.contracts: dict[str, Contract] = {}
+        self.applications: dict[str, Application] = {}
+        self.services: dict[str, Service] = {}
         self.unanswered: dict[str, Entry] = {}
         self._of: dict[str, Order] = {}
         self._seed = seed
@@ -54,10 +45,15 @@ class OrderBook:
         if entry["effect"] == "answer":
             self.unanswered.pop(entry["key"], None)
             return
-        self.unanswered[entry["key"]] = entry
+        if "event" in entry:
+            self.unanswered[entry["key"]] = entry
         if entry["message_id"] is not None:
             self.by_message[entry["message_id"]] = entry
-        if entry["effect"] == "submit":
+        if "contract_no" in entry:
+            contracts.apply(self.contracts, entry)
+        elif entry["effect"] in services.EFFECTS:
+            services.apply(self.applications, self.services, entry)
+        elif entry["effect"] == "submit":
             order = Order(entry["supplier_order_no"], entry["order_no"], entry["lines"], entry["state"])
             self.orders[order.number] = self._of[order.order_no] = order
         elif entry["effect"] in MOVES:
@@ -70,33 +66,68 @@ class OrderBook:
         members = {"order_no": of["order_no"], "supplier_order_no": of["supplier_order_no"], "status": status}
         return self._entry("answer", None, key, members)
 
-    def take(self, message: Json, faults: Faults) -> Entry:
-        """What a message comes to that was never seen before: an effect, or a refusal that stands from now on."""
+    def take(self, message: Json, faults: Faults, document: Document | None = None) -> Entry:
+        """What a message comes to that was never seen before: an effect, or a refusal that stands from now on.
+
+        document: what was fetched, of a contract's text.
+        """
         command = message["command"]
         order = self._of.get(command["order_no"])
-        decide = _DECISIONS[command["operation"]]
-        effect, members, event = decide(self, command, order, faults)
-        whose = {"order_no": command["order_no"], "supplier_order_no": "", "operation": command["operation"]}
-        members = {**whose, "lines": [], **members}
-        return self._entry(effect, message["id"], f"message-{message['id']}", members, event)
+        operation = command["operation"]
+        if operation in contracts.TAKEN:
+            effect, members = contracts.take(command, document, faults)
+        elif operation in services.OPERATIONS:
+            service = self.services.get(command["payload"].get("service_no", ""))
+            effect, members = services.take(command, order, service, faults)
+        else:
+            effect, members, told = _DECISIONS[operation](self, command, order, faults)
+            members = {**members, "event": told}
+        whose = {"order_no": command["order_no"], "supplier_order_no": "", "operation": operation}
+        return self._entry(effect, message["id"], f"message-{message['id']}", {**whose, "lines": [], **members})
 
-    def step(self, order: Order) -> Entry:
-        """The next thing that the vendor does to an order by itself."""
-        effect = NEXT[order.state]
-        event = answers.shipped(order) if effect == "ship" else answers.delivered(order)
-        members = {"order_no": order.order_no, "supplier_order_no": order.number, "lines": order.lines}
-        return self._entry(effect, None, f"{effect}-{order.number}", members, event)
+    def subject_of(self, entry: Entry) -> Subject | None:
+        """What an entry changed, as it stands by now."""
+        if "contract_no" in entry:
+            return self.contracts.get(entry["contract_no"])
+        if "mark_id" in entry:
+            return self.applications.get(entry["mark_id"])
+        if "service_no" in entry:
+            return self.services.get(entry["service_no"])
+        return self.orders.get(entry["supplier_order_no"])
+
+    def subjects(self) -> list[Subject]:
+        """All that the vendor has."""
+        found = (self.orders, self.contracts, self.applications, self.services)
+        return [subject for subjects in found for subject in subjects.values()]
+
+    def step(self, subject: Subject) -> Entry:
+        """The next thing that the vendor does by itself."""
+        effect = str(subject.next)
+        members: Entry = {"order_no": subject.order_no, "supplier_order_no": "", "lines": []}
+        match subject:
+            case Order():
+                told = answers.shipped(subject) if effect == "ship" else answers.delivered(subject)
+                members |= {"supplier_order_no": subject.number, "lines": subject.lines, "event": told}
+                key = subject.number
+            case Contract():
+                about = {"contract_no": subject.contract_no, "revision": subject.revision, "sha256": subject.sha256}
+                members |= {**about, "event": contracts.signed(subject)}
+                key = f"{subject.contract_no}-{subject.revision}"
+            case Application():
+                members |= {"mark_id": subject.mark_id, "event": services.issued(subject)}
+                key = subject.mark_id
+            case Service():
+                members |= {"service_no": subject.service_no, "event": services.moved(subject, effect)}
+                key = subject.service_no
+        return self._entry(effect, None, f"{effect}-{key}", members)
 
     def next_number(self) -> str:
         """The number of the next order."""
         return f"V{self._seed}-{len(self.orders) + 1:06d}"
 
-    def _entry(
-        self, effect: str, message_id: str | None, key: str, members: Entry, event: Entry | None = None
-    ) -> Entry:
-        told = {} if event is None else {"event": event}
+    def _entry(self, effect: str, message_id: str | None, key: str, members: Entry) -> Entry:
         asked = {"message_id": message_id, "by": "supplier" if message_id is None else "caller"}
-        return {"seq": self._last + 1, "effect": effect, **asked, "key": key, **members, **told}
+        return {"seq": self._last + 1, "effect": effect, **asked, "key": key, **members}
 
 
 Decision = tuple[str, Entry, Entry]
@@ -129,31 +160,8 @@ def _cancel(_: OrderBook, command: Json, order: Order | None, faults: Faults) ->
     return "cancel", members, answers.cancelled(command, order.number)
 
 
-def _invoice(_: OrderBook, command: Json, order: Order | None, faults: Faults) -> Decision:
-    """The order stays as it is, so that the effect names none of its numbers."""
-    if order is None or order.state == "cancelled" or "refuse" in faults:
-        return "refuse", {}, answers.invoice_refused(command, "no_such_order" if order is None else "conflict")
-    return "invoice", {}, answers.invoiced(command, wrong_sum="wrong_sum" in faults)
-
-
-def _after_sale(_: OrderBook, command: Json, order: Order | None, faults: Faults) -> Decision:
-    if order is None or order.state != "delivered" or "refuse" in faults:
-        return "refuse", {}, answers.service_refused(command, "not_offered" if order else "no_such_order")
-    members: Entry = {"supplier_order_no": order.number, "lines": command["payload"]["lines"]}
-    return "after_sale", members, answers.service_accepted(command)
-
-
-def _cancel_after_sale(_: OrderBook, command: Json, order: Order | None, faults: Faults) -> Decision:
-    if order is None or "refuse" in faults:
-        return "refuse", {}, answers.service_refused(command, "too_late")
-    return "cancel_after_sale", {"supplier_order_no": order.number}, answers.service_cancelled(command)
-
-
 _DECISIONS: Mapping[str, Callable[[OrderBook, Json, Order | None, Faults], Decision]] = {
     "order.submit": _submit,
     "order.confirm": _confirm,
     "order.cancel": _cancel,
-    "invoice.request": _invoice,
-    "aftersale.request": _after_sale,
-    "aftersale.cancel": _cancel_after_sale,
 }

@@ -1,15 +1,18 @@
-"""What the vendor calls: the mailbox and the events of orders, over HTTP, until there is an answer to go by."""
+"""What the vendor calls: the mailbox, documents and events, over HTTP, until there is an answer to go by."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urljoin
 
 import aiohttp
 import orjson
 
 from contrib.simulators.native.config import Config
+from contrib.simulators.native.contracts import Document
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 
@@ -31,10 +34,26 @@ class Gateway:
         status, _ = await self._call("POST", "messages/ack", {"ids": ids})
         return status
 
-    async def tell(self, order_no: str, event: Mapping[str, Any], key: str) -> int:
-        """Tell what became of an order; under the same key it is the same. Returns the status."""
-        status, _ = await self._call("POST", f"orders/{order_no}/events", event, key)
+    async def tell(self, about: str, event: Mapping[str, Any], key: str) -> int:
+        """Tell what became of `orders/NO` or `contracts/NO`; under the same key it is the same. Returns the status."""
+        status, _ = await self._call("POST", f"{about}/events", event, key)
         return status
+
+    async def document(self, url: str) -> Document:
+        """Fetch a contract's document by its signed address, which needs no key. What cannot be had yet is asked for
+        again; Document.problem says what will never be had.
+        """
+        while True:
+            try:
+                async with self._session.get(urljoin(f"{self._config.url}/", url), timeout=TIMEOUT) as answer:
+                    content = await answer.read()
+                    if answer.status == 200:
+                        return Document(hashlib.sha256(content).hexdigest(), len(content))
+                    if not _says_retryable(content):
+                        return Document(problem=str(answer.status))
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(self._config.retry_seconds)
 
     async def _call(self, method: str, path: str, content: Any = None, key: str = "") -> tuple[int, bytes]:
         """Status and body of an answer that the same request would get again."""
@@ -57,8 +76,10 @@ class Gateway:
 
 def _is_retryable(status: int, told: bytes) -> bool:
     """Whether the same request is worth repeating: a failure, too many at once, or what the problem itself says."""
-    if status >= 500 or status == 429:
-        return True
+    return status >= 500 or status == 429 or _says_retryable(told)
+
+
+def _says_retryable(told: bytes) -> bool:
     try:
         problem = orjson.loads(told)
     except orjson.JSONDecodeError:

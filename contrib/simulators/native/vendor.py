@@ -19,10 +19,13 @@ import aiohttp
 from contrib.journal import Journal, background, open_journal, restore
 from contrib.simulators.jd_vop.faults import Faults
 from contrib.simulators.ledger import read
+from contrib.simulators.native import contracts
 from contrib.simulators.native.answers import CHINA, out_of_state
-from contrib.simulators.native.book import NEXT, Entry, Order, OrderBook
+from contrib.simulators.native.book import Entry, OrderBook
 from contrib.simulators.native.config import Config
+from contrib.simulators.native.contracts import TEXTS, Document
 from contrib.simulators.native.gateway import Gateway
+from contrib.simulators.native.subjects import Order, Subject
 
 KINDS = frozenset(
     {
@@ -77,8 +80,8 @@ class Vendor:
     def _go_on_where_it_was(self) -> None:
         for entry in [*self.book.unanswered.values()]:
             self._tasks.create_task(self._tell(entry, {}))
-        for order in self.book.orders.values():
-            self._follow(order)
+        for subject in self.book.subjects():
+            self._follow(subject)
 
     async def _fetch_and_take(self) -> None:
         while True:
@@ -94,16 +97,23 @@ class Vendor:
         faults = {rule.kind: rule.parameters for rule in struck}
         seen = message["id"] in self.book.by_message
         if not seen:
-            self._commit(self.book.take(message, faults))
+            document = await self._document(command)
+            self._commit(self.book.take(message, faults, document))
         entry = self.book.by_message[message["id"]]
         await self._ledger.settled()
         if "crash" in faults:
             raise CrashedError
         await self._acknowledge(str(message["id"]), faults)
         if not seen:
-            self._tasks.create_task(self._tell(entry, faults))
-            if (order := self.book.orders.get(entry["supplier_order_no"])) is not None:
-                self._follow(order)
+            if "event" in entry:
+                self._tasks.create_task(self._tell(entry, faults))
+            if (subject := self.book.subject_of(entry)) is not None:
+                self._follow(subject)
+
+    async def _document(self, command: Mapping[str, Any]) -> Document | None:
+        if command["operation"] not in TEXTS:
+            return None
+        return await self._gateway.document(command["payload"]["document"]["url"])
 
     async def _acknowledge(self, id_: str, faults: Mapping[str, Any]) -> None:
         if "ack_foreign" in faults:
@@ -113,37 +123,37 @@ class Vendor:
                 await self._gateway.acknowledge([id_])
 
     async def _tell(self, entry: Entry, faults: Mapping[str, Mapping[str, Any]]) -> None:
-        """Tell of an effect or a refusal, after all that was told of the order before; wrongly first, if ordered so."""
-        async with self._turns[entry["order_no"]]:
+        """Tell of an effect or a refusal, after all that was told of the same before; wrongly first, if ordered so."""
+        about = _about(entry)
+        async with self._turns[about]:
             if "slow" in faults:
                 await asyncio.sleep(float(faults["slow"].get("seconds", 1)))
             event, key = entry["event"], entry["key"]
             if "foreign_order" in faults:
                 another = str(faults["foreign_order"].get("order_no", "FOREIGN-1"))
-                await self._said(another, event, f"{key}-foreign")
+                await self._said(f"{about.partition('/')[0]}/{another}", event, f"{key}-foreign")
             if "out_of_state" in faults:
-                wrong = {**out_of_state(entry["operation"]), **faults["out_of_state"]}
-                await self._said(entry["order_no"], wrong, f"{key}-wrong")
+                await self._said(about, {**_out_of_state(entry), **faults["out_of_state"]}, f"{key}-wrong")
             if "answer_twice" in faults:
-                await self._said(entry["order_no"], event, key)
-            status = await self._said(entry["order_no"], event, key)
+                await self._said(about, event, key)
+            status = await self._said(about, event, key)
             self._commit(self.book.answer(key, status))
 
-    async def _said(self, order_no: str, event: Mapping[str, Any], key: str) -> int:
-        status = await self._gateway.tell(order_no, event, key)
+    async def _said(self, about: str, event: Mapping[str, Any], key: str) -> int:
+        status = await self._gateway.tell(about, event, key)
         self.told[event["event"], status] += 1
         return status
 
-    def _follow(self, order: Order) -> None:
-        """Ship and deliver an order by and by, once it is confirmed."""
-        if self._config.step_seconds and order.state in NEXT:
-            self._tasks.create_task(self._step(order))
+    def _follow(self, subject: Subject) -> None:
+        """Go on with something by and by; an order is shipped and delivered only where steps take time."""
+        if subject.next is not None and (self._config.step_seconds or not isinstance(subject, Order)):
+            self._tasks.create_task(self._step(subject))
 
-    async def _step(self, order: Order) -> None:
-        while (state := order.state) in NEXT:
+    async def _step(self, subject: Subject) -> None:
+        while (step := subject.next) is not None:
             await asyncio.sleep(self._config.step_seconds)
-            if order.state == state:
-                entry = self.book.step(order)
+            if subject.next == step:
+                entry = self.book.step(subject)
                 self._commit(entry)
                 await self._ledger.settled()
                 await self._tell(entry, {})
@@ -153,6 +163,15 @@ class Vendor:
         entry |= {"at": now.timestamp(), "time": now.isoformat(timespec="milliseconds")}
         self.book.apply(entry)
         self._ledger.add(entry)
+
+
+def _about(entry: Entry) -> str:
+    """What an event is told of."""
+    return f"contracts/{entry['contract_no']}" if "contract_no" in entry else f"orders/{entry['order_no']}"
+
+
+def _out_of_state(entry: Entry) -> Entry:
+    return contracts.out_of_state(entry) if "contract_no" in entry else out_of_state(entry["operation"])
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""A vendor that is applied to for invoices: one of all that is asked for, wrong or refused when told so."""
+"""A vendor that is applied to for invoices: taken first, then one of all that is asked for, wrong when told so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.orders import Kind, Operation
 from schemas.orders.examples import COMMAND_EXAMPLES
 
 
-def event(faults: dict[str, Any], *, ordered: bool = True) -> dict[str, Any]:
+def events(faults: dict[str, Any], *, ordered: bool = True) -> list[dict[str, Any]]:
     """What the vendor tells of the published example of an application."""
     book = OrderBook((), seed=1)
     submit, asked = (
@@ -24,18 +24,25 @@ def event(faults: dict[str, Any], *, ordered: bool = True) -> dict[str, Any]:
     if ordered:
         book.apply(book.take(submit, {}))
     entry = book.take(asked, faults)
-    told: dict[str, Any] = entry["event"]
-    VENDOR_EVENTS[Kind(told["event"])].model_validate_json(orjson.dumps(told))
+    told: list[dict[str, Any]] = []
+    while entry is not None:
+        told.append(entry["event"])
+        VENDOR_EVENTS[Kind(told[-1]["event"])].model_validate_json(orjson.dumps(told[-1]))
+        book.apply(entry)
+        application = book.subject_of(entry)
+        entry = book.step(application) if application is not None and application.next else None
     return told
 
 
 @pytest.mark.parametrize(("faults", "gross"), [({}, "226.00"), ({"wrong_sum": {}}, "226.01")])
-def test_one_invoice_is_made_out(faults: dict[str, Any], gross: str) -> None:
-    told = event(faults)
-    [invoice] = told["payload"]["invoices"]
-    assert (told["event"], Decimal(invoice["gross"])) == ("invoice.issued", Decimal(gross))
+def test_an_application_is_taken_and_one_invoice_is_made_out(faults: dict[str, Any], gross: str) -> None:
+    requested, issued = events(faults)
+    [invoice] = issued["payload"]["invoices"]
+    assert [requested["event"], issued["event"]] == ["invoice.requested", "invoice.issued"]
+    assert Decimal(invoice["gross"]) == Decimal(gross)
 
 
 def test_an_application_is_refused_when_told_so_and_for_no_order() -> None:
-    assert event({"refuse": {}})["payload"]["code_class"] == "conflict"
-    assert event({}, ordered=False)["payload"]["code_class"] == "no_such_order"
+    for faults, ordered, code_class in (({"refuse": {}}, True, "conflict"), ({}, False, "no_such_order")):
+        [told] = events(faults, ordered=ordered)
+        assert (told["event"], told["payload"]["code_class"]) == ("invoice.refused", code_class)
