@@ -21,7 +21,6 @@ from contrib.mall.records import write_events
 from contrib.mall.services import Serving
 from contrib.mall.verdict import Record, counts
 
-
 ASKED = {
     "contracts": "contracts of confirmed orders are issued",
     "invoices": "invoices of confirmed orders are asked for",

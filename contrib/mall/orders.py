@@ -49,7 +49,7 @@ SERVED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A record of `mall.orders.commands.v1` or `mall.contracts.commands.v1` as it was placed, and again and again byte by byte where it is repeated."""
+    """A record of a topic of commands as it was placed, and again and again byte by byte where it is repeated."""
 
     value: bytes
     content: Json

@@ -1,4 +1,4 @@
-"""The verdict on commands, and on orders: what the suppliers' ledgers, the core's journal and the topic of events say together.
+"""The verdict on commands and orders: what the suppliers' ledgers, the core's journal and the events say together.
 
 Everything here is a pure function of what was recorded; no code of the gateway, of the core at work or of a simulator
 takes part. Each check says how much it judged and what must not be; `counts` says what became of the orders.
@@ -14,7 +14,7 @@ What serves an order is judged by itself: `verdict_contracts`, `verdict_invoices
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from contrib.mall.orders import CANCEL, CONFIRM, SUBMIT, Command, Event, state_of
@@ -193,7 +193,7 @@ def repeats_are_equal(record: Record) -> Finding:
 
 
 def events_name_their_order(record: Record) -> Finding:
-    """Key, order or contract, and supplier of an event are those of a command that was placed, and it answers as one may."""
+    """Key, number and supplier of an event are those of a command that was placed, and it answers as one may."""
     return Finding(len(record.told), [*_misnamed(record)])
 
 

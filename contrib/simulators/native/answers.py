@@ -1,4 +1,4 @@
-"""What the vendor tells the gateway of orders: events as the mall core gets them, without what the gateway knows itself.
+"""What the vendor tells of orders: events as the mall core gets them, without what the gateway knows itself.
 
 That is the order, which the address names, the supplier, whom the key names, what is answered, and who buys.
 """
