@@ -1,4 +1,4 @@
-"""What the people of the supplier that is called do in the demo: make out invoices, deliver, take goods back and pay."""
+"""What the people of the called supplier do in the demo: make out invoices, deliver, take goods back and pay."""
 
 from __future__ import annotations
 

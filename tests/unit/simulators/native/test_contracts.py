@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -50,13 +50,18 @@ async def vendor(mailbox: Mailbox, path: Path, *faults: Rule) -> AsyncIterator[V
         yield vendor
 
 
+async def when(holds: Callable[[], bool]) -> None:
+    """Return once it holds."""
+
+    async def asked() -> bool:
+        return holds()
+
+    await eventually(asked)
+
+
 async def told(mailbox: Mailbox, count: int) -> list[Mapping[str, Any]]:
     """The first so many answers, each as the gateway takes it."""
-
-    async def holds() -> bool:
-        return len(mailbox.told) >= count
-
-    await eventually(holds)
+    await when(lambda: len(mailbox.told) >= count)
     for _, _, event in mailbox.told:
         CONTRACT_ANSWERS[ContractKind(event["event"])].model_validate_json(orjson.dumps(event))
     return [*mailbox.events(CONTRACT_NO)]
@@ -98,11 +103,7 @@ async def test_a_document_that_cannot_be_had_yet_is_asked_for_again(mailbox, tmp
     mailbox.documents[PLACE] = 503, b'{"retryable": true}'
     async with vendor(mailbox, tmp_path):
         mailbox.put(command())
-
-        async def asked() -> bool:
-            return mailbox.fetched >= 1
-
-        await eventually(asked)
+        await when(lambda: mailbox.fetched >= 1)
         assert (mailbox.acknowledged, mailbox.told) == ([], [])
         mailbox.documents[PLACE] = 200, TEXT
         assert len(await told(mailbox, 2)) == 2
@@ -125,11 +126,7 @@ async def test_an_amendment_is_signed_anew_and_a_termination_and_notices_are_onl
         mailbox.put(command(AMEND))
         signed = (await told(mailbox, 4))[-1]
         mailbox.put(command(TERMINATE))
-
-        async def taken() -> bool:
-            return mailbox.waiting == {}
-
-        await eventually(taken)
+        await when(lambda: mailbox.waiting == {})
         assert len(mailbox.told) == 4
     assert (signed["event"], signed["revision"]) == ("contract.signed", 2)
     kept = ["issue_contract", "sign_contract", "amend_contract", "sign_contract", "terminate_contract"]
@@ -141,11 +138,7 @@ async def test_a_vendor_that_crashed_signs_what_it_had_taken_once(mailbox, tmp_p
         mailbox.put(command())
         await told(mailbox, 2)
         mailbox.lapse()
-
-        async def taken() -> bool:
-            return mailbox.waiting == {}
-
-        await eventually(taken)
+        await when(lambda: mailbox.waiting == {})
         assert alive.crashes == 1
     assert effects(tmp_path) == ["issue_contract", "sign_contract"]
     assert len(mailbox.told) == 2
@@ -155,11 +148,7 @@ async def test_wrong_answers_are_told_as_ordered_and_the_right_ones_after_them(m
     rules = Rule("foreign_order"), Rule("out_of_state"), Rule("answer_twice")
     async with vendor(mailbox, tmp_path, *rules) as alive:
         mailbox.put(command())
-
-        async def all_told() -> bool:
-            return alive.told.total() == 5
-
-        await eventually(all_told)
+        await when(lambda: alive.told.total() == 5)
         assert alive.told == {
             ("contract.acknowledged", 404): 1,
             ("contract.signed", 409): 1,

@@ -43,6 +43,7 @@ def test_an_application_is_taken_and_one_invoice_is_made_out(faults: dict[str, A
 
 
 def test_an_application_is_refused_when_told_so_and_for_no_order() -> None:
-    for faults, ordered, code_class in (({"refuse": {}}, True, "conflict"), ({}, False, "no_such_order")):
+    cases: list[tuple[dict[str, Any], bool, str]] = [({"refuse": {}}, True, "conflict"), ({}, False, "no_such_order")]
+    for faults, ordered, code_class in cases:
         [told] = events(faults, ordered=ordered)
         assert (told["event"], told["payload"]["code_class"]) == ("invoice.refused", code_class)
