@@ -127,11 +127,9 @@ async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) ->
     started = time.monotonic()
     async with AsyncExitStack() as stack:
         ready = await stack.enter_async_context(embedded_settings(settings))
-        root = programs_root()
-        contracts = await stack.enter_async_context(documents(root, ready.data_dir)) if root else ""
-        ready = ready.model_copy(update={"contract_document_hosts": (urlsplit(contracts).netloc,)} if contracts else {})
+        ready, contracts = await stack.enter_async_context(_with_documents(ready))
         urls = await stack.enter_async_context(_running(ready, stop))
-        sites = await stack.enter_async_context(_sites(root, contracts, ready.data_dir, size.skus, console))
+        sites = await stack.enter_async_context(_sites(contracts, ready.data_dir, size.skus, console))
         playing = asyncio.create_task(_played(ready, urls, size, sites, stack, console))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([playing, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -177,10 +175,22 @@ async def _running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Url
 
 
 @asynccontextmanager
-async def _sites(
-    root: Path | None, contracts: str, directory: Path, skus: int, console: Terminal
-) -> AsyncIterator[Sites | None]:
+async def _with_documents(settings: Settings) -> AsyncIterator[tuple[Settings, str]]:
+    """Settings of a gateway that may fetch documents of contracts, and the URL that these are below, beside the block;
+    "" where there is no program to serve them.
+    """
+    root = programs_root()
+    if root is None:
+        yield settings, ""
+        return
+    async with documents(root, settings.data_dir) as url:
+        yield settings.model_copy(update={"contract_document_hosts": (urlsplit(url).netloc,)}), url
+
+
+@asynccontextmanager
+async def _sites(contracts: str, directory: Path, skus: int, console: Terminal) -> AsyncIterator[Sites | None]:
     """The suppliers to pull from, beside the block; None where there is no simulator to play them."""
+    root = programs_root()
     if root is None:
         words = "未安装模拟器，不演示拉取和下单  ·  no simulator is installed: nothing is pulled or ordered"
         console.print(f"[yellow]{words}[/yellow]")

@@ -35,8 +35,10 @@ HANGING_ORDERS = 3
 HANGING_SECONDS = 12
 """From an order at the one that hangs to its deadline: by then it has to be told how the order stands."""
 
-SEED = 6
-"""Of the plan: orders that are confirmed, cancelled and refused."""
+SEED = 28
+"""Of the plan: orders that are confirmed, cancelled and refused; at the vendor who delivers none that is confirmed is
+cancelled, so that a cancel meets no delivery.
+"""
 
 SPARED = 3
 """Orders at the supplier that loses an answer before it does."""
@@ -45,6 +47,9 @@ AREA = "7_412_3545_1035450"
 """Where goods go: a town of the supplier's own tree."""
 
 MOST_SECONDS = 90.0
+"""Of the core, which then says what it knows."""
+
+ENDING_SECONDS = 30.0
 
 STOPPED = frozenset({"parked", "held", "dead"})
 """States of a lane that waits for a person."""
@@ -79,7 +84,7 @@ class Mall:
         words, environment = _login(self.kafka)
         log = self.directory / f"{name}.log"
         async with running(self.root, module, [*words, *options], log, environment) as program:
-            return await program.last_line(MOST_SECONDS)
+            return await program.last_line(MOST_SECONDS + ENDING_SECONDS)
 
 
 def _login(kafka: Bootstrap) -> tuple[Sequence[str], Mapping[str, str]]:
@@ -124,6 +129,8 @@ async def order(mall: Mall, jd: Simulated, *, told: Told) -> None:
     finally:
         attending.cancel()
         await asyncio.wait([attending])
+    if not attending.cancelled():
+        attending.result()
 
 
 async def settle(admin: AdminClient, pool: Pool, jd: Simulated, hanging: Sequence[str]) -> None:
