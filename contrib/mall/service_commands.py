@@ -91,19 +91,13 @@ def invoice_application(plan: Plan) -> Mapping[str, Any]:
 def after_sale_request(plan: Plan) -> Mapping[str, Any]:
     """One piece of the first line of an order goes back."""
     goods, _ = plan.lines[0]
-    address = {
-        "mall_areas": ["410000", "410100", "410105"],
-        "supplier_area": goods.area,
-        "text": "建设路某号",
-        "zip": "450000",
-    }
     return {
         "service_no": service_no(plan),
         "kind": "return",
         "lines": [{"line_no": 1, "sku": goods.sku, "quantity": "1"}],
         "reason": "外包装破损",
         "contact": RECEIVER,
-        "pickup": {"mode": "collected", "address": address},
+        "pickup": {"mode": "sent"},
     }
 
 

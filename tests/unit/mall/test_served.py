@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import orjson
 import pytest
 
 from contrib.mall.account import Run, account, served
-from contrib.mall.orders import Command, Event
+from contrib.mall.commands import CHINA, command_of
+from contrib.mall.documents import document_of
+from contrib.mall.orders import SUBMIT, Command, Event
+from contrib.mall.plan import Goods, Plan, next_step, plan_orders
 from contrib.mall.reader import is_sound
 from contrib.mall.recorded import Effect, Record, Subject, about, effects_of_jd, effects_of_native
-from contrib.mall.services import AFTER_SALE, INVOICE, ISSUE
+from contrib.mall.services import AFTER_SALE, INVOICE, ISSUE, Serving, is_served
+from schemas.contracts.commands import IssueContract
+from schemas.orders import RequestAfterSale, RequestInvoice
 
 AMOUNTS = {"net": "100.00", "tax": "13.00", "gross": "113.00"}
 
@@ -262,3 +270,44 @@ def test_numbers_and_sums_are_read_from_the_ledgers_of_both_simulators():
     ]
     found = [(each.number, each.amount) for each in effects_of_jd(entries, "jd")]
     assert found == [("F1", "2.00"), ("A1", ""), ("A1", "")]
+
+
+def test_what_the_core_asks_for_is_as_the_documents_have_it():
+    serving = Serving(*[frozenset({"shop"})] * 3, documents="http://127.0.0.1:8000")
+    goods = Goods("shop", "SKU-1", "硒鼓", Decimal("1.50"), "7_412")
+    [plan] = plan_orders("M", 1, 1, [goods], serving=serving)
+    now = datetime.now(CHINA)
+    made = {each: command_of(plan, each, now, timedelta(hours=1)) for each in (ISSUE, INVOICE, AFTER_SALE)}
+    contract = IssueContract.model_validate_json(made[ISSUE].value)
+    document = contract.payload.document
+    content = document_of(contract.contract_no)
+    assert (document.sha256, document.size) == (hashlib.sha256(content).hexdigest(), len(content))
+    assert document.url == f"http://127.0.0.1:8000/contracts/{contract.contract_no}.txt"
+    assert (
+        contract.payload.announcement.amount.amount
+        == RequestInvoice.model_validate_json(made[INVOICE].value).payload.amounts.gross
+    )
+    [line] = RequestAfterSale.model_validate_json(made[AFTER_SALE].value).payload.lines
+    assert (line.sku, line.quantity) == ("SKU-1", Decimal(1))
+
+
+def test_a_contract_and_an_invoice_are_due_once_it_is_confirmed_and_after_sale_once_it_arrived():
+    goods = Goods("shop", "SKU-1", "硒鼓", Decimal("1.50"))
+    plan = Plan("M1", "direct", (SUBMIT,), ((goods, 1),), services=(ISSUE, INVOICE, AFTER_SALE))
+    submit = command("M1", SUBMIT)
+    placed, told = [submit], [event(submit, "order.confirmed", 1, answers=True)]
+    assert not is_served(plan, placed, told)
+    assert next_step(plan, placed, told) == ISSUE
+    placed.append(SIGNED)
+    assert next_step(plan, placed, told) == INVOICE
+    placed.append(RIGHT)
+    assert next_step(plan, placed, told) is None
+    told.append(event(submit, "shipment.delivered", 2))
+    assert next_step(plan, placed, told) == AFTER_SALE
+    placed.append(BACK)
+    assert next_step(plan, placed, told) is None
+    ends = [each for each in whole_run().events if each.content["order_no"] == "M1"]
+    assert is_served(plan, placed, [*told, *ends])
+    assert [
+        each.kind for each in ends if not is_served(plan, placed, [*told, *(one for one in ends if one is not each)])
+    ] == ["contract.signed", "invoice.issued", "aftersale.progress"]
