@@ -73,9 +73,9 @@ def apply(contracts: dict[str, Contract], entry: Json) -> None:
     """Let an entry of the ledger be so."""
     number, effect = entry["contract_no"], entry["effect"]
     if effect in ("issue_contract", "amend_contract", REFUSED):
-        known = contracts.setdefault(number, Contract(number, entry["order_no"], 0, ""))
-        known.revision, known.sha256 = entry["revision"], entry["sha256"]
-        known.state = "refused" if effect == REFUSED else "received"
+        taken = contracts.setdefault(number, Contract(number, entry["order_no"], 0, ""))
+        taken.revision, taken.sha256 = entry["revision"], entry["sha256"]
+        taken.state = "refused" if effect == REFUSED else "received"
     elif (known := contracts.get(number)) is not None and effect in ("sign_contract", "terminate_contract"):
         known.state = "signed" if effect == "sign_contract" else "over"
 
