@@ -103,23 +103,9 @@ class OrderBook:
     def step(self, subject: Subject) -> Entry:
         """The next thing that the vendor does by itself."""
         effect = str(subject.next)
-        members: Entry = {"order_no": subject.order_no, "supplier_order_no": "", "lines": []}
-        match subject:
-            case Order():
-                told = answers.shipped(subject) if effect == "ship" else answers.delivered(subject)
-                members |= {"supplier_order_no": subject.number, "lines": subject.lines, "event": told}
-                key = subject.number
-            case Contract():
-                about = {"contract_no": subject.contract_no, "revision": subject.revision, "sha256": subject.sha256}
-                members |= {**about, "event": contracts.signed(subject)}
-                key = f"{subject.contract_no}-{subject.revision}"
-            case Application():
-                members |= {"mark_id": subject.mark_id, "event": services.issued(subject)}
-                key = subject.mark_id
-            case Service():
-                members |= {"service_no": subject.service_no, "event": services.moved(subject, effect)}
-                key = subject.service_no
-        return self._entry(effect, None, f"{effect}-{key}", members)
+        key, members = _step(subject, effect)
+        whose = {"order_no": subject.order_no, "supplier_order_no": "", "lines": []}
+        return self._entry(effect, None, f"{effect}-{key}", {**whose, **members})
 
     def next_number(self) -> str:
         """The number of the next order."""
@@ -128,6 +114,21 @@ class OrderBook:
     def _entry(self, effect: str, message_id: str | None, key: str, members: Entry) -> Entry:
         asked = {"message_id": message_id, "by": "supplier" if message_id is None else "caller"}
         return {"seq": self._last + 1, "effect": effect, **asked, "key": key, **members}
+
+
+def _step(subject: Subject, effect: str) -> tuple[str, Entry]:
+    """What a step is known by, beside its effect, and what the ledger has of it."""
+    match subject:
+        case Order(number=number, lines=lines):
+            told = answers.shipped(subject) if effect == "ship" else answers.delivered(subject)
+            return number, {"supplier_order_no": number, "lines": lines, "event": told}
+        case Contract(contract_no=number, revision=revision, sha256=sha256):
+            about = {"contract_no": number, "revision": revision, "sha256": sha256}
+            return f"{number}-{revision}", {**about, "event": contracts.signed(subject)}
+        case Application(mark_id=number):
+            return number, {"mark_id": number, "event": services.issued(subject)}
+        case Service(service_no=number):
+            return number, {"service_no": number, "event": services.moved(subject, effect)}
 
 
 Decision = tuple[str, Entry, Entry]
