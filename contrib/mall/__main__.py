@@ -73,8 +73,8 @@ async def work(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _serving(asked: argparse.Namespace) -> Serving:
-    suppliers = (frozenset(each) for each in (asked.contracts, asked.invoices, asked.after_sales))
-    return Serving(*suppliers, documents=asked.documents)
+    contracts, invoices, after_sales = map(frozenset, (asked.contracts, asked.invoices, asked.after_sales))
+    return Serving(contracts, invoices, after_sales, asked.documents)
 
 
 def _suppliers(told: list[str]) -> Mapping[str, str | None]:

@@ -27,7 +27,7 @@ AMOUNTS = {"net": "100.00", "tax": "13.00", "gross": "113.00"}
 
 
 def command(order_no: str, operation: str, **payload: Any) -> Command:
-    content = {"command_id": f"{order_no}/{operation}", "order_no": order_no, "operation": operation}
+    content: dict[str, Any] = {"command_id": f"{order_no}/{operation}", "order_no": order_no, "operation": operation}
     content |= {"supplier": "shop", "payload": payload} | (
         {"contract_no": f"H{order_no}"} if operation == ISSUE else {}
     )
@@ -255,7 +255,7 @@ def test_every_part_of_a_record_belongs_to_one_subject():
 
 def test_numbers_and_sums_are_read_from_the_ledgers_of_both_simulators():
     native = {"by": "supplier", "order_no": "M1", "supplier_order_no": ""}
-    entries = [
+    entries: list[dict[str, Any]] = [
         {**native, "effect": "sign_contract", "contract_no": "H1", "revision": 2},
         {**native, "effect": "invoice_issue", "mark_id": "F1", "event": {"payload": {"invoices": [{"gross": "1.01"}]}}},
         {**native, "effect": "refund", "service_no": "A1"},
@@ -273,7 +273,8 @@ def test_numbers_and_sums_are_read_from_the_ledgers_of_both_simulators():
 
 
 def test_what_the_core_asks_for_is_as_the_documents_have_it():
-    serving = Serving(*[frozenset({"shop"})] * 3, documents="http://127.0.0.1:8000")
+    shop = frozenset({"shop"})
+    serving = Serving(shop, shop, shop, "http://127.0.0.1:8000")
     goods = Goods("shop", "SKU-1", "硒鼓", Decimal("1.50"), "7_412")
     [plan] = plan_orders("M", 1, 1, [goods], serving=serving)
     now = datetime.now(CHINA)
