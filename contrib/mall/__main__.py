@@ -18,7 +18,14 @@ from contrib.mall.catalog import goods_in, read_goods
 from contrib.mall.core import Core, Pace, commands_in, run
 from contrib.mall.plan import plan_orders
 from contrib.mall.records import write_events
+from contrib.mall.services import Serving
 from contrib.mall.verdict import Record, counts
+
+ASKED = {
+    "contracts": "contracts of confirmed orders are issued",
+    "invoices": "invoices of confirmed orders are asked for",
+    "after-sales": "a piece of each delivered order is sent back",
+}
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -26,6 +33,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m contrib.mall", description=__doc__)
     kafka.add_options(parser)
     parser.add_argument("--supplier", action="append", required=True, help="ID or ID=AREA of its own tree; repeat it")
+    for name, words in ASKED.items():
+        parser.add_argument(f"--{name}", action="append", default=[], help=f"supplier at whom {words}; repeat it")
+    parser.add_argument("--documents", default="", help="URL of the documents of contracts, see contrib.mall.documents")
     parser.add_argument("--goods", type=Path, help="JSON lines of what may be ordered, instead of the catalog topics")
     parser.add_argument("--orders", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
@@ -52,7 +62,7 @@ async def work(arguments: argparse.Namespace) -> dict[str, object]:
     async with open_journal(arguments.journal) as journal:
         if not entries:
             await journal.record({"run": name})
-        plans = plan_orders(name, arguments.seed, arguments.orders, goods)
+        plans = plan_orders(name, arguments.seed, arguments.orders, goods, serving=_serving(arguments))
         core = Core(plans, commands_in(entries), journal, timedelta(seconds=arguments.deadline))
         await run(core, options, arguments.prefix, Pace(arguments.rate, arguments.seconds, arguments.linger))
     if arguments.events is not None:
@@ -60,6 +70,11 @@ async def work(arguments: argparse.Namespace) -> dict[str, object]:
     told = counts(Record(core.placed, core.events, ()))
     names = ("placed", "commands", "by_state", "lost", "waiting", "answered_twice", "repeats")
     return {each: told[each] for each in names} | {"unanswered": sorted({each.order_no for each in core.unanswered})}
+
+
+def _serving(asked: argparse.Namespace) -> Serving:
+    contracts, invoices, after_sales = map(frozenset, (asked.contracts, asked.invoices, asked.after_sales))
+    return Serving(contracts, invoices, after_sales, asked.documents)
 
 
 def _suppliers(told: list[str]) -> Mapping[str, str | None]:

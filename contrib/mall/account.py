@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
+from contrib.mall import verdict_aftersales, verdict_contracts, verdict_invoices
+from contrib.mall.recorded import Finding, Subject, about
 from contrib.mall.traffic import Traffic
 from contrib.mall.verdict import Record, counts, parked, verdicts
 
 COUNTED = ("placed", "by_state", "ledger_effects", "refused", "duplicates", "waiting")
 """What `counts` says too."""
+
+SERVING: Mapping[Subject, tuple[Sequence[Callable[[Record], Finding]], Callable[[Record], Mapping[str, Any]]]] = {
+    Subject.CONTRACTS: (verdict_contracts.CHECKS, verdict_contracts.counts),
+    Subject.INVOICES: (verdict_invoices.CHECKS, verdict_invoices.counts),
+    Subject.AFTER_SALES: (verdict_aftersales.CHECKS, verdict_aftersales.counts),
+}
+"""Checks and counts of what serves orders, beside those that hold for all commands."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +35,30 @@ class Run:
 
 
 def account(run: Run) -> dict[str, Any]:
-    """Counts of all orders, what must not be (violations), and by supplier the same counts of its orders.
+    """Counts of all orders, what must not be (violations), and by supplier the same counts of its orders; beside them
+    the counts and violations of contracts, invoices and after-sales.
 
     attempts: how often a command reached a supplier; ledger_effects: orders that stand in the suppliers' ledgers, each
     as often as it does; refused: without effect, and told so; duplicates: effects beyond the first of an order; lost:
     see `lost_orders`; waiting: commands that a person has to decide about, named in waiting_orders.
     """
-    suppliers = sorted({command.supplier for command in run.record.commands})
-    found = {each: _counts(_part(run, each)) for each in suppliers}
-    violations = [each for finding in verdicts(run.record).values() for each in finding.violations]
-    return {**_counts(run), "violations": violations, "suppliers": found}
+    of_orders = replace(run, record=about(run.record, Subject.ORDERS))
+    suppliers = sorted({command.supplier for command in of_orders.record.commands})
+    found = {each: _counts(_part(of_orders, each)) for each in suppliers}
+    serving = {subject.value: served(run.record, subject) for subject in SERVING}
+    return {**_counts(of_orders), "violations": _violations(of_orders.record), "suppliers": found, **serving}
+
+
+def served(record: Record, subject: Subject) -> dict[str, Any]:
+    """Counts of what serves orders, and what must not be."""
+    part = about(record, subject)
+    checks, count = SERVING[subject]
+    return {**count(part), "violations": _violations(part, checks)}
+
+
+def _violations(record: Record, checks: Sequence[Callable[[Record], Finding]] = ()) -> list[str]:
+    findings = [*verdicts(record).values(), *(check(record) for check in checks)]
+    return [each for finding in findings for each in finding.violations]
 
 
 def lost_orders(record: Record) -> frozenset[str]:

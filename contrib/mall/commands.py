@@ -1,4 +1,4 @@
-"""Records of `mall.orders.commands.v1`, as the AsyncAPI document has them. The people in them are made up."""
+"""Records of the topics of commands, as the AsyncAPI document has them. The people in them are made up."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import orjson
 
 from contrib.mall.orders import CANCEL, CONFIRM, SUBMIT, Command
 from contrib.mall.plan import Plan
+from contrib.mall.service_commands import after_sale_request, contract_no, contract_text, invoice_application
+from contrib.mall.services import AFTER_SALE, INVOICE, ISSUE
 
 TENANT = "410000"
 CHINA = timezone(timedelta(hours=8))
@@ -29,18 +31,20 @@ def command_of(plan: Plan, operation: str, now: datetime, life: timedelta) -> Co
         "operation": operation,
         "payload": _PAYLOADS[operation](plan),
     }
+    if operation == ISSUE:
+        content["contract_no"] = contract_no(plan)
     return Command(orjson.dumps(content), content)
 
 
 def headers_of(command: Command) -> list[tuple[str, bytes]]:
-    """CloudEvents headers of a command; its key is the number of the order."""
+    """CloudEvents headers of a command; it is about what its key names."""
     operation = command.operation
     named = {
         "ce_specversion": "1.0",
         "ce_id": command.id,
         "ce_source": "/mall/core",
-        "ce_type": f"mall.orders.{operation}.v1",
-        "ce_subject": command.order_no,
+        "ce_type": f"mall.{'contracts' if operation == ISSUE else 'orders'}.{operation}.v1",
+        "ce_subject": command.key,
         "ce_time": command.content["issued_at"],
         "ce_dataschema": f"urn:mallgate:schema:{operation.replace('.', '-')}:v1",
         "content-type": "application/json",
@@ -88,4 +92,7 @@ _PAYLOADS: Mapping[str, Callable[[Plan], Mapping[str, Any]]] = {
     SUBMIT: _submission,
     CONFIRM: _confirmation,
     CANCEL: _cancellation,
+    ISSUE: contract_text,
+    INVOICE: invoice_application,
+    AFTER_SALE: after_sale_request,
 }

@@ -22,8 +22,10 @@ from contrib.mall.commands import CHINA, command_of, headers_of
 from contrib.mall.kafka import Options, open_consumer, read_to_end
 from contrib.mall.orders import Command, Event
 from contrib.mall.plan import Plan, next_step
+from contrib.mall.services import ISSUE, is_served
 
 COMMANDS, EVENTS = "mall.orders.commands.v1", "mall.orders.events.v1"
+CONTRACT_COMMANDS, CONTRACT_EVENTS = "mall.contracts.commands.v1", "mall.contracts.events.v1"
 ALL = 2**31
 PAUSE = 1.0
 """Seconds before a command that Kafka did not take is sent again."""
@@ -50,7 +52,8 @@ class Core:
         if event.key not in self._plans and event.content.get("order_no") not in self._plans:
             return
         self.events.append(event)
-        self._told.setdefault(event.key, []).append(event)
+        order_no = event.content["order_no"] if "contract_no" in event.content else event.key
+        self._told.setdefault(order_no, []).append(event)
         if event.is_terminal:
             self._open.pop(event.command_id or "", None)
 
@@ -61,8 +64,18 @@ class Core:
 
     @property
     def idle(self) -> bool:
-        """Whether every order was begun, every command has its answer, and none is due."""
-        return not self._waiting and not self._open and not any(map(self._due, self._plans.values()))
+        """Whether every order was begun, every command has its answer, none is due, and what serves orders is over."""
+        if self._waiting or self._open or any(map(self._due, self._plans.values())):
+            return False
+        return all(
+            is_served(plan, self._commands[order_no], self._told[order_no]) for order_no, plan in self._plans.items()
+        )
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """Where its answers come."""
+        contracts = any(ISSUE in plan.services for plan in self._plans.values())
+        return [EVENTS, CONTRACT_EVENTS] if contracts else [EVENTS]
 
     async def begin(self, count: int) -> list[Command]:
         """Place so many orders of the plan that are not placed yet."""
@@ -123,7 +136,7 @@ async def run(core: Core, options: Options, prefix: str, pace: Pace) -> None:
     producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True)
     try:
         await producer.start()
-        async with open_consumer(options, [prefix + EVENTS]) as consumer:
+        async with open_consumer(options, [prefix + topic for topic in core.topics]) as consumer:
             async for record in read_to_end(consumer):
                 core.hear(event_of(record))
             await _send(producer, prefix, core.unanswered)
@@ -173,9 +186,9 @@ def behind_others(commands: Iterable[Command]) -> set[str]:
 
 
 async def _sent(producer: AIOKafkaProducer, prefix: str, command: Command) -> bool:
-    key, headers = command.order_no.encode(), headers_of(command)
+    topic = CONTRACT_COMMANDS if "contract_no" in command.content else COMMANDS
     try:
-        await producer.send_and_wait(prefix + COMMANDS, command.value, key, headers=headers)
+        await producer.send_and_wait(prefix + topic, command.value, command.key.encode(), headers=headers_of(command))
     except KafkaError:
         return False
     return True

@@ -26,12 +26,30 @@ TERMINAL = frozenset(
         "order.unsupported",
     }
 )
-"""Events of which exactly one answers each command. `order.parked` is none of them: another follows."""
+"""Events of which exactly one answers each command of an order. `order.parked` is none of them: another follows."""
+
+SERVED = frozenset(
+    {
+        "invoice.requested",
+        "invoice.refused",
+        "invoice.expired",
+        "aftersale.accepted",
+        "aftersale.refused",
+        "aftersale.progress",
+        "contract.delivered",
+        "contract.refused",
+        "contract.repeated",
+        "contract.withdrawn",
+        "contract.expired",
+        "contract.unsupported",
+    }
+)
+"""The same of commands about what serves an order, and about its contract."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A record of `mall.orders.commands.v1` as it was placed, and again and again byte by byte where it is repeated."""
+    """A record of a topic of commands as it was placed, and again and again byte by byte where it is repeated."""
 
     value: bytes
     content: Json
@@ -43,12 +61,17 @@ class Command:
 
     @property
     def order_no(self) -> str:
-        """The mall's number of the order, key of the record."""
+        """The mall's number of the order."""
         return str(self.content["order_no"])
 
     @property
+    def key(self) -> str:
+        """Key of the record: the number of the order, or of the contract."""
+        return str(self.content.get("contract_no") or self.content["order_no"])
+
+    @property
     def operation(self) -> str:
-        """SUBMIT, CONFIRM or CANCEL."""
+        """SUBMIT, CONFIRM, CANCEL, or one of `contrib.mall.services`."""
         return str(self.content["operation"])
 
     @property
@@ -59,7 +82,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A record of `mall.orders.events.v1`. ce_id: its identity, the same in a repeat."""
+    """A record of `mall.orders.events.v1` or `mall.contracts.events.v1`. ce_id: its identity, the same in a repeat."""
 
     ce_id: str
     key: str
@@ -81,7 +104,7 @@ class Event:
     @property
     def is_terminal(self) -> bool:
         """Whether it is the answer to a command."""
-        return self.command_id is not None and self.kind in TERMINAL
+        return self.command_id is not None and self.kind in TERMINAL | SERVED
 
     @property
     def whole(self) -> bool:

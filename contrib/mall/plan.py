@@ -8,6 +8,7 @@ from decimal import Decimal
 from random import Random
 
 from contrib.mall.orders import CANCEL, CONFIRM, SUBMIT, Command, Event
+from contrib.mall.services import NOTHING, Serving, due_service
 
 _PLANS: Sequence[tuple[str, tuple[str, ...], int]] = (
     ("reserve", (SUBMIT, CONFIRM), 40),
@@ -42,7 +43,8 @@ class Goods:
 class Plan:
     """One order: mode of its submit, operations in their order, and what is ordered.
 
-    at_once: no step waits for the answer to the one before it.
+    at_once: no step waits for the answer to the one before it; services: what is asked for once it is confirmed, in
+    their order; documents: below which address its contract's document is.
     """
 
     order_no: str
@@ -50,10 +52,15 @@ class Plan:
     steps: tuple[str, ...]
     lines: tuple[tuple[Goods, int], ...]
     at_once: bool = False
+    services: tuple[str, ...] = ()
+    documents: str = ""
 
 
-def plan_orders(run: str, seed: int, count: int, goods: Sequence[Goods], *, at_once: float = 0.0) -> list[Plan]:
-    """So many orders, one supplier each, every supplier in turn. at_once: share of those that wait for no answer.
+def plan_orders(
+    run: str, seed: int, count: int, goods: Sequence[Goods], *, at_once: float = 0.0, serving: Serving = NOTHING
+) -> list[Plan]:
+    """So many orders, one supplier each, every supplier in turn. at_once: share of those that wait for no answer;
+    serving: what is asked for of those that are not cancelled.
 
     Modes and steps depend on the seed and the number alone: they hold though the goods are others after a restart.
     """
@@ -67,16 +74,19 @@ def plan_orders(run: str, seed: int, count: int, goods: Sequence[Goods], *, at_o
             Random(f"{seed}:{number}"),
             by_supplier[suppliers[number % len(suppliers)]],
             at_once,
+            serving,
         )
         for number in range(count if suppliers else 0)
     ]
 
 
-def _plan_order(order_no: str, chance: Random, goods: Sequence[Goods], at_once: float) -> Plan:
+def _plan_order(order_no: str, chance: Random, goods: Sequence[Goods], at_once: float, serving: Serving) -> Plan:
     mode, steps, _ = chance.choices(_PLANS, [weight for _, _, weight in _PLANS])[0]
     hasty = Random(order_no).random() < at_once
     chosen = chance.sample(goods, min(len(goods), chance.randint(1, 3)))
-    return Plan(order_no, mode, steps, tuple((one, chance.randint(1, MOST_PIECES)) for one in chosen), hasty)
+    lines = tuple((one, chance.randint(1, MOST_PIECES)) for one in chosen)
+    services = () if CANCEL in steps else serving.of(chosen[0].supplier)
+    return Plan(order_no, mode, steps, lines, hasty, services, serving.documents)
 
 
 def next_step(plan: Plan, placed: Sequence[Command], events: Sequence[Event]) -> str | None:
@@ -87,8 +97,9 @@ def next_step(plan: Plan, placed: Sequence[Command], events: Sequence[Event]) ->
     answers = {event.command_id: event.kind for event in reversed(events) if event.is_terminal}
     if _HELD in answers.values():
         return None if any(command.operation == CANCEL for command in placed) else CANCEL
-    if len(placed) >= len(plan.steps):
+    steps = [command for command in placed if command.operation in plan.steps]
+    if len(steps) >= len(plan.steps):
+        return due_service(plan, placed, events)
+    if steps and not plan.at_once and answers.get(steps[-1].id) not in _GOES_ON:
         return None
-    if placed and not plan.at_once and answers.get(placed[-1].id) not in _GOES_ON:
-        return None
-    return plan.steps[len(placed)]
+    return plan.steps[len(steps)]

@@ -1,4 +1,4 @@
-"""The separate reader: what became of all orders, by the topics, the suppliers' ledgers and their logs of calls alone.
+"""The separate reader: what became of orders and of what serves them, by topics, ledgers and logs of calls alone.
 
 `python -m contrib.mall.reader --bootstrap HOST:PORT --ledger jd_vop:SUPPLIER:FILE --calls jd_vop:SUPPLIER:FILE` prints
 it as one JSON object, and ends with 1 when an order is lost, was made twice, or breaks a rule of the verdict.
@@ -17,8 +17,8 @@ import orjson
 import uvloop
 
 from contrib.mall import kafka
-from contrib.mall.account import Run, account
-from contrib.mall.core import COMMANDS, EVENTS, event_of
+from contrib.mall.account import SERVING, Run, account
+from contrib.mall.core import COMMANDS, CONTRACT_COMMANDS, CONTRACT_EVENTS, EVENTS, event_of
 from contrib.mall.orders import Command, Event
 from contrib.mall.records import LEDGERS
 from contrib.mall.traffic import Entry, Traffic, traffic_of_jd, traffic_of_native
@@ -50,10 +50,10 @@ async def read_run(asked: argparse.Namespace) -> Run:
     commands: dict[str, Command] = {}
     events: list[Event] = []
     written: dict[str, int] = {}
-    topics = [asked.prefix + COMMANDS, asked.prefix + EVENTS]
+    topics = [asked.prefix + topic for topic in (COMMANDS, EVENTS, CONTRACT_COMMANDS, CONTRACT_EVENTS)]
     async with kafka.open_consumer(kafka.client_options(asked), topics) as consumer:
         async for record in kafka.read_to_end(consumer):
-            if record.topic.endswith(COMMANDS):
+            if record.topic.endswith((COMMANDS, CONTRACT_COMMANDS)):
                 command = Command(record.value, orjson.loads(record.value))
                 commands.setdefault(command.id, command)
                 written.setdefault(command.id, record.timestamp)
@@ -67,7 +67,8 @@ async def read_run(asked: argparse.Namespace) -> Run:
 
 def is_sound(found: Mapping[str, Any]) -> bool:
     """Whether nothing that must not be was found."""
-    return not (found["duplicates"] or found["lost"] or found["violations"])
+    parts = [found, *(found[subject] for subject in SERVING)]
+    return not any(part[name] for part in parts for name in ("duplicates", "lost", "violations"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from contrib.mall.account import SERVING
 from contrib.mall.core import commands_in
 from contrib.mall.orders import Event
+from contrib.mall.recorded import about
 from contrib.mall.verdict import Effect, Finding, Record, counts, effects_of_jd, effects_of_native, verdicts
 from contrib.simulators.ledger import read
 
@@ -31,6 +33,16 @@ def read_record(journal: Path, events: Path, ledgers: Iterable[tuple[str, str, P
     for simulator, supplier, path in ledgers:
         effects += LEDGERS[simulator](read(path), supplier)
     return Record(commands_in(read(journal)), [Event(**line) for line in read(events)], effects)
+
+
+def verdicts_of_all(record: Record) -> dict[str, Finding]:
+    """The verdicts on orders, and on what serves them where a command asks for it."""
+    found = {**verdicts(record)}
+    for subject, (checks, _) in SERVING.items():
+        part = about(record, subject)
+        if part.commands:
+            found |= {check.__name__.replace("_", " "): check(part) for check in checks}
+    return found
 
 
 def table(found: Mapping[str, Finding]) -> str:
@@ -51,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     parts = [each.split(":", 2) for each in asked.ledger]
     record = read_record(asked.journal, asked.events, [(kind, who, Path(file)) for kind, who, file in parts])
-    found = verdicts(record)
+    found = verdicts_of_all(record)
     print(json.dumps(counts(record), ensure_ascii=False))
     print(table(found))
     violations = [f"{name}: {each}" for name, finding in found.items() for each in finding.violations]

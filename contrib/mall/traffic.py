@@ -41,5 +41,12 @@ def traffic_of_jd(calls: Iterable[Entry]) -> Traffic:
 
 
 def traffic_of_native(entries: Iterable[Entry]) -> Traffic:
-    """By the ledger of a simulated vendor: each of his messages is a command, whose answer nobody has to look up."""
-    return Traffic(sum(entry.get("message_id") is not None for entry in entries))
+    """By the ledger of a simulated vendor: each of his messages about an order is a command, whose answer nobody has to
+    look up.
+    """
+    return Traffic(
+        sum(
+            entry.get("message_id") is not None and entry.get("operation", "order.").startswith("order.")
+            for entry in entries
+        )
+    )

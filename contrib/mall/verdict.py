@@ -1,4 +1,4 @@
-"""The verdict on orders: what the suppliers' ledgers, the core's journal and the topic of events say together.
+"""The verdict on commands and orders: what the suppliers' ledgers, the core's journal and the events say together.
 
 Everything here is a pure function of what was recorded; no code of the gateway, of the core at work or of a simulator
 takes part. Each check says how much it judged and what must not be; `counts` says what became of the orders.
@@ -7,17 +7,32 @@ H4: `effects_are_single`, `good_answers_have_their_effect`, `bad_answers_have_no
 `effects_follow_commands`, `nothing_follows_the_end`; H9: `commands_have_one_answer`, `repeats_are_equal`,
 `events_name_their_order`, `answers_follow_commands`. What attempts, offsets and dead letters say (H6 to H8, H10, H11)
 stands in none of these records.
+
+What serves an order is judged by itself: `verdict_contracts`, `verdict_invoices` and `verdict_aftersales`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from contrib.mall.orders import CANCEL, CONFIRM, SUBMIT, Command, Event, first_of_each, state_of
+from contrib.mall.orders import CANCEL, CONFIRM, SUBMIT, Command, Event, state_of
+from contrib.mall.recorded import Effect, Finding, Record, effects_of_jd, effects_of_native, parked
+from contrib.mall.services import AFTER_SALE, CANCEL_AFTER_SALE, INVOICE, ISSUE
+
+__all__ = [
+    "ANSWERS",
+    "CHECKS",
+    "Effect",
+    "Finding",
+    "Record",
+    "counts",
+    "effects_of_jd",
+    "effects_of_native",
+    "parked",
+    "verdicts",
+]
 
 _OPERATIONS: Mapping[str, str] = {"submit": SUBMIT, "confirm": CONFIRM, "cancel": CANCEL}
 
@@ -49,6 +64,22 @@ ANSWERS: Mapping[str, frozenset[str]] = {
         }
     ),
     CANCEL: frozenset({"order.cancelled", "order.cancel_refused", "order.expired", "order.unsupported"}),
+    INVOICE: frozenset({"invoice.requested", "invoice.refused", "invoice.expired", "order.unsupported"}),
+    AFTER_SALE: frozenset({"aftersale.accepted", "aftersale.refused", "aftersale.progress", "order.unsupported"}),
+    CANCEL_AFTER_SALE: frozenset({"aftersale.progress", "aftersale.refused", "order.unsupported"}),
+    **{
+        operation: frozenset(
+            {
+                "contract.delivered",
+                "contract.refused",
+                "contract.repeated",
+                "contract.withdrawn",
+                "contract.expired",
+                "contract.unsupported",
+            }
+        )
+        for operation in (ISSUE, "contract.amend", "contract.terminate", "contract.announced", "contract.filed")
+    },
 }
 """What may answer each operation."""
 
@@ -66,79 +97,6 @@ _PROGRESS = frozenset(
     }
 )
 """News of success, which no order that is over can have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """A line of a supplier's ledger. target: the supplier's number of what it was done to; asked: by a buyer's call,
-    not by the supplier itself. kind: submit, confirm, cancel, and whatever else the ledger has.
-    """
-
-    supplier: str
-    order_no: str
-    kind: str
-    target: str
-    asked: bool
-
-
-class Finding(NamedTuple):
-    """What one check found. judged: how many things it looked at: a check that saw nothing proves nothing."""
-
-    judged: int
-    violations: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Record:
-    """All that was recorded of a run, each in its order."""
-
-    commands: Sequence[Command]
-    events: Sequence[Event]
-    effects: Sequence[Effect]
-
-    @cached_property
-    def told(self) -> Sequence[Event]:
-        """The events without their repeats."""
-        return first_of_each(self.events)
-
-    @cached_property
-    def answers(self) -> Mapping[str, Sequence[Event]]:
-        """The terminal events of each command, also of some that were never placed."""
-        found: dict[str, list[Event]] = {command.id: [] for command in self.commands}
-        for event in self.told:
-            if event.is_terminal:
-                found.setdefault(str(event.command_id), []).append(event)
-        return found
-
-    @cached_property
-    def submitted(self) -> Counter[tuple[str, str]]:
-        """How often each order was submitted, by supplier and order."""
-        return Counter((each.supplier, each.order_no) for each in self.effects if each.kind == "submit")
-
-    @cached_property
-    def done(self) -> Mapping[tuple[str, str], frozenset[str]]:
-        """What was done to each order, by supplier and order."""
-        found: dict[tuple[str, str], set[str]] = {}
-        for each in self.effects:
-            found.setdefault((each.supplier, each.order_no), set()).add(each.kind)
-        return {place: frozenset(kinds) for place, kinds in found.items()}
-
-
-def effects_of_jd(entries: Iterable[Mapping[str, Any]], supplier: str) -> list[Effect]:
-    """The ledger of a simulated JD VOP. supplier: what the gateway calls it."""
-    return [
-        Effect(supplier, each["thirdOrder"], each["effect"], each["jdOrderId"], each["by"] == "caller")
-        for each in entries
-    ]
-
-
-def effects_of_native(entries: Iterable[Mapping[str, Any]], supplier: str) -> list[Effect]:
-    """The ledger of a simulated vendor without an API."""
-    return [
-        Effect(supplier, each["order_no"], each["effect"], each["supplier_order_no"], each["by"] == "caller")
-        for each in entries
-        if "effect" in each
-    ]
 
 
 def effects_are_single(record: Record) -> Finding:
@@ -169,7 +127,11 @@ def effects_were_ordered(record: Record) -> Finding:
 
 def good_answers_have_their_effect(record: Record) -> Finding:
     """What is told as accepted, confirmed or cancelled stands in the supplier's ledger."""
-    judged = [(command, event) for command, event in _answered(record) if event.kind not in _WITHOUT_EFFECT]
+    judged = [
+        (command, event)
+        for command, event in _answered(record)
+        if command.operation in _OPERATIONS.values() and event.kind not in _WITHOUT_EFFECT
+    ]
     return Finding(
         len(judged),
         [
@@ -231,7 +193,7 @@ def repeats_are_equal(record: Record) -> Finding:
 
 
 def events_name_their_order(record: Record) -> Finding:
-    """Key, order and supplier of an event are those of a command that was placed, and it answers as one may."""
+    """Key, number and supplier of an event are those of a command that was placed, and it answers as one may."""
     return Finding(len(record.told), [*_misnamed(record)])
 
 
@@ -240,11 +202,11 @@ def _misnamed(record: Record) -> Iterator[str]:
     suppliers = {command.order_no: command.supplier for command in record.commands}
     for event in record.told:
         order_no, supplier = event.content["order_no"], event.content.get("supplier")
-        if event.key != order_no:
+        if event.key != (event.content.get("contract_no") or order_no):
             yield f"{event.key}: {event.kind} of {order_no} under this key"
         if order_no not in suppliers:
             yield f"{order_no}: {event.kind} of an order that was never placed"
-        elif supplier != suppliers[order_no] and event.kind != "order.unsupported":
+        elif supplier != suppliers[order_no] and not event.kind.endswith(".unsupported"):
             yield f"{order_no}: {event.kind} of {supplier}, placed at {suppliers[order_no]}"
         if event.command_id is None:
             continue
@@ -273,9 +235,9 @@ def answers_follow_commands(record: Record) -> Finding:
         offset = answered.get(command.id)
         if offset is None:
             continue
-        if offset < last.get(command.order_no, -1):
-            violations.append(f"{command.order_no}: {command.operation} answered before the command ahead of it")
-        last[command.order_no] = offset
+        if offset < last.get(command.key, -1):
+            violations.append(f"{command.key}: {command.operation} answered before the command ahead of it")
+        last[command.key] = offset
     return Finding(len(record.told), violations)
 
 
@@ -288,6 +250,8 @@ def _says_unsent(event: Event) -> bool:
             return bool(payload.get("by") == "time_out")
         case "order.refused":  # a cancel overtook it
             return bool(payload.get("code_class") == "conflict")
+        case "invoice.refused" | "invoice.expired" | "aftersale.refused":  # what it asks for is not there
+            return True
         case _:
             return False
 
@@ -346,12 +310,6 @@ CHECKS: tuple[Callable[[Record], Finding], ...] = (
 def verdicts(record: Record) -> dict[str, Finding]:
     """What each check found, by its name in words."""
     return {check.__name__.replace("_", " "): check(record) for check in CHECKS}
-
-
-def parked(record: Record) -> set[str]:
-    """Commands without an answer that are told to wait for a person."""
-    told = {event.command_id for event in record.told if event.kind == "order.parked"}
-    return {command.id for command in record.commands if command.id in told and not record.answers[command.id]}
 
 
 def counts(record: Record) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import uvloop
 from cyclopts import Parameter
@@ -29,7 +30,7 @@ from gateway.demo.orders import Mall, order, order_from_hanging, settle
 from gateway.demo.programs import programs_root
 from gateway.demo.pulled import JD, SLOW, declare, pull
 from gateway.demo.show import Urls, show, show_next
-from gateway.demo.simulators import Books, Simulated, fetching_vendor, simulated
+from gateway.demo.simulators import Books, Simulated, documents, fetching_vendor, simulated
 from gateway.demo.story import SUPPLIER, Account, Act, push
 from gateway.demo.topics import count_topics
 from gateway.kafka import Bus, open_bus
@@ -99,9 +100,13 @@ class Size(NamedTuple):
 
 
 class Sites(NamedTuple):
-    """The suppliers that are pulled: one that answers and one that hangs. root: where programs are run from."""
+    """The suppliers that are pulled: one that answers and one that hangs.
+
+    root: where programs are run from; documents: URL of the documents of contracts.
+    """
 
     root: Path
+    documents: str
     jd: Simulated
     slow: Simulated
 
@@ -122,8 +127,9 @@ async def _demo(settings: Settings, size: Size, *, once: bool, as_json: bool) ->
     started = time.monotonic()
     async with AsyncExitStack() as stack:
         ready = await stack.enter_async_context(embedded_settings(settings))
+        ready, contracts = await stack.enter_async_context(_with_documents(ready))
         urls = await stack.enter_async_context(_running(ready, stop))
-        sites = await stack.enter_async_context(_sites(ready.data_dir, size.skus, console))
+        sites = await stack.enter_async_context(_sites(contracts, ready.data_dir, size.skus, console))
         playing = asyncio.create_task(_played(ready, urls, size, sites, stack, console))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([playing, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -169,7 +175,20 @@ async def _running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Url
 
 
 @asynccontextmanager
-async def _sites(directory: Path, skus: int, console: Terminal) -> AsyncIterator[Sites | None]:
+async def _with_documents(settings: Settings) -> AsyncIterator[tuple[Settings, str]]:
+    """Settings of a gateway that may fetch documents of contracts, and the URL that these are below, beside the block;
+    "" where there is no program to serve them.
+    """
+    root = programs_root()
+    if root is None:
+        yield settings, ""
+        return
+    async with documents(root, settings.data_dir) as url:
+        yield settings.model_copy(update={"contract_document_hosts": (urlsplit(url).netloc,)}), url
+
+
+@asynccontextmanager
+async def _sites(contracts: str, directory: Path, skus: int, console: Terminal) -> AsyncIterator[Sites | None]:
     """The suppliers to pull from, beside the block; None where there is no simulator to play them."""
     root = programs_root()
     if root is None:
@@ -181,7 +200,7 @@ async def _sites(directory: Path, skus: int, console: Terminal) -> AsyncIterator
         simulated(root, JD, directory, skus=skus) as jd,
         simulated(root, SLOW, directory, skus=skus) as slow,
     ):
-        yield Sites(root, jd, slow)
+        yield Sites(root, contracts, jd, slow)
 
 
 async def _played(
@@ -204,7 +223,7 @@ async def _played(
         if sites is not None:
             vendor = fetching_vendor(sites.root, SUPPLIER, settings.data_dir, url=urls.vendors, key=account.token)
             books = await stack.enter_async_context(vendor)
-            mall = Mall(sites.root, settings.data_dir, settings.bootstrap or Bootstrap(""))
+            mall = Mall(sites.root, settings.data_dir, settings.bootstrap or Bootstrap(""), sites.documents)
             await _traded(account, sites, books, mall, Services(admin, bus, pool), console)
         account.topics = await count_topics(bus, pool)
     return account

@@ -23,9 +23,12 @@ MEMBERS = (
 )
 """What the account says of all orders, and of those of one supplier."""
 
+SERVING = ("contracts", "invoices", "aftersales")
+"""What serves orders, as the account names it."""
+
 
 class OrdersAstrayError(GatewayError):
-    """Orders were lost or made twice."""
+    """Orders, or what serves them, were lost or made twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +52,23 @@ class Ordered:
         return found
 
     def require_sound(self) -> None:
-        """Raises OrdersAstrayError where an order is lost, was made twice or breaks a rule of the verdict."""
-        wrong = [f"{self.account[name]} {name}" for name in ("duplicates", "lost") if self.account[name]]
-        found = [*wrong, *self.account["violations"][:5]]
+        """Raises OrdersAstrayError where anything is lost, was made twice or breaks a rule of the verdict."""
+        parts = {"orders": self.account, **{name: self.account[name] for name in SERVING}}
+        found = [f"{name}: {each}" for name, part in parts.items() for each in _wrong(part)]
         if found:
-            raise OrdersAstrayError("orders: " + "; ".join(found))
+            raise OrdersAstrayError("; ".join(found))
 
 
 def told(ordered: Ordered) -> dict[str, Any]:
     """The same for machines."""
     found = {supplier: _members(each) for supplier, each in ordered.suppliers.items()}
-    return {"orders": {**_members(ordered.account), "violations": ordered.account["violations"], "suppliers": found}}
+    orders = {**_members(ordered.account), "violations": ordered.account["violations"], "suppliers": found}
+    return {"orders": orders, **{name: ordered.account[name] for name in SERVING}}
+
+
+def _wrong(part: Mapping[str, Any]) -> Sequence[str]:
+    counted = [f"{part[name]} {name}" for name in ("duplicates", "lost") if part[name]]
+    return [*counted, *part["violations"][:5]]
 
 
 def _members(account: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ counts comes from the topics of commands and events and from the suppliers' ledg
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any
 import orjson
 
 from gateway.config import Bootstrap
+from gateway.demo.attended import attend
 from gateway.demo.ordered import Ordered
 from gateway.demo.programs import running
 from gateway.demo.pulled import JD, SLOW, Told, until
@@ -33,8 +35,10 @@ HANGING_ORDERS = 3
 HANGING_SECONDS = 12
 """From an order at the one that hangs to its deadline: by then it has to be told how the order stands."""
 
-SEED = 6
-"""Of the plan: orders that are confirmed, cancelled and refused."""
+SEED = 28
+"""Of the plan: orders that are confirmed, cancelled and refused; at the vendor who delivers none that is confirmed is
+cancelled, so that a cancel meets no delivery.
+"""
 
 SPARED = 3
 """Orders at the supplier that loses an answer before it does."""
@@ -43,6 +47,9 @@ AREA = "7_412_3545_1035450"
 """Where goods go: a town of the supplier's own tree."""
 
 MOST_SECONDS = 90.0
+"""Of the core, which then says what it knows."""
+
+ENDING_SECONDS = 30.0
 
 STOPPED = frozenset({"parked", "held", "dead"})
 """States of a lane that waits for a person."""
@@ -50,11 +57,14 @@ STOPPED = frozenset({"parked", "held", "dead"})
 
 @dataclass(frozen=True, slots=True)
 class Mall:
-    """The mall's side. root: where its programs are run from; directory: where they write."""
+    """The mall's side. root: where its programs are run from; directory: where they write; documents: the URL that the
+    documents of its contracts are below.
+    """
 
     root: Path
     directory: Path
     kafka: Bootstrap
+    documents: str
 
     async def place(self, name: str, *options: str) -> dict[str, Any]:
         """Let the core place orders and follow them; its summary. name: of its files. Raises ProgramError."""
@@ -74,7 +84,7 @@ class Mall:
         words, environment = _login(self.kafka)
         log = self.directory / f"{name}.log"
         async with running(self.root, module, [*words, *options], log, environment) as program:
-            return await program.last_line(MOST_SECONDS)
+            return await program.last_line(MOST_SECONDS + ENDING_SECONDS)
 
 
 def _login(kafka: Bootstrap) -> tuple[Sequence[str], Mapping[str, str]]:
@@ -104,12 +114,23 @@ async def order_from_hanging(mall: Mall, slow: Simulated, *, told: Told) -> Sequ
 
 
 async def order(mall: Mall, jd: Simulated, *, told: Told) -> None:
-    """Place orders at those that answer, lose the answer to one, and follow all of them to their end."""
+    """Place orders at those that answer, lose the answer to one, and follow all of them to their end: contracts of the
+    vendor who fetches, invoices and after-sale of both.
+    """
     told(f"{ORDERS} 单，其一丢失应答", f"{ORDERS} orders; one answer is lost")
     async with SimulatorClient(jd.url) as control:
         await control.lose_answer("order/submitOrder", after=SPARED)
-    options = ("--supplier", f"{JD}={AREA}", "--supplier", SUPPLIER, "--orders", str(ORDERS), "--seed", str(SEED))
-    await mall.place("mall", *options, "--linger", "0.5", "--seconds", str(MOST_SECONDS))
+    options = ["--supplier", f"{JD}={AREA}", "--supplier", SUPPLIER, "--orders", str(ORDERS), "--seed", str(SEED)]
+    options += ["--contracts", SUPPLIER, "--documents", mall.documents]
+    options += [word for each in (JD, SUPPLIER) for word in ("--invoices", each, "--after-sales", each)]
+    attending = asyncio.create_task(attend(jd))
+    try:
+        await mall.place("mall", *options, "--linger", "0.5", "--seconds", str(MOST_SECONDS))
+    finally:
+        attending.cancel()
+        await asyncio.wait([attending])
+    if not attending.cancelled():
+        attending.result()
 
 
 async def settle(admin: AdminClient, pool: Pool, jd: Simulated, hanging: Sequence[str]) -> None:

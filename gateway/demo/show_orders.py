@@ -36,11 +36,21 @@ COLUMNS = (
     ("账本\nledger", "ledger_effects"),
 )
 
+SERVED_COLUMNS = ("发出\nasked", "完成\ndone", "拒绝\nrefused", "挂起\nheld", "重复\nduplicates", "丢失\nlost")
+
+SERVED = {
+    "contracts": ("合同 contracts", ("issued", "signed", "refused", "")),
+    "invoices": ("发票 invoices", ("requested", "issued", "refused", "held")),
+    "aftersales": ("售后 after-sale", ("requested", "settled", "refused", "")),
+}
+"""What is shown of each: by the columns."""
+
 
 def show_orders(console: Console, ordered: Ordered) -> None:
     """Every order by its final state, beside what stands in the suppliers' own ledgers."""
     console.print(_table(ordered))
     console.print(_verdict(ordered.account))
+    console.print(_served(ordered.account))
 
 
 def _table(ordered: Ordered) -> RenderableType:
@@ -73,6 +83,27 @@ def _states(by_state: Mapping[str, int]) -> Text:
         words, style = STATES.get(state, ("", "red"))
         lines.append(Text(f"{count} {state} {words}", style=style))
     return Text("\n").join(lines)
+
+
+def _served(account: Mapping[str, Any]) -> RenderableType:
+    """Contracts, invoices and after-sale, as topics and ledgers have them."""
+    table = titled("合同、发票与售后  ·  contracts, invoices, after-sale")
+    table.add_column("")
+    for heading in SERVED_COLUMNS:
+        table.add_column(heading, justify="right")
+    for name, (words, members) in SERVED.items():
+        cells = [_count(account[name], member) for member in members]
+        table.add_row(Text(words), *cells, *(_wrong(account[name], each) for each in ("duplicates", "lost")))
+    return table
+
+
+def _count(part: Mapping[str, Any], member: str) -> Text:
+    """A count with its own word."""
+    return Text(f"{part[member]} {member}") if member else Text("–", style="dim")
+
+
+def _wrong(part: Mapping[str, Any], member: str) -> Text:
+    return Text(str(part[member]), style="bold red" if part[member] else "bold green")
 
 
 def _verdict(account: Mapping[str, Any]) -> Text:

@@ -12,8 +12,17 @@ import orjson
 
 from gateway.demo.programs import running
 
-REFUSAL = {"kind": "refuse", "operation": "order.submit", "after": 4, "times": 1}
-"""The vendor has none of what the fifth order wants."""
+FAULTS = (
+    {"kind": "refuse", "operation": "order.submit", "after": 4, "times": 1},
+    {"kind": "refuse", "operation": "contract.issue", "after": 1, "times": 1},
+    {"kind": "wrong_sum", "operation": "invoice.request", "after": 1, "times": 1},
+)
+"""The vendor has none of what the fifth order wants, does not take the second contract, and is a cent wrong in the
+second invoice.
+"""
+
+STEP_SECONDS = 0.3
+"""Between the steps of what the vendor does by himself: deliver, sign, make out, take back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +64,19 @@ async def simulated(root: Path, name: str, directory: Path, *, skus: int) -> Asy
 
 @asynccontextmanager
 async def fetching_vendor(root: Path, name: str, directory: Path, *, url: str, key: str) -> AsyncIterator[Books]:
-    """A vendor beside the block who fetches commands from the gateway at this URL, and refuses one. Raises as above."""
+    """A vendor beside the block who fetches commands from the gateway at this URL. Raises as above."""
     ledger = directory / f"{name}.ledger.jsonl"
-    words = ["--url", url, "--ledger", str(ledger), "--fault", orjson.dumps(REFUSAL).decode()]
+    words = ["--url", url, "--ledger", str(ledger), "--step-seconds", str(STEP_SECONDS)]
+    words += [word for fault in FAULTS for word in ("--fault", orjson.dumps(fault).decode())]
     module, log = "contrib.simulators.native", directory / f"{name}.log"
     async with running(root, module, words, log, {"NATIVE_KEY": key}) as program:
         await program.first_line()
         yield Books("native", ledger, ledger)
+
+
+@asynccontextmanager
+async def documents(root: Path, directory: Path) -> AsyncIterator[str]:
+    """Documents of the mall's contracts, beside the block: the URL that they are below. Raises as above."""
+    async with running(root, "contrib.mall.documents", [], directory / "documents.log") as program:
+        url: str = (await program.first_line())["url"]
+        yield url

@@ -1,4 +1,4 @@
-"""The control routes of a simulated supplier, as the demo uses them: its calls and goods, a price, how it fails."""
+"""The control routes of a simulated supplier, as the demo uses them: calls, goods, orders, how it fails."""
 
 from __future__ import annotations
 
@@ -63,6 +63,32 @@ class SimulatorClient:
     async def lose_answer(self, operation: str, *, after: int) -> None:
         """Do what one call of this operation asks, and reset the connection instead of answering. after: such calls."""
         await self._call("POST", "faults", {"kind": "reset", "operation": operation, "after": after, "times": 1})
+
+    async def orders(self) -> list[dict[str, Any]]:
+        """Its orders as they stand."""
+        found: list[dict[str, Any]] = await self._call("GET", "orders")
+        return found
+
+    async def services(self) -> list[dict[str, Any]]:
+        """Its after-sale services as they stand."""
+        found: list[dict[str, Any]] = await self._call("GET", "services")
+        return found
+
+    async def deliver(self, order_no: str) -> None:
+        """Let the goods of an order arrive."""
+        await self._call("POST", "order", {"third": order_no, "act": "deliver"})
+
+    async def issue_invoice(self, mark_id: str) -> bool:
+        """Make out all of an application for invoices; False: there is no such application."""
+        try:
+            await self._call("POST", "invoice", {"mark": mark_id, "act": "issue"})
+        except RefusedError:
+            return False
+        return True
+
+    async def move_service(self, service: str, act: str) -> None:
+        """Let something happen to an after-sale service."""
+        await self._call("POST", "service", {"service": service, "act": act})
 
     async def _call(self, method: str, route: str, body: object = None) -> Any:
         data = None if body is None else orjson.dumps(body)

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
@@ -145,6 +146,7 @@ def test_its_counts_are_those_of_a_separate_reader_and_ctrl_c_ends_all_of_it(tmp
     }
     assert_pulled(told)
     assert_ordered(told["orders"], counted["orders"], ledgers, calls)
+    assert_served(told, ledgers)
 
 
 def assert_pulled(told: dict[str, Any]) -> None:
@@ -174,6 +176,7 @@ def assert_pulled(told: dict[str, Any]) -> None:
 
 STANDS = (
     ("order.cancelled", "cancelled"),
+    ("shipment.delivered", "delivered"),
     ("order.confirmed", "confirmed"),
     ("order.accepted", "reserved"),
     ("order.refused", "refused"),
@@ -204,7 +207,11 @@ def assert_ordered(
         states = Counter(state_of(each["events"]) for each in orders.values() if each["supplier"] == name)
         assert (part["by_state"], part["ledger_effects"]) == (states, len(submitted[name])), name
         sent = [call["operation"] in WRITES for call in calls.get(name, [])]
-        fetched = [entry["message_id"] is not None for entry in ledgers[name] if name == "demo-office"]
+        fetched = [
+            entry["message_id"] is not None and entry["operation"].startswith("order.")
+            for entry in ledgers[name]
+            if name == "demo-office"
+        ]
         assert part["attempts"] == sum(sent) + sum(fetched), name
         assert set(submitted[name]) == {
             order_no
@@ -228,6 +235,30 @@ def assert_ordered(
     assert told["commands"] > told["placed"]
     # Nobody knows of those at the supplier that hangs whether it made them: a person decides, and none is made twice.
     assert (told["suppliers"]["demo-slow"]["by_state"], told["waiting"]) == ({"parked": 3}, 3)
+
+
+def assert_served(told: dict[str, Any], ledgers: dict[str, list[dict[str, Any]]]) -> None:
+    """What it says of contracts, invoices and after-sale is what stands in the suppliers' ledgers."""
+    office, both = ledgers["demo-office"], [*ledgers["demo-jd"], *ledgers["demo-office"]]
+    done = Counter(entry["effect"] for entry in both)
+    served = {name: told[name] for name in ("contracts", "invoices", "aftersales")}
+    assert [(each["duplicates"], each["lost"], each["violations"]) for each in served.values()] == [(0, 0, [])] * 3
+    contracts, invoices, after_sales = served.values()
+    taken, refused = done["issue_contract"], done["refuse_contract"]
+    assert (contracts["issued"], contracts["signed"], contracts["refused"]) == (taken + refused, taken, refused)
+    assert (refused, taken > 0, done["sign_contract"]) == (1, True, taken)
+    # The vendor was a cent wrong in one invoice: it was held, and all others came through.
+    off = [
+        entry["mark_id"]
+        for entry in office
+        if entry["effect"] == "invoice_issue"
+        and sum(Decimal(each[part]) for each in entry["event"]["payload"]["invoices"] for part in ("net", "tax"))
+        != sum(Decimal(each["gross"]) for each in entry["event"]["payload"]["invoices"])
+    ]
+    assert (len(off), invoices["held"], invoices["requested"]) == (1, 1, done["invoice"])
+    assert (invoices["issued"], done["invoice_issue"]) == (done["invoice"] - 1, done["invoice"])
+    assert (after_sales["requested"], after_sales["settled"]) == (done["after_sale"], done["refund"])
+    assert done["refund"] == done["after_sale"] > 1
 
 
 def test_killing_it_outright_leaves_no_process(tmp_path: Path) -> None:
@@ -257,8 +288,8 @@ def test_once_ends_by_itself_and_its_last_line_is_one_object(tmp_path: Path) -> 
         printed, _ = process.communicate(timeout=220)
     assert process.returncode == 0, (tmp_path / "stderr").read_text()
     told = orjson.loads(printed.splitlines()[-1])
-    parts = ("engines", "feeds", "items", "topics", "pulled", "price_change", "hanging", "orders", "seconds")
-    assert list(told) == [*parts]
+    parts = ("engines", "feeds", "items", "topics", "pulled", "price_change", "hanging", "orders")
+    assert list(told) == [*parts, "contracts", "invoices", "aftersales", "seconds"]
     assert {told["orders"][name] for name in ("duplicates", "lost")} == {0}
     assert told["items"]["submitted"] == sum(feed["records"] or 0 for feed in told["feeds"])
     assert left_in(tmp_path) == []

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from contrib.simulators.native.book import OrderBook
+from contrib.simulators.native.book import Entry, OrderBook
 from gateway.relay.vendor_events import VENDOR_EVENTS
 from schemas.orders import Kind, Operation
 from schemas.orders.examples import COMMAND_EXAMPLES
@@ -23,7 +23,7 @@ def events(faults: dict[str, Any], *, ordered: bool = True) -> list[dict[str, An
     )
     if ordered:
         book.apply(book.take(submit, {}))
-    entry: dict[str, Any] | None = book.take(asked, faults)
+    entry: Entry | None = book.take(asked, faults)
     told: list[dict[str, Any]] = []
     while entry is not None:
         told.append(entry["event"])
