@@ -193,9 +193,10 @@ def waiting_and_wrong(
     What is settled waits with what is not and lies before it, and so does a repeat before a record that was not read
     yet: they tell together whether the topic ends on an older version than it had.
     """
-    partition, offset, version = own[0].seen
-    if len(own) == 1 and offset == known.offset and partition == known.partition and version <= known.version:
-        return (), ()  # nearly all
+    if len(own) == 1:
+        partition, offset, version = own[0].seen
+        if offset == known.offset and partition == known.partition and version <= known.version:
+            return (), ()  # nearly all
     ahead: list[Sighting] = []
     settled: list[Sighting] = []
     wrong: list[Sighting] = []
