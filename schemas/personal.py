@@ -41,11 +41,11 @@ def is_personal(model: type[Model], path: str) -> bool:
     )
 
 
-def masked(said: Any, models: Iterable[type[Model]]) -> Any:
+def masked(value: Any, models: Iterable[type[Model]]) -> Any:
     """A message with everything replaced that any of these models marks, and that none of them knows: a receiver is one
     under a name that is misspelt, too.
     """
-    return _masked(said, _shown_of(tuple(models)))
+    return _masked(value, _shown_of(tuple(models)))
 
 
 @cache

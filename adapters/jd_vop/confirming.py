@@ -40,5 +40,5 @@ def _states(reply: sdk.Reply, answer: replies.Answer) -> dict[str, bool]:
         if not isinstance(members, dict):
             raise replies.unpromised(reply, "no list of states")
         row = Row(members, ())
-        told.setdefault(row.sku, set()).add(SOLD.get(replies.told(row.get("saleState")) or ""))
+        told.setdefault(row.sku, set()).add(SOLD.get(replies.plain_text(row.get("saleState")) or ""))
     return {sku: True in states for sku, states in told.items() if len(states) == 1 and None not in states}

@@ -128,8 +128,8 @@ def _counted(row: Row, num: int, skus: int) -> Decimal | None:
 def _stock(sku: str, row: Row, limit: Row, *, area: str, num: int, counted: Decimal | None) -> sdk.Item | sdk.Refusal:
     state = row.word("stockStateId", STATES)
     restricted = limit.word("isAreaRestrict", RESTRICTED)
-    told = row.get("areaId")
-    if told not in (None, "") and (not isinstance(told, str) or areas.bare(told.strip()) != area):
+    area_id = row.get("areaId")
+    if area_id not in (None, "") and (not isinstance(area_id, str) or areas.bare(area_id.strip()) != area):
         row.refuse("contract_error", "areaId", area)
     if row.issues or limit.issues or state is None:
         return sdk.Refusal(sku, (*row.issues, *limit.issues))

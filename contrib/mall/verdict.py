@@ -97,7 +97,7 @@ class Record:
     effects: Sequence[Effect]
 
     @cached_property
-    def told(self) -> Sequence[Event]:
+    def events_in_order(self) -> Sequence[Event]:
         """The events without their repeats."""
         return first_of_each(self.events)
 
@@ -105,7 +105,7 @@ class Record:
     def answers(self) -> Mapping[str, Sequence[Event]]:
         """The terminal events of each command, also of some that were never placed."""
         found: dict[str, list[Event]] = {command.id: [] for command in self.commands}
-        for event in self.told:
+        for event in self.events_in_order:
             if event.is_terminal:
                 found.setdefault(str(event.command_id), []).append(event)
         return found
@@ -232,13 +232,13 @@ def repeats_are_equal(record: Record) -> Finding:
 
 def events_name_their_order(record: Record) -> Finding:
     """Key, order and supplier of an event are those of a command that was placed, and it answers as one may."""
-    return Finding(len(record.told), [*_misnamed(record)])
+    return Finding(len(record.events_in_order), [*_misnamed(record)])
 
 
 def _misnamed(record: Record) -> Iterator[str]:
     placed = {command.id: command for command in record.commands}
     suppliers = {command.order_no: command.supplier for command in record.commands}
-    for event in record.told:
+    for event in record.events_in_order:
         order_no, supplier = event.content["order_no"], event.content.get("supplier")
         if event.key != order_no:
             yield f"{event.key}: {event.kind} of {order_no} under this key"
@@ -265,8 +265,8 @@ def answers_follow_commands(record: Record) -> Finding:
     violations = [f"{key}: events in partitions {sorted(found)}" for key, found in places.items() if len(found) > 1]
     answered: dict[str, int] = {
         event.command_id or "": event.offset
-        for event in reversed(record.told)
-        if event.is_terminal and not _says_unsent(event)
+        for event in reversed(record.events_in_order)
+        if event.is_terminal and not _is_unsent(event)
     }
     last: dict[str, int] = {}
     for command in record.commands:
@@ -276,10 +276,10 @@ def answers_follow_commands(record: Record) -> Finding:
         if offset < last.get(command.order_no, -1):
             violations.append(f"{command.order_no}: {command.operation} answered before the command ahead of it")
         last[command.order_no] = offset
-    return Finding(len(record.told), violations)
+    return Finding(len(record.events_in_order), violations)
 
 
-def _says_unsent(event: Event) -> bool:
+def _is_unsent(event: Event) -> bool:
     payload = event.content["payload"]
     match event.kind:
         case "order.expired":
@@ -296,12 +296,12 @@ def nothing_follows_the_end(record: Record) -> Finding:
     """Of an order that is over no success is told any more."""
     over: dict[str, str] = {}
     violations = []
-    for event in record.told:
+    for event in record.events_in_order:
         if event.kind in _PROGRESS and event.key in over:
             violations.append(f"{event.key}: {event.kind} after {over[event.key]}")
         if _ends(event):
             over.setdefault(event.key, event.kind)
-    return Finding(len(record.told), violations)
+    return Finding(len(record.events_in_order), violations)
 
 
 def _ends(event: Event) -> bool:
@@ -350,8 +350,10 @@ def verdicts(record: Record) -> dict[str, Finding]:
 
 def parked(record: Record) -> set[str]:
     """Commands without an answer that are told to wait for a person."""
-    told = {event.command_id for event in record.told if event.kind == "order.parked"}
-    return {command.id for command in record.commands if command.id in told and not record.answers[command.id]}
+    parked_commands = {event.command_id for event in record.events_in_order if event.kind == "order.parked"}
+    return {
+        command.id for command in record.commands if command.id in parked_commands and not record.answers[command.id]
+    }
 
 
 def counts(record: Record) -> dict[str, Any]:
@@ -363,7 +365,7 @@ def counts(record: Record) -> dict[str, Any]:
     """
     orders = {command.order_no: command.supplier for command in record.commands}
     by_order: dict[str, list[Event]] = {order_no: [] for order_no in orders}
-    for event in record.told:
+    for event in record.events_in_order:
         by_order.setdefault(event.key, []).append(event)
     states = {order_no: state_of(by_order[order_no]) for order_no in orders}
     done = {order_no: record.submitted[supplier, order_no] for order_no, supplier in orders.items()}
@@ -380,7 +382,7 @@ def counts(record: Record) -> dict[str, Any]:
         "lost": len(unanswered) - len(waiting),
         "waiting": len(waiting),
         "answered_twice": sum(len(found) > 1 for found in record.answers.values()),
-        "repeats": len(record.events) - len(record.told),
+        "repeats": len(record.events) - len(record.events_in_order),
     }
 
 

@@ -20,7 +20,7 @@ NOTE = "instance.json"
 KEY_FILE = "secret.key"
 """In the data directory: how a gateway there is reached, and the secret key that `--embedded` made."""
 
-PATIENCE = 5.0
+CONNECT_SECONDS = 5.0
 """Seconds for a service that a command asks itself to answer: what is away now is said now."""
 
 

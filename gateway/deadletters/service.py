@@ -137,9 +137,9 @@ async def settle(connection: Connection, fingerprints: Collection[str]) -> None:
 
 def reasoned(reason: str) -> str:
     """The reason as it is kept. Raises ReasonRequiredError when it says nothing."""
-    if not (said := storable(reason).strip()):
+    if not (text := storable(reason).strip()):
         raise ReasonRequiredError
-    return said
+    return text
 
 
 def _group(row: Row) -> Group:

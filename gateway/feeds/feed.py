@@ -187,9 +187,9 @@ class NewFeed:
     @property
     def row(self) -> tuple[Any, ...]:
         """Its columns."""
-        told = (self.chunks, self.records, self.size, self.body_sha256)
+        values = (self.chunks, self.records, self.size, self.body_sha256)
         whose = (self.feed_no, self.supplier, self.facet, self.mode)
-        return (*whose, self.revision, self.lane, self.received_at, self.origin, *told)
+        return (*whose, self.revision, self.lane, self.received_at, self.origin, *values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +283,8 @@ async def add_withdrawn(connection: Connection, feed_no: int, keys: int) -> None
 
 async def end_feed(connection: Connection, feed_no: int, end: FeedEnd) -> datetime:
     """→ done or cancelled, for good; when. Raises FeedMovedError: it has ended."""
-    told = (end.state, end.counts, end.withdrawn, end.flaw, end.warnings, end.problems)
-    finished_at: datetime = _require(await connection.fetchval(END, feed_no, *told))
+    values = (end.state, end.counts, end.withdrawn, end.flaw, end.warnings, end.problems)
+    finished_at: datetime = _require(await connection.fetchval(END, feed_no, *values))
     return finished_at
 
 

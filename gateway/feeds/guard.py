@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Outcome(StrEnum):
+class ItemOutcome(StrEnum):
     """What became of an item; exactly one holds."""
 
     NORMALIZED = "normalized"
@@ -67,7 +67,7 @@ class Judgement(NamedTuple):
     publish: send it under the version of the state; raised: that is not its own; code: why it lost, a problem code.
     """
 
-    outcome: Outcome
+    outcome: ItemOutcome
     state: KeyState
     publish: bool = False
     code: str = ""
@@ -98,7 +98,7 @@ def judge(
         published_at=candidate.observed_at if publish else known.published_at,
         own_version=_newness(candidate, known, same=same) if below or raised else None,
     )
-    return Judgement(Outcome.UNCHANGED if same else Outcome.NORMALIZED, state, publish, raised=raised)
+    return Judgement(ItemOutcome.UNCHANGED if same else ItemOutcome.NORMALIZED, state, publish, raised=raised)
 
 
 def _loss(candidate: Candidate, known: KeyState, horizon: int) -> Judgement | None:
@@ -106,14 +106,14 @@ def _loss(candidate: Candidate, known: KeyState, horizon: int) -> Judgement | No
     outranks = False
     if candidate.source_version is not None and known.source_version is not None:
         if candidate.source_version < known.source_version:
-            return Judgement(Outcome.STALE, known, code="stale")
+            return Judgement(ItemOutcome.STALE, known, code="stale")
         if candidate.source_version == known.source_version and candidate.hash != known.hash:
-            return Judgement(Outcome.REJECTED, known, code="version_conflict")
+            return Judgement(ItemOutcome.REJECTED, known, code="version_conflict")
         outranks = candidate.source_version > known.source_version
     if candidate.version <= known.newness and not outranks:
-        return Judgement(Outcome.STALE, known, code="stale")
+        return Judgement(ItemOutcome.STALE, known, code="stale")
     if known.hash is None and candidate.version < horizon:
-        return Judgement(Outcome.STALE, known, code="stale")
+        return Judgement(ItemOutcome.STALE, known, code="stale")
     return None
 
 

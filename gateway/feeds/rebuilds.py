@@ -16,8 +16,8 @@ import structlog
 from gateway.feeds import rebuild_queries
 from gateway.feeds.contents import Contents
 from gateway.feeds.queries import FACET_CODES
-from gateway.feeds.rebuild import Ask, Rebuilder, RebuildJob
-from gateway.feeds.remade import forget_places
+from gateway.feeds.rebuild import AskRereads, Rebuilder, RebuildJob
+from gateway.feeds.recreated_topics import delete_offsets
 from gateway.kafka import CATALOG_TOPIC, Producer
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Lease, LeaseLostError, Pool, Row, acquired, audit, transaction
@@ -125,7 +125,7 @@ class RebuildRunner:
         pool: Pool,
         producer: Producer,
         contents: Contents,
-        ask: Ask,
+        ask: AskRereads,
         ensure_topic: Callable[[str], Awaitable[None]],
         *,
         owner: str,
@@ -145,7 +145,7 @@ class RebuildRunner:
         """Raises LeaseLostError."""
         while True:
             try:
-                await forget_places(self._pool)
+                await delete_offsets(self._pool)
                 if (row := await self._next()) is None:
                     await asyncio.sleep(POLL_SECONDS)
                 else:

@@ -19,7 +19,7 @@ from gateway.feeds.produce import SignOfLife, produce
 from gateway.feeds.seal import ChunkSeal
 from gateway.kafka import Producer
 from gateway.store import Connection, Pool
-from gateway.store.outage import patiently
+from gateway.store.outage import retrying_while_unavailable
 from gateway.telemetry import metrics
 from schemas.catalog import Facet
 
@@ -195,7 +195,7 @@ class Runs:
         )
 
     async def _admit(self, submission: Submission) -> None:
-        async for attempt in patiently():
+        async for attempt in retrying_while_unavailable():
             with attempt:
                 try:
                     await self._admission.admit(submission)

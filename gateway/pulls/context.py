@@ -91,7 +91,7 @@ class SupplierContext:
     runs: Runs
     in_flight: InFlight
     signals: Mapping[str, Signal]
-    told: Callable[[str, str | None], None]
+    report_health: Callable[[str, str | None], None]
     drain: Drain = field(default_factory=Drain)
     witnesses: dict[Facet, Witness] = field(default_factory=dict)
 

@@ -75,8 +75,8 @@ class PullReplays:
             return ReplayResult(ASKED_AGAIN), found
         original = understand(adapter, [_message(replace(letter, patched=None))], supplier)
         if original.letters or original.unknown:
-            said = f"The original is not understood; the patch has read anew: {_words(found.asked)}."
-            return ReplayResult(ASKED_AGAIN, detail=said), found
+            detail = f"The original is not understood; the patch has read anew: {_words(found.asked)}."
+            return ReplayResult(ASKED_AGAIN, detail=detail), found
         if found.asked <= original.asked:
             return ReplayResult(ASKED_AGAIN), found
         issue = Issue("patch_other_key", actual=_words(found.asked), expected=_words(original.asked))

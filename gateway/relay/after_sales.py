@@ -13,8 +13,8 @@ import orjson
 
 from gateway.relay import after_sale_queries as queries
 from gateway.relay.after_sale_calls import Preconditions
-from gateway.relay.after_sale_rules import Delivery, KnownService, OrderFacts, Quantities, refusal_of
-from gateway.relay.numbers import Begin
+from gateway.relay.after_sale_rules import Delivery, OrderFacts, Quantities, StoredService, refusal_of
+from gateway.relay.order_number_owners import Begin
 from gateway.relay.store import submitted
 from gateway.sdk.errors import AfterSaleRefusedError
 from gateway.store import Connection, Row
@@ -25,13 +25,13 @@ from schemas.orders import (
     AfterSaleEvent,
     AfterSaleRefusal,
     OrderEvent,
+    OrderStatus,
     RequestAfterSale,
     ServiceKind,
     ServiceState,
     State,
-    Status,
+    StateVerdict,
     SubmitOrder,
-    Verdict,
     judge_refund,
     judge_service,
 )
@@ -71,7 +71,7 @@ class Service:
     lines: Quantities
     state: ServiceState
     supplier_service_no: str | None = None
-    told: frozenset[str] = field(default_factory=frozenset)
+    reported: frozenset[str] = field(default_factory=frozenset)
 
 
 async def open_services(connection: Connection, commands: Iterable[AfterSaleCommand]) -> None:
@@ -92,7 +92,7 @@ async def services_of(connection: Connection, supplier: str, order_no: str) -> S
     return [_service(row) for row in await connection.fetch(queries.OF_ORDER, supplier, order_no)]
 
 
-def told_as(payload: Model) -> str:
+def refund_digest(payload: Model) -> str:
     """The name by which it is known that something was told of a service; "" of what is told each time.
 
     A refund is told from another by its credit note, where it has one.
@@ -125,12 +125,12 @@ def judge_event(service: Service, event: AfterSaleEvent) -> ServiceJudgement | N
             return None
 
 
-async def move_services(connection: Connection, events: Sequence[OrderEvent]) -> Mapping[int, Verdict]:
+async def move_services(connection: Connection, events: Sequence[OrderEvent]) -> Mapping[int, StateVerdict]:
     """Move services by what is told of them; what it is to each, by the place of its event. Others have none.
 
     The caller holds the orders' locks.
     """
-    found: dict[int, Verdict] = {}
+    found: dict[int, StateVerdict] = {}
     for place, event in enumerate(events):
         if not isinstance(event, AfterSaleEvent) or event.payload.service_no is None:
             continue
@@ -139,10 +139,10 @@ async def move_services(connection: Connection, events: Sequence[OrderEvent]) ->
         if judgement is None:
             continue
         found[place] = judgement.verdict
-        if judgement.verdict is not Verdict.LATE:
+        if judgement.verdict is not StateVerdict.LATE:
             number = getattr(event.payload, "supplier_service_no", None)
             whose = (event.supplier, event.order_no, event.payload.service_no)
-            await connection.execute(queries.MOVE, *whose, judgement.state.value, number, told_as(event.payload))
+            await connection.execute(queries.MOVE, *whose, judgement.state.value, number, refund_digest(event.payload))
     return found
 
 
@@ -174,7 +174,7 @@ async def _facts(connection: Connection, box: SecretBox, supplier: str, order_no
     whose = (supplier, order_no)
     row = await connection.fetchrow(queries.ORDER, *whose)
     if row is None:
-        return OrderFacts(Status(State.DRAFT))
+        return OrderFacts(OrderStatus(State.DRAFT))
     goods = await connection.fetch(queries.GOODS, *whose)
     numbers = [each["supplier_order_no"] for each in await connection.fetch(queries.CHILDREN, *whose)]
     held = {each["supplier_order_no"]: _quantities(each["lines"]) for each in goods if not each["delivery_no"]}
@@ -186,13 +186,13 @@ async def _facts(connection: Connection, box: SecretBox, supplier: str, order_no
     ]
     ordered = (await submitted(connection, box, supplier, [order_no])).get(order_no)
     return OrderFacts(
-        Status(State(row["state"]), State(row["before"]) if row["before"] else None),
+        OrderStatus(State(row["state"]), State(row["before"]) if row["before"] else None),
         ordered=None if ordered is None else _ordered(ordered),
         root=root,
         children={number: held.get(number, {}) for number in numbers},
         deliveries=deliveries,
         services=[
-            KnownService(each.service_no, each.command_id, each.child, each.lines, each.state)
+            StoredService(each.service_no, each.command_id, each.child, each.lines, each.state)
             for each in await services_of(connection, *whose)
         ],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MEET = """
+INSERT = """
     INSERT INTO orders (supplier, order_no, tenant, state)
     SELECT supplier, order_no, tenant, 'draft'
       FROM unnest($1::text[], $2::text[], $3::text[]) AS met (supplier, order_no, tenant)

@@ -30,8 +30,8 @@ from gateway.relay.consequences import Consequences
 from gateway.relay.due import DueOrders
 from gateway.relay.lanes import Lane, room
 from gateway.relay.lanes import Step as Planning
-from gateway.relay.numbers import strangers
-from gateway.relay.started_calls import CallResult, EndedCall, StartedCall, numbers_told, results
+from gateway.relay.order_number_owners import foreign_number_lookup
+from gateway.relay.started_calls import CallResult, EndedCall, StartedCall, numbers_in_answers, results
 from gateway.relay.store import OpenedCommand
 from gateway.relay.transitions import carry_out, recover
 from gateway.relay.turn import Move, Terms, beginning, planned, shut_until, waiting
@@ -41,7 +41,7 @@ from gateway.sdk.manifest import Manifest
 from gateway.store import Connection, Lease, LeaseLostError
 from gateway.suppliers import SecretBox, Supplier
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,7 @@ class RelayContext:
     lease: Lease
     box: SecretBox
     draining: Callable[[], bool]
-    told: Callable[[str | None], None]
+    report_health: Callable[[str | None], None]
 
     def terms(self, now: datetime, *, active: bool) -> Terms:
         """Under what it is called at this moment. active: it is not paused."""
@@ -105,7 +105,7 @@ class Relay:
     def __init__(self, context: RelayContext) -> None:
         self._context = context
         self._budget = context.calls.order_retries
-        self._strangers = strangers(context.transaction, context.supplier().id)
+        self._strangers = foreign_number_lookup(context.transaction, context.supplier().id)
         self._preconditions = preconditions(context.transaction, context.box)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._over: list[EndedCall] = []
@@ -149,18 +149,18 @@ class Relay:
             worked = await self._turn(over, lanes)
         except ServiceUnavailableError as error:  # what was noted may be durable all the same
             self._recovered_at = float("-inf")
-            self._context.told(str(error))
+            self._context.report_health(str(error))
             await asyncio.sleep(AWAY_SECONDS)
             return True
         except LeaseLostError:
             raise
         except Exception as error:
             log.exception("relay.turn_failed", supplier=self._context.supplier().id, apart=self._apart)
-            self._context.told(f"a fault of the gateway: {type(error).__name__}")
+            self._context.report_health(f"a fault of the gateway: {type(error).__name__}")
             await self._find_fault(over)
             return True
         self._apart = max(0, self._apart - 1)
-        self._context.told(None)
+        self._context.report_health(None)
         return worked
 
     async def _find_fault(self, over: Sequence[EndedCall]) -> None:
@@ -181,21 +181,23 @@ class Relay:
 
     async def _turn(self, over: Sequence[EndedCall], lanes: int | None) -> bool:
         """lanes: how many to look at, at most; None: as many as there is room for."""
-        context, begun, told = self._context, list[StartedCall](), Consequences()
+        context, begun, consequences = self._context, list[StartedCall](), Consequences()
         async with context.transaction() as connection:
             [row] = await connection.fetch(queries.NOW, context.supplier().id)
             now: datetime = row["now"]
             if not (over and lanes is not None):
-                recovered = await self._recover(connection, now, told, lanes)
+                recovered = await self._recover(connection, now, consequences, lanes)
                 lanes = 0 if recovered and lanes is not None else lanes
-            known = await orders_of(connection, context.supplier().id, numbers_told(over))
+            known = await orders_of(connection, context.supplier().id, numbers_in_answers(over))
             settled = list(results(over, known, now, random.random))
-            await self._settle(connection, settled, told)
+            await self._settle(connection, settled, consequences)
             if not context.draining() and lanes != 0:
-                begun = await self._begin(connection, context.terms(now, active=bool(row["active"])), now, told, lanes)
-            await told.write(connection, context.box, context.supplier().id)
-            reached("relay.before_commit")
-        reached("relay.after_commit")
+                begun = await self._begin(
+                    connection, context.terms(now, active=bool(row["active"])), now, consequences, lanes
+                )
+            await consequences.write(connection, context.box, context.supplier().id)
+            failpoint("relay.before_commit")
+        failpoint("relay.after_commit")
         _count(settled)
         self._count_retries()
         self._forget(over)
@@ -203,7 +205,7 @@ class Relay:
             self._under_way[call.command.command_id] = asyncio.create_task(
                 self._call(call), name=f"{call.command.supplier} {call.command.command_id}"
             )
-        return bool(over or told.steps)
+        return bool(over or consequences.steps)
 
     def _forget(self, over: Sequence[EndedCall]) -> None:
         for call, _ in over:
@@ -213,7 +215,7 @@ class Relay:
 
     async def _call(self, call: StartedCall) -> None:
         context, command = self._context, call.command
-        reached("relay.calling")
+        failpoint("relay.calling")
         calls = context.calls.observed(call.exchanges.append)
         came: AttemptResult | LookUpResult
         if call.looks_up:
@@ -222,11 +224,13 @@ class Relay:
             calls, name = calls.until(command.deadline), self._call_of(call)
             knows = (self._strangers, self._preconditions)
             came = await attempt(context.adapter, calls, name, call.asked, call.number, *knows)
-        reached("relay.answered")
+        failpoint("relay.answered")
         self._over.append((call, came))
         self._wake.set()
 
-    async def _recover(self, connection: Connection, now: datetime, told: Consequences, most: int | None) -> bool:
+    async def _recover(
+        self, connection: Connection, now: datetime, consequences: Consequences, most: int | None
+    ) -> bool:
         """Judge calls that were noted and are not under way: those of a former owner, or that a fault took from us.
 
         most: how many, at most; None: all. Whether there was one.
@@ -242,19 +246,21 @@ class Relay:
         judged = [(command, recover(command, command.epoch + 1, now)) for command in lost]
         moves = [Move(was, replace(after, due_at=now), alone=True) for was, after in judged]
         asked = await self._opened(connection, lost)
-        await self._moved(connection, [each for each in moves if each.was.command_id in asked], asked, told, now)
+        await self._moved(
+            connection, [each for each in moves if each.was.command_id in asked], asked, consequences, now
+        )
         return bool(lost)
 
-    async def _settle(self, connection: Connection, over: Sequence[CallResult], told: Consequences) -> None:
+    async def _settle(self, connection: Connection, over: Sequence[CallResult], consequences: Consequences) -> None:
         """Move commands to where their calls led."""
         still = await store.move(connection, [(each.call.command, each.after) for each in over if each.after])
         for each in over:
-            told.add_exchanges(each.call)
+            consequences.add_exchanges(each.call)
             if each.call.command.command_id in still:
-                told.add_result(each)
+                consequences.add_result(each)
 
     async def _begin(
-        self, connection: Connection, terms: Terms, now: datetime, told: Consequences, most: int | None
+        self, connection: Connection, terms: Terms, now: datetime, consequences: Consequences, most: int | None
     ) -> list[StartedCall]:
         """End what ends without a call, note the calls to begin. A lane is carried out as planned, or not at all."""
         places = room(len(self._under_way) - len(self._over), self._context.concurrency)
@@ -269,8 +275,8 @@ class Relay:
         self._due.note(each_began=all(plan.call is not None for plan in plans))
         asked = await self._opened(connection, [command for plan in plans for command in plan.commands])
         plans = [plan for plan in plans if all(command.command_id in asked for command in plan.commands)]
-        await self._moved(connection, [move for plan in plans for move in plan.without_call], asked, told, now)
-        return await self._note(connection, terms, [plan.call for plan in plans if plan.call], asked, told, now)
+        await self._moved(connection, [move for plan in plans for move in plan.without_call], asked, consequences, now)
+        return await self._note(connection, terms, [plan.call for plan in plans if plan.call], asked, consequences, now)
 
     async def _lanes(self, connection: Connection, orders: Sequence[str]) -> Sequence[Lane]:
         """The lanes of these orders; those for which there was no place are taken first in the next turn."""
@@ -286,14 +292,14 @@ class Relay:
         connection: Connection,
         moves: Sequence[Move],
         asked: Mapping[str, OpenedCommand],
-        told: Consequences,
+        consequences: Consequences,
         now: datetime,
     ) -> None:
         """Move commands for which no call is made, and have those that end or stop told."""
         still = await store.move(connection, [(each.was, each.now) for each in moves])
         for each in moves:
             if each.was.command_id in still:
-                told.add_move(each, asked[each.was.command_id], now)
+                consequences.add_move(each, asked[each.was.command_id], now)
 
     async def _note(
         self,
@@ -301,17 +307,17 @@ class Relay:
         terms: Terms,
         steps: Sequence[Planning],
         asked: Mapping[str, OpenedCommand],
-        told: Consequences,
+        consequences: Consequences,
         now: datetime,
     ) -> list[StartedCall]:
         """Write down the calls to begin."""
-        started = await self._started_calls(connection, terms, steps, asked, told, now)
+        started = await self._started_calls(connection, terms, steps, asked, consequences, now)
         still = await store.move(connection, [(s.command, f.command) for s, f in zip(steps, started, strict=True)])
         begun = [call for call in started if call.command.command_id in still]
         for call in begun:
             if call.command.attempt == 1 and not call.looks_up:
                 self._budget.call(time.monotonic())
-            told.add_started(call, self._call_of(call))
+            consequences.add_started(call, self._call_of(call))
         return begun
 
     async def _started_calls(
@@ -320,12 +326,12 @@ class Relay:
         terms: Terms,
         steps: Sequence[Planning],
         asked: Mapping[str, OpenedCommand],
-        told: Consequences,
+        consequences: Consequences,
         now: datetime,
     ) -> list[StartedCall]:
         supplier = self._context.supplier().id
         later = [step.command.order_no for step in steps if step.command.operation != "order.submit"]
-        numbers = {**await store.numbers(connection, supplier, later), **told.numbers}
+        numbers = {**await store.numbers(connection, supplier, later), **consequences.numbers}
         ordered = await store.submitted(connection, self._context.box, supplier, later)
         return [
             StartedCall(

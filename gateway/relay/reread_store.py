@@ -89,7 +89,7 @@ async def load_order(connection: Connection, box: SecretBox, supplier: str, orde
 async def store_numbers(connection: Connection, order: Order, numbers: Sequence[Number]) -> None:
     """Keep what was told of numbers of an order."""
     rows = [
-        (each.supplier_order_no, each.state and each.state.value, each.superseded, "\n".join(sorted(each.told)))
+        (each.supplier_order_no, each.state and each.state.value, each.superseded, "\n".join(sorted(each.reported)))
         for each in numbers
     ]
     if rows:
@@ -148,10 +148,10 @@ def _asked(row: Row) -> RereadRequest:
     return RereadRequest(row["supplier_order_no"], row["seq"], row["failures"], _message(row["asked_by"]))
 
 
-def _message(said: Any) -> SupplierMessage | None:
+def _message(value: Any) -> SupplierMessage | None:
     """The message that asked; None: none did, or what another release wrote names none that can be told of."""
     try:
-        return None if said is None else SupplierMessage.model_validate(said, extra="ignore")
+        return None if value is None else SupplierMessage.model_validate(value, extra="ignore")
     except ValidationError:
         return None
 

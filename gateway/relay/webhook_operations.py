@@ -12,7 +12,7 @@ import orjson
 
 from gateway.relay import webhook_queries as queries
 from gateway.relay.mailbox import Clock, utc_now
-from gateway.relay.webhook_policy import Endpoint, Outcome
+from gateway.relay.webhook_policy import DeliveryOutcome, Endpoint
 from gateway.relay.webhook_sender import WebhookSender
 from gateway.relay.webhook_store import endpoint_of
 from gateway.sdk.errors import GatewayError
@@ -55,7 +55,7 @@ class WebhookTestResult:
 
     supplier: str
     message: str
-    outcome: Outcome
+    outcome: DeliveryOutcome
     words: str
     seconds: float
 

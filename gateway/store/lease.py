@@ -92,13 +92,13 @@ class Lease:
 
     async def renew(self) -> None:
         """Begin the term anew. Raises LeaseLostError, and StoreUnavailableError when it is not known."""
-        await self._begin_anew(RENEW)
+        await self._start_term(RENEW)
 
     async def regain(self) -> None:
         """Begin the term anew though it may be over, unless another has taken the lease over. Raises as `renew`."""
-        await self._begin_anew(REGAIN)
+        await self._start_term(REGAIN)
 
-    async def _begin_anew(self, statement: str) -> None:
+    async def _start_term(self, statement: str) -> None:
         asked = time.monotonic()
         async with transaction(self._pool) as connection:
             renewed = await connection.fetchval(statement, self.name, self._epoch, self._term)

@@ -148,6 +148,6 @@ async def _reseal_value(pool: Pool, box: SecretBox, table: SealedTable, row: Row
         sealed = await connection.fetchval(table.lock, *place)
         if sealed is None or box.is_current(sealed):
             return False
-        anew = box.seal(supplier, name, box.open(supplier, name, sealed))
-        await connection.execute(table.store, *place, anew)
+        resealed = box.seal(supplier, name, box.open(supplier, name, sealed))
+        await connection.execute(table.store, *place, resealed)
     return True

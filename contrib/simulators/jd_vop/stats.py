@@ -34,7 +34,7 @@ class Stats:
         """A call is over, whatever became of it."""
         self.running -= 1
 
-    def told(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """As JSON: limited counts the calls beyond the rate, gone those whose caller did not wait for the answer,
         per_second the calls of each second since 1970."""
         return {

@@ -94,9 +94,9 @@ class OrderBook:
     def _entry(
         self, effect: str, message_id: str | None, key: str, members: Entry, event: Entry | None = None
     ) -> Entry:
-        told = {} if event is None else {"event": event}
+        more = {} if event is None else {"event": event}
         asked = {"message_id": message_id, "by": "supplier" if message_id is None else "caller"}
-        return {"seq": self._last + 1, "effect": effect, **asked, "key": key, **members, **told}
+        return {"seq": self._last + 1, "effect": effect, **asked, "key": key, **members, **more}
 
 
 Decision = tuple[str, Entry, Entry]

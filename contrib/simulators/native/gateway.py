@@ -31,7 +31,7 @@ class Gateway:
         status, _ = await self._call("POST", "messages/ack", {"ids": ids})
         return status
 
-    async def tell(self, order_no: str, event: Mapping[str, Any], key: str) -> int:
+    async def send_event(self, order_no: str, event: Mapping[str, Any], key: str) -> int:
         """Tell what became of an order; under the same key it is the same. Returns the status."""
         status, _ = await self._call("POST", f"orders/{order_no}/events", event, key)
         return status
@@ -55,12 +55,12 @@ class Gateway:
             await asyncio.sleep(self._config.retry_seconds)
 
 
-def _is_retryable(status: int, told: bytes) -> bool:
+def _is_retryable(status: int, content: bytes) -> bool:
     """Whether the same request is worth repeating: a failure, too many at once, or what the problem itself says."""
     if status >= 500 or status == 429:
         return True
     try:
-        problem = orjson.loads(told)
+        problem = orjson.loads(content)
     except orjson.JSONDecodeError:
         return False
     return isinstance(problem, dict) and problem.get("retryable") is True

@@ -51,7 +51,7 @@ class Vendor:
 
     def __init__(self, config: Config, gateway: Gateway, ledger: Journal) -> None:
         self.faults = Faults(Random(config.seed))
-        self.told: Counter[tuple[str, int]] = Counter()
+        self.sent: Counter[tuple[str, int]] = Counter()
         self.crashes = 0
         self.book = OrderBook((), config.seed)
         self._config = config
@@ -76,7 +76,7 @@ class Vendor:
 
     def _go_on_where_it_was(self) -> None:
         for entry in [*self.book.unanswered.values()]:
-            self._tasks.create_task(self._tell(entry, {}))
+            self._tasks.create_task(self._send_event(entry, {}))
         for order in self.book.orders.values():
             self._follow(order)
 
@@ -101,7 +101,7 @@ class Vendor:
             raise CrashedError
         await self._acknowledge(str(message["id"]), faults)
         if not seen:
-            self._tasks.create_task(self._tell(entry, faults))
+            self._tasks.create_task(self._send_event(entry, faults))
             if (order := self.book.orders.get(entry["supplier_order_no"])) is not None:
                 self._follow(order)
 
@@ -112,7 +112,7 @@ class Vendor:
             for _ in range(2 if "ack_twice" in faults else 1):
                 await self._gateway.acknowledge([id_])
 
-    async def _tell(self, entry: Entry, faults: Mapping[str, Mapping[str, Any]]) -> None:
+    async def _send_event(self, entry: Entry, faults: Mapping[str, Mapping[str, Any]]) -> None:
         """Tell of an effect or a refusal, after all that was told of the order before; wrongly first, if ordered so."""
         async with self._turns[entry["order_no"]]:
             if "slow" in faults:
@@ -120,18 +120,18 @@ class Vendor:
             event, key = entry["event"], entry["key"]
             if "foreign_order" in faults:
                 another = str(faults["foreign_order"].get("order_no", "FOREIGN-1"))
-                await self._said(another, event, f"{key}-foreign")
+                await self._send_once(another, event, f"{key}-foreign")
             if "out_of_state" in faults:
                 wrong = {**out_of_state(entry["operation"]), **faults["out_of_state"]}
-                await self._said(entry["order_no"], wrong, f"{key}-wrong")
+                await self._send_once(entry["order_no"], wrong, f"{key}-wrong")
             if "answer_twice" in faults:
-                await self._said(entry["order_no"], event, key)
-            status = await self._said(entry["order_no"], event, key)
+                await self._send_once(entry["order_no"], event, key)
+            status = await self._send_once(entry["order_no"], event, key)
             self._commit(self.book.answer(key, status))
 
-    async def _said(self, order_no: str, event: Mapping[str, Any], key: str) -> int:
+    async def _send_once(self, order_no: str, event: Mapping[str, Any], key: str) -> int:
         status = await self._gateway.tell(order_no, event, key)
-        self.told[event["event"], status] += 1
+        self.sent[event["event"], status] += 1
         return status
 
     def _follow(self, order: Order) -> None:
@@ -146,7 +146,7 @@ class Vendor:
                 entry = self.book.step(order)
                 self._commit(entry)
                 await self._ledger.settled()
-                await self._tell(entry, {})
+                await self._send_event(entry, {})
 
     def _commit(self, entry: Entry) -> None:
         now = datetime.now(CHINA)

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.telemetry import health
-from gateway.telemetry.health import Finding, Health
+from gateway.telemetry.health import CheckResult, Health
 
 
 async def well() -> str:
@@ -48,7 +48,7 @@ async def test_a_check_that_does_not_answer_is_bad(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(health, "PATIENCE", 0.0)
     checks = Health()
     checks.add("kafka", silent)
-    assert (await checks.readiness()).checks == {"kafka": Finding(ok=False, detail="no answer within 0 s")}
+    assert (await checks.readiness()).checks == {"kafka": CheckResult(ok=False, detail="no answer within 0 s")}
 
 
 async def test_checks_are_asked_afresh_each_time() -> None:

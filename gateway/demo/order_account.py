@@ -29,7 +29,7 @@ class OrdersAstrayError(GatewayError):
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class OrderAccount:
     """What became of all orders, as the separate reader has it. account: its members are those of
     `contrib.mall.account`.
     """
@@ -56,7 +56,7 @@ class Ordered:
             raise OrdersAstrayError("orders: " + "; ".join(found))
 
 
-def told(ordered: Ordered) -> dict[str, Any]:
+def order_summary(ordered: OrderAccount) -> dict[str, Any]:
     """The same for machines."""
     found = {supplier: _members(each) for supplier, each in ordered.suppliers.items()}
     return {"orders": {**_members(ordered.account), "violations": ordered.account["violations"], "suppliers": found}}

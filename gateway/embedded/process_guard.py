@@ -34,7 +34,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _FIRST_FOLDER = 100
 
 # How long an engine may take over its farewell signal before everything is killed.
-_FAREWELL_SECONDS = 5.0
+_STOP_SECONDS = 5.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -54,7 +54,7 @@ def _drop_capabilities() -> None:
     _checked(_libc.capset(header, (ctypes.c_uint32 * 6)()))
 
 
-def _prepare(leash: int, user: list[int] | None) -> None:
+def _prepare(guard: int, user: list[int] | None) -> None:
     """Runs in the engine's process just before its program: drop rights for good, then tie its life to the leash's.
 
     In this order, because a change of user clears the parent-death signal.
@@ -66,7 +66,7 @@ def _prepare(leash: int, user: list[int] | None) -> None:
     _drop_capabilities()
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != leash:
+    if os.getppid() != guard:
         os._exit(1)
 
 
@@ -81,7 +81,7 @@ def _opened(folders: list[str]) -> list[int]:
 
 
 def _launch(command: dict[str, Any]) -> subprocess.Popen[bytes]:
-    leash = os.getpid()
+    guard = os.getpid()
     with Path(command["input"]).open("rb") as source:
         return subprocess.Popen(  # noqa: S603 - the command is the program's own
             command["argv"],
@@ -90,7 +90,7 @@ def _launch(command: dict[str, Any]) -> subprocess.Popen[bytes]:
             stdout=sys.stderr,
             stderr=sys.stderr,
             pass_fds=_opened(command["folders"]),
-            preexec_fn=lambda: _prepare(leash, command["user"]),  # noqa: PLW1509 - one thread
+            preexec_fn=lambda: _prepare(guard, command["user"]),  # noqa: PLW1509 - one thread
         )
 
 
@@ -122,20 +122,20 @@ def _send(pids: list[int], signum: int) -> None:
             continue
 
 
-def _say(line: str) -> None:
+def _reply(line: str) -> None:
     os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
-def _obey(engine: int, commands: str) -> None:
+def _handle_commands(engine: int, commands: str) -> None:
     for line in commands.splitlines():
         scope, signum = line.split()
         _send([engine], int(signum))
         if scope == "tree":  # the engine's first process came first, so that the rest is not replenished meanwhile
             _send(_tree(), int(signum))
-        _say("")
+        _reply("")
 
 
-def _hold(engine: int, asker: int) -> bool:
+def _guard_engine(engine: int, asker: int) -> bool:
     """Wait for an end. True: of the engine. False: of the asking process, or of its interest."""
     ended = os.pidfd_open(engine)
     poll = select.poll()
@@ -150,15 +150,15 @@ def _hold(engine: int, asker: int) -> bool:
         commands = os.read(sys.stdin.fileno(), 4096)
         if not commands:
             return False
-        _obey(engine, commands.decode())
+        _handle_commands(engine, commands.decode())
 
 
-def _say_farewell(engine: subprocess.Popen[bytes], signum: int) -> None:
+def _stop_engine(engine: subprocess.Popen[bytes], signum: int) -> None:
     """Let the engine go in its own way (PostgreSQL then leaves no shared memory behind), but not for long."""
     _send(_tree(), signal.SIGCONT)
     _send([engine.pid], signum)
     try:
-        engine.wait(_FAREWELL_SECONDS)
+        engine.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         engine.kill()
 
@@ -182,9 +182,9 @@ def main(command: dict[str, Any]) -> int:
     if os.getppid() != command["asker"]:
         return 1  # it ended before we began, and the pid may be someone else's by now
     engine = _launch(command)
-    _say(str(engine.pid))
-    if not _hold(engine.pid, asker):
-        _say_farewell(engine, command["farewell"])
+    _reply(str(engine.pid))
+    if not _guard_engine(engine.pid, asker):
+        _stop_engine(engine, command["farewell"])
     status = engine.wait()
     _sweep()
     return abs(status)
