@@ -1,6 +1,7 @@
 """Invoices: what VOP is sent when it is applied for them, and what it then states of an application.
 
-The number of an application is ours, `markId`, and VOP knows it for good. Rates are fractions here, percent elsewhere.
+The number of an application is ours, `markId`, and VOP knows it permanently. Rates are fractions here, percent
+elsewhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The message pool: what it holds, and what has to be read anew because of it."""
+"""The message pool: what it holds, and what has to be reread because of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REREADS: Mapping[str, frozenset[Facet]] = {
     "49": frozenset({Facet.PRICE}),  # discount rate
     "100": frozenset({Facet.PRICE, Facet.PRODUCT}),  # tax rate
 }
-"""Facets that a message about a sku makes us read anew, by its type. What else it says is never taken for true."""
+"""Facets that a message about a sku makes us reread, by its type. What else it says is never taken for true."""
 
 WIDER: Mapping[str, str] = {"28": "a pool has changed", "49": "the discount rate has changed"}
 """Types that may name no sku, because they concern more than one: only a sweep finds out what they changed."""
@@ -118,7 +118,7 @@ def _word(given: Any) -> str:
 
 
 def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp, ...]:
-    """What a message makes us read anew. Raises ContractError where its type or content is not promised.
+    """What a message makes us reread. Raises ContractError where its type or content is not promised.
 
     known: the contract's areas. A change that lies neither on the way to one of them nor right below a province has no
     consequence here: the message names the number of its area's parent, and a number alone is no place in the tree.

@@ -61,9 +61,9 @@ def _price(sku: str, row: Row, basis: PriceBasis) -> PriceFacts:
     price, gross = row.amount("price"), basis is PriceBasis.GROSS
     quoted = price or None  # 0 is no price
     net, tax_rate, tax_amount = row.amount("nakedPrice"), row.percent("tax"), row.amount("taxPrice")
-    told = _basis(quoted, net=net, rate=tax_rate, tax=tax_amount)
-    if told not in (None, basis):
-        expected = f"as options.price_basis {basis} has it; it looks {told}"
+    quoted_basis = _basis(quoted, net=net, rate=tax_rate, tax=tax_amount)
+    if quoted_basis not in (None, basis):
+        expected = f"as options.price_basis {basis} has it; it looks {quoted_basis}"
         row.refuse("contract_error", "price" if net is None else "nakedPrice", expected)
     return PriceFacts(
         sku=sku,

@@ -45,7 +45,7 @@ COMPANY, DETAIL = "5", "1"
 
 
 async def submit(http: sdk.Http, order: SubmitOrder, options: Options) -> sdk.SupplierOrder:
-    """Place an order. What VOP had under the number before is read from it anew, as it stands now."""
+    """Place an order. What VOP had under the number before is read from it again, as it stands now."""
     reply = await _sent(http, order, options)
     answer = replies.read(reply)
     if answer.code != order_codes.DONE_BEFORE[order_codes.SUBMIT]:

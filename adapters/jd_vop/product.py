@@ -187,8 +187,8 @@ def _barcode(row: Row) -> str | None:
 
 
 def _attributes(row: Row) -> tuple[Attribute, ...]:
-    told = [(name, row.text(member)) for member, name in DETAILS.items()]
-    named = [(name, " ".join(value.split())) for name, value in told if value]
+    named_values = [(name, row.text(member)) for member, name in DETAILS.items()]
+    named = [(name, " ".join(value.split())) for name, value in named_values if value]
     pairs = [*_parameters(row.text("param") or ""), *((name, value) for name, value in named if value)]
     return tuple(Attribute(name=name, value=value[:MAX_VALUE]) for name, value in pairs)[:MAX_ATTRIBUTES]
 

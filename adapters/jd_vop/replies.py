@@ -231,8 +231,8 @@ def envelope(operation: str, value: Any) -> Answer | None:
         return None
     members = _named(value)
     code = plain_text(members.get("resultCode")) or plain_text(members.get("code")) or ""
-    said = members.get("success")
-    success = False if isinstance(said, dict | list) else _TRUTH.get(str(said).strip().lower(), False)
+    success_value = members.get("success")
+    success = False if isinstance(success_value, dict | list) else _TRUTH.get(str(success_value).strip().lower(), False)
     message = (plain_text(members.get("resultMessage", members.get("msg"))) or "")[:MAX_MESSAGE]
     return Answer(operation, success, code, message, members.get("result"))
 

@@ -51,7 +51,7 @@ async def measure(stage: Stage, plan: Plan) -> list[Row]:
 
 
 def least_calls(messages: int, skus: int) -> int:
-    """The fewest calls that empty a pool and read anew what it named: full fetches, a deletion each, full re-reads."""
+    """The fewest calls that empty a pool and reread what it named: full fetches, a deletion each, full re-reads."""
     return ceil(messages / BATCH) + messages + ceil(skus / BATCH)
 
 

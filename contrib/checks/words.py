@@ -79,7 +79,7 @@ def find_words(path: str, text: str) -> Iterator[Finding]:
 
 def find_in_modules(paths: Sequence[Path]) -> list[Finding]:
     """Every refused word of these files, and in their names."""
-    found = []
+    found: list[Finding] = []
     for path in paths:
         if str(path) != SELF:
             found += find_words(str(path), f"{path.stem} = 0\n") if path.stem.isidentifier() else []
@@ -98,6 +98,8 @@ def _bound_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, node.id
             case ast.Attribute(ctx=ast.Store()):
                 yield node.lineno, node.attr
+            case _:
+                pass
 
 
 def _docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -217,7 +217,7 @@ def commands_have_one_answer(record: Record) -> Finding:
 
 
 def repeats_are_equal(record: Record) -> Finding:
-    """An event that comes again is the same, under the same key; only its time may be told anew."""
+    """An event that comes again is the same, under the same key; only its time may be told again."""
     first = {event.ce_id: event for event in reversed(record.events)}
     repeats = [event for event in record.events if event is not first[event.ce_id]]
     return Finding(

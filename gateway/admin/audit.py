@@ -78,7 +78,7 @@ class AuditRoutes:
 
 @dataclass(slots=True)
 class _Failures:
-    """Of one address. told_at: when they were last recorded; since: how many there were after that."""
+    """Of one address. logged_at: when they were last recorded; since: how many there were after that."""
 
     logged_at: float
     since: int = 0

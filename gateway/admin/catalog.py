@@ -75,7 +75,7 @@ class CatalogRoutes:
         return json_response(_shown(found))
 
     async def start(self, request: web.Request) -> web.Response:
-        """Publish the state of every key of a facet anew; a rebuild of the same that is under way is joined."""
+        """Publish the state of every key of a facet again; a rebuild of the same that is under way is joined."""
         body, facet = await read_body(request, RebuildBody), Facet(request.match_info["facet"])
         await self._known(body.supplier)
         found, added = await self._rebuilds.start(facet, body.supplier or "", rate=body.rate, actor=request[ACTOR])

@@ -1,4 +1,4 @@
-"""Routes of webhooks: how they fare, a test, sending anew, taking one back that was set aside."""
+"""Routes of webhooks: how they fare, a test, sending again, taking one back that was set aside."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.admin.http import ACTOR, JsonBody, json_response, read_body
 from gateway.relay.webhook_operations import WebhookOperations
 
 LONGEST = timedelta(days=31)
-"""How far back messages can be sent anew."""
+"""How far back messages can be sent again."""
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
@@ -65,7 +65,7 @@ class WebhookRoutes:
         return json_response(await self._operations.test(request.match_info["supplier"], request[ACTOR]))
 
     async def replay(self, request: web.Request) -> web.Response:
-        """Send anew what came in from a moment on."""
+        """Send again what came in from a moment on."""
         supplier, body = request.match_info["supplier"], await read_body(request, ReplayBody)
         found = await self._operations.replay(supplier, body.since, request[ACTOR], body.reason)
         return json_response(found, status=202)

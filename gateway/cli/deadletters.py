@@ -132,7 +132,7 @@ async def show(
 
 @deadletters.command
 async def discard(chosen: LetterSelection | None = None, *, reason: str, json: Json = False) -> None:
-    """Give open dead letters up, for good; their bytes stay readable.
+    """Give open dead letters up, permanently; their bytes stay readable.
 
     Parameters
     ----------

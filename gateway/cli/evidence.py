@@ -82,7 +82,7 @@ def verify(
         What `export` wrote.
     link: tuple
         What this command or the audit of an export showed earlier, POSITION:HASH: it has to be part of a chain, so that
-        nobody wrote the whole of it anew.
+        nobody wrote the whole of it again.
     """
     _print_summary(file, *_verified(file, link, json=json), json=json)
 

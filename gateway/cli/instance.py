@@ -88,8 +88,8 @@ def settings() -> Settings:
     instance = found(given.data_dir)
     if instance is None:
         return given
-    told = {name: value for name, value in instance.model_dump().items() if value is not None}
+    values = {name: value for name, value in instance.model_dump().items() if value is not None}
     if given.kafka_bootstrap is not None:  # another cluster has other users
-        told = {name: value for name, value in told.items() if not name.startswith("kafka_")}
-    unset = {name: value for name, value in told.items() if name.startswith("kafka_") or getattr(given, name) is None}
+        values = {name: value for name, value in values.items() if not name.startswith("kafka_")}
+    unset = {name: value for name, value in values.items() if name.startswith("kafka_") or getattr(given, name) is None}
     return load_settings(**unset)

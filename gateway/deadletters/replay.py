@@ -50,7 +50,7 @@ class ReplayResult:
 
 
 Handler = Callable[[Connection, DeadLetterRow], Awaitable[ReplayResult]]
-"""Judges `letter.content` anew and makes it take effect, within the transaction of the connection.
+"""Judges `letter.content` again and makes it take effect, within the transaction of the connection.
 
 Raises ServiceUnavailableError when it cannot now; whatever else it raises undoes its effect and is a failed replay.
 """

@@ -131,7 +131,7 @@ async def _decided(admin: AdminClient, order_no: str) -> bool:
 
 
 async def _all_heard(control: SimulatorClient, pool: Pool) -> bool:
-    """Every message of the supplier about its orders was taken, and what it is about was read anew."""
+    """Every message of the supplier about its orders was taken, and what it is about was reread."""
     if await control.unread_messages():
         return False
     async with acquired(pool) as connection:

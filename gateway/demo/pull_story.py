@@ -65,7 +65,7 @@ class PullAccount:
     """What became of both.
 
     control: control routes of the simulator that answers; feeds: everything that was fetched, as /admin/v1 has it,
-    oldest first; calls: what the sweeps took, by facet and LIST; fares: /admin/v1/pulls, by supplier.
+    oldest first; calls: what the sweeps took, by facet and LIST; supplier_states: /admin/v1/pulls, by supplier.
     """
 
     control: str
@@ -192,7 +192,7 @@ async def _swept(admin: AdminClient) -> bool:
 
 
 async def _settled(admin: AdminClient) -> bool:
-    """Nothing waits to be read anew, and nothing that was read is under way."""
+    """Nothing waits to be reread, and nothing that was read is under way."""
     facets = (await _supplier_state(admin))[JD]["facets"].values()
     if any(facet.get("waiting") for facet in facets):
         return False

@@ -95,7 +95,7 @@ def acts(goods: list[Article]) -> Iterable[Act]:
 
 
 async def push(admin: AdminClient, url: str, *, count: int, show: Callable[[Act], None]) -> Account:
-    """Declare the supplier, hand out its keys, push its feeds one by one. told: of each before it is pushed."""
+    """Declare the supplier, hand out its keys, push its feeds one by one. show: of each before it is pushed."""
     account = Account()
     await admin.post("suppliers", "apply", body=DECLARATION)
     keys, scopes = ("suppliers", SUPPLIER, "keys"), sorted(SCOPES)

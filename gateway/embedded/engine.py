@@ -1,4 +1,4 @@
-"""What the embedded engines have in common: the life of a server process on a leash, and what its failure means."""
+"""What the embedded engines have in common: the life of a guarded server process, and what its failure means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One engine process as the program sees it: started on a leash, signalled, awaited.
+"""One engine process as the program sees it: started under a process guard, signalled, awaited.
 
 Nothing here is bound to an event loop, so that an engine may be started in one loop and stopped in another.
 """
@@ -26,16 +26,16 @@ KILL_SECONDS = 20.0
 _FIRST_FOLDER = 100
 """Descriptor of the first folder opened for an engine; low numbers are taken by what it opens itself."""
 
-_GUARD = Path(__file__).with_name("leash.py")
+_GUARD = Path(__file__).with_name("process_guard.py")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run on a leash.
+    """What to run under a process guard.
 
     argv: the program by absolute path, and its arguments; directory: where it runs; environment: added to what every
     engine is told, on no command line, since it may hold passwords; input: the file it reads as standard input; user:
-    whom to become, None to stay; folders: opened for it, to be named by `folder`; farewell: the signal it gets when the
+    whom to become, None to stay; folders: opened for it, to be named by `folder`; stop_signal: the signal it gets when the
     asking process is gone.
     """
 
@@ -122,7 +122,7 @@ def _launch(command: Command, log: Path, lock: int | None) -> GuardedProcess | N
             env={**engine_environment(os.environ), **command.environment},
             pass_fds=() if lock is None else (lock,),
             start_new_session=True,
-            bufsize=0,  # a write to a leash that has ended fails at once, not again when the pipe is closed
+            bufsize=0,  # a write to a process guard that has ended fails at once, not again when the pipe is closed
         )
     if pid := cast("IO[bytes]", guard.stdout).readline():
         return GuardedProcess(guard, int(pid))

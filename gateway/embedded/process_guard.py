@@ -1,13 +1,13 @@
-"""Keeps one engine on a leash: it ends when the process that asked for it ends, however that ends.
+"""Guards one engine: it ends when the process that asked for it ends, however that ends.
 
 Run as a script by `gateway.embedded.process`, in a session of its own so that a Ctrl-C meant for the program does not
 reach the engine. It needs nothing but the standard library and stays single-threaded: the parent-death signal that
-covers the leash's own violent end is tied to a thread. Linux only.
+covers the guard's own violent end is tied to a thread. Linux only.
 
-argv[1] is a JSON object: `gateway.embedded.process.Command` without the engine's environment, which is the leash's own,
+argv[1] is a JSON object: `gateway.embedded.process.Command` without the engine's environment, which is the guard's own,
 since anybody may read a command line. Standard output: the engine's pid on a line, then one empty line per command
 obeyed. Standard input: commands `engine SIGNUM` or `tree SIGNUM`; its end, or the end of the asking process, ends the
-engine. The leash exits when nothing of the engine is left.
+engine. The guard exits when nothing of the engine is left.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 # As in `gateway.embedded.process`.
 _FIRST_FOLDER = 100
 
-# How long an engine may take over its farewell signal before everything is killed.
+# How long an engine may take over its stop signal before everything is killed.
 _STOP_SECONDS = 5.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -55,7 +55,7 @@ def _drop_capabilities() -> None:
 
 
 def _prepare(guard: int, user: list[int] | None) -> None:
-    """Runs in the engine's process just before its program: drop rights for good, then tie its life to the leash's.
+    """Runs in the engine's process just before its program: drop rights permanently, then tie its life to the guard's.
 
     In this order, because a change of user clears the parent-death signal.
     """
@@ -104,7 +104,7 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 
 def _tree() -> list[int]:
-    """Everything below the leash, parents before children; as a subreaper it also inherits what the engine orphans."""
+    """Everything below the guard, parents before children; as a subreaper it also inherits what the engine orphans."""
     children: dict[int, list[int]] = {}
     for pid, parent in _parents():
         children.setdefault(parent, []).append(pid)
@@ -164,7 +164,7 @@ def _stop_engine(engine: subprocess.Popen[bytes], signum: int) -> None:
 
 
 def _sweep() -> None:
-    """Kill and reap until nothing is left below the leash."""
+    """Kill and reap until nothing is left below the guard."""
     while True:
         _send(_tree(), signal.SIGKILL)
         try:
@@ -184,7 +184,7 @@ def main(command: dict[str, Any]) -> int:
     engine = _launch(command)
     _reply(str(engine.pid))
     if not _guard_engine(engine.pid, asker):
-        _stop_engine(engine, command["farewell"])
+        _stop_engine(engine, command["stop_signal"])
     status = engine.wait()
     _sweep()
     return abs(status)

@@ -3,7 +3,7 @@
     python verify.py FILE.zip [POSITION:HASH]
 
 FILE.zip is what `mallgate evidence export` wrote. POSITION:HASH is a link of its chain that was noted down earlier; it
-shows that nobody wrote the whole chain anew. Exit status 0: every link holds; 1: the first that does not is named.
+shows that nobody wrote the whole chain again. Exit status 0: every link holds; 1: the first that does not is named.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class Submission:
 
     @property
     def lane(self) -> Lane:
-        """Small feeds overtake large ones, and so does what a message made us read anew."""
+        """Small feeds overtake large ones, and so does what a message made us reread."""
         small = self.records <= EXPRESS_RECORDS or self.origin is Origin.REREAD
         return Lane.EXPRESS if small else Lane.BULK
 

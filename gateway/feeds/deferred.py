@@ -206,7 +206,7 @@ class DeferredChunks:
 
 
 def is_deferred(record: Record, chunk: DeferredChunk) -> bool:
-    """Whether a record is the chunk that was noted, and not one of a topic that was made anew."""
+    """Whether a record is the chunk that was noted, and not one of a topic that was recreated."""
     try:
         head = head_from_headers(record.headers)
     except InvalidMessageError:

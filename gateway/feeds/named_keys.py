@@ -57,7 +57,7 @@ class NamedKeys:
 
 @dataclass(frozen=True, slots=True)
 class KeyComparison:
-    """What an answer says of a patch. issue: why it is refused; said: what it alone names."""
+    """What an answer says of a patch. issue: why it is refused; summary: what it alone names."""
 
     issue: Issue | None = None
     summary: str = ""
@@ -79,9 +79,9 @@ def compare_keys(original: NamedKeys, patch: NamedKeys) -> KeyComparison:
 
 
 def _same_areas(original: NamedKeys, sku: str, patch: NamedKeys, areas: frozenset[str] | None) -> bool:
-    told = original.keys[sku]
-    if told is not None:
-        return areas is None or areas <= told
+    original_areas = original.keys[sku]
+    if original_areas is not None:
+        return areas is None or areas <= original_areas
     # Nothing said stays nothing said: what that means is for the adapter to know.
     return original.area != "" or patch.area in {"", "*", None}
 

@@ -71,7 +71,8 @@ OLDER_OPEN = """
 """The first older feed of which items may still come, for one full feed.
 
 One that was pushed may be resumed for a while; what the gateway fetched and did not bring in, as by an owner that was
-killed, is asked anew under another number, and what of it comes still is judged by the horizon. One that is durable has
+killed, is asked again under another number, and what of it comes still is judged by the horizon. One that is durable
+has
 its chunks on the topics: it is waited for as long as chunks of either feed take effect, or are deferred, because the
 topic of their facet is away. Whatever comes later than that is judged by the horizon.
 """

@@ -1,4 +1,4 @@
-"""Publishing anew what a catalog topic has lost, a batch of keys at a time, under versions above all that were given.
+"""Republishing what a catalog topic has lost, a batch of keys at a time, under versions above all that were given.
 
 The content of a key is read from the topic where its stored place still holds it, else made again from the archive of
 raw chunks. Where it is nowhere its supplier is asked, if that is pulled; otherwise it has to push. Such a key is not
@@ -31,7 +31,7 @@ BATCH = 250
 """Keys published in one transaction; they are locked while Kafka acknowledges them."""
 
 AskRereads = Callable[[Connection, str, Facet, Collection[str]], Awaitable[bool]]
-"""Has a supplier asked anew about skus of a facet, in this transaction; False: it is none that is asked."""
+"""Has a supplier asked again about skus of a facet, in this transaction; False: it is none that is asked."""
 
 NO_CONTENT = b""
 """Hash of a key whose content is not known any more."""

@@ -59,7 +59,7 @@ class Rebuild:
 
     @property
     def published(self) -> int:
-        """Keys that were published anew, withdrawals among them."""
+        """Keys that were republished, withdrawals among them."""
         return self.from_topic + self.from_archive + self.withdrawn
 
 

@@ -1,4 +1,4 @@
-"""Topics that were made anew, or lost their ends: noticed by their ids and by places that lie beyond what they hold.
+"""Topics that were recreated, or lost their ends: noticed by their ids and by places that lie beyond what they hold.
 
 Only the cluster that the database belongs to is ever believed so; another one ends the process. What is known of such a
 topic's records is forgotten: its readers begin again at its start, where repeats do no harm, and no key is believed to
@@ -145,7 +145,7 @@ class KnownTopics:
         self._missing: list[str] = []
 
     async def look(self) -> None:
-        """See which topics were made anew, and have everything begin again that knows places in them.
+        """See which topics were recreated, and have everything begin again that knows places in them.
 
         A process that notices late sets the places back again: it may have stored one meanwhile that is none any more.
         Raises ServiceUnavailableError, and ClusterChangedError where another cluster answers.

@@ -1,4 +1,4 @@
-"""Dead letters of this stage coming back: the same record, number and time of receipt, judged anew.
+"""Dead letters of this stage coming back: the same record, number and time of receipt, judged again.
 
 What was mended meanwhile counts: the supplier's settings of today, this version's adapter, an operator's patch. What
 was overtaken meanwhile falls out as stale by itself.

@@ -169,7 +169,7 @@ class Runs:
         await self._admitted(run.feed_no)
 
     async def reread(self, run: Run, exchanges: Sequence[bytes]) -> None:
-        """Bring in what was read anew of some skus: an express feed of its own, durable on return.
+        """Bring in what was reread of some skus: an express feed of its own, durable on return.
 
         run: its feed_no was taken before the question left. While Kafka or PostgreSQL is away it goes on trying, under
         the same number: an answer that is in hand is not asked for again.

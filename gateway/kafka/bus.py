@@ -88,7 +88,7 @@ class Bus:
         )
 
     def begin_again(self) -> None:
-        """Have every consumer of this bus ask anew where its partitions go on: their topics are others now."""
+        """Have every consumer of this bus ask again where its partitions go on: their topics are others now."""
         self._beginnings += 1
 
     async def scan(
@@ -212,7 +212,7 @@ async def _first_admin(bootstrap: Bootstrap) -> Any:
 
 @asynccontextmanager
 async def open_bus(bootstrap: Bootstrap, *, topic_prefix: str = "", wait_seconds: float = 30.0) -> AsyncIterator[Bus]:
-    """Connect to Kafka. patience: seconds to wait for brokers that are still away.
+    """Connect to Kafka. wait_seconds: seconds to wait for brokers that are still away.
 
     Raises KafkaUnavailableError when they stay away, KafkaLoginError at once when they and we do not trust each other.
     """

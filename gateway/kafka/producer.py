@@ -36,7 +36,7 @@ SUSPECT_SECONDS = 2.0
 """Without all acks for so long, the cluster is asked about the topics."""
 
 MISSES = 3
-"""Failures in a row, of no one topic, after which the client is built anew: the brokers may have new addresses."""
+"""Failures in a row, of no one topic, after which the client is rebuilt: the brokers may have new addresses."""
 
 
 class Producer:

@@ -1,4 +1,4 @@
-"""Keeps a Kafka client alive: builds it, throws it away when it is dead or stalled, builds it anew, counts that.
+"""Keeps a Kafka client alive: builds it, throws it away when it is dead or stalled, builds it again, counts that.
 
 aiokafka's clients can end up in states they do not leave (a dead background task, brokers known by addresses that are
 no more); a fresh one always starts from the bootstrap names.
@@ -35,7 +35,7 @@ STOP_SECONDS = 5.0
 
 
 def reconnecting(seconds: float | None = None) -> AsyncRetrying:
-    """The one policy of reconnecting to Kafka: full jitter up to 5 s; patience: seconds in all, None for ever."""
+    """The one policy of reconnecting to Kafka: full jitter up to 5 s; seconds: seconds in all, None for ever."""
     return AsyncRetrying(
         retry=retry_if_exception_type(AWAY),
         wait=wait_random_exponential(multiplier=0.1, max=5.0),
@@ -87,7 +87,7 @@ class Supervised(Generic[C]):
         self._building = asyncio.create_task(self._built(), name=f"build {self._name}")
 
     async def close(self) -> None:
-        """Stop the client for good, in bounded time."""
+        """Stop the client permanently, in bounded time."""
         self._closed = True
         client = self._current()
         if self._building is not None and client is None:
@@ -125,7 +125,7 @@ class Supervised(Generic[C]):
 
 
 async def first_connection(build: Callable[[], Awaitable[C]], seconds: float) -> C:
-    """Build what everything stands on, giving up after `patience` seconds. Raises KafkaUnavailableError."""
+    """Build what everything stands on, giving up after `seconds` seconds. Raises KafkaUnavailableError."""
 
     async def attempt() -> C:  # tenacity awaits only what is declared async
         return await build()

@@ -83,7 +83,7 @@ class Understood:
 
     @property
     def asked(self) -> frozenset[tuple[str, str]]:
-        """All that is read anew, orders too."""
+        """All that is reread, orders too."""
         numbers = {(ORDERS, number) for number in self.orders} | {(INVOICES, number) for number in self.invoices}
         return self.subjects | numbers
 
@@ -324,7 +324,7 @@ def _asking(message: Message) -> SupplierMessage:
 
 
 async def ask_rereads(connection: Connection, supplier: str, subjects: Iterable[tuple[str, str]]) -> None:
-    """Have these read anew, once each, however many messages ask for it."""
+    """Have these reread, once each, however many messages ask for it."""
     in_order = sorted(subjects)
     if in_order:
         columns: Mapping[int, list[str]] = {place: [subject[place] for subject in in_order] for place in (0, 1)}
@@ -332,7 +332,7 @@ async def ask_rereads(connection: Connection, supplier: str, subjects: Iterable[
 
 
 async def ask_orders(connection: Connection, supplier: str, orders: Mapping[str, SupplierMessage]) -> None:
-    """Have these orders read anew, once each, for the message that asked last."""
+    """Have these orders reread, once each, for the message that asked last."""
     if orders:
         messages = [message.model_dump_json() for _, message in sorted(orders.items())]
         await connection.execute(queries.ASK_ORDERS, supplier, sorted(orders), messages)

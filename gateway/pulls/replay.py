@@ -38,7 +38,7 @@ class PullReplays:
         return {PULL: self.predict, POOL: self.predict_reading}
 
     async def ask_again(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
-        """Have the sku read anew; a list that was not understood is read anew with its whole facet."""
+        """Have the sku reread; a list that was not understood is reread with its whole facet."""
         refuse_patch(letter)
         if letter.sku is not None:
             await ask_rereads(connection, letter.supplier or "", [(letter.facet or "", letter.sku)])

@@ -52,7 +52,7 @@ BY_THE_GATEWAY = frozenset(
 def done_event(
     command: AfterSaleCommand, service: SupplierAfterSale | None, common: Mapping[str, Any]
 ) -> AfterSaleEvent:
-    """A request that the supplier took, or a cancel that took effect. said: members that every event has."""
+    """A request that the supplier took, or a cancel that took effect. common: members that every event has."""
     number = None if service is None else service.supplier_service_no
     taken: dict[str, Any] = {"service_no": command.payload.service_no, "supplier_service_no": number}
     if isinstance(command, RequestAfterSale):

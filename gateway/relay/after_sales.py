@@ -62,7 +62,7 @@ REFUSALS: Mapping[AfterSaleRefusal, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service as it is kept. told: names of what was told of it."""
+    """A service as it is kept. reported: names of what was told of it."""
 
     service_no: str
     command_id: str

@@ -64,7 +64,7 @@ REFUSED = {
 class _Resolved:
     """A command and what a person's word makes of it.
 
-    now: as it is kept; came_to: as it is told of: one that its vendor acknowledged stays confirmed whatever the word.
+    now: as it is kept; resolved: as it is told of: one that its vendor acknowledged stays confirmed whatever the word.
     """
 
     was: Command

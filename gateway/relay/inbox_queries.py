@@ -29,7 +29,7 @@ ADD = """
 
 CONTENTS = "SELECT command_id, content FROM commands WHERE command_id = ANY($1::text[])"
 
-# What was taken of an order behind a record that was not. Where a topic is made anew its offsets begin again: what was
+# What was taken of an order behind a record that was not. Where a topic is recreated its offsets begin again: what was
 # taken since the dead letter was written counts as well.
 LATER = """
     SELECT command_id FROM commands

@@ -57,7 +57,7 @@ DUE = """
      ORDER BY due_at, seq LIMIT 1
 """
 
-# What was asked anew meanwhile has another number by now and stays.
+# What was asked again meanwhile has another number by now and stays.
 DONE = "DELETE FROM invoice_rereads WHERE supplier = $1 AND mark_id = $2 AND seq = $3"
 
 LATER = """

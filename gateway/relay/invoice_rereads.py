@@ -1,4 +1,4 @@
-"""Applications for invoices read anew at their supplier, because a message named them.
+"""Applications for invoices reread at their supplier, because a message named them.
 
 A row of `invoice_rereads` waits until its application was read and what the reading tells is on its way, in one
 transaction. What a message says beside the number is not believed. An application of which no answer is known yet is

@@ -76,7 +76,7 @@ class Application:
 class ApplicationProgress:
     """What was said of an application came to.
 
-    after: the application then; told: events for the core, in order; differences: what does not hold, which is told
+    after: the application then; events: events for the core, in order; differences: what does not hold, which is told
     instead; late: successes of an application that is over.
     """
 

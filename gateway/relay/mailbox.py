@@ -135,8 +135,8 @@ class Mailbox:
             failpoint("ack.before_commit")
         failpoint("ack.after_commit")
         taken = {each.was.command_id for each in changes}
-        told = {each.command_id: _acknowledgement_of(each, taken) for each in commands}
-        return {each: told.get(each, Acknowledgement.UNKNOWN) for each in ids}
+        results = {each.command_id: _acknowledgement_of(each, taken) for each in commands}
+        return {each: results.get(each, Acknowledgement.UNKNOWN) for each in ids}
 
     async def _publish_acknowledged(
         self, connection: Connection, taken: Sequence[Command], known: Mapping[str, Origin]

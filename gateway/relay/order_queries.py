@@ -28,7 +28,7 @@ MOVE = """
      WHERE o.supplier = m.supplier AND o.order_no = m.order_no
 """
 
-# A number of an order that began anew since may be given once more: what was told of it was told of another.
+# A number of an order that started again since may be given once more: what was told of it was told of another.
 NUMBERS = """
     WITH given AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS g (supplier, number, order_no)),
     again AS (

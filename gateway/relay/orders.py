@@ -3,7 +3,7 @@
 News is a fact (a command left, an answer came, a message was read), and mostly an event for the mall core. Out of an
 order that is over no news leads: what a supplier says of it then is kept as a dead letter, never told as if it were
 new; the answer to a command is told whatever the order is, because the core waits for it. Only a submit that is sent
-again begins it anew, under numbers that are yet to be told.
+again begins it again, under numbers that are yet to be told.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class News:
 class Judged:
     """News and what it is to its order; judgement: None where it moves nothing. late: it is told nobody.
 
-    begins_anew: the order was over, and is submitted again.
+    restarts: the order was over, and is submitted again.
     """
 
     news: News
@@ -129,7 +129,7 @@ def judge_news(order: Order, news: News) -> Judged:
 
 
 def still_submitted(supplier: str, order_no: str, tenant: str | None) -> News:
-    """That a supplier has another submit of the order: where an earlier one ended it, it begins anew by this one."""
+    """That a supplier has another submit of the order: where an earlier one ended it, it starts again by this one."""
     return News(supplier, order_no, OrderFact.SUBMIT, tenant=tenant)
 
 

@@ -27,7 +27,7 @@ from gateway.sdk.status import may_have_taken_effect
 from gateway.store import LeaseLostError
 
 REFUSING = frozenset({400, 404, 410, 422})
-"""Statuses that refuse a request for good though the interface does not promise them. 409 may be a duplicate."""
+"""Statuses that refuse a request permanently though the interface does not promise them. 409 may be a duplicate."""
 
 
 class AttemptOutcome(StrEnum):

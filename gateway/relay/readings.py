@@ -90,7 +90,7 @@ MOST_STEPS = 500
 class Number:
     """A number under which the supplier speaks of the order, and what was told of what bears it.
 
-    state: of a child, None of the whole order and of a child that was not told yet; told: names of facts.
+    state: of a child, None of the whole order and of a child that was not told yet; reported: names of facts.
     """
 
     supplier_order_no: str

@@ -272,13 +272,13 @@ def _normalised(value: bytes) -> bytes:
     return orjson.dumps(_comparable(members(value)), option=orjson.OPT_SORT_KEYS)
 
 
-def _comparable(said: Any) -> Any:
+def _comparable(content: Any) -> Any:
     """Without members that are null; numbers by their digits, as texts that no text of a message can be."""
-    if isinstance(said, dict):
-        return {name: _comparable(value) for name, value in said.items() if value is not None}
-    if isinstance(said, list):
-        return [_comparable(each) for each in said]
-    return said if said is None or isinstance(said, (str, bool)) else f"\0{said}"
+    if isinstance(content, dict):
+        return {name: _comparable(value) for name, value in content.items() if value is not None}
+    if isinstance(content, list):
+        return [_comparable(each) for each in content]
+    return content if content is None or isinstance(content, (str, bool)) else f"\0{content}"
 
 
 def _unsupported(

@@ -1,4 +1,4 @@
-"""Orders that have to be read anew, in PostgreSQL: which are due, what is known of them, what a reading leaves."""
+"""Orders that have to be reread, in PostgreSQL: which are due, the known state of them, what a reading leaves."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class DueReread:
 
     @property
     def failures(self) -> int:
-        """In a row, of the one that failed least: what is asked anew waits no longer than it would alone."""
+        """In a row, of the one that failed least: what is asked again waits no longer than it would alone."""
         return min(each.failures for each in self.asked)
 
     @property

@@ -1,4 +1,4 @@
-"""Orders read anew at their supplier, because a message named them or because something did not fit.
+"""Orders reread at their supplier, because a message named them or because something did not fit.
 
 A row of `order_rereads` waits until its order was read and what the reading tells is on its way, in one transaction; it
 stays where the order was asked about again meanwhile, or where a command moved the order. One order is read by one
@@ -335,7 +335,7 @@ class OrderRereads:
         return [exchange_step(self._context.supplier, order_no, None, each) for each in seen]
 
 
-def _step(supplier: str, order_no: str, reading: Reading, told: Sequence[News]) -> Step:
+def _step(supplier: str, order_no: str, reading: Reading, published: Sequence[News]) -> Step:
     whole = reading.tree.order
     facts = {
         "supplier_order_no": whole.supplier_order_no,
@@ -343,7 +343,7 @@ def _step(supplier: str, order_no: str, reading: Reading, told: Sequence[News]) 
         "progress": whole.progress.value if whole.progress else None,
         "children": len(reading.tree.children),
         "asked_by": {"type": reading.cause.type, "id": reading.cause.id},
-        "told": [news.event_name for news in told],
+        "told": [news.event_name for news in published],
     }
     return Step(supplier, order_no, Kind.READ, None, facts)
 

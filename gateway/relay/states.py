@@ -28,7 +28,7 @@ class State(StrEnum):
 
     parked: nobody but a person can find out whether it took effect, or an operator stopped it; held: the supplier has
     something else than what was ordered; dead: no automatic step is left; superseded: held, and the buyer has ordered
-    anew or cancelled since.
+    again or cancelled since.
     """
 
     WAITING = "waiting"

@@ -247,17 +247,17 @@ class VendorEventService:
         return VendorEventReceipt(Kind(event.event), order.status.state, answers, held=False), changes, news
 
     def _news(
-        self, sent: SentVendorEvent, said: VendorEvent, found: Fit, order: Order, known: Mapping[str, Origin]
+        self, sent: SentVendorEvent, vendor_event: VendorEvent, found: Fit, order: Order, known: Mapping[str, Origin]
     ) -> Sequence[News]:
         """One piece for each command that is answered; without any, one for the vendor's own message."""
         now = self._clock()
-        stated = said.supplier_order_nos if isinstance(said.payload, StatedOrder) else ()
+        stated = vendor_event.supplier_order_nos if isinstance(vendor_event.payload, StatedOrder) else ()
         causes = [Cause(command_id=each.command_id) for each in found.answers] or [Cause(message=sent.message)]
         news = []
         for position, cause in enumerate(causes):
             origin = known.get(cause.command_id or "", Origin(order.tenant, sent.traceparent))
             event = core_event(
-                said,
+                vendor_event,
                 supplier=sent.supplier,
                 order_no=sent.order_no,
                 tenant=origin.tenant or order.tenant,

@@ -55,10 +55,10 @@ async def commands_of_services(
     serving = [each for each in commands if each.role is Role.SERVES]
     if not serving:
         return {}
-    said = await opened(connection, box, supplier, [each.command_id for each in serving])
+    opened_commands = await opened(connection, box, supplier, [each.command_id for each in serving])
     found: dict[str, list[Command]] = {}
     for each in serving:
-        asked = said.get(each.command_id)
+        asked = opened_commands.get(each.command_id)
         number = getattr(asked.command.payload, "service_no", None) if isinstance(asked, OpenedCommand) else None
         if number is not None:
             found.setdefault(number, []).append(each)

@@ -123,7 +123,7 @@ def given_back(command: Command, answer: DeliveryResult, now: datetime) -> Comma
 
 
 def endpoint_of(row: Row | None, url: str) -> Endpoint:
-    """How a webhook fares; one whose address was declared anew begins anew."""
+    """How a webhook fares; one whose address was declared again starts again."""
     return Endpoint(**row) if row is not None and row["url"] == url else Endpoint(url)
 
 

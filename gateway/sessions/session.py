@@ -2,7 +2,7 @@
 
 A revision of its row is taken in place: limits, secrets and schedules change under what is going on, and what was
 learnt of the supplier stays. Only where the questions or the reading of answers change, or the work has to stop, is it
-drained: each task finishes what it is at, nothing is cut off in mid-call, and the work begins anew under the new row.
+drained: each task finishes what it is at, nothing is cut off in mid-call, and the work starts again under the new row.
 
 A task that fails by a fault of ours is begun again after a while and said to operators; it takes no other with it.
 """
@@ -140,7 +140,7 @@ class Session:
             await self._work(seen)
 
     async def _work(self, seen: SupplierSnapshot) -> None:
-        """Everything there is to do, until it has to end or be begun anew, and is drained; or by what it raises."""
+        """Everything there is to do, until it has to end or be started again, and is drained; or by what it raises."""
         self._faults.clear()
         try:
             async with self._opened(seen.supplier) as (context, calls), asyncio.TaskGroup() as group:
@@ -163,7 +163,7 @@ class Session:
                 await self._rest()
 
     async def _follow(self, context: SupplierContext, calls: Calls, seen: SupplierSnapshot) -> None:
-        """Take what changes over in place; return once the work has to end or to begin anew."""
+        """Take what changes over in place; return once the work has to end or to start again."""
         while not self.stopping:
             await self._rest()
             now = await self._look(seen)
@@ -176,7 +176,7 @@ class Session:
                 await self._adopt(context, calls, seen, now)
             except StoreUnavailableError:
                 continue
-            except ConfigError:  # opened anew, it is told
+            except ConfigError:  # opened again, it is told
                 return
             seen = now
 

@@ -156,7 +156,7 @@ async def open_pool(
 ) -> AsyncIterator[Pool]:
     """A pool of at most `size` connections that names itself `mallgate <name>` to the server.
 
-    session: further server settings of its connections; patience: seconds to wait for a server that is still away.
+    session: further server settings of its connections; wait_seconds: seconds to wait for a server that is still away.
     Raises ConfigError when the server refuses us, StoreUnavailableError when it stays away.
     """
 
@@ -252,7 +252,7 @@ async def acquired(pool: Pool) -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def listening(pool: Pool, channel: str, notified: asyncio.Event) -> AsyncIterator[Connection]:
-    """A connection of the pool that sets `told` whenever the channel is notified, from before the block begins.
+    """A connection of the pool that sets `notified` whenever the channel is notified, from before the block begins.
 
     A notice may be lost with its connection, so whoever listens looks by himself as well, from time to time.
     """

@@ -47,10 +47,10 @@ SweepPoint = Literal[
 """The same, as a facet is pulled as a whole."""
 
 MessagePoint = Literal["pool.fetched", "pool.remembered", "pool.acknowledged", "reread.answered", "reread.sent"]
-"""The same, as a message is taken and what it names is read anew."""
+"""The same, as a message is taken and what it names is reread."""
 
 OrderReadPoint = Literal["order.read", "order.told", "invoice.read", "invoice.told"]
-"""The same, as an order is read anew because a message named it."""
+"""The same, as an order is reread because a message named it."""
 
 RepairPoint = Literal["repair.sent"]
 """The same, as the keeper mends keys of a catalog topic."""

@@ -5,7 +5,7 @@
 
 Beside that line stand three parts that move by themselves: whether this revision is announced, whether it is filed, and
 what its vendor said of it. Announcement and filing end in either order, each by its own receipt. An amendment begins
-all three anew: its text is announced, filed and answered again.
+all three again: its text is announced, filed and answered again.
 
     unsent ► delivered ► acknowledged ► signed
                  └────────────┴──► refused

@@ -8,7 +8,7 @@
 `MOVES` has every regular move. What a supplier says out of order is a fact all the same: news of something further on
 moves the order there, news of something behind changes nothing, and news that fits neither changes nothing and lets
 the order be asked for again. Out of a terminal state no news leads: a late success there is for a person to see. An
-order that was refused, expired or cancelled begins anew where it is submitted again.
+order that was refused, expired or cancelled starts again where it is submitted again.
 `confirming` and `cancel_pending` remember the state before, for a confirm or cancel that fails goes back to it; what is
 heard of the order while a cancel is under way moves that state.
 

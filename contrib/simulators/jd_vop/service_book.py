@@ -122,7 +122,7 @@ class ServiceBook:
         return bought - sum(each.num for each in self.of_order(order.id) if each.sku == sku and each.takes)
 
     def apply(self, order: Order, form: Mapping[str, Any], call: Call) -> None:
-        """Take a service; whether it may be taken has been decided before. told: what the ledger has of it."""
+        """Take a service; whether it may be taken has been decided before. form: what the ledger has of it."""
         price = next(line.price for line in order.lines if line.sku == form["skuId"])
         self._last_id += 7
         entry = self._entry(APPLY, self._last_id, order.id, order.third, call)

@@ -18,7 +18,7 @@ class Stats:
         self.running = self.most_running = 0
 
     def clear(self) -> None:
-        """Count anew; calls that are running stay counted as running."""
+        """Count again; calls that are running stay counted as running."""
         for counter in (self.calls, self.statuses, self.faults, self.seconds):
             counter.clear()
         self.limited, self.gone, self.most_running = 0, 0, self.running

@@ -47,9 +47,9 @@ class Gateway:
                 async with self._session.request(
                     method, f"{self._config.url}/v1/{path}", data=body, headers=headers, timeout=TIMEOUT
                 ) as answer:
-                    told = await answer.read()
-                    if answer.status < 300 or (method != "GET" and not _is_retryable(answer.status, told)):
-                        return answer.status, told
+                    answer_body = await answer.read()
+                    if answer.status < 300 or (method != "GET" and not _is_retryable(answer.status, answer_body)):
+                        return answer.status, answer_body
             except (aiohttp.ClientError, TimeoutError):
                 pass
             await asyncio.sleep(self._config.retry_seconds)

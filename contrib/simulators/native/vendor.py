@@ -47,7 +47,7 @@ class CrashedError(Exception):
 
 
 class Vendor:
-    """One vendor. faults: `faults.add(Rule(kind, operation, ...))`; told: statuses of its events, by kind of event."""
+    """One vendor. faults: `faults.add(Rule(kind, operation, ...))`; sent: statuses of its events, by kind of event."""
 
     def __init__(self, config: Config, gateway: Gateway, ledger: Journal) -> None:
         self.faults = Faults(Random(config.seed))
@@ -61,7 +61,7 @@ class Vendor:
         self._tasks = asyncio.TaskGroup()
 
     async def run(self, entries: list[Entry]) -> None:
-        """Work until cancelled, from these entries of the ledger on; a crash begins anew with what is on disk."""
+        """Work until cancelled, from these entries of the ledger on; a crash starts again with what is on disk."""
         while True:
             self.book = OrderBook(entries, self._config.seed)
             self._turns.clear()

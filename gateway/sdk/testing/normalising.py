@@ -13,7 +13,7 @@ from gateway.sdk.exchange import decode_exchange
 from gateway.sdk.problems import PROBLEMS
 from gateway.sdk.testing.cases import FACTS, Case, ExpectedIssue
 
-AnyIssue = TypeVar("Told", Issue, ExpectedIssue)
+AnyIssue = TypeVar("AnyIssue", Issue, ExpectedIssue)
 
 NormaliseResult = list[Item | Refusal] | list[Issue] | str
 """What an adapter makes of a record; a text is what it should not have raised."""

@@ -41,8 +41,8 @@ async def _kept(subject: Subject, cases: list[CallCase]) -> list[Trial]:
     trials = []
     for case in sorted(cases, key=lambda each: not each.call.obtains_token):
         planted = _planted(case)
-        for name, told in _stages(planted):
-            stage = replace(told, adapter=adapter, call=_given(told.call or case.call))
+        for name, texts_of_stage in _stages(planted):
+            stage = replace(texts_of_stage, adapter=adapter, call=_given(texts_of_stage.call or case.call))
             found = tuple(f"{name}{leak}" for leak in await _leaks(subject, planted, stage))
             trials.append(Trial(case.name, found))
     return trials

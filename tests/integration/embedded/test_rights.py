@@ -44,9 +44,9 @@ SECRET = "what-nobody-else-may-know"
 
 
 def engine_processes(holder: Holder) -> list[psutil.Process]:
-    """The servers' own processes, without the leashes."""
-    leashes = psutil.Process(holder.process.pid).children()
-    return [process for leash in leashes for process in leash.children(recursive=True)]
+    """The servers' own processes, without the guards."""
+    guards = psutil.Process(holder.process.pid).children()
+    return [process for guard in guards for process in guard.children(recursive=True)]
 
 
 def status(process: psutil.Process) -> dict[str, list[str]]:
@@ -103,9 +103,9 @@ async def test_what_a_program_is_told_by_its_environment_stands_on_no_command_li
 
         try:
             await eventually(told)
-            leash = psutil.Process(process.pid).parent()
-            assert leash is not None
-            lines = [each.cmdline() for each in (leash, *leash.children(recursive=True))]
+            guard = psutil.Process(process.pid).parent()
+            assert guard is not None
+            lines = [each.cmdline() for each in (guard, *guard.children(recursive=True))]
         finally:
             await process.signal(signal.SIGKILL, tree=True)
             await process.ended(KILL_SECONDS)
