@@ -35,7 +35,8 @@ class Command:
 
     argv: the program by absolute path, and its arguments; directory: where it runs; environment: added to what every
     engine is told, on no command line, since it may hold passwords; input: the file it reads as standard input; user:
-    whom to become, None to stay; folders: opened for it, to be named by `folder`; stop_signal: the signal it gets when the
+    whom to become, None to stay; folders: opened for it, to be named by `folder`; stop_signal: the signal it gets when
+    the
     asking process is gone.
     """
 

@@ -117,7 +117,8 @@ def version_outcome(version: int, facts: VersionFacts) -> VersionOutcome:
 def newest_version_before(stored: Stored, observed: Iterable[Observed]) -> int:
     """The newest version before the record that the state names, where that record is older; 0 where it is not.
 
-    observed: records of the key in their order. The newer one was published by a transaction that did not commit. When it
+    observed: records of the key in their order. The newer one was published by a transaction that did not commit. When
+    it
     was repeated, an older feed had published the same content behind it, so that there was nothing to publish any more.
     """
     newest = 0

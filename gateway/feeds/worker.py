@@ -50,7 +50,7 @@ def lane_reader(lane: Lane, bus: Bus, pool: Pool, processor: ChunkProcessor) -> 
         partial(wait_for_starting_offsets, pool, bus),
         amounts=AMOUNTS[lane],
         supervisor=Supervisor[Partition](f"feeds_{lane}", "partition"),
-        told=partial(_report_backlog, lane),
+        report_backlog=partial(_report_backlog, lane),
     )
 
 

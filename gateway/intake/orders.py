@@ -51,14 +51,14 @@ class OrderRoutes:
     def __init__(
         self,
         mailbox: Mailbox,
-        desk: VendorEventService,
+        event_service: VendorEventService,
         suppliers: SupplierCache,
         credentials: Credentials,
         registry: Registry,
         unverified: UnverifiedBytes,
     ) -> None:
         self._mailbox = mailbox
-        self._desk = desk
+        self._event_service = event_service
         self._credentials = credentials
         self._messages = VendorMessageReader(suppliers, credentials, registry, unverified)
 
@@ -125,9 +125,9 @@ class OrderRoutes:
         links, now = self._mailbox.links, utc_now()
         return orjson.dumps({"messages": [orjson.Fragment(message_json(each, links, now)) for each in messages]})
 
-    async def _taken(self, word: SentVendorEvent) -> VendorEventReceipt:
+    async def _taken(self, sent: SentVendorEvent) -> VendorEventReceipt:
         try:
-            taken = await self._desk.take(word)
+            taken = await self._event_service.take(sent)
         except UnknownServiceError as error:
             raise ProblemError("not_found", "No such after-sale service of the order.") from error
         except UnknownOrderError as error:
@@ -142,7 +142,7 @@ class OrderRoutes:
             allowed = ", ".join(error.allowed) or "nothing more"
             raise ProblemError("order_state", path="/event", actual=error.state, expected=allowed) from error
         if isinstance(taken, LateVendorEvent):
-            over = "application" if is_invoice_event(word.said) else "order"
+            over = "application" if is_invoice_event(sent.event) else "order"
             detail = f"The {over} is over. What you say is kept for people to look at."
             raise ProblemError("late_event", detail, path="/event", actual=taken.state)
         return taken

@@ -34,7 +34,8 @@ OpenMember: TypeAlias = Callable[[Assigned], AbstractAsyncContextManager[Consume
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """How much at once. concurrency: under way in this process; ahead: records of one partition that wait; beyond it the
+    """How much at once. concurrency: under way in this process; ahead: records of one partition that wait; beyond it
+    the
     partition is paused, and what is resumed misses a fetch; together: records of one take.
     """
 

@@ -109,7 +109,7 @@ def _judged(command: Received, known: _LoadedContracts, at: datetime) -> Receive
         "supplier": asked.supplier,
         "revision": asked.revision,
     }
-    match known.rule(asked):
+    match known.judge(asked):
         case RefusedAtOnce(code_class, stands):
             refused = RefusedContract(
                 by=Refuser.GATEWAY,

@@ -64,7 +64,8 @@ MOST_TRIES = 3
 class RelayContext:
     """What the relay of a supplier stands on.
 
-    supplier: its row as of now; calls: the way to it; draining: whether nothing more is to be begun; report_health: says to
+    supplier: its row as of now; calls: the way to it; draining: whether nothing more is to be begun; report_health:
+    says to
     operators how it fares, None for well.
     """
 

@@ -284,7 +284,8 @@ def core_event(
     now: WrittenInstant,
     replacement: tuple[Kind, Model] | None = None,
 ) -> OrderEvent:
-    """The event for the mall core. now: when it was heard, for one that does not say when it was so; replacement: kind and
+    """The event for the mall core. now: when it was heard, for one that does not say when it was so; replacement: kind
+    and
     payload, where these are others than the vendor's.
     """
     kind, payload = replacement or (Kind(event.event), event.payload)

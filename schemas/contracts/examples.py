@@ -140,7 +140,7 @@ def _event(kind: e.ContractKind, payload: Model, cause: Cause) -> e.ContractEven
     return e.EVENTS[kind].model_validate({**common, **revision})
 
 
-EVENT_EXAMPLES: Mapping[e.ContractKind, e.ContractEvent] = {told[0]: _event(*told) for told in _events()}
+EVENT_EXAMPLES: Mapping[e.ContractKind, e.ContractEvent] = {each[0]: _event(*each) for each in _events()}
 
 
 def command_headers(command: c.ContractCommand) -> Headers:

@@ -320,7 +320,7 @@ def _event(kind: Kind, payload: Model, cause: e.Cause, more: Mapping[str, object
     return e.EVENTS[kind].model_validate({**whose, **more})
 
 
-EVENT_EXAMPLES: Mapping[Kind, e.OrderEvent] = {told[0]: _event(*told) for told in _events()}
+EVENT_EXAMPLES: Mapping[Kind, e.OrderEvent] = {each[0]: _event(*each) for each in _events()}
 
 
 def command_headers(command: c.OrderCommand) -> Headers:

@@ -158,7 +158,7 @@ class Control:
         messages = {"waiting": len(pool), "due": pool.due, "written": pool.written, "deleted": pool.deleted}
         summary = {"messages": messages | {"repeated": pool.repeated}, "goods": self._world.catalog.size}
         return _json(
-            self._stats.told() | summary | {"tokens": {"issued": tokens.issued, "refreshed": tokens.refreshed}}
+            self._stats.summary() | summary | {"tokens": {"issued": tokens.issued, "refreshed": tokens.refreshed}}
         )
 
     async def _forget(self, _: web.BaseRequest) -> web.Response:

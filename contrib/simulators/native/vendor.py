@@ -130,7 +130,7 @@ class Vendor:
             self._commit(self.book.answer(key, status))
 
     async def _send_once(self, order_no: str, event: Mapping[str, Any], key: str) -> int:
-        status = await self._gateway.tell(order_no, event, key)
+        status = await self._gateway.send_event(order_no, event, key)
         self.sent[event["event"], status] += 1
         return status
 

@@ -262,16 +262,18 @@ Mutant = Callable[[pytest.MonkeyPatch], None]
 
 
 def the_topic_is_believed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(findings, "fate_of", lambda version, facts: VersionOutcome.LOST)
+    patch.setattr(reconciliation, "version_outcome", lambda version, facts: VersionOutcome.LOST)
 
 
 def what_is_deferred_is_lost(patch: pytest.MonkeyPatch) -> None:
     fate_of = reconciliation.version_outcome
-    patch.setattr(findings, "fate_of", lambda version, facts: fate_of(version, facts._replace(deferred=False)))
+    patch.setattr(
+        reconciliation, "version_outcome", lambda version, facts: fate_of(version, facts._replace(deferred=False))
+    )
 
 
 def nothing_is_outrun(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(findings, "newest_version_before", lambda known, seen: 0)
+    patch.setattr(reconciliation, "newest_version_before", lambda known, seen: 0)
     patch.setattr(keeper, "newest_version_before", lambda known, seen: 0)
 
 
@@ -282,8 +284,8 @@ def a_late_append_is_left(patch: pytest.MonkeyPatch) -> None:
         finding = compare(seen, known)
         return RecordStatus.SETTLED if finding is RecordStatus.REPAIR else finding
 
-    patch.setattr(findings, "compare", lenient)
-    patch.setattr(keeper, "compare", lenient)
+    patch.setattr(reconciliation, "compare_record", lenient)
+    patch.setattr(keeper, "compare_record", lenient)
 
 
 def a_patch_keeps_its_record_s_version(patch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,9 @@ from gateway.sdk.errors import ConfigError
 from gateway.telemetry.failpoints import POINTS, read_failpoint
 
 PROGRAM = """
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 for _ in range(3):
-    reached("publish.before")
+    failpoint("publish.before")
     print("passed", flush=True)
 """
 
