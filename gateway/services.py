@@ -1,4 +1,4 @@
-"""What the stages of one process share: connections, producers, keys, and what is known of suppliers and topics."""
+"""What the stages of one process share: connections, producers, keys, and the known state of suppliers and topics."""
 
 from __future__ import annotations
 

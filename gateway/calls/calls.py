@@ -248,7 +248,7 @@ async def open_calls(
 ) -> AsyncIterator[Calls]:
     """Calls to a supplier for as long as this process owns it.
 
-    state: what is known of the supplier already; secrets: of its row; store: where its token is kept; owned: awaited
+    state: the known state of the supplier already; secrets: of its row; store: where its token is kept; owned: awaited
     before each attempt. Raises StoreUnavailableError when the token cannot be loaded.
     """
     async with SupplierClient(state.supplier, limits) as client:

@@ -91,7 +91,7 @@ class Applier:
 
 
 class _Judging:
-    """Judges entries against what is known of their keys; a fresh number that was needed stays the same."""
+    """Judges entries against the known state of their keys; a fresh number that was needed stays the same."""
 
     def __init__(self, connection: Connection, entries: Sequence[Entry], rules: Callable[..., Decisions]) -> None:
         self._connection = connection

@@ -26,7 +26,7 @@ class ItemOutcome(StrEnum):
 
 
 class KeyState(NamedTuple):
-    """What is known of one key. version 0 and hash None: nothing accepted yet; hash None alone: withdrawn.
+    """The known state of one key. version 0 and hash None: nothing accepted yet; hash None alone: withdrawn.
 
     version: on the topic; own_version: of what stands there, by its feed and record, None where it is `version`;
     published_at: observed_at of the record on the topic.
@@ -77,7 +77,7 @@ class Judgement(NamedTuple):
 def judge(
     candidate: Candidate, known: KeyState, period: timedelta | None, *, horizon: int = 0, fresh: int = 0
 ) -> Judgement:
-    """Compare one candidate with what is known of its key.
+    """Compare one candidate with the known state of its key.
 
     period: how long the supplier says a fact of this facet holds, None for for ever; a repeat is published again only
     to renew it, once half of the period has passed since the published observation. horizon: the lowest version that is

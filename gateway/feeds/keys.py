@@ -150,12 +150,12 @@ async def _stored(connection: Connection, query: str, facet: Facet, keys: Collec
 
 
 async def read_stored(connection: Connection, facet: Facet, keys: Collection[ItemKey]) -> dict[ItemKey, Stored]:
-    """What is known of keys, without locks."""
+    """The known state of keys, without locks."""
     return await _stored(connection, PEEK, facet, keys)
 
 
 async def lock_stored(connection: Connection, facet: Facet, keys: Collection[ItemKey]) -> dict[ItemKey, Stored]:
-    """What is known of keys, created where missing, locked until the transaction ends."""
+    """The known state of keys, created where missing, locked until the transaction ends."""
     in_order = sorted(keys, key=lambda key: (key.supplier, key.sku, key.area or ""))
     await connection.execute(ENSURE, *_columns(facet, in_order))
     return await _stored(connection, LOCK, facet, in_order)

@@ -138,7 +138,7 @@ class RebuildRunner:
         self.supervisor = Supervisor[int]("rebuild", "job", passes=(LeaseLostError,))
 
     async def run(self) -> None:
-        """For ever, while the lease is ours. What is known of lost records is forgotten first."""
+        """For ever, while the lease is ours. The known state of lost records is forgotten first."""
         await self._lease.hold(self._work)
 
     async def _work(self) -> None:

@@ -1,4 +1,4 @@
-"""What records read back from a catalog topic mean, given what is known of their keys. Pure."""
+"""What records read back from a catalog topic mean, given the known state of their keys. Pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ NOTHING_STORED = Stored(0, None, None)
 
 
 class RecordStatus(StrEnum):
-    """What a record on the topic means, given what is known of its key."""
+    """What a record on the topic means, given the known state of its key."""
 
     SETTLED = "settled"
     TAKE_OVER = "take_over"

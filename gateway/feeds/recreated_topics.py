@@ -1,6 +1,7 @@
 """Topics that were recreated, or lost their ends: noticed by their ids and by places that lie beyond what they hold.
 
-Only the cluster that the database belongs to is ever believed so; another one ends the process. What is known of such a
+Only the cluster that the database belongs to is ever believed so; another one ends the process. The known state of
+such a
 topic's records is forgotten: its readers begin again at its start, where repeats do no harm, and no key is believed to
 stand where it stood. What the catalog lost is for an operator to bring back: see `rebuild`.
 """

@@ -85,7 +85,7 @@ class Repairs:
     async def _looked_up(
         self, facet: Facet, observed: Mapping[ItemKey, Sequence[Observed]]
     ) -> tuple[dict[ItemKey, Stored], dict[ItemKey, dict[int, VersionOutcome]]]:
-        """What is known of keys, and what became of the versions on the topic that are newer."""
+        """The known state of keys, and what became of the versions on the topic that are newer."""
         async with transaction(self._pool) as connection:
             stored = await keys.read_stored(connection, facet, observed)
             newer = {

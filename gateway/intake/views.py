@@ -125,7 +125,7 @@ class ReportRow(View):
 
 
 class KeyView(View):
-    """What is known of one key of a sku."""
+    """The known state of one key of a sku."""
 
     area: str | None = Field(description="Area, null where the facet has none.")
     status: Literal["accepted", "withdrawn", "never_accepted"]

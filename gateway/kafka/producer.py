@@ -42,7 +42,8 @@ MISSES = 3
 class Producer:
     """One producer, kept alive. Messages of one call that go to one partition keep their order there.
 
-    breakers: what is known of topics, shared by the producers of a process; ailment: asks the cluster why a topic takes
+    breakers: the known state of topics, shared by the producers of a process; ailment: asks the cluster why a topic
+    takes
     no records, nothing where it should take them, raising KafkaUnavailableError.
     """
 

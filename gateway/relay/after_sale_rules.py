@@ -54,7 +54,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
-    """What is known of an order when a service of it is asked for.
+    """The known state of an order when a service of it is asked for.
 
     ordered: None where the order cannot be read; children: those that there are now, with what each holds, {} where it
     was not told; root: the supplier's number of the whole order.

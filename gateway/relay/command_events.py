@@ -78,7 +78,7 @@ LONGEST_CODE = 200
 
 @dataclass(frozen=True, slots=True)
 class CommandEnd:
-    """What is known of a command that has ended or stopped.
+    """The known state of a command that has ended or stopped.
 
     found: what the supplier has; error: how it refused; cancelled: children that are; ordered: the submit of the order,
     for a confirm; resolved: a person found it out; service: of an after-sale command, as the supplier has it.

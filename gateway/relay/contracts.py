@@ -31,7 +31,7 @@ Key: TypeAlias = tuple[str, str]
 
 @dataclass(slots=True)
 class _LoadedContracts:
-    """What is known of the contracts that a batch speaks of, and of their orders, as the batch goes on."""
+    """The known state of the contracts that a batch speaks of, and of their orders, as the batch goes on."""
 
     orders: Mapping[Key, OrderState]
     contracts: MutableMapping[Key, Contract]

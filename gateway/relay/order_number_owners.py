@@ -33,7 +33,7 @@ async def no_foreign_numbers(_: str, __: Collection[str]) -> Collection[str]:
 
 
 def foreign_number_lookup(begin: Begin, supplier: str) -> FindForeignNumbers:
-    """Asks what is known of the numbers of a supplier."""
+    """Asks the known state of the numbers of a supplier."""
 
     async def found(order_no: str, named: Collection[str]) -> Collection[str]:
         async with begin() as connection:

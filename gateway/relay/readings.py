@@ -101,7 +101,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class StoredOrder:
-    """What is known of an order. submit: as it was sent last, None: that cannot be read."""
+    """The known state of an order. submit: as it was sent last, None: that cannot be read."""
 
     order: Order
     numbers: Mapping[str, Number] = field(default_factory=dict)
