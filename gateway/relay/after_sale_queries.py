@@ -1,4 +1,4 @@
-"""Statements about after-sale services and delivered goods. Lock order: orders, then after_sales, then order_goods."""
+"""Statements about after-sale services. Lock order: orders, then after_sales, then order_goods."""
 
 from __future__ import annotations
 
@@ -31,17 +31,6 @@ MOVE = """
            told = CASE WHEN $6 = '' OR $6 = ANY(told) THEN told ELSE told || $6 END
      WHERE supplier = $1 AND order_no = $2 AND service_no = $3
 """
-
-KEEP_GOODS = """
-    INSERT INTO order_goods (supplier, order_no, supplier_order_no, delivery_no, lines)
-    SELECT supplier, order_no, child, delivery, lines::jsonb
-      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
-        AS told (supplier, order_no, child, delivery, lines)
-     ORDER BY supplier, order_no, child, delivery
-        ON CONFLICT (supplier, order_no, supplier_order_no, delivery_no) DO UPDATE SET lines = excluded.lines
-"""
-
-GOODS = "SELECT supplier_order_no, delivery_no, lines FROM order_goods WHERE supplier = $1 AND order_no = $2"
 
 ORDER = "SELECT state, before, supplier_order_no FROM orders WHERE supplier = $1 AND order_no = $2"
 

@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TypeAlias
 
+from gateway.relay.goods import Quantities
 from schemas.orders import AfterSaleCommand, AfterSaleRefusal, OrderStatus, RequestAfterSale, ServiceState, State
 from schemas.orders.aftersales import ENDED
-
-Quantities: TypeAlias = Mapping[str, Decimal]
-"""Sales units by sku."""
 
 UNCONFIRMED = frozenset(
     {
@@ -56,8 +53,8 @@ class Delivery:
 class OrderFacts:
     """The known state of an order when a service of it is asked for.
 
-    ordered: None where the order cannot be read; children: those that there are now, with what each holds, {} where it
-    was not told; root: the supplier's number of the whole order.
+    ordered: less what the supplier cut; None where the order cannot be read; children: those that there are now, with
+    what each holds, {} where it was not told; root: the supplier's number of the whole order.
     """
 
     status: OrderStatus

@@ -1,5 +1,5 @@
 """After-sale services in PostgreSQL: opened with their request, moved by what is told of them, and what stands against
-a command about one. All that writes `after_sales` and `order_goods` is here.
+a command about one. All that writes `after_sales` is here.
 """
 
 from __future__ import annotations
@@ -7,13 +7,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 import orjson
 
 from gateway.relay import after_sale_queries as queries
 from gateway.relay.after_sale_calls import Preconditions
-from gateway.relay.after_sale_rules import Delivery, OrderFacts, Quantities, StoredService, refusal_of
+from gateway.relay.after_sale_rules import Delivery, OrderFacts, StoredService, refusal_of
+from gateway.relay.goods import Quantities, goods_of, quantities, summed
 from gateway.relay.order_number_owners import Begin
 from gateway.relay.store import submitted
 from gateway.sdk.errors import AfterSaleRefusedError
@@ -31,21 +31,16 @@ from schemas.orders import (
     ServiceState,
     State,
     StateVerdict,
-    SubmitOrder,
     judge_refund,
     judge_service,
 )
 from schemas.orders.aftersales import AfterSaleMoved, RefundMade, ServiceJudgement
-from schemas.orders.commands import OrderedLine
 from schemas.orders.events import (
     AfterSaleAccepted,
     AfterSaleProgress,
     AfterSaleRefunded,
     AfterSaleRefused,
-    OrderSplit,
-    ShipmentDelivered,
 )
-from schemas.orders.parts import LineQuantity
 
 REFUSALS: Mapping[AfterSaleRefusal, str] = {
     AfterSaleRefusal.NOT_CONFIRMED: "The order is not confirmed.",
@@ -146,13 +141,6 @@ async def move_services(connection: Connection, events: Sequence[OrderEvent]) ->
     return found
 
 
-async def keep_goods(connection: Connection, events: Iterable[OrderEvent]) -> None:
-    """Keep what suppliers say of goods: what children hold, and what was delivered."""
-    rows = [row for event in events for row in _goods(event)]
-    if rows:
-        await connection.execute(queries.KEEP_GOODS, *map(list, zip(*dict.fromkeys(rows), strict=True)))
-
-
 async def refused(connection: Connection, box: SecretBox, command: AfterSaleCommand) -> AfterSaleRefusal | None:
     """Why a command is refused before anything is sent; None: nothing stands against it."""
     return refusal_of(command, await _facts(connection, box, command.supplier, command.order_no))
@@ -175,19 +163,14 @@ async def _facts(connection: Connection, box: SecretBox, supplier: str, order_no
     row = await connection.fetchrow(queries.ORDER, *whose)
     if row is None:
         return OrderFacts(OrderStatus(State.DRAFT))
-    goods = await connection.fetch(queries.GOODS, *whose)
+    held, arrived = await goods_of(connection, *whose)
     numbers = [each["supplier_order_no"] for each in await connection.fetch(queries.CHILDREN, *whose)]
-    held = {each["supplier_order_no"]: _quantities(each["lines"]) for each in goods if not each["delivery_no"]}
     root = row["supplier_order_no"]
-    deliveries = [
-        Delivery("" if each["supplier_order_no"] == root else each["supplier_order_no"], _quantities(each["lines"]))
-        for each in goods
-        if each["delivery_no"]
-    ]
+    deliveries = [Delivery("" if child == root else child, lines) for child, lines in arrived]
     ordered = (await submitted(connection, box, supplier, [order_no])).get(order_no)
     return OrderFacts(
         OrderStatus(State(row["state"]), State(row["before"]) if row["before"] else None),
-        ordered=None if ordered is None else _ordered(ordered),
+        ordered=held.get("") or (None if ordered is None else summed(ordered.payload.lines)),
         root=root,
         children={number: held.get(number, {}) for number in numbers},
         deliveries=deliveries,
@@ -218,40 +201,8 @@ def _service(row: Row) -> Service:
         row["command_id"],
         ServiceKind(row["kind"]),
         row["supplier_order_no"],
-        _quantities(row["lines"]),
+        quantities(row["lines"]),
         ServiceState(row["state"]),
         row["supplier_service_no"],
         frozenset(row["told"]),
     )
-
-
-def _goods(event: OrderEvent) -> Iterable[tuple[str, str, str, str, str]]:
-    match event:
-        case OrderSplit(payload=split):
-            for child in split.children:
-                yield event.supplier, event.order_no, child.supplier_order_no, "", _written(child.lines)
-        case ShipmentDelivered(payload=payload):
-            child_no = payload.supplier_order_no or ""
-            yield event.supplier, event.order_no, child_no, payload.delivery_no, _written(payload.lines)
-        case _:
-            return
-
-
-def _written(lines: Sequence[LineQuantity]) -> str:
-    total = _summed(lines)
-    return orjson.dumps({sku: f"{quantity:f}" for sku, quantity in total.items()}).decode()
-
-
-def _ordered(order: SubmitOrder) -> Quantities:
-    return _summed(order.payload.lines)
-
-
-def _summed(lines: Iterable[LineQuantity | OrderedLine]) -> dict[str, Decimal]:
-    total: dict[str, Decimal] = {}
-    for line in lines:
-        total[line.sku] = total.get(line.sku, Decimal(0)) + line.quantity
-    return total
-
-
-def _quantities(lines: Mapping[str, str]) -> Quantities:
-    return {sku: Decimal(quantity) for sku, quantity in lines.items()}

@@ -39,7 +39,6 @@ from gateway.store.outage import retry_while_unavailable
 from gateway.telemetry.failpoints import failpoint
 from schemas.orders import EVENTS, InvoiceState
 from schemas.orders.events import Cause
-from schemas.orders.invoice_sums import order_facts
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +118,7 @@ class InvoiceRereads:
             order = await load_order(connection, context.box, context.supplier, order_no)
             known = (await store.lock_applications(connection, [key]))[key]
             ordered = None if order.submit is None else order.submit.payload
-            facts = order_facts(ordered, await store.invoiced_elsewhere(connection, known))
+            facts = await store.facts_of_order(connection, known, ordered)
             came = apply_states(known, states_of(known, stated), stated, facts)
             steps = [*self._exchanges(order_no, seen), _step(due, known, stated, came)]
             await publish_news(connection, context.box, self._news(due, known, came), readable=False, steps=steps)

@@ -6,16 +6,17 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
 from typing import TypeAlias
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.relay import invoice_queries as queries
+from gateway.relay.goods import accepted_goods
 from gateway.relay.invoices import Application
 from gateway.store import Connection, Row
 from schemas.orders import InvoiceState, RequestInvoice, StateVerdict
+from schemas.orders.commands import Submission
 from schemas.orders.events import (
     InvoiceExpiredEvent,
     InvoiceRefusedEvent,
@@ -24,6 +25,7 @@ from schemas.orders.events import (
     SupplierMessage,
 )
 from schemas.orders.invoice_states import judge_invoice
+from schemas.orders.invoice_sums import OrderFacts, order_facts
 from schemas.orders.invoices import InvoiceAmounts, IssuedInvoice
 
 Key: TypeAlias = tuple[str, str]
@@ -73,10 +75,10 @@ async def keep(connection: Connection, applications: Sequence[Application]) -> N
         await connection.execute(queries.KEEP, *zip(*map(_kept, applications), strict=True))
 
 
-async def invoiced_elsewhere(connection: Connection, known: Application) -> Decimal:
-    """What the other applications of the same order have been invoiced."""
-    found: Decimal = await connection.fetchval(queries.ELSEWHERE, known.supplier, known.order_no, known.mark_id)
-    return found
+async def facts_of_order(connection: Connection, known: Application, ordered: Submission | None) -> OrderFacts:
+    """What the order of an application comes to, as far as it is known. ordered: None where that cannot be read."""
+    elsewhere = await connection.fetchval(queries.ELSEWHERE, known.supplier, known.order_no, known.mark_id)
+    return order_facts(ordered, elsewhere, await accepted_goods(connection, known.supplier, known.order_no))
 
 
 async def note_answers(connection: Connection, events: Iterable[OrderEvent]) -> None:

@@ -19,8 +19,9 @@ from gateway.deadletters.record import record as record_letters
 from gateway.evidence import body_of
 from gateway.outbox import OutboxMessage, enqueue
 from gateway.relay import order_queries as queries
-from gateway.relay.after_sales import keep_goods, move_services
+from gateway.relay.after_sales import move_services
 from gateway.relay.contract_news import ContractNews, publish_contract_news
+from gateway.relay.goods import forget_goods, keep_goods
 from gateway.relay.invoice_store import note_answers
 from gateway.relay.received import event_message
 from gateway.relay.steps import Kind, Step, write_steps
@@ -164,8 +165,8 @@ async def publish_news(
         orders[each.key] = found.order
         judged.append(found)
     judged = await _with_services(connection, judged)
-    await keep_goods(connection, [each.news.event for each in judged if each.news.event and not each.late])
     await _store(connection, orders.values(), judged, readable=readable)
+    await keep_goods(connection, [each.news.event for each in judged if each.news.event and not each.late])
     await note_answers(connection, [each.event for each in news if each.event is not None])
     published = [(each, event_message(each.news.event, each.news.traceparent)) for each in judged if each.news.event]
     of_contracts = await publish_contract_news(connection, news)
@@ -198,6 +199,7 @@ async def _store(
         await connection.execute(queries.MOVE, *zip(*map(_row, orders), strict=True))
     if restarted := {each.order.key for each in judged if each.restarts}:
         await connection.execute(queries.NUMBERS_OF_BEFORE, *zip(*sorted(restarted), strict=True))
+        await forget_goods(connection, restarted)
     numbers = [(order.supplier, order.supplier_order_no, order.order_no) for order in orders if order.supplier_order_no]
     if numbers:
         await connection.execute(queries.NUMBERS, *zip(*numbers, strict=True))

@@ -40,7 +40,6 @@ from schemas.base import Model
 from schemas.orders import InvoiceState, Kind, Operation, RequestInvoice, StateVerdict, SubmitOrder
 from schemas.orders.events import Cause, SupplierMessage
 from schemas.orders.invoice_states import judge_invoice
-from schemas.orders.invoice_sums import order_facts
 from schemas.orders.invoices import InvoiceProgress, InvoiceRequested
 from schemas.orders.payloads import InvoiceRefused
 
@@ -120,7 +119,7 @@ async def apply_invoice_event(
     if found is None or found.order_no != received.order.order_no:
         raise UnknownInvoiceError
     answers = await _answered(connection, box, supplier, mark_id, unanswered)
-    facts = order_facts(None if ordered is None else ordered.payload, await store.invoiced_elsewhere(connection, found))
+    facts = await store.facts_of_order(connection, found, None if ordered is None else ordered.payload)
     state, stated = STATES[Kind(received.event.event)], _stated(received.event, found)
     if judge_invoice(found.state, state).verdict is StateVerdict.CONTRADICTS and not answers:
         raise InvoiceOutOfStateError(found.state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -31,13 +31,18 @@ class OrderFacts:
 UNKNOWN_ORDER = OrderFacts()
 
 
-def order_facts(order: Submission | None, elsewhere: Decimal = Decimal(0)) -> OrderFacts:
-    """What the core ordered, as far as it says so."""
+def order_facts(
+    order: Submission | None, elsewhere: Decimal = Decimal(0), accepted: Mapping[str, Decimal] | None = None
+) -> OrderFacts:
+    """What the core ordered, as far as it says so.
+
+    accepted: sales units by sku of an order that the supplier cut; None: what was ordered.
+    """
     if order is None:
         return OrderFacts(elsewhere=elsewhere)
     rates = [line.price.tax_rate for line in order.lines]
     known = frozenset(rate for rate in rates if rate is not None) if None not in rates else frozenset()
-    return OrderFacts(known, len(order.lines), _gross(order), elsewhere)
+    return OrderFacts(known, len(order.lines), _gross(order, accepted), elsewhere)
 
 
 def invoice_mismatches(
@@ -119,13 +124,24 @@ def _part(amounts: InvoiceAmounts | IssuedInvoice, part: Part) -> Decimal:
             return amounts.tax
 
 
-def _gross(order: Submission) -> Decimal | None:
-    """What an order comes to, goods and freight; by its lines where it states no total and its prices are fixed."""
+def _gross(order: Submission, accepted: Mapping[str, Decimal] | None) -> Decimal | None:
+    """What an order comes to, goods and freight; by its lines where the supplier cut it or it states no total."""
     totals = order.totals
-    freight = Decimal(0) if totals.freight is None or totals.freight_in_gross else totals.freight
-    if totals.gross is not None:
-        return EXACT.add(totals.gross, freight)
+    freight = totals.freight or Decimal(0)
+    if totals.gross is not None and accepted is None:
+        return totals.gross if totals.freight_in_gross else EXACT.add(totals.gross, freight)
     if order.price_basis is not PriceBasis.GROSS:
         return None
-    goods = sum((EXACT.multiply(line.price.gross, line.quantity) for line in order.lines), Decimal(0))
+    goods = sum((EXACT.multiply(gross, quantity) for gross, quantity in _priced(order, accepted)), Decimal(0))
     return EXACT.add(rounded(goods), freight)
+
+
+def _priced(order: Submission, accepted: Mapping[str, Decimal] | None) -> Iterator[tuple[Decimal, Decimal]]:
+    """Price and quantity of each line; of lines of one sku the dearest are accepted first."""
+    left = None if accepted is None else dict(accepted)
+    for line in sorted(order.lines, key=lambda line: line.price.gross, reverse=True):
+        quantity = line.quantity
+        if left is not None:
+            quantity = min(quantity, left.get(line.sku, Decimal(0)))
+            left[line.sku] = left.get(line.sku, Decimal(0)) - quantity
+        yield line.price.gross, quantity

@@ -16,7 +16,7 @@ CREATE TABLE after_sales (
 );
 CREATE INDEX after_sales_of_order ON after_sales (order_no);
 
--- Goods of orders as the supplier told of them: what each child holds, and what was delivered.
+-- Goods of orders as the supplier told of them: what an order that was cut or a child holds, and what was delivered.
 CREATE TABLE order_goods (
     supplier          text COLLATE "C" NOT NULL,
     order_no          text COLLATE "C" NOT NULL,

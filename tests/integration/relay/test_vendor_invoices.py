@@ -114,6 +114,20 @@ async def test_what_does_not_hold_is_told_as_no_invoice(desk: Desk, asked: str, 
     assert await desk.letters() == [("invoices", "invoice_mismatch")]
 
 
+async def test_an_order_that_was_cut_is_invoiced_as_far_as_it_was_accepted(inbox: Inbox, pool: Pool) -> None:
+    desk = Desk(pool, inbox)
+    await desk.comes(1)
+    await desk.ack(*(await desk.fetched()))
+    parts = [{"line_no": 1, "sku": "SKU-1", "confirmed": "1", "refused": "2"}]
+    await desk.says(Kind.PARTIALLY_CONFIRMED, supplier_order_nos=["V-1"], payload={"parts": parts})
+    await desk.comes(2, ASK)
+    await desk.ack(*(await desk.fetched()))
+    await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    told = await desk.last()
+    assert (told["event"], await application(desk)) == ("invoice.mismatch", "held")
+    assert told["payload"]["differences"] == ["gross of all invoices of the order: 226.00, the order comes to 119.00"]
+
+
 async def test_invoices_are_voided_and_taken_back(desk: Desk, asked: str) -> None:
     await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
     await desk.says(Kind.INVOICE_RED, payload=stated(invoice("9", standing="red", original={"number": "1"})))

@@ -176,6 +176,38 @@ async def test_no_more_goes_back_than_arrived_less_what_goes_back_already(desk: 
     assert await desk.fetched() == [fits]
 
 
+async def cut_to_two(desk: Desk) -> None:
+    """An order of three pieces was placed, of which two come."""
+    await desk.comes(1, **LATER)
+    await desk.ack(*(await desk.fetched()))
+    parts = [{"line_no": 1, "sku": "SKU-1", "confirmed": "2", "refused": "1"}]
+    await desk.says(Kind.PARTIALLY_CONFIRMED, supplier_order_nos=["V-1"], payload={"parts": parts})
+
+
+async def test_no_more_goes_back_than_the_vendor_accepted(desk: Desk) -> None:
+    await cut_to_two(desk)
+    await desk.comes(2, Operation.CONFIRM, **LATER)
+    await desk.ack(*(await desk.fetched()))
+    await desk.says(Kind.CONFIRMED, supplier_order_nos=["V-1"])
+    await desk.says(Kind.DELIVERED, payload={"delivery_no": "D-1"})
+    await asks(desk, 3, 3)
+    assert await desk.fetched() == []
+    assert (await desk.last())["payload"]["code_class"] == "quantity"
+    fits = await asks(desk, 4, 2, service_no="AS-2")
+    assert await desk.fetched() == [fits]
+
+
+async def test_an_order_that_begins_anew_was_never_cut(desk: Desk) -> None:
+    await cut_to_two(desk)
+    await desk.comes(2, Operation.CANCEL, **LATER)
+    await desk.ack(*(await desk.fetched()))
+    await desk.says(Kind.CANCELLED, payload={"scope": "order", "by": "mall"})
+    assert await desk.rows("SELECT lines FROM order_goods") != []
+    await desk.comes(3, revision=2, **LATER)
+    await desk.ack(*(await desk.fetched()))
+    assert await desk.rows("SELECT lines FROM order_goods") == []
+
+
 async def test_a_request_whose_time_is_over_is_refused_by_time_out(desk: Desk) -> None:
     await delivered(desk)
     await desk.comes(2, REQUEST, deadline="2026-11-23T09:31:00+08:00")

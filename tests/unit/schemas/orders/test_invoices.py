@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from schemas.base import read
 from schemas.orders import Operation, RequestInvoice, StateVerdict, SubmitOrder
+from schemas.orders.commands import Submission
 from schemas.orders.examples import COMMAND_EXAMPLES
 from schemas.orders.invoice_states import MOVES, TERMINAL, judge_invoice
 from schemas.orders.invoice_sums import UNKNOWN_ORDER, OrderFacts, invoice_mismatches, order_facts
@@ -150,6 +151,28 @@ def test_all_applications_of_an_order_come_to_no_more_than_the_order() -> None:
     assert mismatches(FIRST, SECOND, order=more) == (
         "gross of all invoices of the order: 345.01, the order comes to 345.00",
     )
+
+
+def test_an_order_that_was_cut_comes_to_what_is_left_of_it() -> None:
+    submit = COMMAND_EXAMPLES[Operation.SUBMIT]
+    assert isinstance(submit, SubmitOrder)
+    two = order_facts(submit.payload, accepted={"SKU-1": Decimal(2)})
+    assert (two.gross, mismatches(FIRST, SECOND, order=two)) == (Decimal("232.00"), ())
+    one = order_facts(submit.payload, accepted={"SKU-1": Decimal(1)})
+    assert mismatches(FIRST, SECOND, order=one) == (
+        "gross of all invoices of the order: 226, the order comes to 119.00",
+    )
+
+
+def test_of_lines_of_one_article_the_dearest_are_taken_to_be_left() -> None:
+    submit = COMMAND_EXAMPLES[Operation.SUBMIT]
+    assert isinstance(submit, SubmitOrder)
+    document = submit.payload.model_dump(mode="json")
+    line = document["lines"][0]
+    cheap = line | {"line_no": 2, "price": line["price"] | {"gross": "100.00", "net": None, "tax": None}}
+    order = Submission.model_validate_json(orjson.dumps(document | {"lines": [cheap, line], "totals": {}}))
+    known = order_facts(order, accepted={"SKU-1": Decimal(4)})
+    assert known.gross == Decimal("439.00")
 
 
 @pytest.mark.parametrize(
