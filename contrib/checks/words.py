@@ -64,14 +64,15 @@ class Finding(NamedTuple):
 
 def find_words(path: str, text: str) -> Iterator[Finding]:
     """Every refused word in the identifiers that a module binds, and in its docstrings. Raises SyntaxError."""
-    for line, name in _bound_names(ast.parse(text)):
+    tree = ast.parse(text)
+    for line, name in _bound_names(tree):
         if (path, name) in PUBLISHED:
             continue
         parts = "_".join(_PART.findall(name)).lower()
         for word, instead in IDENTIFIERS.items():
             if f"_{word}_" in f"_{parts}_":
                 yield Finding(path, line, name, word, instead)
-    for line, docstring in _docstrings(ast.parse(text)):
+    for line, docstring in _docstrings(tree):
         for match in _PHRASES.finditer(docstring):
             phrase = " ".join(match[0].lower().split())
             yield Finding(path, line + docstring.count("\n", 0, match.start()), "docstring", phrase, DOCSTRINGS[phrase])

@@ -1,12 +1,10 @@
-"""The check of private words, on small modules, and on the tree itself."""
+"""The check of private words, on small modules and trees; `make check` runs it on this one."""
 
 from pathlib import Path
 
 import pytest
 
-from contrib.checks.words import PACKAGES, find_in_modules, find_words
-
-ROOT = Path(__file__).resolve().parents[2]
+from contrib.checks.words import find_in_modules, find_words, main
 
 
 @pytest.mark.parametrize(
@@ -55,8 +53,11 @@ def test_a_refused_word_in_the_name_of_a_module_is_found(tmp_path: Path) -> None
     assert [each.word for each in find_in_modules([tmp_path / "patiently.py"])] == ["patiently"]
 
 
-def test_the_tree_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    paths = [path for package in PACKAGES for path in sorted(Path(package).rglob("*.py"))]
-    assert len(paths) > 500
-    assert find_in_modules(paths) == []
+@pytest.mark.parametrize(("text", "status"), [("def report(): ...\n", 0), ("def told(): ...\n", 1)])
+def test_a_tree_with_a_private_word_fails_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, status: int
+) -> None:
+    (tmp_path / "gateway").mkdir()
+    (tmp_path / "gateway" / "example.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert main() == status
