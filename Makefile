@@ -37,12 +37,13 @@ test-fast: install ## run the tests that need no engine, no killed process and n
 chaos: install ## break programs and engines under load and judge what is left; MINUTES=10 SEED=1
 	@$(FOREGROUND) $(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
 
-check: install ## lint, format, types, import contracts, dependencies, generated files
+check: install ## lint, format, types, import contracts, dependencies, words, generated files
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
+	@$(BIN)/python -m contrib.checks.words
 	@$(BIN)/mallgate schemas check
 
 bench: install ## run the benchmarks beside their peers

@@ -13,7 +13,7 @@ from gateway.kafka import client_options
 from gateway.kafka.supervisor import reconnecting
 from gateway.store import connect
 
-PATIENCE = 60.0
+CONNECT_SECONDS = 60.0
 """Seconds that a broker has to come back."""
 
 _END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = current_user"
@@ -43,7 +43,7 @@ async def delete_topics(bootstrap: Bootstrap, prefix: str) -> None:
 
     A broker that was frozen is held for dead for some seconds after it goes on: until then it is asked again.
     """
-    async for attempt in reconnecting(PATIENCE):
+    async for attempt in reconnecting(CONNECT_SECONDS):
         with attempt:
             admin = AIOKafkaAdminClient(**client_options(bootstrap))
             try:

@@ -138,9 +138,9 @@ def _conversations() -> Iterator[MessageSpec]:
     for asked, of_contract in contract_examples.COMMAND_EXAMPLES.items():
         headers = contract_examples.command_headers(of_contract)
         yield _command(CONTRACT_COMMANDS, asked, contracts.COMMAND_TYPE[asked], (headers, of_contract))
-    for said, about_contract in contract_examples.EVENT_EXAMPLES.items():
+    for event_kind, about_contract in contract_examples.EVENT_EXAMPLES.items():
         headers = contracts.contract_event_headers(about_contract)
-        yield _event(CONTRACT_EVENTS, said, contracts.EVENT_TYPE[said], (headers, about_contract))
+        yield _event(CONTRACT_EVENTS, event_kind, contracts.EVENT_TYPE[event_kind], (headers, about_contract))
 
 
 def _command(topic: str, operation: str, ce_type: str, example: tuple[Headers, Model]) -> MessageSpec:

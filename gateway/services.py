@@ -1,4 +1,4 @@
-"""What the stages of one process share: connections, producers, keys, and what is known of suppliers and topics."""
+"""What the stages of one process share: connections, producers, keys, and the known state of suppliers and topics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.config import Bootstrap, Settings
 from gateway.feeds import queries
 from gateway.feeds.chunk import Lane
 from gateway.feeds.recover import raise_feed_no
-from gateway.feeds.remade import KnownTopics
+from gateway.feeds.recreated_topics import KnownTopics
 from gateway.feeds.seal import ChunkSeal
 from gateway.kafka import TOPICS, Bus, Producer, open_bus
 from gateway.registry import Registry

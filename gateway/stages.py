@@ -34,6 +34,7 @@ from gateway.feeds.deferred import DeferredChunks
 from gateway.feeds.finish import Finisher
 from gateway.feeds.holds import Holds
 from gateway.feeds.keeper import Keeper
+from gateway.feeds.missing_chunks import MissingChunks
 from gateway.feeds.numbers import FeedNumbers
 from gateway.feeds.process import ChunkProcessor
 from gateway.feeds.profile import Profiles
@@ -42,7 +43,6 @@ from gateway.feeds.repair import Repairs
 from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import Reports
 from gateway.feeds.runs import Runs
-from gateway.feeds.unread import MissingChunks
 from gateway.feeds.waits import Waits
 from gateway.feeds.withdraw import Withdrawer
 from gateway.feeds.worker import lane_reader
@@ -58,7 +58,7 @@ from gateway.intake.feeds import IntakeLimits
 from gateway.intake.orders import OrderRoutes as VendorOrderRoutes
 from gateway.intake.reads import ReadRoutes
 from gateway.intake.unverified import UnverifiedBytes
-from gateway.intake.words import WordReader
+from gateway.intake.vendor_messages import VendorMessageReader
 from gateway.jobs import Job
 from gateway.kafka import TOPICS
 from gateway.outbound.document import DocumentSource
@@ -80,9 +80,9 @@ from gateway.relay.reading import OrderReading
 from gateway.relay.replays import OrderReplays
 from gateway.relay.vendor_event_service import VendorEventService
 from gateway.relay.webhook_operations import WebhookOperations
-from gateway.relay.webhooks import WebhookMeans
+from gateway.relay.webhooks import WebhookDependencies
 from gateway.services import Services
-from gateway.sessions import BreakerOrders, Means, Owner, PullStatus, supplier_sessions, webhook_sessions
+from gateway.sessions import BreakerOrders, Owner, PullStatus, SessionDependencies, supplier_sessions, webhook_sessions
 from gateway.store import SharedPool
 from gateway.suppliers import Keys, Suppliers
 from gateway.telemetry.loop import watch_loop
@@ -271,7 +271,7 @@ def _session_jobs(services: Services, parts: FeedParts) -> list[Job]:
 
 
 def _session_job(services: Services, parts: FeedParts) -> Job:
-    means = Means(
+    dependencies = SessionDependencies(
         pool=services.session_pool,
         suppliers=services.live.suppliers,
         registry=services.registry,
@@ -287,7 +287,7 @@ def _session_job(services: Services, parts: FeedParts) -> Job:
         owner=services.owner,
         drain_seconds=services.settings.drain_timeout * DRAINING / 2,
     )
-    sessions = supplier_sessions(means, term=services.settings.lease_seconds)
+    sessions = supplier_sessions(dependencies, term=services.settings.lease_seconds)
     return Job("sessions", sessions.run, sessions.stop, supervisors=[sessions.supervisor])
 
 
@@ -295,10 +295,10 @@ def _webhook_job(services: Services) -> Job:
     """Sending messages to the webhooks of vendors that fetch."""
     pool, suppliers = services.session_pool, services.live.suppliers
     mailbox = Mailbox(SharedPool(pool, share=WEBHOOKS_PER_SUPPLIER), services.box, links=_links(services))
-    means = WebhookMeans(pool, suppliers, services.box, mailbox)
+    dependencies = WebhookDependencies(pool, suppliers, services.box, mailbox)
     owner = Owner(services.owner, pool, suppliers, services.registry, services.settings.lease_seconds)
-    webhooks = webhook_sessions(owner, means)
-    supervisors: list[Supervisor[Any]] = [webhooks.supervisor, means.orders.supervisor, mailbox.supervisor]
+    webhooks = webhook_sessions(owner, dependencies)
+    supervisors: list[Supervisor[Any]] = [webhooks.supervisor, dependencies.orders.supervisor, mailbox.supervisor]
     return Job("webhooks", webhooks.run, webhooks.stop, supervisors=supervisors)
 
 
@@ -345,7 +345,7 @@ def _mailbox(services: Services) -> tuple[VendorOrderRoutes, ContractRoutes, Mai
     mailbox, desk = Mailbox(pool, services.box, links=links), VendorEventService(pool, services.box)
     orders = VendorOrderRoutes(mailbox, desk, live.suppliers, live.keys, registry, unverified)
     contracts = ContractRoutes(
-        WordReader(live.suppliers, live.keys, registry, unverified),
+        VendorMessageReader(live.suppliers, live.keys, registry, unverified),
         ContractAnswerService(pool, services.box),
         DocumentStore(services.read_pool, services.box),
         links,

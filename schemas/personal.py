@@ -41,11 +41,11 @@ def is_personal(model: type[Model], path: str) -> bool:
     )
 
 
-def masked(said: Any, models: Iterable[type[Model]]) -> Any:
+def masked(value: Any, models: Iterable[type[Model]]) -> Any:
     """A message with everything replaced that any of these models marks, and that none of them knows: a receiver is one
     under a name that is misspelt, too.
     """
-    return _masked(said, _shown_of(tuple(models)))
+    return _masked(value, _shown_of(tuple(models)))
 
 
 @cache
@@ -62,15 +62,15 @@ def _shown_of(models: tuple[type[Model], ...]) -> Shown:
     return shown
 
 
-def _masked(said: Any, shown: Shown) -> Any:
-    if isinstance(said, dict):
+def _masked(content: Any, shown: Shown) -> Any:
+    if isinstance(content, dict):
         return {
             name if name in shown or _MEMBER_NAME.fullmatch(name) else MASK: _masked(value, shown.get(name, _UNKNOWN))
-            for name, value in said.items()
+            for name, value in content.items()
         }
-    if isinstance(said, list) and (not shown or "*" in shown):
-        return [_masked(each, shown.get("*", {})) for each in said]
-    return MASK if shown and said is not None else said
+    if isinstance(content, list) and (not shown or "*" in shown):
+        return [_masked(each, shown.get("*", {})) for each in content]
+    return MASK if shown and content is not None else content
 
 
 def _paths(model: type[Model], above: str) -> Iterator[tuple[str, bool]]:

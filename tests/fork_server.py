@@ -19,7 +19,7 @@ import orjson
 
 import gateway.cli.run  # noqa: F401 -- what the program imports as well
 from gateway.cli import main
-from gateway.telemetry import faults
+from gateway.telemetry import failpoints
 
 LARGEST_REQUEST = 1 << 20
 
@@ -100,7 +100,7 @@ def run(request: Request) -> None:
     os.environ.clear()
     os.environ.update(request.environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    faults._trap = faults.armed(os.environ)  # as it is when the module is imported
+    failpoints._armed = failpoints.read_failpoint(os.environ)  # as it is when the module is imported
     sys.argv = ["mallgate", *request.arguments]
     main()
 

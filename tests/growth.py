@@ -32,7 +32,7 @@ from gateway.feeds.apply import PART
 from gateway.feeds.batches import batches
 from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
 from gateway.feeds.decide import Decisions, Entry, decide
-from gateway.feeds.named import _Members
+from gateway.feeds.named_keys import _Members
 from gateway.feeds.normalise import Result, Rules, normalise, normalise_some, skus_of
 from gateway.intake.encoding import PIECE, Gunzip
 from gateway.intake.framing.json_document import JsonFramer

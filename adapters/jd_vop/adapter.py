@@ -82,7 +82,7 @@ class Adapter(sdk.Adapter):
         return await messages.fetch(http)
 
     def follow_ups(self, message: sdk.Message) -> Sequence[sdk.FollowUp]:
-        """What has to be read anew."""
+        """What has to be reread."""
         return messages.follow_ups(message, self.options.areas)
 
     async def acknowledge(self, http: sdk.Http, pool: str, messages_: Sequence[sdk.Message]) -> None:

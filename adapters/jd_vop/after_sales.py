@@ -77,9 +77,9 @@ async def cancel(http: sdk.Http, reason: str, number: str) -> None:
     form = {"param": _text({"serviceIdList": [int(_valid(number))], "approveNotes": reason})}
     reply = await http.call(sdk.Request(service_codes.CANCEL, form=form))
     answer = replies.read(reply)
-    if answer.empty or answer.result is True or replies.told(answer.result) in ("true", "1"):
+    if answer.empty or answer.result is True or replies.plain_text(answer.result) in ("true", "1"):
         return
-    if answer.result is not False and replies.told(answer.result) != "false":
+    if answer.result is not False and replies.plain_text(answer.result) != "false":
         raise replies.unpromised(reply, "neither cancelled nor refused")
     raise sdk.AfterSaleRefusedError(
         answer.words, operation=service_codes.CANCEL, supplier_code=answer.code, status=reply.status
@@ -169,9 +169,9 @@ async def _page(http: sdk.Http, number: str, page: int) -> tuple[Sequence[str], 
     if "serviceInfoList" not in members or not isinstance(listed, list):
         raise replies.unpromised(reply, "no list of services")
     rows = [Row(each, ()) for each in listed if isinstance(each, dict)]
-    if len(rows) < len(listed) or any(replies.told(row.get("orderId")) != number for row in rows):
+    if len(rows) < len(listed) or any(replies.plain_text(row.get("orderId")) != number for row in rows):
         raise replies.unpromised(reply, "services of another order")
-    pages = replies.told(members.get("pageNum")) or "1"
+    pages = replies.plain_text(members.get("pageNum")) or "1"
     return [_number(reply, row.get("afsServiceId")) for row in rows], int(pages) if pages.isdecimal() else 1
 
 
@@ -182,10 +182,10 @@ async def _service(http: sdk.Http, order: str, number: str) -> sdk.SupplierAfter
     if not isinstance(members, dict):
         raise replies.unpromised(reply, "no service")
     row = Row(members, ())
-    told = (replies.told(row.get("afsServiceId")), replies.told(row.get("orderId")))
-    if told != (number, order):
+    stated = (replies.plain_text(row.get("afsServiceId")), replies.plain_text(row.get("orderId")))
+    if stated != (number, order):
         raise replies.unpromised(reply, "another service than the one that was asked about")
-    state, approved = _state(reply, row), replies.told(row.get("approvedResult"))
+    state, approved = _state(reply, row), replies.plain_text(row.get("approvedResult"))
     if approved is not None and not _CODE.fullmatch(approved):
         raise replies.unpromised(reply, "no code of a decision")
     refunds = await _refunds(http, order, number) if _may_be_refunded(row, state) else ()
@@ -197,9 +197,9 @@ async def _service(http: sdk.Http, order: str, number: str) -> sdk.SupplierAfter
 
 
 def _stated(row: Row, number: str, state: ServiceState, refunds: tuple[sdk.Refund, ...]) -> sdk.SupplierAfterSale:
-    ours = _OURS.search(replies.told(row.get("questionDesc")) or "")
-    approved, refused = replies.told(row.get("approvedResult")), state is ServiceState.REFUSED
-    notes = " ".join((replies.told(row.get("approveNotes")) or "").split())[:LONGEST_NOTES]
+    ours = _OURS.search(replies.plain_text(row.get("questionDesc")) or "")
+    approved, refused = replies.plain_text(row.get("approvedResult")), state is ServiceState.REFUSED
+    notes = " ".join((replies.plain_text(row.get("approveNotes")) or "").split())[:LONGEST_NOTES]
     return sdk.SupplierAfterSale(
         supplier_service_no=number,
         state=state,
@@ -208,27 +208,27 @@ def _stated(row: Row, number: str, state: ServiceState, refunds: tuple[sdk.Refun
         audit_code=approved,
         notes=notes if notes and notes.isprintable() else None,
         return_address=_return_address(row.get("serviceAftersalesAddressInfoDTO")),
-        raw_code=replies.told(row.get("afsServiceStep")),
+        raw_code=replies.plain_text(row.get("afsServiceStep")),
         refunds=refunds,
     )
 
 
 def _state(reply: sdk.Reply, row: Row) -> ServiceState:
     """Where a service stands: by its step, and within it by what was decided, sent and done."""
-    step = replies.told(row.get("afsServiceStep")) or ""
+    step = replies.plain_text(row.get("afsServiceStep")) or ""
     if step not in STEPS:
         raise replies.unpromised(reply, f"the step {sdk.legible(step)}")
     state = STEPS[step]
     if state is ServiceState.RECEIVED:
-        return HANDLED.get(replies.told(row.get("processResult")) or "", state)
-    if state in (ServiceState.REQUESTED, ServiceState.AUDITING) and replies.told(row.get("approvedResult")):
+        return HANDLED.get(replies.plain_text(row.get("processResult")) or "", state)
+    if state in (ServiceState.REQUESTED, ServiceState.AUDITING) and replies.plain_text(row.get("approvedResult")):
         sent = row.get("serviceExpressInfoDTO")
         return ServiceState.GOODS_RETURNING if isinstance(sent, dict) and sent else ServiceState.APPROVED
     return state
 
 
 def _may_be_refunded(row: Row, state: ServiceState) -> bool:
-    back = replies.told(row.get("customerExpect")) == str(KINDS[ServiceKind.RETURN])
+    back = replies.plain_text(row.get("customerExpect")) == str(KINDS[ServiceKind.RETURN])
     return back and state in (ServiceState.REFUNDING, ServiceState.DONE)
 
 
@@ -243,11 +243,11 @@ async def _refunds(http: sdk.Http, order: str, number: str) -> tuple[sdk.Refund,
         raise replies.unpromised(reply, "no refund")
     row = Row(answer.result, ())
     amount, at = row.amount("refundAmount"), row.get("confirmDate")
-    if row.issues or replies.told(row.get("requestId")) not in (None, number):
+    if row.issues or replies.plain_text(row.get("requestId")) not in (None, number):
         raise replies.unpromised(reply, "no amount, or the refund of another service")
     if not amount or at in (None, ""):
         return ()
-    note = replies.told(row.get("financeNo"))
+    note = replies.plain_text(row.get("financeNo"))
     if note is not None and not _NOTE.fullmatch(note):
         raise replies.unpromised(reply, "no number of a transfer")
     return (sdk.Refund(amount, moment(reply, at), note),)
@@ -256,7 +256,7 @@ async def _refunds(http: sdk.Http, order: str, number: str) -> tuple[sdk.Refund,
 def _return_address(given: Any) -> ReturnAddress | None:
     """Where the goods are to be sent; what cannot be told of it costs no service."""
     row = Row(given if isinstance(given, dict) else {}, ())
-    text, phone = row.line("address"), replies.told(row.get("tel")) or ""
+    text, phone = row.line("address"), replies.plain_text(row.get("tel")) or ""
     if text is None:
         return None
     number = phone if _PHONE.fullmatch(phone) else None
@@ -264,7 +264,7 @@ def _return_address(given: Any) -> ReturnAddress | None:
 
 
 def _number(reply: sdk.Reply, given: Any) -> str:
-    number = replies.told(given) or ""
+    number = replies.plain_text(given) or ""
     if not orders.NUMBER.fullmatch(number):
         raise replies.unpromised(reply, "no number of a service")
     return number

@@ -56,7 +56,7 @@ async def read_areas(http: sdk.Http, parent: str) -> list[sdk.Area]:
 
 def _numbers(reply: sdk.Reply, result: Any) -> dict[str, str]:
     named = result if isinstance(result, dict) else {"": None}
-    numbers = {name: replies.told(given) or "" for name, given in named.items()}
+    numbers = {name: replies.plain_text(given) or "" for name, given in named.items()}
     if not all(name and _NUMBER.fullmatch(each) for name, each in numbers.items()):
         raise replies.unpromised(reply, "areas are numbers by name")
     return numbers

@@ -35,10 +35,10 @@ async def still_sold(http: sdk.Http, skus: Sequence[str]) -> frozenset[str]:
 
 def _states(reply: sdk.Reply, answer: replies.Answer) -> dict[str, bool]:
     """Whether each sku is sold; one that is told in two ways, or not in the words of the interface, is left out."""
-    told: dict[str, set[bool | None]] = {}
+    by_sku: dict[str, set[bool | None]] = {}
     for members in answer.result if isinstance(answer.result, list) else [answer.result]:
         if not isinstance(members, dict):
             raise replies.unpromised(reply, "no list of states")
         row = Row(members, ())
-        told.setdefault(row.sku, set()).add(SOLD.get(replies.told(row.get("saleState")) or ""))
-    return {sku: True in states for sku, states in told.items() if len(states) == 1 and None not in states}
+        by_sku.setdefault(row.sku, set()).add(SOLD.get(replies.plain_text(row.get("saleState")) or ""))
+    return {sku: True in states for sku, states in by_sku.items() if len(states) == 1 and None not in states}

@@ -1,6 +1,7 @@
 """Invoices: what VOP is sent when it is applied for them, and what it then states of an application.
 
-The number of an application is ours, `markId`, and VOP knows it for good. Rates are fractions here, percent elsewhere.
+The number of an application is ours, `markId`, and VOP knows it permanently. Rates are fractions here, percent
+elsewhere.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ async def request(http: sdk.Http, asked: RequestInvoice, numbers: tuple[str, ...
         if await read(http, asked.payload.mark_id) is None:
             raise replies.unpromised(reply, "applied for before, and not there")
         return
-    result = (replies.told(answer.result) or str(answer.result)).lower()
+    result = (replies.plain_text(answer.result) or str(answer.result)).lower()
     if result not in ("true", "1", asked.payload.mark_id.lower()) and not answer.empty:
         raise replies.unpromised(reply, "neither taken nor refused")
 
@@ -75,7 +76,7 @@ async def read(http: sdk.Http, mark_id: str) -> sdk.StatedInvoices | None:
     invoices = tuple(_invoice(reply, row) for row in rows)
     if len({each.key for each in invoices}) < len(invoices):
         raise replies.unpromised(reply, "an invoice twice")
-    on_paper = any(replies.told(row.get("invoiceType")) in ON_PAPER for row in rows)
+    on_paper = any(replies.plain_text(row.get("invoiceType")) in ON_PAPER for row in rows)
     if state is InvoiceState.ISSUED and on_paper and (mailed := await _mailed(http, mark_id)) is not None:
         return sdk.StatedInvoices(mark_id, InvoiceState.MAILED, invoices, *mailed)
     return sdk.StatedInvoices(mark_id, state, invoices)
@@ -148,10 +149,10 @@ async def _mailed(http: sdk.Http, mark_id: str) -> tuple[str | None, str | None]
     answer = replies.read(reply)
     if answer.code == order_codes.ABSENT[order_codes.POSTED]:
         return None
-    parcels = [row for row in _rows(reply, answer.result) if replies.told(row.get("state")) == MAILED]
+    parcels = [row for row in _rows(reply, answer.result) if replies.plain_text(row.get("state")) == MAILED]
     if not parcels:
         return None
-    carrier, waybill = parcels[-1].label("postCompany"), replies.told(parcels[-1].get("deliveryId"))
+    carrier, waybill = parcels[-1].label("postCompany"), replies.plain_text(parcels[-1].get("deliveryId"))
     if parcels[-1].issues or (waybill is not None and (len(waybill) > 128 or not waybill.isprintable())):
         raise replies.unpromised(reply, "a parcel of no carrier or number")
     return carrier, waybill
@@ -167,7 +168,7 @@ def _rows(reply: sdk.Reply, given: Any) -> list[Row]:
 
 
 def _invoice(reply: sdk.Reply, row: Row) -> IssuedInvoice:
-    standing = STANDINGS.get(replies.told(row.get("state")) or "1")
+    standing = STANDINGS.get(replies.plain_text(row.get("state")) or "1")
     if standing is None:
         raise replies.unpromised(reply, "an invoice in a state that is not known")
     net, tax, gross = (
@@ -175,8 +176,8 @@ def _invoice(reply: sdk.Reply, row: Row) -> IssuedInvoice:
     )
     try:
         return IssuedInvoice(
-            code=replies.told(row.get("invoiceCode")),
-            number=replies.told(row.get("invoiceId")) or "",
+            code=replies.plain_text(row.get("invoiceCode")),
+            number=replies.plain_text(row.get("invoiceId")) or "",
             issued_on=_day(reply, row.get("invoiceDate")),
             standing=standing,
             net=net,
@@ -221,7 +222,7 @@ def _plain(given: Any) -> str:
 
 def _day(reply: sdk.Reply, given: Any) -> date:
     """The day of a date whose time stands right behind it at times, without a blank."""
-    found = _DAY.match(replies.told(given) or "")
+    found = _DAY.match(replies.plain_text(given) or "")
     try:
         return date.fromisoformat(found[0] if found else "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The message pool: what it holds, and what has to be read anew because of it."""
+"""The message pool: what it holds, and what has to be reread because of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REREADS: Mapping[str, frozenset[Facet]] = {
     "49": frozenset({Facet.PRICE}),  # discount rate
     "100": frozenset({Facet.PRICE, Facet.PRODUCT}),  # tax rate
 }
-"""Facets that a message about a sku makes us read anew, by its type. What else it says is never taken for true."""
+"""Facets that a message about a sku makes us reread, by its type. What else it says is never taken for true."""
 
 WIDER: Mapping[str, str] = {"28": "a pool has changed", "49": "the discount rate has changed"}
 """Types that may name no sku, because they concern more than one: only a sweep finds out what they changed."""
@@ -109,16 +109,16 @@ def _whole(digits: str) -> int | str:
 
 
 def _message(element: Any, raw: bytes) -> sdk.Message:
-    members = {name.strip(): told for name, told in element.items()} if isinstance(element, dict) else {}
+    members = {name.strip(): value for name, value in element.items()} if isinstance(element, dict) else {}
     return sdk.Message(_word(members.get("id")), _word(members.get("type")), raw)
 
 
 def _word(given: Any) -> str:
-    return (replies.told(given) or "").encode(errors="replace").decode()
+    return (replies.plain_text(given) or "").encode(errors="replace").decode()
 
 
 def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp, ...]:
-    """What a message makes us read anew. Raises ContractError where its type or content is not promised.
+    """What a message makes us reread. Raises ContractError where its type or content is not promised.
 
     known: the contract's areas. A change that lies neither on the way to one of them nor right below a province has no
     consequence here: the message names the number of its area's parent, and a number alone is no place in the tree.
@@ -149,7 +149,9 @@ def follow_ups(message: sdk.Message, known: Sequence[str]) -> tuple[sdk.FollowUp
 def _order(message: sdk.Message, content: Mapping[str, Any]) -> str:
     """The number of the order that a message is about; editions of the documents name it otherwise."""
     row = Row(content, ())
-    named = (replies.told(row.get(name)) for name in (OF_ORDERS.get(message.type, "orderId"), "orderId", "jdOrderId"))
+    named = (
+        replies.plain_text(row.get(name)) for name in (OF_ORDERS.get(message.type, "orderId"), "orderId", "jdOrderId")
+    )
     number = next(filter(None, named), "")
     if not NUMBER.fullmatch(number):
         raise _unknown(message, "no order")
@@ -158,7 +160,7 @@ def _order(message: sdk.Message, content: Mapping[str, Any]) -> str:
 
 def _mark_id(message: sdk.Message, content: Mapping[str, Any]) -> str:
     """Our number of the application that a message is about."""
-    mark_id = replies.told(Row(content, ()).get("markId")) or ""
+    mark_id = replies.plain_text(Row(content, ()).get("markId")) or ""
     if not MARK_ID.fullmatch(mark_id):
         raise _unknown(message, "no application")
     return mark_id
@@ -166,7 +168,7 @@ def _mark_id(message: sdk.Message, content: Mapping[str, Any]) -> str:
 
 def _changed(message: sdk.Message, content: Mapping[str, Any], known: Sequence[str]) -> str | None:
     """The parent of an area that has changed. Levels of messages begin with the country, ours with the province."""
-    level, parent = replies.told(content.get("areaLevel")), replies.told(content.get("parentId"))
+    level, parent = replies.plain_text(content.get("areaLevel")), replies.plain_text(content.get("parentId"))
     if level in ("1", "2"):
         return ""
     if level not in ("3", "4", "5") or parent is None or not parent.isdecimal():

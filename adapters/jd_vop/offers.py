@@ -61,9 +61,9 @@ def _price(sku: str, row: Row, basis: PriceBasis) -> PriceFacts:
     price, gross = row.amount("price"), basis is PriceBasis.GROSS
     quoted = price or None  # 0 is no price
     net, tax_rate, tax_amount = row.amount("nakedPrice"), row.percent("tax"), row.amount("taxPrice")
-    told = _basis(quoted, net=net, rate=tax_rate, tax=tax_amount)
-    if told not in (None, basis):
-        expected = f"as options.price_basis {basis} has it; it looks {told}"
+    quoted_basis = _basis(quoted, net=net, rate=tax_rate, tax=tax_amount)
+    if quoted_basis not in (None, basis):
+        expected = f"as options.price_basis {basis} has it; it looks {quoted_basis}"
         row.refuse("contract_error", "price" if net is None else "nakedPrice", expected)
     return PriceFacts(
         sku=sku,
@@ -128,8 +128,8 @@ def _counted(row: Row, num: int, skus: int) -> Decimal | None:
 def _stock(sku: str, row: Row, limit: Row, *, area: str, num: int, counted: Decimal | None) -> sdk.Item | sdk.Refusal:
     state = row.word("stockStateId", STATES)
     restricted = limit.word("isAreaRestrict", RESTRICTED)
-    told = row.get("areaId")
-    if told not in (None, "") and (not isinstance(told, str) or areas.bare(told.strip()) != area):
+    area_id = row.get("areaId")
+    if area_id not in (None, "") and (not isinstance(area_id, str) or areas.bare(area_id.strip()) != area):
         row.refuse("contract_error", "areaId", area)
     if row.issues or limit.issues or state is None:
         return sdk.Refusal(sku, (*row.issues, *limit.issues))

@@ -49,7 +49,7 @@ TIMED_OUT = "3004"
 """The same, of VOP's gateway alone; of the business it means that goods may not be sold."""
 
 UNDONE: Mapping[str, str] = {SUBMIT: "3058", CONFIRM: "3101", CANCEL: "3201"}
-"""The code of each write that failed for good and may be asked for again."""
+"""The code of each write that failed permanently and may be asked for again."""
 
 _OF_EACH: Mapping[str, RefusalClass] = {
     "1001": RefusalClass.INVALID_REQUEST,
@@ -103,7 +103,7 @@ REFUSALS: Mapping[str, Mapping[str, RefusalClass]] = {
     SELECT: _GONE,
     TRACK: _GONE,
 }
-"""What VOP refuses for good, by operation and code, in the mall's words. What no table lists is a ContractError."""
+"""What VOP refuses permanently, by operation and code, in the mall's words. What no table lists is a ContractError."""
 
 _TROUBLE = re.compile(r"异常|超时|稍后")
 _MOVED = re.compile(r"价格[^，。；,;]{0,12}(?:变|不一致|不符|不等)")

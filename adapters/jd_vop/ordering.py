@@ -45,7 +45,7 @@ COMPANY, DETAIL = "5", "1"
 
 
 async def submit(http: sdk.Http, order: SubmitOrder, options: Options) -> sdk.SupplierOrder:
-    """Place an order. What VOP had under the number before is read from it anew, as it stands now."""
+    """Place an order. What VOP had under the number before is read from it again, as it stands now."""
     reply = await _sent(http, order, options)
     answer = replies.read(reply)
     if answer.code != order_codes.DONE_BEFORE[order_codes.SUBMIT]:
@@ -57,8 +57,8 @@ async def submit(http: sdk.Http, order: SubmitOrder, options: Options) -> sdk.Su
             raise replies.unpromised(reply, "an order with another number of ours")
         return placed
     found = await orders.find(http, order.order_no, options.price_basis)
-    told = replies.told(answer.result.get("jdOrderId")) if isinstance(answer.result, dict) else None
-    if found is None or told not in (None, found.supplier_order_no):
+    number = replies.plain_text(answer.result.get("jdOrderId")) if isinstance(answer.result, dict) else None
+    if found is None or number not in (None, found.supplier_order_no):
         raise replies.unpromised(reply, "submitted before, as another order than the one that is found")
     return found
 

@@ -126,7 +126,7 @@ def order_of(reply: sdk.Reply, members: Mapping[str, Any], asked: Asked) -> sdk.
     """One order. Raises ContractError where it is not what the interface promises."""
     row = Row(members, ())
     standing = asked.standing or STANDINGS.get(
-        (replies.told(row.get("orderState")), replies.told(row.get("submitState")))
+        (replies.plain_text(row.get("orderState")), replies.plain_text(row.get("submitState")))
     )
     if standing is None:
         raise replies.unpromised(reply, "an order without its states")
@@ -147,14 +147,14 @@ def order_of(reply: sdk.Reply, members: Mapping[str, Any], asked: Asked) -> sdk.
 
 
 def _number(reply: sdk.Reply, given: Any) -> str:
-    number = replies.told(given) or ""
+    number = replies.plain_text(given) or ""
     if not NUMBER.fullmatch(number):
         raise replies.unpromised(reply, "no number of an order")
     return number
 
 
 def _our_number(reply: sdk.Reply, given: Any) -> str | None:
-    number = replies.told(given)
+    number = replies.plain_text(given)
     if number is not None and not _OURS.fullmatch(number):
         raise replies.unpromised(reply, "no number of ours")
     return number
@@ -162,11 +162,11 @@ def _our_number(reply: sdk.Reply, given: Any) -> str | None:
 
 def _parent(reply: sdk.Reply, given: Any) -> str | None:
     """The parent's number; VOP writes 0, or nothing, where there is none."""
-    return None if replies.told(given) in (None, "0") else _number(reply, given)
+    return None if replies.plain_text(given) in (None, "0") else _number(reply, given)
 
 
 def _progress(reply: sdk.Reply, row: Row) -> sdk.Progress | None:
-    state, finer = replies.told(row.get("state")), replies.told(row.get("jdOrderState"))
+    state, finer = replies.plain_text(row.get("state")), replies.plain_text(row.get("jdOrderState"))
     if state is None:
         return None
     if state not in STATES:
@@ -181,7 +181,7 @@ def _receiver(row: Row) -> sdk.StatedReceiver | None:
 
 def _clear(given: Any) -> str | None:
     """What is told of a person in clear: VOP masks some of it with asterisks, and writes some of it enciphered."""
-    text = replies.told(given) or ""
+    text = replies.plain_text(given) or ""
     hidden = not text or len(text) > 100 or not text.isprintable() or "*" in text or _HIDDEN.fullmatch(text)
     return None if hidden else text
 
@@ -204,8 +204,8 @@ def _lines(reply: sdk.Reply, given: Any, basis: PriceBasis) -> tuple[StatedLine,
 
 
 def _line(reply: sdk.Reply, row: Row, basis: PriceBasis) -> StatedLine:
-    kind = KINDS.get(replies.told(row.get("type")) or "0")
-    quantity, main = row.count("num"), replies.told(row.get("oid"))
+    kind = KINDS.get(replies.plain_text(row.get("type")) or "0")
+    quantity, main = row.count("num"), replies.plain_text(row.get("oid"))
     if kind is None or not SKU.fullmatch(row.sku) or not quantity or row.issues:
         raise replies.unpromised(reply, "a line without its article, kind or number of pieces")
     price = _amount(reply, row, "price", needed=True)

@@ -160,10 +160,10 @@ def _description(row: Row) -> str | None:
     """The introduction alone as it came, or followed by the long texts, each below its heading."""
     introduction = row.text("introduction")
     sections = [(title, row.text(member)) for member, title in SECTIONS.items()]
-    told = [f"<h3>{title}</h3>\n{_as_markup(text)}" for title, text in sections if text]
-    if not told:
+    parts = [f"<h3>{title}</h3>\n{_as_markup(text)}" for title, text in sections if text]
+    if not parts:
         return introduction
-    whole = "\n".join([_as_markup(introduction), *told] if introduction else told)
+    whole = "\n".join([_as_markup(introduction), *parts] if introduction else parts)
     if len(whole) > MAX_DESCRIPTION:
         row.refuse("validation_failed", "introduction", f"at most {MAX_DESCRIPTION} characters, with all long texts")
     return whole
@@ -187,16 +187,16 @@ def _barcode(row: Row) -> str | None:
 
 
 def _attributes(row: Row) -> tuple[Attribute, ...]:
-    told = [(name, row.text(member)) for member, name in DETAILS.items()]
-    named = [(name, " ".join(value.split())) for name, value in told if value]
+    named_values = [(name, row.text(member)) for member, name in DETAILS.items()]
+    named = [(name, " ".join(value.split())) for name, value in named_values if value]
     pairs = [*_parameters(row.text("param") or ""), *((name, value) for name, value in named if value)]
     return tuple(Attribute(name=name, value=value[:MAX_VALUE]) for name, value in pairs)[:MAX_ATTRIBUTES]
 
 
 def _parameters(table: str) -> Sequence[tuple[str, str]]:
     """Name and value of every row of a table that has both, however badly it is closed; a text without any as it is."""
-    told = [(_bare(name).rstrip(":： ")[:200], value) for row in _rows(table) for name, value in _pairs(row)]
-    named = list(islice(((name, value) for name, value in told if name and value), MAX_ATTRIBUTES))
+    pairs = [(_bare(name).rstrip(":： ")[:200], value) for row in _rows(table) for name, value in _pairs(row)]
+    named = list(islice(((name, value) for name, value in pairs if name and value), MAX_ATTRIBUTES))
     text = "" if named else _bare(_legible(table[:MAX_CELL]))
     return [(PARAMETERS, text)] if text else named
 
@@ -248,15 +248,15 @@ def _images(exchange: sdk.Exchange, row: Row, image_host: str) -> tuple[str, ...
     images = [] if listed is None or listed in ("", {}) else [listed] if isinstance(listed, dict) else listed
     if not isinstance(images, list):
         raise sdk.ContractError("images: expected a list", operation="sku_image", reply=exchange.replies["images"])
-    usable = (each for each in images if isinstance(each, dict) and replies.told(each.get("yn")) != "0")
+    usable = (each for each in images if isinstance(each, dict) and replies.plain_text(each.get("yn")) != "0")
     paths = [row.get("imagePath"), row.get("image"), *(each.get("path") for each in sorted(usable, key=_order))]
     addresses = [_address(path.strip(), image_host) for path in paths if isinstance(path, str) and path.strip()]
     return tuple(dict.fromkeys(address for address in addresses if address))[:MAX_IMAGES]
 
 
 def _order(image: Mapping[str, Any]) -> tuple[bool, int]:
-    place = replies.told(image.get("orderSort")) or ""
-    return replies.told(image.get("isPrimary")) != "1", int(place) if re.fullmatch(r"[0-9]{1,9}", place) else 0
+    place = replies.plain_text(image.get("orderSort")) or ""
+    return replies.plain_text(image.get("isPrimary")) != "1", int(place) if re.fullmatch(r"[0-9]{1,9}", place) else 0
 
 
 def _address(path: str, host: str) -> str | None:

@@ -69,7 +69,7 @@ async def _pools(http: sdk.Http) -> list[str]:
     if answer.empty:
         return []
     listed = answer.result if isinstance(answer.result, list) else [None]
-    pools = [replies.told(each.get("page_num")) if isinstance(each, dict) else None for each in listed]
+    pools = [replies.plain_text(each.get("page_num")) if isinstance(each, dict) else None for each in listed]
     if None in pools:
         raise replies.unpromised(reply, "a pool without a number")
     return list(dict.fromkeys(pool for pool in pools if pool))
@@ -111,7 +111,7 @@ def _cut(place: Place, pages: int, skus: Sequence[str], *, even: bool) -> str:
 
 
 def _pages(reply: sdk.Reply, count: Any, *, empty: bool) -> int:
-    text = replies.told(count) or ("0" if empty else "")
+    text = replies.plain_text(count) or ("0" if empty else "")
     if not re.fullmatch(r"[0-9]{1,6}", text) or (text == "0" and not empty):
         raise replies.unpromised(reply, f"pageCount {sdk.shown(count)}")
     return int(text)
@@ -124,7 +124,7 @@ def _skus(reply: sdk.Reply, listed: Any) -> list[str]:
     """
     if listed is None or listed in ("", [], {}):
         return []
-    joined = replies.told(listed)
+    joined = replies.plain_text(listed)
     given = listed if joined is None else [each for each in joined.split(",") if each.strip()]
     if not isinstance(given, list):
         raise replies.unpromised(reply, "no list of skus")
@@ -132,7 +132,7 @@ def _skus(reply: sdk.Reply, listed: Any) -> list[str]:
         text = ",".join(map(str, given))
         if _SKUS.fullmatch(text) and text.count(",") == len(given) - 1:
             return [sku.strip() for sku in text.split(",")]
-    skus = [replies.told(each) or sdk.shown(each).strip() or '""' for each in given]
+    skus = [replies.plain_text(each) or sdk.shown(each).strip() or '""' for each in given]
     if not any(map(SKU.fullmatch, skus)):
         raise replies.unpromised(reply, "no sku that is a number")
     return skus

@@ -194,10 +194,10 @@ class Answer:
         return fault or sdk.ContractError
 
     def _fault_of_service(self, gateway: bool) -> type[sdk.SupplierError] | None:
-        said: Mapping[str, Any] = {"success": self.success, "empty": self.empty}
-        if service_codes.is_nothing(self.operation, self.code, **said):
+        facts: Mapping[str, Any] = {"success": self.success, "empty": self.empty}
+        if service_codes.is_nothing(self.operation, self.code, **facts):
             return None
-        own = service_codes.fault_of(self.operation, self.code, self.message, gateway=gateway, **said)
+        own = service_codes.fault_of(self.operation, self.code, self.message, gateway=gateway, **facts)
         if own is None and self.success is not True:
             return (GATEWAY if gateway else BUSINESS).get(self.code, sdk.ContractError)
         return own
@@ -230,10 +230,10 @@ def envelope(operation: str, value: Any) -> Answer | None:
     if not isinstance(value, dict):
         return None
     members = _named(value)
-    code = told(members.get("resultCode")) or told(members.get("code")) or ""
-    said = members.get("success")
-    success = False if isinstance(said, dict | list) else _TRUTH.get(str(said).strip().lower(), False)
-    message = (told(members.get("resultMessage", members.get("msg"))) or "")[:MAX_MESSAGE]
+    code = plain_text(members.get("resultCode")) or plain_text(members.get("code")) or ""
+    success_value = members.get("success")
+    success = False if isinstance(success_value, dict | list) else _TRUTH.get(str(success_value).strip().lower(), False)
+    message = (plain_text(members.get("resultMessage", members.get("msg"))) or "")[:MAX_MESSAGE]
     return Answer(operation, success, code, message, members.get("result"))
 
 
@@ -271,7 +271,7 @@ def _named(members: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def told(value: Any) -> str | None:
+def plain_text(value: Any) -> str | None:
     """An id, code or word, which VOP writes as a number here and as a text there; None for anything else."""
     match value:
         case bool():
@@ -329,9 +329,9 @@ def _error(fault: type[sdk.SupplierError], answer: Answer, reply: sdk.Reply) -> 
     if fault is sdk.OrderRefusedError:
         return _refusal(words, answer, reply)
     if fault is sdk.AfterSaleRefusedError:
-        told = {"operation": reply.operation, "supplier_code": answer.code}
+        facts = {"operation": reply.operation, "supplier_code": answer.code}
         return sdk.AfterSaleRefusedError(
-            words, refusal=service_codes.refusal_of(answer.code), status=reply.status, **told
+            words, refusal=service_codes.refusal_of(answer.code), status=reply.status, **facts
         )
     if fault is sdk.ContractError and reply.operation in TOKENS and answer.success is not True:
         fault = sdk.AuthError

@@ -45,7 +45,7 @@ class Row:
     @property
     def sku(self) -> str:
         """Whom it is about, `skuId` here and `sku` there; "" where it does not say."""
-        return replies.told(self.get("skuId")) or replies.told(self.get("sku")) or ""
+        return replies.plain_text(self.get("skuId")) or replies.plain_text(self.get("sku")) or ""
 
     def amount(self, name: str) -> Decimal | None:
         """An amount in yuan; None where there is none: null, "", missing and everything below 0."""
@@ -66,7 +66,7 @@ class Row:
     def word(self, name: str, vocabulary: Mapping[str, T]) -> T | None:
         """What a code means. One that is not promised is an issue, never a guess."""
         given = self.get(name)
-        code = (str(given) if isinstance(given, bool) else replies.told(given) or "").lower()
+        code = (str(given) if isinstance(given, bool) else replies.plain_text(given) or "").lower()
         if code in vocabulary:
             return vocabulary[code]
         self.refuse("contract_error", name, f"one of {', '.join(vocabulary)}")
@@ -74,15 +74,15 @@ class Row:
 
     def line(self, name: str) -> str | None:
         """One line of text, blanks folded; None where there is none."""
-        return self._text(name, _LINE, " ".join((self._told(name) or "").split()))
+        return self._text(name, _LINE, " ".join((self._plain_text(name) or "").split()))
 
     def label(self, name: str) -> str | None:
         """A short line."""
-        return self._text(name, _LABEL, " ".join((self._told(name) or "").split()))
+        return self._text(name, _LABEL, " ".join((self._plain_text(name) or "").split()))
 
     def text(self, name: str) -> str | None:
         """A text of any number of lines."""
-        return self._text(name, _TEXT, self._told(name) or "")
+        return self._text(name, _TEXT, self._plain_text(name) or "")
 
     def refuse(self, code: str, name: str, expected: str) -> None:
         """Note that a member cannot be taken."""
@@ -98,7 +98,7 @@ class Row:
             self._spelt = {_plain(each): each for each in self.members}
         return self._spelt.get(_plain(name), name)
 
-    def _told(self, name: str) -> str | None:
+    def _plain_text(self, name: str) -> str | None:
         """Text of a member, also where it is a number or a list of them."""
         given = self.get(name)
         if isinstance(given, str):

@@ -43,7 +43,7 @@ REFUSALS: Mapping[str, AfterSaleRefusal] = {
     "6012": AfterSaleRefusal.NOT_OFFERED,  # this kind of service
     "6013": AfterSaleRefusal.CONFLICT,  # an earlier service was not approved
 }
-"""What VOP refuses for good; 6000 is a network that failed."""
+"""What VOP refuses permanently; 6000 is a network that failed."""
 
 _TROUBLE = re.compile(r"异常|超时|稍后")
 

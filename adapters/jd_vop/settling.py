@@ -21,7 +21,7 @@ async def _write(http: sdk.Http, operation: str, number: str) -> None:
     answer = replies.read(reply)
     if answer.code == order_codes.DONE_BEFORE[operation]:
         return
-    result = (replies.told(answer.result) or str(answer.result)).lower()
+    result = (replies.plain_text(answer.result) or str(answer.result)).lower()
     done = answer.code == order_codes.DONE[operation]
     if result in ("true", "1", number) or (done and answer.empty):
         return

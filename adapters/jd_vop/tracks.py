@@ -32,7 +32,7 @@ async def read(http: sdk.Http, number: str) -> sdk.Track:
         return sdk.Track()
     if not isinstance(answer.result, dict):
         raise replies.unpromised(reply, "no track")
-    if replies.told(answer.result.get("jdOrderId")) not in (None, number):
+    if replies.plain_text(answer.result.get("jdOrderId")) not in (None, number):
         raise replies.unpromised(reply, "the track of another order")
     try:
         steps = [_step(reply, row) for row in _rows(reply, answer.result.get("orderTrack"))]
@@ -51,14 +51,14 @@ def _rows(reply: sdk.Reply, given: Any) -> Iterator[Row]:
 
 
 def _step(reply: sdk.Reply, row: Row) -> TrackStep:
-    text, operator = (" ".join((replies.told(row.get(name)) or "").split()) for name in ("content", "operator"))
+    text, operator = (" ".join((replies.plain_text(row.get(name)) or "").split()) for name in ("content", "operator"))
     if not text:
         raise replies.unpromised(reply, "a step that says nothing")
     return TrackStep(at=moment(reply, row.get("msgTime")), text=text[:LONGEST_STEP], operator=operator or None)
 
 
 def _parcel(reply: sdk.Reply, row: Row) -> sdk.Parcel:
-    waybill, order = replies.told(row.get("deliveryOrderId")), replies.told(row.get("orderId"))
+    waybill, order = replies.plain_text(row.get("deliveryOrderId")), replies.plain_text(row.get("orderId"))
     if not waybill or len(waybill) > 128 or not waybill.isprintable():
         raise replies.unpromised(reply, "a parcel without a number")
     carrier = row.label("carrier")
@@ -69,7 +69,7 @@ def _parcel(reply: sdk.Reply, row: Row) -> sdk.Parcel:
 
 def moment(reply: sdk.Reply, given: Any) -> datetime:
     """A time as VOP writes it: without a zone, in Shanghai's; with dashes or slashes, or milliseconds since 1970."""
-    text = replies.told(given) or ""
+    text = replies.plain_text(given) or ""
     try:
         if _EPOCH.fullmatch(text):
             return datetime.fromtimestamp(int(text) / 1000, UTC)

@@ -23,7 +23,7 @@ SKUS = 10
 RATE = 400.0
 BATCH = 100
 LOOK_SECONDS = 0.5
-PATIENCE_SECONDS = 600.0
+MOST_SECONDS = 600.0
 POLLED = ("message/get", "message/del", "price/getSellPrice")
 
 
@@ -51,7 +51,7 @@ async def measure(stage: Stage, plan: Plan) -> list[Row]:
 
 
 def least_calls(messages: int, skus: int) -> int:
-    """The fewest calls that empty a pool and read anew what it named: full fetches, a deletion each, full re-reads."""
+    """The fewest calls that empty a pool and reread what it named: full fetches, a deletion each, full re-reads."""
     return ceil(messages / BATCH) + messages + ceil(skus / BATCH)
 
 
@@ -68,7 +68,7 @@ async def burst(place: Place, supplier: Supplier, count: int) -> dict[str, Any]:
         prices = await _prices(supplier)
         # What changed twice may cost what it did before: there is nothing new to say of it.
         wanted = {(supplier.id, sku): prices[sku] for sku in changed if prices[sku] != before[sku]}
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(MOST_SECONDS):
             seconds = await _freshness(found, wanted, began)
         stats = await _emptied(supplier)
     messages = stats["messages"]["written"] - written

@@ -65,10 +65,10 @@ async def running(
     *module: str, sign: bytes, count: int = 1, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Child]:
     """`python -m MODULE ARGUMENTS…` until the end of the block. It has started when `count` lines held the sign."""
-    leash = ("setpriv", "--pdeathsig", "TERM", "--") if shutil.which("setpriv") else ()
+    guard = ("setpriv", "--pdeathsig", "TERM", "--") if shutil.which("setpriv") else ()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MALLGATE_")}
     process = await asyncio.create_subprocess_exec(
-        *leash,
+        *guard,
         sys.executable,
         "-m",
         *module,

@@ -58,7 +58,7 @@ async def measure(stage: Stage, plan: Plan) -> list[Row]:
             runs = []
             for _ in range(plan.runs):
                 for hangs in (False, True):
-                    await _begun_anew(program, hanging, hangs=hangs)
+                    await _restart(program, hanging, hangs=hangs)
                     runs.append(await window(program, others, found, plan.window_seconds) | {"hangs": hangs})
     pairs = [(bad["p99"], good["p99"]) for good, bad in zip(runs[::2], runs[1::2], strict=True)]
     name = f"p99 of freshness of {len(others)} suppliers while one hangs, beside without"
@@ -82,7 +82,7 @@ async def _transactions(program: Gateway) -> int:
         return int(await connection.fetchval(STATEMENTS))
 
 
-async def _begun_anew(program: Gateway, supplier: Supplier, *, hangs: bool) -> None:
+async def _restart(program: Gateway, supplier: Supplier, *, hangs: bool) -> None:
     """Have everything of a supplier read again, by a session that knows nothing of it: its breakers are closed."""
     await supplier.control("DELETE", "faults")
     await program.admin.post("suppliers", supplier.id, "pause", body={"reason": "to be begun anew"})

@@ -25,7 +25,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker
 
-from contrib.bench.peers import say_ready, security_of
+from contrib.bench.peers import report_ready, security_of
 from gateway.config import load_settings
 from gateway.kafka import client_options
 
@@ -117,7 +117,7 @@ async def _assigned(*consumers: AIOKafkaConsumer) -> None:
         if all(consumer.assignment() for consumer in consumers):
             break
         await asyncio.sleep(LOOK_SECONDS)
-    await say_ready()
+    await report_ready()
 
 
 CONTESTANTS: Mapping[str, Callable[[Job], Awaitable[None]]] = {"faststream": workers, "lanes": lanes}

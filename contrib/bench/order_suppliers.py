@@ -91,13 +91,13 @@ class OrderServer:
         self._seconds = seconds
         self._calls: dict[str, list[Call]] = defaultdict(list)
         self._hanging: dict[str, asyncio.Event] = {}
-        self._actions = {"orders": self._take, "hang": self._hang, "answer": self._answer, "calls": self._tell}
+        self._actions = {"orders": self._take, "hang": self._hang, "answer": self._answer, "calls": self._read_calls}
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one request."""
         _, supplier, action = request.path.split("/")
-        told = await self._actions[action](supplier, await request.read())
-        return web.Response(body=orjson.dumps(told), content_type="application/json")
+        result = await self._actions[action](supplier, await request.read())
+        return web.Response(body=orjson.dumps(result), content_type="application/json")
 
     async def _take(self, supplier: str, body: bytes) -> Mapping[str, str]:
         order = orjson.loads(body)
@@ -115,7 +115,7 @@ class OrderServer:
         self._hanging.pop(supplier).set()
         return {}
 
-    async def _tell(self, supplier: str, _: bytes) -> Sequence[Call]:
+    async def _read_calls(self, supplier: str, _: bytes) -> Sequence[Call]:
         return self._calls[supplier]
 
 

@@ -144,7 +144,7 @@ async def main(contestant: str, database: str, source: str, target: str) -> None
     async with asyncpg.create_pool(database, min_size=1, max_size=4) as pool:
         await pool.execute(TABLE)
         CONTESTANTS[contestant](Job(broker, pool, source, target))
-        application = FastStream(broker, logger=None, after_startup=[say_ready])
+        application = FastStream(broker, logger=None, after_startup=[report_ready])
         await application.run()
 
 
@@ -154,7 +154,7 @@ def security_of(kafka: Settings) -> SASLScram512:
     return SASLScram512(kafka.kafka_sasl_username or "", password, use_ssl=False)
 
 
-async def say_ready() -> None:
+async def report_ready() -> None:
     """Tell whoever started the program that it reads."""
     print("ready", flush=True)
 

@@ -67,9 +67,9 @@ async def work(arguments: argparse.Namespace) -> dict[str, object]:
         await run(core, options, arguments.prefix, Pace(arguments.rate, arguments.seconds, arguments.linger))
     if arguments.events is not None:
         write_events(arguments.events, core.events)
-    told = counts(Record(core.placed, core.events, ()))
+    totals = counts(Record(core.placed, core.events, ()))
     names = ("placed", "commands", "by_state", "lost", "waiting", "answered_twice", "repeats")
-    return {each: told[each] for each in names} | {"unanswered": sorted({each.order_no for each in core.unanswered})}
+    return {each: totals[each] for each in names} | {"unanswered": sorted({each.order_no for each in core.unanswered})}
 
 
 def _serving(asked: argparse.Namespace) -> Serving:
@@ -77,8 +77,8 @@ def _serving(asked: argparse.Namespace) -> Serving:
     return Serving(contracts, invoices, after_sales, asked.documents)
 
 
-def _suppliers(told: list[str]) -> Mapping[str, str | None]:
-    parts = [each.partition("=") for each in told]
+def _suppliers(options: list[str]) -> Mapping[str, str | None]:
+    parts = [each.partition("=") for each in options]
     return {supplier: area or None for supplier, _, area in parts}
 
 

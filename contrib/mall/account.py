@@ -67,11 +67,11 @@ def lost_orders(record: Record) -> frozenset[str]:
     silent = {command.order_no for command in record.commands if not record.answers[command.id]}
     waited_for = {command.order_no for command in record.commands if command.id in waiting}
     done = {order_no for (_, order_no), times in record.submitted.items() if times}
-    told = {command.order_no for command in record.commands if record.answers[command.id]}
+    answered = {command.order_no for command in record.commands if record.answers[command.id]}
     return frozenset(
         command.order_no
         for command in record.commands
-        if (command.order_no in silent - waited_for) or command.order_no not in done | told
+        if (command.order_no in silent - waited_for) or command.order_no not in done | answered
     )
 
 
@@ -87,11 +87,11 @@ def _part(run: Run, supplier: str) -> Run:
 
 
 def _counts(run: Run) -> dict[str, Any]:
-    told = counts(run.record)
+    totals = counts(run.record)
     found_again = _found_again(run)
     waiting = parked(run.record)
     return {
-        **{name: told[name] for name in COUNTED},
+        **{name: totals[name] for name in COUNTED},
         "commands": len(run.record.commands),
         "attempts": sum(each.attempts for each in run.traffic.values()),
         "lookups_that_prevented_a_duplicate": len(found_again),

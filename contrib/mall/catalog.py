@@ -34,7 +34,8 @@ async def read_goods(options: Options, prefix: str, suppliers: Mapping[str, str 
 
 
 def goods_in(path: Path, suppliers: Mapping[str, str | None]) -> list[Goods]:
-    """The same from a file of what is known of goods already: supplier, sku, name and gross, one JSON object a line."""
+    """The same from a file of the known state of goods already: supplier, sku, name and gross, one JSON object a
+    line."""
     known = [orjson.loads(line) for line in path.read_bytes().splitlines()]
     return [
         Goods(one["supplier"], one["sku"], one["name"], Decimal(one["gross"]), suppliers[one["supplier"]])

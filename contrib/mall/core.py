@@ -39,7 +39,7 @@ class Core:
         self.events: list[Event] = []
         self._plans: Mapping[str, Plan] = {plan.order_no: plan for plan in plans}
         self._commands: dict[str, list[Command]] = {order_no: [] for order_no in self._plans}
-        self._told: dict[str, list[Event]] = {order_no: [] for order_no in self._plans}
+        self._events_of: dict[str, list[Event]] = {order_no: [] for order_no in self._plans}
         self._open: dict[str, Command] = {}
         self._journal = journal
         self._life = life
@@ -47,13 +47,13 @@ class Core:
             self._keep(command)
         self._waiting = deque(order_no for order_no, placed in self._commands.items() if not placed)
 
-    def hear(self, event: Event) -> None:
+    def receive(self, event: Event) -> None:
         """Take in an event of the topic; those of others' orders are none of ours."""
         if event.key not in self._plans and event.content.get("order_no") not in self._plans:
             return
         self.events.append(event)
         order_no = event.content["order_no"] if "contract_no" in event.content else event.key
-        self._told.setdefault(order_no, []).append(event)
+        self._events_of.setdefault(order_no, []).append(event)
         if event.is_terminal:
             self._open.pop(event.command_id or "", None)
 
@@ -68,7 +68,8 @@ class Core:
         if self._waiting or self._open or any(map(self._due, self._plans.values())):
             return False
         return all(
-            is_served(plan, self._commands[order_no], self._told[order_no]) for order_no, plan in self._plans.items()
+            is_served(plan, self._commands[order_no], self._events_of[order_no])
+            for order_no, plan in self._plans.items()
         )
 
     @property
@@ -99,7 +100,7 @@ class Core:
         return made
 
     def _due(self, plan: Plan) -> str | None:
-        return next_step(plan, self._commands[plan.order_no], self._told[plan.order_no])
+        return next_step(plan, self._commands[plan.order_no], self._events_of[plan.order_no])
 
     def _keep(self, command: Command) -> None:
         self.placed.append(command)
@@ -138,7 +139,7 @@ async def run(core: Core, options: Options, prefix: str, pace: Pace) -> None:
         await producer.start()
         async with open_consumer(options, [prefix + topic for topic in core.topics]) as consumer:
             async for record in read_to_end(consumer):
-                core.hear(event_of(record))
+                core.receive(event_of(record))
             await _send(producer, prefix, core.unanswered)
             await _send(producer, prefix, await core.go_on())
             await _follow(core, consumer, producer, prefix, pace)
@@ -160,7 +161,7 @@ async def _follow(core: Core, consumer: Any, producer: AIOKafkaProducer, prefix:
         records = [each for found in (await consumer.getmany(timeout_ms=200)).values() for each in found]
         events = [event_of(record) for record in records]
         for event in events:
-            core.hear(event)
+            core.receive(event)
         if events:
             heard_at = loop.time()
             await _send(producer, prefix, await core.go_on({event.key for event in events}))

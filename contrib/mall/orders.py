@@ -145,7 +145,7 @@ def state_of(events: Iterable[Event]) -> str:
             return "cancelled"
         if event.kind in _ENDS and rank == 0 and event.content["payload"].get("operation", SUBMIT) == SUBMIT:
             return _ENDS[event.kind]
-        told, further = _STANDS.get(event.kind, (state, rank))
+        new_state, further = _STANDS.get(event.kind, (state, rank))
         if further > rank:
-            state, rank = told, further
+            state, rank = new_state, further
     return "parked" if parked else state

@@ -99,7 +99,7 @@ class Record:
     effects: Sequence[Effect]
 
     @cached_property
-    def told(self) -> Sequence[Event]:
+    def events_in_order(self) -> Sequence[Event]:
         """The events without their repeats."""
         return first_of_each(self.events)
 
@@ -107,7 +107,7 @@ class Record:
     def answers(self) -> Mapping[str, Sequence[Event]]:
         """The terminal events of each command, also of some that were never placed."""
         found: dict[str, list[Event]] = {command.id: [] for command in self.commands}
-        for event in self.told:
+        for event in self.events_in_order:
             if event.is_terminal:
                 found.setdefault(str(event.command_id), []).append(event)
         return found
@@ -147,8 +147,8 @@ def repeated_effects(record: Record, kinds: Sequence[str]) -> Mapping[tuple[str,
 
 def parked(record: Record) -> set[str]:
     """Commands without an answer that are told to wait for a person."""
-    told = {event.command_id for event in record.told if event.kind.endswith(".parked")}
-    return {command.id for command in record.commands if command.id in told and not record.answers[command.id]}
+    waiting = {event.command_id for event in record.events_in_order if event.kind.endswith(".parked")}
+    return {command.id for command in record.commands if command.id in waiting and not record.answers[command.id]}
 
 
 def lost(record: Record) -> int:
@@ -165,8 +165,8 @@ def effects_of_jd(entries: Iterable[Mapping[str, Any]], supplier: str) -> list[E
     services: dict[str, str] = {}
     found = []
     for each in entries:
-        if (said := _OUR_NUMBER.search(each.get("questionDesc", ""))) is not None:
-            services[each["afsServiceId"]] = said[1]
+        if (number_of_ours := _OUR_NUMBER.search(each.get("questionDesc", ""))) is not None:
+            services[each["afsServiceId"]] = number_of_ours[1]
         number = each.get("markId") or services.get(each.get("afsServiceId", ""), "")
         made = sum((Decimal(invoice["gross"]) / 100 for invoice in each.get("made", ())), Decimal(0))
         amount = f"{made:.2f}" if each.get("made") else ""

@@ -179,7 +179,7 @@ def commands_have_one_answer(record: Record) -> Finding:
 
 
 def repeats_are_equal(record: Record) -> Finding:
-    """An event that comes again is the same, under the same key; only its time may be told anew."""
+    """An event that comes again is the same, under the same key; only its time may be told again."""
     first = {event.ce_id: event for event in reversed(record.events)}
     repeats = [event for event in record.events if event is not first[event.ce_id]]
     return Finding(
@@ -194,13 +194,13 @@ def repeats_are_equal(record: Record) -> Finding:
 
 def events_name_their_order(record: Record) -> Finding:
     """Key, number and supplier of an event are those of a command that was placed, and it answers as one may."""
-    return Finding(len(record.told), [*_misnamed(record)])
+    return Finding(len(record.events_in_order), [*_misnamed(record)])
 
 
 def _misnamed(record: Record) -> Iterator[str]:
     placed = {command.id: command for command in record.commands}
     suppliers = {command.order_no: command.supplier for command in record.commands}
-    for event in record.told:
+    for event in record.events_in_order:
         order_no, supplier = event.content["order_no"], event.content.get("supplier")
         if event.key != (event.content.get("contract_no") or order_no):
             yield f"{event.key}: {event.kind} of {order_no} under this key"
@@ -227,8 +227,8 @@ def answers_follow_commands(record: Record) -> Finding:
     violations = [f"{key}: events in partitions {sorted(found)}" for key, found in places.items() if len(found) > 1]
     answered: dict[str, int] = {
         event.command_id or "": event.offset
-        for event in reversed(record.told)
-        if event.is_terminal and not _says_unsent(event)
+        for event in reversed(record.events_in_order)
+        if event.is_terminal and not _is_unsent(event)
     }
     last: dict[str, int] = {}
     for command in record.commands:
@@ -238,10 +238,10 @@ def answers_follow_commands(record: Record) -> Finding:
         if offset < last.get(command.key, -1):
             violations.append(f"{command.key}: {command.operation} answered before the command ahead of it")
         last[command.key] = offset
-    return Finding(len(record.told), violations)
+    return Finding(len(record.events_in_order), violations)
 
 
-def _says_unsent(event: Event) -> bool:
+def _is_unsent(event: Event) -> bool:
     payload = event.content["payload"]
     match event.kind:
         case "order.expired":
@@ -260,12 +260,12 @@ def nothing_follows_the_end(record: Record) -> Finding:
     """Of an order that is over no success is told any more."""
     over: dict[str, str] = {}
     violations = []
-    for event in record.told:
+    for event in record.events_in_order:
         if event.kind in _PROGRESS and event.key in over:
             violations.append(f"{event.key}: {event.kind} after {over[event.key]}")
         if _ends(event):
             over.setdefault(event.key, event.kind)
-    return Finding(len(record.told), violations)
+    return Finding(len(record.events_in_order), violations)
 
 
 def _ends(event: Event) -> bool:
@@ -321,7 +321,7 @@ def counts(record: Record) -> dict[str, Any]:
     """
     orders = {command.order_no: command.supplier for command in record.commands}
     by_order: dict[str, list[Event]] = {order_no: [] for order_no in orders}
-    for event in record.told:
+    for event in record.events_in_order:
         by_order.setdefault(event.key, []).append(event)
     states = {order_no: state_of(by_order[order_no]) for order_no in orders}
     done = {order_no: record.submitted[supplier, order_no] for order_no, supplier in orders.items()}
@@ -338,7 +338,7 @@ def counts(record: Record) -> dict[str, Any]:
         "lost": len(unanswered) - len(waiting),
         "waiting": len(waiting),
         "answered_twice": sum(len(found) > 1 for found in record.answers.values()),
-        "repeats": len(record.events) - len(record.told),
+        "repeats": len(record.events) - len(record.events_in_order),
     }
 
 

@@ -25,8 +25,8 @@ def service_effects_are_single(record: Record) -> Finding:
 def services_settle_once(record: Record) -> Finding:
     """Of a service one end is told, and one refund at most; of one that came to nothing none."""
     ends: dict[str, list[str]] = {}
-    paid = Counter(_number(event) for event in record.told if event.kind == "refund.made")
-    for event in record.told:
+    paid = Counter(_number(event) for event in record.events_in_order if event.kind == "refund.made")
+    for event in record.events_in_order:
         if (state := _end(event)) is not None:
             ends.setdefault(_number(event), []).append(state)
     violations = [f"{no}: ends as {', '.join(found)}" for no, found in ends.items() if len(found) > 1]
@@ -46,11 +46,15 @@ def service_answers_are_in_the_ledger(record: Record) -> Finding:
         good = event.kind in ("aftersale.accepted", "aftersale.progress")
         if ((command.supplier, effect, number) in there) != good:
             violations.append(f"{number}: {event.kind}, which is not so at {command.supplier}")
-    told = {(event.content["supplier"], PAID, _number(event)) for event in record.told if event.kind == "refund.made"}
+    reported = {
+        (event.content["supplier"], PAID, _number(event))
+        for event in record.events_in_order
+        if event.kind == "refund.made"
+    }
     kept = {each for each in there if each[1] == PAID}
-    violations += [f"{no}: a refund is told, and {who} paid none" for who, _, no in sorted(told - kept)]
-    violations += [f"{no}: {who} paid back, and the core was not told" for who, _, no in sorted(kept - told)]
-    return Finding(len(judged) + len(told | kept), violations)
+    violations += [f"{no}: a refund is told, and {who} paid none" for who, _, no in sorted(reported - kept)]
+    violations += [f"{no}: {who} paid back, and the core was not told" for who, _, no in sorted(kept - reported)]
+    return Finding(len(judged) + len(reported | kept), violations)
 
 
 def _number(event: Event) -> str:
@@ -72,10 +76,10 @@ CHECKS: tuple[Callable[[Record], Finding], ...] = (
 def counts(record: Record) -> Mapping[str, Any]:
     """requested: services that suppliers took; settled: done, the money back; refused: requests without effect."""
     accepted, paid, refused = (
-        {_number(event) for event in record.told if event.kind == kind}
+        {_number(event) for event in record.events_in_order if event.kind == kind}
         for kind in ("aftersale.accepted", "refund.made", "aftersale.refused")
     )
-    done = {_number(event) for event in record.told if _end(event) == "done"}
+    done = {_number(event) for event in record.events_in_order if _end(event) == "done"}
     found = repeated_effects(record, _SINGLE)
     return {
         "requested": len(accepted),

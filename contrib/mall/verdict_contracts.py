@@ -28,7 +28,7 @@ def contract_effects_are_single(record: Record) -> Finding:
 def contract_answers_are_in_the_ledger(record: Record) -> Finding:
     """What is told as delivered, signed, or refused by the supplier is so in the vendor's ledger."""
     there = {(each.supplier, each.kind, each.number) for each in record.effects}
-    judged = [(event, kinds) for event in record.told if (kinds := _effects_of(event))]
+    judged = [(event, kinds) for event in record.events_in_order if (kinds := _effects_of(event))]
     return Finding(
         len(judged),
         [
@@ -39,16 +39,20 @@ def contract_answers_are_in_the_ledger(record: Record) -> Finding:
     )
 
 
-def signatures_are_told(record: Record) -> Finding:
+def signatures_are_reported(record: Record) -> Finding:
     """What the vendor signed or refused, the core is told of."""
-    told = {(event.content.get("supplier"), kind, _number(event)) for event in record.told for kind in _answer(event)}
+    reported = {
+        (event.content.get("supplier"), kind, _number(event))
+        for event in record.events_in_order
+        for kind in _answer(event)
+    }
     judged = [each for each in record.effects if each.kind in (SIGNED, REFUSED)]
     return Finding(
         len(judged),
         [
             f"{each.number}: {each.kind} at {each.supplier}, and the core was not told"
             for each in judged
-            if (each.supplier, each.kind, each.number) not in told
+            if (each.supplier, each.kind, each.number) not in reported
         ],
     )
 
@@ -72,14 +76,14 @@ def _effects_of(event: Event) -> tuple[str, ...]:
 CHECKS: tuple[Callable[[Record], Finding], ...] = (
     contract_effects_are_single,
     contract_answers_are_in_the_ledger,
-    signatures_are_told,
+    signatures_are_reported,
 )
 
 
 def counts(record: Record) -> Mapping[str, Any]:
     """issued: contracts that the vendor was given; signed, refused: by his answer, refused by the gateway too."""
     kinds = ("contract.delivered", "contract.signed", "contract.refused")
-    issued, signed, refused = ({event.key for event in record.told if event.kind == kind} for kind in kinds)
+    issued, signed, refused = ({event.key for event in record.events_in_order if event.kind == kind} for kind in kinds)
     found = repeated_effects(record, _SINGLE)
     return {
         "issued": len(issued),

@@ -26,7 +26,9 @@ def invoice_effects_are_single(record: Record) -> Finding:
 
 def applications_end_once(record: Record) -> Finding:
     """Of an application it is told once that all is issued, and once at most that it is refused."""
-    ends = Counter((_mark(event), event.kind) for event in record.told if event.kind in (ISSUED, "invoice.refused"))
+    ends = Counter(
+        (_mark(event), event.kind) for event in record.events_in_order if event.kind in (ISSUED, "invoice.refused")
+    )
     violations = [f"{mark}: {kind} {times} times" for (mark, kind), times in ends.items() if times > 1]
     violations += [
         f"{mark}: issued and refused" for mark, kind in ends if kind == ISSUED and (mark, "invoice.refused") in ends
@@ -37,7 +39,7 @@ def applications_end_once(record: Record) -> Finding:
 def issued_invoices_are_as_asked(record: Record) -> Finding:
     """What is told as issued adds up, and comes to what was asked for."""
     asked = _asked(record)
-    judged = [event for event in record.told if event.kind == ISSUED]
+    judged = [event for event in record.events_in_order if event.kind == ISSUED]
     return Finding(
         len(judged),
         [f"{_mark(event)}: {each}" for event in judged for each in _differences(event, asked.get(_mark(event), {}))],
@@ -47,15 +49,15 @@ def issued_invoices_are_as_asked(record: Record) -> Finding:
 def wrong_invoices_are_held(record: Record) -> Finding:
     """What the ledger has made out with another sum is held and never told as issued; with the right one it is told."""
     asked = _asked(record)
-    told = {(_mark(event), event.kind) for event in record.told}
+    reported = {(_mark(event), event.kind) for event in record.events_in_order}
     judged = [each for each in record.effects if each.kind == MADE_OUT and each.amount and each.number in asked]
     violations = []
     for each in judged:
         right = Decimal(each.amount) == Decimal(asked[each.number]["gross"])
         wanted, other = (ISSUED, MISMATCH) if right else (MISMATCH, ISSUED)
-        if (each.number, wanted) not in told:
+        if (each.number, wanted) not in reported:
             violations.append(f"{each.number}: {each.amount} made out, and no {wanted}")
-        if (each.number, other) in told:
+        if (each.number, other) in reported:
             violations.append(f"{each.number}: {each.amount} made out, and {other}")
     return Finding(len(judged), violations)
 
@@ -110,7 +112,7 @@ CHECKS: tuple[Callable[[Record], Finding], ...] = (
 def counts(record: Record) -> Mapping[str, Any]:
     """requested: applications that suppliers took; issued, held, refused: by what was told of them."""
     kinds = ("invoice.requested", ISSUED, MISMATCH, "invoice.refused")
-    marks = {kind: {_mark(event) for event in record.told if event.kind == kind} for kind in kinds}
+    marks = {kind: {_mark(event) for event in record.events_in_order if event.kind == kind} for kind in kinds}
     found = repeated_effects(record, (APPLIED, MADE_OUT))
     return {
         "requested": len(marks["invoice.requested"]),

@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 from pydantic import Field
 
-from gateway.admin.http import Sent, answer, asked
+from gateway.admin.http import JsonBody, json_response, read_query
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Pool, acquired, audit, transaction
 
@@ -32,7 +32,7 @@ MOST_ADDRESSES = 1_000
 """Addresses whose failures are told apart; those beyond are counted together."""
 
 
-class AuditPage(Sent):
+class AuditPage(JsonBody):
     """Query of the list. before: id of the last row of the page before; object: id of what was changed."""
 
     limit: Annotated[int, Field(ge=1, le=500)] = 50
@@ -40,7 +40,7 @@ class AuditPage(Sent):
     object: str | None = None
 
 
-class Verifying(Sent):
+class VerifyBody(JsonBody):
     """Query of a verification. position, hash: of a link that was noted down earlier, both or neither."""
 
     position: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
@@ -65,22 +65,22 @@ class AuditRoutes:
 
     async def list(self, request: web.Request) -> web.Response:
         """One page; `next` is the `before` of the following one, null after the last."""
-        page = asked(request, AuditPage)
+        page = read_query(request, AuditPage)
         async with acquired(self._pool) as connection:
             rows = [dict(row) for row in await connection.fetch(LIST, page.before, page.object, page.limit)]
-        return answer({"audit": rows, "next": rows[-1]["id"] if len(rows) == page.limit else None})
+        return json_response({"audit": rows, "next": rows[-1]["id"] if len(rows) == page.limit else None})
 
     async def verify(self, request: web.Request) -> web.Response:
         """The last link that holds, and what is wrong behind it, null where nothing is."""
-        found = await audit.verify(self._pool, asked(request, Verifying).link())
-        return answer({"position": found.head.position, "hash": found.head.hash.hex(), "fault": found.fault})
+        found = await audit.verify(self._pool, read_query(request, VerifyBody).link())
+        return json_response({"position": found.head.position, "hash": found.head.hash.hex(), "fault": found.fault})
 
 
 @dataclass(slots=True)
 class _Failures:
-    """Of one address. told_at: when they were last recorded; since: how many there were after that."""
+    """Of one address. logged_at: when they were last recorded; since: how many there were after that."""
 
-    told_at: float
+    logged_at: float
     since: int = 0
 
 
@@ -97,19 +97,19 @@ class FailedLogins:
         now = self._clock()
         known = self._of(peer, now)
         known.since += 1
-        if now < known.told_at + QUIET_SECONDS:
+        if now < known.logged_at + QUIET_SECONDS:
             return
         detail = {"failures": known.since}
-        known.told_at, known.since = now, 0
+        known.logged_at, known.since = now, 0
         try:
             async with transaction(self._pool) as connection:
                 await audit.record(connection, "unknown", "login.refuse", target="admin", detail=detail)
         except ServiceUnavailableError:
-            known.told_at, known.since = float("-inf"), detail["failures"]
+            known.logged_at, known.since = float("-inf"), detail["failures"]
 
     def _of(self, peer: str, now: float) -> _Failures:
         if peer not in self._by_address and len(self._by_address) >= MOST_ADDRESSES:
-            recent = {each: found for each, found in self._by_address.items() if now < found.told_at + QUIET_SECONDS}
+            recent = {each: found for each, found in self._by_address.items() if now < found.logged_at + QUIET_SECONDS}
             self._by_address = recent
         name = peer if peer in self._by_address or len(self._by_address) < MOST_ADDRESSES else "others"
         return self._by_address.setdefault(name, _Failures(float("-inf")))

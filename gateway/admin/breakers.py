@@ -8,7 +8,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
-from gateway.admin.http import ACTOR, Sent, answer, sent
+from gateway.admin.http import ACTOR, JsonBody, json_response, read_body
 from gateway.sessions import BreakerOrders
 from gateway.suppliers.config import Period
 
@@ -18,14 +18,14 @@ LONGEST_SECONDS = 30 * 86_400
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
-class Closing(Sent):
+class CloseBody(JsonBody):
     """Body of a close. operation: None for all that the adapter calls."""
 
     operation: str | None = None
     reason: Reason
 
 
-class Opening(Closing):
+class OpenBody(CloseBody):
     """Body of an open. seconds: how long it stays open, unless it is closed before."""
 
     seconds: Annotated[Period, Field(le=LONGEST_SECONDS)] = 3600
@@ -46,15 +46,15 @@ class BreakerRoutes:
 
     async def open(self, request: web.Request) -> web.Response:
         """Have nothing called for a while."""
-        supplier, body = request.match_info["supplier"], await sent(request, Opening)
+        supplier, body = request.match_info["supplier"], await read_body(request, OpenBody)
         length = timedelta(seconds=body.seconds)
         operations = await self._orders.open(
             supplier, body.operation, length=length, actor=request[ACTOR], reason=body.reason
         )
-        return answer({"supplier": supplier, "operations": operations, "seconds": body.seconds}, status=202)
+        return json_response({"supplier": supplier, "operations": operations, "seconds": body.seconds}, status=202)
 
     async def close(self, request: web.Request) -> web.Response:
         """Have the next call find out whether the supplier answers."""
-        supplier, body = request.match_info["supplier"], await sent(request, Closing)
+        supplier, body = request.match_info["supplier"], await read_body(request, CloseBody)
         operations = await self._orders.close(supplier, body.operation, actor=request[ACTOR], reason=body.reason)
-        return answer({"supplier": supplier, "operations": operations, "seconds": None}, status=202)
+        return json_response({"supplier": supplier, "operations": operations, "seconds": None}, status=202)

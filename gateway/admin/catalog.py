@@ -8,7 +8,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from gateway.admin.http import ACTOR, Sent, answer, asked, sent
+from gateway.admin.http import ACTOR, JsonBody, json_response, read_body, read_query
 from gateway.feeds.rebuilds import MAX_RATE, MIN_RATE, NEWEST, MissingKey, Rebuild, Rebuilds
 from gateway.http.problems import ProblemError
 from gateway.suppliers import SupplierCache
@@ -19,21 +19,21 @@ REBUILD = "{rebuild:[1-9][0-9]{0,17}}"
 Size = Annotated[int, Field(ge=1, le=200)]
 
 
-class Rebuilding(Sent):
+class RebuildBody(JsonBody):
     """Body of a rebuild. supplier: only this one; rate: keys per second at most."""
 
     supplier: str | None = None
     rate: Annotated[float, Field(ge=MIN_RATE, le=MAX_RATE)] = 1_000.0
 
 
-class RebuildPage(Sent):
+class RebuildPage(JsonBody):
     """Query of the list of rebuilds. before: id of the last one of the page before."""
 
     before: Annotated[int, Field(ge=1, le=NEWEST)] = NEWEST
     limit: Size = 50
 
 
-class MissingPage(Sent):
+class MissingPage(JsonBody):
     """Query of missing keys. after_…: the last one of the page before, as its `next` has it."""
 
     supplier: str | None = None
@@ -61,10 +61,10 @@ class CatalogRoutes:
 
     async def list(self, request: web.Request) -> web.Response:
         """Rebuilds, the newest first; `next` is the `before` of the following page."""
-        page = asked(request, RebuildPage)
+        page = read_query(request, RebuildPage)
         found = await self._rebuilds.newest(before=page.before, limit=page.limit)
         following = found[-1].id if len(found) == page.limit else None
-        return answer({"rebuilds": list(map(_shown, found)), "next": following})
+        return json_response({"rebuilds": list(map(_shown, found)), "next": following})
 
     async def show(self, request: web.Request) -> web.Response:
         """How far a rebuild is."""
@@ -72,18 +72,18 @@ class CatalogRoutes:
         found = await self._rebuilds.one(rebuild)
         if found is None:
             raise ProblemError("not_found", f"There is no rebuild {rebuild}.")
-        return answer(_shown(found))
+        return json_response(_shown(found))
 
     async def start(self, request: web.Request) -> web.Response:
-        """Publish the state of every key of a facet anew; a rebuild of the same that is under way is joined."""
-        body, facet = await sent(request, Rebuilding), Facet(request.match_info["facet"])
+        """Publish the state of every key of a facet again; a rebuild of the same that is under way is joined."""
+        body, facet = await read_body(request, RebuildBody), Facet(request.match_info["facet"])
         await self._known(body.supplier)
         found, added = await self._rebuilds.start(facet, body.supplier or "", rate=body.rate, actor=request[ACTOR])
-        return answer(_shown(found), status=201 if added else 200)
+        return json_response(_shown(found), status=201 if added else 200)
 
     async def missing(self, request: web.Request) -> web.Response:
         """Keys of which the content is nowhere, in their order, and who has to push them or is asked."""
-        page, facet = asked(request, MissingPage), Facet(request.match_info["facet"])
+        page, facet = read_query(request, MissingPage), Facet(request.match_info["facet"])
         await self._known(page.supplier)
         after = (page.after_supplier or page.supplier or "", page.after_sku, page.after_area)
         found = await self._rebuilds.missing(facet, page.supplier or "", after=after, limit=page.limit)
@@ -91,7 +91,7 @@ class CatalogRoutes:
         if len(found) == page.limit:
             last = found[-1]
             following = {"after_supplier": last.supplier, "after_sku": last.sku, "after_area": last.area}
-        return answer({"missing": list(map(_missing, found)), "next": following})
+        return json_response({"missing": list(map(_missing, found)), "next": following})
 
     async def _known(self, supplier: str | None) -> None:
         """Raises UnknownSupplierError."""

@@ -10,7 +10,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
-from gateway.admin.http import ACTOR, Sent, answer, asked, sent
+from gateway.admin.http import ACTOR, JsonBody, json_response, read_body, read_query
 from gateway.deadletters import DeadLetterRow, DeadLetters, Filter, LetterSummary, Selection, diff
 from gateway.feeds.comparison import text_of
 from gateway.intake.views import issue_views
@@ -26,7 +26,7 @@ _OF_ORDERS = frozenset({received.STAGE, ends.STAGE, orders.LATE_STAGE, rereads.S
 LETTER = r"{letter:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}}"
 
 
-class Matching(Sent):
+class FilterBody(JsonBody):
     """What dead letters have in common; what is not said may be anything."""
 
     supplier: str | None = None
@@ -51,7 +51,7 @@ class Matching(Sent):
         )
 
 
-class Chosen(Matching):
+class SelectionBody(FilterBody):
     """Open letters to act on: of these ids, or of any, that match; the oldest `limit` of them."""
 
     ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=10_000)] | None = None
@@ -62,7 +62,7 @@ class Chosen(Matching):
         return Selection(ids=self.ids, matching=self.filter(), limit=self.limit)
 
 
-class LetterPage(Matching):
+class LetterPage(FilterBody):
     """Query of the list of letters. after: `next` of the page before."""
 
     state: Literal["open", "replayed", "discarded"] | None = None
@@ -70,7 +70,7 @@ class LetterPage(Matching):
     limit: Size = 50
 
 
-class GroupPage(Sent):
+class GroupPage(JsonBody):
     """Query of the list of groups. after: `next` of the page before."""
 
     supplier: str | None = None
@@ -81,17 +81,17 @@ class GroupPage(Sent):
     limit: Size = 50
 
 
-class Deciding(Sent):
+class DecisionBody(JsonBody):
     """Body of a decision about a group."""
 
     reason: Reason
 
 
-class Discarding(Sent):
+class DiscardBody(JsonBody):
     """Body of a discard."""
 
     reason: Reason
-    selection: Chosen
+    selection: SelectionBody
 
 
 class DeadLetterRoutes:
@@ -114,7 +114,7 @@ class DeadLetterRoutes:
 
     async def groups(self, request: web.Request) -> web.Response:
         """Groups, the one with the newest letter first."""
-        query = asked(request, GroupPage)
+        query = read_query(request, GroupPage)
         page = await self._letters.groups(
             supplier=query.supplier,
             stage=query.stage,
@@ -123,40 +123,40 @@ class DeadLetterRoutes:
             after=query.after,
             limit=query.limit,
         )
-        return answer({"groups": page.rows, "next": page.next})
+        return json_response({"groups": page.rows, "next": page.next})
 
     async def group(self, request: web.Request) -> web.Response:
         """One group."""
-        return answer(await self._letters.group(request.match_info["fingerprint"]))
+        return json_response(await self._letters.group(request.match_info["fingerprint"]))
 
     async def acknowledge(self, request: web.Request) -> web.Response:
         """Say that somebody looks after it."""
-        body, fingerprint = await sent(request, Deciding), request.match_info["fingerprint"]
+        body, fingerprint = await read_body(request, DecisionBody), request.match_info["fingerprint"]
         await self._letters.acknowledge(fingerprint, actor=request[ACTOR], reason=body.reason)
         return await self.group(request)
 
     async def resolve(self, request: web.Request) -> web.Response:
         """Say that its cause is gone."""
-        body, fingerprint = await sent(request, Deciding), request.match_info["fingerprint"]
+        body, fingerprint = await read_body(request, DecisionBody), request.match_info["fingerprint"]
         await self._letters.resolve(fingerprint, actor=request[ACTOR], reason=body.reason)
         return await self.group(request)
 
     async def list(self, request: web.Request) -> web.Response:
         """Letters without their bytes, the newest first."""
-        query = asked(request, LetterPage)
+        query = read_query(request, LetterPage)
         page = await self._letters.list(query.filter(query.state), after=query.after, limit=query.limit)
-        return answer({"letters": [shown(letter) for letter in page.rows], "next": page.next})
+        return json_response({"letters": [shown(letter) for letter in page.rows], "next": page.next})
 
     async def show(self, request: web.Request) -> web.Response:
         """One letter with its bytes."""
         found = await self._letters.show(UUID(request.match_info["letter"]), actor=request[ACTOR])
-        return answer(whole(found))
+        return json_response(whole(found))
 
     async def discard(self, request: web.Request) -> web.Response:
         """Give open letters up; `discarded` is how many they were."""
-        body = await sent(request, Discarding)
+        body = await read_body(request, DiscardBody)
         count = await self._letters.discard(body.selection.selection(), actor=request[ACTOR], reason=body.reason)
-        return answer({"discarded": count})
+        return json_response({"discarded": count})
 
 
 def shown(letter: LetterSummary) -> dict[str, object]:

@@ -8,14 +8,14 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
-from gateway.admin.http import ACTOR, Sent, asked
+from gateway.admin.http import ACTOR, JsonBody, read_query
 from gateway.evidence import EvidenceExport
 
 PIECE = 256 * 1024
 """Bytes that are sent at once."""
 
 
-class Exporting(Sent):
+class ExportBody(JsonBody):
     """Query of an export. redacted: without what may be personal; the chain can be verified all the same."""
 
     redacted: Literal["true", "false"] = "false"
@@ -33,7 +33,7 @@ class EvidenceRoutes:
 
     async def export(self, request: web.Request) -> web.StreamResponse:
         """A zip of the chains of an order; that it was read is noted in the audit, with their heads."""
-        order_no, redacted = request.match_info["order"], asked(request, Exporting).redacted == "true"
+        order_no, redacted = request.match_info["order"], read_query(request, ExportBody).redacted == "true"
         file = await self._evidence.export(order_no, redacted=redacted, actor=request[ACTOR])
         with file:
             response = web.StreamResponse(

@@ -8,7 +8,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
-from gateway.admin.http import ACTOR, Sent, answer, asked, sent
+from gateway.admin.http import ACTOR, JsonBody, json_response, read_body, read_query
 from gateway.feeds.feed import FeedState
 from gateway.feeds.holds import Holds
 from gateway.feeds.report import NEWEST, FeedStatus, Reports
@@ -19,7 +19,7 @@ from schemas.catalog import Facet
 FEED = "{feed:[1-9][0-9]{0,17}}"
 
 
-class FeedPage(Sent):
+class FeedPage(JsonBody):
     """Query of the list. before: id of the last feed of the page before."""
 
     supplier: str | None = None
@@ -29,7 +29,7 @@ class FeedPage(Sent):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
-class Deciding(Sent):
+class DecisionBody(JsonBody):
     """Body of a decision about a held feed."""
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -53,12 +53,12 @@ class FeedRoutes:
 
     async def list(self, request: web.Request) -> web.Response:
         """One page; `next` is the `before` of the following one, null after the last."""
-        page = asked(request, FeedPage)
+        page = read_query(request, FeedPage)
         found = await self._reports.feeds(
             page.supplier, facet=page.facet, state=page.state, before=page.before, limit=page.limit
         )
         following = str(found[-1].feed_no) if len(found) == page.limit else None
-        return answer({"feeds": [shown(feed) for feed in found], "next": following})
+        return json_response({"feeds": [shown(feed) for feed in found], "next": following})
 
     async def show(self, request: web.Request) -> web.Response:
         """One feed; of a held one also some of the keys that it would withdraw."""
@@ -69,17 +69,17 @@ class FeedRoutes:
         problems = await self._reports.top_problems(feed_no)
         held = found.state == FeedState.HELD
         absent = await self._holds.absent(feed_no, found.supplier, Facet(found.facet)) if held else []
-        return answer({**shown(found), "problems": [_worded(problem) for problem in problems], "absent": absent})
+        return json_response({**shown(found), "problems": [_worded(problem) for problem in problems], "absent": absent})
 
     async def release(self, request: web.Request) -> web.Response:
         """Let a held feed withdraw what it does not name."""
-        body = await sent(request, Deciding)
+        body = await read_body(request, DecisionBody)
         await self._holds.release(int(request.match_info["feed"]), actor=request[ACTOR], reason=body.reason)
         return await self.show(request)
 
     async def reject(self, request: web.Request) -> web.Response:
         """Close a held feed; it withdraws nothing."""
-        body = await sent(request, Deciding)
+        body = await read_body(request, DecisionBody)
         await self._holds.reject(int(request.match_info["feed"]), actor=request[ACTOR], reason=body.reason)
         return await self.show(request)
 

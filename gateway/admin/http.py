@@ -66,7 +66,7 @@ _RAISED: Mapping[type[GatewayError], str] = {
 }
 
 
-class Sent(BaseModel):
+class JsonBody(BaseModel):
     """Ground of every request body: unknown members are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -87,8 +87,8 @@ def authenticate(token: str | None, refused: Callable[[str], Awaitable[None]]) -
         if expected is None or scheme.lower() != "bearer" or not hmac.compare_digest(digest, expected):
             await refused(client_of(request) or "unknown")
             raise ProblemError("admin_auth_invalid")
-        said = request.headers.get(OPERATOR_HEADER, "")
-        request[ACTOR] = f"bootstrap:{said}" if re.fullmatch(r"[\w.@-]{1,64}", said) else "bootstrap"
+        operator = request.headers.get(OPERATOR_HEADER, "")
+        request[ACTOR] = f"bootstrap:{operator}" if re.fullmatch(r"[\w.@-]{1,64}", operator) else "bootstrap"
         return await handler(request)
 
     return check
@@ -102,7 +102,7 @@ async def name_problems(request: web.Request, handler: Handler) -> web.StreamRes
     except ConfigError as error:
         ids = correlation(request)
         problem = document(ProblemError("config_invalid"), request_id=ids.request_id, trace_id=ids.trace_id)
-        return answer({**problem, "problems": error.problems}, status=422, content_type=PROBLEM_JSON)
+        return json_response({**problem, "problems": error.problems}, status=422, content_type=PROBLEM_JSON)
     except DeadLetterError as error:
         raise ProblemError(error.code, str(error)) from error
     except GatewayError as error:
@@ -123,7 +123,7 @@ async def refuse_unusable_text(request: web.Request, handler: Handler) -> web.St
     return await handler(request)
 
 
-async def sent_json(request: web.Request) -> Any:
+async def read_json(request: web.Request) -> Any:
     """The body as JSON, read in a thread: it may be long.
 
     Raises ProblemError: malformed_json, or validation_failed for a control character in a text or too many values.
@@ -158,17 +158,17 @@ def _texts(value: object) -> Iterator[str]:
                 pass
 
 
-async def sent(request: web.Request, model: type[Body]) -> Body:
+async def read_body(request: web.Request, model: type[Body]) -> Body:
     """The body as a model. Raises ProblemError naming the first member that is wrong."""
-    return checked(model, await sent_json(request))
+    return validate(model, await read_json(request))
 
 
-def asked(request: web.Request, model: type[Body]) -> Body:
+def read_query(request: web.Request, model: type[Body]) -> Body:
     """The query parameters as a model. Raises ProblemError naming the first one that is wrong."""
-    return checked(model, dict(request.query), code="bad_parameter")
+    return validate(model, dict(request.query), code="bad_parameter")
 
 
-def checked(model: type[Body], value: object, *, code: str = "validation_failed") -> Body:
+def validate(model: type[Body], value: object, *, code: str = "validation_failed") -> Body:
     """The value as a model. Raises ProblemError; a missing or empty reason has a code of its own."""
     try:
         return model.model_validate(value)
@@ -180,7 +180,7 @@ def checked(model: type[Body], value: object, *, code: str = "validation_failed"
         raise ProblemError(code, first["msg"].removeprefix("Value error, "), path=path) from error
 
 
-def answer(value: object, *, status: int = 200, content_type: str = "application/json") -> web.Response:
+def json_response(value: object, *, status: int = 200, content_type: str = "application/json") -> web.Response:
     """A JSON answer that no cache keeps."""
     headers = {hdrs.CACHE_CONTROL: "no-store"}
     body = orjson.dumps(value, default=_plain)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
-from gateway.admin.http import ACTOR, Sent, answer, asked, sent
+from gateway.admin.http import ACTOR, JsonBody, json_response, read_body, read_query
 from gateway.relay.advice import DECIDABLE, UNANSWERED
 from gateway.relay.decisions import OrderDecisions
 from gateway.relay.reading import OrderReading, UnansweredFilter
@@ -25,7 +25,7 @@ OpenState = Literal["waiting", "sending", "retry", "unknown", "looking_up", "par
 """Where a command that has not ended may stand, or one that its vendor acknowledged and has not answered."""
 
 
-class LanePage(Sent):
+class LanePage(JsonBody):
     """Query of a list. after: `next` of the page before."""
 
     supplier: str | None = None
@@ -42,13 +42,13 @@ class OrderPage(LanePage):
     state: OpenState | None = None
 
 
-class Showing(Sent):
+class ShowQuery(JsonBody):
     """Query of one order. words: with the suppliers' own words, which is noted in the audit."""
 
     words: Literal["true", "false"] = "false"
 
 
-class Resolving(Sent):
+class ResolveBody(JsonBody):
     """Body of a resolution. supplier_order_no: of an order that is there and whose number is not known yet."""
 
     resolution: Resolution
@@ -56,7 +56,7 @@ class Resolving(Sent):
     supplier_order_no: Reference | None = None
 
 
-class Deciding(Sent):
+class DecisionBody(JsonBody):
     """Body of a decision about a lane. supplier: where the order has lanes at several."""
 
     reason: Reason
@@ -84,21 +84,21 @@ class OrderRoutes:
 
     async def list(self, request: web.Request) -> web.Response:
         """Commands about which somebody may have a word, the oldest first; `next` is null after the last page."""
-        page = asked(request, OrderPage)
+        page = read_query(request, OrderPage)
         which = _wanted(page.state)
         found = await self._reading.list(*which, supplier=page.supplier, after=page.after, limit=page.limit)
         await self._require_known(page, found)
-        return answer({"commands": found, "next": found[-1]["place"] if len(found) == page.limit else None})
+        return json_response({"commands": found, "next": found[-1]["place"] if len(found) == page.limit else None})
 
     async def show(self, request: web.Request) -> web.Response:
         """Everything about one order."""
-        words = asked(request, Showing).words == "true"
+        words = read_query(request, ShowQuery).words == "true"
         found = await self._reading.show(request.match_info["order"], words_for=request[ACTOR] if words else None)
-        return answer(found)
+        return json_response(found)
 
     async def resolve(self, request: web.Request) -> web.Response:
         """Take a person's word about the effect of a command."""
-        command_id, body = request.match_info["command"], await sent(request, Resolving)
+        command_id, body = request.match_info["command"], await read_body(request, ResolveBody)
         command = await self._decisions.resolve(
             command_id,
             body.resolution,
@@ -106,28 +106,28 @@ class OrderRoutes:
             reason=body.reason,
             supplier_order_no=body.supplier_order_no,
         )
-        return answer({"command_id": command_id, "order_no": command.about, "state": command.state.value})
+        return json_response({"command_id": command_id, "order_no": command.about, "state": command.state.value})
 
     async def lanes(self, request: web.Request) -> web.Response:
         """Lanes that wait, the oldest first; `next` is null after the last page."""
-        page = asked(request, LanePage)
+        page = read_query(request, LanePage)
         found = await self._reading.lanes(supplier=page.supplier, after=page.after, limit=page.limit)
         await self._require_known(page, found)
-        return answer({"lanes": found, "next": found[-1]["place"] if len(found) == page.limit else None})
+        return json_response({"lanes": found, "next": found[-1]["place"] if len(found) == page.limit else None})
 
     async def park(self, request: web.Request) -> web.Response:
         """Stop the first command of a lane before its next call."""
-        order_no, body = request.match_info["order"], await sent(request, Deciding)
+        order_no, body = request.match_info["order"], await read_body(request, DecisionBody)
         command = await self._decisions.park(order_no, actor=request[ACTOR], reason=body.reason, supplier=body.supplier)
-        return answer({"command_id": command.command_id, "order_no": order_no, "state": command.state.value})
+        return json_response({"command_id": command.command_id, "order_no": order_no, "state": command.state.value})
 
     async def release(self, request: web.Request) -> web.Response:
         """Let it go on."""
-        order_no, body = request.match_info["order"], await sent(request, Deciding)
+        order_no, body = request.match_info["order"], await read_body(request, DecisionBody)
         command = await self._decisions.release(
             order_no, actor=request[ACTOR], reason=body.reason, supplier=body.supplier
         )
-        return answer({"command_id": command.command_id, "order_no": order_no, "state": command.state.value})
+        return json_response({"command_id": command.command_id, "order_no": order_no, "state": command.state.value})
 
     async def _require_known(self, page: LanePage, found: Sequence[object]) -> None:
         """Raises UnknownSupplierError where nothing was found because nobody has that id.

@@ -9,8 +9,8 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
-from gateway.admin.deadletters import LETTER, Chosen, Reason, Size
-from gateway.admin.http import ACTOR, Sent, answer, asked, sent
+from gateway.admin.deadletters import LETTER, Reason, SelectionBody, Size
+from gateway.admin.http import ACTOR, JsonBody, json_response, read_body, read_query
 from gateway.deadletters import DeadLetters, Job, Patch, Progress, ReplayResult, Replays
 from gateway.feeds.comparison import Comparison, Comparisons
 from gateway.intake.views import issue_views
@@ -19,7 +19,7 @@ JOB = LETTER.replace("letter", "job")
 Content = Annotated[str, StringConstraints(min_length=1, max_length=4 * 1024 * 1024)]
 
 
-class Trying(Sent):
+class PatchBody(JsonBody):
     """Body of a prediction. patch: what to judge instead of the original."""
 
     patch: Content | None = None
@@ -29,28 +29,28 @@ class Trying(Sent):
         return None if self.patch is None else Patch(self.patch.encode())
 
 
-class Replaying(Trying):
+class ReplayBody(PatchBody):
     """Body of a replay of one letter."""
 
     reason: Reason
 
 
-class Planning(Sent):
+class ReplayJobBody(JsonBody):
     """Body of a job. rate: letters per second."""
 
     reason: Reason
-    selection: Chosen
+    selection: SelectionBody
     rate: Annotated[float, Field(gt=0, le=1000)] = 50.0
 
 
-class JobPage(Sent):
+class JobPage(JsonBody):
     """Query of the list of jobs. after: `next` of the page before."""
 
     after: str | None = None
     limit: Size = 50
 
 
-class ItemPage(Sent):
+class ItemPage(JsonBody):
     """Query of the letters of a job. after: position of the last one of the page before."""
 
     outcome: str | None = None
@@ -81,16 +81,16 @@ class ReplayRoutes:
 
     async def predict(self, request: web.Request) -> web.Response:
         """What a replay of one letter would come to now, beside what the mall has; nothing happens."""
-        body, letter = await sent(request, Trying), UUID(request.match_info["letter"])
+        body, letter = await read_body(request, PatchBody), UUID(request.match_info["letter"])
         compared = await self._compared(letter, body.patched())
-        return answer(_result(await self._replays.predict(letter, body.patched()), compared))
+        return json_response(_result(await self._replays.predict(letter, body.patched()), compared))
 
     async def replay(self, request: web.Request) -> web.Response:
         """Replay one letter now; `mall` is what was there before."""
-        body, letter = await sent(request, Replaying), UUID(request.match_info["letter"])
+        body, letter = await read_body(request, ReplayBody), UUID(request.match_info["letter"])
         compared = await self._compared(letter, body.patched())
         result = await self._replays.replay(letter, actor=request[ACTOR], reason=body.reason, patch=body.patched())
-        return answer(_result(result, compared))
+        return json_response(_result(result, compared))
 
     async def _compared(self, letter: UUID, patch: Patch | None) -> Comparison:
         """Raises UnknownLetterError. A patch that an earlier replay took is none of this one's."""
@@ -99,26 +99,26 @@ class ReplayRoutes:
 
     async def list(self, request: web.Request) -> web.Response:
         """Jobs, the newest first."""
-        query = asked(request, JobPage)
+        query = read_query(request, JobPage)
         page = await self._replays.jobs(after=query.after, limit=query.limit)
-        return answer({"replays": [_job(job) for job in page.rows], "next": page.next})
+        return json_response({"replays": [_job(job) for job in page.rows], "next": page.next})
 
     async def plan(self, request: web.Request) -> web.Response:
         """Freeze a selection and predict what its replay would come to; it is replayed once it is started."""
-        body = await sent(request, Planning)
+        body = await read_body(request, ReplayJobBody)
         selection = body.selection.selection()
         job = await self._replays.plan(selection, actor=request[ACTOR], reason=body.reason, rate=body.rate)
-        return answer(_progress(await self._replays.progress(job)), status=201)
+        return json_response(_progress(await self._replays.progress(job)), status=201)
 
     async def show(self, request: web.Request) -> web.Response:
         """Where a job stands."""
-        return answer(_progress(await self._replays.progress(UUID(request.match_info["job"]))))
+        return json_response(_progress(await self._replays.progress(UUID(request.match_info["job"]))))
 
     async def items(self, request: web.Request) -> web.Response:
         """Letters of a job, in its order."""
-        query, job = asked(request, ItemPage), UUID(request.match_info["job"])
+        query, job = read_query(request, ItemPage), UUID(request.match_info["job"])
         found = await self._replays.items(job, outcome=query.outcome, after=query.after, limit=query.limit)
-        return answer({"items": found, "next": found[-1].position if len(found) == query.limit else None})
+        return json_response({"items": found, "next": found[-1].position if len(found) == query.limit else None})
 
     async def start(self, request: web.Request) -> web.Response:
         """Let a job begin."""

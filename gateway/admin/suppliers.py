@@ -10,7 +10,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
-from gateway.admin.http import ACTOR, Sent, answer, asked, sent, sent_json
+from gateway.admin.http import ACTOR, JsonBody, json_response, read_body, read_json, read_query
 from gateway.http.problems import ProblemError
 from gateway.registry import Registry
 from gateway.suppliers import SCOPES, KeyKind, Keys, Supplier, Suppliers
@@ -41,19 +41,19 @@ def _ahead(at: datetime) -> datetime:
     return at
 
 
-class Pausing(Sent):
+class PauseBody(JsonBody):
     """Body of a pause."""
 
     reason: Reason
 
 
-class Resuming(Sent):
+class ResumeBody(JsonBody):
     """Body of a resume, and query of a revocation."""
 
     reason: Reason | None = None
 
 
-class Issuing(Sent):
+class IssueKeyBody(JsonBody):
     """Body of a new credential: what it allows has to be said. Without expires_at it lives for DEFAULT_LIFE."""
 
     kind: KeyKind = KeyKind.BEARER
@@ -87,22 +87,22 @@ class SupplierRoutes:
 
     async def list(self, request: web.Request) -> web.Response:
         """Every supplier, by id."""
-        return answer({"suppliers": [shown(supplier) for supplier in await self._suppliers.list()]})
+        return json_response({"suppliers": [shown(supplier) for supplier in await self._suppliers.list()]})
 
     async def apply(self, request: web.Request) -> web.Response:
         """Declare suppliers: all of the document or, when anything in it is wrong, none."""
-        document, today = await sent_json(request), datetime.now(SHANGHAI).date()
+        document, today = await read_json(request), datetime.now(SHANGHAI).date()
         declarations = await asyncio.to_thread(parse, document, self._registry, today)
         secrets = {
             each.config.supplier: {name: secret.get_secret_value() for name, secret in each.secrets.items()}
             for each in declarations
         }
         configs = [each.config for each in declarations]
-        return answer({"applied": await self._suppliers.apply(configs, request[ACTOR], secrets=secrets)})
+        return json_response({"applied": await self._suppliers.apply(configs, request[ACTOR], secrets=secrets)})
 
     async def show(self, request: web.Request) -> web.Response:
         """One supplier with its revisions and the names of its secrets."""
-        return answer(shown(await self._suppliers.get(request.match_info["supplier"])))
+        return json_response(shown(await self._suppliers.get(request.match_info["supplier"])))
 
     async def revision(self, request: web.Request) -> web.Response:
         """The configuration of one revision."""
@@ -110,27 +110,27 @@ class SupplierRoutes:
         config = await self._suppliers.shown_revision(supplier, revision)
         if config is None:
             raise ProblemError("not_found", f"There is no revision {revision} of a supplier {supplier!r}.")
-        return answer({"supplier": supplier, "revision": revision, "config": config})
+        return json_response({"supplier": supplier, "revision": revision, "config": config})
 
     async def pause(self, request: web.Request) -> web.Response:
         """Stop working for a supplier, for a reason."""
-        body = await sent(request, Pausing)
+        body = await read_body(request, PauseBody)
         await self._suppliers.pause(request.match_info["supplier"], request[ACTOR], body.reason)
         return await self.show(request)
 
     async def resume(self, request: web.Request) -> web.Response:
         """Work for it again."""
-        body = await sent(request, Resuming)
+        body = await read_body(request, ResumeBody)
         await self._suppliers.resume(request.match_info["supplier"], request[ACTOR], body.reason)
         return await self.show(request)
 
     async def list_keys(self, request: web.Request) -> web.Response:
         """Every credential a supplier ever had, without the secrets."""
-        return answer({"keys": await self._keys.list(request.match_info["supplier"])})
+        return json_response({"keys": await self._keys.list(request.match_info["supplier"])})
 
     async def issue_key(self, request: web.Request) -> web.Response:
         """A new credential; this answer is the only one that holds its secret."""
-        body = await sent(request, Issuing)
+        body = await read_body(request, IssueKeyBody)
         issued = await self._keys.issue(
             request.match_info["supplier"],
             body.kind,
@@ -138,12 +138,12 @@ class SupplierRoutes:
             scopes=body.scopes,
             expires_at=body.expires_at,
         )
-        return answer(issued, status=201)
+        return json_response(issued, status=201)
 
     async def revoke_key(self, request: web.Request) -> web.Response:
         """End a credential."""
         supplier, key = request.match_info["supplier"], request.match_info["key"]
-        await self._keys.revoke(supplier, key, actor=request[ACTOR], reason=asked(request, Resuming).reason)
+        await self._keys.revoke(supplier, key, actor=request[ACTOR], reason=read_query(request, ResumeBody).reason)
         return web.Response(status=204)
 
 

@@ -1,4 +1,4 @@
-"""Routes of webhooks: how they fare, a test, sending anew, taking one back that was set aside."""
+"""Routes of webhooks: how they fare, a test, sending again, taking one back that was set aside."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, StringConstraints
 
-from gateway.admin.http import ACTOR, Sent, answer, sent
+from gateway.admin.http import ACTOR, JsonBody, json_response, read_body
 from gateway.relay.webhook_operations import WebhookOperations
 
 LONGEST = timedelta(days=31)
-"""How far back messages can be sent anew."""
+"""How far back messages can be sent again."""
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
@@ -24,13 +24,13 @@ def _recent(at: datetime) -> datetime:
     return at
 
 
-class Enabling(Sent):
+class EnableBody(JsonBody):
     """Body of an enable."""
 
     reason: Reason
 
 
-class Replaying(Enabling):
+class ReplayBody(EnableBody):
     """Body of a replay. since: what came in from then on."""
 
     since: Annotated[AwareDatetime, AfterValidator(_recent)]
@@ -54,23 +54,23 @@ class WebhookRoutes:
 
     async def list(self, request: web.Request) -> web.Response:
         """Every webhook, by supplier."""
-        return answer({"webhooks": await self._operations.list()})
+        return json_response({"webhooks": await self._operations.list()})
 
     async def show(self, request: web.Request) -> web.Response:
         """How a webhook fares."""
-        return answer(await self._operations.show(request.match_info["supplier"]))
+        return json_response(await self._operations.show(request.match_info["supplier"]))
 
     async def test(self, request: web.Request) -> web.Response:
         """Send a message that asks for nothing, and tell what came of it."""
-        return answer(await self._operations.test(request.match_info["supplier"], request[ACTOR]))
+        return json_response(await self._operations.test(request.match_info["supplier"], request[ACTOR]))
 
     async def replay(self, request: web.Request) -> web.Response:
-        """Send anew what came in from a moment on."""
-        supplier, body = request.match_info["supplier"], await sent(request, Replaying)
+        """Send again what came in from a moment on."""
+        supplier, body = request.match_info["supplier"], await read_body(request, ReplayBody)
         found = await self._operations.replay(supplier, body.since, request[ACTOR], body.reason)
-        return answer(found, status=202)
+        return json_response(found, status=202)
 
     async def enable(self, request: web.Request) -> web.Response:
         """Send to a webhook again that was set aside."""
-        supplier, body = request.match_info["supplier"], await sent(request, Enabling)
-        return answer(await self._operations.enable(supplier, request[ACTOR], body.reason), status=202)
+        supplier, body = request.match_info["supplier"], await read_body(request, EnableBody)
+        return json_response(await self._operations.enable(supplier, request[ACTOR], body.reason), status=202)

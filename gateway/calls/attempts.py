@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeAlias
 
-from gateway.calls.breaker import Permit, Verdict
+from gateway.calls.breaker import CallVerdict, Permit
 from gateway.calls.exchange import Observer, exchange_of
 from gateway.calls.limiter import Priority
 from gateway.calls.state import CallState
@@ -61,17 +61,17 @@ class CallTerms:
             raise TooLateError(operation=operation)
 
 
-FAULTS: Sequence[tuple[type[BaseException], str, Verdict]] = (
-    (AddressBlockedError, "blocked", Verdict.AWAY),
-    (UnavailableError, "unavailable", Verdict.AWAY),
-    (RateLimitError, "rate_limited", Verdict.UNKNOWN),
-    (RejectedError, "rejected", Verdict.ANSWERED),
-    (AuthError, "auth", Verdict.UNKNOWN),  # a new token may do; where it does not, the breaker is tripped
-    (ContractError, "contract", Verdict.ANSWERED),
-    (OutcomeUnknownError, "unknown", Verdict.ANSWERED),
-    (SupplierError, "failed", Verdict.UNKNOWN),
-    (Exception, "bug", Verdict.UNKNOWN),
-    (BaseException, "cancelled", Verdict.UNKNOWN),
+FAULTS: Sequence[tuple[type[BaseException], str, CallVerdict]] = (
+    (AddressBlockedError, "blocked", CallVerdict.AWAY),
+    (UnavailableError, "unavailable", CallVerdict.AWAY),
+    (RateLimitError, "rate_limited", CallVerdict.UNKNOWN),
+    (RejectedError, "rejected", CallVerdict.ANSWERED),
+    (AuthError, "auth", CallVerdict.UNKNOWN),  # a new token may do; where it does not, the breaker is tripped
+    (ContractError, "contract", CallVerdict.ANSWERED),
+    (OutcomeUnknownError, "unknown", CallVerdict.ANSWERED),
+    (SupplierError, "failed", CallVerdict.UNKNOWN),
+    (Exception, "bug", CallVerdict.UNKNOWN),
+    (BaseException, "cancelled", CallVerdict.UNKNOWN),
 )
 """What an attempt that raised is counted as, and what it says to the breaker; the first that fits."""
 
@@ -122,7 +122,7 @@ class Attempts:
         """Take other limits over; calls under way keep the time-out that they began with."""
         self._client.limits = limits
         self._state.configure(limits)
-        self._tell_rate()
+        self._report_rate()
 
     async def end(self) -> None:
         """Send nothing more, and return once what was sent is answered or timed out: no call is cut off.
@@ -188,15 +188,15 @@ class Attempts:
                 raise _unknown(error) from error
 
     async def _settled(self, prepared: Prepared, permit: Permit, observe: Ended | None, *, suspect: bool) -> Reply:
-        verdict, reason = Verdict.ANSWERED, ""
+        verdict, reason = CallVerdict.ANSWERED, ""
         try:
             return await self._counted(prepared, observe)
         except BaseException as error:
             verdict, reason = _row(error)[2], self._reason(prepared.operation, error)
             if isinstance(error, SupplierError):
                 error.probe = permit.probe
-            if suspect and verdict is Verdict.AWAY:
-                verdict = Verdict.UNKNOWN
+            if suspect and verdict is CallVerdict.AWAY:
+                verdict = CallVerdict.UNKNOWN
             raise
         finally:
             self.breakers.settle(prepared.operation, permit, verdict, reason)
@@ -228,7 +228,7 @@ class Attempts:
             self.limiter.rate.answered(now, now - sent_at)
             return reply
         finally:
-            self._tell_rate()
+            self._report_rate()
             labels = {"supplier": self._supplier, "operation": prepared.operation, "outcome": outcome}
             metrics.supplier_calls_total.labels(**labels).inc()
 
@@ -255,7 +255,7 @@ class Attempts:
                 error.reply = error.reply or reply.body
             raise
 
-    def _tell_rate(self) -> None:
+    def _report_rate(self) -> None:
         metrics.supplier_rate.labels(supplier=self._supplier).set(self.limiter.rate.current)
 
 
@@ -277,5 +277,5 @@ def _unknown(error: UnavailableError) -> OutcomeUnknownError:
     return unknown
 
 
-def _row(error: BaseException) -> tuple[type[BaseException], str, Verdict]:
+def _row(error: BaseException) -> tuple[type[BaseException], str, CallVerdict]:
     return next(row for row in FAULTS if isinstance(error, row[0]))

@@ -30,7 +30,7 @@ class State(StrEnum):
     HALF_OPEN = "half_open"
 
 
-class Verdict(StrEnum):
+class CallVerdict(StrEnum):
     """What a call says of its supplier.
 
     answered: it works, whatever it said; away: it does not; unknown: nothing can be told, as when a call was cancelled.
@@ -89,18 +89,18 @@ class Breaker:
         self._probing = True
         return Permit(self._era, probe=True)
 
-    def settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
+    def settle(self, permit: Permit, verdict: CallVerdict, now: float) -> None:
         """What came of a permitted call. Total: what is late is ignored."""
         if permit.era != self._era:
             return
         if permit.probe:
             self._probing = False
         match verdict:
-            case Verdict.UNKNOWN:
+            case CallVerdict.UNKNOWN:
                 return
-            case Verdict.ANSWERED:
+            case CallVerdict.ANSWERED:
                 self._answered(now)
-            case Verdict.AWAY:
+            case CallVerdict.AWAY:
                 self._away(now)
 
     def trip(self, now: float) -> None:

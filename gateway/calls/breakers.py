@@ -10,7 +10,7 @@ from datetime import datetime
 
 import structlog
 
-from gateway.calls.breaker import Breaker, Permit, State, Verdict
+from gateway.calls.breaker import Breaker, CallVerdict, Permit, State
 from gateway.sdk.errors import UnavailableError
 from gateway.telemetry import metrics
 
@@ -84,7 +84,7 @@ class Breakers:
             raise self._refusal(operation)
         return permit
 
-    def settle(self, operation: str, permit: Permit, verdict: Verdict, reason: str) -> None:
+    def settle(self, operation: str, permit: Permit, verdict: CallVerdict, reason: str) -> None:
         """What came of it."""
         breaker = self._breakers[operation]
         self._reasons[operation] = reason or self._reasons[operation]
@@ -92,14 +92,14 @@ class Breakers:
         breaker.settle(permit, verdict, time.monotonic())
         self._look(operation)
         if breaker.state is not before:
-            self._tell(operation)
+            self._report(operation)
 
     def trip(self, operation: str, reason: str) -> None:
         """Open one at once."""
         self._reasons[operation] = reason
         self._breakers[operation].trip(time.monotonic())
         self._look(operation)
-        self._tell(operation)
+        self._report(operation)
 
     def probe_soon(self) -> None:
         """The credentials are others now: what was refused for the sake of the old ones is tried again at once."""
@@ -113,9 +113,9 @@ class Breakers:
         for order in orders:
             if order.operation in self._breakers and self._followed.get(order.operation) != order.given_at:
                 self._followed[order.operation] = order.given_at
-                self._obey(order)
+                self._apply(order)
 
-    def _obey(self, order: BreakerOrder) -> None:
+    def _apply(self, order: BreakerOrder) -> None:
         breaker, now = self._breakers[order.operation], time.monotonic()
         if order.seconds is None:
             breaker.release(now)
@@ -125,7 +125,7 @@ class Breakers:
         breaker.hold(now + order.seconds)
         self._reasons[order.operation] = order.reason
         self._look(order.operation)
-        self._tell(order.operation)
+        self._report(order.operation)
 
     def show(self) -> None:
         """Say in the metrics which of them are open, after `hide`."""
@@ -154,7 +154,7 @@ class Breakers:
         seconds = self._breakers[operation].remaining(time.monotonic())
         return BreakerOpenError(operation, seconds, self._reasons[operation])
 
-    def _tell(self, operation: str) -> None:
+    def _report(self, operation: str) -> None:
         status = self.status()[operation]
         is_open = status.state is State.OPEN
         metrics.breaker_open.labels(supplier=self._supplier, operation=operation).set(is_open)

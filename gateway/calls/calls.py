@@ -162,13 +162,13 @@ class Calls:
 
     async def _authorised(self, request: Request) -> Reply:
         if self._tokens is None or not self._attempts.operation(request.operation).authorised:
-            return await for_good(self._attempts, request, self._terms())
+            return await ask_or_open_breaker(self._attempts, request, self._terms())
         token = await self._tokens.current()
         try:
             return await self._attempts.ask(request, self._terms(token))
         except AuthError:
             token = await self._tokens.renew(token)
-        return await for_good(self._attempts, request, self._terms(token))
+        return await ask_or_open_breaker(self._attempts, request, self._terms(token))
 
     def _terms(self, token: sdk.Token | None = None) -> CallTerms:
         credential = None if token is None else self._credential(token)
@@ -180,7 +180,7 @@ class Calls:
     def _reading(self) -> AsyncRetrying:
         """The one policy of reads: full jitter; the limiter sees to it that a retry waits as the supplier asked."""
         return AsyncRetrying(
-            retry=retry_if_exception(_worth_repeating),
+            retry=retry_if_exception(_is_worth_repeating),
             wait=wait_random_exponential(multiplier=self._backoff, max=LONGEST_BACKOFF_SECONDS),
             # Asked last: the budget is spent by retries that take place.
             stop=stop_after_attempt(ATTEMPTS) | _Spent(self._attempts.retries),
@@ -206,10 +206,10 @@ class TokenHttp:
 
     async def call(self, request: Request) -> Reply:
         """Ask once."""
-        return await for_good(self._attempts, request, CallTerms(Priority.DELTA))
+        return await ask_or_open_breaker(self._attempts, request, CallTerms(Priority.DELTA))
 
 
-async def for_good(attempts: Attempts, request: Request, terms: CallTerms) -> Reply:
+async def ask_or_open_breaker(attempts: Attempts, request: Request, terms: CallTerms) -> Reply:
     """Ask with the best credential that there is: where that is refused, the operation is not called for a while."""
     try:
         return await attempts.ask(request, terms)
@@ -248,7 +248,7 @@ async def open_calls(
 ) -> AsyncIterator[Calls]:
     """Calls to a supplier for as long as this process owns it.
 
-    state: what is known of the supplier already; secrets: of its row; store: where its token is kept; owned: awaited
+    state: the known state of the supplier already; secrets: of its row; store: where its token is kept; owned: awaited
     before each attempt. Raises StoreUnavailableError when the token cannot be loaded.
     """
     async with SupplierClient(state.supplier, limits) as client:
@@ -279,12 +279,12 @@ def obtaining(adapter: sdk.Adapter, http: Http, secrets: Mapping[str, str]) -> O
     return obtain
 
 
-_POINTLESS = (BreakerOpenError, CallsEndedError, TooLateError, NoTokenError, AddressBlockedError)
+_NOT_REPEATED = (BreakerOpenError, CallsEndedError, TooLateError, NoTokenError, AddressBlockedError)
 """What does not pass within a few tries, or was tried often enough."""
 
 
-def _worth_repeating(error: BaseException) -> bool:
-    return isinstance(error, TransientError) and not isinstance(error, _POINTLESS)
+def _is_worth_repeating(error: BaseException) -> bool:
+    return isinstance(error, TransientError) and not isinstance(error, _NOT_REPEATED)
 
 
 def _now() -> datetime:

@@ -57,7 +57,8 @@ class CallStates:
         self._states: dict[str, CallState] = {}
 
     def of(self, supplier: str, manifest: Manifest, limits: HttpLimits) -> CallState:
-        """What is known of a supplier under these limits; nothing yet behind another adapter or address than before."""
+        """The known state of a supplier under these limits; nothing yet behind another adapter or address than
+        before."""
         known = self._states.get(supplier)
         if known is not None and (known.adapter, known.base_url) == (manifest.id, limits.base_url):
             known.configure(limits)

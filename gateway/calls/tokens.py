@@ -232,14 +232,14 @@ class Tokens:
 def asking(backoff: float) -> AsyncRetrying:
     """The one policy of asking for tokens: a few times, with full jitter. What it repeats repeats nothing itself."""
     return AsyncRetrying(
-        retry=retry_if_exception(lambda error: isinstance(error, TransientError) and not _pointless(error)),
+        retry=retry_if_exception(lambda error: isinstance(error, TransientError) and not _is_final(error)),
         wait=wait_random_exponential(multiplier=backoff, max=LONGEST_BACKOFF_SECONDS),
         stop=stop_after_attempt(ATTEMPTS),
         reraise=True,
     )
 
 
-def _pointless(error: BaseException) -> bool:
+def _is_final(error: BaseException) -> bool:
     return isinstance(error, BreakerOpenError | CallsEndedError)
 
 

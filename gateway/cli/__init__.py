@@ -97,11 +97,11 @@ def main() -> None:
     except KeyboardInterrupt:
         status = INTERRUPTED
     except Exception as error:  # noqa: BLE001 -- what is not expected is raised again
-        status = _told(error)
+        status = _report_error(error)
     sys.exit(status)
 
 
-def _told(error: Exception) -> int:
+def _report_error(error: Exception) -> int:
     """Say what an expected error says, and the status it ends with; raise any other."""
     # Imported here: the errors bring the adapters' models with them, and help must not wait for those.
     from gateway.sdk.errors import ConfigError, GatewayError  # noqa: PLC0415
@@ -116,9 +116,9 @@ def _told(error: Exception) -> int:
             return FAILED
         case ExceptionGroup():
             # What runs side by side fails in groups; where all of it is expected, the first says enough.
-            told, others = error.split(GatewayError)
-            if told is None or others is not None:
+            known_errors, others = error.split(GatewayError)
+            if known_errors is None or others is not None:
                 raise error
-            return _told(told.exceptions[0])
+            return _report_error(known_errors.exceptions[0])
         case _:
             raise error

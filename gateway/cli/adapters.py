@@ -90,7 +90,7 @@ def _rendered(made: Report, form: Format) -> str:
         case "html":
             return page(made)
         case "json":
-            return orjson.dumps(made.told(), option=orjson.OPT_INDENT_2).decode() + "\n"
+            return orjson.dumps(made.as_json(), option=orjson.OPT_INDENT_2).decode() + "\n"
         case "text":
             with console.capture() as captured:
                 show(made)

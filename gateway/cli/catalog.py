@@ -1,4 +1,4 @@
-"""`mallgate catalog`: publish anew what a catalog topic has lost, and see what could not be."""
+"""`mallgate catalog`: republish what a catalog topic has lost, and see what could not be."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ catalog = App(name="catalog", help="Publish anew what a catalog topic has lost; 
 
 @catalog.command
 async def rebuild(facet: Facet, /, *, supplier: str | None = None, rate: float = 1_000.0, json: Json = False) -> None:
-    """Publish the state of every key of a facet anew, under newer versions, and watch it. Ctrl-C leaves it running.
+    """Publish the state of every key of a facet again, under newer versions, and watch it. Ctrl-C leaves it running.
 
     The topic is made if it is missing. A rebuild of the same that is under way is joined.
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from gateway.cli import replays
 from gateway.cli.connection import admin
 from gateway.cli.output import Json, console, emit, facts, moment, table
-from gateway.cli.selection import Chosen
+from gateway.cli.selection import LetterSelection
 
 deadletters = App(name="deadletters", help="Look at what was rejected; replay or discard it.")
 for command in (replays.replay, replays.start, replays.cancel, replays.watch, replays.jobs):
@@ -61,7 +61,7 @@ async def groups(
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Matching:
+class LetterFilter:
     """What letters to list have in common."""
 
     group: Annotated[str | None, Parameter(help="Only of this group.")] = None
@@ -76,7 +76,7 @@ class Matching:
 
 
 @deadletters.command(name="list")
-async def list_(matching: Matching | None = None, *, limit: int = 20, json: Json = False) -> None:
+async def list_(matching: LetterFilter | None = None, *, limit: int = 20, json: Json = False) -> None:
     """Dead letters, newest first.
 
     Parameters
@@ -84,7 +84,7 @@ async def list_(matching: Matching | None = None, *, limit: int = 20, json: Json
     limit: int
         At most so many.
     """
-    chosen = matching or Matching()
+    chosen = matching or LetterFilter()
     async with admin() as client:
         page = await client.get(
             "deadletters",
@@ -131,15 +131,15 @@ async def show(
 
 
 @deadletters.command
-async def discard(chosen: Chosen | None = None, *, reason: str, json: Json = False) -> None:
-    """Give open dead letters up, for good; their bytes stay readable.
+async def discard(chosen: LetterSelection | None = None, *, reason: str, json: Json = False) -> None:
+    """Give open dead letters up, permanently; their bytes stay readable.
 
     Parameters
     ----------
     reason: str
         Why; kept in the audit.
     """
-    selection = (chosen or Chosen()).selection()
+    selection = (chosen or LetterSelection()).selection()
     async with admin() as client:
         found = await client.post("deadletters", "discard", body={"selection": selection, "reason": reason})
     if json:

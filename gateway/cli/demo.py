@@ -25,10 +25,10 @@ from gateway.cli.output import Json, emit
 from gateway.cli.signals import stop_on_signals
 from gateway.cli.terminal import Terminal
 from gateway.config import ROLES, Bootstrap, Settings, load_settings
-from gateway.demo import ordered, pulled
+from gateway.demo import order_account, pull_story
 from gateway.demo.orders import Mall, order, order_from_hanging, settle
 from gateway.demo.programs import programs_root
-from gateway.demo.pulled import JD, SLOW, declare, pull
+from gateway.demo.pull_story import JD, SLOW, declare, pull
 from gateway.demo.show import Urls, show, show_next
 from gateway.demo.simulators import Books, Simulated, documents, fetching_vendor, simulated
 from gateway.demo.story import SUPPLIER, Account, Act, push
@@ -211,7 +211,7 @@ async def _played(
     database = settings.database_url.get_secret_value() if settings.database_url else ""
 
     def pushing(act: Act) -> None:
-        _say(console, "推送 pushing", f"{len(act.lines):>6,} {act.facet:<7} {act.words[0]}", act.words[1])
+        _print_line(console, "推送 pushing", f"{len(act.lines):>6,} {act.facet:<7} {act.words[0]}", act.words[1])
 
     console.print(f"[bold]mallgate[/bold] {urls.vendors}  [dim]Kafka {settings.kafka_bootstrap}[/dim]")
     async with (
@@ -219,7 +219,7 @@ async def _played(
         open_bus(settings.bootstrap or Bootstrap("")) as bus,
         open_pool(database, name="demo", size=1) as pool,
     ):
-        account = await push(admin, urls.vendors, count=size.articles, told=pushing)
+        account = await push(admin, urls.vendors, count=size.articles, show=pushing)
         if sites is not None:
             vendor = fetching_vendor(sites.root, SUPPLIER, settings.data_dir, url=urls.vendors, key=account.token)
             books = await stack.enter_async_context(vendor)
@@ -234,16 +234,16 @@ async def _traded(
 ) -> None:
     """What is pulled, and what is ordered beside that and after it. vendor: what the one who fetches writes down."""
     admin, bus, pool = services
-    pulling, ordering = partial(_say, console, "拉取 pulling"), partial(_say, console, "下单 ordering")
+    pulling, ordering = partial(_print_line, console, "拉取 pulling"), partial(_print_line, console, "下单 ordering")
     await declare(admin, sites.jd, sites.slow)
-    hanging = await order_from_hanging(mall, sites.slow, told=ordering)
-    account.pulled = await pull(admin, bus, sites.jd, told=pulling)
-    await order(mall, sites.jd, told=ordering)
+    hanging = await order_from_hanging(mall, sites.slow, show=ordering)
+    account.pulled = await pull(admin, bus, sites.jd, show=pulling)
+    await order(mall, sites.jd, show=ordering)
     await settle(admin, pool, sites.jd, hanging)
     account.ordered = await mall.read({JD: sites.jd.books, SUPPLIER: vendor, SLOW: sites.slow.books})
 
 
-def _say(console: Terminal, verb: str, zh: str, en: str) -> None:
+def _print_line(console: Terminal, verb: str, zh: str, en: str) -> None:
     """A step as it begins."""
     console.print(f"[dim]{verb}[/dim] {zh} [dim]· {en}[/dim]")
 
@@ -254,8 +254,8 @@ def _summary(settings: Settings, account: Account, seconds: float) -> dict[str, 
         "feeds": account.feeds(),
         "items": account.items(),
         "topics": account.topics,
-        **(pulled.told(account.pulled) if account.pulled else {}),
-        **(ordered.told(account.ordered) if account.ordered else {}),
+        **(pull_story.pull_summary(account.pulled) if account.pulled else {}),
+        **(order_account.order_summary(account.ordered) if account.ordered else {}),
         "seconds": round(seconds, 2),
     }
 

@@ -51,11 +51,13 @@ def engine_progress() -> Iterator[Callable[[Step], None]]:
     with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as shown:
         lines: dict[str, TaskID] = {}
 
-        def step(told: Step) -> None:
-            if told.engine not in lines:
-                lines[told.engine] = shown.add_task(told.engine, total=None)
-            words = f"{NAMES[told.engine]}: {told.stage}"
-            shown.update(lines[told.engine], description=words, completed=told.done, total=told.total or None)
+        def step(progress: Step) -> None:
+            if progress.engine not in lines:
+                lines[progress.engine] = shown.add_task(progress.engine, total=None)
+            words = f"{NAMES[progress.engine]}: {progress.stage}"
+            shown.update(
+                lines[progress.engine], description=words, completed=progress.done, total=progress.total or None
+            )
 
         yield step
 

@@ -63,7 +63,7 @@ async def export(
     with _written(path) as file:
         async with admin() as client:
             await client.download("orders", order, "evidence", into=file, redacted="true" if redacted else None)
-    _tell(path, *_verified(path, None), json=json)
+    _print_summary(path, *_verified(path, None), json=json)
 
 
 @evidence.command
@@ -82,9 +82,9 @@ def verify(
         What `export` wrote.
     link: tuple
         What this command or the audit of an export showed earlier, POSITION:HASH: it has to be part of a chain, so that
-        nobody wrote the whole of it anew.
+        nobody wrote the whole of it again.
     """
-    _tell(file, *_verified(file, link, json=json), json=json)
+    _print_summary(file, *_verified(file, link, json=json), json=json)
 
 
 @contextmanager
@@ -116,10 +116,10 @@ def _verified(path: Path, link: tuple[int, str] | None, *, json: bool = False) -
         raise EvidenceDamagedError(f"{path} is damaged ({error.kind}){at}: {error.words}.") from error
 
 
-def _tell(path: Path, manifest: dict[str, Any], chains: list[Chain], *, json: bool) -> None:
+def _print_summary(path: Path, manifest: dict[str, Any], chains: list[Chain], *, json: bool) -> None:
     if json:
-        said = {name: manifest[name] for name in ("order_no", "redacted", "gateway", "exported_at", "exported_by")}
-        emit({"file": str(path), "state": "ok", **said, "chains": [chain._asdict() for chain in chains]})
+        summary = {name: manifest[name] for name in ("order_no", "redacted", "gateway", "exported_at", "exported_by")}
+        emit({"file": str(path), "state": "ok", **summary, "chains": [chain._asdict() for chain in chains]})
         return
     content = "without what may be personal" if manifest["redacted"] else "with everything"
     facts([("file", str(path)), ("state", "ok"), ("order", manifest["order_no"]), ("content", content)])

@@ -213,7 +213,10 @@ def _end(hold: dict[str, Any]) -> str:
 def _show_hold(feed: dict[str, Any]) -> None:
     absent, more = feed["absent"], feed["hold"]["absent"] - len(feed["absent"])
     console.print()
-    rows = ([each["sku"], each["area"], each["last_seen_feed"], said(feed["facet"], each["item"])] for each in absent)
+    rows = (
+        [each["sku"], each["area"], each["last_seen_feed"], describe_item(feed["facet"], each["item"])]
+        for each in absent
+    )
     table("sku|area|#last fed in|the mall has", rows, empty="Nothing is absent any more.")
     if absent and more > 0:
         console.print(Text(f"and {more:,} more when it was held", style="dim"))
@@ -222,7 +225,7 @@ def _show_hold(feed: dict[str, Any]) -> None:
     console.print(Text(f"To keep them:     {command.format('reject')}", style="dim"))
 
 
-def said(facet: str, item: dict[str, Any] | None) -> str | None:
+def describe_item(facet: str, item: dict[str, Any] | None) -> str | None:
     """What an item says, in a few words; None where nothing is known of it."""
     if item is None:
         return None

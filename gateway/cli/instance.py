@@ -20,7 +20,7 @@ NOTE = "instance.json"
 KEY_FILE = "secret.key"
 """In the data directory: how a gateway there is reached, and the secret key that `--embedded` made."""
 
-PATIENCE = 5.0
+CONNECT_SECONDS = 5.0
 """Seconds for a service that a command asks itself to answer: what is away now is said now."""
 
 
@@ -88,8 +88,8 @@ def settings() -> Settings:
     instance = found(given.data_dir)
     if instance is None:
         return given
-    told = {name: value for name, value in instance.model_dump().items() if value is not None}
+    values = {name: value for name, value in instance.model_dump().items() if value is not None}
     if given.kafka_bootstrap is not None:  # another cluster has other users
-        told = {name: value for name, value in told.items() if not name.startswith("kafka_")}
-    unset = {name: value for name, value in told.items() if name.startswith("kafka_") or getattr(given, name) is None}
+        values = {name: value for name, value in values.items() if not name.startswith("kafka_")}
+    unset = {name: value for name, value in values.items() if name.startswith("kafka_") or getattr(given, name) is None}
     return load_settings(**unset)

@@ -8,7 +8,7 @@ from typing import Any
 from cyclopts import App
 
 from gateway.cli.connection import admin
-from gateway.cli.orders import tell_decided, tell_more
+from gateway.cli.orders import print_decision, print_paging_hint
 from gateway.cli.output import Json, emit, table
 from gateway.cli.pulls import age
 
@@ -39,7 +39,7 @@ async def list_(*, supplier: str | None = None, after: int | None = None, limit:
         (_row(each, now) for each in page["lanes"]),
         empty="No lane waits.",
     )
-    tell_more(page["next"])
+    print_paging_hint(page["next"])
 
 
 @lanes.command
@@ -80,7 +80,7 @@ async def _decide(verb: str, order: str, reason: str, supplier: str | None, *, j
     if json:
         emit(found)
     else:
-        tell_decided(found)
+        print_decision(found)
 
 
 def _row(found: dict[str, Any], now: datetime) -> list[object]:

@@ -54,7 +54,7 @@ async def list_(
         (_row(each, now) for each in page["commands"]),
         empty="No such order." if state else "No order waits for a person, and of each it is known what became of it.",
     )
-    tell_more(page["next"])
+    print_paging_hint(page["next"])
 
 
 @orders.command
@@ -113,17 +113,17 @@ async def resolve(
     if json:
         emit(found)
     else:
-        tell_decided(found)
+        print_decision(found)
 
 
-def tell_decided(found: dict[str, Any]) -> None:
+def print_decision(found: dict[str, Any]) -> None:
     """Where a command stands after a person's word, which is not where its order does."""
     see = f"mallgate orders show {found['order_no']}"
     about = [("order", found["order_no"]), ("command", found["command_id"])]
     facts([*about, ("which is now", found["state"]), ("what follows", see)])
 
 
-def tell_more(place: int | None) -> None:
+def print_paging_hint(place: int | None) -> None:
     """Where the next page begins."""
     if place is not None:
         console.print(Text(f"More with --after {place}", style="dim"))
@@ -172,12 +172,12 @@ def _show(order_no: str, found: dict[str, Any]) -> None:
 def _contract(found: dict[str, Any]) -> str:
     """Where a contract stands, in its parts; of one whose command waits, what it waits for."""
     receipts = f"announcement {found['announcement']}, filing {found['filing']}"
-    said = f"{found['contract_no']} revision {found['revision']}: {found['state']}, {found['answer']}; {receipts}"
+    line = f"{found['contract_no']} revision {found['revision']}: {found['state']}, {found['answer']}; {receipts}"
     lane = found["lane"]
     if lane is None:
-        return said
+        return line
     todo = f"; to do: {lane['advice']}" if lane["advice"] else ""
-    return f"{said}\n{lane['operation']} is {lane['state']}: {lane['stands']}{todo}"
+    return f"{line}\n{lane['operation']} is {lane['state']}: {lane['stands']}{todo}"
 
 
 def _show_invoices(applications: list[dict[str, Any]]) -> None:

@@ -47,7 +47,7 @@ async def status(supplier: str | None = None, /, *, json: Json = False) -> int:
         else f"{supplier} is not pulled: its adapter only takes what is pushed.",
     )
     for each in found:
-        _tell_faults(each)
+        _print_faults(each)
     return DONE
 
 
@@ -122,7 +122,7 @@ def _sweep(facet: dict[str, Any], now: datetime) -> str:
     return f"{last}{'due now' if ahead <= now else 'due in ' + span((ahead - now).total_seconds())}"
 
 
-def _tell_faults(found: dict[str, Any]) -> None:
+def _print_faults(found: dict[str, Any]) -> None:
     """What is wrong, a line each; tasks that only wait for a breaker to close are one line together."""
     for line in breaker_lines(found["breakers"]):
         console.print(Text(f"{found['supplier']}: {line}", style="red"))

@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from gateway.cli.connection import admin
-from gateway.cli.feeds import said
+from gateway.cli.feeds import describe_item
 from gateway.cli.output import Json, console, emit, facts, moment, table
-from gateway.cli.selection import Chosen
+from gateway.cli.selection import LetterSelection
 from gateway.outbound import AdminClient
 from gateway.sdk.errors import GatewayError
 
@@ -38,7 +38,7 @@ class PatchNeedsOneError(GatewayError):
 
 
 async def replay(
-    chosen: Chosen | None = None,
+    chosen: LetterSelection | None = None,
     *,
     reason: str,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
@@ -61,7 +61,7 @@ async def replay(
     rate: float
         Letters per second at most, for several.
     """
-    wanted = chosen or Chosen()
+    wanted = chosen or LetterSelection()
     async with admin() as client:
         if wanted.single is not None:
             await _one(client, wanted.single, {"reason": reason} | _patched(patch), dry_run=dry_run, json=json)
@@ -156,7 +156,7 @@ def _in_mall(facet: str, key: dict[str, Any]) -> str:
     """What the mall has for a key, in a few words."""
     match key["status"]:
         case "accepted":
-            return said(facet, key["item"]) or "something that cannot be read now"
+            return describe_item(facet, key["item"]) or "something that cannot be read now"
         case "withdrawn":
             return "nothing; it was withdrawn"
         case _:
@@ -209,12 +209,12 @@ async def _finish(client: AdminClient, found: dict[str, Any], *, json: bool) -> 
         emit(found)
     else:
         _show(found)
-        await _tell_unmended(client, found)
+        await _print_unrepaired(client, found)
     if found["partial"]:
         raise UnmendedError
 
 
-async def _tell_unmended(client: AdminClient, found: dict[str, Any]) -> None:
+async def _print_unrepaired(client: AdminClient, found: dict[str, Any]) -> None:
     """Why the first letters of each bad outcome are not well, or the command that tells."""
     for outcome in UNMENDED:
         if not found["outcomes"].get(outcome):

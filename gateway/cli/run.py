@@ -117,7 +117,7 @@ async def _run(settings: Settings, *, embedded: bool, parent: Parent | None) -> 
                 stack.enter_context(announced(ready.data_dir, Instance.of(ready, addresses.admin)))
             if parent is not None:
                 parent.serving()
-            log.info("process.started", **_told(addresses))
+            log.info("process.started", **_startup_report(addresses))
 
         if stop.is_set():
             return
@@ -128,7 +128,7 @@ async def _run(settings: Settings, *, embedded: bool, parent: Parent | None) -> 
             await run_workers(ready, stop, started)
 
 
-def _told(addresses: app.Addresses) -> dict[str, str | None]:
+def _startup_report(addresses: app.Addresses) -> dict[str, str | None]:
     """Where to find what; url: of the vendors' API."""
     url, admin = (address and address.url for address in (addresses.vendors, addresses.admin))
     return {"url": url, "docs": url and f"{url}/docs", "admin": admin, "ops": addresses.ops.url}

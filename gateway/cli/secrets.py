@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from gateway.calls import SEALED_TOKENS
 from gateway.cli.connection import operator
-from gateway.cli.instance import PATIENCE, settings
+from gateway.cli.instance import CONNECT_SECONDS, settings
 from gateway.cli.output import Json, console, emit, facts, table
 from gateway.config import Settings
 from gateway.evidence import EVIDENCE
@@ -82,10 +82,10 @@ async def _database(given: Settings) -> AsyncIterator[Pool]:
     if given.database_url is None:
         raise ConfigError(["DATABASE_URL is not set"])
     url = given.database_url.get_secret_value()
-    async with connect(url, name="reseal", patience=PATIENCE) as connection:
+    async with connect(url, name="reseal", wait_seconds=CONNECT_SECONDS) as connection:
         if await outstanding(connection):
             raise ConfigError(["The tables are not those of this version yet: start the gateway first."])
-    async with open_pool(url, name="reseal", size=1, patience=PATIENCE) as pool:
+    async with open_pool(url, name="reseal", size=1, wait_seconds=CONNECT_SECONDS) as pool:
         yield pool
 
 

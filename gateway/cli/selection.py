@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class LetterSelection:
     """Open letters that are all of this; at least one of id, group, supplier and feed has to be said."""
 
     id: Annotated[list[str] | None, Parameter(help="This letter; may be repeated.", negative="")] = None

@@ -31,8 +31,8 @@ def _revision() -> str:
     if git is None or not (root / ".git").exists():
         return ""
     command = [git, "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+"]
-    told = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603 - from PATH
-    return f" ({told.stdout.strip()})" if told.returncode == 0 else ""
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603 - from PATH
+    return f" ({result.stdout.strip()})" if result.returncode == 0 else ""
 
 
 def examined(name: str) -> Report:
@@ -97,7 +97,7 @@ def problems(found: tuple[Trial, ...]) -> Iterator[str]:
 def summary(made: Report) -> str:
     """What came of it, in one line."""
     counts = Counter(result.verdict for result in made.results)
-    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("passed", "failed") if counts[verdict])
+    totals = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("passed", "failed") if counts[verdict])
     waivers = f"{len(made.waived)} waiver{'' if len(made.waived) == 1 else 's'}"
     verdict = "passed" if made.passed else "failed"
-    return f"{made.adapter} {verdict}: checks {told}; {waivers}; {len(made.cases)} cases, {made.trials:,} trials."
+    return f"{made.adapter} {verdict}: checks {totals}; {waivers}; {len(made.cases)} cases, {made.trials:,} trials."

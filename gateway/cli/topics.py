@@ -98,7 +98,7 @@ def _bus() -> AbstractAsyncContextManager[Bus]:
     given = settings()
     if given.bootstrap is None:
         raise ConfigError(["KAFKA_BOOTSTRAP is not set, and no gateway with embedded engines runs here."])
-    return open_bus(given.bootstrap, topic_prefix=given.topic_prefix, patience=5.0)
+    return open_bus(given.bootstrap, topic_prefix=given.topic_prefix, wait_seconds=5.0)
 
 
 def resolve(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`mallgate webhooks`: how vendors' webhooks fare, a test, sending anew, taking one back that was set aside."""
+"""`mallgate webhooks`: how vendors' webhooks fare, a test, sending again, taking one back that was set aside."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def send_test(supplier: Supplier, /, *, json: Json = False) -> int:
 
 @webhooks.command
 async def replay(supplier: Supplier, /, *, since: datetime, reason: str, json: Json = False) -> None:
-    """Send anew what came in from a moment on, acknowledged or not, under the same ids.
+    """Send again what came in from a moment on, acknowledged or not, under the same ids.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ async def replay(supplier: Supplier, /, *, since: datetime, reason: str, json: J
 
 @webhooks.command
 async def enable(supplier: Supplier, /, *, reason: str, json: Json = False) -> None:
-    """Send to a webhook again that was set aside; what waits goes at once, its schedule begins anew.
+    """Send to a webhook again that was set aside; what waits goes at once, its schedule starts again.
 
     Parameters
     ----------

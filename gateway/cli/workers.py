@@ -98,8 +98,8 @@ async def _start(environment: Mapping[str, str]) -> Worker:
 async def _serving(workers: Sequence[Worker]) -> bool:
     """Wait until every worker takes requests; False when one never will."""
     loop = asyncio.get_running_loop()
-    said = await asyncio.gather(*(loop.sock_recv(worker.line, len(SERVING)) for worker in workers))
-    return all(each == SERVING for each in said)
+    replies = await asyncio.gather(*(loop.sock_recv(worker.line, len(SERVING)) for worker in workers))
+    return all(each == SERVING for each in replies)
 
 
 async def _end(workers: Sequence[Worker], ends: Sequence[asyncio.Task[int]]) -> None:

@@ -38,7 +38,7 @@ class NotReplayableError(DeadLetterError):
 
 
 class PatchNotTakenError(DeadLetterError):
-    """Nothing of this dead letter is judged anew: what it stands for is done again, and no patch bears on that."""
+    """Nothing of this dead letter is judged again: what it stands for is done again, and no patch bears on that."""
 
 
 class JobStateError(DeadLetterError):

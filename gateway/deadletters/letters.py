@@ -16,7 +16,7 @@ from gateway.sdk.storable import storable
 from gateway.store import Row
 from schemas.envelope import DEAD_LETTER_TYPE, Headers, message_id
 
-SAID_BY_US = frozenset({"processing_failed", "contract_error", "poison_pill"})
+RAISED_BY_GATEWAY = frozenset({"processing_failed", "contract_error", "poison_pill"})
 """Codes whose `actual` is no value of the record; with the others, every value would make a group."""
 
 
@@ -150,7 +150,7 @@ class DeadLetterRow(LetterSummary):
 
 def kind_of_issue(stage: str, issue: Issue, message: str = "") -> Kind:
     """The kind of a failure. Words: its own, else what was expected, else what we found where that is ours to say."""
-    words = message or issue.expected or (issue.actual if issue.code in SAID_BY_US else "")
+    words = message or issue.expected or (issue.actual if issue.code in RAISED_BY_GATEWAY else "")
     return kind_of(stage=stage, code=issue.code, path=storable(issue.path), message=storable(words))
 
 

@@ -50,7 +50,7 @@ class ReplayResult:
 
 
 Handler = Callable[[Connection, DeadLetterRow], Awaitable[ReplayResult]]
-"""Judges `letter.content` anew and makes it take effect, within the transaction of the connection.
+"""Judges `letter.content` again and makes it take effect, within the transaction of the connection.
 
 Raises ServiceUnavailableError when it cannot now; whatever else it raises undoes its effect and is a failed replay.
 """
@@ -124,7 +124,7 @@ def _fault(error: Exception, letter: UUID) -> ReplayResult:
     return ReplayResult(FAILED, detail=f"{type(error).__name__}: {error}")
 
 
-class _ForetoldError(Exception):
+class _PredictedError(Exception):
     """Ends a prediction: its transaction is rolled back."""
 
     def __init__(self, result: ReplayResult) -> None:
@@ -138,17 +138,17 @@ async def predict_letter(
     """What a replay would come to now, without effect. Raises ServiceUnavailableError."""
     try:
         async with transaction(pool) as connection:
-            await _foretell(connection, letter, predictors, patch)
-    except _ForetoldError as foretold:
+            await _predict(connection, letter, predictors, patch)
+    except _PredictedError as foretold:
         return foretold.result
     except Exception as error:  # noqa: BLE001 -- a predictor's fault is that letter's prediction
         return failure_of(error, letter)
 
 
-async def _foretell(
+async def _predict(
     connection: Connection, letter: UUID, predictors: Mapping[str, Predictor], patch: Patch | None
 ) -> NoReturn:
     """Raises _ForetoldError, so that whatever the predictor wrote is undone."""
     found = await _open_letter(connection, letter)
     patched = None if patch is None else patch.content
-    raise _ForetoldError(await _stage(predictors, found)(connection, replace(found, patched=patched)))
+    raise _PredictedError(await _stage(predictors, found)(connection, replace(found, patched=patched)))

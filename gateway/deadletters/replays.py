@@ -34,7 +34,7 @@ from gateway.deadletters.selection import Page, Selection, cursor, page_size, pa
 from gateway.deadletters.service import reasoned, settle
 from gateway.store import Connection, Lease, Pool, acquired, audit, transaction
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from gateway.telemetry.supervise import Supervisor
 
 JobState = Literal["planning", "planned", "running", "done", "cancelled"]
@@ -138,8 +138,8 @@ class Replays:
             async with transaction(self._pool) as connection:
                 found, result = await replay_letter(connection, letter, self._handlers, patch)
                 await _audit(connection, letter, actor, why, _detail(found, result, patch))
-                reached("replay.before_commit")
-            reached("replay.after_commit")
+                failpoint("replay.before_commit")
+            failpoint("replay.after_commit")
         except DeadLetterError:
             raise
         except Exception as error:  # noqa: BLE001 -- whatever a handler's fault is, the letter and the audit say so
@@ -230,10 +230,10 @@ async def _job(connection: Connection, job: UUID) -> Job:
 
 def _detail(letter: DeadLetterRow, result: ReplayResult, patch: Patch | None) -> Mapping[str, object]:
     """What the audit keeps of a replay: a patch by what is kept of it."""
-    said = {"detail": result.detail} if result.detail else {}
+    detail = {"detail": result.detail} if result.detail else {}
     kept = patch if result.keeps is None else Patch(result.keeps)
     changed = {} if patch is None or kept is None else kept.detail(letter.original)
-    return {"outcome": result.outcome} | said | changed
+    return {"outcome": result.outcome} | detail | changed
 
 
 async def _audit(connection: Connection, letter: UUID, actor: str, reason: str, detail: Mapping[str, object]) -> None:

@@ -29,7 +29,7 @@ from gateway.sdk.errors import ServiceUnavailableError
 from gateway.sdk.storable import storable
 from gateway.store import Connection, Lease, LeaseLostError, Pool, Row, acquired, transaction
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from gateway.telemetry.supervise import Supervisor
 
 log = structlog.get_logger(__name__)
@@ -168,8 +168,8 @@ class Runner:
                     return False
                 _, result = await replay_letter(connection, letter, self._handlers)
                 await _finish(connection, job, position, result)
-                reached("replay.before_commit")
-            reached("replay.after_commit")
+                failpoint("replay.before_commit")
+            failpoint("replay.after_commit")
         except Exception as error:  # noqa: BLE001 -- whatever a handler's fault is, it is this item's outcome
             result = failure_of(error, letter)
             await self._note_failure(job, position, letter, result)

@@ -110,7 +110,7 @@ class DeadLetters:
         await self._set_group(fingerprint, "resolved", actor=actor, reason=reason)
 
     async def discard(self, selection: Selection, *, actor: str, reason: str) -> int:
-        """Give open letters up, for good; returns how many. Their bytes stay. Raises ReasonRequiredError."""
+        """Give open letters up, permanently; returns how many. Their bytes stay. Raises ReasonRequiredError."""
         why = reasoned(reason)
         async with transaction(self._pool) as connection:
             rows = await connection.fetch(queries.DISCARD, *selection.parameters(), why, timeout=60.0)
@@ -137,9 +137,9 @@ async def settle(connection: Connection, fingerprints: Collection[str]) -> None:
 
 def reasoned(reason: str) -> str:
     """The reason as it is kept. Raises ReasonRequiredError when it says nothing."""
-    if not (said := storable(reason).strip()):
+    if not (text := storable(reason).strip()):
         raise ReasonRequiredError
-    return said
+    return text
 
 
 def _group(row: Row) -> Group:

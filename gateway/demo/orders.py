@@ -17,9 +17,9 @@ import orjson
 
 from gateway.config import Bootstrap
 from gateway.demo.attended import attend
-from gateway.demo.ordered import Ordered
+from gateway.demo.order_account import OrderAccount
 from gateway.demo.programs import running
-from gateway.demo.pulled import JD, SLOW, Told, until
+from gateway.demo.pull_story import JD, SLOW, ShowStep, until
 from gateway.demo.simulators import Books, Simulated
 from gateway.demo.story import SUPPLIER
 from gateway.demo.topics import published
@@ -70,17 +70,17 @@ class Mall:
         """Let the core place orders and follow them; its summary. name: of its files. Raises ProgramError."""
         journal = self.directory / f"{name}.journal.jsonl"
         journal.unlink(missing_ok=True)
-        return await self._told("contrib.mall", name, "--journal", str(journal), "--json", *options)
+        return await self._run_json("contrib.mall", name, "--journal", str(journal), "--json", *options)
 
-    async def read(self, books: Mapping[str, Books]) -> Ordered:
+    async def read(self, books: Mapping[str, Books]) -> OrderAccount:
         """What the separate reader finds. books: by supplier. Raises ProgramError."""
         words: list[str] = []
         for supplier, each in books.items():
             words += ["--ledger", f"{each.simulator}:{supplier}:{each.ledger}"]
             words += ["--calls", f"{each.simulator}:{supplier}:{each.calls}"]
-        return Ordered(await self._told("contrib.mall.reader", "reader", *words))
+        return OrderAccount(await self._run_json("contrib.mall.reader", "reader", *words))
 
-    async def _told(self, module: str, name: str, *options: str) -> dict[str, Any]:
+    async def _run_json(self, module: str, name: str, *options: str) -> dict[str, Any]:
         words, environment = _login(self.kafka)
         log = self.directory / f"{name}.log"
         async with running(self.root, module, [*words, *options], log, environment) as program:
@@ -99,9 +99,9 @@ def _login(kafka: Bootstrap) -> tuple[Sequence[str], Mapping[str, str]]:
     return words, {"KAFKA_SASL_PASSWORD": kafka.sasl_password or ""}
 
 
-async def order_from_hanging(mall: Mall, slow: Simulated, *, told: Told) -> Sequence[str]:
+async def order_from_hanging(mall: Mall, slow: Simulated, *, show: ShowStep) -> Sequence[str]:
     """Place a few orders at the supplier that hangs, of goods that the mall knows, and leave; their numbers."""
-    told(f"{HANGING_ORDERS} 单，{SLOW} 不应答", "orders at the one that never answers")
+    show(f"{HANGING_ORDERS} 单，{SLOW} 不应答", "orders at the one that never answers")
     async with SimulatorClient(slow.url) as control:
         goods = await control.goods(HANGING_ORDERS)
     known = mall.directory / f"{SLOW}.goods.jsonl"
@@ -113,11 +113,11 @@ async def order_from_hanging(mall: Mall, slow: Simulated, *, told: Told) -> Sequ
     return orders
 
 
-async def order(mall: Mall, jd: Simulated, *, told: Told) -> None:
+async def order(mall: Mall, jd: Simulated, *, show: ShowStep) -> None:
     """Place orders at those that answer, lose the answer to one, and follow all of them to their end: contracts of the
     vendor who fetches, invoices and after-sale of both.
     """
-    told(f"{ORDERS} 单，其一丢失应答", f"{ORDERS} orders; one answer is lost")
+    show(f"{ORDERS} 单，其一丢失应答", f"{ORDERS} orders; one answer is lost")
     async with SimulatorClient(jd.url) as control:
         await control.lose_answer("order/submitOrder", after=SPARED)
     options = ["--supplier", f"{JD}={AREA}", "--supplier", SUPPLIER, "--orders", str(ORDERS), "--seed", str(SEED)]
@@ -152,7 +152,7 @@ async def _decided(admin: AdminClient, order_no: str) -> bool:
 
 
 async def _all_heard(control: SimulatorClient, pool: Pool) -> bool:
-    """Every message of the supplier about its orders was taken, and what it is about was read anew."""
+    """Every message of the supplier about its orders was taken, and what it is about was reread."""
     if await control.unread_messages():
         return False
     async with acquired(pool) as connection:

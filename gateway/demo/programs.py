@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from gateway.embedded.process import KILL_SECONDS, Command, Leashed, leashed
+from gateway.embedded.process import KILL_SECONDS, Command, GuardedProcess, run_guarded
 from gateway.sdk.errors import GatewayError
 
 PACKAGE = "contrib"
@@ -32,7 +32,7 @@ class ProgramError(GatewayError):
 class Program:
     """A running program. log: what it says on both outputs."""
 
-    def __init__(self, module: str, process: Leashed, log: Path) -> None:
+    def __init__(self, module: str, process: GuardedProcess, log: Path) -> None:
         self._module = module
         self._process = process
         self._log = log
@@ -42,7 +42,7 @@ class Program:
         with suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
                 while self._process.running:
-                    line, whole, _ = self._said().partition("\n")
+                    line, whole, _ = self._log_text().partition("\n")
                     if whole and line.startswith("{"):
                         return _object(line)
                     await asyncio.sleep(LOOK_SECONDS)
@@ -51,16 +51,16 @@ class Program:
     async def last_line(self, seconds: float) -> dict[str, Any]:
         """The JSON object that it says last, once it has ended. Raises ProgramError, also after so many seconds."""
         ended = await self._process.ended(seconds) is not None
-        line = self._said().rstrip("\n").rpartition("\n")[2]
+        line = self._log_text().rstrip("\n").rpartition("\n")[2]
         if not ended or not line.startswith("{"):
             raise self._failed()
         return _object(line)
 
-    def _said(self) -> str:
+    def _log_text(self) -> str:
         return self._log.read_text(errors="replace")
 
     def _failed(self) -> ProgramError:
-        return ProgramError(f"{self._module}: {self._log} ends with: {self._said()[-500:].strip() or 'nothing'}")
+        return ProgramError(f"{self._module}: {self._log} ends with: {self._log_text()[-500:].strip() or 'nothing'}")
 
 
 def programs_root() -> Path | None:
@@ -79,7 +79,7 @@ async def running(
     root: as `programs_root` has it; environment: what stands on no command line. Raises ProgramError.
     """
     command = Command([sys.executable, "-m", module, *arguments], str(root), environment or {})
-    async with leashed(command, _emptied(log)) as process:
+    async with run_guarded(command, _emptied(log)) as process:
         if process is None:
             raise ProgramError(f"{module} was not started, see {log}")
         try:

@@ -12,10 +12,10 @@ import orjson
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from gateway.demo.ordered import Ordered
-from gateway.demo.pulled import JD, SLOW, Pulled
+from gateway.demo.order_account import OrderAccount
+from gateway.demo.pull_story import JD, SLOW, PullAccount
 from gateway.demo.show_orders import show_orders
-from gateway.demo.show_pulled import show_pulled
+from gateway.demo.show_pulls import show_pulls
 from gateway.demo.story import Account, totals
 from gateway.demo.tables import OUTCOMES, counts, titled
 
@@ -41,7 +41,7 @@ def show(console: Console, account: Account) -> None:
     console.print(_feeds(account))
     console.print(_rejections(account))
     if account.pulled is not None:
-        show_pulled(console, account.pulled)
+        show_pulls(console, account.pulled)
     if account.ordered is not None:
         show_orders(console, account.ordered)
     console.print(_topics(account))
@@ -123,7 +123,7 @@ def _next(account: Account, url: str, data_dir: Path) -> Iterable[tuple[str, str
     yield "标准化价格 · normalized prices", f"{MALLGATE} topics tail mall.catalog.prices.v1 --from-start --count 3"
 
 
-def _next_pulled(pulled: Pulled) -> Iterable[tuple[str, str]]:
+def _next_pulled(pulled: PullAccount) -> Iterable[tuple[str, str]]:
     """The same of the suppliers that are pulled."""
     sku, before = pulled.change.sku, pulled.change.before
     yield "拉取状况 · how pulled suppliers fare", f"{MALLGATE} suppliers status"
@@ -139,7 +139,7 @@ def _next_pulled(pulled: Pulled) -> Iterable[tuple[str, str]]:
     )
 
 
-def _next_ordered(ordered: Ordered) -> Iterable[tuple[str, str]]:
+def _next_ordered(ordered: OrderAccount) -> Iterable[tuple[str, str]]:
     """The same of orders: the one whose answer was lost, and those that a person has to decide about."""
     for order_no in ordered.found_again:
         yield (

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from gateway.demo.ordered import Ordered
-from gateway.demo.pulled import SLOW
+from gateway.demo.order_account import OrderAccount
+from gateway.demo.pull_story import SLOW
 from gateway.demo.tables import titled
 
 STATES = {
@@ -46,14 +46,14 @@ SERVED = {
 """What is shown of each: by the columns."""
 
 
-def show_orders(console: Console, ordered: Ordered) -> None:
+def show_orders(console: Console, ordered: OrderAccount) -> None:
     """Every order by its final state, beside what stands in the suppliers' own ledgers."""
     console.print(_table(ordered))
     console.print(_verdict(ordered.account))
     console.print(_served(ordered.account))
 
 
-def _table(ordered: Ordered) -> RenderableType:
+def _table(ordered: OrderAccount) -> RenderableType:
     table = titled(f"订单与结果  ·  what was ordered, and what became of it; {SLOW} hangs")
     table.add_column("supplier", no_wrap=True)
     for heading, _ in COLUMNS:

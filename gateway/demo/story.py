@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.demo.goods import Article, articles, bad_prices, bad_products, price_lines, product_lines
-from gateway.demo.ordered import Ordered
-from gateway.demo.pulled import Pulled
+from gateway.demo.order_account import OrderAccount
+from gateway.demo.pull_story import PullAccount
 from gateway.outbound import AdminClient, VendorClient
 from gateway.suppliers import SCOPES
 
@@ -55,8 +55,8 @@ class Account:
 
     token: str = ""
     pushed: list[tuple[Act, dict[str, Any]]] = field(default_factory=list)
-    pulled: Pulled | None = None
-    ordered: Ordered | None = None
+    pulled: PullAccount | None = None
+    ordered: OrderAccount | None = None
     topics: dict[str, int] = field(default_factory=dict)
 
     def feeds(self) -> list[dict[str, Any]]:
@@ -94,8 +94,8 @@ def acts(goods: list[Article]) -> Iterable[Act]:
     yield Act("price", ("旧版本不得覆盖", "an older one: stale"), dearer)
 
 
-async def push(admin: AdminClient, url: str, *, count: int, told: Callable[[Act], None]) -> Account:
-    """Declare the supplier, hand out its keys, push its feeds one by one. told: of each before it is pushed."""
+async def push(admin: AdminClient, url: str, *, count: int, show: Callable[[Act], None]) -> Account:
+    """Declare the supplier, hand out its keys, push its feeds one by one. show: of each before it is pushed."""
     account = Account()
     await admin.post("suppliers", "apply", body=DECLARATION)
     keys, scopes = ("suppliers", SUPPLIER, "keys"), sorted(SCOPES)
@@ -103,7 +103,7 @@ async def push(admin: AdminClient, url: str, *, count: int, told: Callable[[Act]
     account.token = (await admin.post(*keys, body={"kind": "bearer", "scopes": scopes}))["secret"]
     async with VendorClient(url, SUPPLIER, secret=secret, token=account.token) as vendor:
         for act in acts(articles(count)):
-            told(act)
+            show(act)
             status = await vendor.push(act.facet, act.body)
             account.pushed.append((act, await _finished(vendor, status)))
     return account

@@ -1,6 +1,7 @@
 """Real Kafka and PostgreSQL servers that belong to one program: on loopback, in its directory, gone when it is gone."""
 
 from gateway.embedded.engine import Engine
+from gateway.embedded.engines import Engines, open_engines
 from gateway.embedded.errors import (
     CacheUnsafeError,
     DataDirectoryInUseError,
@@ -15,7 +16,6 @@ from gateway.embedded.errors import (
     UnsupportedPlatformError,
 )
 from gateway.embedded.kafka import EmbeddedKafka
-from gateway.embedded.pair import Engines, open_engines
 from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.progress import Progress, Stage, Step
 

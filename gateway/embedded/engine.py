@@ -1,4 +1,4 @@
-"""What the embedded engines have in common: the life of a server process on a leash, and what its failure means."""
+"""What the embedded engines have in common: the life of a guarded server process, and what its failure means."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gateway.embedded.errors import (
     UnsupportedPlatformError,
 )
 from gateway.embedded.ports import LOOPBACK, choose_port, is_free
-from gateway.embedded.process import KILL_SECONDS, Command, Leashed, leashed
+from gateway.embedded.process import KILL_SECONDS, Command, GuardedProcess, run_guarded
 from gateway.embedded.progress import Progress, Stage, Step, silent
 
 _BOOT_SECONDS = 120.0
@@ -46,7 +46,7 @@ class Engine(ABC):
         self._log = self._directory / f"{self.name}.log"
         self._wanted_port = port
         self._progress = progress or silent
-        self._process: Leashed | None = None
+        self._process: GuardedProcess | None = None
 
     @property
     def port(self) -> int:
@@ -76,7 +76,7 @@ class Engine(ABC):
             raise UnsupportedPlatformError
         if self.running:
             raise RuntimeError(f"{self.name} runs already")
-        with self._disk_full_told():
+        with self._reporting_disk_full():
             async with claimed(self._directory) as lock:
                 self._keep_previous_log()
                 await self._prepare(lock)
@@ -118,7 +118,7 @@ class Engine(ABC):
     def _ready(self, pid: int) -> bool:
         """Whether the server with this first process serves by now."""
 
-    def _running(self) -> Leashed:
+    def _running(self) -> GuardedProcess:
         if self._process is None:
             raise RuntimeError(f"{self.name} has not been started")
         return self._process
@@ -133,11 +133,11 @@ class Engine(ABC):
     async def _run(self, command: Command, lock: int) -> None:
         """Run a preparing command to its end."""
         self._report(Stage.PREPARE)
-        async with leashed(command, self._log, lock=lock) as process:
+        async with run_guarded(command, self._log, lock=lock) as process:
             if process is None or await process.ended(_PREPARE_SECONDS) != 0:
                 raise self._failure()
 
-    async def _boot(self, lock: int) -> Leashed:
+    async def _boot(self, lock: int) -> GuardedProcess:
         self._report(Stage.BOOT)
         if self._wanted_port is not None:
             return await self._boot_on(self._wanted_port, lock)
@@ -152,10 +152,10 @@ class Engine(ABC):
         self._wanted_port = choose_port()
         return await self._boot_on(self._wanted_port, lock)
 
-    async def _boot_on(self, port: int, lock: int) -> Leashed:
+    async def _boot_on(self, port: int, lock: int) -> GuardedProcess:
         if not is_free(port):
             raise PortTakenError(f"{LOOPBACK}:{port}, for {self.name}")
-        async with leashed(self._serve(port), self._log, lock=lock) as process:
+        async with run_guarded(self._serve(port), self._log, lock=lock) as process:
             deadline = time.monotonic() + _BOOT_SECONDS
             while process is not None and process.running and time.monotonic() < deadline:
                 if self._ready(process.pid):
@@ -168,7 +168,7 @@ class Engine(ABC):
         return diagnose(self.name, lines, self._log, free=shutil.disk_usage(self._directory).free)
 
     @contextmanager
-    def _disk_full_told(self) -> Iterator[None]:
+    def _reporting_disk_full(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

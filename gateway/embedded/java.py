@@ -34,6 +34,6 @@ def _usable(java: Path) -> bool:
 
 def major_version(java: Path) -> int:
     """The major version that a `java` program says it is; 0 when it does not say, as a launcher without a JDK."""
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - from PATH
-    match = _VERSION_TEXT.search(told.stderr)
+    result = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - from PATH
+    match = _VERSION_TEXT.search(result.stderr)
     return int(match.group(1)) if match else 0

@@ -145,7 +145,7 @@ class EmbeddedPostgres(Engine):
             user=user,
             folders=tuple(map(str, folders)),
             # "Immediate shutdown": at once, yet without leaving shared memory behind as SIGKILL would.
-            farewell=SIGQUIT,
+            stop_signal=SIGQUIT,
         )
 
     def _ready(self, pid: int) -> bool:

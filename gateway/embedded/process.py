@@ -1,4 +1,4 @@
-"""One engine process as the program sees it: started on a leash, signalled, awaited.
+"""One engine process as the program sees it: started under a process guard, signalled, awaited.
 
 Nothing here is bound to an event loop, so that an engine may be started in one loop and stopped in another.
 """
@@ -26,16 +26,17 @@ KILL_SECONDS = 20.0
 _FIRST_FOLDER = 100
 """Descriptor of the first folder opened for an engine; low numbers are taken by what it opens itself."""
 
-_LEASH = Path(__file__).with_name("leash.py")
+_GUARD = Path(__file__).with_name("process_guard.py")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run on a leash.
+    """What to run under a process guard.
 
     argv: the program by absolute path, and its arguments; directory: where it runs; environment: added to what every
     engine is told, on no command line, since it may hold passwords; input: the file it reads as standard input; user:
-    whom to become, None to stay; folders: opened for it, to be named by `folder`; farewell: the signal it gets when the
+    whom to become, None to stay; folders: opened for it, to be named by `folder`; stop_signal: the signal it gets when
+    the
     asking process is gone.
     """
 
@@ -45,7 +46,7 @@ class Command:
     input: str = os.devnull
     user: User | None = None
     folders: Sequence[str] = ()
-    farewell: int = SIGKILL
+    stop_signal: int = SIGKILL
 
 
 def folder(number: int) -> str:
@@ -56,19 +57,19 @@ def folder(number: int) -> str:
     return f"/proc/self/fd/{_FIRST_FOLDER + number}"
 
 
-class Leashed:
+class GuardedProcess:
     """A running engine. `pid` is the engine's own first process."""
 
-    def __init__(self, leash: subprocess.Popen[bytes], pid: int) -> None:
-        self._leash = leash
-        self._commands = cast("IO[bytes]", leash.stdin)  # both are pipes, see _launch
-        self._replies = cast("IO[bytes]", leash.stdout)
+    def __init__(self, guard: subprocess.Popen[bytes], pid: int) -> None:
+        self._guard = guard
+        self._commands = cast("IO[bytes]", guard.stdin)  # both are pipes, see _launch
+        self._replies = cast("IO[bytes]", guard.stdout)
         self.pid = pid
 
     @property
     def running(self) -> bool:
         """Whether anything of the engine is left."""
-        return self._leash.poll() is None
+        return self._guard.poll() is None
 
     async def signal(self, signum: Signals, *, tree: bool = False) -> None:
         """Signal the engine's first process, or all its processes; sent on return. An ended engine hears nothing."""
@@ -77,7 +78,7 @@ class Leashed:
     async def ended(self, seconds: float) -> int | None:
         """The exit status, or None when the engine still runs after so many seconds."""
         try:
-            status = await asyncio.to_thread(self._leash.wait, seconds)
+            status = await asyncio.to_thread(self._guard.wait, seconds)
         except subprocess.TimeoutExpired:
             return None
         self._commands.close()
@@ -93,7 +94,7 @@ class Leashed:
 
 
 @asynccontextmanager
-async def leashed(command: Command, log: Path, *, lock: int | None = None) -> AsyncIterator[Leashed | None]:
+async def run_guarded(command: Command, log: Path, *, lock: int | None = None) -> AsyncIterator[GuardedProcess | None]:
     """Start a command; None when it could not be started, and the log tells why.
 
     It outlives the block, unless the block raises or is cancelled. The descriptor `lock` stays open for as long as
@@ -110,21 +111,21 @@ async def leashed(command: Command, log: Path, *, lock: int | None = None) -> As
         raise
 
 
-def _launch(command: Command, log: Path, lock: int | None) -> Leashed | None:
-    told = {name: value for name, value in asdict(command).items() if name != "environment"}
-    specification = orjson.dumps(told | {"asker": os.getpid()}).decode()
+def _launch(command: Command, log: Path, lock: int | None) -> GuardedProcess | None:
+    specified = {name: value for name, value in asdict(command).items() if name != "environment"}
+    specification = orjson.dumps(specified | {"asker": os.getpid()}).decode()
     with log.open("ab") as output:
-        leash = subprocess.Popen(  # noqa: S603 - our own interpreter and script
-            [sys.executable, "-I", "-S", str(_LEASH), specification],
+        guard = subprocess.Popen(  # noqa: S603 - our own interpreter and script
+            [sys.executable, "-I", "-S", str(_GUARD), specification],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
             env={**engine_environment(os.environ), **command.environment},
             pass_fds=() if lock is None else (lock,),
             start_new_session=True,
-            bufsize=0,  # a write to a leash that has ended fails at once, not again when the pipe is closed
+            bufsize=0,  # a write to a process guard that has ended fails at once, not again when the pipe is closed
         )
-    if pid := cast("IO[bytes]", leash.stdout).readline():
-        return Leashed(leash, int(pid))
-    leash.communicate()
+    if pid := cast("IO[bytes]", guard.stdout).readline():
+        return GuardedProcess(guard, int(pid))
+    guard.communicate()
     return None

@@ -62,7 +62,7 @@ def linked(entry: Entry, before: Link, at: str, salt: bytes) -> LinkedEntry:
     """The entry behind `before`. at: as `instant` writes it; salt: random bytes, used for this entry alone."""
     content = None if entry.private is None else salt + canonical(entry.private)
     position = before.position + 1
-    said = canonical(
+    text = canonical(
         {
             "order_no": entry.order_no,
             "supplier": entry.supplier,
@@ -75,7 +75,7 @@ def linked(entry: Entry, before: Link, at: str, salt: bytes) -> LinkedEntry:
             "private": None if content is None else hashlib.sha256(PRIVATE_DOMAIN + content).hexdigest(),
         }
     )
-    return LinkedEntry(Link(position, hashlib.sha256(ENTRY_DOMAIN + said).hexdigest()), said.decode(), content)
+    return LinkedEntry(Link(position, hashlib.sha256(ENTRY_DOMAIN + text).hexdigest()), text.decode(), content)
 
 
 def instant(at: datetime) -> str:

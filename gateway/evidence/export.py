@@ -130,7 +130,7 @@ class EvidenceExport:
 def _manifest(
     order_no: str, chains: Sequence[Mapping[str, Any]], script: bytes, actor: str, *, redacted: bool
 ) -> bytes:
-    said = {
+    manifest = {
         "format": verification.FORMAT,
         "order_no": order_no,
         "redacted": redacted,
@@ -140,8 +140,8 @@ def _manifest(
         "chains": list(chains),
         "files": {SCRIPT: hashlib.sha256(script).hexdigest()},
     }
-    digest = hashlib.sha256(verification.MANIFEST_DOMAIN + canonical(said)).hexdigest()
-    return canonical({**said, "sha256": digest})
+    digest = hashlib.sha256(verification.MANIFEST_DOMAIN + canonical(manifest)).hexdigest()
+    return canonical({**manifest, "sha256": digest})
 
 
 def _named(name: str) -> zipfile.ZipInfo:

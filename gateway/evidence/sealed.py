@@ -24,4 +24,4 @@ EVIDENCE = SealedTable(
     store="UPDATE evidence SET sealed = $4 WHERE supplier = $1 AND order_no = $2 AND position = $3",
     beginning={"supplier": "", "order_no": "", "position": 0},
 )
-"""Sealing it anew changes no hash: entries hold digests of the content, not of its ciphertext."""
+"""Sealing it again changes no hash: entries hold digests of the content, not of its ciphertext."""

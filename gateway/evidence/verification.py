@@ -3,7 +3,7 @@
     python verify.py FILE.zip [POSITION:HASH]
 
 FILE.zip is what `mallgate evidence export` wrote. POSITION:HASH is a link of its chain that was noted down earlier; it
-shows that nobody wrote the whole chain anew. Exit status 0: every link holds; 1: the first that does not is named.
+shows that nobody wrote the whole chain again. Exit status 0: every link holds; 1: the first that does not is named.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def _refuse_more(archive: zipfile.ZipFile, manifest: dict[str, Any]) -> None:
             raise DamageError("file_damaged", f"{name} is not what was written")
 
 
-def told(path: str, link: tuple[int, str] | None = None) -> tuple[int, str]:
+def describe_result(path: str, link: tuple[int, str] | None = None) -> tuple[int, str]:
     """Exit status and verdict of a file."""
     try:
         manifest, chains = verify(path, link)
@@ -220,8 +220,8 @@ def told(path: str, link: tuple[int, str] | None = None) -> tuple[int, str]:
         place = f" at entry {damage.position}" if damage.position else ""
         of = f" of {damage.supplier}" if damage.supplier else ""
         return 1, f"DAMAGED ({damage.kind}){place}{of}: {damage.words}"
-    said = "without what may be personal" if manifest["redacted"] else "with everything"
-    lines = [f"OK: order {manifest['order_no']}, {said}, written {manifest['exported_at']}"]
+    coverage = "without what may be personal" if manifest["redacted"] else "with everything"
+    lines = [f"OK: order {manifest['order_no']}, {coverage}, written {manifest['exported_at']}"]
     for chain in chains:
         lines.append(f"  {chain.supplier}: {chain.entries} entries, head {chain.entries}:{chain.head}")
         if chain.unreadable:
@@ -242,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("file")
     parser.add_argument("link", nargs="?", type=_link, help="POSITION:HASH noted down earlier")
     given = parser.parse_args(arguments)
-    status, words = told(given.file, given.link)
+    status, words = describe_result(given.file, given.link)
     print(words)  # noqa: T201 -- it is a script
     return status
 

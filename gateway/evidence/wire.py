@@ -22,15 +22,15 @@ def body_of(value: bytes | None) -> dict[str, Any] | None:
     """
     if value is None:
         return None
-    said: dict[str, Any] = {"bytes": len(value)}
+    facts: dict[str, Any] = {"bytes": len(value)}
     kept = value
     if len(value) > KEPT_BYTES:
         kept = _whole_characters(value[:KEPT_BYTES])
-        said |= {"kept": len(kept), "sha256": hashlib.sha256(value).hexdigest()}
+        facts |= {"kept": len(kept), "sha256": hashlib.sha256(value).hexdigest()}
     try:
-        return {**said, "text": kept.decode()}
+        return {**facts, "text": kept.decode()}
     except UnicodeDecodeError:
-        return {**said, "base64": base64.b64encode(kept).decode()}
+        return {**facts, "base64": base64.b64encode(kept).decode()}
 
 
 def facts_of(exchange: Exchange) -> dict[str, Any]:

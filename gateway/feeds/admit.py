@@ -26,7 +26,7 @@ from gateway.kafka import Producer
 from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, Pool, SharedPool, acquired
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from schemas.catalog import Facet
 
 KEY_LIFE = timedelta(days=7)
@@ -90,7 +90,7 @@ class Submission:
 
     @property
     def lane(self) -> Lane:
-        """Small feeds overtake large ones, and so does what a message made us read anew."""
+        """Small feeds overtake large ones, and so does what a message made us reread."""
         small = self.records <= EXPRESS_RECORDS or self.origin is Origin.REREAD
         return Lane.EXPRESS if small else Lane.BULK
 
@@ -164,10 +164,10 @@ class Admission:
                 if permitted is not None:
                     await permitted(connection)
                 opened = await _known(connection, submission) or await _insert(connection, submission)
-                reached("admit.before_commit")
+                failpoint("admit.before_commit")
         except asyncpg.UniqueViolationError as error:
             raise IdempotencyInProgressError from error
-        reached("admit.after_commit")
+        failpoint("admit.after_commit")
         return opened
 
     @asynccontextmanager

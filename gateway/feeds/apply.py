@@ -16,7 +16,7 @@ from gateway.feeds.profile import Profile
 from gateway.kafka import CATALOG_TOPIC, Message, Producer
 from gateway.store import Connection
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from gateway.turnstile import Stretch
 
 PART = 100
@@ -79,10 +79,10 @@ class Applier:
         """
         if not settled.messages:
             return
-        reached("publish.before")
+        failpoint("publish.before")
         with metrics.publish_seconds.time():
             positions = await self._producers[head.lane].send(settled.messages)
-        reached("publish.after")
+        failpoint("publish.after")
         last = {
             publication.key: position
             for publication, position in zip(settled.decisions.publications, positions, strict=True)
@@ -91,7 +91,7 @@ class Applier:
 
 
 class _Judging:
-    """Judges entries against what is known of their keys; a fresh number that was needed stays the same."""
+    """Judges entries against the known state of their keys; a fresh number that was needed stays the same."""
 
     def __init__(self, connection: Connection, entries: Sequence[Entry], rules: Callable[..., Decisions]) -> None:
         self._connection = connection

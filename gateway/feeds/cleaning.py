@@ -29,7 +29,7 @@ _MARKUP = re.compile(r"<[A-Za-z/!?]")
 _CDATA = ("<![CDATA[", "]]>")
 """Around a text taken out of XML; to HTML it is a comment, and everything in it would be lost."""
 
-_TOLD = frozenset(
+_REPORTED = frozenset(
     {
         *("applet", "base", "embed", "form", "frame", "iframe", "link", "math", "meta", "object", "script", "svg"),
         *("audio", "image", "input", "video"),
@@ -43,7 +43,7 @@ _HANDLER = re.compile(
 )
 
 _PLAIN = re.compile(
-    rf"""(?:[^<]++|</?(?!(?:{"|".join(sorted(_TOLD | WITHOUT_MARKUP))})[ />])[a-z][a-z0-9]*+"""
+    rf"""(?:[^<]++|</?(?!(?:{"|".join(sorted(_REPORTED | WITHOUT_MARKUP))})[ />])[a-z][a-z0-9]*+"""
     r"""(?:[ ](?!on)[a-z][a-z-]*+="[^"<>]*+")*+[ ]?/?>)*+"""
 )
 """Texts and tags as nearly all are written: where names are HTML's and no address acts, nothing of them is missed."""
@@ -56,7 +56,7 @@ _OF_A_NAMESPACE = re.compile(r"[a-z][a-z0-9]*:[a-z][a-z0-9]*")
 
 _DECLARATION = re.compile(r"<!doctype\s+html\s*(?:(?:public|system)\b[^<]*)?>|<\?xml\s[^<]*\?>", re.IGNORECASE)
 
-MOST_TOLD = 20
+MAX_REPORTED = 20
 """Pieces of a text that a warning repeats."""
 
 
@@ -130,13 +130,13 @@ def _lost(html: str, names: Collection[str]) -> list[str]:
     for token in _odd_tokens(html, names):
         if isinstance(token, str):
             continue
-        if token.name in _TOLD:
+        if token.name in _REPORTED:
             named.add(token.name)
         if token.attributes:
             named.update(next(filter(None, found)).lower() for found in _HANDLER.findall(token.attributes))
         if not token.whole:
             swallowed += 0 if _is_silent(token.written) else len("".join(token.written.split()))
-        elif len(words) < MOST_TOLD and _is_a_word(token):
+        elif len(words) < MAX_REPORTED and _is_a_word(token):
             words[token.written] = None
     return [*sorted(named), *words, *([f"{swallowed:,} characters of text"] if swallowed else [])]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.feeds.decide import OUTCOME_BYTES, SAMPLE_SKUS
 from gateway.feeds.feed import FeedEnd, FeedState, end_feed
-from gateway.feeds.guard import Outcome
+from gateway.feeds.guard import ItemOutcome
 from gateway.kafka import REPORTS
 from gateway.outbox import OutboxMessage, enqueue
 from gateway.sdk.problems import words_of
@@ -58,7 +58,7 @@ async def close(
     counts = await count_outcomes(connection, feed["feed_no"])
     warnings = await count_warnings(connection, feed["feed_no"])
     problems = await count_problems(connection, feed["feed_no"])
-    state = FeedState.CANCELLED if Outcome.CANCELLED in counts or flaw == CANCELLED else FeedState.DONE
+    state = FeedState.CANCELLED if ItemOutcome.CANCELLED in counts or flaw == CANCELLED else FeedState.DONE
     end = FeedEnd(state, counts, warnings, problems, withdrawn, flaw)
     finished_at = await end_feed(connection, feed["feed_no"], end)
     report = FeedReport.model_validate(
@@ -70,7 +70,7 @@ async def close(
             "state": state,
             "received_at": feed["received_at"],
             "finished_at": finished_at,
-            "counts": {outcome.value: counts[outcome] for outcome in Outcome if outcome in counts},
+            "counts": {outcome.value: counts[outcome] for outcome in ItemOutcome if outcome in counts},
             "withdrawn": withdrawn,
             "warnings": warnings,
             "problems": tuple(_top_problem(problem) for problem in problems),

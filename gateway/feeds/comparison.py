@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from gateway.deadletters import DeadLetterRow, diff
 from gateway.feeds.contents import Contents
-from gateway.feeds.findings import Known
-from gateway.feeds.keys import read_known
-from gateway.feeds.named import Named
+from gateway.feeds.keys import read_stored
+from gateway.feeds.named_keys import NamedKeys
 from gateway.feeds.queries import FACET_CODES
+from gateway.feeds.reconciliation import Stored
 from gateway.feeds.replay import FeedReplays
 from gateway.kafka import Position
 from gateway.sdk.errors import GatewayError, ServiceUnavailableError
@@ -82,15 +82,15 @@ class Comparisons:
             return []
         facet, named = Facet(letter.facet), await self._named(letter)
         if letter.sku is not None:
-            named.append(Named({letter.sku: None}))
+            named.append(NamedKeys({letter.sku: None}))
         async with transaction(self._pool) as connection:
             keys = await _keys(connection, letter.supplier, facet, named)
-            known = await read_known(connection, facet, keys)
+            known = await read_stored(connection, facet, keys)
         places = {key: place for key in keys if (place := _place(known[key])) is not None}
         items = await self._contents.items(facet, places)
         return [_in_mall(key, known[key], items.get(key)) for key in keys]
 
-    async def _named(self, letter: DeadLetterRow) -> list[Named]:
+    async def _named(self, letter: DeadLetterRow) -> list[NamedKeys]:
         """Whom it names; nobody where its supplier or adapter is not there any more: the replay tells of that."""
         try:
             return await self._replays.named(letter)
@@ -100,25 +100,25 @@ class Comparisons:
             return []
 
 
-async def _keys(connection: Connection, supplier: str, facet: Facet, named: Sequence[Named]) -> list[ItemKey]:
+async def _keys(connection: Connection, supplier: str, facet: Facet, named: Sequence[NamedKeys]) -> list[ItemKey]:
     """The keys to show: those that are named; of a sku of which no area is told all that are known, else itself."""
-    told = [(sku, areas) for each in named for sku, areas in each.keys.items()]
-    keys = {(sku, area) for sku, areas in told for area in areas or ()}
-    skus = {sku for sku, _ in told}
-    vague = sorted(skus - {sku for sku, areas in told if areas is not None})
+    pairs = [(sku, areas) for each in named for sku, areas in each.keys.items()]
+    keys = {(sku, area) for sku, areas in pairs for area in areas or ()}
+    skus = {sku for sku, _ in pairs}
+    vague = sorted(skus - {sku for sku, areas in pairs if areas is not None})
     rows = await connection.fetch(AREAS, FACET_CODES[facet], supplier, vague, SAMPLE)
     keys |= {(row["sku"], row["area"]) for row in rows}
     keys |= {(sku, "") for sku in skus - {sku for sku, _ in keys}}
     return [ItemKey(supplier, sku, area or None) for sku, area in sorted(keys)[:SAMPLE]]
 
 
-def _place(known: Known) -> Position | None:
+def _place(known: Stored) -> Position | None:
     if known.hash is None or known.partition is None or known.offset is None:
         return None
     return Position(known.partition, known.offset)
 
 
-def _in_mall(key: ItemKey, known: Known, item: dict[str, Any] | None) -> InMall:
+def _in_mall(key: ItemKey, known: Stored, item: dict[str, Any] | None) -> InMall:
     status: Literal["accepted", "withdrawn", "never_accepted"] = "accepted"
     if known.hash is None:
         status = "withdrawn" if known.version else "never_accepted"

@@ -16,10 +16,10 @@ from pydantic import ValidationError
 from gateway.feeds import keys
 from gateway.feeds.chunk import ChunkHead, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Publication
-from gateway.feeds.findings import Known
 from gateway.feeds.message import catalog_messages
 from gateway.feeds.normalise import NormalisedItem, Rules, normalise, parts_of
 from gateway.feeds.profile import Profile, Profiles
+from gateway.feeds.reconciliation import Stored
 from gateway.feeds.seal import ChunkSeal
 from gateway.feeds.versions import feed_no_of, record_index_of
 from gateway.kafka import CATALOG_TOPIC, Bus, Message, Position, Record
@@ -67,14 +67,14 @@ class Contents:
             return {key: orjson.loads(each.message.value) for key, each in found.items() if each.message.value}
         return {}
 
-    async def of(self, facet: Facet, known: Mapping[ItemKey, Known]) -> dict[ItemKey, Content]:
+    async def of(self, facet: Facet, known: Mapping[ItemKey, Stored]) -> dict[ItemKey, Content]:
         """The known content of keys under the known versions; what is gone everywhere is left out."""
         found = {key: withdrawal(facet, key, state.version) for key, state in known.items() if state.hash is None}
         found |= await self.published(facet, known)
         lost = {key: state for key, state in known.items() if key not in found}
         return found | await self.archived(facet, lost)
 
-    async def published(self, facet: Facet, known: Mapping[ItemKey, Known]) -> dict[ItemKey, Content]:
+    async def published(self, facet: Facet, known: Mapping[ItemKey, Stored]) -> dict[ItemKey, Content]:
         """The known content of keys under the known versions, as far as the catalog topic still holds it."""
         stored = {
             key: Position(state.partition, state.offset)
@@ -86,7 +86,7 @@ class Contents:
         return await self._restamped(facet, there, known)
 
     async def _restamped(
-        self, facet: Facet, contents: Mapping[ItemKey, Content], known: Mapping[ItemKey, Known]
+        self, facet: Facet, contents: Mapping[ItemKey, Content], known: Mapping[ItemKey, Stored]
     ) -> dict[ItemKey, Content]:
         """The same facts under the known versions; the very same message when it bears that already."""
         older = {
@@ -120,16 +120,16 @@ class Contents:
                     )
         return found
 
-    async def archived(self, facet: Facet, known: Mapping[ItemKey, Known]) -> dict[ItemKey, Content]:
+    async def archived(self, facet: Facet, known: Mapping[ItemKey, Stored]) -> dict[ItemKey, Content]:
         """The known content of keys under the known versions, made again from the raw chunks that are still there."""
         if not known:
             return {}
         async with transaction(self._pool) as connection:
-            chunks = await keys.archived_chunks(connection, [state.said_in for state in known.values()])
+            chunks = await keys.archived_chunks(connection, [state.content_version for state in known.values()])
         by_chunk: defaultdict[keys.ArchivedChunk, list[ItemKey]] = defaultdict(list)
         for key, state in known.items():
-            if state.said_in in chunks:
-                by_chunk[chunks[state.said_in]].append(key)
+            if state.content_version in chunks:
+                by_chunk[chunks[state.content_version]].append(key)
         found: dict[ItemKey, Content] = {}
         for chunk, named in by_chunk.items():
             record = await self._bus.read(*chunk.partition, chunk.offset)
@@ -138,7 +138,7 @@ class Contents:
         return found
 
     async def _renormalised(
-        self, facet: Facet, record: Record, known: Mapping[ItemKey, Known]
+        self, facet: Facet, record: Record, known: Mapping[ItemKey, Stored]
     ) -> dict[ItemKey, Content]:
         try:
             self._seal.verify(record.headers, record.value or b"")
@@ -217,11 +217,11 @@ def _headers(facet: Facet, key: ItemKey, feed_no: int) -> ItemHeaders:
 
 
 def _item_of(
-    key: ItemKey, known: Known, head: ChunkHead, profile: Profile, rules: Rules, raws: list[RawRecord]
+    key: ItemKey, known: Stored, head: ChunkHead, profile: Profile, rules: Rules, raws: list[RawRecord]
 ) -> NormalisedItem | None:
     """The item that the known version came from, unless the adapter makes something else of the record by now."""
-    place = record_index_of(known.said_in) - head.first_record
-    if (head.supplier, head.facet, head.number) != (key.supplier, rules.facet, feed_no_of(known.said_in)):
+    place = record_index_of(known.content_version) - head.first_record
+    if (head.supplier, head.facet, head.number) != (key.supplier, rules.facet, feed_no_of(known.content_version)):
         return None
     if not 0 <= place < len(raws):
         return None

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from gateway.deadletters import issues_json
-from gateway.feeds.guard import UNKNOWN_KEY, Candidate, KeyState, Outcome, judge
+from gateway.feeds.guard import UNKNOWN_KEY, Candidate, ItemOutcome, KeyState, judge
 from gateway.feeds.normalise import NormalisedItem, Result, parts_of
 from gateway.feeds.versions import version_of
 from gateway.sdk.errors import Issue
@@ -23,13 +23,13 @@ SAMPLE_SKUS = 5
 Key = tuple[str, str]
 """sku and area within one supplier and facet."""
 
-OUTCOME_BYTES: Mapping[Outcome, int] = {
-    Outcome.NORMALIZED: ord("n"),
-    Outcome.UNCHANGED: ord("u"),
-    Outcome.STALE: ord("s"),
-    Outcome.REJECTED: ord("r"),
-    Outcome.HELD: ord("h"),
-    Outcome.CANCELLED: ord("c"),
+OUTCOME_BYTES: Mapping[ItemOutcome, int] = {
+    ItemOutcome.NORMALIZED: ord("n"),
+    ItemOutcome.UNCHANGED: ord("u"),
+    ItemOutcome.STALE: ord("s"),
+    ItemOutcome.REJECTED: ord("r"),
+    ItemOutcome.HELD: ord("h"),
+    ItemOutcome.CANCELLED: ord("c"),
 }
 """One byte per item in `feed_chunks.outcomes`, and the mark of a key's last outcome in `feed_state`."""
 
@@ -85,7 +85,7 @@ class Decisions:
 
     outcomes: bytearray = field(default_factory=bytearray)
     publications: list[Publication] = field(default_factory=list)
-    states: dict[Key, tuple[KeyState, Outcome]] = field(default_factory=dict)
+    states: dict[Key, tuple[KeyState, ItemOutcome]] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
     warnings: Counter[str] = field(default_factory=Counter)
@@ -93,11 +93,11 @@ class Decisions:
     raised: bool = False
     """An item was published under another number than the feed's: decide again with a fresh one, if that was none."""
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: ItemOutcome) -> None:
         """Note one more item's outcome."""
         self.outcomes.append(OUTCOME_BYTES[outcome])
 
-    def counts(self) -> dict[Outcome, int]:
+    def counts(self) -> dict[ItemOutcome, int]:
         """Items per outcome, only those that occur."""
         found = {outcome: self.outcomes.count(byte) for outcome, byte in OUTCOME_BYTES.items()}
         return {outcome: count for outcome, count in found.items() if count}
@@ -163,7 +163,7 @@ def cancel(entries: Sequence[Entry]) -> Decisions:
     for entry in entries:
         items, rejections = parts_of(entry.result)
         for _ in range(len(items) + len(rejections)):
-            decisions.add(Outcome.CANCELLED)
+            decisions.add(ItemOutcome.CANCELLED)
     return decisions
 
 
@@ -199,11 +199,11 @@ def _judge_item(
         fresh=version_of(bounds.fresh_no, entry.index),
     )
     decisions.states[key] = (judgement.state, judgement.outcome)
-    if judgement.outcome is Outcome.REJECTED:
+    if judgement.outcome is ItemOutcome.REJECTED:
         issue = Issue(judgement.code, path="/version", actual=str(item.source_version))
         _reject(decisions, entry, "guard", (issue,), (item.sku,))
         return
-    if judgement.outcome is Outcome.STALE:
+    if judgement.outcome is ItemOutcome.STALE:
         _set_aside(decisions, entry, item.sku)
         return
     decisions.add(judgement.outcome)
@@ -214,30 +214,30 @@ def _judge_item(
         decisions.publications.append(Publication(key, judgement.state.version, item))
 
 
-def _warn(decisions: Decisions, entry: Entry, item: NormalisedItem, outcome: Outcome) -> None:
+def _warn(decisions: Decisions, entry: Entry, item: NormalisedItem, outcome: ItemOutcome) -> None:
     if decisions.warnings.total() < MAX_WARNED:
         decisions.problems.append(_row(entry, item.sku, outcome, ()) | {"warnings": issues_json(item.warnings)})
     decisions.warnings.update({warning.code for warning in item.warnings})
 
 
 def _set_aside(decisions: Decisions, entry: Entry, sku: str) -> None:
-    decisions.add(Outcome.STALE)
-    decisions.problems.append(_row(entry, sku, Outcome.STALE, (Issue("stale"),)))
+    decisions.add(ItemOutcome.STALE)
+    decisions.problems.append(_row(entry, sku, ItemOutcome.STALE, (Issue("stale"),)))
 
 
 def _reject(decisions: Decisions, entry: Entry, stage: str, issues: tuple[Issue, ...], skus: tuple[str, ...]) -> None:
     refused = Refused(entry, stage, issues, skus)
-    decisions.add(Outcome.REJECTED)
+    decisions.add(ItemOutcome.REJECTED)
     decisions.refused.append(refused)
     for key in ((sku, "") for sku in skus):  # where a facet knows no areas the sku is the key
         if key in decisions.states:
-            decisions.states[key] = (decisions.states[key][0], Outcome.REJECTED)
-    row = _row(entry, refused.sku, Outcome.REJECTED, issues)
+            decisions.states[key] = (decisions.states[key][0], ItemOutcome.REJECTED)
+    row = _row(entry, refused.sku, ItemOutcome.REJECTED, issues)
     # Of several, so that a full feed need not take it for a record of which nobody knows whom it concerns.
     decisions.problems.append(row if len(skus) < 2 else {**row, "skus": list(skus)})
 
 
-def _row(entry: Entry, sku: str | None, outcome: Outcome, issues: tuple[Issue, ...]) -> dict[str, Any]:
+def _row(entry: Entry, sku: str | None, outcome: ItemOutcome, issues: tuple[Issue, ...]) -> dict[str, Any]:
     return {
         "record": entry.index,
         "line": entry.line,

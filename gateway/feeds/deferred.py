@@ -20,9 +20,9 @@ import structlog
 from gateway.feeds import queries
 from gateway.feeds.chunk import head_from_headers
 from gateway.feeds.contents import stretches
+from gateway.feeds.missing_chunks import claim_unread
 from gateway.feeds.process import ChunkProcessor
 from gateway.feeds.queries import Source
-from gateway.feeds.unread import claim_unread
 from gateway.jobs import repeat
 from gateway.kafka import Bus, Partition, Record, TopicUnavailableError
 from gateway.sdk.errors import InvalidMessageError, Issue
@@ -100,7 +100,10 @@ class DeferredChunks:
     async def check(self) -> str:
         """Which topics are away, why, and how many chunks wait for each: all that needs no such topic goes on."""
         away = self._bus.away()
-        return "; ".join(_told(topic, away, self._waiting) for topic in sorted({*away, *self._waiting})) or "none away"
+        return (
+            "; ".join(_describe_waiting(topic, away, self._waiting) for topic in sorted({*away, *self._waiting}))
+            or "none away"
+        )
 
     async def run(self) -> None:
         """For ever; Kafka or PostgreSQL being away only delays it. A queue at fault keeps no other from its turn."""
@@ -181,7 +184,7 @@ class DeferredChunks:
         async with aclosing(self._bus.scan(*partition, start, end)) as lists:
             async for record in (record async for records in lists for record in records):
                 chunk = left.get(record.offset)
-                if chunk is None or not is_it(record, chunk):
+                if chunk is None or not is_deferred(record, chunk):
                     continue
                 del left[record.offset]
                 if chunk.feed_no not in held:
@@ -202,8 +205,8 @@ class DeferredChunks:
         await self._touched(chunk.feed_no)
 
 
-def is_it(record: Record, chunk: DeferredChunk) -> bool:
-    """Whether a record is the chunk that was noted, and not one of a topic that was made anew."""
+def is_deferred(record: Record, chunk: DeferredChunk) -> bool:
+    """Whether a record is the chunk that was noted, and not one of a topic that was recreated."""
     try:
         head = head_from_headers(record.headers)
     except InvalidMessageError:
@@ -222,6 +225,6 @@ def _deferred(row: Row) -> DeferredChunk:
     return DeferredChunk(source, row["catalog_topic"], *own)
 
 
-def _told(topic: str, away: Mapping[str, TopicUnavailableError], waiting: Mapping[str, int]) -> str:
+def _describe_waiting(topic: str, away: Mapping[str, TopicUnavailableError], waiting: Mapping[str, int]) -> str:
     why = str(away[topic]) if topic in away else f"topic {topic} was away, or a row was held"
     return f"{why}; chunks waiting: {waiting[topic]}" if topic in waiting else why

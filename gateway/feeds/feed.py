@@ -187,9 +187,9 @@ class NewFeed:
     @property
     def row(self) -> tuple[Any, ...]:
         """Its columns."""
-        told = (self.chunks, self.records, self.size, self.body_sha256)
+        values = (self.chunks, self.records, self.size, self.body_sha256)
         whose = (self.feed_no, self.supplier, self.facet, self.mode)
-        return (*whose, self.revision, self.lane, self.received_at, self.origin, *told)
+        return (*whose, self.revision, self.lane, self.received_at, self.origin, *values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ async def restore_feed(connection: Connection, new: NewFeed) -> None:
 
 
 async def open_run(connection: Connection, new: NewFeed) -> None:
-    """→ admitted. A run that was taken for dead goes on; one with a flaw was given up for good."""
+    """→ admitted. A run that was taken for dead goes on; one with a flaw was given up permanently."""
     await connection.execute(OPEN_RUN, *new.row)
 
 
@@ -252,7 +252,7 @@ async def feed_incomplete(connection: Connection, feed_no: int) -> None:
 
 
 async def abandon_run(connection: Connection, feed_no: int, flaw: str) -> None:
-    """Admitted or incomplete → incomplete, for good. flaw: why."""
+    """Admitted or incomplete → incomplete, permanently. flaw: why."""
     await connection.execute(ABANDON_RUN, feed_no, flaw)
 
 
@@ -282,9 +282,9 @@ async def add_withdrawn(connection: Connection, feed_no: int, keys: int) -> None
 
 
 async def end_feed(connection: Connection, feed_no: int, end: FeedEnd) -> datetime:
-    """→ done or cancelled, for good; when. Raises FeedMovedError: it has ended."""
-    told = (end.state, end.counts, end.withdrawn, end.flaw, end.warnings, end.problems)
-    finished_at: datetime = _require(await connection.fetchval(END, feed_no, *told))
+    """→ done or cancelled, permanently; when. Raises FeedMovedError: it has ended."""
+    values = (end.state, end.counts, end.withdrawn, end.flaw, end.warnings, end.problems)
+    finished_at: datetime = _require(await connection.fetchval(END, feed_no, *values))
     return finished_at
 
 

@@ -13,7 +13,7 @@ from gateway.feeds import holds, horizons, passes
 from gateway.feeds.chunk import Mode
 from gateway.feeds.closing import close
 from gateway.feeds.feed import hold_feed, silent_incomplete, withdraw_feed
-from gateway.feeds.passes import GRACE, Verdict
+from gateway.feeds.passes import GRACE, PassDecision
 from gateway.jobs import repeat
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Pool, Row, acquired, transaction
@@ -163,8 +163,8 @@ class Finisher:
         if verdict.state == "waiting":
             log.info("feed.waits", feed=feed_no, waits_for=verdict.waits_for)
             return False
-        told = counts | ({"state": verdict.state, "flaw": verdict.flaw} if feed["mode"] == Mode.FULL else {})
-        log.info("feed.finished", feed=feed_no, supplier=feed["supplier"], facet=feed["facet"], **told)
+        fields = counts | ({"state": verdict.state, "flaw": verdict.flaw} if feed["mode"] == Mode.FULL else {})
+        log.info("feed.finished", feed=feed_no, supplier=feed["supplier"], facet=feed["facet"], **fields)
         if verdict.state == "withdrawing":
             self._withdraw()
         if verdict.state == "done":
@@ -180,21 +180,21 @@ class Finisher:
             await self.touched(row["feed_no"])
 
 
-async def _settle(connection: Connection, feed: Row) -> tuple[Verdict, dict[str, int]]:
+async def _settle(connection: Connection, feed: Row) -> tuple[PassDecision, dict[str, int]]:
     """The verdict about the feed, taken, and its items by outcome, counted when it is closed."""
     if feed["mode"] != Mode.FULL:
-        return Verdict("done"), await close(connection, feed)
+        return PassDecision("done"), await close(connection, feed)
     verdict = await passes.decide(connection, feed)
     if verdict.state == "waiting":
         return verdict, {}
     if verdict.flaw is None and verdict.state != "held":
         await horizons.move(connection, feed["supplier"], feed["facet"], feed["feed_no"])
         if verdict.state == "done" and await passes.anything_absent(connection, feed):
-            verdict = Verdict("withdrawing")
+            verdict = PassDecision("withdrawing")
     return verdict, await _take(connection, feed, verdict)
 
 
-async def _take(connection: Connection, feed: Row, verdict: Verdict) -> dict[str, int]:
+async def _take(connection: Connection, feed: Row, verdict: PassDecision) -> dict[str, int]:
     """Have the verdict about a full feed take effect. One that is whole overtakes older ones that are held."""
     feed_no = feed["feed_no"]
     if verdict.flaw is None:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Outcome(StrEnum):
+class ItemOutcome(StrEnum):
     """What became of an item; exactly one holds."""
 
     NORMALIZED = "normalized"
@@ -26,7 +26,7 @@ class Outcome(StrEnum):
 
 
 class KeyState(NamedTuple):
-    """What is known of one key. version 0 and hash None: nothing accepted yet; hash None alone: withdrawn.
+    """The known state of one key. version 0 and hash None: nothing accepted yet; hash None alone: withdrawn.
 
     version: on the topic; own_version: of what stands there, by its feed and record, None where it is `version`;
     published_at: observed_at of the record on the topic.
@@ -67,7 +67,7 @@ class Judgement(NamedTuple):
     publish: send it under the version of the state; raised: that is not its own; code: why it lost, a problem code.
     """
 
-    outcome: Outcome
+    outcome: ItemOutcome
     state: KeyState
     publish: bool = False
     code: str = ""
@@ -77,7 +77,7 @@ class Judgement(NamedTuple):
 def judge(
     candidate: Candidate, known: KeyState, period: timedelta | None, *, horizon: int = 0, fresh: int = 0
 ) -> Judgement:
-    """Compare one candidate with what is known of its key.
+    """Compare one candidate with the known state of its key.
 
     period: how long the supplier says a fact of this facet holds, None for for ever; a repeat is published again only
     to renew it, once half of the period has passed since the published observation. horizon: the lowest version that is
@@ -98,7 +98,7 @@ def judge(
         candidate.observed_at if publish else known.published_at,
         _newness(candidate, known, same=same) if below or raised else None,
     )
-    return Judgement(Outcome.UNCHANGED if same else Outcome.NORMALIZED, state, publish, "", raised)
+    return Judgement(ItemOutcome.UNCHANGED if same else ItemOutcome.NORMALIZED, state, publish, "", raised)
 
 
 def _loss(candidate: Candidate, known: KeyState, horizon: int) -> Judgement | None:
@@ -106,14 +106,14 @@ def _loss(candidate: Candidate, known: KeyState, horizon: int) -> Judgement | No
     outranks = False
     if candidate.source_version is not None and known.source_version is not None:
         if candidate.source_version < known.source_version:
-            return Judgement(Outcome.STALE, known, code="stale")
+            return Judgement(ItemOutcome.STALE, known, code="stale")
         if candidate.source_version == known.source_version and candidate.hash != known.hash:
-            return Judgement(Outcome.REJECTED, known, code="version_conflict")
+            return Judgement(ItemOutcome.REJECTED, known, code="version_conflict")
         outranks = candidate.source_version > known.source_version
     if candidate.version <= known.newness and not outranks:
-        return Judgement(Outcome.STALE, known, code="stale")
+        return Judgement(ItemOutcome.STALE, known, code="stale")
     if known.hash is None and candidate.version < horizon:
-        return Judgement(Outcome.STALE, known, code="stale")
+        return Judgement(ItemOutcome.STALE, known, code="stale")
     return None
 
 

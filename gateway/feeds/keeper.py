@@ -19,14 +19,14 @@ import structlog
 
 from gateway.events import set_within
 from gateway.feeds import keys
-from gateway.feeds.findings import Finding, Known, compare, newest_version_before
+from gateway.feeds.catalog_records import FACET_OF_TOPIC, UnsettledRecord, read_catalog_record
+from gateway.feeds.reconciliation import RecordStatus, Stored, compare_record, newest_version_before
 from gateway.feeds.repair import Repairs
-from gateway.feeds.sightings import FACET_OF_TOPIC, Sighting, sighted
-from gateway.feeds.sources import LANE_TOPIC, ends_of, have_reached, places, store_next
+from gateway.feeds.source_offsets import LANE_TOPIC, end_offsets, have_processed, starting_offsets, store_offset
 from gateway.kafka import Bus, Consumer, Partition, Record
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Pool, transaction
-from gateway.store.outage import patiently
+from gateway.store.outage import retrying_while_unavailable
 from gateway.telemetry import metrics
 from gateway.telemetry.supervise import Supervisor
 from gateway.turnstile import Stretch
@@ -73,7 +73,7 @@ class Keeper:
         self._pool = pool
         self._repairs = repairs
         self._busy = busy
-        self._watched: dict[Partition, list[Sighting]] = {}
+        self._watched: dict[Partition, list[UnsettledRecord]] = {}
         self._read_to: dict[Partition, int] = {}
         self._fresh = 0
         self._paused: frozenset[Partition] = frozenset()
@@ -98,16 +98,16 @@ class Keeper:
 
     async def _begin(self, assigned: frozenset[Partition]) -> Mapping[Partition, int]:
         """After a rebalance: begin again at the stored places, where nothing is watched yet."""
-        async for attempt in patiently():
+        async for attempt in retrying_while_unavailable():
             with attempt:
-                self._read_to = await places(self._pool, self._bus, assigned)
+                self._read_to = await starting_offsets(self._pool, self._bus, assigned)
         self._watched = {}
         return self._read_to
 
     async def _note(self, batches: Mapping[Partition, Sequence[Record]]) -> None:
         now, foreign, stretch = time.monotonic(), 0, Stretch()
         for partition, records in batches.items():
-            found = [sighted(record, now) for record in records]
+            found = [read_catalog_record(record, now) for record in records]
             self._watched.setdefault(partition, []).extend(each for each in found if each is not None)
             self._read_to[partition] = records[-1].offset + 1
             self._fresh += len(records)
@@ -148,14 +148,14 @@ class Keeper:
 
     async def _survey(self, now: float) -> None:
         """Learn up to when everything seen would be explained by now, if a chunk could explain it."""
-        if self._horizon is not None and await have_reached(self._pool, self._horizon.ends):
+        if self._horizon is not None and await have_processed(self._pool, self._horizon.ends):
             self._explained_to, self._horizon = self._horizon.at, None
         oldest = min(
             (each.since for watched in self._watched.values() for each in watched if each.since > self._explained_to),
             default=now,
         )
         if self._horizon is None and now - oldest >= EXPLAIN_SECONDS:
-            self._horizon = Horizon(time.monotonic(), await ends_of(self._bus, LANE_TOPIC.values()))
+            self._horizon = Horizon(time.monotonic(), await end_offsets(self._bus, LANE_TOPIC.values()))
 
     async def _look(self, partition: Partition) -> None:
         """Compare what is watched with what is known, in one query, settle what can be, and note how far we are.
@@ -168,65 +168,66 @@ class Keeper:
             self._watched[partition] = waiting
         else:
             del self._watched[partition]
-        await store_next(self._pool, partition, waiting[0].seen.offset if waiting else self._read_to[partition])
+        await store_offset(self._pool, partition, waiting[0].observed.offset if waiting else self._read_to[partition])
 
-    async def _unsettled(self, watched: Sequence[Sighting], read_to: int) -> list[Sighting]:
+    async def _unsettled(self, watched: Sequence[UnsettledRecord], read_to: int) -> list[UnsettledRecord]:
         facet = watched[0].facet
         async with transaction(self._pool) as connection:
-            known = await keys.read_known(connection, facet, {each.key for each in watched})
-        waiting: list[Sighting] = []
-        doubtful: list[Sighting] = []
-        for key, sightings in _by_key(watched).items():
-            ahead, wrong = waiting_and_wrong(known[key], sightings, read_to=read_to, explained_to=self._explained_to)
+            stored = await keys.read_stored(connection, facet, {each.key for each in watched})
+        waiting: list[UnsettledRecord] = []
+        doubtful: list[UnsettledRecord] = []
+        for key, unsettled in _by_key(watched).items():
+            ahead, wrong = waiting_and_wrong(stored[key], unsettled, read_to=read_to, explained_to=self._explained_to)
             waiting += ahead
             doubtful += wrong
         for batch in _batches(doubtful):
             waiting += await self._repairs.settle(facet, batch)
-        return sorted(waiting, key=lambda each: each.seen.offset)
+        return sorted(waiting, key=lambda each: each.observed.offset)
 
 
 def waiting_and_wrong(
-    known: Known, own: Sequence[Sighting], *, read_to: int, explained_to: float
-) -> tuple[Sequence[Sighting], Sequence[Sighting]]:
+    stored: Stored, own: Sequence[UnsettledRecord], *, read_to: int, explained_to: float
+) -> tuple[Sequence[UnsettledRecord], Sequence[UnsettledRecord]]:
     """Records of one key in their order: those that wait, and those that something has to be done about.
 
     What is settled waits with what is not and lies before it, and so does a repeat before a record that was not read
     yet: they tell together whether the topic ends on an older version than it had.
     """
     if len(own) == 1:
-        partition, offset, version = own[0].seen
-        if offset == known.offset and partition == known.partition and version <= known.version:
+        partition, offset, version = own[0].observed
+        if offset == stored.offset and partition == stored.partition and version <= stored.version:
             return (), ()  # nearly all
-    ahead: list[Sighting] = []
-    settled: list[Sighting] = []
-    wrong: list[Sighting] = []
+    ahead: list[UnsettledRecord] = []
+    settled: list[UnsettledRecord] = []
+    wrong: list[UnsettledRecord] = []
     for each in own:
-        finding = compare(each.seen, known)
-        if finding is Finding.PENDING and each.since > explained_to:
+        finding = compare_record(each.observed, stored)
+        if finding is RecordStatus.PENDING and each.since > explained_to:
             ahead.append(each)
         else:
-            (settled if finding is Finding.SETTLED else wrong).append(each)
-    if not ahead and newest_version_before(known, (each.seen for each in own)):
+            (settled if finding is RecordStatus.SETTLED else wrong).append(each)
+    if not ahead and newest_version_before(stored, (each.observed for each in own)):
         return (), own
-    unread = known.offset is not None and known.offset >= read_to
+    unread = stored.offset is not None and stored.offset >= read_to
     waiting = [
         each
         for each in settled
-        if (ahead and each.seen.offset > ahead[0].seen.offset) or (unread and each.seen.version == known.version)
+        if (ahead and each.observed.offset > ahead[0].observed.offset)
+        or (unread and each.observed.version == stored.version)
     ]
     return ahead + waiting, wrong
 
 
-def _by_key(sightings: Iterable[Sighting]) -> Mapping[ItemKey, list[Sighting]]:
+def _by_key(unsettled: Iterable[UnsettledRecord]) -> Mapping[ItemKey, list[UnsettledRecord]]:
     """In the order of each key's first."""
-    by_key: defaultdict[ItemKey, list[Sighting]] = defaultdict(list)
-    for sighting in sightings:
-        by_key[sighting.key].append(sighting)
+    by_key: defaultdict[ItemKey, list[UnsettledRecord]] = defaultdict(list)
+    for record in unsettled:
+        by_key[record.key].append(record)
     return by_key
 
 
-def _batches(sightings: Sequence[Sighting]) -> Iterator[list[Sighting]]:
+def _batches(unsettled: Sequence[UnsettledRecord]) -> Iterator[list[UnsettledRecord]]:
     """All records of a key in one batch, in their order."""
-    groups = iter(_by_key(sightings).values())
-    while batch := [sighting for group in islice(groups, SETTLE_KEYS) for sighting in group]:
+    groups = iter(_by_key(unsettled).values())
+    while batch := [record for group in islice(groups, SETTLE_KEYS) for record in group]:
         yield batch

@@ -11,8 +11,8 @@ from datetime import datetime
 from uuid import UUID
 
 from gateway.deadletters import DeadLetter
-from gateway.feeds.findings import NOTHING, Facts, Known
 from gateway.feeds.queries import FACET_CODES
+from gateway.feeds.reconciliation import NOTHING_STORED, Stored, VersionFacts
 from gateway.feeds.versions import feed_no_of, record_index_of
 from gateway.kafka import Partition, Position
 from gateway.store import Connection, Row
@@ -114,7 +114,7 @@ RUNS_OF = """
 
 
 @dataclass(frozen=True, slots=True)
-class Adoption:
+class AdoptedState:
     """A state that takes the place of the one that is known. hash None: the key is withdrawn; seen: by which feed."""
 
     version: int
@@ -142,23 +142,23 @@ def _columns(facet: Facet, keys: Collection[ItemKey]) -> tuple[str, list[str], l
     )
 
 
-async def _known(connection: Connection, query: str, facet: Facet, keys: Collection[ItemKey]) -> dict[ItemKey, Known]:
+async def _stored(connection: Connection, query: str, facet: Facet, keys: Collection[ItemKey]) -> dict[ItemKey, Stored]:
     named = [{"supplier": supplier, "sku": sku, "area": area or ""} for supplier, sku, area in keys]
     rows = await connection.fetch(query, FACET_CODES[facet], named)
-    found = {(row[0], row[1], row[2]): Known(row[3], row[4], row[5], row[6], row[7]) for row in rows}
-    return {key: found.get((key.supplier, key.sku, key.area or ""), NOTHING) for key in keys}
+    found = {(row[0], row[1], row[2]): Stored(row[3], row[4], row[5], row[6], row[7]) for row in rows}
+    return {key: found.get((key.supplier, key.sku, key.area or ""), NOTHING_STORED) for key in keys}
 
 
-async def read_known(connection: Connection, facet: Facet, keys: Collection[ItemKey]) -> dict[ItemKey, Known]:
-    """What is known of keys, without locks."""
-    return await _known(connection, PEEK, facet, keys)
+async def read_stored(connection: Connection, facet: Facet, keys: Collection[ItemKey]) -> dict[ItemKey, Stored]:
+    """The known state of keys, without locks."""
+    return await _stored(connection, PEEK, facet, keys)
 
 
-async def lock_known(connection: Connection, facet: Facet, keys: Collection[ItemKey]) -> dict[ItemKey, Known]:
-    """What is known of keys, created where missing, locked until the transaction ends."""
+async def lock_stored(connection: Connection, facet: Facet, keys: Collection[ItemKey]) -> dict[ItemKey, Stored]:
+    """The known state of keys, created where missing, locked until the transaction ends."""
     in_order = sorted(keys, key=lambda key: (key.supplier, key.sku, key.area or ""))
     await connection.execute(ENSURE, *_columns(facet, in_order))
-    return await _known(connection, LOCK, facet, in_order)
+    return await _stored(connection, LOCK, facet, in_order)
 
 
 async def move_keys(
@@ -173,7 +173,7 @@ async def move_keys(
     await connection.execute(MOVE, *_columns(facet, ends), partitions, offsets, [moved.get(key, 0) for key in ends])
 
 
-async def adopt_keys(connection: Connection, facet: Facet, adoptions: Mapping[ItemKey, Adoption]) -> None:
+async def adopt_keys(connection: Connection, facet: Facet, adoptions: Mapping[ItemKey, AdoptedState]) -> None:
     """Put other states in the place of those of locked keys: what a restored database has lost, or nothing."""
     found = adoptions.values()
     await connection.execute(
@@ -190,7 +190,7 @@ async def adopt_keys(connection: Connection, facet: Facet, adoptions: Mapping[It
 
 async def facts_of(
     connection: Connection, versions: Mapping[ItemKey, Collection[int]]
-) -> dict[ItemKey, dict[int, Facts]]:
+) -> dict[ItemKey, dict[int, VersionFacts]]:
     """What the tables say of where versions of keys came from."""
     named = list({version for own in versions.values() for version in own})
     columns = (list(map(feed_no_of, named)), list(map(record_index_of, named)))
@@ -205,8 +205,8 @@ async def facts_of(
     }
 
 
-def _facts(row: Row, *, replaying: bool) -> Facts:
-    return Facts(row["given_out"], row["taken"], replaying, row["state"], row["cancelled"], row["deferred"])
+def _facts(row: Row, *, replaying: bool) -> VersionFacts:
+    return VersionFacts(row["given_out"], row["taken"], replaying, row["state"], row["cancelled"], row["deferred"])
 
 
 def _letters(key: ItemKey, version: int) -> Iterator[UUID]:

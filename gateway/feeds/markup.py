@@ -1,7 +1,7 @@
 """HTML that a supplier wrote, without anything active, in time that is linear in its length.
 
 The cleaner is a full HTML parser. Its time grows with the square of what stays open: each tag walks the elements around
-it, and each block of text has the formatting that was never closed built anew. So the text is read first for its tags
+it, and each block of text has the formatting that was never closed rebuilt. So the text is read first for its tags
 alone; only tags that the cleaner keeps reach it, and no more of them than it parses in a few milliseconds. A short text
 of few tags, all of them such, is not read first: its square is small.
 """
@@ -36,8 +36,8 @@ _CLOSED_BY_OTHERS = frozenset(
 _NO_LEVEL = _VOID | _CLOSED_BY_OTHERS
 
 _LEVELS_PER_STEP = 64
-# Of formatting elements alike in name and attributes, no more are built anew ("Noah's Ark", WHATWG 13.2.4.3).
-_BUILT_ANEW = 3
+# Of formatting elements alike in name and attributes, no more are rebuilt ("Noah's Ark", WHATWG 13.2.4.3).
+_MOST_REBUILT = 3
 
 # Quarters of a step that every text takes, however short, and characters of a tag that is left out that take one.
 _PER_TEXT = 8
@@ -139,13 +139,13 @@ class _Cost:
         self._open.append((name, attributes))
         if name in _FORMATTING:
             self._alike[name, attributes] += 1
-            self._formatting += self._alike[name, attributes] <= _BUILT_ANEW
+            self._formatting += self._alike[name, attributes] <= _MOST_REBUILT
 
     def _close(self, name: str) -> None:
         if self._open and self._open[-1][0] == name:
             tag = self._open.pop()
             if name in _FORMATTING:
-                self._formatting -= self._alike[tag] <= _BUILT_ANEW
+                self._formatting -= self._alike[tag] <= _MOST_REBUILT
                 self._alike[tag] -= 1
 
 

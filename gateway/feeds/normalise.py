@@ -19,14 +19,14 @@ import structlog
 
 from gateway.feeds.chunk import MAX_CARRIED, MAX_RECORD, RawRecord
 from gateway.feeds.cleaning import cleaned
-from gateway.feeds.doubts import price_doubts, product_doubts
+from gateway.feeds.plausibility import price_warnings, product_warnings
 from gateway.sdk.adapter import Item, NormalisesFeeds, Record, Refusal
 from gateway.sdk.errors import ContractError, InvalidMessageError, Issue
 from gateway.sdk.exchange import asked_skus
 from gateway.sdk.fields import FARTHEST
 from gateway.sdk.problems import PROBLEMS
 from gateway.sdk.storable import storable
-from gateway.sdk.wire import may_be_crowded, room_of, told
+from gateway.sdk.wire import limit_issues, may_be_crowded, room_of
 from gateway.suppliers.config import PriceMismatch
 from schemas.barcodes import barcode_check
 from schemas.base import SHANGHAI, SKU_LENGTH, valid_sku
@@ -179,7 +179,7 @@ def _rejected(error: Exception, record: RawRecord, rules: Rules) -> Rejection:
     """The record by the error that it met."""
     match error:
         case InvalidMessageError() if _declared(error.issues):
-            issues = (rules.pulled and _cut_off(record)) or _told(error.issues, record)
+            issues = (rules.pulled and _cut_off(record)) or _limited_issues(error.issues, record)
         case ContractError():
             issues = (Issue("contract_error", actual=str(error)[:200]),)
         case _:
@@ -205,13 +205,13 @@ def _without(
         issues.setdefault(refusal.sku, []).extend(refusal.issues)
     if not refusals:
         return items
-    named = ((valid_sku(sku), _told(every, record)) for sku, every in issues.items())
+    named = ((valid_sku(sku), _limited_issues(every, record)) for sku, every in issues.items())
     return Mixed(items, tuple(Rejection(every, () if sku is None else (sku,)) for sku, every in named))
 
 
-def _told(issues: Iterable[Issue], record: RawRecord) -> tuple[Issue, ...]:
+def _limited_issues(issues: Iterable[Issue], record: RawRecord) -> tuple[Issue, ...]:
     """Issues as they are kept: they take about as much room as the record itself."""
-    return told(issues, room=room_of(record.raw))
+    return limit_issues(issues, room=room_of(record.raw))
 
 
 def _declared(issues: Sequence[Issue]) -> bool:
@@ -262,7 +262,7 @@ def _price_content(facts: PriceFacts, rules: Rules) -> Written:
 
     Amounts have no exponent, so this is their `str`; looking up the method takes less time than asking the type `str`.
     """
-    warnings = price_doubts(facts)
+    warnings = price_warnings(facts)
     if warnings and rules.price_mismatch == "reject":
         contradictions = [each for each in warnings if each.code == "price_mismatch"]
         if contradictions:
@@ -282,7 +282,7 @@ def _product_content(facts: ProductFacts, rules: Rules) -> Written:
     """Derived members come last; sanitised texts keep their places."""
     clean, removed = cleaned(facts)
     derived = _derived(facts, rules)
-    doubts = product_doubts(facts.barcode, derived["barcode_check"], derived["no_directory_reason"])
+    doubts = product_warnings(facts.barcode, derived["barcode_check"], derived["no_directory_reason"])
     return orjson.dumps(facts.__dict__ | clean | derived, default=_plain), (*removed, *doubts)
 
 

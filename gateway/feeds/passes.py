@@ -71,7 +71,8 @@ OLDER_OPEN = """
 """The first older feed of which items may still come, for one full feed.
 
 One that was pushed may be resumed for a while; what the gateway fetched and did not bring in, as by an owner that was
-killed, is asked anew under another number, and what of it comes still is judged by the horizon. One that is durable has
+killed, is asked again under another number, and what of it comes still is judged by the horizon. One that is durable
+has
 its chunks on the topics: it is waited for as long as chunks of either feed take effect, or are deferred, because the
 topic of their facet is away. Whatever comes later than that is judged by the horizon.
 """
@@ -128,7 +129,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PassDecision:
     """What a full feed does now. done: it withdraws nothing, because of its flaw or because nothing is absent.
 
     waiting: items of an older feed may still come, of that which `waits_for` names.
@@ -150,27 +151,27 @@ async def alone(connection: Connection, supplier: str, facet: str) -> None:
     await connection.execute(ALONE, supplier, facet)
 
 
-async def decide(connection: Connection, feed: Row) -> Verdict:
+async def decide(connection: Connection, feed: Row) -> PassDecision:
     """The verdict about a full feed whose chunks all took effect and whose row is locked.
 
     feed: with feed_no, supplier, facet, state, flaw and cancelled.
     """
     flaw = await _flaw(connection, feed)
     if flaw is not None:
-        return Verdict("done", flaw)
+        return PassDecision("done", flaw)
     older: int | None = await connection.fetchval(WAITS_FOR, feed["feed_no"], GRACE)
     if older is not None:
-        return Verdict("waiting", waits_for=older)
+        return PassDecision("waiting", waits_for=older)
     keys = (FACET_CODES[Facet(feed["facet"])], feed["supplier"], feed["feed_no"])
     share = Share(*await connection.fetchrow(COUNT, *keys) or (0, 0))
     if not share.absent:
-        return Verdict("done")
+        return PassDecision("done")
     limit = (await brakes_of(connection, feed["supplier"])).withdraw
     if not holds(share, limit):
-        return Verdict("withdrawing")
+        return PassDecision("withdrawing")
     skus = tuple(row["sku"] for row in await connection.fetch(SAMPLE_SKUS, *keys, SAMPLE))
     at: datetime = await connection.fetchval("SELECT now()")
-    return Verdict("held", hold=Hold(share.absent, share.active, limit, skus, at))
+    return PassDecision("held", hold=Hold(share.absent, share.active, limit, skus, at))
 
 
 async def anything_absent(connection: Connection, feed: Row) -> bool:

@@ -29,17 +29,17 @@ from gateway.feeds.apply import Applier, Settled
 from gateway.feeds.batches import normalise_in_stretches
 from gateway.feeds.chunk import MAX_FEED_RECORDS, ChunkHead, Lane, Mode, RawRecord, decode, head_from_headers
 from gateway.feeds.decide import Decisions, Entry, Refused, cancel
+from gateway.feeds.missing_chunks import claim_unread
 from gateway.feeds.normalise import Rejection, skus_of
 from gateway.feeds.profile import Profile, Profiles
 from gateway.feeds.queries import Source
 from gateway.feeds.seal import ChunkSeal
-from gateway.feeds.unread import claim_unread
 from gateway.kafka import CATALOG_TOPIC, Headers, KafkaRefusedError, Record, TopicUnavailableError
 from gateway.sdk.errors import InvalidMessageError, Issue, ServiceUnavailableError
 from gateway.sdk.wire import shown
 from gateway.store import Connection, Pool, RowLockedError, transaction
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from gateway.turnstile import Turnstile
 
 log = structlog.get_logger(__name__)
@@ -135,7 +135,7 @@ class ChunkProcessor:
     async def _defer(self, head: ChunkHead, source: Source, records: int) -> Step:
         """Have the partition go on without a chunk that waits for its catalog topic, or for a row."""
         async with transaction(self._pool) as connection:
-            if not await queries.move_next(connection, source):
+            if not await queries.move_offset(connection, source):
                 return await _elsewhere(connection, source)
             await queries.keep_feed(connection, head)
             await queries.defer(connection, head, source, records, catalog_topic=CATALOG_TOPIC[head.facet])
@@ -194,8 +194,8 @@ class ChunkProcessor:
     async def _transacted(self, chunk: ReadChunk) -> tuple[Step, Decisions | None]:
         async with transaction(self._pool) as connection:
             applied = await self._apply(connection, chunk)
-            reached("state.before_commit")
-        reached("state.after_commit")
+            failpoint("state.before_commit")
+        failpoint("state.after_commit")
         return applied
 
     def _opened(self, record: Record) -> tuple[ChunkHead, Sequence[RawRecord]]:
@@ -284,12 +284,12 @@ async def _left(connection: Connection, source: Source, *, deferred: bool) -> St
     """Have a record leave the place where it waits; what it came to, where it does not wait there."""
     if deferred:
         return None if await queries.take_deferred(connection, source) else Step.TAKEN
-    return None if await queries.move_next(connection, source) else await _elsewhere(connection, source)
+    return None if await queries.move_offset(connection, source) else await _elsewhere(connection, source)
 
 
 async def _elsewhere(connection: Connection, source: Source) -> Step:
     """What a record came to where its partition does not stand."""
-    place = await queries.next_of(connection, source)
+    place = await queries.next_offset(connection, source)
     return Step.TAKEN if place is not None and place > source.offset else Step.MISPLACED
 
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 from gateway.feeds.chunk import ChunkHead, ChunkSpan
 from gateway.feeds.feed import touch_feed
 from gateway.feeds.seal import ChunkSeal
-from gateway.feeds.sources import LANE_TOPIC
+from gateway.feeds.source_offsets import LANE_TOPIC
 from gateway.kafka import Message, Producer
 from gateway.store import Pool, transaction
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 
 SEND_BYTES = 4 * 1024 * 1024
 """Of chunks sent and acked together; what a request holds in memory stays small however large its records are."""
@@ -52,9 +52,9 @@ async def produce(
     Raises KafkaUnavailableError, StoreUnavailableError: some of them may be on the topic; send them all again.
     """
     for spans in _together(chunks):
-        reached("produce.before")
+        failpoint("produce.before")
         await producer.send([_message(head, span, payload(span), seal) for span in spans])
-        reached("produce.after")
+        failpoint("produce.after")
         await life.show()
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from gateway.feeds.chunk import ChunkHead
 from gateway.feeds.decide import OUTCOME_BYTES, Decisions, Key, count_problems
 from gateway.feeds.feed import NewFeed, restore_feed
-from gateway.feeds.guard import KeyState, Outcome
+from gateway.feeds.guard import ItemOutcome, KeyState
 from gateway.kafka import Position
 from gateway.store import Connection, Row
 from schemas.catalog import Facet
@@ -23,7 +23,7 @@ from schemas.catalog import Facet
 FACET_CODES: Mapping[Facet, str] = {Facet.PRODUCT: "p", Facet.PRICE: "$", Facet.STOCK: "s", Facet.LISTING: "l"}
 """`feed_state.facet`."""
 
-MARKS: Mapping[Outcome, str] = {outcome: chr(byte) for outcome, byte in OUTCOME_BYTES.items()}
+MARKS: Mapping[ItemOutcome, str] = {outcome: chr(byte) for outcome, byte in OUTCOME_BYTES.items()}
 """`feed_state.seen_outcome`."""
 
 SESSION: Mapping[str, str] = {
@@ -32,9 +32,9 @@ SESSION: Mapping[str, str] = {
 }
 """Server settings of the connections that run this module."""
 
-NEXT_OF = "SELECT next FROM source_offsets WHERE topic = $1 AND partition = $2"
+NEXT_OFFSET = "SELECT next FROM source_offsets WHERE topic = $1 AND partition = $2"
 
-MOVE_NEXT = """
+MOVE_OFFSET = """
     UPDATE source_offsets SET next = next + 1 WHERE topic = $1 AND partition = $2 AND next = $3 RETURNING true
 """
 
@@ -151,15 +151,15 @@ class Source:
     offset: int
 
 
-async def next_of(connection: Connection, source: Source) -> int | None:
+async def next_offset(connection: Connection, source: Source) -> int | None:
     """The offset this partition goes on with; None: it was never followed."""
-    found: int | None = await connection.fetchval(NEXT_OF, source.topic, source.partition)
+    found: int | None = await connection.fetchval(NEXT_OFFSET, source.topic, source.partition)
     return found
 
 
-async def move_next(connection: Connection, source: Source) -> bool:
+async def move_offset(connection: Connection, source: Source) -> bool:
     """Have the partition go on behind `source`, locked until the transaction ends; False: it was not there."""
-    moved = await connection.fetchval(MOVE_NEXT, source.topic, source.partition, source.offset)
+    moved = await connection.fetchval(MOVE_OFFSET, source.topic, source.partition, source.offset)
     return moved is not None
 
 
@@ -194,8 +194,8 @@ async def claim_chunk(connection: Connection, head: ChunkHead, source: Source, r
 async def record_chunk(connection: Connection, head: ChunkHead, decisions: Decisions) -> None:
     """Write what became of the chunk's items."""
     problems = decisions.problems
-    told = (bytes(decisions.outcomes), problems, count_problems(problems), decisions.warnings)
-    await connection.execute(RECORD_CHUNK, head.feed_no, head.chunk_no, *told)
+    values = (bytes(decisions.outcomes), problems, count_problems(problems), decisions.warnings)
+    await connection.execute(RECORD_CHUNK, head.feed_no, head.chunk_no, *values)
 
 
 async def keep_feed(connection: Connection, head: ChunkHead) -> None:
@@ -287,7 +287,7 @@ def states_of(decisions: Decisions) -> dict[Key, dict[str, Any]]:
     return {key: _state(key, state, outcome) for key, (state, outcome) in decisions.states.items()}
 
 
-def _state(key: Key, state: KeyState, outcome: Outcome) -> dict[str, Any]:
+def _state(key: Key, state: KeyState, outcome: ItemOutcome) -> dict[str, Any]:
     version, source_version, content_hash, published_at, own_version = state
     return {
         "sku": key[0],

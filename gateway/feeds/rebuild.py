@@ -1,4 +1,4 @@
-"""Publishing anew what a catalog topic has lost, a batch of keys at a time, under versions above all that were given.
+"""Republishing what a catalog topic has lost, a batch of keys at a time, under versions above all that were given.
 
 The content of a key is read from the topic where its stored place still holds it, else made again from the archive of
 raw chunks. Where it is nowhere its supplier is asked, if that is pulled; otherwise it has to push. Such a key is not
@@ -15,23 +15,23 @@ from typing import NamedTuple
 
 from gateway.feeds import keys, rebuild_queries
 from gateway.feeds.contents import Content, Contents, withdrawal
-from gateway.feeds.findings import Known
 from gateway.feeds.message import PERISHABLE
 from gateway.feeds.numbers import NEXT
 from gateway.feeds.queries import FACET_CODES
+from gateway.feeds.reconciliation import Stored
 from gateway.feeds.versions import version_of
 from gateway.kafka import Producer
 from gateway.store import Connection, Lease, Pool, acquired, transaction
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from schemas.catalog import Facet
 from schemas.envelope import ItemKey
 
 BATCH = 250
 """Keys published in one transaction; they are locked while Kafka acknowledges them."""
 
-Ask = Callable[[Connection, str, Facet, Collection[str]], Awaitable[bool]]
-"""Has a supplier asked anew about skus of a facet, in this transaction; False: it is none that is asked."""
+AskRereads = Callable[[Connection, str, Facet, Collection[str]], Awaitable[bool]]
+"""Has a supplier asked again about skus of a facet, in this transaction; False: it is none that is asked."""
 
 NO_CONTENT = b""
 """Hash of a key whose content is not known any more."""
@@ -74,12 +74,12 @@ def batch_size(rate: float) -> int:
 def by_supplier(found: Collection[ItemKey]) -> dict[str, list[ItemKey]]:
     """Keys by whose they are, in order."""
     own: defaultdict[str, list[ItemKey]] = defaultdict(list)
-    for key in sorted(found, key=place_of):
+    for key in sorted(found, key=rebuild_position):
         own[key.supplier].append(key)
     return dict(own)
 
 
-def place_of(key: ItemKey) -> tuple[str, str, str]:
+def rebuild_position(key: ItemKey) -> tuple[str, str, str]:
     """A key's place in the order of `feed_state`."""
     return key.supplier, key.sku, key.area or ""
 
@@ -87,7 +87,7 @@ def place_of(key: ItemKey) -> tuple[str, str, str]:
 class Rebuilder:
     """Does batches of rebuilds. ask: given by whoever pulls; producer: whose acks are awaited."""
 
-    def __init__(self, pool: Pool, producer: Producer, contents: Contents, lease: Lease, ask: Ask) -> None:
+    def __init__(self, pool: Pool, producer: Producer, contents: Contents, lease: Lease, ask: AskRereads) -> None:
         self._pool = pool
         self._producer = producer
         self._contents = contents
@@ -102,7 +102,7 @@ class Rebuilder:
         """
         found = left = await self._next(job)
         while left:
-            left = await self._publish(job, left, end=place_of(found[-1]))
+            left = await self._publish(job, left, end=rebuild_position(found[-1]))
         return len(found)
 
     async def _next(self, job: RebuildJob) -> list[ItemKey]:
@@ -121,12 +121,12 @@ class Rebuilder:
         end: where the cursor goes once no key is left.
         """
         async with acquired(self._pool) as connection:
-            known = await keys.read_known(connection, job.facet, wanted)
+            known = await keys.read_stored(connection, job.facet, wanted)
             version = version_of(await connection.fetchval(NEXT), 0)
         plan = await self._planned(job.facet, known, version)
         async with transaction(self._pool) as connection:
             await self._lease.fence(connection)
-            locked = await keys.lock_known(connection, job.facet, wanted)
+            locked = await keys.lock_stored(connection, job.facet, wanted)
             moved = [key for key in wanted if locked[key] != known[key]]
             counts = await self._take(connection, job.facet, set(wanted) - set(moved), plan, version)
             await connection.execute(rebuild_queries.COUNT, job.id, *counts)
@@ -135,15 +135,17 @@ class Rebuilder:
         metrics.catalog_rebuilt_total.labels(facet=job.facet).inc(sum(counts[:3]))
         return moved
 
-    async def _planned(self, facet: Facet, known: Mapping[ItemKey, Known], version: int) -> BatchPlan:
+    async def _planned(self, facet: Facet, known: Mapping[ItemKey, Stored], version: int) -> BatchPlan:
         """What keys are to end on under the version."""
-        said = {
-            key: state._replace(version=state.said_in, own_version=None)
+        contents = {
+            key: state._replace(version=state.content_version, own_version=None)
             for key, state in known.items()
             if state.hash not in (None, NO_CONTENT)
         }
-        published = await self._contents.published(facet, said)
-        archived = await self._contents.archived(facet, {key: said[key] for key in said.keys() - published.keys()})
+        published = await self._contents.published(facet, contents)
+        archived = await self._contents.archived(
+            facet, {key: contents[key] for key in contents.keys() - published.keys()}
+        )
         gone = {key: withdrawal(facet, key, version) for key, state in known.items() if state.hash is None}
         return BatchPlan(
             from_topic=await self._contents.under(facet, published, version),
@@ -162,7 +164,7 @@ class Rebuilder:
         sends = {key: content for part in parts for key, content in part.items()}
         if sends:
             positions = await self._producer.send([content.message for content in sends.values()])
-            reached("rebuild.sent")
+            failpoint("rebuild.sent")
             places = dict(zip(sends, positions, strict=True))
             await keys.move_keys(connection, facet, places, dict.fromkeys(places, version))
         asked, missing = await self._miss(connection, facet, [key for key in still if key not in sends])
@@ -174,7 +176,7 @@ class Rebuilder:
         asked = missing = 0
         for supplier, own in by_supplier(lost).items():
             is_asked = await self._ask(connection, supplier, facet, sorted({key.sku for key in own}))
-            columns = [list(column) for column in zip(*map(place_of, own), strict=True)]
+            columns = [list(column) for column in zip(*map(rebuild_position, own), strict=True)]
             await connection.execute(rebuild_queries.CLEAR, FACET_CODES[facet], *columns)
             await connection.execute(rebuild_queries.NOTE_MISSING, FACET_CODES[facet], *columns, is_asked)
             asked, missing = asked + len(own) * is_asked, missing + len(own) * (not is_asked)

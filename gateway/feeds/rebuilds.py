@@ -16,8 +16,8 @@ import structlog
 from gateway.feeds import rebuild_queries
 from gateway.feeds.contents import Contents
 from gateway.feeds.queries import FACET_CODES
-from gateway.feeds.rebuild import Ask, Rebuilder, RebuildJob
-from gateway.feeds.remade import forget_places
+from gateway.feeds.rebuild import AskRereads, Rebuilder, RebuildJob
+from gateway.feeds.recreated_topics import delete_offsets
 from gateway.kafka import CATALOG_TOPIC, Producer
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Lease, LeaseLostError, Pool, Row, acquired, audit, transaction
@@ -59,7 +59,7 @@ class Rebuild:
 
     @property
     def published(self) -> int:
-        """Keys that were published anew, withdrawals among them."""
+        """Keys that were republished, withdrawals among them."""
         return self.from_topic + self.from_archive + self.withdrawn
 
 
@@ -125,7 +125,7 @@ class RebuildRunner:
         pool: Pool,
         producer: Producer,
         contents: Contents,
-        ask: Ask,
+        ask: AskRereads,
         ensure_topic: Callable[[str], Awaitable[None]],
         *,
         owner: str,
@@ -138,14 +138,14 @@ class RebuildRunner:
         self.supervisor = Supervisor[int]("rebuild", "job", passes=(LeaseLostError,))
 
     async def run(self) -> None:
-        """For ever, while the lease is ours. What is known of lost records is forgotten first."""
+        """For ever, while the lease is ours. The known state of lost records is forgotten first."""
         await self._lease.hold(self._work)
 
     async def _work(self) -> None:
         """Raises LeaseLostError."""
         while True:
             try:
-                await forget_places(self._pool)
+                await delete_offsets(self._pool)
                 if (row := await self._next()) is None:
                     await asyncio.sleep(POLL_SECONDS)
                 else:

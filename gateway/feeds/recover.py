@@ -12,7 +12,7 @@ import structlog
 
 from gateway.feeds.chunk import GW_PAGE
 from gateway.feeds.seal import ChunkSeal
-from gateway.feeds.sources import LANE_TOPIC, ends_of, starts_of, stored_nexts
+from gateway.feeds.source_offsets import LANE_TOPIC, beginning_offsets, end_offsets, stored_offsets
 from gateway.feeds.versions import MAX_FEED_NO, feed_no_of
 from gateway.kafka import CATALOG_TOPIC, Bus, Record
 from gateway.store import Pool, transaction
@@ -46,9 +46,9 @@ async def raise_feed_no(bus: Bus, pool: Pool, seal: ChunkSeal) -> int:
     Chunks that the gateway did not write do not count: they come to nothing, and must not use the numbers up.
     """
     topics = [*LANE_TOPIC.values(), *CATALOG_TOPIC.values()]
-    starts, ends = await starts_of(bus, topics), await ends_of(bus, topics)
+    starts, ends = await beginning_offsets(bus, topics), await end_offsets(bus, topics)
     async with transaction(pool) as connection:
-        stored = await stored_nexts(connection, topics)
+        stored = await stored_offsets(connection, topics)
     highest = 0
     for partition, end in ends.items():
         start = max(starts[partition], stored.get(partition, 0))

@@ -14,7 +14,7 @@ from gateway.deadletters import issues_json
 from gateway.feeds.chunk import ChunkHead, Origin
 from gateway.feeds.decide import Decisions
 from gateway.feeds.feed import request_cancel
-from gateway.feeds.guard import Outcome
+from gateway.feeds.guard import ItemOutcome
 from gateway.sdk.errors import Issue
 from gateway.store import Connection
 from gateway.suppliers import SupplierConfig
@@ -75,12 +75,12 @@ async def spend(connection: Connection, head: ChunkHead, decisions: Decisions, q
     used: int = await connection.fetchval(SPEND, head.supplier, len(decisions.refused), cost)
     if used > quota:
         await request_cancel(connection, head.feed_no)
-        _tell(decisions, used, quota)
+        _log_quota(decisions, used, quota)
 
 
-def _tell(decisions: Decisions, used: int, quota: int) -> None:
+def _log_quota(decisions: Decisions, used: int, quota: int) -> None:
     """Have the feed's report say why it was stopped, behind the last fault that it tells."""
-    last = next(row for row in reversed(decisions.problems) if row["outcome"] == Outcome.REJECTED.value)
+    last = next(row for row in reversed(decisions.problems) if row["outcome"] == ItemOutcome.REJECTED.value)
     expected = f"at most {quota:,}; the rest of the feed is cancelled"
     issue = Issue("rejections_quota", actual=f"{used:,} bytes today", expected=expected)
     last["issues"] += issues_json((issue,))

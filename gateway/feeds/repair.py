@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 import structlog
 
 from gateway.feeds import keys
+from gateway.feeds.catalog_records import UnsettledRecord
 from gateway.feeds.contents import Content, Contents, withdrawal
-from gateway.feeds.findings import Fate, Known, Remedy, Seen, fate_of, remedy
-from gateway.feeds.keys import Adoption
+from gateway.feeds.keys import AdoptedState
 from gateway.feeds.numbers import NEXT
-from gateway.feeds.sightings import Sighting
+from gateway.feeds.reconciliation import Observed, Repair, Stored, VersionOutcome, plan_repair, version_outcome
 from gateway.feeds.versions import feed_no_of, version_of
 from gateway.kafka import Position, Producer
 from gateway.store import Connection, Pool, acquired, transaction
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from schemas.catalog import Facet
 from schemas.envelope import ItemKey, key_of
 
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
+class AdoptedContent:
     """A content that becomes the state of its key in the place of what is known, and the number that named it last."""
 
     content: Content
@@ -34,7 +34,7 @@ class Belief:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RepairStep:
     """What is done to one key.
 
     done: in one word, for the log; found: the version on the topic that asked for it; end: where the topic has the key
@@ -45,7 +45,7 @@ class Step:
     found: int
     end: Position
     send: Content | None = None
-    believe: Belief | None = None
+    adopt: AdoptedContent | None = None
     version: int | None = None
 
 
@@ -57,69 +57,75 @@ class Repairs:
         self._producer = producer
         self._contents = contents
 
-    async def settle(self, facet: Facet, sightings: Sequence[Sighting]) -> list[Sighting]:
+    async def settle(self, facet: Facet, records: Sequence[UnsettledRecord]) -> list[UnsettledRecord]:
         """Do what records of one partition, in order, ask for; those that have to be looked at again.
 
         What has to be sent is read before the keys are locked: nobody waits at them for that. A key that moved
         meanwhile stays as it is until the next look, and so does one that somebody is about to move.
         Raises ServiceUnavailableError: look again at all.
         """
-        by_key: defaultdict[ItemKey, list[Sighting]] = defaultdict(list)
-        for sighting in sightings:
-            by_key[sighting.key].append(sighting)
-        seen = {key: [each.seen for each in own] for key, own in by_key.items()}
-        known, fates = await self._looked_up(facet, seen)
-        waiting = {key for key, own in fates.items() if Fate.COMING in own.values()}
-        asked = {
+        by_key: defaultdict[ItemKey, list[UnsettledRecord]] = defaultdict(list)
+        for record in records:
+            by_key[record.key].append(record)
+        observed = {key: [each.observed for each in own] for key, own in by_key.items()}
+        stored, fates = await self._looked_up(facet, observed)
+        waiting = {key for key, own in fates.items() if VersionOutcome.COMING in own.values()}
+        repairs = {
             key: each
-            for key, own in seen.items()
-            if key not in waiting and (each := remedy(known[key], own, fates[key])) is not None
+            for key, own in observed.items()
+            if key not in waiting and (each := plan_repair(stored[key], own, fates[key])) is not None
         }
-        steps = await self._planned(facet, known, asked)
+        steps = await self._planned(facet, stored, repairs)
         async with transaction(self._pool) as connection:
-            locked = await keys.lock_known(connection, facet, steps)
-            moved = {key for key in steps if locked[key] != known[key]}
+            locked = await keys.lock_stored(connection, facet, steps)
+            moved = {key for key in steps if locked[key] != stored[key]}
             await self._take(connection, facet, {key: step for key, step in steps.items() if key not in moved})
-        return [sighting for key in moved | waiting for sighting in by_key[key]]
+        return [record for key in moved | waiting for record in by_key[key]]
 
     async def _looked_up(
-        self, facet: Facet, seen: Mapping[ItemKey, Sequence[Seen]]
-    ) -> tuple[dict[ItemKey, Known], dict[ItemKey, dict[int, Fate]]]:
-        """What is known of keys, and what became of the versions on the topic that are newer."""
+        self, facet: Facet, observed: Mapping[ItemKey, Sequence[Observed]]
+    ) -> tuple[dict[ItemKey, Stored], dict[ItemKey, dict[int, VersionOutcome]]]:
+        """The known state of keys, and what became of the versions on the topic that are newer."""
         async with transaction(self._pool) as connection:
-            known = await keys.read_known(connection, facet, seen)
+            stored = await keys.read_stored(connection, facet, observed)
             newer = {
-                key: {each.version for each in own if each.version > known[key].version} for key, own in seen.items()
+                key: {each.version for each in own if each.version > stored[key].version}
+                for key, own in observed.items()
             }
             facts = await keys.facts_of(connection, newer)
-        return known, {
-            key: {version: fate_of(version, each) for version, each in own.items()} for key, own in facts.items()
+        return stored, {
+            key: {version: version_outcome(version, each) for version, each in own.items()}
+            for key, own in facts.items()
         }
 
     async def _planned(
-        self, facet: Facet, known: Mapping[ItemKey, Known], asked: Mapping[ItemKey, Remedy]
-    ) -> dict[ItemKey, Step]:
+        self, facet: Facet, stored: Mapping[ItemKey, Stored], repairs: Mapping[ItemKey, Repair]
+    ) -> dict[ItemKey, RepairStep]:
         """What to do about the keys that need anything; a record that nobody of ours wrote asks for nothing."""
-        newer = {key: each.adopt.position for key, each in asked.items() if each.adopt}
-        believable = await self._contents.at(facet, newer)
-        asked = {key: ours for key, each in asked.items() if (ours := _ours(each, key in believable)) is not None}
-        behind = {
-            key: known[key]
-            for key, each in asked.items()
-            if each.resend and not each.adopt and (each.orphan is None or known[key].hash is not None)
+        newer = {key: each.adopt.position for key, each in repairs.items() if each.adopt}
+        readable = await self._contents.at(facet, newer)
+        repairs = {
+            key: ours
+            for key, each in repairs.items()
+            if (ours := _without_foreign_record(each, key in readable)) is not None
         }
-        contents = {**believable, **await self._contents.of(facet, behind)}
-        gone = behind.keys() - contents.keys()
-        if gone:
-            log.error("catalog.unrepairable", facet=facet, keys=sorted(map(_shown, gone)))
-        outranked = {key: each.orphan for key, each in asked.items() if each.orphan is not None}
-        last = await self._contents.at(facet, {key: asked[key].end for key in gone - outranked.keys()})
+        behind = {
+            key: stored[key]
+            for key, each in repairs.items()
+            if each.resend and not each.adopt and (each.orphan is None or stored[key].hash is not None)
+        }
+        contents = {**readable, **await self._contents.of(facet, behind)}
+        lost_keys = behind.keys() - contents.keys()
+        if lost_keys:
+            log.error("catalog.unrepairable", facet=facet, keys=sorted(map(_shown, lost_keys)))
+        outranked = {key: each.orphan for key, each in repairs.items() if each.orphan is not None}
+        last = await self._contents.at(facet, {key: repairs[key].end for key in lost_keys - outranked.keys()})
         fresh = await self._fresh(facet, outranked, contents)
         steps = {
-            key: _overwriting(each, each.orphan, fresh[key], lost=key in gone)
+            key: _overwrite_step(each, each.orphan, fresh[key], lost=key in lost_keys)
             if each.orphan is not None
-            else _step(each, known[key], contents.get(key), last.get(key))
-            for key, each in asked.items()
+            else _step(each, stored[key], contents.get(key), last.get(key))
+            for key, each in repairs.items()
         }
         return {key: step for key, step in steps.items() if step is not None}
 
@@ -139,64 +145,64 @@ class Repairs:
         stamped = await self._contents.under(facet, there, version)
         return {key: (version, stamped.get(key) or withdrawal(facet, key, version)) for key in outranked}
 
-    async def _take(self, connection: Connection, facet: Facet, steps: Mapping[ItemKey, Step]) -> None:
+    async def _take(self, connection: Connection, facet: Facet, steps: Mapping[ItemKey, RepairStep]) -> None:
         sends = {key: step.send for key, step in steps.items() if step.send is not None}
         positions = await self._producer.send([content.message for content in sends.values()]) if sends else []
-        reached("repair.sent")
+        failpoint("repair.sent")
         ends = {key: step.end for key, step in steps.items()} | dict(zip(sends, positions, strict=True))
         versions = {key: step.version for key, step in steps.items() if step.version is not None}
         adoptions = {
-            key: Adoption(versions[key], believed.content.hash, believed.content.observed_at, ends[key], believed.seen)
+            key: AdoptedState(versions[key], adopted.content.hash, adopted.content.observed_at, ends[key], adopted.seen)
             for key, step in steps.items()
-            if (believed := step.believe) is not None
+            if (adopted := step.adopt) is not None
         }
         if adoptions:
             await keys.adopt_keys(connection, facet, adoptions)
         if moves := {key: end for key, end in ends.items() if key not in adoptions}:
             await keys.move_keys(connection, facet, moves, versions)
         metrics.catalog_repairs_total.inc(len(sends))
-        _tell(facet, steps)
+        _log_repairs(facet, steps)
 
 
-def _ours(asked: Remedy, believable: bool) -> Remedy | None:
+def _without_foreign_record(repair: Repair, readable: bool) -> Repair | None:
     """What is left to do where what should be believed is nothing that the gateway may have written."""
-    if asked.adopt is None or believable:
-        return asked
-    return None if asked.orphan is None else replace(asked, adopt=None)
+    if repair.adopt is None or readable:
+        return repair
+    return None if repair.orphan is None else replace(repair, adopt=None)
 
 
-def _step(asked: Remedy, known: Known, content: Content | None, last: Content | None) -> Step | None:
+def _step(repair: Repair, stored: Stored, content: Content | None, last: Content | None) -> RepairStep | None:
     """content: what the key should end on; last: what it does end on, where the content exists nowhere any more."""
-    if asked.adopt is not None and content is not None:
-        version = asked.adopt.version
-        believed = Belief(content, feed_no_of(version))
-        return Step("adopted", version, asked.end, content if asked.resend else None, believed, version)
+    if repair.adopt is not None and content is not None:
+        version = repair.adopt.version
+        adopted = AdoptedContent(content, feed_no_of(version))
+        return RepairStep("adopted", version, repair.end, content if repair.resend else None, adopted, version)
     if content is not None:
-        return Step("resent", known.version, asked.end, send=content)
+        return RepairStep("resent", stored.version, repair.end, send=content)
     if last is not None:
         # Believing the topic lets the supplier's next word through, which would be unchanged otherwise.
-        believed = Belief(last, feed_no_of(known.version))
-        return Step("adopted", known.version, asked.end, believe=believed, version=known.version)
-    return None if asked.resend else Step("moved", known.version, asked.end)
+        adopted = AdoptedContent(last, feed_no_of(stored.version))
+        return RepairStep("adopted", stored.version, repair.end, adopt=adopted, version=stored.version)
+    return None if repair.resend else RepairStep("moved", stored.version, repair.end)
 
 
-def _overwriting(asked: Remedy, orphan: int, fresh: tuple[int, Content], *, lost: bool) -> Step:
+def _overwrite_step(repair: Repair, orphan: int, fresh: tuple[int, Content], *, lost: bool) -> RepairStep:
     """What answers a version that nobody took. lost: the content that was known is gone everywhere."""
     version, content = fresh
-    if asked.adopt is not None:
-        believed = Belief(content, feed_no_of(asked.adopt.version))
-        return Step("overwritten", orphan, asked.end, content, believed, version)
-    believed_lost = Belief(content, 0) if lost else None
-    return Step("withdrawn" if lost else "overwritten", orphan, asked.end, content, believed_lost, version)
+    if repair.adopt is not None:
+        adopted = AdoptedContent(content, feed_no_of(repair.adopt.version))
+        return RepairStep("overwritten", orphan, repair.end, content, adopted, version)
+    adopted_lost = AdoptedContent(content, 0) if lost else None
+    return RepairStep("withdrawn" if lost else "overwritten", orphan, repair.end, content, adopted_lost, version)
 
 
-def _tell(facet: Facet, steps: Mapping[ItemKey, Step]) -> None:
+def _log_repairs(facet: Facet, steps: Mapping[ItemKey, RepairStep]) -> None:
     """One line for each feed and what was done about its records; where only a place moved there is nothing to tell."""
-    told: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+    by_feed: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
     for key, step in steps.items():
         if step.done != "moved":
-            told[step.done, feed_no_of(step.found)].append(_shown(key))
-    for (done, feed_no), named in told.items():
+            by_feed[step.done, feed_no_of(step.found)].append(_shown(key))
+    for (done, feed_no), named in by_feed.items():
         log.warning("catalog.mended", facet=facet, done=done, feed=feed_no, keys=sorted(named))
 
 

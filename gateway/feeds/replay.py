@@ -1,4 +1,4 @@
-"""Dead letters of this stage coming back: the same record, number and time of receipt, judged anew.
+"""Dead letters of this stage coming back: the same record, number and time of receipt, judged again.
 
 What was mended meanwhile counts: the supplier's settings of today, this version's adapter, an operator's patch. What
 was overtaken meanwhile falls out as stale by itself.
@@ -12,8 +12,8 @@ from gateway.deadletters import DeadLetterRow, Handler, Predictor, ReplayResult
 from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import ChunkHead, Lane, Mode, RawRecord
 from gateway.feeds.decide import Decisions, Entry
-from gateway.feeds.guard import Outcome
-from gateway.feeds.named import Named, compare, named_by, named_by_chunk
+from gateway.feeds.guard import ItemOutcome
+from gateway.feeds.named_keys import NamedKeys, compare_keys, named_by, named_by_chunk
 from gateway.feeds.normalise import Mixed, Rejection, Result, Rules, normalise, parts_of, skus_of
 from gateway.feeds.process import read_chunk
 from gateway.feeds.profile import Profile, Profiles
@@ -77,21 +77,21 @@ class FeedReplays:
         What the gateway did not write stays out, patched or not: a patch mends a chunk, it never makes one. Raises what
         reading the supplier's settings raises.
         """
-        said = ""
+        summary = ""
         try:
             self._seal.verify(letter.headers or (), letter.original)
             if letter.patched is not None:
-                verdict = compare(named_by_chunk(letter.original), named_by_chunk(letter.patched))
+                verdict = compare_keys(named_by_chunk(letter.original), named_by_chunk(letter.patched))
                 if verdict.issue is not None:
                     return _refusal(verdict.issue)
-                said = verdict.said
+                summary = verdict.summary
             head, _ = read_chunk(letter.key, letter.headers or (), letter.content)
             await self._profiles.get(head.supplier, head.revision)
         except InvalidMessageError as error:
             return _refusal(*error.issues)
-        return ReplayResult(REQUEUED, detail=said)
+        return ReplayResult(REQUEUED, detail=summary)
 
-    async def named(self, letter: DeadLetterRow) -> list[Named]:
+    async def named(self, letter: DeadLetterRow) -> list[NamedKeys]:
         """Whom the record names, and whom its patch does where there is one; nothing of letters that are no record."""
         if letter.stage not in JUDGED:
             return []
@@ -103,17 +103,17 @@ class FeedReplays:
         head, profile, rules = await self._rules(letter, mode)
         raw = RawRecord(letter.line or 0, letter.content)
         result = normalise(profile.adapter, raw, rules)
-        said = ""
+        summary = ""
         if letter.patched is not None:
-            verdict = compare(_named(profile, rules, letter, letter.original), named_by(raw.raw, result))
+            verdict = compare_keys(_named(profile, rules, letter, letter.original), named_by(raw.raw, result))
             if verdict.issue is not None:
                 return _refusal(verdict.issue)
-            said = verdict.said
+            summary = verdict.summary
         asked_for, patched = _asked_for(result, letter, rules), letter.patched is not None
         entry = Entry(head.first_record, raw.line, raw.raw, asked_for, patched=patched)
         decisions = await self._applier.apply(connection, head, profile, [entry])
         issues = tuple(issue for refused in decisions.refused for issue in refused.issues)
-        return ReplayResult(_outcome(decisions), issues, said)
+        return ReplayResult(_outcome(decisions), issues, summary)
 
     async def _rules(self, letter: DeadLetterRow, mode: Mode) -> tuple[ChunkHead, Profile, Rules]:
         """What the record is judged by."""
@@ -145,14 +145,14 @@ class FeedReplays:
         return replace(head, revision=(await self._suppliers.get(head.supplier)).revision)
 
 
-def _named(profile: Profile, rules: Rules, letter: DeadLetterRow, content: bytes) -> Named:
+def _named(profile: Profile, rules: Rules, letter: DeadLetterRow, content: bytes) -> NamedKeys:
     """Whom a content of the letter names. What was read of the original when it was rejected counts with it."""
     result = normalise(profile.adapter, RawRecord(letter.line or 0, content), rules)
     return named_by(content, result, letter.sku if content is letter.original else None)
 
 
 def _refusal(*issues: Issue) -> ReplayResult:
-    return ReplayResult(Outcome.REJECTED.value, issues)
+    return ReplayResult(ItemOutcome.REJECTED.value, issues)
 
 
 def _asked_for(result: Result, letter: DeadLetterRow, rules: Rules) -> Result:

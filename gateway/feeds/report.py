@@ -15,7 +15,7 @@ from gateway.feeds.queries import FACET_CODES
 from gateway.feeds.rejections import Spent, spent
 from gateway.feeds.versions import RECORD_BITS, feed_no_of, record_index_of
 from gateway.store import Batcher, Pool, Row, SharedPool
-from gateway.store.outage import patiently_for
+from gateway.store.outage import retrying_for
 from schemas.catalog import Facet
 
 _FEED = """
@@ -177,7 +177,7 @@ class Reports:
         while page is not None:
             yield page["rows"]
             chunk_no, first = page["chunk_no"], page["first"] + len(page["rows"])
-            async for attempt in patiently_for(READ_ON_SECONDS):
+            async for attempt in retrying_for(READ_ON_SECONDS):
                 with attempt:
                     page = await self._rows_from(chunk_no, first, feed_no, supplier)
 

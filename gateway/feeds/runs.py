@@ -19,7 +19,7 @@ from gateway.feeds.produce import SignOfLife, produce
 from gateway.feeds.seal import ChunkSeal
 from gateway.kafka import Producer
 from gateway.store import Connection, Pool
-from gateway.store.outage import patiently
+from gateway.store.outage import retrying_while_unavailable
 from gateway.telemetry import metrics
 from schemas.catalog import Facet
 
@@ -169,7 +169,7 @@ class Runs:
         await self._admitted(run.feed_no)
 
     async def reread(self, run: Run, exchanges: Sequence[bytes]) -> None:
-        """Bring in what was read anew of some skus: an express feed of its own, durable on return.
+        """Bring in what was reread of some skus: an express feed of its own, durable on return.
 
         run: its feed_no was taken before the question left. While Kafka or PostgreSQL is away it goes on trying, under
         the same number: an answer that is in hand is not asked for again.
@@ -195,7 +195,7 @@ class Runs:
         )
 
     async def _admit(self, submission: Submission) -> None:
-        async for attempt in patiently():
+        async for attempt in retrying_while_unavailable():
             with attempt:
                 try:
                     await self._admission.admit(submission)

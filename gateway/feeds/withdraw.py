@@ -24,7 +24,7 @@ from gateway.kafka import CATALOG_TOPIC, Message, Position, Producer
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, Pool, Row, acquired, transaction
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from gateway.telemetry.supervise import Supervisor
 from schemas.catalog import Facet
 from schemas.envelope import ItemHeaders
@@ -172,9 +172,9 @@ class Withdrawer:
     async def _publish(self, feed: Row, keys: Mapping[Key, int]) -> Sequence[Position]:
         """Where the withdrawals of the keys stand. Raises ServiceUnavailableError when the acks do not come."""
         messages = withdrawals(feed, keys)
-        reached("withdraw.before")
+        failpoint("withdraw.before")
         positions = await self._producer.send(messages)
-        reached("withdraw.after")
+        failpoint("withdraw.after")
         return positions
 
 

@@ -8,15 +8,18 @@ from functools import partial
 
 from gateway.feeds.chunk import Lane
 from gateway.feeds.process import ChunkProcessor, Step
-from gateway.feeds.sources import LANE_TOPIC, places_at_last
+from gateway.feeds.source_offsets import LANE_TOPIC, wait_for_starting_offsets
 from gateway.kafka import Assigned, Bus, Consumer, Partition, Record
-from gateway.kafka.partitions import Amounts, PartitionReader
+from gateway.kafka.partitions import PartitionReader, ReadLimits
 from gateway.store import Pool
 from gateway.telemetry import metrics
 from gateway.telemetry.supervise import Supervisor
 from gateway.turnstile import urgent
 
-AMOUNTS: Mapping[Lane, Amounts] = {Lane.EXPRESS: Amounts(takes=12, ahead=8), Lane.BULK: Amounts(takes=3, ahead=2)}
+AMOUNTS: Mapping[Lane, ReadLimits] = {
+    Lane.EXPRESS: ReadLimits(concurrency=12, ahead=8),
+    Lane.BULK: ReadLimits(concurrency=3, ahead=2),
+}
 """Bulk leaves express its share of connections and of the event loop's turns."""
 
 MAX_POLL = 12
@@ -38,18 +41,18 @@ def lane_reader(lane: Lane, bus: Bus, pool: Pool, processor: ChunkProcessor) -> 
             step = await processor.process(record)
         if step is not Step.MISPLACED:
             return record.offset + 1
-        return (await places_at_last(pool, bus, [partition])).get(partition, record.offset)
+        return (await wait_for_starting_offsets(pool, bus, [partition])).get(partition, record.offset)
 
     return PartitionReader(
         f"feeds.{lane}",
         consumer,
         take,
-        partial(places_at_last, pool, bus),
+        partial(wait_for_starting_offsets, pool, bus),
         amounts=AMOUNTS[lane],
         supervisor=Supervisor[Partition](f"feeds_{lane}", "partition"),
-        told=partial(_tell_backlog, lane),
+        report_backlog=partial(_report_backlog, lane),
     )
 
 
-def _tell_backlog(lane: Lane, waiting: int) -> None:
+def _report_backlog(lane: Lane, waiting: int) -> None:
     metrics.backlog_chunks.labels(lane=lane).set(waiting)

@@ -97,8 +97,8 @@ def rendered(error: ProblemError) -> bytes:
 async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer what is raised: a ProblemError as it says, "try again later" as 429 or 503, anything else as our fault."""
     ids = correlation(request)
-    told = {"request_id": ids.request_id, "trace_id": ids.trace_id, "peer": client_of(request)}
-    with structlog.contextvars.bound_contextvars(**told):
+    fields = {"request_id": ids.request_id, "trace_id": ids.trace_id, "peer": client_of(request)}
+    with structlog.contextvars.bound_contextvars(**fields):
         try:
             return await handler(request)
         except web.HTTPException as raised:

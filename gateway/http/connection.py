@@ -199,8 +199,8 @@ class Connection:
         return heads_parsed(self._protocol) > self._begun
 
     def _expect_headers(self) -> None:
-        patience = self._deadlines.header if self.refusal is None else self._deadlines.linger
-        self._header_timer = asyncio.get_running_loop().call_later(patience, self._headers_overdue)
+        seconds = self._deadlines.header if self.refusal is None else self._deadlines.linger
+        self._header_timer = asyncio.get_running_loop().call_later(seconds, self._headers_overdue)
 
     def _headers_ended(self) -> None:
         self._partial = False

@@ -22,7 +22,7 @@ class PaceRule:
     min_rate: float = 1024.0
     absolute: float = 3600.0
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The rule as a vendor is told it."""
         return f"A body has to come at {self.min_rate:.0f} bytes a second or more, and within {self.absolute:.0f} s."
 

@@ -107,7 +107,7 @@ class Fate:
 
 
 def document(error: ProblemError, *, request_id: str, trace_id: str, fate: Fate | None = None) -> Document:
-    """The answer's body. `type` names the kind of problem for good; `title` is its English sentence."""
+    """The answer's body. `type` names the kind of problem permanently; `title` is its English sentence."""
     problem, place = error.problem, error.place
     answer = Document(
         type=f"urn:mallgate:problem:{problem.code}",

@@ -69,4 +69,4 @@ class Upload:
         if deadline > now:
             self._timer = self._look_again_at(deadline)
         else:
-            self._too_slow(TooSlowError(self._pace.rule.told()))
+            self._too_slow(TooSlowError(self._pace.rule.describe()))

@@ -7,7 +7,7 @@ from pydantic import Field
 from gateway.intake.views import View
 from gateway.relay.contract_answer_service import AnswerReceipt
 from schemas.contracts.events import ContractKind
-from schemas.contracts.states import Answer as ContractAnswerState
+from schemas.contracts.states import AnswerState as ContractAnswerState
 from schemas.contracts.states import ContractState
 
 

@@ -18,7 +18,7 @@ from gateway.intake.document import read_members, validated
 from gateway.intake.expect import note_expectation
 from gateway.intake.parameters import number_of, refuse_unknown
 from gateway.intake.spool import Spool
-from gateway.intake.words import UNSETTLED, WordReader, number_in_path
+from gateway.intake.vendor_messages import UNSETTLED, VendorMessageReader, number_in_path
 from gateway.outbound.document import DocumentChangedError, DocumentSource, DocumentUnavailableError
 from gateway.relay.contract_answer_service import (
     AnswerReceipt,
@@ -55,7 +55,7 @@ class ContractRoutes:
 
     def __init__(
         self,
-        words: WordReader,
+        words: VendorMessageReader,
         answers: ContractAnswerService,
         documents: DocumentStore,
         links: DocumentLinks,
@@ -64,7 +64,7 @@ class ContractRoutes:
         spool_dir: Path | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        self._words = words
+        self._messages = words
         self._answers = answers
         self._documents = documents
         self._links = links
@@ -76,16 +76,18 @@ class ContractRoutes:
     def routes(self) -> list[web.RouteDef]:
         """The routes, with their /v1 paths."""
         return [
-            web.post("/v1/contracts/{contract_no}/events", self.tell, expect_handler=note_expectation),
+            web.post("/v1/contracts/{contract_no}/events", self.receive_answer, expect_handler=note_expectation),
             web.get("/v1/contracts/{contract_no}/document", self.document, allow_head=False),
         ]
 
-    async def tell(self, request: web.Request) -> web.Response:
+    async def receive_answer(self, request: web.Request) -> web.Response:
         """Take what the caller says of a contract. 202 once it is durable, the same for a repeat."""
         contract_no = number_in_path(request.match_info["contract_no"], "contract")
-        word = await self._words.read(request, f"contract {contract_no}", contract_prefix(contract_no))
-        said = _said(word.body)
-        sent = SentAnswer(word.supplier, contract_no, word.key, word.digest, said, word.traceparent, body=word.body)
+        message = await self._messages.read(request, f"contract {contract_no}", contract_prefix(contract_no))
+        answer = _parse_answer(message.body)
+        sent = SentAnswer(
+            message.supplier, contract_no, message.key, message.digest, answer, message.traceparent, body=message.body
+        )
         request[FATE] = UNSETTLED
         taken = await self._taken(sent)
         headers = {"Idempotent-Replayed": "true"} if taken.repeated else {}
@@ -171,19 +173,19 @@ def _headers(kept: KeptDocument) -> Mapping[str, str]:
 def _link_of(request: web.Request) -> Link:
     """What the address says. Raises ProblemError."""
     contract_no = number_in_path(request.match_info["contract_no"], "contract")
-    said = request.query
-    if not said.get("message") or not said.get("signature"):
+    query = request.query
+    if not query.get("message") or not query.get("signature"):
         raise ProblemError("link_invalid")
     expires = number_of(request, "expires", 0, most=LATEST)
-    return Link(contract_no, said["message"], expires, said["signature"])
+    return Link(contract_no, query["message"], expires, query["signature"])
 
 
-def _said(content: bytes) -> ContractAnswer:
+def _parse_answer(content: bytes) -> ContractAnswer:
     """The answer that a body is. Raises ProblemError."""
-    said = read_members(content)
-    kind = said.get("event")
+    document = read_members(content)
+    kind = document.get("event")
     if not isinstance(kind, str) or kind not in CONTRACT_ANSWERS:
-        actual = shown(kind) if "event" in said else None
+        actual = shown(kind) if "event" in document else None
         expected = ", ".join(CONTRACT_ANSWERS)
         raise ProblemError("validation_failed", path="/event", actual=actual, expected=expected)
     return validated(CONTRACT_ANSWERS[ContractKind(kind)], content)

@@ -37,7 +37,7 @@ from gateway.intake.views import feed_view
 from gateway.registry import Registry
 from gateway.store import Connection
 from gateway.suppliers import Caller, State, SupplierCache, standing
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from gateway.turnstile import urgent
 from schemas.base import SHANGHAI
 from schemas.catalog import Facet
@@ -129,12 +129,12 @@ class FeedRoutes:
             # Only now: nobody is to hurry us who is not known, or whose body is still to come.
             with urgent() if body.size <= SMALL_BYTES else nullcontext():
                 receipt = await self._admit(request, submission, body.caller)
-        reached("answer.before")
+        failpoint("answer.before")
         response = await self._answer(request, receipt, body.caller)
         response.headers.update(allowance.headers())
         await response.prepare(request)
         await response.write_eof()
-        reached("answer.after")
+        failpoint("answer.after")
         return response
 
     async def _allow(self, caller: Caller, facet: Facet) -> Allowance:

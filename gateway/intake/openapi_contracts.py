@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from gateway.intake.contract_views import ContractTakenView
 from gateway.intake.openapi_orders import DOCUMENT_PROBLEMS, KEY_HEADER, REF
 from gateway.intake.operation import JSON, Call, path, query
-from gateway.intake.words import ORDERS
+from gateway.intake.vendor_messages import ORDERS
 from gateway.relay.contract_answers import CONTRACT_ANSWERS
 from gateway.relay.documents import LATEST, LINK_LIFE
 from schemas.contracts.events import ContractKind

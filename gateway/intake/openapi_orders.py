@@ -12,7 +12,7 @@ from gateway.intake.operation import JSON, Call, header, path, query
 from gateway.intake.order_views import AckResults, Acks, MessageList, TakenView
 from gateway.intake.orders import MAX_MESSAGES, MESSAGES
 from gateway.intake.parameters import KEY, MAX_WAIT
-from gateway.intake.words import ORDERS
+from gateway.intake.vendor_messages import ORDERS
 from gateway.relay.mailbox_lanes import VISIBILITY
 from gateway.relay.vendor_events import VENDOR_EVENTS
 from schemas.orders.examples import EVENT_EXAMPLES

@@ -18,7 +18,7 @@ from gateway.intake.expect import note_expectation
 from gateway.intake.order_views import AckResult, AckResults, Acks, taken_view
 from gateway.intake.parameters import number_of, refuse_unknown, wait_of
 from gateway.intake.unverified import UnverifiedBytes
-from gateway.intake.words import UNSETTLED, WordReader, number_in_path
+from gateway.intake.vendor_messages import UNSETTLED, VendorMessageReader, number_in_path
 from gateway.registry import Registry
 from gateway.relay.mailbox import Mailbox, Message, utc_now
 from gateway.relay.messages import message_json
@@ -32,7 +32,7 @@ from gateway.relay.vendor_event_service import (
     VendorEventService,
 )
 from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent
-from gateway.relay.vendor_invoices import InvoiceOutOfStateError, UnknownInvoiceError, is_of_invoices
+from gateway.relay.vendor_invoices import InvoiceOutOfStateError, UnknownInvoiceError, is_invoice_event
 from gateway.relay.vendor_keys import KeyReusedError
 from gateway.sdk.wire import shown
 from gateway.suppliers import Caller, SupplierCache
@@ -51,23 +51,23 @@ class OrderRoutes:
     def __init__(
         self,
         mailbox: Mailbox,
-        desk: VendorEventService,
+        event_service: VendorEventService,
         suppliers: SupplierCache,
         credentials: Credentials,
         registry: Registry,
         unverified: UnverifiedBytes,
     ) -> None:
         self._mailbox = mailbox
-        self._desk = desk
+        self._event_service = event_service
         self._credentials = credentials
-        self._words = WordReader(suppliers, credentials, registry, unverified)
+        self._messages = VendorMessageReader(suppliers, credentials, registry, unverified)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes, with their /v1 paths."""
         return [
             web.get("/v1/messages", self.messages, allow_head=False),
             web.post("/v1/messages/ack", self.acknowledge, expect_handler=note_expectation),
-            web.post("/v1/orders/{order_no}/events", self.tell, expect_handler=note_expectation),
+            web.post("/v1/orders/{order_no}/events", self.receive_event, expect_handler=note_expectation),
         ]
 
     async def messages(self, request: web.Request) -> web.Response:
@@ -87,18 +87,20 @@ class OrderRoutes:
         who = await authenticate(request, self._credentials)
         if isinstance(who, Claim):
             refuse_unbound(who.webhook_id, ACKNOWLEDGEMENT)
-        caller, content = await self._words.received(request, who)
+        caller, content = await self._messages.received(request, who)
         ids = validated(Acks, content).ids
         found = await self._mailbox.acknowledge(caller.supplier, list(dict.fromkeys(ids)))
         answer = AckResults(results=tuple(AckResult(id=each, result=found[each]) for each in ids))
         return web.json_response(text=answer.model_dump_json())
 
-    async def tell(self, request: web.Request) -> web.Response:
+    async def receive_event(self, request: web.Request) -> web.Response:
         """Take what the caller says of an order. 202 once it is durable, the same for a repeat."""
         order_no = number_in_path(request.match_info["order_no"], "order")
-        word = await self._words.read(request, order_no, order_prefix(order_no))
-        said = _said(word.body)
-        sent = SentVendorEvent(word.supplier, order_no, word.key, word.digest, said, word.traceparent, body=word.body)
+        message = await self._messages.read(request, order_no, order_prefix(order_no))
+        event = _parse_event(message.body)
+        sent = SentVendorEvent(
+            message.supplier, order_no, message.key, message.digest, event, message.traceparent, body=message.body
+        )
         request[FATE] = UNSETTLED
         taken = await self._taken(sent)
         headers = {"Idempotent-Replayed": "true"} if taken.repeated else {}
@@ -109,7 +111,7 @@ class OrderRoutes:
         clock = asyncio.get_running_loop().time
         until = clock() + wait_of(request)
         while True:
-            await self._words.allow(caller)
+            await self._messages.allow(caller)
             found = await self._mailbox.fetch(caller.supplier, limit)
             left = until - clock()
             if found or left <= 0:
@@ -123,9 +125,9 @@ class OrderRoutes:
         links, now = self._mailbox.links, utc_now()
         return orjson.dumps({"messages": [orjson.Fragment(message_json(each, links, now)) for each in messages]})
 
-    async def _taken(self, word: SentVendorEvent) -> VendorEventReceipt:
+    async def _taken(self, sent: SentVendorEvent) -> VendorEventReceipt:
         try:
-            taken = await self._desk.take(word)
+            taken = await self._event_service.take(sent)
         except UnknownServiceError as error:
             raise ProblemError("not_found", "No such after-sale service of the order.") from error
         except UnknownOrderError as error:
@@ -140,18 +142,18 @@ class OrderRoutes:
             allowed = ", ".join(error.allowed) or "nothing more"
             raise ProblemError("order_state", path="/event", actual=error.state, expected=allowed) from error
         if isinstance(taken, LateVendorEvent):
-            over = "application" if is_of_invoices(word.said) else "order"
+            over = "application" if is_invoice_event(sent.event) else "order"
             detail = f"The {over} is over. What you say is kept for people to look at."
             raise ProblemError("late_event", detail, path="/event", actual=taken.state)
         return taken
 
 
-def _said(content: bytes) -> VendorEvent:
+def _parse_event(content: bytes) -> VendorEvent:
     """The event that a body is. Raises ProblemError."""
-    said = read_members(content)
-    kind = said.get("event")
+    document = read_members(content)
+    kind = document.get("event")
     if not isinstance(kind, str) or kind not in VENDOR_EVENTS:
-        actual = shown(kind) if "event" in said else None
+        actual = shown(kind) if "event" in document else None
         raise ProblemError("validation_failed", path="/event", actual=actual, expected=_event_names())
     return validated(VENDOR_EVENTS[Kind(kind)], content)
 

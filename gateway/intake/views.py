@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from gateway.feeds.chunk import Mode, Origin
 from gateway.feeds.decide import SAMPLE_SKUS
 from gateway.feeds.feed import FeedState
-from gateway.feeds.guard import Outcome
+from gateway.feeds.guard import ItemOutcome
 from gateway.feeds.report import FeedStatus
 from gateway.sdk.problems import words_of
 from schemas.base import Instant
@@ -22,7 +22,7 @@ def _words(*known: str) -> WithJsonSchema:
     return WithJsonSchema({"enum": list(known), "type": "string"})
 
 
-OutcomeName = Annotated[str, _words(*Outcome)]
+OutcomeName = Annotated[str, _words(*ItemOutcome)]
 StateName = Annotated[str, _words(*FeedState)]
 FacetName = Annotated[str, _words(*Facet)]
 ModeName = Annotated[str, _words(*Mode)]
@@ -125,7 +125,7 @@ class ReportRow(View):
 
 
 class KeyView(View):
-    """What is known of one key of a sku."""
+    """The known state of one key of a sku."""
 
     area: str | None = Field(description="Area, null where the facet has none.")
     status: Literal["accepted", "withdrawn", "never_accepted"]

@@ -88,7 +88,7 @@ class Bus:
         )
 
     def begin_again(self) -> None:
-        """Have every consumer of this bus ask anew where its partitions go on: their topics are others now."""
+        """Have every consumer of this bus ask again where its partitions go on: their topics are others now."""
         self._beginnings += 1
 
     async def scan(
@@ -211,12 +211,12 @@ async def _first_admin(bootstrap: Bootstrap) -> Any:
 
 
 @asynccontextmanager
-async def open_bus(bootstrap: Bootstrap, *, topic_prefix: str = "", patience: float = 30.0) -> AsyncIterator[Bus]:
-    """Connect to Kafka. patience: seconds to wait for brokers that are still away.
+async def open_bus(bootstrap: Bootstrap, *, topic_prefix: str = "", wait_seconds: float = 30.0) -> AsyncIterator[Bus]:
+    """Connect to Kafka. wait_seconds: seconds to wait for brokers that are still away.
 
     Raises KafkaUnavailableError when they stay away, KafkaLoginError at once when they and we do not trust each other.
     """
-    admin = await first_connection(lambda: _first_admin(bootstrap), patience)
+    admin = await first_connection(lambda: _first_admin(bootstrap), wait_seconds)
     try:
         with translate():
             cluster_id = (await admin.describe_cluster())["cluster_id"]

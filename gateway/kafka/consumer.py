@@ -36,7 +36,7 @@ class Consumer:
 
     assigned: asked for the stored offsets after every rebalance; partitions without one begin at the log's start. It is
     asked again while an offset lies beyond the end of its partition: this is not the log it was taken from.
-    beginnings: a count; when it has changed, `assigned` is asked anew. max_records: most records one poll returns.
+    beginnings: a count; when it has changed, `assigned` is asked again. max_records: most records one poll returns.
     """
 
     def __init__(

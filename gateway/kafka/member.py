@@ -18,7 +18,7 @@ from gateway.kafka.security import client_options
 from gateway.kafka.supervisor import STOP_SECONDS
 
 STALL_SECONDS = 30.0
-"""Time without any answer to a fetch, or without an end of joining the group, after which the client is built anew."""
+"""Time without any answer to a fetch, or without an end of joining the group, after which the client is rebuilt."""
 
 SESSION_MS = 10_000
 """How long the partitions of a killed process wait for a new owner; too short a time only costs a rebalance."""
@@ -41,7 +41,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped ba
         self.silent_since = time.monotonic()
 
     def on_partitions_revoked(self, revoked: object) -> None:
-        """aiokafka calls this when the group begins to share anew."""
+        """aiokafka calls this when the group begins to share again."""
         self._turn(settled=False)
 
     def on_partitions_assigned(self, assigned: object) -> None:

@@ -22,23 +22,24 @@ from gateway.telemetry.supervise import Supervisor
 
 POLL_SECONDS = 0.2
 
-Take: TypeAlias = Callable[[Partition, Sequence[Record]], Awaitable[int]]
+ProcessRecords: TypeAlias = Callable[[Partition, Sequence[Record]], Awaitable[int]]
 """Takes records of a partition; where it goes on. Anything but the offset behind the last one: read on from there."""
 
-Places: TypeAlias = Callable[[Collection[Partition]], Awaitable[Mapping[Partition, int]]]
+StartingOffsets: TypeAlias = Callable[[Collection[Partition]], Awaitable[Mapping[Partition, int]]]
 """Where partitions go on, those of which that is stored; returns once that can be told."""
 
-Open: TypeAlias = Callable[[Assigned], AbstractAsyncContextManager[Consumer]]
+OpenMember: TypeAlias = Callable[[Assigned], AbstractAsyncContextManager[Consumer]]
 """A member of the group, that asks where to go on after each rebalance."""
 
 
 @dataclass(frozen=True, slots=True)
-class Amounts:
-    """How much at once. takes: under way in this process; ahead: records of one partition that wait; beyond it the
+class ReadLimits:
+    """How much at once. concurrency: under way in this process; ahead: records of one partition that wait; beyond it
+    the
     partition is paused, and what is resumed misses a fetch; together: records of one take.
     """
 
-    takes: int
+    concurrency: int
     ahead: int
     together: int = 1
 
@@ -62,23 +63,23 @@ class PartitionReader:
     def __init__(
         self,
         name: str,
-        open_member: Open,
-        take: Take,
-        places: Places,
+        open_member: OpenMember,
+        process: ProcessRecords,
+        starting_offsets: StartingOffsets,
         *,
-        amounts: Amounts,
+        amounts: ReadLimits,
         supervisor: Supervisor[Partition],
-        told: Callable[[int], object] = lambda _: None,
+        report_backlog: Callable[[int], object] = lambda _: None,
     ) -> None:
         self.name = name
         self.supervisor = supervisor
         self._open_member = open_member
-        self._take = take
-        self._places = places
+        self._process = process
+        self._starting_offsets = starting_offsets
         self._amounts = amounts
-        self._told = told
+        self._report_backlog = report_backlog
         self._queues: dict[Partition, _Queue] = {}
-        self._slots = asyncio.Semaphore(amounts.takes)
+        self._slots = asyncio.Semaphore(amounts.concurrency)
         self._member: Consumer | None = None
         self._stopping = asyncio.Event()
 
@@ -109,7 +110,7 @@ class PartitionReader:
 
     async def _begin(self, assigned: frozenset[Partition]) -> Mapping[Partition, int]:
         """After a rebalance: what waits is read again from the stored places; what is being taken is left to finish."""
-        found = await self._places(assigned)
+        found = await self._starting_offsets(assigned)
         for queue in self._queues.values():
             queue.records.clear()
         self._queues = {each: self._queues.get(each) or _Queue() for each in assigned}
@@ -125,7 +126,7 @@ class PartitionReader:
                 consumer.pause([partition])
             if queue.idle:
                 queue.task = group.create_task(self._drain(partition, queue, consumer), name=f"drain {partition}")
-        self._told(sum(len(queue.records) for queue in self._queues.values()))
+        self._report_backlog(sum(len(queue.records) for queue in self._queues.values()))
 
     def _full(self, queue: _Queue) -> bool:
         return len(queue.records) >= self._amounts.ahead
@@ -148,7 +149,7 @@ class PartitionReader:
         """Take records, as often as it needs. What fails stops its partition; the slot is left to the others."""
         while True:
             async with self._slots:
-                following = await self.supervisor.run(partition, partial(self._take, partition, records))
+                following = await self.supervisor.run(partition, partial(self._process, partition, records))
             if following is not None:
                 return following
             await self.supervisor.rest(partition)

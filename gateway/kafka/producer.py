@@ -36,13 +36,14 @@ SUSPECT_SECONDS = 2.0
 """Without all acks for so long, the cluster is asked about the topics."""
 
 MISSES = 3
-"""Failures in a row, of no one topic, after which the client is built anew: the brokers may have new addresses."""
+"""Failures in a row, of no one topic, after which the client is rebuilt: the brokers may have new addresses."""
 
 
 class Producer:
     """One producer, kept alive. Messages of one call that go to one partition keep their order there.
 
-    breakers: what is known of topics, shared by the producers of a process; ailment: asks the cluster why a topic takes
+    breakers: the known state of topics, shared by the producers of a process; ailment: asks the cluster why a topic
+    takes
     no records, nothing where it should take them, raising KafkaUnavailableError.
     """
 

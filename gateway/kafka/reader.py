@@ -15,7 +15,7 @@ from gateway.kafka.member import stop_consumer
 from gateway.kafka.records import Partition, Record, record_of
 from gateway.kafka.security import client_options
 
-PATIENCE = 15.0
+ANSWER_SECONDS = 15.0
 """Seconds without an answer after which Kafka counts as away."""
 
 
@@ -29,7 +29,7 @@ async def scan(
     physical = TopicPartition(prefix + target.topic, target.partition)
     with translate():
         async with _reading(bootstrap, physical) as consumer:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 first = (await consumer.beginning_offsets([physical]))[physical]
                 last = (await consumer.end_offsets([physical]))[physical]
             stop = last if end is None else min(end, last)
@@ -44,7 +44,7 @@ async def scan(
 
 async def _next(consumer: Any, physical: TopicPartition, most: int) -> tuple[list[Any], int]:
     """The next records and the place behind them, which compaction may have put further than the last of them."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(ANSWER_SECONDS):
         before = await consumer.position(physical)
         while True:
             found = await consumer.getmany(physical, timeout_ms=1000, max_records=most)
@@ -55,7 +55,7 @@ async def _next(consumer: Any, physical: TopicPartition, most: int) -> tuple[lis
 
 @asynccontextmanager
 async def _reading(bootstrap: Bootstrap, target: TopicPartition) -> AsyncIterator[Any]:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(ANSWER_SECONDS):
         consumer = await build_reader(bootstrap)
     try:
         consumer.assign([target])
@@ -71,7 +71,7 @@ async def build_reader(bootstrap: Bootstrap) -> Any:
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",
-        request_timeout_ms=int(PATIENCE * 1000),
+        request_timeout_ms=int(ANSWER_SECONDS * 1000),
         fetch_max_bytes=8 * 1024 * 1024,
         max_partition_fetch_bytes=1024 * 1024,
     )

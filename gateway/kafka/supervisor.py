@@ -1,4 +1,4 @@
-"""Keeps a Kafka client alive: builds it, throws it away when it is dead or stalled, builds it anew, counts that.
+"""Keeps a Kafka client alive: builds it, throws it away when it is dead or stalled, builds it again, counts that.
 
 aiokafka's clients can end up in states they do not leave (a dead background task, brokers known by addresses that are
 no more); a fresh one always starts from the bootstrap names.
@@ -34,12 +34,12 @@ STOP_SECONDS = 5.0
 """How long a client may take to stop; with brokers away aiokafka would wait for them."""
 
 
-def reconnecting(patience: float | None = None) -> AsyncRetrying:
-    """The one policy of reconnecting to Kafka: full jitter up to 5 s; patience: seconds in all, None for ever."""
+def reconnecting(seconds: float | None = None) -> AsyncRetrying:
+    """The one policy of reconnecting to Kafka: full jitter up to 5 s; seconds: seconds in all, None for ever."""
     return AsyncRetrying(
         retry=retry_if_exception_type(AWAY),
         wait=wait_random_exponential(multiplier=0.1, max=5.0),
-        stop=stop_never if patience is None else stop_after_delay(patience),
+        stop=stop_never if seconds is None else stop_after_delay(seconds),
         reraise=True,
     )
 
@@ -87,7 +87,7 @@ class Supervised(Generic[C]):
         self._building = asyncio.create_task(self._built(), name=f"build {self._name}")
 
     async def close(self) -> None:
-        """Stop the client for good, in bounded time."""
+        """Stop the client permanently, in bounded time."""
         self._closed = True
         client = self._current()
         if self._building is not None and client is None:
@@ -124,11 +124,11 @@ class Supervised(Generic[C]):
             log.debug("kafka_client.discarded", client=self._name, error=repr(error))
 
 
-async def first_connection(build: Callable[[], Awaitable[C]], patience: float) -> C:
-    """Build what everything stands on, giving up after `patience` seconds. Raises KafkaUnavailableError."""
+async def first_connection(build: Callable[[], Awaitable[C]], seconds: float) -> C:
+    """Build what everything stands on, giving up after `seconds` seconds. Raises KafkaUnavailableError."""
 
     async def attempt() -> C:  # tenacity awaits only what is declared async
         return await build()
 
     with translate():
-        return await reconnecting(patience)(attempt)
+        return await reconnecting(seconds)(attempt)

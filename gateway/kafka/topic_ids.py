@@ -1,4 +1,4 @@
-"""The ids of topics: one that was deleted and made anew bears its name and has another id.
+"""The ids of topics: one that was deleted and recreated bears its name and has another id.
 
 aiokafka speaks of metadata in versions that do not tell them, so this is a request of our own, in Kafka's version 12.
 """

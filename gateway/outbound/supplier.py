@@ -32,7 +32,7 @@ from gateway.telemetry import metrics
 CONNECT_SECONDS = 5.0
 
 KEEPALIVE_SECONDS = 30.0
-"""Idle connections are kept so long: a host whose name leads elsewhere by then is looked up, and judged, anew."""
+"""Idle connections are kept so long: a host whose name leads elsewhere by then is looked up, and judged, again."""
 
 DNS_SECONDS = 10
 """How long a look-up is good for."""

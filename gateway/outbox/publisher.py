@@ -20,7 +20,7 @@ from gateway.outbox import queries
 from gateway.sdk.errors import GatewayError, ServiceUnavailableError
 from gateway.store import Lease, LeaseLostError, Pool, Row, acquired, listening, transaction
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from gateway.telemetry.supervise import Supervisor
 
 log = structlog.get_logger(__name__)
@@ -143,11 +143,11 @@ class Publisher:
             if not self._lease.held:
                 raise LeaseLostError
             leaving = going(wave, stopped)
-            reached("outbox.sending")
+            failpoint("outbox.sending")
             refusals = await self._refusals(leaving)
-            reached("outbox.sent")
+            failpoint("outbox.sent")
             await self._settle(leaving, refusals)
-            reached("outbox.deleted")
+            failpoint("outbox.deleted")
             stopped |= {row["key"] for row in leaving if row["id"] in refusals and row["key"] is not None}
         return bool(rows)
 

@@ -22,7 +22,7 @@ class Backoff:
 
     async def wait(self, error: SupplierError) -> None:
         """After a try that came to this. Raises DrainingError once there is to be no other."""
-        self._context.told(self._task, f"{type(error).__name__}: {error}")
+        self._context.report_health(self._task, f"{type(error).__name__}: {error}")
         asked = error.retry_after or 0.0 if isinstance(error, RateLimitError) else 0.0
         await self._context.drain.rest(max(min(asked, LONGEST), self._ceiling * random.uniform(0.5, 1)))  # noqa: S311 -- no secret
         self._ceiling = min(2 * self._ceiling, LONGEST)
@@ -30,4 +30,4 @@ class Backoff:
     def well(self) -> None:
         """A try came through."""
         self._ceiling = FIRST
-        self._context.told(self._task, None)
+        self._context.report_health(self._task, None)

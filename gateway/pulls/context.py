@@ -25,7 +25,7 @@ AREAS, ORDERS, INVOICES = "areas", "orders", "invoices"
 
 
 class Signal:
-    """Says that there may be something to read anew."""
+    """Says that there may be something to reread."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -76,7 +76,7 @@ class SupplierContext:
 
     supplier: its row, replaced in place by revisions that change no question and no reading of an answer; same_since:
     the first revision whose questions and readings are those of today; urgent: for what messages ask; patient: for
-    sweeps, which wait for the former; told: says to operators how a task of the session fares, None for well.
+    sweeps, which wait for the former; report_health: says to operators how a task of the session fares, None for well.
     """
 
     supplier: Supplier
@@ -91,7 +91,7 @@ class SupplierContext:
     runs: Runs
     in_flight: InFlight
     signals: Mapping[str, Signal]
-    told: Callable[[str, str | None], None]
+    report_health: Callable[[str, str | None], None]
     drain: Drain = field(default_factory=Drain)
     witnesses: dict[Facet, Witness] = field(default_factory=dict)
 

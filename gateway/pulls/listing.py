@@ -30,7 +30,7 @@ from gateway.sdk.adapter import PullsFeeds, SkuPage
 from gateway.sdk.errors import ContractError, InvalidMessageError, RejectedError, SupplierError
 from gateway.store import Connection, Row
 from gateway.store.outage import retry_while_unavailable
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from gateway.turnstile import Stretch
 from schemas.base import valid_sku
 from schemas.catalog import Facet
@@ -129,7 +129,7 @@ class SkuLists:
                 await connection.execute(queries.TAKE, run.supplier, run.facet, listing.listing_no)
                 await connection.execute(queries.TAKE_SKUS, run.feed_no, listing.listing_no, self._size(run))
                 await connection.execute(queries.USE_NUMBER, listing.listing_no, run.facet)
-        reached("sweep.taken")
+        failpoint("sweep.taken")
 
     async def take_second_list(self, run: Run) -> None:
         """Have read as well what a list shows that began after the end of the run's own. Raises as `take_list`."""
@@ -207,7 +207,7 @@ class SkuLists:
     async def _add_page(self, listing: SkuList, page: SkuPage) -> SkuList:
         """The list with one page more. Raises RunFailedError: it is longer than it may be."""
         limits = self._context.manifest.catalog
-        skus, odd = await _told_apart(page.skus)
+        skus, odd = await _split_skus(page.skus)
         flaw = f"the list names what can be no sku: {odd[0][:64]!r}" if odd else None
         async with self._context.transaction() as connection:
             added = await connection.fetchval(queries.ADD_SKUS, listing.listing_no, skus)
@@ -217,7 +217,7 @@ class SkuLists:
             longer = _listing(cast(Row, row))
             if longer.skus > limits.most_skus or longer.pages > limits.most_pages or len(odd) > MOST_ODD:
                 raise RunFailedError(_too_long(longer.skus, longer.pages, len(odd)))
-        reached("sweep.listed")
+        failpoint("sweep.listed")
         return longer
 
     async def _fail(
@@ -249,11 +249,11 @@ def _listing(row: Row) -> SkuList:
 
 
 def _too_long(skus: int, pages: int, odd: int) -> str:
-    told = f"{skus:,} skus, {pages:,} pages, {odd:,} of one page that can be no skus"
-    return f"The list of skus is longer than it may be: {told}"
+    sizes = f"{skus:,} skus, {pages:,} pages, {odd:,} of one page that can be no skus"
+    return f"The list of skus is longer than it may be: {sizes}"
 
 
-async def _told_apart(listed: Sequence[str]) -> tuple[list[str], list[str]]:
+async def _split_skus(listed: Sequence[str]) -> tuple[list[str], list[str]]:
     """What can be skus, and what can be none: a page may hold tens of thousands."""
     skus: list[str] = []
     odd: list[str] = []

@@ -40,7 +40,7 @@ from gateway.store import Connection, Row
 from gateway.store.outage import retry_while_unavailable
 from gateway.suppliers import SecretBox
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from schemas.base import valid_sku
 from schemas.orders.events import SupplierMessage
 from schemas.orders.parts import Reference
@@ -83,7 +83,7 @@ class Understood:
 
     @property
     def asked(self) -> frozenset[tuple[str, str]]:
-        """All that is read anew, orders too."""
+        """All that is reread, orders too."""
         numbers = {(ORDERS, number) for number in self.orders} | {(INVOICES, number) for number in self.invoices}
         return self.subjects | numbers
 
@@ -123,22 +123,22 @@ class Pool:
         messages = await self._adapter.fetch(self._context.urgent, self._name)
         if not messages:
             return False
-        reached("pool.fetched")
+        failpoint("pool.fetched")
         news = unknown = 0
         for start in range(0, len(messages), MOST_TOGETHER):
             new, strange = await self._take(messages[start : start + MOST_TOGETHER])
             news, unknown = news + new, unknown + strange
-        told = f"{unknown} of unknown types wait at the supplier" if unknown else None
-        self._context.told(f"messages of {self._name}", told)
+        flaw = f"{unknown} of unknown types wait at the supplier" if unknown else None
+        self._context.report_health(f"messages of {self._name}", flaw)
         return news > 0
 
     async def _take(self, messages: Sequence[Message]) -> tuple[int, int]:
         """Take some of what waits; how many are new, and how many of unknown types."""
         news, settled, unknown = await retry_while_unavailable(self._remember, messages)
-        reached("pool.remembered")
+        failpoint("pool.remembered")
         if settled:
             await self._delete(settled)
-        reached("pool.acknowledged")
+        failpoint("pool.acknowledged")
         metrics.pool_messages_total.labels(supplier=self._context.supplier.id, pool=self._name).inc(news)
         return news, unknown
 
@@ -193,7 +193,7 @@ class Pool:
                 supplier,
                 orders[subject],
                 "message",
-                facts={"pool": self._name, **_told_of(subject), **_asking(message).model_dump(mode="json")},
+                facts={"pool": self._name, **_log_fields(subject), **_asking(message).model_dump(mode="json")},
                 private={"message": body_of(message.raw)},
             )
             for subject, message in about
@@ -202,7 +202,7 @@ class Pool:
         await append(connection, self._box, entries)
 
 
-def _told_of(subject: tuple[str, str]) -> Mapping[str, str]:
+def _log_fields(subject: tuple[str, str]) -> Mapping[str, str]:
     kind, number = subject
     return {"mark_id" if kind == INVOICES else "supplier_order_no": number}
 
@@ -324,7 +324,7 @@ def _asking(message: Message) -> SupplierMessage:
 
 
 async def ask_rereads(connection: Connection, supplier: str, subjects: Iterable[tuple[str, str]]) -> None:
-    """Have these read anew, once each, however many messages ask for it."""
+    """Have these reread, once each, however many messages ask for it."""
     in_order = sorted(subjects)
     if in_order:
         columns: Mapping[int, list[str]] = {place: [subject[place] for subject in in_order] for place in (0, 1)}
@@ -332,7 +332,7 @@ async def ask_rereads(connection: Connection, supplier: str, subjects: Iterable[
 
 
 async def ask_orders(connection: Connection, supplier: str, orders: Mapping[str, SupplierMessage]) -> None:
-    """Have these orders read anew, once each, for the message that asked last."""
+    """Have these orders reread, once each, for the message that asked last."""
     if orders:
         messages = [message.model_dump_json() for _, message in sorted(orders.items())]
         await connection.execute(queries.ASK_ORDERS, supplier, sorted(orders), messages)

@@ -21,7 +21,7 @@ from gateway.sdk.errors import ServiceUnavailableError, SupplierError
 from gateway.store import LeaseLostError, Row, StoreUnavailableError
 from gateway.store.outage import retry_while_unavailable
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from schemas.catalog import Facet
 
 log = structlog.get_logger(__name__)
@@ -65,9 +65,9 @@ class Pulls:
             for run in tuple(self._runs.values()):
                 await self._context.runs.touch(run)  # a supplier that hangs does not make its run a dead one
         except StoreUnavailableError as error:
-            self._context.told("sweeps", str(error))
+            self._context.report_health("sweeps", str(error))
         else:
-            self._context.told("sweeps", None)
+            self._context.report_health("sweeps", None)
 
     def _forgetting(self, facet: Facet) -> Callable[[asyncio.Task[None]], None]:
         def forget(_: asyncio.Task[None]) -> None:
@@ -123,7 +123,7 @@ class Pulls:
             run = Run(number, context.supplier.id, context.supplier.revision, facet, started_at)
             await context.runs.open(connection, run)
             await connection.execute(queries.BEGIN_PULL, run.supplier, facet, run.feed_no, started_at)
-        reached("sweep.begun")
+        failpoint("sweep.begun")
         log.info("pull.begun", supplier=run.supplier, facet=facet, feed=run.feed_no)
         return run
 
@@ -153,7 +153,7 @@ class Pulls:
 
     async def _close(self, run: Run) -> None:
         outcome, flaw = await retry_while_unavailable(self._record_end, run)
-        reached("sweep.closed")
+        failpoint("sweep.closed")
         await self._context.runs.closed(run)
         metrics.pulls_total.labels(supplier=run.supplier, facet=run.facet, outcome=outcome).inc()
         log.info("pull.ended", supplier=run.supplier, facet=run.facet, feed=run.feed_no, outcome=outcome, flaw=flaw)
@@ -169,7 +169,7 @@ class Pulls:
             due = next_run(context.supplier.config, run.facet, run.received_at, datetime.now(UTC))
             outcome = "done" if flaw is None else "failed"
             await connection.execute(queries.END_PULL, run.supplier, run.facet, outcome, flaw, due)
-            reached("sweep.closing")
+            failpoint("sweep.closing")
         return outcome, flaw
 
     async def _fail(self, run: Run, reason: str) -> None:

@@ -38,7 +38,7 @@ class PullReplays:
         return {PULL: self.predict, POOL: self.predict_reading}
 
     async def ask_again(self, connection: Connection, letter: DeadLetterRow) -> ReplayResult:
-        """Have the sku read anew; a list that was not understood is read anew with its whole facet."""
+        """Have the sku reread; a list that was not understood is reread with its whole facet."""
         refuse_patch(letter)
         if letter.sku is not None:
             await ask_rereads(connection, letter.supplier or "", [(letter.facet or "", letter.sku)])
@@ -75,8 +75,8 @@ class PullReplays:
             return ReplayResult(ASKED_AGAIN), found
         original = understand(adapter, [_message(replace(letter, patched=None))], supplier)
         if original.letters or original.unknown:
-            said = f"The original is not understood; the patch has read anew: {_words(found.asked)}."
-            return ReplayResult(ASKED_AGAIN, detail=said), found
+            detail = f"The original is not understood; the patch has read anew: {_words(found.asked)}."
+            return ReplayResult(ASKED_AGAIN, detail=detail), found
         if found.asked <= original.asked:
             return ReplayResult(ASKED_AGAIN), found
         issue = Issue("patch_other_key", actual=_words(found.asked), expected=_words(original.asked))

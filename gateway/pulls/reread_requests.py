@@ -21,7 +21,7 @@ class RereadRequests:
         self._registry = registry
 
     async def ask(self, connection: Connection, supplier: str, facet: Facet, skus: Collection[str]) -> bool:
-        """Have skus of a facet read anew; False where the supplier is not asked for it, but pushes.
+        """Have skus of a facet reread; False where the supplier is not asked for it, but pushes.
 
         Raises StoreUnavailableError.
         """

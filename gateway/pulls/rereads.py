@@ -24,7 +24,7 @@ from gateway.sdk.adapter import ReadsAreas
 from gateway.sdk.errors import SupplierError
 from gateway.store.outage import retry_while_unavailable
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from schemas.catalog import Facet
 
 LOOK_SECONDS = 5.0
@@ -106,9 +106,9 @@ class Rereads:
         self._unanswered.difference_update(skus)
         for refused in (each for each in answers.refused if each.sure):
             self._closed[refused.area] = time.monotonic() + CLOSED_SECONDS
-        reached("reread.answered")
+        failpoint("reread.answered")
         await self._bring_in(answers, number, received_at)
-        reached("reread.sent")
+        failpoint("reread.sent")
         await retry_while_unavailable(self._settle, answers, number, waiting)
 
     def _closed_areas(self) -> list[str]:

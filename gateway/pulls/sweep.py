@@ -27,7 +27,7 @@ from gateway.pulls.listing import SkuLists
 from gateway.pulls.reading import Answers, AreaUnansweredError, Lost, letters_of
 from gateway.sdk.errors import SupplierError, UnavailableError
 from gateway.store.outage import retry_while_unavailable
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +69,7 @@ class Areas:
         self._answered: set[str] = set()
         self._refused: Counter[str] = Counter()
 
-    def heed(self, answers: Answers) -> None:
+    def record(self, answers: Answers) -> None:
         """What a question came to; takes out of it what was said of its areas before."""
         if not answers.refused:
             self.in_part = 0
@@ -150,18 +150,18 @@ class Sweep:
             suspect = batch.unanswered > 0 or self._areas.in_part >= IN_PART
             answers = await self._reading.ask(batch.skus, closed=self._areas.closed, suspect=suspect)
         self._answered += 1
-        self._areas.heed(answers)
-        reached("sweep.answered")
+        self._areas.record(answers)
+        failpoint("sweep.answered")
         await self._bring_in(batch, answers, page_no, received_at)
-        reached("sweep.settled")
+        failpoint("sweep.settled")
 
     async def _bring_in(self, batch: Batch, answers: Answers, page_no: int, received_at: datetime) -> None:
         """The answers as chunks of the run, and the batch as read."""
         page = Page(page_no, received_at, pack([exchange.encode() for exchange in answers.exchanges]))
         numbers = await retry_while_unavailable(self._numbers, batch, len(page.chunks))
-        reached("sweep.numbered")
+        failpoint("sweep.numbered")
         await retry_while_unavailable(self._context.runs.send, self._run, page, numbers)
-        reached("sweep.sent")
+        failpoint("sweep.sent")
         await retry_while_unavailable(self._settle, batch, answers, page_no)
 
     async def _numbers(self, batch: Batch, count: int) -> list[int]:

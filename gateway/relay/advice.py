@@ -23,7 +23,7 @@ DECIDABLE = STOPPED | {State.UNKNOWN}
 UNANSWERED = "unanswered"
 """State, for operators, of a command that its vendor acknowledged: it is delivered, and nobody knows what of it."""
 
-ABSENT_FOR_GOOD = 2
+ABSENT_FINALLY = 2
 """Look-ups in a row that do not find an order, before it is sure not to be there."""
 
 STATE_TEXTS: Mapping[State, str] = {
@@ -214,10 +214,10 @@ def _looking_up(command: Command, steps: Sequence[Mapping[str, Any]], outcomes: 
     if not asked:
         return []
     times = "" if asked == 1 else f" {asked} times"
-    came_to = next((each for each in reversed(outcomes) if each in ("found", "absent", "differs", "failed")), None)
+    outcome = next((each for each in reversed(outcomes) if each in ("found", "absent", "differs", "failed")), None)
     found = "it is there" if command.role is Role.MAKES else "it took effect"
-    said = found if came_to == "found" else OUTCOMES.get(came_to or "", "")
-    return [f"the order was looked up by our number{times}", *([said] if said else [])]
+    result = found if outcome == "found" else OUTCOMES.get(outcome or "", "")
+    return [f"the order was looked up by our number{times}", *([result] if result else [])]
 
 
 def _repeating(command: Command, steps: Sequence[Mapping[str, Any]], lost: int) -> list[str]:
@@ -243,15 +243,15 @@ def _was_resent_in_doubt(command: Command, steps: Sequence[Mapping[str, Any]]) -
             seen, absent = seen + 1, 0
         elif outcome == "absent":
             absent += 1
-        doubt = (doubt or outcome == "unknown") and absent < ABSENT_FOR_GOOD and step["kind"] != Kind.RESOLVED
+        doubt = (doubt or outcome == "unknown") and absent < ABSENT_FINALLY and step["kind"] != Kind.RESOLVED
     return seen < command.attempt
 
 
 def _was_held(command: Command, steps: Sequence[Mapping[str, Any]]) -> bool:
     """Whether it is over, answered with something else than was asked for; a person's word after that is an end too."""
     decided = [step for step in steps if step["kind"] in (Kind.EVENT, Kind.RESOLVED)]
-    said = decided[-1]["facts"].get("event") if decided else None
-    return command.state is State.CONFIRMED and said == EventKind.PRICE_MISMATCH
+    event = decided[-1]["facts"].get("event") if decided else None
+    return command.state is State.CONFIRMED and event == EventKind.PRICE_MISMATCH
 
 
 def _of(steps: Sequence[Mapping[str, Any]], kind: Kind) -> list[Mapping[str, Any]]:
@@ -287,11 +287,11 @@ def _event(facts: Mapping[str, Any]) -> str:
     code = f" (supplier's code {facts['raw_code']})" if facts.get("raw_code") else ""
     numbers = ", ".join(map(str, facts.get("supplier_order_nos") or ()))
     there = f" (what is there has the supplier's number {numbers})" if numbers else ""
-    told = f"the mall was told {facts.get('event')}{code}{there}"
+    reported = f"the mall was told {facts.get('event')}{code}{there}"
     if contract_no := facts.get("contract_no"):
         stands = ", ".join(filter(None, (facts.get("state"), facts.get("answer"))))
-        return told + (f"; contract {contract_no} is {stands}" if stands else "")
-    return f"{told}; the order is {facts.get('state')}"
+        return reported + (f"; contract {contract_no} is {stands}" if stands else "")
+    return f"{reported}; the order is {facts.get('state')}"
 
 
 def _stopped(facts: Mapping[str, Any]) -> str:
@@ -318,15 +318,15 @@ def _late(facts: Mapping[str, Any]) -> str:
 
 
 def _read(facts: Mapping[str, Any]) -> str:
-    asked, told_of = facts.get("asked_by"), facts.get("told")
+    asked, events = facts.get("asked_by"), facts.get("told")
     because = f" ({_asking(asked)})" if isinstance(asked, Mapping) else ""
     if facts.get("fault"):
         return f"the order could not be read at the supplier{because}: {facts['fault']}; it is a dead letter"
     children = f"{facts['children']} children" if facts.get("children") else None
     found = [str(each).replace("_", " ") for each in (facts.get("standing"), facts.get("progress"), children) if each]
-    new = ", ".join(map(str, told_of or ()))
-    said = "" if told_of is None else f"; the mall was told {new}" if new else "; nothing of it was new"
-    return f"the order was read at the supplier{because}" + (f": {', '.join(found)}" if found else "") + said
+    new = ", ".join(map(str, events or ()))
+    reported = "" if events is None else f"; the mall was told {new}" if new else "; nothing of it was new"
+    return f"the order was read at the supplier{because}" + (f": {', '.join(found)}" if found else "") + reported
 
 
 def _asking(asked: Mapping[str, Any]) -> str:

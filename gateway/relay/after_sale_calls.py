@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, cast
 
-from gateway.relay.outcomes import Answer
+from gateway.relay.outcomes import AdapterAnswer
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.after_sales import HandlesAfterSales, SupplierAfterSale
 from gateway.sdk.errors import AfterSaleRefusedError, ContractError
@@ -47,13 +47,13 @@ async def serve(
 
 async def look_up_service(
     adapter: Adapter, http: Http, command: AfterSaleCommand, number: str | None
-) -> tuple[Answer | None, None, SupplierAfterSale | None]:
+) -> tuple[AdapterAnswer | None, None, SupplierAfterSale | None]:
     """Whether a command about a service has taken effect, None: it has not; and the service as it is there."""
     service = await _found(cast(HandlesAfterSales, adapter), http, command, _child(command, number))
     if service is None:
         return None, None, None
     done = isinstance(command, RequestAfterSale) or service.state is ServiceState.CANCELLED
-    return Answer() if done else None, None, service
+    return AdapterAnswer() if done else None, None, service
 
 
 async def _found(

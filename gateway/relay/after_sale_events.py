@@ -31,7 +31,7 @@ from schemas.orders.events import (
 )
 from schemas.orders.payloads import AfterSaleNotDone, AfterSaleWaits
 
-_TOLD = ("state", "audit", "audit_code", "notes", "return_address", "new_order_no")
+_REPORTED_MEMBERS = ("state", "audit", "audit_code", "notes", "return_address", "new_order_no")
 """What is told of a service beside its numbers."""
 
 BY_THE_GATEWAY = frozenset(
@@ -49,17 +49,19 @@ BY_THE_GATEWAY = frozenset(
 """Preconditions that the gateway knows; what it refuses for one of them never reached the supplier."""
 
 
-def done_event(command: AfterSaleCommand, service: SupplierAfterSale | None, said: Mapping[str, Any]) -> AfterSaleEvent:
-    """A request that the supplier took, or a cancel that took effect. said: members that every event has."""
+def done_event(
+    command: AfterSaleCommand, service: SupplierAfterSale | None, common: Mapping[str, Any]
+) -> AfterSaleEvent:
+    """A request that the supplier took, or a cancel that took effect. common: members that every event has."""
     number = None if service is None else service.supplier_service_no
     taken: dict[str, Any] = {"service_no": command.payload.service_no, "supplier_service_no": number}
     if isinstance(command, RequestAfterSale):
-        return AfterSaleAccepted(**said, payload=AfterSaleTaken(**taken))
-    return AfterSaleProgress(**said, payload=AfterSaleMoved(**taken, state=ServiceState.CANCELLED))
+        return AfterSaleAccepted(**common, payload=AfterSaleTaken(**taken))
+    return AfterSaleProgress(**common, payload=AfterSaleMoved(**taken, state=ServiceState.CANCELLED))
 
 
 def refused_event(
-    command: AfterSaleCommand, error: BaseException | None, said: Mapping[str, Any], *, resolved: bool
+    command: AfterSaleCommand, error: BaseException | None, common: Mapping[str, Any], *, resolved: bool
 ) -> AfterSaleEvent:
     """A command that was refused. error: how; resolved: a person found out that it had no effect."""
     refusal = error.refusal if isinstance(error, AfterSaleRefusedError) else AfterSaleRefusal.OTHER
@@ -67,24 +69,24 @@ def refused_event(
     code_class = AfterSaleRefusal.OPERATOR if resolved else refusal
     by = Party.MALL if unsent and refusal in BY_THE_GATEWAY else Party.SUPPLIER
     payload = not_done(command.operation, command.payload.service_no, code_class, by)
-    return AfterSaleRefused(**said, payload=payload)
+    return AfterSaleRefused(**common, payload=payload)
 
 
 def ended_event(
-    command: Command, asked: AfterSaleCommand | None, said: Mapping[str, Any], code_class: AfterSaleRefusal, by: Party
+    command: Command, asked: AfterSaleCommand | None, common: Mapping[str, Any], code_class: AfterSaleRefusal, by: Party
 ) -> AfterSaleEvent:
     """A command that ended without a call. asked: what it says, None where that cannot be read."""
     service_no = None if asked is None else asked.payload.service_no
-    return AfterSaleRefused(**said, payload=not_done(command.operation, service_no, code_class, by))
+    return AfterSaleRefused(**common, payload=not_done(command.operation, service_no, code_class, by))
 
 
 def waiting_event(
-    command: Command, asked: AfterSaleCommand | None, said: Mapping[str, Any], reason: ParkedReason
+    command: Command, asked: AfterSaleCommand | None, common: Mapping[str, Any], reason: ParkedReason
 ) -> AfterSaleEvent:
     """A command that waits for a person."""
     service_no = None if asked is None else asked.payload.service_no
     operation = cast(AfterSaleOperation, command.operation)
-    return AfterSaleParked(**said, payload=AfterSaleWaits(operation=operation, service_no=service_no, reason=reason))
+    return AfterSaleParked(**common, payload=AfterSaleWaits(operation=operation, service_no=service_no, reason=reason))
 
 
 def not_done(operation: str, service_no: ServiceNo | None, code_class: AfterSaleRefusal, by: Party) -> AfterSaleNotDone:
@@ -93,15 +95,15 @@ def not_done(operation: str, service_no: ServiceNo | None, code_class: AfterSale
     return AfterSaleNotDone(operation=asked, service_no=service_no, code_class=code_class, by=by)
 
 
-def progress_event(service_no: ServiceNo, service: SupplierAfterSale, said: Mapping[str, Any]) -> AfterSaleProgress:
+def progress_event(service_no: ServiceNo, service: SupplierAfterSale, common: Mapping[str, Any]) -> AfterSaleProgress:
     """How far a service is at the supplier."""
-    facts: dict[str, Any] = {name: getattr(service, name) for name in _TOLD}
+    facts: dict[str, Any] = {name: getattr(service, name) for name in _REPORTED_MEMBERS}
     payload = AfterSaleMoved(service_no=service_no, supplier_service_no=service.supplier_service_no, **facts)
-    return AfterSaleProgress(**said, raw_code=service.raw_code, payload=payload)
+    return AfterSaleProgress(**common, raw_code=service.raw_code, payload=payload)
 
 
 def refund_event(
-    service_no: ServiceNo, service: SupplierAfterSale, refund: Refund, said: Mapping[str, Any]
+    service_no: ServiceNo, service: SupplierAfterSale, refund: Refund, common: Mapping[str, Any]
 ) -> AfterSaleRefunded:
     """Money that went back for a service."""
     payload = RefundMade(
@@ -111,4 +113,4 @@ def refund_event(
         at=refund.at,
         credit_note=refund.credit_note,
     )
-    return AfterSaleRefunded(**said, payload=payload)
+    return AfterSaleRefunded(**common, payload=payload)

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.relay.after_sale_events import progress_event, refund_event
-from gateway.relay.after_sales import Service, judge_event, told_as
+from gateway.relay.after_sales import Service, judge_event, refund_digest
 from gateway.relay.orders import News
 from gateway.relay.readings import Reading, StoredOrder
 from gateway.sdk.after_sales import HandlesAfterSales, SupplierAfterSale
 from gateway.sdk.http import Http
-from schemas.orders import AfterSaleEvent, ServiceKind, ServiceState, Verdict
+from schemas.orders import AfterSaleEvent, ServiceKind, ServiceState, StateVerdict
 from schemas.orders.aftersales import ENDED
 from schemas.orders.events import AfterSaleProgress, Cause
 
@@ -22,7 +22,7 @@ async def read_services(
     """The services of those children of which something may be told, by child; root: the number of the whole order."""
     if not isinstance(adapter, HandlesAfterSales):
         return {}
-    wanted = {each.child or root for each in known.services if _may_tell(each)}
+    wanted = {each.child or root for each in known.services if _is_reportable(each)}
     return {child: await adapter.read_after_sales(calls, child) for child in sorted(wanted)}
 
 
@@ -40,7 +40,7 @@ def service_news(known: StoredOrder, reading: Reading) -> Iterator[News]:
 def _events(
     known: StoredOrder, service: Service, there: SupplierAfterSale, child: str, reading: Reading
 ) -> Iterator[AfterSaleEvent]:
-    said: dict[str, Any] = {
+    common: dict[str, Any] = {
         "order_no": known.order.order_no,
         "tenant": known.order.tenant,
         "cause": Cause(message=reading.cause),
@@ -48,22 +48,22 @@ def _events(
         "supplier": known.order.supplier,
         "supplier_order_nos": (child,),
     }
-    moved = progress_event(service.service_no, there, said)
-    if told_as(moved.payload) not in service.told and not _is_behind(service, moved):
+    moved = progress_event(service.service_no, there, common)
+    if refund_digest(moved.payload) not in service.reported and not _is_behind(service, moved):
         yield moved
     for refund in there.refunds:
-        made = refund_event(service.service_no, there, refund, said)
-        if told_as(made.payload) not in service.told:
+        made = refund_event(service.service_no, there, refund, common)
+        if refund_digest(made.payload) not in service.reported:
             yield made
 
 
 def _is_behind(service: Service, event: AfterSaleProgress) -> bool:
     judgement = judge_event(service, event)
-    known = judgement is not None and judgement.verdict is Verdict.KNOWN
+    known = judgement is not None and judgement.verdict is StateVerdict.KNOWN
     return known and event.payload.state is not service.state
 
 
-def _may_tell(service: Service) -> bool:
+def _is_reportable(service: Service) -> bool:
     """One that is over tells nothing more, but for the money of goods that went back."""
     owed = service.state is ServiceState.DONE and service.kind in (ServiceKind.RETURN, ServiceKind.REFUND)
-    return service.state not in ENDED or (owed and not any(name.startswith("refund:") for name in service.told))
+    return service.state not in ENDED or (owed and not any(name.startswith("refund:") for name in service.reported))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from gateway.relay.goods import Quantities
-from schemas.orders import AfterSaleCommand, AfterSaleRefusal, RequestAfterSale, ServiceState, State, Status
+from schemas.orders import AfterSaleCommand, AfterSaleRefusal, OrderStatus, RequestAfterSale, ServiceState, State
 from schemas.orders.aftersales import ENDED
 
 UNCONFIRMED = frozenset(
@@ -26,12 +26,12 @@ UNCONFIRMED = frozenset(
     }
 )
 OVER = frozenset({State.CANCELLED, State.REFUSED, State.EXPIRED, State.ABANDONED, State.CLOSED})
-CAME_TO_NOTHING = frozenset({ServiceState.REFUSED, ServiceState.CANCELLED})
+UNSUCCESSFUL = frozenset({ServiceState.REFUSED, ServiceState.CANCELLED})
 """Services that take no goods."""
 
 
 @dataclass(frozen=True, slots=True)
-class KnownService:
+class StoredService:
     """A service of the order. command_id: of its request; child: "" of an order that was not split."""
 
     service_no: str
@@ -51,18 +51,18 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
-    """What is known of an order when a service of it is asked for.
+    """The known state of an order when a service of it is asked for.
 
     ordered: less what the supplier cut; None where the order cannot be read; children: those that there are now, with
     what each holds, {} where it was not told; root: the supplier's number of the whole order.
     """
 
-    status: Status
+    status: OrderStatus
     ordered: Quantities | None = None
     root: str | None = None
     children: Mapping[str, Quantities] = field(default_factory=dict)
     deliveries: Sequence[Delivery] = ()
-    services: Sequence[KnownService] = ()
+    services: Sequence[StoredService] = ()
 
 
 def refusal_of(command: AfterSaleCommand, known: OrderFacts) -> AfterSaleRefusal | None:
@@ -96,7 +96,7 @@ def _of_request(command: RequestAfterSale, known: OrderFacts) -> AfterSaleRefusa
     return None
 
 
-def _of_order(status: Status) -> AfterSaleRefusal | None:
+def _of_order(status: OrderStatus) -> AfterSaleRefusal | None:
     """A cancel under way leaves the order where it stood."""
     state = status.before if status.state is State.CANCEL_PENDING and status.before else status.state
     if state in OVER:
@@ -104,10 +104,10 @@ def _of_order(status: Status) -> AfterSaleRefusal | None:
     return AfterSaleRefusal.NOT_CONFIRMED if state in UNCONFIRMED else None
 
 
-def _takes(service: KnownService, command: RequestAfterSale, child: str, known: OrderFacts) -> bool:
+def _takes(service: StoredService, command: RequestAfterSale, child: str, known: OrderFacts) -> bool:
     mine = service.command_id == command.command_id
     its_child = "" if service.child == known.root and not known.children else service.child
-    return not mine and its_child == child and service.state not in CAME_TO_NOTHING
+    return not mine and its_child == child and service.state not in UNSUCCESSFUL
 
 
 def _delivered(child: str, known: OrderFacts) -> Quantities | None:

@@ -12,9 +12,9 @@ import orjson
 
 from gateway.relay import after_sale_queries as queries
 from gateway.relay.after_sale_calls import Preconditions
-from gateway.relay.after_sale_rules import Delivery, KnownService, OrderFacts, refusal_of
+from gateway.relay.after_sale_rules import Delivery, OrderFacts, StoredService, refusal_of
 from gateway.relay.goods import Quantities, goods_of, quantities, summed
-from gateway.relay.numbers import Begin
+from gateway.relay.order_number_owners import Begin
 from gateway.relay.store import submitted
 from gateway.sdk.errors import AfterSaleRefusedError
 from gateway.store import Connection, Row
@@ -25,12 +25,12 @@ from schemas.orders import (
     AfterSaleEvent,
     AfterSaleRefusal,
     OrderEvent,
+    OrderStatus,
     RequestAfterSale,
     ServiceKind,
     ServiceState,
     State,
-    Status,
-    Verdict,
+    StateVerdict,
     judge_refund,
     judge_service,
 )
@@ -57,7 +57,7 @@ REFUSALS: Mapping[AfterSaleRefusal, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service as it is kept. told: names of what was told of it."""
+    """A service as it is kept. reported: names of what was told of it."""
 
     service_no: str
     command_id: str
@@ -66,7 +66,7 @@ class Service:
     lines: Quantities
     state: ServiceState
     supplier_service_no: str | None = None
-    told: frozenset[str] = field(default_factory=frozenset)
+    reported: frozenset[str] = field(default_factory=frozenset)
 
 
 async def open_services(connection: Connection, commands: Iterable[AfterSaleCommand]) -> None:
@@ -87,7 +87,7 @@ async def services_of(connection: Connection, supplier: str, order_no: str) -> S
     return [_service(row) for row in await connection.fetch(queries.OF_ORDER, supplier, order_no)]
 
 
-def told_as(payload: Model) -> str:
+def refund_digest(payload: Model) -> str:
     """The name by which it is known that something was told of a service; "" of what is told each time.
 
     A refund is told from another by its credit note, where it has one.
@@ -120,12 +120,12 @@ def judge_event(service: Service, event: AfterSaleEvent) -> ServiceJudgement | N
             return None
 
 
-async def move_services(connection: Connection, events: Sequence[OrderEvent]) -> Mapping[int, Verdict]:
+async def move_services(connection: Connection, events: Sequence[OrderEvent]) -> Mapping[int, StateVerdict]:
     """Move services by what is told of them; what it is to each, by the place of its event. Others have none.
 
     The caller holds the orders' locks.
     """
-    found: dict[int, Verdict] = {}
+    found: dict[int, StateVerdict] = {}
     for place, event in enumerate(events):
         if not isinstance(event, AfterSaleEvent) or event.payload.service_no is None:
             continue
@@ -134,10 +134,10 @@ async def move_services(connection: Connection, events: Sequence[OrderEvent]) ->
         if judgement is None:
             continue
         found[place] = judgement.verdict
-        if judgement.verdict is not Verdict.LATE:
+        if judgement.verdict is not StateVerdict.LATE:
             number = getattr(event.payload, "supplier_service_no", None)
             whose = (event.supplier, event.order_no, event.payload.service_no)
-            await connection.execute(queries.MOVE, *whose, judgement.state.value, number, told_as(event.payload))
+            await connection.execute(queries.MOVE, *whose, judgement.state.value, number, refund_digest(event.payload))
     return found
 
 
@@ -162,20 +162,20 @@ async def _facts(connection: Connection, box: SecretBox, supplier: str, order_no
     whose = (supplier, order_no)
     row = await connection.fetchrow(queries.ORDER, *whose)
     if row is None:
-        return OrderFacts(Status(State.DRAFT))
+        return OrderFacts(OrderStatus(State.DRAFT))
     held, arrived = await goods_of(connection, *whose)
     numbers = [each["supplier_order_no"] for each in await connection.fetch(queries.CHILDREN, *whose)]
     root = row["supplier_order_no"]
     deliveries = [Delivery("" if child == root else child, lines) for child, lines in arrived]
     ordered = (await submitted(connection, box, supplier, [order_no])).get(order_no)
     return OrderFacts(
-        Status(State(row["state"]), State(row["before"]) if row["before"] else None),
+        OrderStatus(State(row["state"]), State(row["before"]) if row["before"] else None),
         ordered=held.get("") or (None if ordered is None else summed(ordered.payload.lines)),
         root=root,
         children={number: held.get(number, {}) for number in numbers},
         deliveries=deliveries,
         services=[
-            KnownService(each.service_no, each.command_id, each.child, each.lines, each.state)
+            StoredService(each.service_no, each.command_id, each.child, each.lines, each.state)
             for each in await services_of(connection, *whose)
         ],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from gateway.relay.outcomes import Answer
+from gateway.relay.outcomes import AdapterAnswer
 from gateway.relay.policy import Profile
 from gateway.sdk.comparing import differences
 from gateway.sdk.manifest import OrderWrite
@@ -15,19 +15,21 @@ LONGEST_DIFFERENCE = 200
 """Characters of what differs that are kept with a command."""
 
 
-def answer_to_write(command: SubmitOrder | ConfirmOrder | CancelOrder, returned: SupplierOrder | None) -> Answer:
+def answer_to_write(command: SubmitOrder | ConfirmOrder | CancelOrder, returned: SupplierOrder | None) -> AdapterAnswer:
     """What a write that an adapter returned from says. None: it is done, and the supplier says no more of it."""
     if returned is None:
-        return Answer()
+        return AdapterAnswer()
     if isinstance(command, SubmitOrder):
-        return Answer(returned.order_no, _joined(differences(command, returned)))
+        return AdapterAnswer(returned.order_no, _joined(differences(command, returned)))
     if isinstance(command, ConfirmOrder) and returned.standing is Standing.CANCELLED:
-        return Answer(returned.order_no, lapsed=True)
+        return AdapterAnswer(returned.order_no, lapsed=True)
     wanted = Standing.CANCELLED if isinstance(command, CancelOrder) else Standing.PLACED
-    return Answer(returned.order_no, "" if returned.standing is wanted else f"it is {returned.standing}")
+    return AdapterAnswer(returned.order_no, "" if returned.standing is wanted else f"it is {returned.standing}")
 
 
-def answer_to_look_up(command: SubmitOrder | ConfirmOrder | CancelOrder, found: SupplierOrder | None) -> Answer | None:
+def answer_to_look_up(
+    command: SubmitOrder | ConfirmOrder | CancelOrder, found: SupplierOrder | None
+) -> AdapterAnswer | None:
     """What a look-up says of a command; None: it has not taken effect.
 
     found: what the call was about: the order, or of a cancel of children the one child. A reservation says that no
@@ -38,7 +40,7 @@ def answer_to_look_up(command: SubmitOrder | ConfirmOrder | CancelOrder, found: 
         return None
     match command:
         case SubmitOrder():
-            return Answer(found.order_no, _joined(differences(command, found)))
+            return AdapterAnswer(found.order_no, _joined(differences(command, found)))
         case ConfirmOrder():
             return None if found.standing is Standing.RESERVED else answer_to_write(command, found)
         case CancelOrder():

@@ -12,8 +12,8 @@ from typing import TypeAlias, cast
 
 from gateway.relay.after_sale_calls import Preconditions, look_up_service, serve, unchecked
 from gateway.relay.answers import answer_to_look_up, answer_to_write
-from gateway.relay.numbers import Strangers, bearer, nobody, numbers_in
-from gateway.relay.outcomes import Answer, Write
+from gateway.relay.order_number_owners import FindForeignNumbers, no_foreign_numbers, numbers_in, order_with_number
+from gateway.relay.outcomes import AdapterAnswer, Write
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.after_sales import SupplierAfterSale
 from gateway.sdk.errors import ContractError, OrderRefusedError, OutcomeUnknownError, Sent, SupplierError
@@ -42,7 +42,7 @@ WholeOrderCommand: TypeAlias = SubmitOrder | ConfirmOrder | CancelOrder
 NumberedCommand: TypeAlias = WholeOrderCommand | RequestInvoice
 """A command that is carried out by the supplier's numbers of an order or of its children."""
 
-AnswerOrError: TypeAlias = Answer | BaseException
+AnswerOrError: TypeAlias = AdapterAnswer | BaseException
 """What an adapter returned or raised."""
 
 
@@ -55,7 +55,7 @@ class AttemptResult:
     the supplier is back.
     """
 
-    came_to: AnswerOrError
+    answer: AnswerOrError
     write: Write
     returned: SupplierOrder | None = None
     cancelled: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class AttemptResult:
 class LookUpResult:
     """What a look-up came to; None: the supplier says that the command has not taken effect."""
 
-    came_to: AnswerOrError | None
+    answer: AnswerOrError | None
     found: SupplierOrder | None = None
     service: SupplierAfterSale | None = None
 
@@ -112,7 +112,7 @@ async def attempt(
     call: str,
     command: OrderCommand,
     number: str | None,
-    strangers: Strangers = nobody,
+    strangers: FindForeignNumbers = no_foreign_numbers,
     preconditions: Preconditions = unchecked,
 ) -> AttemptResult:
     """Have a supplier carry a command out. call: the operation that does it; number: the supplier's of the order.
@@ -122,25 +122,29 @@ async def attempt(
     """
     watched = WatchedHttp(http, call)
     returned, cancelled, service = None, tuple[str, ...](), None
-    came_to: AnswerOrError
+    answer: AnswerOrError
     try:
         if isinstance(command, RequestAfterSale | CancelAfterSale):
             await preconditions(command)
-            service, came_to = await serve(adapter, watched, command, number), Answer()
+            service, answer = await serve(adapter, watched, command, number), AdapterAnswer()
         else:
             await _refuse_strangers(command, number, strangers)
             returned, cancelled = await _carry_out(adapter, watched, command, number, strangers)
-            came_to = Answer() if isinstance(command, RequestInvoice) else answer_to_write(command, returned)
+            answer = AdapterAnswer() if isinstance(command, RequestInvoice) else answer_to_write(command, returned)
     except (Exception, asyncio.CancelledError) as error:  # whatever it is, what it means is decided elsewhere
         if _is_cancelled(error):
             raise
-        came_to = error
-    probe = isinstance(came_to, SupplierError) and came_to.probe
-    return AttemptResult(came_to, watched.write, returned, cancelled, probe, service)
+        answer = error
+    probe = isinstance(answer, SupplierError) and answer.probe
+    return AttemptResult(answer, watched.write, returned, cancelled, probe, service)
 
 
 async def look_up(
-    adapter: Adapter, http: Http, command: OrderCommand, number: str | None, strangers: Strangers = nobody
+    adapter: Adapter,
+    http: Http,
+    command: OrderCommand,
+    number: str | None,
+    strangers: FindForeignNumbers = no_foreign_numbers,
 ) -> LookUpResult:
     """Ask whether a command has taken effect. Raises as `attempt`."""
     try:
@@ -168,7 +172,7 @@ def _is_cancelled(error: BaseException) -> bool:
 
 
 async def _carry_out(
-    adapter: Adapter, http: Http, command: NumberedCommand, number: str | None, strangers: Strangers
+    adapter: Adapter, http: Http, command: NumberedCommand, number: str | None, strangers: FindForeignNumbers
 ) -> tuple[SupplierOrder | None, tuple[str, ...]]:
     """The order as the supplier then states it, None: it does not; and of a cancel of children those that are."""
     match command:
@@ -213,21 +217,21 @@ async def _cancel_children(adapter: Adapter, http: Http, command: CancelOrder) -
     return tuple(done)
 
 
-async def _look_at_children(adapter: Adapter, http: Http, command: CancelOrder) -> Answer | None:
+async def _look_at_children(adapter: Adapter, http: Http, command: CancelOrder) -> AdapterAnswer | None:
     for child in command.payload.children:
         tree = await cast(ReadsOrders, adapter).read_order(http, child)
-        answer = answer_to_look_up(command, bearer(tree, child))
+        answer = answer_to_look_up(command, order_with_number(tree, child))
         if answer is None or answer.differs:
             return answer
-    return Answer()
+    return AdapterAnswer()
 
 
-async def _look_at_application(adapter: Adapter, http: Http, command: RequestInvoice) -> Answer | None:
+async def _look_at_application(adapter: Adapter, http: Http, command: RequestInvoice) -> AdapterAnswer | None:
     mark_id = command.payload.mark_id
     found = await cast(RequestsInvoices, adapter).read_invoices(http, mark_id)
     if found is not None and found.mark_id != mark_id:
         raise ContractError("another application than the one that was asked about")
-    return None if found is None else Answer()
+    return None if found is None else AdapterAnswer()
 
 
 async def _as_it_stands(
@@ -236,11 +240,11 @@ async def _as_it_stands(
     if isinstance(command, ConfirmOrder):
         number = command.payload.supplier_order_no or number
     if number is not None and not isinstance(command, SubmitOrder) and isinstance(adapter, ReadsOrders):
-        return bearer(await adapter.read_order(http, number), number)
+        return order_with_number(await adapter.read_order(http, number), number)
     return await cast(FindsOrders, adapter).find_order(http, command.order_no)
 
 
-async def _refuse_strangers(command: NumberedCommand, number: str | None, strangers: Strangers) -> None:
+async def _refuse_strangers(command: NumberedCommand, number: str | None, strangers: FindForeignNumbers) -> None:
     """Raises OrderRefusedError where a command names a number that is not of its order. number: which surely is."""
     named: set[str | None] = set()
     match command:
@@ -264,7 +268,7 @@ def _expect(returned: SupplierOrder | None, number: str) -> None:
 
 
 async def _number(
-    adapter: Adapter, http: Http, command: NumberedCommand, known: str | None, strangers: Strangers
+    adapter: Adapter, http: Http, command: NumberedCommand, known: str | None, strangers: FindForeignNumbers
 ) -> str:
     """The supplier's number of the order, asked for where it is not known.
 

@@ -19,7 +19,7 @@ from gateway.relay.ends import not_cancelled, parked_event
 from gateway.relay.orders import News
 from gateway.relay.states import State
 from gateway.sdk.after_sales import SupplierAfterSale
-from gateway.sdk.comparing import as_told, differences
+from gateway.sdk.comparing import differences, limit_differences
 from gateway.sdk.errors import OrderRefusedError, SupplierError
 from gateway.sdk.orders import Standing, SupplierOrder
 from schemas.catalog import PriceBasis
@@ -27,10 +27,10 @@ from schemas.orders import (
     CancelAfterSale,
     CancelOrder,
     ConfirmOrder,
-    Fact,
     Operation,
     OrderCommand,
     OrderEvent,
+    OrderFact,
     ParkedReason,
     Party,
     RefusalClass,
@@ -78,7 +78,7 @@ LONGEST_CODE = 200
 
 @dataclass(frozen=True, slots=True)
 class CommandEnd:
-    """What is known of a command that has ended or stopped.
+    """The known state of a command that has ended or stopped.
 
     found: what the supplier has; error: how it refused; cancelled: children that are; ordered: the submit of the order,
     for a confirm; resolved: a person found it out; service: of an after-sale command, as the supplier has it.
@@ -98,7 +98,7 @@ def end_of(came: AttemptResult | LookUpResult | None, ordered: SubmitOrder | Non
         case None:
             return CommandEnd(ordered=ordered)
         case AttemptResult():
-            return CommandEnd(came.returned, _error(came.came_to), came.cancelled, ordered, service=came.service)
+            return CommandEnd(came.returned, _error(came.answer), came.cancelled, ordered, service=came.service)
         case LookUpResult():
             return CommandEnd(came.found, ordered=ordered, service=came.service)
 
@@ -120,9 +120,9 @@ def news_of(command: OrderCommand, before: State, after: Command, end: CommandEn
             reason = ParkedReason.OUTCOME_UNKNOWN if after.state is State.PARKED else ParkedReason.GAVE_UP
             return _command_news(command, parked_event(after, command.tenant, reason, at, command), end)
         case State.UNKNOWN if isinstance(command, SubmitOrder):
-            return _news(command, Fact.OUTCOME_UNKNOWN)
+            return _news(command, OrderFact.OUTCOME_UNKNOWN)
         case State.RETRY if isinstance(command, SubmitOrder) and before is State.LOOKING_UP:
-            return _news(command, Fact.NOT_FOUND)
+            return _news(command, OrderFact.NOT_FOUND)
         case _:
             return None
 
@@ -156,7 +156,9 @@ def cancelled_children(news: News) -> tuple[str, ...]:
     return news.event.payload.children if isinstance(news.event, OrderCancelled) else ()
 
 
-def _news(command: OrderCommand, fact: Fact | None, event: OrderEvent | None = None, number: str | None = None) -> News:
+def _news(
+    command: OrderCommand, fact: OrderFact | None, event: OrderEvent | None = None, number: str | None = None
+) -> News:
     basis = command.payload.price_basis if isinstance(command, SubmitOrder) else None
     return News(
         supplier=command.supplier,
@@ -179,32 +181,32 @@ def _whole(order: SupplierOrder) -> str:
 
 
 def _done(command: OrderCommand, end: CommandEnd, at: datetime) -> OrderEvent:
-    said = _said(command, end, at)
+    common = _common_members(command, end, at)
     match command:
         case SubmitOrder() | ConfirmOrder():
-            return _placed(command, end, said)
+            return _placed(command, end, common)
         case CancelOrder(payload=payload):
             children = end.cancelled or payload.children
-            return OrderCancelled(**said, payload=Cancelled(scope=payload.scope, children=children, by=Party.MALL))
+            return OrderCancelled(**common, payload=Cancelled(scope=payload.scope, children=children, by=Party.MALL))
         case RequestInvoice(payload=asked):
-            return InvoiceRequestedEvent(**said, payload=InvoiceRequested(mark_id=asked.mark_id))
+            return InvoiceRequestedEvent(**common, payload=InvoiceRequested(mark_id=asked.mark_id))
         case RequestAfterSale() | CancelAfterSale():
-            return done_event(command, end.service, said)
+            return done_event(command, end.service, common)
 
 
-def _placed(command: SubmitOrder | ConfirmOrder, end: CommandEnd, said: Mapping[str, Any]) -> OrderEvent:
+def _placed(command: SubmitOrder | ConfirmOrder, end: CommandEnd, common: Mapping[str, Any]) -> OrderEvent:
     """An order that is held for the mall, or placed."""
     stated = StatedOrder() if end.found is None else end.found.stated
     facts = {name: getattr(stated, name) for name in StatedOrder.model_fields}
     if isinstance(command, SubmitOrder):
         held = command.payload.mode is SubmitMode.RESERVE if end.found is None else _is_reserved(end.found)
         if held:
-            return OrderAccepted(**said, payload=Accepted(**facts))
-        return OrderConfirmed(**said, payload=Confirmed(**facts))
+            return OrderAccepted(**common, payload=Accepted(**facts))
+        return OrderConfirmed(**common, payload=Confirmed(**facts))
     parts = _parts(end.ordered, stated.lines)
     if any(part.refused for part in parts):
-        return OrderPartiallyConfirmed(**said, payload=PartiallyConfirmed(**facts, parts=parts))
-    return OrderConfirmed(**said, payload=Confirmed(**facts))
+        return OrderPartiallyConfirmed(**common, payload=PartiallyConfirmed(**facts, parts=parts))
+    return OrderConfirmed(**common, payload=Confirmed(**facts))
 
 
 def _is_reserved(found: SupplierOrder) -> bool:
@@ -229,22 +231,22 @@ def _part(line: OrderedLine, confirmed: Any) -> PartLine:
 
 
 def _refused(command: OrderCommand, after: Command, end: CommandEnd, at: datetime) -> OrderEvent:
-    said = _said(command, end, at)
+    common = _common_members(command, end, at)
     refusal = end.error if isinstance(end.error, OrderRefusedError) else None
     unnamed = RefusalClass.OPERATOR if end.resolved else RefusalClass.TOO_LATE if _lapsed(end) else RefusalClass.OTHER
     code_class = refusal.code_class if refusal else unnamed
-    if said["raw_code"] is None and after.reason:  # of an earlier attempt, or none that a supplier gave
-        said["raw_code"] = _one_line(after.reason)[:LONGEST_CODE]
+    if common["raw_code"] is None and after.reason:  # of an earlier attempt, or none that a supplier gave
+        common["raw_code"] = _one_line(after.reason)[:LONGEST_CODE]
     if isinstance(command, RequestAfterSale | CancelAfterSale):
-        return refused_event(command, end.error, said, resolved=end.resolved)
+        return refused_event(command, end.error, common, resolved=end.resolved)
     if isinstance(command, CancelOrder):
-        return OrderCancelRefused(**said, payload=not_cancelled(command, Party.SUPPLIER, code_class))
+        return OrderCancelRefused(**common, payload=not_cancelled(command, Party.SUPPLIER, code_class))
     if isinstance(command, RequestInvoice):
         refused = InvoiceRefused(mark_id=command.payload.mark_id, code_class=code_class)
-        return InvoiceRefusedEvent(**said, payload=refused)
+        return InvoiceRefusedEvent(**common, payload=refused)
     lines = tuple(RefusedLine(line_no=_line_no(command, sku), sku=sku) for sku in (refusal.skus if refusal else ()))
     return OrderRefused(
-        **said, payload=Refused(operation=Operation(command.operation), code_class=code_class, lines=lines)
+        **common, payload=Refused(operation=Operation(command.operation), code_class=code_class, lines=lines)
     )
 
 
@@ -261,17 +263,19 @@ def _line_no(command: OrderCommand, sku: str) -> Any:
 
 def _held(command: OrderCommand, after: Command, end: CommandEnd, at: datetime) -> OrderEvent:
     """An order that is another than was asked for is held, with everything in which it differs."""
-    said, found = _said(command, end, at), end.found
+    common, found = _common_members(command, end, at), end.found
     if not isinstance(command, SubmitOrder) or found is None:
         event = parked_event(after, command.tenant, ParkedReason.CONTRADICTION, at, command)
-        return event.model_copy(update={name: said[name] for name in ("supplier_order_nos", "raw_code", "raw_message")})
+        return event.model_copy(
+            update={name: common[name] for name in ("supplier_order_nos", "raw_code", "raw_message")}
+        )
     mismatch = PriceMismatch(
         expected=command.payload.totals,
         offered=found.stated.totals,
         lines=tuple(_mismatched(command, found)),
-        differences=as_told(differences(command, found)),
+        differences=limit_differences(differences(command, found)),
     )
-    return OrderPriceMismatch(**said, payload=mismatch)
+    return OrderPriceMismatch(**common, payload=mismatch)
 
 
 def _mismatched(command: SubmitOrder, found: SupplierOrder) -> Sequence[MismatchedLine]:
@@ -303,7 +307,7 @@ def _unit_price(price: UnitPrice) -> UnitPrice:
     return UnitPrice(**{name: getattr(price, name) for name in UnitPrice.model_fields})
 
 
-def _said(command: OrderCommand, end: CommandEnd, at: datetime) -> dict[str, Any]:
+def _common_members(command: OrderCommand, end: CommandEnd, at: datetime) -> dict[str, Any]:
     """The members that every event of a command has."""
     error = end.error if isinstance(end.error, SupplierError) else None
     words = str(error)[:LONGEST_WORDS] if isinstance(error, OrderRefusedError) else None
@@ -324,5 +328,5 @@ def _one_line(words: str) -> str:
     return "".join(each if each.isprintable() else " " for each in words)
 
 
-def _error(came_to: AnswerOrError | None) -> BaseException | None:
-    return came_to if isinstance(came_to, BaseException) else None
+def _error(answer: AnswerOrError | None) -> BaseException | None:
+    return answer if isinstance(answer, BaseException) else None

@@ -16,7 +16,7 @@ from gateway.relay.after_sales import open_services
 from gateway.relay.command_events import CommandEnd, cancelled_children, news_of, sent_news
 from gateway.relay.commands import Origin
 from gateway.relay.ends import ending_news
-from gateway.relay.orders import News, tell
+from gateway.relay.orders import News, publish_news
 from gateway.relay.reread_store import note_cancelled_children
 from gateway.relay.started_calls import CallResult, StartedCall, letter_of, result_step, settled_step, started_step
 from gateway.relay.states import ENDED
@@ -63,8 +63,8 @@ class Consequences:
         if move.now.state in ENDED:
             origin = Origin(asked.command.tenant, asked.traceparent)
             self.news += ending_news(move.now, origin, now, alone=move.alone, asked=asked.command)
-        elif (told := news_of(asked.command, move.was.state, move.now, CommandEnd(), now)) is not None:
-            self.news.append(replace(told, traceparent=asked.traceparent))
+        elif (news := news_of(asked.command, move.was.state, move.now, CommandEnd(), now)) is not None:
+            self.news.append(replace(news, traceparent=asked.traceparent))
         self._add_letter(letter_of(move.now))
 
     def add_started(self, call: StartedCall, operation: str) -> None:
@@ -77,7 +77,7 @@ class Consequences:
 
     async def write(self, connection: Connection, box: SecretBox, supplier: str) -> None:
         """Keep and tell everything, in the transaction of the turn."""
-        await tell(connection, box, self.news, steps=self.steps)
+        await publish_news(connection, box, self.news, steps=self.steps)
         await open_services(connection, self.services)
         if children := [(each.order_no, child) for each in self.news for child in cancelled_children(each)]:
             await note_cancelled_children(connection, supplier, children)

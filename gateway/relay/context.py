@@ -19,8 +19,8 @@ from gateway.suppliers import SecretBox, Supplier
 class RelayContext:
     """What the relay of a supplier stands on.
 
-    supplier: its row as of now; calls: the way to it; draining: whether nothing more is to be begun; told: says to
-    operators how it fares, None for well.
+    supplier: its row as of now; calls: the way to it; draining: whether nothing more is to be begun; report_health:
+    tells operators what is wrong with it, None: nothing.
     """
 
     supplier: Callable[[], Supplier]
@@ -30,7 +30,7 @@ class RelayContext:
     lease: Lease
     box: SecretBox
     draining: Callable[[], bool]
-    told: Callable[[str | None], None]
+    report_health: Callable[[str | None], None]
 
     def terms(self, now: datetime, *, active: bool) -> Terms:
         """Under what it is called at this moment. active: it is not paused."""

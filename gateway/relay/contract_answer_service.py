@@ -19,7 +19,7 @@ from gateway.relay.contracts import lock_contracts
 from gateway.relay.documents import document_in
 from gateway.relay.lane_store import close_letters, origins
 from gateway.relay.mailbox import Clock, utc_now
-from gateway.relay.orders import News, tell
+from gateway.relay.orders import News, publish_news
 from gateway.relay.states import State as CommandState
 from gateway.relay.steps import Kind as StepKind
 from gateway.relay.steps import Step
@@ -29,10 +29,10 @@ from gateway.relay.vendor_keys import keep_answer, message_by, take_key
 from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, SharedPool
 from gateway.suppliers import SecretBox
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from schemas.contracts.commands import TEXTS
 from schemas.contracts.events import ContractKind
-from schemas.contracts.states import Answer, ContractState, Verdict, judge
+from schemas.contracts.states import AnswerState, ContractState, ContractVerdict, judge
 from schemas.orders.events import Cause, SupplierMessage
 
 log = structlog.get_logger(__name__)
@@ -70,14 +70,14 @@ class SentAnswer:
     contract_no: str
     key: str
     content: bytes
-    said: ContractAnswer
+    answer: ContractAnswer
     traceparent: str | None = None
     body: bytes = b""
 
     @property
     def message(self) -> SupplierMessage:
         """By which he says so."""
-        return message_by(self.said.event, self.key)
+        return message_by(self.answer.event, self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class AnswerReceipt:
 
     event: ContractKind | None
     state: ContractState
-    answer: Answer
+    answer: AnswerState
     answers: tuple[str, ...]
     repeated: bool = False
 
@@ -119,12 +119,12 @@ class ContractAnswerService:
             contract = await _locked(connection, sent, answered)
             taken, news = await self._judged(connection, sent, contract, answered, origins(rows))
             await self._end(connection, answered)
-            await tell(connection, self._box, news, readable=False, steps=[_answered(sent, contract, taken)])
+            await publish_news(connection, self._box, news, readable=False, steps=[_answered(sent, contract, taken)])
             await keep_answer(connection, sent.supplier, sent.key, _row(taken))
-            await close_letters(connection, answered, f"the vendor said {sent.said.event}")
-            reached("word.before_commit")
-        reached("word.after_commit")
-        log.info("contract.said", supplier=sent.supplier, contract_no=sent.contract_no, said=sent.said.event)
+            await close_letters(connection, answered, f"the vendor said {sent.answer.event}")
+            failpoint("word.before_commit")
+        failpoint("word.after_commit")
+        log.info("contract.said", supplier=sent.supplier, contract_no=sent.contract_no, said=sent.answer.event)
         return taken
 
     async def _judged(
@@ -136,34 +136,34 @@ class ContractAnswerService:
         known: Mapping[str, Origin],
     ) -> tuple[AnswerReceipt, Sequence[News]]:
         """What the answer comes to: what he had not acknowledged is delivered by it. Raises ContractStateError."""
-        now, said = self._clock(), sent.said
+        now, answer = self._clock(), sent.answer
         news = [contract_delivered(each, known[each.command_id], now) for each in answered]
         for each in news:
             contract = contract if each.contract is None else after_news(contract, each.contract)
-        kind = ContractKind(said.event)
+        kind = ContractKind(answer.event)
         found = judge(contract.status, FACTS[kind])
-        if found.verdict is Verdict.NOT_ALLOWED:
-            over = contract.status.answer in (Answer.SIGNED, Answer.REFUSED)
+        if found.verdict is ContractVerdict.NOT_ALLOWED:
+            over = contract.status.answer in (AnswerState.SIGNED, AnswerState.REFUSED)
             raise ContractStateError(contract.status.answer if over else contract.status.state, allowed_next(contract))
         await self._check_document(connection, sent)
         ids = tuple(each.command_id for each in answered)
-        if found.verdict is Verdict.KNOWN:
+        if found.verdict is ContractVerdict.KNOWN:
             return AnswerReceipt(None, contract.status.state, contract.status.answer, ids), news
-        event = core_event(said, contract, Cause(message=sent.message), now)
-        of = ContractNews(contract.contract_no, FACTS[kind], said.revision, event)
+        event = core_event(answer, contract, Cause(message=sent.message), now)
+        of = ContractNews(contract.contract_no, FACTS[kind], answer.revision, event)
         whose = (contract.supplier, contract.order_no, None)
         news.append(News(*whose, tenant=contract.tenant, traceparent=sent.traceparent, contract=of))
         return AnswerReceipt(kind, found.status.state, found.status.answer, ids), news
 
     async def _check_document(self, connection: Connection, sent: SentAnswer) -> None:
         """Raises OtherDocumentError. A document that cannot be read any more is compared with nothing."""
-        said = sent.said
-        if not isinstance(said, ContractSignedByVendor) or said.payload.document_sha256 is None:
+        answer = sent.answer
+        if not isinstance(answer, ContractSignedByVendor) or answer.payload.document_sha256 is None:
             return
         lane = lane_of("", sent.contract_no)
-        row = await connection.fetchrow(contract_queries.LAST_TEXT, sent.supplier, lane, said.revision)
+        row = await connection.fetchrow(contract_queries.LAST_TEXT, sent.supplier, lane, answer.revision)
         document = None if row is None else document_in(self._box, row)
-        if document is not None and document.sha256 != said.payload.document_sha256:
+        if document is not None and document.sha256 != answer.payload.document_sha256:
             raise OtherDocumentError(document.sha256)
 
     async def _end(self, connection: Connection, answered: Sequence[Command]) -> None:
@@ -174,7 +174,7 @@ class ContractAnswerService:
 
 def _is_answered(command: Command, sent: SentAnswer) -> bool:
     """Whether an answer is about the text that a command carried."""
-    return command.operation in TEXTS and command.revision == sent.said.revision
+    return command.operation in TEXTS and command.revision == sent.answer.revision
 
 
 async def _locked(connection: Connection, sent: SentAnswer, answered: Sequence[Command]) -> Contract:
@@ -185,9 +185,9 @@ async def _locked(connection: Connection, sent: SentAnswer, answered: Sequence[C
     contract = (await lock_contracts(connection, [key])).get(key)
     if contract is None or contract.status.state is ContractState.NONE:
         raise UnknownContractError
-    if sent.said.revision != contract.revision:
+    if sent.answer.revision != contract.revision:
         raise ContractStateError(f"of revision {contract.revision}", ())
-    if contract.status.answer is Answer.UNSENT and not answered:
+    if contract.status.answer is AnswerState.UNSENT and not answered:
         raise UnknownContractError
     return contract
 
@@ -195,7 +195,7 @@ async def _locked(connection: Connection, sent: SentAnswer, answered: Sequence[C
 def _answered(sent: SentAnswer, contract: Contract, taken: AnswerReceipt) -> Step:
     """What the vendor sent, and the receipt that he is given, as evidence of the order."""
     facts = {
-        "said": sent.said.event,
+        "said": sent.answer.event,
         "contract_no": contract.contract_no,
         "message": sent.message.model_dump(mode="json"),
         "receipt": _row(taken),
@@ -212,5 +212,5 @@ def _stored(kept: Mapping[str, Any] | None) -> AnswerReceipt:
     if kept is None:
         raise ValueError("an answer about a contract is always kept")
     event = None if kept["event"] is None else ContractKind(kept["event"])
-    receipt = AnswerReceipt(event, ContractState(kept["state"]), Answer(kept["answer"]), tuple(kept["answers"]))
+    receipt = AnswerReceipt(event, ContractState(kept["state"]), AnswerState(kept["answer"]), tuple(kept["answers"]))
     return replace(receipt, repeated=True)

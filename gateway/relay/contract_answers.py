@@ -21,7 +21,7 @@ from schemas.contracts.events import (
     SignedContract,
 )
 from schemas.contracts.parts import Revision
-from schemas.contracts.states import Fact, allowed
+from schemas.contracts.states import ContractFact, allowed
 from schemas.orders.events import Cause
 from schemas.orders.parts import PersonalLine, RawText, Reference, WrittenInstant
 
@@ -82,10 +82,10 @@ CONTRACT_ANSWERS: Mapping[ContractKind, type[ContractAnswer]] = {
 }
 """What vendors can say, by its kind."""
 
-FACTS: Mapping[ContractKind, Fact] = {
-    ContractKind.ACKNOWLEDGED: Fact.ACKNOWLEDGED,
-    ContractKind.SIGNED: Fact.SIGNED,
-    ContractKind.REFUSED: Fact.REFUSED,
+FACTS: Mapping[ContractKind, ContractFact] = {
+    ContractKind.ACKNOWLEDGED: ContractFact.ACKNOWLEDGED,
+    ContractKind.SIGNED: ContractFact.SIGNED,
+    ContractKind.REFUSED: ContractFact.REFUSED,
 }
 """What each means for the contract."""
 
@@ -96,22 +96,22 @@ def allowed_next(contract: Contract) -> Sequence[ContractKind]:
     return [kind for kind, fact in FACTS.items() if fact in facts]
 
 
-def core_event(said: ContractAnswer, contract: Contract, cause: Cause, now: datetime) -> ContractEvent:
+def core_event(answer: ContractAnswer, contract: Contract, cause: Cause, now: datetime) -> ContractEvent:
     """The event for the mall core. now: when it was heard, for one that does not say when it was so."""
-    payload: Model = said.payload
-    if isinstance(said, ContractRefusedByVendor):
-        refusal = said.payload
+    payload: Model = answer.payload
+    if isinstance(answer, ContractRefusedByVendor):
+        refusal = answer.payload
         code_class = ContractRefusalClass(refusal.code_class)
         payload = RefusedContract(by=Refuser.SUPPLIER, code_class=code_class, reason=refusal.reason)
     members: dict[str, Any] = {
-        name: getattr(said, name) for name in ("revision", "supplier_contract_no", "raw_code", "raw_message")
+        name: getattr(answer, name) for name in ("revision", "supplier_contract_no", "raw_code", "raw_message")
     } | {
         "contract_no": contract.contract_no,
         "order_no": contract.order_no,
         "supplier": contract.supplier,
         "tenant": contract.tenant,
         "cause": cause,
-        "occurred_at": said.occurred_at or now,
+        "occurred_at": answer.occurred_at or now,
         "payload": payload,
     }
-    return EVENTS[ContractKind(said.event)](**members)
+    return EVENTS[ContractKind(answer.event)](**members)

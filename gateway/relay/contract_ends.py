@@ -25,7 +25,7 @@ from schemas.contracts.events import (
     Refuser,
     WithdrawnCommand,
 )
-from schemas.contracts.states import Fact
+from schemas.contracts.states import ContractFact
 from schemas.orders import ParkedReason
 from schemas.orders.events import Cause
 
@@ -34,17 +34,17 @@ def contract_delivered(command: Command, origin: Origin, now: datetime) -> News:
     """That the vendor has a command: what he has of the contract is its text alone."""
     operation = ContractOperation(command.operation)
     event = ContractDelivered(**_common(command, origin, now), payload=DeliveredCommand(operation=operation))
-    return _news(command, origin, event, Fact.DELIVERED if operation in TEXTS else None)
+    return _news(command, origin, event, ContractFact.DELIVERED if operation in TEXTS else None)
 
 
 def contract_end(command: Command, origin: Origin, now: datetime) -> News:
     """Of a command that ended without being delivered; an issue then leaves its order without a contract."""
-    said, operation = _common(command, origin, now), ContractOperation(command.operation)
+    common, operation = _common(command, origin, now), ContractOperation(command.operation)
     if command.state is not State.EXPIRED:
-        return _news(command, origin, ContractWithdrawn(**said, payload=WithdrawnCommand(operation=operation)), None)
-    event = ContractExpired(**said, payload=ExpiredCommand(operation=operation, deadline=command.deadline))
+        return _news(command, origin, ContractWithdrawn(**common, payload=WithdrawnCommand(operation=operation)), None)
+    event = ContractExpired(**common, payload=ExpiredCommand(operation=operation, deadline=command.deadline))
     lapses = operation is ContractOperation.ISSUE and not command.attempt
-    return _news(command, origin, event, Fact.LAPSE if lapses else None)
+    return _news(command, origin, event, ContractFact.LAPSE if lapses else None)
 
 
 def contract_parked(command: Command, origin: Origin, reason: ParkedReason, now: datetime) -> News:
@@ -60,7 +60,7 @@ def contract_not_done(command: Command, origin: Origin, now: datetime) -> News:
     return _news(command, origin, ContractRefused(**_common(command, origin, now), payload=payload), None)
 
 
-def _news(command: Command, origin: Origin, event: ContractEvent, fact: Fact | None) -> News:
+def _news(command: Command, origin: Origin, event: ContractEvent, fact: ContractFact | None) -> News:
     contract = ContractNews(event.contract_no, fact, command.revision, event)
     return News(
         command.supplier, command.about, None, tenant=origin.tenant, traceparent=origin.traceparent, contract=contract

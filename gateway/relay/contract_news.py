@@ -15,7 +15,7 @@ from gateway.relay.steps import Kind, Step
 from gateway.store import Connection
 from schemas.contracts import contract_event_id
 from schemas.contracts.events import ContractEvent, SupplierContractEvent
-from schemas.contracts.states import Fact, judge
+from schemas.contracts.states import ContractFact, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class ContractNews:
     """
 
     contract_no: str
-    fact: Fact | None
+    fact: ContractFact | None
     revision: int
     event: ContractEvent | None = None
 
@@ -46,7 +46,7 @@ class AboutContract(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ToldContract:
+class PublishedContractNews:
     """An event of a contract, and the step by which its order's story has it."""
 
     message: OutboxMessage
@@ -60,7 +60,9 @@ def after_news(contract: Contract, news: ContractNews) -> Contract:
     return replace(contract, status=judge(contract.status, news.fact).status)
 
 
-async def tell_contracts(connection: Connection, news: Iterable[AboutContract]) -> Sequence[ToldContract]:
+async def publish_contract_news(
+    connection: Connection, news: Iterable[AboutContract]
+) -> Sequence[PublishedContractNews]:
     """Move the contracts that news is about, in this order; what has to be told and written. Orders are locked before.
 
     One that is not kept is told of all the same: its command was refused or is nobody's.
@@ -68,29 +70,29 @@ async def tell_contracts(connection: Connection, news: Iterable[AboutContract]) 
     found = [(each, each.contract) for each in news if each.contract is not None]
     keys = [(each.supplier, of.contract_no) for each, of in found]
     contracts = await lock_contracts(connection, keys)
-    before, told = dict(contracts), []
+    before, published = dict(contracts), []
     for each, of in found:
         known = contracts.get((each.supplier, of.contract_no))
         if known is not None:
             known = contracts[each.supplier, of.contract_no] = after_news(known, of)
         if of.event is not None:
             message = event_message(of.event, each.traceparent)
-            told.append(ToldContract(message, _step(each, of.event, known, message)))
+            published.append(PublishedContractNews(message, _step(each, of.event, known, message)))
     await keep(connection, [each for key, each in contracts.items() if before[key] != each])
-    return told
+    return published
 
 
 def _step(about: AboutContract, event: ContractEvent, contract: Contract | None, message: OutboxMessage) -> Step:
-    said = event if isinstance(event, SupplierContractEvent) else None
+    vendor_event = event if isinstance(event, SupplierContractEvent) else None
     facts = {
         "event": event.event,
         "id": contract_event_id(event),
         "contract_no": event.contract_no,
-        "revision": said.revision if said else None,
+        "revision": vendor_event.revision if vendor_event else None,
         "state": contract.status.state.value if contract else None,
         "answer": contract.status.answer.value if contract else None,
-        "raw_code": said.raw_code if said else None,
+        "raw_code": vendor_event.raw_code if vendor_event else None,
     }
-    words = (said.raw_message or "") if said else ""
+    words = (vendor_event.raw_message or "") if vendor_event else ""
     evidence = {"event": body_of(message.value)}
     return Step(about.supplier, about.order_no, Kind.EVENT, event.cause.command_id, facts, words, evidence)

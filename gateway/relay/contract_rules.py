@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from schemas.contracts.commands import AmendContract, ContractCommand, ContractOperation, IssueContract
 from schemas.contracts.events import ContractRefusalClass
-from schemas.contracts.states import TERMINAL, ContractState, Fact, Status, Verdict, judge
+from schemas.contracts.states import TERMINAL, ContractFact, ContractState, ContractStatus, ContractVerdict, judge
 from schemas.orders import State as OrderState
 
 CONFIRMED = frozenset(
@@ -29,12 +29,12 @@ CONFIRMED = frozenset(
 )
 """States of an order of which there can be a contract; of one that is confirmed in part the buyer decides first."""
 
-ASKED: Mapping[str, Fact] = {
-    ContractOperation.ISSUE: Fact.ISSUE,
-    ContractOperation.AMEND: Fact.AMEND,
-    ContractOperation.TERMINATE: Fact.TERMINATE,
-    ContractOperation.ANNOUNCED: Fact.ANNOUNCED,
-    ContractOperation.FILED: Fact.FILED,
+ASKED: Mapping[str, ContractFact] = {
+    ContractOperation.ISSUE: ContractFact.ISSUE,
+    ContractOperation.AMEND: ContractFact.AMEND,
+    ContractOperation.TERMINATE: ContractFact.TERMINATE,
+    ContractOperation.ANNOUNCED: ContractFact.ANNOUNCED,
+    ContractOperation.FILED: ContractFact.FILED,
 }
 """What each command does to its contract."""
 
@@ -53,7 +53,7 @@ class Contract:
     contract_no: str
     order_no: str
     tenant: str | None
-    status: Status
+    status: ContractStatus
     revision: int
     issued_by: str
     content: bytes
@@ -102,8 +102,8 @@ def rule(asked: ContractCommand, contract: Contract | None, order: OrderState | 
 
 def content_of(asked: IssueContract) -> bytes:
     """Digest of what is issued, without what makes one command another."""
-    said = asked.model_dump_json(include={"order_no", "revision", "payload"})
-    return hashlib.sha256(said.encode()).digest()
+    content = asked.model_dump_json(include={"order_no", "revision", "payload"})
+    return hashlib.sha256(content.encode()).digest()
 
 
 def _issue(asked: IssueContract, contract: Contract | None, order: OrderState | None, standing: str | None) -> Ruling:
@@ -115,7 +115,7 @@ def _issue(asked: IssueContract, contract: Contract | None, order: OrderState | 
         return RefusedAtOnce(ContractRefusalClass.ORDER_NOT_CONFIRMED, order)
     if standing is not None:
         return RefusedAtOnce(ContractRefusalClass.OTHER_CONTRACT, standing)
-    status = judge(Status(), Fact.ISSUE).status
+    status = judge(ContractStatus(), ContractFact.ISSUE).status
     whose = (asked.supplier, asked.contract_no, asked.order_no, asked.tenant)
     return Accepted(Contract(*whose, status, asked.revision, asked.command_id, content_of(asked)))
 
@@ -132,7 +132,7 @@ def _again(asked: IssueContract, contract: Contract) -> Ruling:
 def _change(asked: ContractCommand, contract: Contract) -> Ruling:
     """Of two amendments of one revision the first counts; what ends a contract speaks of its text as it is now."""
     found = judge(contract.status, ASKED[asked.operation])
-    if found.verdict is Verdict.NOT_ALLOWED:
+    if found.verdict is ContractVerdict.NOT_ALLOWED:
         return RefusedAtOnce(ContractRefusalClass.CONTRACT_OVER, contract.status.state)
     amends = isinstance(asked, AmendContract)
     if asked.revision < contract.revision or (amends and asked.revision == contract.revision):

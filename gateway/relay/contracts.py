@@ -21,7 +21,7 @@ from schemas.contracts.events import (
     Refuser,
     RepeatedIssue,
 )
-from schemas.contracts.states import STANDING, Answer, ContractState, Receipt, Status
+from schemas.contracts.states import STANDING, AnswerState, ContractState, ContractStatus, ReceiptState
 from schemas.orders import State as OrderState
 from schemas.orders.events import Cause
 
@@ -30,14 +30,14 @@ Key: TypeAlias = tuple[str, str]
 
 
 @dataclass(slots=True)
-class _Known:
-    """What is known of the contracts that a batch speaks of, and of their orders, as the batch goes on."""
+class _LoadedContracts:
+    """The known state of the contracts that a batch speaks of, and of their orders, as the batch goes on."""
 
     orders: Mapping[Key, OrderState]
     contracts: MutableMapping[Key, Contract]
     standing: MutableMapping[Key, str]
 
-    def rule(self, asked: ContractCommand) -> Ruling:
+    def judge(self, asked: ContractCommand) -> Ruling:
         key, of_order = (asked.supplier, asked.contract_no), (asked.supplier, asked.order_no)
         ruling = rule(asked, self.contracts.get(key), self.orders.get(of_order), self.standing.get(of_order))
         if isinstance(ruling, Accepted):
@@ -54,7 +54,7 @@ async def judge_commands(connection: Connection, new: Sequence[Received], at: da
     asked = [each.asked for each in new if each.asked is not None and each.event is None]
     if not asked:
         return new
-    known = await _known(connection, asked)
+    known = await _load_contracts(connection, asked)
     before = dict(known.contracts)
     judged = [_judged(each, known, at) for each in new]
     await keep(connection, [each for key, each in known.contracts.items() if before.get(key) != each])
@@ -81,7 +81,7 @@ async def keep(connection: Connection, contracts: Collection[Contract]) -> None:
         await connection.execute(queries.KEEP, *zip(*map(_row, ordered), strict=True))
 
 
-async def _known(connection: Connection, asked: Sequence[ContractCommand]) -> _Known:
+async def _load_contracts(connection: Connection, asked: Sequence[ContractCommand]) -> _LoadedContracts:
     of_orders = sorted({(each.supplier, each.order_no) for each in asked})
     columns = tuple(zip(*of_orders, strict=True))
     orders = {
@@ -93,14 +93,14 @@ async def _known(connection: Connection, asked: Sequence[ContractCommand]) -> _K
         (row["supplier"], row["order_no"]): row["contract_no"]
         for row in await connection.fetch(queries.STANDING, *columns)
     }
-    return _Known(orders, contracts, standing)
+    return _LoadedContracts(orders, contracts, standing)
 
 
-def _judged(command: Received, known: _Known, at: datetime) -> Received:
+def _judged(command: Received, known: _LoadedContracts, at: datetime) -> Received:
     if command.asked is None or command.event is not None:
         return command
     asked = command.asked
-    said: dict[str, Any] = {
+    common: dict[str, Any] = {
         "contract_no": asked.contract_no,
         "order_no": asked.order_no,
         "tenant": asked.tenant,
@@ -109,7 +109,7 @@ def _judged(command: Received, known: _Known, at: datetime) -> Received:
         "supplier": asked.supplier,
         "revision": asked.revision,
     }
-    match known.rule(asked):
+    match known.judge(asked):
         case RefusedAtOnce(code_class, stands):
             refused = RefusedContract(
                 by=Refuser.GATEWAY,
@@ -117,18 +117,21 @@ def _judged(command: Received, known: _Known, at: datetime) -> Received:
                 operation=ContractOperation(asked.operation),
                 stands=stands,
             )
-            event: ContractEvent = ContractRefused(**said, payload=refused)
+            event: ContractEvent = ContractRefused(**common, payload=refused)
             return replace(command, state=CommandState.REFUSED, reason=code_class.value, event=event)
         case RepeatedAtOnce(first):
-            event = ContractRepeated(**said, payload=RepeatedIssue(first=first))
+            event = ContractRepeated(**common, payload=RepeatedIssue(first=first))
             return replace(command, state=CommandState.SUPERSEDED, reason=f"repeats {first}", event=event)
         case Accepted():
             return command
 
 
 def _contract(row: Row) -> Contract:
-    status = Status(
-        ContractState(row["state"]), Receipt(row["announcement"]), Receipt(row["filing"]), Answer(row["answer"])
+    status = ContractStatus(
+        ContractState(row["state"]),
+        ReceiptState(row["announcement"]),
+        ReceiptState(row["filing"]),
+        AnswerState(row["answer"]),
     )
     whose = (row["supplier"], row["contract_no"], row["order_no"], row["tenant"])
     return Contract(*whose, status, row["revision"], row["issued_by"], bytes(row["content"]))

@@ -16,7 +16,7 @@ from gateway.relay.commands import Command, Origin, Role
 from gateway.relay.contract_ends import contract_delivered, contract_not_done
 from gateway.relay.lane_store import close_letters, others_submitted
 from gateway.relay.mailbox_queries import ANSWERED
-from gateway.relay.orders import News, tell
+from gateway.relay.orders import News, publish_news
 from gateway.relay.policy import Profile
 from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step, write_steps
@@ -33,7 +33,7 @@ from gateway.sdk.errors import GatewayError
 from gateway.store import Connection, Pool, Row, transaction
 from gateway.store.audit import record
 from gateway.suppliers import SecretBox
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 
 Profiles = Callable[[str, str], Awaitable[Profile]]
 """What is declared of an operation of a supplier."""
@@ -64,12 +64,12 @@ REFUSED = {
 class _Resolved:
     """A command and what a person's word makes of it.
 
-    now: as it is kept; came_to: as it is told of: one that its vendor acknowledged stays confirmed whatever the word.
+    now: as it is kept; resolved: as it is told of: one that its vendor acknowledged stays confirmed whatever the word.
     """
 
     was: Command
     now: Command
-    came_to: Command
+    resolved: Command
     acknowledged: bool = False
 
 
@@ -93,18 +93,18 @@ class OrderDecisions:
         profile = await self._profiles(supplier, operation)
         async with transaction(self._pool) as connection:
             found = await _resolved(connection, command_id, word, profile)
-            await _check_number(connection, found.was, found.came_to, supplier_order_no)
+            await _check_number(connection, found.was, found.resolved, supplier_order_no)
             facts = {"resolution": word.value, "actor": actor, "reason": reason}
             await _move(connection, found.was, found.now)
             step = _step(found.was, Kind.RESOLVED, facts)
             if found.now.state in ENDED:
-                await self._tell_end(connection, found, supplier_order_no, step)
+                await self._publish_end(connection, found, supplier_order_no, step)
             else:
                 await write_steps(connection, self._box, [step])
-            await _note(connection, found.was, found.came_to, word, actor, reason)
-            reached("resolve.before_commit")
-        reached("resolve.after_commit")
-        return found.came_to
+            await _note(connection, found.was, found.resolved, word, actor, reason)
+            failpoint("resolve.before_commit")
+        failpoint("resolve.after_commit")
+        return found.resolved
 
     async def park(self, order_no: str, *, actor: str, reason: str, supplier: str | None = None) -> Command:
         """Stop the first command of a lane before its next call. Raises UnknownCommandError, NotDecidableError."""
@@ -147,25 +147,25 @@ class OrderDecisions:
             await record(connection, actor, f"lane.{verb}", target=order_no, reason=reason, detail=detail)
         return now
 
-    async def _tell_end(
+    async def _publish_end(
         self, connection: Connection, found: _Resolved, supplier_order_no: str | None, step: Step
     ) -> None:
         if found.was.contract_no is not None:
             of_contract = await self._news_of_contract(connection, found)
             await connection.execute(ANSWERED, [found.was.command_id])
-            await tell(connection, self._box, [of_contract], readable=False, steps=[step])
+            await publish_news(connection, self._box, [of_contract], readable=False, steps=[step])
             return
-        told_as_held = found.was.state is State.HELD and found.was.role is Role.MAKES
-        news = await self._news(connection, found.came_to, supplier_order_no, answered=told_as_held)
+        was_reported_held = found.was.state is State.HELD and found.was.role is Role.MAKES
+        news = await self._news(connection, found.resolved, supplier_order_no, answered=was_reported_held)
         await connection.execute(ANSWERED, [found.was.command_id])
         news = [*news, *await others_submitted(connection, [found.was])]
-        await tell(connection, self._box, news, readable=not found.acknowledged, steps=[step])
+        await publish_news(connection, self._box, news, readable=not found.acknowledged, steps=[step])
 
     async def _news_of_contract(self, connection: Connection, found: _Resolved) -> News:
         row = await connection.fetchrow(queries.ORIGIN, found.was.command_id)
         origin = Origin(None, None) if row is None else Origin(row["tenant"], row["traceparent"])
-        told = contract_delivered if found.came_to.state is State.CONFIRMED else contract_not_done
-        return told(found.came_to, origin, datetime.now(UTC))
+        contract_event = contract_delivered if found.resolved.state is State.CONFIRMED else contract_not_done
+        return contract_event(found.resolved, origin, datetime.now(UTC))
 
     async def _news(
         self, connection: Connection, now: Command, supplier_order_no: str | None, *, answered: bool
@@ -216,8 +216,8 @@ async def _resolved(connection: Connection, command_id: str, word: Resolution, p
     was = await _locked(connection, command_id)
     if was.state is State.CONFIRMED and await connection.fetchval(queries.UNANSWERED, command_id):
         now = resolve_acknowledged(was, word)
-        came_to = now if word is Resolution.DONE else replace(was, state=State.REFUSED, reason="")
-        return _Resolved(was, now, came_to, acknowledged=True)
+        resolved = now if word is Resolution.DONE else replace(was, state=State.REFUSED, reason="")
+        return _Resolved(was, now, resolved, acknowledged=True)
     now = _decided(was, resolve(was, word, profile, datetime.now(UTC)))
     return _Resolved(was, now, now)
 

@@ -68,16 +68,16 @@ class DocumentLinks:
         """A command as its vendor is given it: of its document, the address at the gateway instead of the core's."""
         if operation not in TEXTS:
             return value
-        said = orjson.loads(value)
-        said["payload"]["document"]["url"] = self.address(said["contract_no"], message, now)
-        return orjson.dumps(said)
+        members = orjson.loads(value)
+        members["payload"]["document"]["url"] = self.address(members["contract_no"], message, now)
+        return orjson.dumps(members)
 
 
 def document_in(box: SecretBox, row: Row) -> ContractDocument | None:
     """The document of a row's command; None: it cannot be read any more."""
     try:
-        said = orjson.loads(box.open(row["supplier"], sealed_as(row["command_id"]), row["sealed"]))
-        return read(ContractDocument, orjson.dumps(said["payload"]["document"]))
+        members = orjson.loads(box.open(row["supplier"], sealed_as(row["command_id"]), row["sealed"]))
+        return read(ContractDocument, orjson.dumps(members["payload"]["document"]))
     except (SecretUnreadableError, ValueError, KeyError, TypeError):
         log.exception("contract.unreadable", command=row["command_id"])
         return None

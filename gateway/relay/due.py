@@ -77,7 +77,7 @@ class DueOrders:
 
     async def _look(self, connection: Connection, now: datetime | None, shut: Collection[str]) -> None:
         """See which orders are due, once those that were are gone through: from where the last look ended, if it was
-        full, else from the one that waits longest. Anew, once other operations can be called than at the last look.
+        full, else from the one that waits longest. Again, once other operations can be called than at the last look.
         """
         if self._shut != frozenset(shut):
             self._shut, self._behind = frozenset(shut), None

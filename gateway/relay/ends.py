@@ -74,10 +74,10 @@ def ending_news(
     if command.contract_no is not None:
         return [contract_end(command, origin, now)]
     event = _ending_event(command, origin.tenant, now, asked, alone=alone)
-    told = _news(command, event, origin, decides=alone or command.attempt > 0)
+    news = _news(command, event, origin, decides=alone or command.attempt > 0)
     if command.attempt or not alone or (fact := SENT.get(Operation(command.operation))) is None:
-        return [told]
-    return [News(command.supplier, command.order_no, fact, tenant=origin.tenant), told]
+        return [news]
+    return [News(command.supplier, command.order_no, fact, tenant=origin.tenant), news]
 
 
 def undecided_news(command: Command, origin: Origin, now: datetime, asked: OrderCommand | None = None) -> News:
@@ -91,14 +91,14 @@ def parked_event(
     command: Command, tenant: str | None, reason: ParkedReason, now: datetime, asked: OrderCommand | None = None
 ) -> OrderEvent:
     """That a command waits for a person. asked: what it says, where that was read."""
-    said = _common_members(command, tenant, now)
+    common = _common_members(command, tenant, now)
     match command.operation:
         case Operation.REQUEST_INVOICE:
-            return InvoiceParkedEvent(**said, payload=InvoiceParked(mark_id=_mark_of(asked), reason=reason))
+            return InvoiceParkedEvent(**common, payload=InvoiceParked(mark_id=_mark_of(asked), reason=reason))
         case Operation.REQUEST_AFTER_SALE | Operation.CANCEL_AFTER_SALE:
-            return waiting_event(command, _of_service(asked), said, reason)
+            return waiting_event(command, _of_service(asked), common, reason)
         case _:
-            return OrderParked(**said, payload=Parked(operation=Operation(command.operation), reason=reason))
+            return OrderParked(**common, payload=Parked(operation=Operation(command.operation), reason=reason))
 
 
 def undecided_letter(command: Command) -> DeadLetter:
@@ -132,48 +132,50 @@ def _news(command: Command, event: OrderEvent, origin: Origin, *, decides: bool)
 def _ending_event(
     command: Command, tenant: str | None, now: datetime, asked: OrderCommand | None, *, alone: bool
 ) -> OrderEvent:
-    said = _common_members(command, tenant, now)
+    common = _common_members(command, tenant, now)
     match command.operation:
         case Operation.REQUEST_INVOICE:
-            return _ending_of_application(command, said, asked)
+            return _ending_of_application(command, common, asked)
         case Operation.REQUEST_AFTER_SALE | Operation.CANCEL_AFTER_SALE:
-            return _ending_of_service(command, said, asked)
+            return _ending_of_service(command, common, asked)
         case _:
-            return _ending_of_order(command, said, asked, alone=alone)
+            return _ending_of_order(command, common, asked, alone=alone)
 
 
-def _ending_of_order(command: Command, said: dict[str, Any], asked: OrderCommand | None, *, alone: bool) -> OrderEvent:
+def _ending_of_order(
+    command: Command, common: dict[str, Any], asked: OrderCommand | None, *, alone: bool
+) -> OrderEvent:
     """A cancel that came too late is refused by time-out: the answer to a cancel says whether the order is cancelled,
     and of what. Of one that cannot be read only its deadline is known. What a cancel overtook is refused where that
     cancel has yet to be answered: the supplier may have the order.
     """
     if command.state is State.REFUSED:
-        return _refused(command, said, asked, RefusalClass.NO_SUCH_ORDER)
+        return _refused(command, common, asked, RefusalClass.NO_SUCH_ORDER)
     if command.state is not State.EXPIRED:
         if not alone and command.role is not Role.CANCELS:
-            return _refused(command, said, asked, RefusalClass.CONFLICT)
-        return OrderCancelled(**said, payload=Cancelled(scope=CancelScope.ORDER, by=Party.MALL))
+            return _refused(command, common, asked, RefusalClass.CONFLICT)
+        return OrderCancelled(**common, payload=Cancelled(scope=CancelScope.ORDER, by=Party.MALL))
     if isinstance(asked, CancelOrder):
-        return OrderCancelRefused(**said, payload=not_cancelled(asked, Party.TIME_OUT, RefusalClass.TOO_LATE))
+        return OrderCancelRefused(**common, payload=not_cancelled(asked, Party.TIME_OUT, RefusalClass.TOO_LATE))
     deadline = command.deadline if asked is None else asked.deadline
-    return OrderExpired(**said, payload=Expired(operation=Operation(command.operation), deadline=deadline))
+    return OrderExpired(**common, payload=Expired(operation=Operation(command.operation), deadline=deadline))
 
 
-def _ending_of_application(command: Command, said: dict[str, Any], asked: OrderCommand | None) -> OrderEvent:
+def _ending_of_application(command: Command, common: dict[str, Any], asked: OrderCommand | None) -> OrderEvent:
     """Its time is over; or its order is not there, or was taken back before anything of it was sent."""
     mark_id = _mark_of(asked)
     if command.state is State.EXPIRED:
         deadline = command.deadline if asked is None else asked.deadline
-        return InvoiceExpiredEvent(**said, payload=InvoiceExpired(mark_id=mark_id, deadline=deadline))
+        return InvoiceExpiredEvent(**common, payload=InvoiceExpired(mark_id=mark_id, deadline=deadline))
     refused = InvoiceRefused(mark_id=mark_id, code_class=RefusalClass.NO_SUCH_ORDER)
-    return InvoiceRefusedEvent(**said, payload=refused)
+    return InvoiceRefusedEvent(**common, payload=refused)
 
 
 def _mark_of(asked: OrderCommand | None) -> str | None:
     return asked.payload.mark_id if isinstance(asked, RequestInvoice) else None
 
 
-def _ending_of_service(command: Command, said: dict[str, Any], asked: OrderCommand | None) -> OrderEvent:
+def _ending_of_service(command: Command, common: dict[str, Any], asked: OrderCommand | None) -> OrderEvent:
     """A command about a service that its order's cancel overtook, whose time is over, or that was refused unsent."""
     match command.state:
         case State.EXPIRED:
@@ -182,7 +184,7 @@ def _ending_of_service(command: Command, said: dict[str, Any], asked: OrderComma
             code_class, by = AfterSaleRefusal(command.reason), Party.MALL
         case _:
             code_class, by = AfterSaleRefusal.ORDER_OVER, Party.MALL
-    return ended_event(command, _of_service(asked), said, code_class, by)
+    return ended_event(command, _of_service(asked), common, code_class, by)
 
 
 def _of_service(asked: OrderCommand | None) -> AfterSaleCommand | None:
@@ -190,12 +192,12 @@ def _of_service(asked: OrderCommand | None) -> AfterSaleCommand | None:
 
 
 def _refused(
-    command: Command, said: dict[str, Any], asked: OrderCommand | None, code_class: RefusalClass
+    command: Command, common: dict[str, Any], asked: OrderCommand | None, code_class: RefusalClass
 ) -> OrderEvent:
     if isinstance(asked, CancelOrder):
-        return OrderCancelRefused(**said, payload=not_cancelled(asked, Party.MALL, code_class))
+        return OrderCancelRefused(**common, payload=not_cancelled(asked, Party.MALL, code_class))
     refused = Refused(operation=Operation(command.operation), code_class=code_class)
-    return OrderRefused(**said, payload=refused)
+    return OrderRefused(**common, payload=refused)
 
 
 def _common_members(command: Command, tenant: str | None, now: datetime) -> dict[str, Any]:

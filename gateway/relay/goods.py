@@ -34,7 +34,7 @@ async def keep_goods(connection: Connection, events: Iterable[OrderEvent]) -> No
 
 
 async def forget_goods(connection: Connection, orders: Iterable[tuple[str, str]]) -> None:
-    """Forget the goods of orders, by supplier and order number, that begin anew."""
+    """Forget the goods of orders, by supplier and order number, that start again."""
     rows = sorted(set(orders))
     if rows:
         await connection.execute(queries.FORGET, *map(list, zip(*rows, strict=True)))

@@ -21,7 +21,7 @@ from gateway.kafka import Partition, Record
 from gateway.outbox import enqueue
 from gateway.relay import inbox_queries as queries
 from gateway.relay.contracts import judge_commands
-from gateway.relay.invoice_store import meet
+from gateway.relay.invoice_store import insert_applications
 from gateway.relay.received import (
     MARK_REUSED,
     Received,
@@ -40,7 +40,7 @@ from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.storable import storable
 from gateway.store import Connection, Pool, transaction
 from gateway.suppliers import SecretBox
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +69,7 @@ class Inbox:
         """
         found = [await self._read(record) for record in records]
         async with transaction(self._pool) as connection:
-            following: int | None = await connection.fetchval(queries.LOCK_NEXT, *partition)
+            following: int | None = await connection.fetchval(queries.LOCK_OFFSET, *partition)
             if following is None or following < stands:  # an older copy of the database was put back
                 return following or 0
             new = [each for record, each in zip(records, found, strict=True) if record.offset >= following]
@@ -77,9 +77,9 @@ class Inbox:
                 return following
             await self._keep(connection, new)
             following = records[-1].offset + 1
-            await connection.execute(queries.MOVE_NEXT, *partition, following)
-            reached("inbox.before_commit")
-        reached("inbox.after_commit")
+            await connection.execute(queries.MOVE_OFFSET, *partition, following)
+            failpoint("inbox.before_commit")
+        failpoint("inbox.after_commit")
         return following
 
     async def add(self, connection: Connection, command: Received, *, replay: str) -> bool:
@@ -88,7 +88,7 @@ class Inbox:
         replay: id of the dead letter that it was.
         Raises InvalidMessageError where its id was another command's, and where it would end at once.
         """
-        [met] = await self._met(connection, [command])
+        [met] = await self._insert_applications(connection, [command])
         if met.state is not command.state:
             raise InvalidMessageError(Issue(MARK_REUSED, "/payload/mark_id", expected="a number of its own"))
         new, others = await self._added(connection, [command])
@@ -105,7 +105,7 @@ class Inbox:
         return await _in_thread_if_large(record, partial(received, record, came, offered, now=datetime.now(UTC)))
 
     async def _keep(self, connection: Connection, found: Sequence[Received | DeadLetter]) -> None:
-        commands = await self._met(connection, [each for each in found if isinstance(each, Received)])
+        commands = await self._insert_applications(connection, [each for each in found if isinstance(each, Received)])
         letters = [each for each in found if isinstance(each, DeadLetter)]
         new, others = await self._added(connection, commands)
         letters += [conflict(each.record, each.command_id) for each in others]
@@ -122,14 +122,14 @@ class Inbox:
             letters=len(letters),
         )
 
-    async def _met(self, connection: Connection, commands: Sequence[Received]) -> Sequence[Received]:
+    async def _insert_applications(self, connection: Connection, commands: Sequence[Received]) -> Sequence[Received]:
         """The commands, applications for invoices ended whose number is that of another one."""
         asked = {each.command_id: each.application for each in commands if each.application is not None}
         if not asked:
             return commands
         known = {row["command_id"] for row in await connection.fetch(queries.CONTENTS, list(asked))}
         new = [each for name, each in asked.items() if name not in known]
-        reused = await meet(connection, new)
+        reused = await insert_applications(connection, new)
         ends = {each.command_id for each in new if (each.supplier, each.payload.mark_id) in reused}
         at = datetime.now(UTC)
         return [mark_reused(each, asked[each.command_id], at) if each.command_id in ends else each for each in commands]
@@ -141,7 +141,7 @@ class Inbox:
         if not commands:
             return [], []
         first = {each.command_id: each for each in reversed(commands)}
-        places = [row[0] for row in await connection.fetch(queries.PLACES, len(commands))]
+        places = [row[0] for row in await connection.fetch(queries.OFFSETS, len(commands))]
         rows = [
             self._row(each, place)
             for each, place in zip(commands, places, strict=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-LOCK_NEXT = "SELECT next FROM source_offsets WHERE topic = $1 AND partition = $2 FOR UPDATE"
+LOCK_OFFSET = "SELECT next FROM source_offsets WHERE topic = $1 AND partition = $2 FOR UPDATE"
 
-MOVE_NEXT = "UPDATE source_offsets SET next = $3 WHERE topic = $1 AND partition = $2"
+MOVE_OFFSET = "UPDATE source_offsets SET next = $3 WHERE topic = $1 AND partition = $2"
 
-PLACES = "SELECT nextval('command_place') FROM generate_series(1, $1)"
+OFFSETS = "SELECT nextval('command_place') FROM generate_series(1, $1)"
 
 # In the order of ids, so that two processes that have the same ids in another order never wait for each other. Due at
 # once by the clock that says what is due: a writer and a gateway whose clocks are ahead put nothing off.
@@ -29,7 +29,7 @@ ADD = """
 
 CONTENTS = "SELECT command_id, content FROM commands WHERE command_id = ANY($1::text[])"
 
-# What was taken of an order behind a record that was not. Where a topic is made anew its offsets begin again: what was
+# What was taken of an order behind a record that was not. Where a topic is recreated its offsets begin again: what was
 # taken since the dead letter was written counts as well.
 LATER = """
     SELECT command_id FROM commands

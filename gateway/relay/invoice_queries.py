@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # In the order of their keys, so that two inboxes that take the same never wait for each other.
-MEET = """
+INSERT = """
     INSERT INTO invoices (supplier, mark_id, order_no, tenant, content, asked)
     SELECT supplier, mark_id, order_no, tenant, content, asked::jsonb
       FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[])
@@ -57,7 +57,7 @@ DUE = """
      ORDER BY due_at, seq LIMIT 1
 """
 
-# What was asked anew meanwhile has another number by now and stays.
+# What was asked again meanwhile has another number by now and stays.
 DONE = "DELETE FROM invoice_rereads WHERE supplier = $1 AND mark_id = $2 AND seq = $3"
 
 LATER = """

@@ -1,4 +1,4 @@
-"""Applications for invoices read anew at their supplier, because a message named them.
+"""Applications for invoices reread at their supplier, because a message named them.
 
 A row of `invoice_rereads` waits until its application was read and what the reading tells is on its way, in one
 transaction. What a message says beside the number is not believed. An application of which no answer is known yet is
@@ -20,14 +20,14 @@ from gateway.relay import invoice_store as store
 from gateway.relay.invoice_store import DueApplication
 from gateway.relay.invoices import (
     Application,
-    Outcome,
+    ApplicationProgress,
+    apply_states,
     late_letter,
     mismatch_letter,
-    progress,
     states_of,
     unread_letter,
 )
-from gateway.relay.orders import News, tell
+from gateway.relay.orders import News, publish_news
 from gateway.relay.policy import backoff
 from gateway.relay.reread_store import load_order
 from gateway.relay.rereads import MOST_PUT_OFF, PAUSE_SECONDS, RereadContext, named_fault
@@ -36,7 +36,7 @@ from gateway.sdk.errors import ContractError, GatewayError, Issue, RateLimitErro
 from gateway.sdk.invoices import RequestsInvoices, StatedInvoices
 from gateway.store import Connection, acquired
 from gateway.store.outage import retry_while_unavailable
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from schemas.orders import EVENTS, InvoiceState
 from schemas.orders.events import Cause
 
@@ -100,9 +100,9 @@ class InvoiceRereads:
         stated = await self._adapter.read_invoices(self._context.calls.observed(seen.append), due.mark_id)
         if stated is None or stated.mark_id != due.mark_id:
             raise ContractError("no application under the number that was asked about")
-        reached("invoice.read")
+        failpoint("invoice.read")
         await retry_while_unavailable(self._settle, due, stated, seen)
-        reached("invoice.told")
+        failpoint("invoice.told")
 
     async def _known(self, due: DueApplication) -> Application | None:
         async with self._context.transaction() as connection:
@@ -119,23 +119,23 @@ class InvoiceRereads:
             known = (await store.lock_applications(connection, [key]))[key]
             ordered = None if order.submit is None else order.submit.payload
             facts = await store.facts_of_order(connection, known, ordered)
-            came = progress(known, states_of(known, stated), stated, facts)
+            came = apply_states(known, states_of(known, stated), stated, facts)
             steps = [*self._exchanges(order_no, seen), _step(due, known, stated, came)]
-            await tell(connection, context.box, self._news(due, known, came), readable=False, steps=steps)
+            await publish_news(connection, context.box, self._news(due, known, came), readable=False, steps=steps)
             await store.keep(connection, [came.after])
             await store.done(connection, context.supplier, due)
             await record_letters(connection, _letters(due, known, came, stated))
 
-    def _news(self, due: DueApplication, known: Application, came: Outcome) -> list[News]:
+    def _news(self, due: DueApplication, known: Application, came: ApplicationProgress) -> list[News]:
         now = datetime.now(UTC)
-        said = {
+        common = {
             "order_no": known.order_no,
             "tenant": known.tenant,
             "supplier": known.supplier,
             "cause": Cause(message=due.message),
             "occurred_at": now,
         }
-        events = [EVENTS[kind].model_validate({**said, "payload": payload}) for kind, payload in came.told]
+        events = [EVENTS[kind].model_validate({**common, "payload": payload}) for kind, payload in came.events]
         return [News(known.supplier, known.order_no, None, event, known.tenant) for event in events]
 
     async def _put_off(self, due: DueApplication, seen: Sequence[Exchange], asked: float | None = None) -> None:
@@ -166,19 +166,21 @@ class InvoiceRereads:
         return [exchange_step(self._context.supplier, order_no, None, each) for each in seen]
 
 
-def _letters(due: DueApplication, known: Application, came: Outcome, stated: StatedInvoices) -> list[DeadLetter]:
+def _letters(
+    due: DueApplication, known: Application, came: ApplicationProgress, stated: StatedInvoices
+) -> list[DeadLetter]:
     letters = [late_letter(known, kind, due.message) for kind in came.late]
     return letters + ([mismatch_letter(known, came.differences, stated.invoices)] if came.differences else [])
 
 
-def _step(due: DueApplication, known: Application, stated: StatedInvoices, came: Outcome) -> Step:
+def _step(due: DueApplication, known: Application, stated: StatedInvoices, came: ApplicationProgress) -> Step:
     facts = {
         "mark_id": due.mark_id,
         "standing": stated.state.value,
         "invoices": len(stated.invoices),
         "state": came.after.state.value,
         "asked_by": due.message.model_dump(mode="json"),
-        "told": [kind.value for kind, _ in came.told],
+        "told": [kind.value for kind, _ in came.events],
         "late": [kind.value for kind in came.late],
     }
     return Step(known.supplier, known.order_no, Kind.READ, None, facts)

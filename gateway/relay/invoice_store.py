@@ -15,7 +15,7 @@ from gateway.relay import invoice_queries as queries
 from gateway.relay.goods import accepted_goods
 from gateway.relay.invoices import Application
 from gateway.store import Connection, Row
-from schemas.orders import InvoiceState, RequestInvoice, Verdict
+from schemas.orders import InvoiceState, RequestInvoice, StateVerdict
 from schemas.orders.commands import Submission
 from schemas.orders.events import (
     InvoiceExpiredEvent,
@@ -44,12 +44,12 @@ class DueApplication:
     message: SupplierMessage
 
 
-async def meet(connection: Connection, asked: Sequence[RequestInvoice]) -> Collection[Key]:
+async def insert_applications(connection: Connection, asked: Sequence[RequestInvoice]) -> Collection[Key]:
     """Keep applications that are new; the keys of those that were another one before."""
     if not asked:
         return ()
     rows = {_key(each): _row(each) for each in reversed(asked)}
-    await connection.execute(queries.MEET, *zip(*(rows[key] for key in sorted(rows)), strict=True))
+    await connection.execute(queries.INSERT, *zip(*(rows[key] for key in sorted(rows)), strict=True))
     found = await connection.fetch(queries.CONTENTS, *zip(*rows, strict=True))
     contents = {(row["supplier"], row["mark_id"]): row["content"] for row in found}
     return {_key(each) for each in asked if contents[_key(each)] != content_of(each)}
@@ -128,9 +128,9 @@ def application_of(row: Row) -> Application:
     )
 
 
-def _amounts(said: object) -> InvoiceAmounts | None:
+def _amounts(amounts: object) -> InvoiceAmounts | None:
     try:
-        return InvoiceAmounts.model_validate_json(orjson.dumps(said))
+        return InvoiceAmounts.model_validate_json(orjson.dumps(amounts))
     except ValidationError:
         return None
 
@@ -166,4 +166,4 @@ def _ends(event: OrderEvent) -> Iterator[tuple[Key, InvoiceState]]:
 def _ends_in(known: Application, state: InvoiceState) -> bool:
     if state is InvoiceState.REFUSED and known.state is not InvoiceState.DRAFT:
         return False
-    return judge_invoice(known.state, state).verdict is Verdict.MOVES
+    return judge_invoice(known.state, state).verdict is StateVerdict.MOVES

@@ -17,7 +17,7 @@ import orjson
 from gateway.deadletters import DeadLetter
 from gateway.sdk.errors import Issue
 from gateway.sdk.invoices import StatedInvoices
-from schemas.orders import Kind, RefusalClass, Verdict
+from schemas.orders import Kind, RefusalClass, StateVerdict
 from schemas.orders.events import SupplierMessage
 from schemas.orders.invoice_states import judge_invoice
 from schemas.orders.invoice_sums import OrderFacts, invoice_mismatches
@@ -73,86 +73,88 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ApplicationProgress:
     """What was said of an application came to.
 
-    after: the application then; told: events for the core, in order; differences: what does not hold, which is told
+    after: the application then; events: events for the core, in order; differences: what does not hold, which is told
     instead; late: successes of an application that is over.
     """
 
     after: Application
-    told: Sequence[tuple[Kind, Payload]] = ()
+    events: Sequence[tuple[Kind, Payload]] = ()
     differences: tuple[str, ...] = ()
     late: Sequence[Kind] = ()
 
 
-def progress(
-    known: Application,
+def apply_states(
+    application: Application,
     states: Sequence[InvoiceState],
     stated: StatedInvoices,
     order: OrderFacts,
     code_class: RefusalClass = RefusalClass.OTHER,
-) -> Outcome:
+) -> ApplicationProgress:
     """What it comes to that an application stands in these states, one after the other. Total.
 
     stated: with every invoice of it that there is.
     """
-    late = [KINDS[state] for state in states if judge_invoice(known.state, state).verdict is Verdict.LATE]
+    late = [KINDS[state] for state in states if judge_invoice(application.state, state).verdict is StateVerdict.LATE]
     if late:
-        return Outcome(known, late=late)
+        return ApplicationProgress(application, late=late)
     complete = not COMPLETE.isdisjoint(states)
-    differences = invoice_mismatches(known.asked, stated.invoices, order, whole=complete)
+    differences = invoice_mismatches(application.asked, stated.invoices, order, whole=complete)
     if differences:
-        return _held(known, states[-1], stated, differences[:MOST_DIFFERENCES])
-    told, state = [], known.state
+        return _held(application, states[-1], stated, differences[:MOST_DIFFERENCES])
+    events, state = [], application.state
     for each in states:
-        if _is_news(known, state, each, stated):
-            told.append((KINDS[each], _payload(each, stated, code_class)))
+        if _is_news(application, state, each, stated):
+            events.append((KINDS[each], _payload(each, stated, code_class)))
         state = _after(state, each, stated)
-    return Outcome(replace(known, state=state, invoices=stated.invoices), told)
+    return ApplicationProgress(replace(application, state=state, invoices=stated.invoices), events)
 
 
 MOST_DIFFERENCES = 100
 """Differences that are told."""
 
 
-def states_of(known: Application, stated: StatedInvoices) -> Sequence[InvoiceState]:
+def states_of(application: Application, stated: StatedInvoices) -> Sequence[InvoiceState]:
     """In which states an application has been, that was read: each that follows from what there is."""
-    return tuple(_states_of(known, stated))
+    return tuple(_states_of(application, stated))
 
 
-def _states_of(known: Application, stated: StatedInvoices) -> Iterator[InvoiceState]:
+def _states_of(application: Application, stated: StatedInvoices) -> Iterator[InvoiceState]:
     standings = {each.standing for each in stated.invoices}
     if InvoiceStanding.NORMAL in standings:
         yield InvoiceState.ISSUED if stated.state is InvoiceState.MAILED else stated.state
         if stated.state is InvoiceState.MAILED:
             yield InvoiceState.MAILED
     elif stated.state is InvoiceState.REFUSED:
-        yield InvoiceState.VOIDED if known.invoices else InvoiceState.REFUSED
+        yield InvoiceState.VOIDED if application.invoices else InvoiceState.REFUSED
     if InvoiceStanding.RED in standings:
         yield InvoiceState.RED
     if InvoiceStanding.VOID in standings or stated.state is InvoiceState.VOIDED:
         yield InvoiceState.VOIDED
 
 
-def merged(known: Application, told: Sequence[IssuedInvoice]) -> tuple[IssuedInvoice, ...]:
+def merged(application: Application, stated: Sequence[IssuedInvoice]) -> tuple[IssuedInvoice, ...]:
     """All invoices of an application, those told now in the place of what was known of them."""
-    found = {each.key: each for each in known.invoices}
-    return tuple({**found, **{each.key: each for each in told}}.values())
+    found = {each.key: each for each in application.invoices}
+    return tuple({**found, **{each.key: each for each in stated}}.values())
 
 
-def mismatch_letter(known: Application, differences: Sequence[str], invoices: Sequence[IssuedInvoice]) -> DeadLetter:
+def mismatch_letter(
+    application: Application, differences: Sequence[str], invoices: Sequence[IssuedInvoice]
+) -> DeadLetter:
     """The dead letter of invoices that do not hold; the same invoices once more are the same letter."""
     digest = hashlib.sha256(b"\n".join(each.model_dump_json().encode() for each in invoices)).hexdigest()
     issue = Issue("invoice_mismatch", "/invoices", "; ".join(differences)[:200], "invoices that come to what was asked")
-    return _letter(issue, _named(known), known.supplier, digest)
+    return _letter(issue, _named(application), application.supplier, digest)
 
 
-def late_letter(known: Application, kind: Kind, message: SupplierMessage) -> DeadLetter:
+def late_letter(application: Application, kind: Kind, message: SupplierMessage) -> DeadLetter:
     """The dead letter of a success of an application that is over."""
-    named = {"event": kind.value, **_named(known), "message_type": message.type, "message_id": message.id}
-    wanted = f"news of an application that is not {known.state}"
-    return _letter(Issue("late_event", "", kind.value, wanted), named, known.supplier, message.id)
+    named = {"event": kind.value, **_named(application), "message_type": message.type, "message_id": message.id}
+    wanted = f"news of an application that is not {application.state}"
+    return _letter(Issue("late_event", "", kind.value, wanted), named, application.supplier, message.id)
 
 
 def unread_letter(supplier: str, mark_id: str, message: SupplierMessage, issue: Issue, asked: int) -> DeadLetter:
@@ -173,22 +175,24 @@ def _letter(issue: Issue, named: Mapping[str, str], supplier: str, key: str) -> 
     )
 
 
-def _named(known: Application) -> dict[str, str]:
-    return {"order_no": known.order_no, "mark_id": known.mark_id}
+def _named(application: Application) -> dict[str, str]:
+    return {"order_no": application.order_no, "mark_id": application.mark_id}
 
 
-def _held(known: Application, told: InvoiceState, stated: StatedInvoices, differences: tuple[str, ...]) -> Outcome:
-    after = replace(known, state=InvoiceState.HELD, invoices=stated.invoices)
-    if known.state is InvoiceState.HELD and _told(known.invoices) == _told(stated.invoices):
-        return Outcome(after)
+def _held(
+    application: Application, stated_state: InvoiceState, stated: StatedInvoices, differences: tuple[str, ...]
+) -> ApplicationProgress:
+    after = replace(application, state=InvoiceState.HELD, invoices=stated.invoices)
+    if application.state is InvoiceState.HELD and _invoice_keys(application.invoices) == _invoice_keys(stated.invoices):
+        return ApplicationProgress(after)
     mismatch = InvoiceMismatch(
-        mark_id=known.mark_id,
-        told=told,
-        expected=known.asked,
+        mark_id=application.mark_id,
+        told=stated_state,
+        expected=application.asked,
         invoices=stated.invoices,
         differences=tuple(each[:500] for each in differences),
     )
-    return Outcome(after, [(Kind.INVOICE_MISMATCH, mismatch)], differences)
+    return ApplicationProgress(after, [(Kind.INVOICE_MISMATCH, mismatch)], differences)
 
 
 def _payload(state: InvoiceState, stated: StatedInvoices, code_class: RefusalClass) -> Payload:
@@ -199,21 +203,21 @@ def _payload(state: InvoiceState, stated: StatedInvoices, code_class: RefusalCla
     )
 
 
-def _is_news(known: Application, state: InvoiceState, told: InvoiceState, stated: StatedInvoices) -> bool:
+def _is_news(application: Application, state: InvoiceState, stated_state: InvoiceState, stated: StatedInvoices) -> bool:
     """Whether the core does not know it: another state, or the same with other invoices of that kind."""
-    if told not in KINDS:
+    if stated_state not in KINDS:
         return False
-    concerned = _CONCERNED.get(told, InvoiceStanding.NORMAL)
-    changed = _told(known.invoices, concerned) != _told(stated.invoices, concerned)
-    if told is state or (told is InvoiceState.VOIDED and not _all_void(stated)):
+    concerned = _CONCERNED.get(stated_state, InvoiceStanding.NORMAL)
+    changed = _invoice_keys(application.invoices, concerned) != _invoice_keys(stated.invoices, concerned)
+    if stated_state is state or (stated_state is InvoiceState.VOIDED and not _all_void(stated)):
         return changed
-    return judge_invoice(state, told).holds
+    return judge_invoice(state, stated_state).holds
 
 
-def _after(state: InvoiceState, told: InvoiceState, stated: StatedInvoices) -> InvoiceState:
-    if told is InvoiceState.VOIDED and not _all_void(stated):
+def _after(state: InvoiceState, stated_state: InvoiceState, stated: StatedInvoices) -> InvoiceState:
+    if stated_state is InvoiceState.VOIDED and not _all_void(stated):
         return state
-    return judge_invoice(state, told).state
+    return judge_invoice(state, stated_state).state
 
 
 _CONCERNED: Mapping[InvoiceState, InvoiceStanding] = {
@@ -226,7 +230,7 @@ def _all_void(stated: StatedInvoices) -> bool:
     return all(each.standing is InvoiceStanding.VOID for each in stated.invoices)
 
 
-def _told(invoices: Sequence[IssuedInvoice], standing: InvoiceStanding | None = None) -> frozenset[str]:
+def _invoice_keys(invoices: Sequence[IssuedInvoice], standing: InvoiceStanding | None = None) -> frozenset[str]:
     """Invoices as they are compared: all, or those of one standing."""
     kept = (each for each in invoices if standing in (None, each.standing))
     return frozenset(each.model_dump_json(exclude={"url"}) for each in kept)

@@ -15,7 +15,7 @@ from gateway.relay.commands import Command, Origin, Role
 from gateway.relay.ends import ending_news, undecided_letter, undecided_news
 from gateway.relay.lane_ends import Change
 from gateway.relay.lanes import NOT_MADE, Lane
-from gateway.relay.orders import News, still_submitted, tell
+from gateway.relay.orders import News, publish_news, still_submitted
 from gateway.relay.states import ENDED, State
 from gateway.relay.steps import Kind, Step
 from gateway.relay.store import OpenedCommand, command_of, move, opened
@@ -73,12 +73,16 @@ async def settle(
     ended = [each for each in changes if each.now.state in ENDED]
     died = [each.now for each in changes if each.now.state is State.DEAD]
     await connection.execute(queries.ANSWERED, [each.now.command_id for each in ended])
-    told = [*steps, *(step_of(each.now, Kind.ENDED) for each in ended), *(step_of(each, Kind.STOPPED) for each in died)]
+    all_steps = [
+        *steps,
+        *(step_of(each.now, Kind.ENDED) for each in ended),
+        *(step_of(each, Kind.STOPPED) for each in died),
+    ]
     asked = await _read_for_their_ends(connection, box, [*(each.now for each in ended), *died])
     endings = _endings(locked, ended, asked, now)
     endings += await others_submitted(connection, [each.now for each in ended])
     undecided = [undecided_news(each, locked.origin(each), now, asked.get(each.command_id)) for each in died]
-    await tell(connection, box, [*news, *endings, *undecided], readable=False, steps=told)
+    await publish_news(connection, box, [*news, *endings, *undecided], readable=False, steps=all_steps)
     await record_letters(connection, [undecided_letter(each) for each in died])
 
 
@@ -115,11 +119,11 @@ def _endings(
     locked: LockedLanes, ended: Sequence[Change], asked: Mapping[str, OrderCommand], now: datetime
 ) -> list[News]:
     """Of commands that ended without a call."""
-    told: list[News] = []
+    news: list[News] = []
     for each in ended:
-        said = asked.get(each.now.command_id)
-        told += ending_news(each.now, locked.origin(each.now), now, alone=each.alone, asked=said)
-    return told
+        command = asked.get(each.now.command_id)
+        news += ending_news(each.now, locked.origin(each.now), now, alone=each.alone, asked=command)
+    return news
 
 
 async def _read_for_their_ends(

@@ -27,7 +27,7 @@ from gateway.relay.lane_ends import Change
 from gateway.relay.lane_store import LockedLanes, close_letters, lock_lanes, origins, settle, step_of
 from gateway.relay.mailbox_lanes import VISIBILITY, acknowledged, decide_lane, delivered
 from gateway.relay.order_batches import OrderBatches
-from gateway.relay.orders import News, tell
+from gateway.relay.orders import News, publish_news
 from gateway.relay.sealed import sealed_as
 from gateway.relay.states import State
 from gateway.relay.steps import Kind, Step
@@ -35,7 +35,7 @@ from gateway.relay.store import command_of, move
 from gateway.relay.transitions import moved
 from gateway.store import Connection, Row, SharedPool
 from gateway.suppliers import SecretBox, SecretUnreadableError, lease_of
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from schemas.base import read
 from schemas.contracts import ContractOperation
 from schemas.orders import COMMANDS, AfterSaleCommand, Operation
@@ -118,7 +118,7 @@ class Mailbox:
         now = self._clock()
         messages = await self._batches.work(supplier, orders, partial(self._deliver, supplier, now), _fill_an_answer)
         if messages:
-            reached("fetch.after_commit")
+            failpoint("fetch.after_commit")
             log.info("mailbox.fetched", supplier=supplier, messages=len(messages))
         return messages
 
@@ -130,15 +130,15 @@ class Mailbox:
             changes = [Change(each, after) for each in commands if (after := acknowledged(each)) is not None]
             await move(connection, [(each.was, each.now) for each in changes])
             await connection.execute(queries.ACKNOWLEDGED, [each.was.command_id for each in changes])
-            await self._tell_acknowledged(connection, [each.now for each in changes], origins(rows))
+            await self._publish_acknowledged(connection, [each.now for each in changes], origins(rows))
             await close_letters(connection, [each.was for each in changes], "the vendor acknowledged it")
-            reached("ack.before_commit")
-        reached("ack.after_commit")
+            failpoint("ack.before_commit")
+        failpoint("ack.after_commit")
         taken = {each.was.command_id for each in changes}
-        told = {each.command_id: _acknowledgement_of(each, taken) for each in commands}
-        return {each: told.get(each, Acknowledgement.UNKNOWN) for each in ids}
+        results = {each.command_id: _acknowledgement_of(each, taken) for each in commands}
+        return {each: results.get(each, Acknowledgement.UNKNOWN) for each in ids}
 
-    async def _tell_acknowledged(
+    async def _publish_acknowledged(
         self, connection: Connection, taken: Sequence[Command], known: Mapping[str, Origin]
     ) -> None:
         """A command about a contract ends so; one about an order waits for what its vendor says of it."""
@@ -146,7 +146,7 @@ class Mailbox:
         await connection.execute(queries.ANSWERED, [each.command_id for each in ended])
         steps, now = [step_of(each, Kind.ACKNOWLEDGED) for each in taken], self._clock()
         news = [contract_delivered(each, known[each.command_id], now) for each in ended]
-        await tell(connection, self._box, news, readable=False, steps=steps)
+        await publish_news(connection, self._box, news, readable=False, steps=steps)
 
     async def end_due(self, supplier: str) -> int:
         """End what ends by time, or was cancelled before it was fetched; in how many orders something did."""
@@ -185,7 +185,7 @@ class Mailbox:
                 _message(sent[each], value) for each, value in opened.items() if value is not None and each in sent
             ]
             if messages:
-                reached("fetch.before_commit")
+                failpoint("fetch.before_commit")
             return messages
 
     async def _end(self, supplier: str, now: datetime, orders: Sequence[str]) -> Sequence[str]:
@@ -251,8 +251,8 @@ def _service_command(command: Command, opened: Mapping[str, bytes | None]) -> Af
     value = opened.get(command.command_id)
     if value is None or command.role is not Role.SERVES:
         return None
-    said = read(COMMANDS[Operation(command.operation)], value)
-    return said if isinstance(said, AfterSaleCommand) else None
+    read_command = read(COMMANDS[Operation(command.operation)], value)
+    return read_command if isinstance(read_command, AfterSaleCommand) else None
 
 
 def _readable(rows: Iterable[Row]) -> list[Command]:

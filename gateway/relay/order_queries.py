@@ -5,7 +5,7 @@ from __future__ import annotations
 # Orders of these keys, locked; those that are met for the first time are made. In the order of their keys, so that two
 # transactions that hold several never wait for each other. One that another has made since the statement began is not
 # among them: it is when they are asked for again.
-MEET = """
+INSERT = """
     WITH made AS (
          INSERT INTO orders AS o (supplier, order_no, tenant, state)
          SELECT supplier, order_no, tenant, 'draft'
@@ -31,7 +31,7 @@ MOVE = """
      WHERE o.supplier = m.supplier AND o.order_no = m.order_no
 """
 
-# A number of an order that began anew since may be given once more: what was told of it was told of another.
+# A number of an order that started again since may be given once more: what was told of it was told of another.
 NUMBERS = """
     WITH given AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS g (supplier, number, order_no)),
     again AS (

@@ -3,7 +3,7 @@
 News is a fact (a command left, an answer came, a message was read), and mostly an event for the mall core. Out of an
 order that is over no news leads: what a supplier says of it then is kept as a dead letter, never told as if it were
 new; the answer to a command is told whatever the order is, because the core waits for it. Only a submit that is sent
-again begins it anew, under numbers that are yet to be told.
+again begins it again, under numbers that are yet to be told.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gateway.evidence import body_of
 from gateway.outbox import OutboxMessage, enqueue
 from gateway.relay import order_queries as queries
 from gateway.relay.after_sales import move_services
-from gateway.relay.contract_news import ContractNews, tell_contracts
+from gateway.relay.contract_news import ContractNews, publish_contract_news
 from gateway.relay.goods import forget_goods, keep_goods
 from gateway.relay.invoice_store import note_answers
 from gateway.relay.received import event_message
@@ -31,7 +31,7 @@ from gateway.suppliers import SecretBox
 from schemas.catalog import PriceBasis
 from schemas.orders import OrderEvent, event_id
 from schemas.orders.events import OrderPriceMismatch, SupplierEvent, SupplierMessage
-from schemas.orders.states import BEGINS_ANEW, Fact, Judgement, State, Status, Verdict, judge
+from schemas.orders.states import RESTARTABLE, OrderFact, OrderJudgement, OrderStatus, State, StateVerdict, judge
 
 LATE_STAGE = "order_events"
 """Stage of the dead letters of what came too late."""
@@ -46,7 +46,7 @@ class Order:
 
     supplier: str
     order_no: str
-    status: Status
+    status: OrderStatus
     tenant: str | None = None
     supplier_order_no: str | None = None
     price_basis: PriceBasis = PriceBasis.GROSS
@@ -68,7 +68,7 @@ class News:
 
     supplier: str
     order_no: str
-    fact: Fact | None
+    fact: OrderFact | None
     event: OrderEvent | None = None
     tenant: str | None = None
     supplier_order_no: str | None = None
@@ -96,27 +96,29 @@ class News:
 class Judged:
     """News and what it is to its order; judgement: None where it moves nothing. late: it is told nobody.
 
-    begins_anew: the order was over, and is submitted again.
+    restarts: the order was over, and is submitted again.
     """
 
     news: News
     order: Order
-    judgement: Judgement | None
+    judgement: OrderJudgement | None
 
-    begins_anew: bool = False
+    restarts: bool = False
 
     @property
     def late(self) -> bool:
         """Whether it is a success of an order that is over."""
-        return self.news.message is not None and self.judgement is not None and self.judgement.verdict is Verdict.LATE
+        return (
+            self.news.message is not None and self.judgement is not None and self.judgement.verdict is StateVerdict.LATE
+        )
 
 
 def judge_news(order: Order, news: News) -> Judged:
     """What news does to an order. `order` of the result is the order afterwards. Pure."""
     judgement = None if news.fact is None else judge(order.status, news.fact)
-    moves = judgement is not None and judgement.verdict is Verdict.MOVES
-    begins_anew = moves and order.status.state in BEGINS_ANEW
-    number = None if begins_anew else order.supplier_order_no
+    moves = judgement is not None and judgement.verdict is StateVerdict.MOVES
+    restarts = moves and order.status.state in RESTARTABLE
+    number = None if restarts else order.supplier_order_no
     after = replace(
         order,
         status=order.status if judgement is None else judgement.status,
@@ -124,12 +126,12 @@ def judge_news(order: Order, news: News) -> Judged:
         supplier_order_no=number or news.supplier_order_no,
         price_basis=news.price_basis or order.price_basis,
     )
-    return Judged(news, after, judgement, begins_anew)
+    return Judged(news, after, judgement, restarts)
 
 
 def still_submitted(supplier: str, order_no: str, tenant: str | None) -> News:
-    """That a supplier has another submit of the order: where an earlier one ended it, it begins anew by this one."""
-    return News(supplier, order_no, Fact.SUBMIT, tenant=tenant)
+    """That a supplier has another submit of the order: where an earlier one ended it, it starts again by this one."""
+    return News(supplier, order_no, OrderFact.SUBMIT, tenant=tenant)
 
 
 async def lock_orders(connection: Connection, met: Iterable[tuple[Key, str | None]]) -> Mapping[Key, Order]:
@@ -138,13 +140,13 @@ async def lock_orders(connection: Connection, met: Iterable[tuple[Key, str | Non
     if not wanted:
         return {}
     suppliers, numbers = zip(*wanted, strict=True)
-    rows = await connection.fetch(queries.MEET, suppliers, numbers, list(wanted.values()))
+    rows = await connection.fetch(queries.INSERT, suppliers, numbers, list(wanted.values()))
     if len(rows) < len(wanted):
-        rows = await connection.fetch(queries.MEET, suppliers, numbers, list(wanted.values()))
+        rows = await connection.fetch(queries.INSERT, suppliers, numbers, list(wanted.values()))
     return {(row["supplier"], row["order_no"]): _order(row) for row in rows}
 
 
-async def tell(
+async def publish_news(
     connection: Connection, box: SecretBox, news: Sequence[News], *, readable: bool = True, steps: Sequence[Step] = ()
 ) -> Sequence[Judged]:
     """Judge news in this order, move the orders, and have the core told, all in the caller's transaction.
@@ -165,27 +167,27 @@ async def tell(
     await _store(connection, orders.values(), judged, readable=readable)
     await keep_goods(connection, [each.news.event for each in judged if each.news.event and not each.late])
     await note_answers(connection, [each.event for each in news if each.event is not None])
-    said = [(each, event_message(each.news.event, each.news.traceparent)) for each in judged if each.news.event]
-    of_contracts = await tell_contracts(connection, news)
+    published = [(each, event_message(each.news.event, each.news.traceparent)) for each in judged if each.news.event]
+    of_contracts = await publish_contract_news(connection, news)
     await enqueue(
         connection,
-        [*(message for each, message in said if not each.late), *(each.message for each in of_contracts)],
+        [*(message for each, message in published if not each.late), *(each.message for each in of_contracts)],
     )
-    told = [*(_step(each, message) for each, message in said), *(each.step for each in of_contracts)]
-    await write_steps(connection, box, [*steps, *told])
+    all_steps = [*(_step(each, message) for each, message in published), *(each.step for each in of_contracts)]
+    await write_steps(connection, box, [*steps, *all_steps])
     await record_letters(connection, [_letter(each) for each in judged if each.late])
     return judged
 
 
 async def _with_services(connection: Connection, judged: Sequence[Judged]) -> list[Judged]:
     """The same; news of after-sale services is judged by where these stand, and moves them."""
-    told = [each for each in judged if each.news.event is not None]
-    verdicts = await move_services(connection, [each.news.event for each in told if each.news.event is not None])
-    of_services = {id(told[place]): verdict for place, verdict in verdicts.items()}
+    with_events = [each for each in judged if each.news.event is not None]
+    verdicts = await move_services(connection, [each.news.event for each in with_events if each.news.event is not None])
+    of_services = {id(with_events[place]): verdict for place, verdict in verdicts.items()}
     found = []
     for each in judged:
         verdict = of_services.get(id(each))
-        found.append(each if verdict is None else replace(each, judgement=Judgement(verdict, each.order.status)))
+        found.append(each if verdict is None else replace(each, judgement=OrderJudgement(verdict, each.order.status)))
     return found
 
 
@@ -194,9 +196,9 @@ async def _store(
 ) -> None:
     if orders:
         await connection.execute(queries.MOVE, *zip(*map(_row, orders), strict=True))
-    if anew := {each.order.key for each in judged if each.begins_anew}:
-        await connection.execute(queries.NUMBERS_OF_BEFORE, *zip(*sorted(anew), strict=True))
-        await forget_goods(connection, anew)
+    if restarted := {each.order.key for each in judged if each.restarts}:
+        await connection.execute(queries.NUMBERS_OF_BEFORE, *zip(*sorted(restarted), strict=True))
+        await forget_goods(connection, restarted)
     numbers = [(order.supplier, order.supplier_order_no, order.order_no) for order in orders if order.supplier_order_no]
     if numbers:
         await connection.execute(queries.NUMBERS, *zip(*numbers, strict=True))
@@ -213,7 +215,7 @@ def _order(row: Row) -> Order:
     return Order(
         supplier=row["supplier"],
         order_no=row["order_no"],
-        status=Status(State(row["state"]), State(row["before"]) if row["before"] else None),
+        status=OrderStatus(State(row["state"]), State(row["before"]) if row["before"] else None),
         tenant=row["tenant"],
         supplier_order_no=row["supplier_order_no"],
         price_basis=PriceBasis(row["price_basis"]),
@@ -236,13 +238,13 @@ def _row(order: Order) -> tuple[object, ...]:
 def _step(judged: Judged, message: OutboxMessage) -> Step:
     news = judged.news
     event = news.event
-    said = event if isinstance(event, SupplierEvent) else None
+    vendor_event = event if isinstance(event, SupplierEvent) else None
     facts: dict[str, object] = {
         "event": news.event_name,
         "id": event_id(event) if event else None,
         "state": judged.order.status.state.value,
         "verdict": judged.judgement.verdict.value if judged.judgement else None,
-        "raw_code": said.raw_code if said else None,
+        "raw_code": vendor_event.raw_code if vendor_event else None,
     }
     if isinstance(event, OrderPriceMismatch):  # of what is there instead; no number of the order until it is accepted
         facts["supplier_order_nos"] = list(event.supplier_order_nos)
@@ -252,7 +254,7 @@ def _step(judged: Judged, message: OutboxMessage) -> Step:
         Kind.LATE if judged.late else Kind.EVENT,
         event.cause.command_id if event else None,
         facts,
-        (said.raw_message or "") if said else "",
+        (vendor_event.raw_message or "") if vendor_event else "",
         {"event": body_of(message.value)},
     )
 

@@ -27,10 +27,10 @@ from gateway.sdk.status import may_have_taken_effect
 from gateway.store import LeaseLostError
 
 REFUSING = frozenset({400, 404, 410, 422})
-"""Statuses that refuse a request for good though the interface does not promise them. 409 may be a duplicate."""
+"""Statuses that refuse a request permanently though the interface does not promise them. 409 may be a duplicate."""
 
 
-class Outcome(StrEnum):
+class AttemptOutcome(StrEnum):
     """What an attempt came to.
 
     confirmed: it took effect; rejected: the supplier refused it; retry_safe: nothing can have happened; unknown: it may
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AdapterAnswer:
     """What an adapter read out of a reply that it understood.
 
     order_no: ours, as the supplier repeats it, None where its interface repeats none; differs: in what the order there
@@ -76,7 +76,7 @@ class Classified:
     interface promises such an answer.
     """
 
-    outcome: Outcome
+    outcome: AttemptOutcome
     code: str = ""
     retry_after: float | None = None
     repeatable: bool = True
@@ -84,7 +84,7 @@ class Classified:
     promised: bool = True
 
 
-class LookedUp(StrEnum):
+class LookUpOutcome(StrEnum):
     """What a look-up came to.
 
     differs: found, but not as it was ordered; lapsed: what is to be confirmed is cancelled there, whatever becomes of
@@ -98,74 +98,74 @@ class LookedUp(StrEnum):
     FAILED = "failed"
 
 
-FAULTS: Sequence[tuple[type[BaseException], str, Outcome, bool]] = (
-    (RejectedError, "rejected", Outcome.REJECTED, True),
-    (RateLimitError, "rate_limited", Outcome.RETRY_SAFE, True),
-    (AuthError, "auth", Outcome.RETRY_SAFE, True),
-    (UnavailableError, "unavailable", Outcome.UNKNOWN, True),  # or retry_safe, see `may_have_taken_effect`
-    (TransientError, "transient", Outcome.RETRY_SAFE, True),
-    (OutcomeUnknownError, "unknown", Outcome.UNKNOWN, True),
-    (ContractError, "contract", Outcome.UNKNOWN, True),  # or rejected, see `REFUSING`
-    (SupplierError, "failed", Outcome.UNKNOWN, True),
-    (ServiceUnavailableError, "service_unavailable", Outcome.UNKNOWN, True),
-    (OverloadedError, "overloaded", Outcome.UNKNOWN, True),
-    (LeaseLostError, "lease_lost", Outcome.UNKNOWN, True),
-    (Exception, "bug", Outcome.UNKNOWN, False),
-    (BaseException, "interrupted", Outcome.UNKNOWN, True),
+FAULTS: Sequence[tuple[type[BaseException], str, AttemptOutcome, bool]] = (
+    (RejectedError, "rejected", AttemptOutcome.REJECTED, True),
+    (RateLimitError, "rate_limited", AttemptOutcome.RETRY_SAFE, True),
+    (AuthError, "auth", AttemptOutcome.RETRY_SAFE, True),
+    (UnavailableError, "unavailable", AttemptOutcome.UNKNOWN, True),  # or retry_safe, see `may_have_taken_effect`
+    (TransientError, "transient", AttemptOutcome.RETRY_SAFE, True),
+    (OutcomeUnknownError, "unknown", AttemptOutcome.UNKNOWN, True),
+    (ContractError, "contract", AttemptOutcome.UNKNOWN, True),  # or rejected, see `REFUSING`
+    (SupplierError, "failed", AttemptOutcome.UNKNOWN, True),
+    (ServiceUnavailableError, "service_unavailable", AttemptOutcome.UNKNOWN, True),
+    (OverloadedError, "overloaded", AttemptOutcome.UNKNOWN, True),
+    (LeaseLostError, "lease_lost", AttemptOutcome.UNKNOWN, True),
+    (Exception, "bug", AttemptOutcome.UNKNOWN, False),
+    (BaseException, "interrupted", AttemptOutcome.UNKNOWN, True),
 )
 """What a write that has left and then met this is, and whether it is worth repeating; the first that fits."""
 
 
-def classify(came_to: Answer | BaseException, write: Write, order_no: str) -> Classified:
+def classify(answer: AdapterAnswer | BaseException, write: Write, order_no: str) -> Classified:
     """The one place that says what an attempt came to. Total: it raises nothing."""
-    if isinstance(came_to, Answer):
-        return _answered(came_to, order_no)
-    code, outcome, repeatable = _row(came_to)
-    asked = came_to.retry_after if isinstance(came_to, RateLimitError | UnavailableError) else None
+    if isinstance(answer, AdapterAnswer):
+        return _answered(answer, order_no)
+    code, outcome, repeatable = _row(answer)
+    asked = answer.retry_after if isinstance(answer, RateLimitError | UnavailableError) else None
     if write.sent is Sent.NOTHING:
-        return Classified(_of_unsent(outcome, came_to, write), code, asked, repeatable)
-    if not _is_about(came_to, write):
-        return Classified(Outcome.UNKNOWN, code, None, repeatable)
-    if isinstance(came_to, UnavailableError) and not may_have_taken_effect(came_to):
-        return Classified(Outcome.RETRY_SAFE, code, asked, repeatable)
-    if isinstance(came_to, ContractError) and came_to.status in REFUSING:
-        return Classified(Outcome.REJECTED, f"http_{came_to.status}", promised=False)
+        return Classified(_of_unsent(outcome, answer, write), code, asked, repeatable)
+    if not _is_about(answer, write):
+        return Classified(AttemptOutcome.UNKNOWN, code, None, repeatable)
+    if isinstance(answer, UnavailableError) and not may_have_taken_effect(answer):
+        return Classified(AttemptOutcome.RETRY_SAFE, code, asked, repeatable)
+    if isinstance(answer, ContractError) and answer.status in REFUSING:
+        return Classified(AttemptOutcome.REJECTED, f"http_{answer.status}", promised=False)
     return Classified(outcome, code, asked, repeatable)
 
 
-def classify_look_up(came_to: Answer | BaseException | None, order_no: str) -> LookedUp:
+def classify_look_up(answer: AdapterAnswer | BaseException | None, order_no: str) -> LookUpOutcome:
     """What a look-up says. None: the supplier says that it knows no such order. Total."""
-    if came_to is None:
-        return LookedUp.ABSENT
-    if isinstance(came_to, BaseException) or came_to.order_no not in (None, order_no):
-        return LookedUp.FAILED
-    if came_to.lapsed:
-        return LookedUp.LAPSED
-    return LookedUp.DIFFERS if came_to.differs else LookedUp.FOUND
-
-
-def _answered(answer: Answer, order_no: str) -> Classified:
-    if answer.order_no not in (None, order_no):
-        return Classified(Outcome.UNKNOWN, "foreign_answer")
+    if answer is None:
+        return LookUpOutcome.ABSENT
+    if isinstance(answer, BaseException) or answer.order_no not in (None, order_no):
+        return LookUpOutcome.FAILED
     if answer.lapsed:
-        return Classified(Outcome.REJECTED, LookedUp.LAPSED)
+        return LookUpOutcome.LAPSED
+    return LookUpOutcome.DIFFERS if answer.differs else LookUpOutcome.FOUND
+
+
+def _answered(answer: AdapterAnswer, order_no: str) -> Classified:
+    if answer.order_no not in (None, order_no):
+        return Classified(AttemptOutcome.UNKNOWN, "foreign_answer")
+    if answer.lapsed:
+        return Classified(AttemptOutcome.REJECTED, LookUpOutcome.LAPSED)
     if answer.differs:
-        return Classified(Outcome.UNKNOWN, answer.differs, differs=True)
-    return Classified(Outcome.CONFIRMED)
+        return Classified(AttemptOutcome.UNKNOWN, answer.differs, differs=True)
+    return Classified(AttemptOutcome.CONFIRMED)
 
 
-def _row(error: BaseException) -> tuple[str, Outcome, bool]:
+def _row(error: BaseException) -> tuple[str, AttemptOutcome, bool]:
     _, code, outcome, repeatable = next(row for row in FAULTS if isinstance(error, row[0]))
     return getattr(error, "supplier_code", "") or code, outcome, repeatable
 
 
-def _of_unsent(outcome: Outcome, error: BaseException, write: Write) -> Outcome:
+def _of_unsent(outcome: AttemptOutcome, error: BaseException, write: Write) -> AttemptOutcome:
     """An adapter that refuses an order by itself is believed, and one that says that something may have happened.
 
     What another call was refused, as one for a token, is no refusal of the order.
     """
-    refused = outcome is Outcome.REJECTED and _is_about(error, write)
-    return outcome if refused or isinstance(error, OutcomeUnknownError) else Outcome.RETRY_SAFE
+    refused = outcome is AttemptOutcome.REJECTED and _is_about(error, write)
+    return outcome if refused or isinstance(error, OutcomeUnknownError) else AttemptOutcome.RETRY_SAFE
 
 
 def _is_about(error: BaseException, write: Write) -> bool:

@@ -35,11 +35,11 @@ def patched_command(letter: DeadLetterRow) -> tuple[Record, OrderCommand]:
             raise NotReplayableError(NOT_KEPT)
         key, came = letter.key, read_command(letter.key, headers, letter.original)
     else:
-        said = _members(letter.patched)
-        if _holds_mask(said):
+        content = _members(letter.patched)
+        if _holds_mask(content):
             raise InvalidMessageError(Issue("validation_failed", "", MASK, "what the record told of people"))
-        headers = _headers(letter, said)
-        key, came = _read_patch(letter, headers, said)
+        headers = _headers(letter, content)
+        key, came = _read_patch(letter, headers, content)
     if isinstance(came, RefusedCommand):
         raise InvalidMessageError(*came.issues)
     place = (letter.topic or ORDER_COMMANDS, letter.partition or 0, letter.offset or 0)
@@ -47,20 +47,20 @@ def patched_command(letter: DeadLetterRow) -> tuple[Record, OrderCommand]:
 
 
 def _read_patch(
-    letter: DeadLetterRow, headers: Headers, said: Mapping[str, Any]
+    letter: DeadLetterRow, headers: Headers, content: Mapping[str, Any]
 ) -> tuple[bytes | None, OrderCommand | RefusedCommand]:
     """A record that had no key of an order gets that of the order which the patch names."""
     came = read_command(letter.key, headers, letter.patched)
     if not isinstance(came, RefusedCommand) or came.reason not in _KEYLESS:
         return letter.key, came
-    key = str(said.get("order_no", "")).encode(errors="replace")
+    key = str(content.get("order_no", "")).encode(errors="replace")
     return key, read_command(key, headers, letter.patched)
 
 
-def _headers(letter: DeadLetterRow, said: Mapping[str, Any]) -> Headers:
+def _headers(letter: DeadLetterRow, content: Mapping[str, Any]) -> Headers:
     """As they belong to the operation that a patch names: those that came may be what was wrong."""
     traces = tuple(header for header in letter.headers or () if header[0] == TRACEPARENT)
-    operation = said.get("operation")
+    operation = content.get("operation")
     if not isinstance(operation, str) or operation not in COMMANDS:
         return letter.headers or ()
     envelope = Envelope(
@@ -74,8 +74,8 @@ def _headers(letter: DeadLetterRow, said: Mapping[str, Any]) -> Headers:
 
 
 def _is_whole(original: bytes) -> bool:
-    said = _members(original)
-    return said.keys() != DIGEST and not _holds_mask(said)
+    content = _members(original)
+    return content.keys() != DIGEST and not _holds_mask(content)
 
 
 def _members(value: bytes) -> Mapping[str, Any]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from gateway.feeds.sources import places_at_last
+from gateway.feeds.source_offsets import wait_for_starting_offsets
 from gateway.kafka import CONTRACT_COMMANDS, ORDER_COMMANDS, Assigned, Bus, Consumer, Partition, Record
-from gateway.kafka.partitions import Amounts, PartitionReader
+from gateway.kafka.partitions import PartitionReader, ReadLimits
 from gateway.relay.inbox import Inbox
 from gateway.store import Pool
 from gateway.telemetry.supervise import Supervisor
 
 TOPICS_READ = [ORDER_COMMANDS, CONTRACT_COMMANDS]
 
-AMOUNTS = Amounts(takes=4, ahead=400, together=200)
+AMOUNTS = ReadLimits(concurrency=4, ahead=400, together=200)
 """A transaction takes many: each of its ends waits for the disk."""
 
 MAX_POLL = 400
@@ -28,7 +28,7 @@ def command_reader(bus: Bus, pool: Pool, inbox: Inbox) -> PartitionReader:
         return bus.consumer(TOPICS_READ, "gateway.relay", assigned=assigned, max_records=MAX_POLL)
 
     async def places(partitions: Collection[Partition]) -> Mapping[Partition, int]:
-        found = await places_at_last(pool, bus, partitions)
+        found = await wait_for_starting_offsets(pool, bus, partitions)
         stands.update(found)
         return found
 

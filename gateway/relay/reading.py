@@ -159,8 +159,8 @@ def timeline(commands: Sequence[View], steps: Sequence[View], words: Sequence[st
         (min(row["received_at"], first.get(row["command_id"], row["received_at"])), _received(row)) for row in commands
     ]
     placed += [
-        (step["at"], _step(step, operations.get(step["command_id"]), said))
-        for step, said in zip(steps, words, strict=True)
+        (step["at"], _step(step, operations.get(step["command_id"]), text))
+        for step, text in zip(steps, words, strict=True)
     ]
     entries = [entry for _, entry in sorted(placed, key=lambda each: each[0])]
     before = [None, *(entry["at"] for entry in entries)]
@@ -170,7 +170,7 @@ def timeline(commands: Sequence[View], steps: Sequence[View], words: Sequence[st
     ]
 
 
-def _step(step: View, operation: str | None, said: str | None) -> View:
+def _step(step: View, operation: str | None, text: str | None) -> View:
     return {
         "at": step["at"],
         "kind": step["kind"],
@@ -179,7 +179,7 @@ def _step(step: View, operation: str | None, said: str | None) -> View:
         "text": describe_step(step["kind"], step["facts"]),
         "due_at": step["facts"].get("due_at") if step["facts"].get("state") in _GO_ON else None,
         "has_words": step["words"] is not None,
-        "words": said,
+        "words": text,
     }
 
 

@@ -16,18 +16,18 @@ from typing import Any
 from gateway.relay.after_sales import Service
 from gateway.relay.orders import News, Order
 from gateway.sdk.after_sales import SupplierAfterSale
-from gateway.sdk.comparing import WANTED, as_told, differences
+from gateway.sdk.comparing import WANTED, differences, limit_differences
 from gateway.sdk.orders import OrderTree, Progress, Standing, SupplierOrder, Track
 from schemas.base import Model
 from schemas.orders import (
     CancelScope,
-    Fact,
     Kind,
+    OrderFact,
+    OrderStatus,
     Party,
     State,
-    Status,
+    StateVerdict,
     SubmitOrder,
-    Verdict,
     judge,
     order_mismatches,
     parent_state,
@@ -71,14 +71,14 @@ LAPSES = frozenset(
 SENT = frozenset({Progress.SHIPPED, Progress.DELIVERED, Progress.REJECTED})
 """The goods have left."""
 
-WHOLE: Mapping[State, Fact] = {
-    State.RESERVED: Fact.ACCEPTED,
-    State.CONFIRMED: Fact.CONFIRMED,
-    State.IN_FULFILMENT: Fact.SHIPPED,
-    State.PARTIALLY_DELIVERED: Fact.PARTLY_DELIVERED,
-    State.DELIVERED: Fact.DELIVERED,
-    State.REJECTED: Fact.REJECTED,
-    State.CANCELLED: Fact.CANCELLED,
+WHOLE: Mapping[State, OrderFact] = {
+    State.RESERVED: OrderFact.ACCEPTED,
+    State.CONFIRMED: OrderFact.CONFIRMED,
+    State.IN_FULFILMENT: OrderFact.SHIPPED,
+    State.PARTIALLY_DELIVERED: OrderFact.PARTLY_DELIVERED,
+    State.DELIVERED: OrderFact.DELIVERED,
+    State.REJECTED: OrderFact.REJECTED,
+    State.CANCELLED: OrderFact.CANCELLED,
 }
 """What the state of all children together means for the order."""
 
@@ -90,18 +90,18 @@ MOST_STEPS = 500
 class Number:
     """A number under which the supplier speaks of the order, and what was told of what bears it.
 
-    state: of a child, None of the whole order and of a child that was not told yet; told: names of facts.
+    state: of a child, None of the whole order and of a child that was not told yet; reported: names of facts.
     """
 
     supplier_order_no: str
     state: State | None = None
     superseded: bool = False
-    told: frozenset[str] = frozenset()
+    reported: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class StoredOrder:
-    """What is known of an order. submit: as it was sent last, None: that cannot be read."""
+    """The known state of an order. submit: as it was sent last, None: that cannot be read."""
 
     order: Order
     numbers: Mapping[str, Number] = field(default_factory=dict)
@@ -155,7 +155,7 @@ def _leaves(tree: OrderTree) -> Sequence[SupplierOrder]:
 
 
 def _arrived(number: Number | None) -> bool:
-    return number is not None and not number.told.isdisjoint(("delivered", "rejected"))
+    return number is not None and not number.reported.isdisjoint(("delivered", "rejected"))
 
 
 def _digest(*words: object) -> str:
@@ -189,7 +189,7 @@ class _Comparison:
             self._goods(leaf)
 
     @property
-    def _heard(self) -> State:
+    def _compare_order(self) -> State:
         """Where the order stands but for a cancel that is under way."""
         state, before = self.status.state, self.status.before
         return before or State.RESERVED if state is State.CANCEL_PENDING else state
@@ -204,11 +204,13 @@ class _Comparison:
                 lapsed = self.status.state in LAPSES
                 by = Party.TIME_OUT if lapsed else self._canceller()
                 cancelled = Cancelled(scope=CancelScope.ORDER, by=by)
-                self._tell(self._root, "cancelled", Fact.LAPSED if lapsed else Fact.CANCELLED, cancelled)
-            case Standing.PLACED if over or self._heard in (State.RESERVED, State.CONFIRMING):
-                self._tell(self._root, "confirmed", Fact.CONFIRMED, Confirmed(**stated))
+                self._add_news_once(
+                    self._root, "cancelled", OrderFact.LAPSED if lapsed else OrderFact.CANCELLED, cancelled
+                )
+            case Standing.PLACED if over or self._compare_order in (State.RESERVED, State.CONFIRMING):
+                self._add_news_once(self._root, "confirmed", OrderFact.CONFIRMED, Confirmed(**stated))
             case Standing.RESERVED if over:
-                self._tell(self._root, "accepted", Fact.ACCEPTED, Accepted(**stated))
+                self._add_news_once(self._root, "accepted", OrderFact.ACCEPTED, Accepted(**stated))
             case _:
                 pass
 
@@ -219,20 +221,20 @@ class _Comparison:
         """The whole set, where it is another than was told last."""
         children = self._reading.tree.children
         there = {child.supplier_order_no for child in children}
-        before = {number for number, child in self._told_children().items() if not child.superseded}
+        before = {number for number, child in self._reported_children().items() if not child.superseded}
         if not children or there == before:
             return
         for child in children:
-            self._meet(child)
+            self._add_number(child)
         for number in before - there:
             self.numbers[number] = replace(self.numbers[number], superseded=True)
         stated = tuple(Child(**_stated(each), supplier_order_no=each.supplier_order_no) for each in children)
-        self._add(Fact.SPLIT, Split(children=stated, superseded=tuple(sorted(before - there))))
+        self._add(OrderFact.SPLIT, Split(children=stated, superseded=tuple(sorted(before - there))))
 
-    def _told_children(self) -> Mapping[str, Number]:
+    def _reported_children(self) -> Mapping[str, Number]:
         return {name: number for name, number in self.numbers.items() if number.state is not None}
 
-    def _meet(self, child: SupplierOrder) -> None:
+    def _add_number(self, child: SupplierOrder) -> None:
         known = self.numbers.get(child.supplier_order_no, Number(child.supplier_order_no))
         first = State.RESERVED if child.standing is Standing.RESERVED else State.CONFIRMED
         self.numbers[child.supplier_order_no] = replace(known, state=known.state or first, superseded=False)
@@ -242,18 +244,18 @@ class _Comparison:
         if self.status.state in GONE or self._whole.standing is Standing.CANCELLED:
             return
         found = self._differences()
-        if not found or judge(self.status, Fact.PRICE_MISMATCH).verdict is Verdict.KNOWN:
+        if not found or judge(self.status, OrderFact.PRICE_MISMATCH).verdict is StateVerdict.KNOWN:
             return
         payload = PriceMismatch(
             expected=self._submit.payload.totals if self._submit else self._whole.stated.totals,
             offered=self._whole.stated.totals,
-            differences=as_told(found),
+            differences=limit_differences(found),
         )
-        self._tell(self._root, f"mismatch:{_digest(*found)}", Fact.PRICE_MISMATCH, payload)
+        self._add_news_once(self._root, f"mismatch:{_digest(*found)}", OrderFact.PRICE_MISMATCH, payload)
 
     def _differences(self) -> Sequence[str]:
         stated, children = self._whole.stated, self._reading.tree.children
-        if self._submit is not None and self._heard in (State.RESERVED, State.CONFIRMING):
+        if self._submit is not None and self._compare_order in (State.RESERVED, State.CONFIRMING):
             alike = replace(self._whole, order_no=None, receiver=None, standing=WANTED[self._submit.payload.mode])
             found = differences(self._submit, alike)
         else:
@@ -268,16 +270,16 @@ class _Comparison:
             for child in self._reading.tree.children
             if child.standing is Standing.CANCELLED
             and self.numbers[child.supplier_order_no].state is not State.CANCELLED
-            and "cancelled" not in self.numbers[child.supplier_order_no].told
+            and "cancelled" not in self.numbers[child.supplier_order_no].reported
         ]
         over, by = self.status.state in GONE, self._canceller()
         fact = None
         for number in gone:
-            fact = self._move(number, Fact.CANCELLED)
-            self.numbers[number] = replace(self.numbers[number], told=self.numbers[number].told | {"cancelled"})
+            fact = self._move(number, OrderFact.CANCELLED)
+            self.numbers[number] = replace(self.numbers[number], reported=self.numbers[number].reported | {"cancelled"})
         if not gone or over:
             return
-        if fact is Fact.CANCELLED:
+        if fact is OrderFact.CANCELLED:
             self._add(fact, Cancelled(scope=CancelScope.ORDER, by=by))
         else:
             self._add(fact, Cancelled(scope=CancelScope.CHILDREN, children=tuple(gone), by=by))
@@ -294,46 +296,46 @@ class _Comparison:
         track = self._reading.tracks.get(number, Track())
         for parcel in track.parcels:
             shipped = Shipped(**part, waybill=parcel.waybill, carrier=parcel.carrier)
-            self._tell(number, f"shipped:{parcel.waybill}", Fact.SHIPPED, shipped)
-        if not any(name.startswith("shipped:") for name in self.numbers[number].told):
-            self._tell(number, "shipped:", Fact.SHIPPED, Shipped(**part))
+            self._add_news_once(number, f"shipped:{parcel.waybill}", OrderFact.SHIPPED, shipped)
+        if not any(name.startswith("shipped:") for name in self.numbers[number].reported):
+            self._add_news_once(number, "shipped:", OrderFact.SHIPPED, Shipped(**part))
         self._steps(number, part, track)
         if leaf.progress is Progress.DELIVERED:
-            self._tell(number, "delivered", Fact.DELIVERED, Delivered(**part))
+            self._add_news_once(number, "delivered", OrderFact.DELIVERED, Delivered(**part))
         if leaf.progress is Progress.REJECTED:
-            self._tell(number, "rejected", Fact.REJECTED, Rejected(**part))
+            self._add_news_once(number, "rejected", OrderFact.REJECTED, Rejected(**part))
 
     def _steps(self, number: str, part: Mapping[str, Any], track: Track) -> None:
         """Of an order that is over nobody follows where its goods are."""
         if self.status.state in GONE:
             return
-        known = self.numbers[number].told
+        known = self.numbers[number].reported
         steps = {name: step for step in track.steps if (name := _step_name(step)) not in known}
-        self.numbers[number] = replace(self.numbers[number], told=known | steps.keys())
+        self.numbers[number] = replace(self.numbers[number], reported=known | steps.keys())
         new = list(steps.values())
         for start in range(0, len(new), MOST_STEPS):
             self._add(None, Tracked(**part, steps=tuple(new[start : start + MOST_STEPS])))
 
-    def _tell(self, number: str, name: str, fact: Fact, payload: Model) -> None:
+    def _add_news_once(self, number: str, name: str, fact: OrderFact, payload: Model) -> None:
         """Tell a fact about what bears a number, unless it was told before."""
         known = self.numbers[number]
-        if name in known.told:
+        if name in known.reported:
             return
-        self.numbers[number] = replace(known, told=known.told | {name})
+        self.numbers[number] = replace(known, reported=known.reported | {name})
         self._add(self._move(number, fact), payload)
 
-    def _move(self, number: str, fact: Fact) -> Fact | None:
+    def _move(self, number: str, fact: OrderFact) -> OrderFact | None:
         """Move a child; what it means for the order, by all its children. What is not split means what it says."""
         child = self.numbers[number]
         if number == self._root or child.state is None:
             return fact
-        after = judge(Status(child.state), fact).status.state
+        after = judge(OrderStatus(child.state), fact).status.state
         self.numbers[number] = replace(child, state=after)
-        together = [each.state for each in self._told_children().values() if each.state and not each.superseded]
+        together = [each.state for each in self._reported_children().values() if each.state and not each.superseded]
         return WHOLE.get(parent_state(together))
 
-    def _add(self, fact: Fact | None, payload: Model) -> None:
-        said: dict[str, Any] = {
+    def _add(self, fact: OrderFact | None, payload: Model) -> None:
+        common: dict[str, Any] = {
             "order_no": self._order.order_no,
             "tenant": self._order.tenant,
             "cause": Cause(message=self._reading.cause),
@@ -342,7 +344,7 @@ class _Comparison:
             "supplier_order_nos": (self._root,),
             "payload": payload,
         }
-        event = EVENTS[_KINDS[type(payload)]](**said)
+        event = EVENTS[_KINDS[type(payload)]](**common)
         self.news.append(News(self._order.supplier, self._order.order_no, fact, event, supplier_order_no=self._root))
         if fact is not None:
             self.status = judge(self.status, fact).status

@@ -207,7 +207,7 @@ def _command(
     record: Record, came: OrderCommand | ContractCommand, offered: Collection[str] | None, at: datetime
 ) -> Received:
     value = came.model_dump_json().encode()
-    content = hashlib.sha256(_as_said(record.value or b""))
+    content = hashlib.sha256(_normalised(record.value or b""))
     scope = came.payload.scope if isinstance(came, CancelOrder) else None
     of_contract = came if isinstance(came, ContractCommand) else None
     facts = first_facts(
@@ -264,7 +264,7 @@ def mark_reused(received: Received, asked: RequestInvoice, at: datetime) -> Rece
     return replace(received, state=State.REFUSED, reason=MARK_REUSED, event=refused, application=None)
 
 
-def _as_said(value: bytes) -> bytes:
+def _normalised(value: bytes) -> bytes:
     """The value without what makes no other command: white space, the order of members, those that are null.
 
     As the core wrote it, not as these models do: a later release that knows a member more reads the same command.
@@ -272,20 +272,20 @@ def _as_said(value: bytes) -> bytes:
     return orjson.dumps(_comparable(members(value)), option=orjson.OPT_SORT_KEYS)
 
 
-def _comparable(said: Any) -> Any:
+def _comparable(content: Any) -> Any:
     """Without members that are null; numbers by their digits, as texts that no text of a message can be."""
-    if isinstance(said, dict):
-        return {name: _comparable(value) for name, value in said.items() if value is not None}
-    if isinstance(said, list):
-        return [_comparable(each) for each in said]
-    return said if said is None or isinstance(said, (str, bool)) else f"\0{said}"
+    if isinstance(content, dict):
+        return {name: _comparable(value) for name, value in content.items() if value is not None}
+    if isinstance(content, list):
+        return [_comparable(each) for each in content]
+    return content if content is None or isinstance(content, (str, bool)) else f"\0{content}"
 
 
 def _unsupported(
     command: OrderCommand | ContractCommand, *, known: bool, at: datetime
 ) -> OrderUnsupported | ContractUnsupported:
     reason = UnsupportedReason.UNKNOWN_OPERATION if known else UnsupportedReason.UNKNOWN_SUPPLIER
-    said: dict[str, Any] = {
+    common: dict[str, Any] = {
         "order_no": command.order_no,
         "tenant": command.tenant,
         "cause": Cause(command_id=command.command_id),
@@ -294,8 +294,8 @@ def _unsupported(
     }
     if isinstance(command, ContractCommand):
         nothing = UnsupportedCommand(reason=reason, operation=command.operation)
-        return ContractUnsupported(**said, contract_no=command.contract_no, payload=nothing)
-    return OrderUnsupported(**said, payload=Unsupported(reason=reason, operation=command.operation))
+        return ContractUnsupported(**common, contract_no=command.contract_no, payload=nothing)
+    return OrderUnsupported(**common, payload=Unsupported(reason=reason, operation=command.operation))
 
 
 def _letter(record: Record, issues: tuple[Issue, ...]) -> DeadLetter:
@@ -319,9 +319,9 @@ def without_people(value: bytes) -> bytes:
     if len(value) > MAX_RECORD:  # neither this process nor the topic of dead letters has room for it
         return _digest(value)
     try:
-        said = members(value)
-        shown = masked(said, (*COMMANDS.values(), *contracts.COMMANDS.values()))
-        return value if shown == said else orjson.dumps(shown)
+        content = members(value)
+        shown = masked(content, (*COMMANDS.values(), *contracts.COMMANDS.values()))
+        return value if shown == content else orjson.dumps(shown)
     except (InvalidMessageError, TypeError):  # no object, or one that is nested too deeply to be written
         return _digest(value)
 

@@ -29,8 +29,8 @@ from gateway.relay.context import RelayContext
 from gateway.relay.due import DueOrders
 from gateway.relay.lanes import Lane, room
 from gateway.relay.lanes import Step as Planning
-from gateway.relay.numbers import strangers
-from gateway.relay.started_calls import CallResult, EndedCall, StartedCall, numbers_told, results
+from gateway.relay.order_number_owners import foreign_number_lookup
+from gateway.relay.started_calls import CallResult, EndedCall, StartedCall, numbers_in_answers, results
 from gateway.relay.store import OpenedCommand
 from gateway.relay.transitions import carry_out, recover
 from gateway.relay.turn import Move, Terms, beginning, planned, waiting
@@ -38,7 +38,7 @@ from gateway.sdk.errors import ServiceUnavailableError
 from gateway.store import Connection, LeaseLostError
 from gateway.suppliers import State as SupplierState
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +66,7 @@ class Relay:
     def __init__(self, context: RelayContext) -> None:
         self._context = context
         self._budget = context.calls.order_retries
-        self._strangers = strangers(context.transaction, context.supplier().id)
+        self._strangers = foreign_number_lookup(context.transaction, context.supplier().id)
         self._preconditions = preconditions(context.transaction, context.box)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._over: list[EndedCall] = []
@@ -121,18 +121,18 @@ class Relay:
             worked = (bool(over or self._apart) or await self._is_worth_a_turn()) and await self._turn(over, lanes)
         except ServiceUnavailableError as error:  # what was noted may be durable all the same
             self._recovered_at = float("-inf")
-            self._context.told(str(error))
+            self._context.report_health(str(error))
             await asyncio.sleep(AWAY_SECONDS)
             return True
         except LeaseLostError:
             raise
         except Exception as error:
             log.exception("relay.turn_failed", supplier=self._context.supplier().id, apart=self._apart)
-            self._context.told(f"a fault of the gateway: {type(error).__name__}")
+            self._context.report_health(f"a fault of the gateway: {type(error).__name__}")
             await self._find_fault(over)
             return True
         self._apart = max(0, self._apart - 1)
-        self._context.told(None)
+        self._context.report_health(None)
         return worked
 
     async def _is_worth_a_turn(self) -> bool:
@@ -167,21 +167,23 @@ class Relay:
 
     async def _turn(self, over: Sequence[EndedCall], lanes: int | None) -> bool:
         """lanes: how many to look at, at most; None: as many as there is room for."""
-        context, begun, told, began = self._context, list[StartedCall](), Consequences(), time.monotonic()
+        context, begun, consequences, began = self._context, list[StartedCall](), Consequences(), time.monotonic()
         async with context.transaction() as connection:
             [row] = await connection.fetch(queries.NOW, context.supplier().id)
             now: datetime = row["now"]
             if not (over and lanes is not None):
-                recovered = await self._recover(connection, now, told, lanes)
+                recovered = await self._recover(connection, now, consequences, lanes)
                 lanes = 0 if recovered and lanes is not None else lanes
-            known = await orders_of(connection, context.supplier().id, numbers_told(over))
+            known = await orders_of(connection, context.supplier().id, numbers_in_answers(over))
             settled = list(results(over, known, now, random.random))
-            await self._settle(connection, settled, told)
+            await self._settle(connection, settled, consequences)
             if not context.draining() and lanes != 0:
-                begun = await self._begin(connection, context.terms(now, active=bool(row["active"])), now, told, lanes)
-            await told.write(connection, context.box, context.supplier().id)
-            reached("relay.before_commit")
-        reached("relay.after_commit")
+                begun = await self._begin(
+                    connection, context.terms(now, active=bool(row["active"])), now, consequences, lanes
+                )
+            await consequences.write(connection, context.box, context.supplier().id)
+            failpoint("relay.before_commit")
+        failpoint("relay.after_commit")
         self._turn_seconds = time.monotonic() - began
         _count(settled)
         self._count_retries()
@@ -190,7 +192,7 @@ class Relay:
             self._under_way[call.command.command_id] = asyncio.create_task(
                 self._call(call), name=f"{call.command.supplier} {call.command.command_id}"
             )
-        return bool(over or told.steps)
+        return bool(over or consequences.steps)
 
     def _forget(self, over: Sequence[EndedCall]) -> None:
         for call, _ in over:
@@ -200,7 +202,7 @@ class Relay:
 
     async def _call(self, call: StartedCall) -> None:
         context, command = self._context, call.command
-        reached("relay.calling")
+        failpoint("relay.calling")
         calls = context.calls.observed(call.exchanges.append)
         came: AttemptResult | LookUpResult
         if call.looks_up:
@@ -209,13 +211,15 @@ class Relay:
             calls, name = calls.until(command.deadline), self._call_of(call)
             knows = (self._strangers, self._preconditions)
             came = await attempt(context.adapter, calls, name, call.asked, call.number, *knows)
-        reached("relay.answered")
+        failpoint("relay.answered")
         self._over.append((call, came))
         self._wake.set()
         if len(self._over) == len(self._under_way):
             self._all_over.set()
 
-    async def _recover(self, connection: Connection, now: datetime, told: Consequences, most: int | None) -> bool:
+    async def _recover(
+        self, connection: Connection, now: datetime, consequences: Consequences, most: int | None
+    ) -> bool:
         """Judge calls that were noted and are not under way: those of a former owner, or that a fault took from us.
 
         most: how many, at most; None: all. Whether there was one.
@@ -231,7 +235,9 @@ class Relay:
         judged = [(command, recover(command, command.epoch + 1, now)) for command in lost]
         moves = [Move(was, replace(after, due_at=now), alone=True) for was, after in judged]
         asked = await self._opened(connection, lost)
-        await self._moved(connection, [each for each in moves if each.was.command_id in asked], asked, told, now)
+        await self._moved(
+            connection, [each for each in moves if each.was.command_id in asked], asked, consequences, now
+        )
         return bool(lost)
 
     def _is_to_recover(self) -> bool:
@@ -241,16 +247,16 @@ class Relay:
         """Calls that may be begun now."""
         return room(len(self._under_way) - len(self._over), self._context.concurrency)
 
-    async def _settle(self, connection: Connection, over: Sequence[CallResult], told: Consequences) -> None:
+    async def _settle(self, connection: Connection, over: Sequence[CallResult], consequences: Consequences) -> None:
         """Move commands to where their calls led."""
         still = await store.move(connection, [(each.call.command, each.after) for each in over if each.after])
         for each in over:
-            told.add_exchanges(each.call)
+            consequences.add_exchanges(each.call)
             if each.call.command.command_id in still:
-                told.add_result(each)
+                consequences.add_result(each)
 
     async def _begin(
-        self, connection: Connection, terms: Terms, now: datetime, told: Consequences, most: int | None
+        self, connection: Connection, terms: Terms, now: datetime, consequences: Consequences, most: int | None
     ) -> list[StartedCall]:
         """End what ends without a call, note the calls to begin. A lane is carried out as planned, or not at all."""
         places = self._places()
@@ -265,8 +271,8 @@ class Relay:
         self._due.note(each_began=all(plan.call is not None for plan in plans))
         asked = await self._opened(connection, [command for plan in plans for command in plan.commands])
         plans = [plan for plan in plans if all(command.command_id in asked for command in plan.commands)]
-        await self._moved(connection, [move for plan in plans for move in plan.without_call], asked, told, now)
-        return await self._note(connection, terms, [plan.call for plan in plans if plan.call], asked, told, now)
+        await self._moved(connection, [move for plan in plans for move in plan.without_call], asked, consequences, now)
+        return await self._note(connection, terms, [plan.call for plan in plans if plan.call], asked, consequences, now)
 
     async def _lanes(self, connection: Connection, orders: Sequence[str]) -> Sequence[Lane]:
         """The lanes of these orders; those for which there was no place are taken first in the next turn."""
@@ -282,14 +288,14 @@ class Relay:
         connection: Connection,
         moves: Sequence[Move],
         asked: Mapping[str, OpenedCommand],
-        told: Consequences,
+        consequences: Consequences,
         now: datetime,
     ) -> None:
         """Move commands for which no call is made, and have those that end or stop told."""
         still = await store.move(connection, [(each.was, each.now) for each in moves])
         for each in moves:
             if each.was.command_id in still:
-                told.add_move(each, asked[each.was.command_id], now)
+                consequences.add_move(each, asked[each.was.command_id], now)
 
     async def _note(
         self,
@@ -297,17 +303,17 @@ class Relay:
         terms: Terms,
         steps: Sequence[Planning],
         asked: Mapping[str, OpenedCommand],
-        told: Consequences,
+        consequences: Consequences,
         now: datetime,
     ) -> list[StartedCall]:
         """Write down the calls to begin."""
-        started = await self._started_calls(connection, terms, steps, asked, told, now)
+        started = await self._started_calls(connection, terms, steps, asked, consequences, now)
         still = await store.move(connection, [(s.command, f.command) for s, f in zip(steps, started, strict=True)])
         begun = [call for call in started if call.command.command_id in still]
         for call in begun:
             if call.command.attempt == 1 and not call.looks_up:
                 self._budget.call(time.monotonic())
-            told.add_started(call, self._call_of(call))
+            consequences.add_started(call, self._call_of(call))
         return begun
 
     async def _started_calls(
@@ -316,12 +322,12 @@ class Relay:
         terms: Terms,
         steps: Sequence[Planning],
         asked: Mapping[str, OpenedCommand],
-        told: Consequences,
+        consequences: Consequences,
         now: datetime,
     ) -> list[StartedCall]:
         supplier = self._context.supplier().id
         later = [step.command.order_no for step in steps if step.command.operation != "order.submit"]
-        numbers = {**await store.numbers(connection, supplier, later), **told.numbers}
+        numbers = {**await store.numbers(connection, supplier, later), **consequences.numbers}
         ordered = await store.submitted(connection, self._context.box, supplier, later)
         return [
             StartedCall(

@@ -91,16 +91,16 @@ class OrderReplays:
         """
         try:
             record, command = patched_command(letter)
-            await connection.fetchval(inbox_queries.LOCK_NEXT, letter.topic, letter.partition)
+            await connection.fetchval(inbox_queries.LOCK_OFFSET, letter.topic, letter.partition)
             is_new = await self._inbox.add(connection, await self._received(record, command), replay=str(letter.id))
         except InvalidMessageError as error:
             return ReplayResult("rejected", error.issues)
         keeps = None if letter.patched is None else without_people(letter.patched)
-        said = f"Command {command.command_id}: mallgate orders show {command.order_no}"
+        detail = f"Command {command.command_id}: mallgate orders show {command.order_no}"
         if not is_new:
-            return ReplayResult(UNCHANGED, detail=said, keeps=keeps)
+            return ReplayResult(UNCHANGED, detail=detail, keeps=keeps)
         await self._require_last(connection, letter, command)
-        return ReplayResult(REQUEUED, detail=said, keeps=keeps)
+        return ReplayResult(REQUEUED, detail=detail, keeps=keeps)
 
     async def _received(self, record: Record, command: OrderCommand) -> Received:
         """Raises InvalidMessageError for what would end at once because nobody can act on it."""

@@ -1,4 +1,4 @@
-"""Statements about orders that are read anew. Lock order: orders, then order_numbers, then order_rereads."""
+"""Statements about orders that are reread. Lock order: orders, then order_numbers, then order_rereads."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ASK_ONCE_MORE = """
        SET due_at = least(r.due_at, now()), failures = 0, seq = nextval('order_reread_seq')
 """
 
-# What was asked anew meanwhile has another number by now and stays.
+# What was asked again meanwhile has another number by now and stays.
 DONE = """
     DELETE FROM order_rereads r USING unnest($2::text[], $3::bigint[]) AS done (supplier_order_no, seq)
      WHERE r.supplier = $1 AND r.supplier_order_no = done.supplier_order_no AND r.seq = done.seq

@@ -1,4 +1,4 @@
-"""Orders that have to be read anew, in PostgreSQL: which are due, what is known of them, what a reading leaves."""
+"""Orders that have to be reread, in PostgreSQL: which are due, the known state of them, what a reading leaves."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class DueReread:
 
     @property
     def failures(self) -> int:
-        """In a row, of the one that failed least: what is asked anew waits no longer than it would alone."""
+        """In a row, of the one that failed least: what is asked again waits no longer than it would alone."""
         return min(each.failures for each in self.asked)
 
     @property
@@ -89,7 +89,7 @@ async def load_order(connection: Connection, box: SecretBox, supplier: str, orde
 async def store_numbers(connection: Connection, order: Order, numbers: Sequence[Number]) -> None:
     """Keep what was told of numbers of an order."""
     rows = [
-        (each.supplier_order_no, each.state and each.state.value, each.superseded, "\n".join(sorted(each.told)))
+        (each.supplier_order_no, each.state and each.state.value, each.superseded, "\n".join(sorted(each.reported)))
         for each in numbers
     ]
     if rows:
@@ -148,10 +148,10 @@ def _asked(row: Row) -> RereadRequest:
     return RereadRequest(row["supplier_order_no"], row["seq"], row["failures"], _message(row["asked_by"]))
 
 
-def _message(said: Any) -> SupplierMessage | None:
+def _message(value: Any) -> SupplierMessage | None:
     """The message that asked; None: none did, or what another release wrote names none that can be told of."""
     try:
-        return None if said is None else SupplierMessage.model_validate(said, extra="ignore")
+        return None if value is None else SupplierMessage.model_validate(value, extra="ignore")
     except ValidationError:
         return None
 

@@ -1,4 +1,4 @@
-"""Orders read anew at their supplier, because a message named them or because something did not fit.
+"""Orders reread at their supplier, because a message named them or because something did not fit.
 
 A row of `order_rereads` waits until its order was read and what the reading tells is on its way, in one transaction; it
 stays where the order was asked about again meanwhile, or where a command moved the order. One order is read by one
@@ -25,8 +25,8 @@ from gateway.deadletters import record as record_letters
 from gateway.evidence import orders_of
 from gateway.relay import reread_store as store
 from gateway.relay.after_sale_readings import read_services, service_news
-from gateway.relay.numbers import bearer, numbers_in, other_order
-from gateway.relay.orders import News, tell
+from gateway.relay.order_number_owners import numbers_in, order_with_number, other_order
+from gateway.relay.orders import News, publish_news
 from gateway.relay.policy import backoff
 from gateway.relay.readings import UNDECIDED, Number, Reading, StoredOrder, compare, tracks_wanted
 from gateway.relay.reread_store import DueReread
@@ -39,7 +39,7 @@ from gateway.sdk.storable import storable
 from gateway.store import Connection, Lease, Pool, acquired
 from gateway.store.outage import retry_while_unavailable
 from gateway.suppliers import SecretBox
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
@@ -232,7 +232,7 @@ class OrderRereads:
             tracks, letters = await self._tracks(due, calls, tracks_wanted(known, tree, due.numbers))
             services, unread = await self._services(due, calls, known, tree.order.supplier_order_no)
         reading = Reading(tree, tracks, due.cause, datetime.now(UTC), services)
-        reached("order.read")
+        failpoint("order.read")
         await retry_while_unavailable(self._settle, due, known, reading, [*letters, *unread], seen)
 
     async def _known(self, order_no: str) -> StoredOrder:
@@ -242,13 +242,13 @@ class OrderRereads:
     async def _whole(self, calls: Http, number: str) -> tuple[OrderTree, SupplierOrder]:
         """The whole order that a number is of, and what bears the number."""
         tree = await self._context.adapter.read_order(calls, number)
-        first = bearer(tree, number)
+        first = order_with_number(tree, number)
         for _ in range(MOST_PARENTS):
             parent = tree.order.parent_no
             if parent is None or parent == tree.order.supplier_order_no:
                 break
             tree = await self._context.adapter.read_order(calls, parent)
-            bearer(tree, parent)
+            order_with_number(tree, parent)
         return tree, first
 
     async def _tracks(
@@ -300,12 +300,12 @@ class OrderRereads:
                 comparison = compare(known, reading)
                 news = [*comparison.news, *service_news(known, reading)]
             await store.lock_requests(connection, context.supplier, due.asked)
-            await tell(connection, context.box, news, steps=self._exchanges(order_no, seen))
+            await publish_news(connection, context.box, news, steps=self._exchanges(order_no, seen))
             await store.store_numbers(connection, known.order, comparison.numbers)
             await write_steps(connection, context.box, [_step(context.supplier, order_no, reading, news)])
             await store.delete_requests(connection, context.supplier, due.asked)
             await record_letters(connection, letters)
-        reached("order.told")
+        failpoint("order.told")
 
     async def _other_order(self, connection: Connection, order_no: str, tree: OrderTree) -> str | None:
         named = [number for each in (tree.order, *tree.children) for number in numbers_in(each)]
@@ -335,7 +335,7 @@ class OrderRereads:
         return [exchange_step(self._context.supplier, order_no, None, each) for each in seen]
 
 
-def _step(supplier: str, order_no: str, reading: Reading, told: Sequence[News]) -> Step:
+def _step(supplier: str, order_no: str, reading: Reading, published: Sequence[News]) -> Step:
     whole = reading.tree.order
     facts = {
         "supplier_order_no": whole.supplier_order_no,
@@ -343,7 +343,7 @@ def _step(supplier: str, order_no: str, reading: Reading, told: Sequence[News]) 
         "progress": whole.progress.value if whole.progress else None,
         "children": len(reading.tree.children),
         "asked_by": {"type": reading.cause.type, "id": reading.cause.id},
-        "told": [news.event_name for news in told],
+        "told": [news.event_name for news in published],
     }
     return Step(supplier, order_no, Kind.READ, None, facts)
 

@@ -13,9 +13,9 @@ from gateway.relay.attempts import AttemptResult, LookUpResult
 from gateway.relay.command_events import end_of, news_of
 from gateway.relay.commands import Command
 from gateway.relay.ends import undecided_letter
-from gateway.relay.numbers import numbers_in
+from gateway.relay.order_number_owners import numbers_in
 from gateway.relay.orders import News
-from gateway.relay.outcomes import Answer, Classified, LookedUp, classify, classify_look_up
+from gateway.relay.outcomes import AdapterAnswer, Classified, LookUpOutcome, classify, classify_look_up
 from gateway.relay.policy import Profile
 from gateway.relay.states import ENDED, STOPPED, State
 from gateway.relay.steps import Kind, Step
@@ -68,7 +68,7 @@ EndedCall: TypeAlias = tuple[StartedCall, AttemptResult | LookUpResult]
 """A call that is over, and what it came to."""
 
 
-def numbers_told(over: Sequence[EndedCall]) -> frozenset[str]:
+def numbers_in_answers(over: Sequence[EndedCall]) -> frozenset[str]:
     """The numbers of which suppliers speak in these answers."""
     return frozenset(number for _, came in over for number in _numbers_in(came))
 
@@ -94,8 +94,8 @@ def _of_this_order(
     if other is None:
         return came
     if isinstance(came, LookUpResult):
-        return LookUpResult(Answer(other))
-    return replace(came, came_to=Answer(other), returned=None)
+        return LookUpResult(AdapterAnswer(other))
+    return replace(came, answer=AdapterAnswer(other), returned=None)
 
 
 def _numbers_in(came: AttemptResult | LookUpResult) -> Sequence[str]:
@@ -127,11 +127,11 @@ def _result_of(
 ) -> CallResult:
     command, claim = call.command, claim_of(call.command)
     if isinstance(came, LookUpResult):
-        found = classify_look_up(came.came_to, command.order_no)
+        found = classify_look_up(came.answer, command.order_no)
         after = take_look_up(command, claim, found, call.profile, asked_at=call.begun_at, now=now, dice=dice)
-        outcome, code = found.value, _code_of(came.came_to) if found is LookedUp.FAILED else ""
+        outcome, code = found.value, _code_of(came.answer) if found is LookUpOutcome.FAILED else ""
     else:
-        classified: Classified = classify(came.came_to, came.write, command.order_no)
+        classified: Classified = classify(came.answer, came.write, command.order_no)
         after = take_outcome(command, claim, classified, call.profile, now=now, dice=dice, probe=came.probe)
         outcome, code = classified.outcome.value, classified.code
     if after is not None:
@@ -175,12 +175,12 @@ def letter_of(after: Command) -> DeadLetter | None:
 
 
 def _words(came: AttemptResult | LookUpResult) -> str:
-    error = came.came_to
+    error = came.answer
     return str(error) if isinstance(error, OrderRefusedError) else ""
 
 
-def _code_of(came_to: object) -> str:
-    return getattr(came_to, "supplier_code", "") or type(came_to).__name__
+def _code_of(answer: object) -> str:
+    return getattr(answer, "supplier_code", "") or type(answer).__name__
 
 
 def _traced(news: News | None, traceparent: str | None) -> News | None:

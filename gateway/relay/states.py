@@ -28,7 +28,7 @@ class State(StrEnum):
 
     parked: nobody but a person can find out whether it took effect, or an operator stopped it; held: the supplier has
     something else than what was ordered; dead: no automatic step is left; superseded: held, and the buyer has ordered
-    anew or cancelled since.
+    again or cancelled since.
     """
 
     WAITING = "waiting"
@@ -69,7 +69,7 @@ ENDED = frozenset(
 """Nothing more happens to it, and the mall core is told so once."""
 
 _UNSENT_ENDS = frozenset({State.EXPIRED, State.CANCELLED_UNSENT, State.SUPERSEDED, State.REFUSED})
-_SAID_BY_A_PERSON = frozenset({State.CONFIRMED, State.REFUSED, State.RETRY})
+_DECIDED_BY_OPERATOR = frozenset({State.CONFIRMED, State.REFUSED, State.RETRY})
 
 NEXT_STATES: Mapping[State, Collection[State]] = {
     State.WAITING: _UNSENT_ENDS | {State.SENDING, State.PARKED},
@@ -77,11 +77,12 @@ NEXT_STATES: Mapping[State, Collection[State]] = {
     State.SENDING: frozenset(
         {State.RETRY, State.UNKNOWN, State.HELD, State.DEAD, State.CONFIRMED, State.REFUSED},
     ),
-    State.UNKNOWN: _SAID_BY_A_PERSON | {State.SENDING, State.LOOKING_UP, State.PARKED, State.DEAD},
+    State.UNKNOWN: _DECIDED_BY_OPERATOR | {State.SENDING, State.LOOKING_UP, State.PARKED, State.DEAD},
     State.LOOKING_UP: frozenset({State.UNKNOWN, State.RETRY, State.HELD, State.CONFIRMED, State.REFUSED}),
-    State.PARKED: _SAID_BY_A_PERSON | {State.WAITING, State.UNKNOWN, State.DEAD, State.EXPIRED, State.CANCELLED_UNSENT},
+    State.PARKED: _DECIDED_BY_OPERATOR
+    | {State.WAITING, State.UNKNOWN, State.DEAD, State.EXPIRED, State.CANCELLED_UNSENT},
     State.HELD: frozenset({State.CONFIRMED, State.REFUSED, State.SUPERSEDED}),
-    State.DEAD: _SAID_BY_A_PERSON,
+    State.DEAD: _DECIDED_BY_OPERATOR,
     **{state: frozenset() for state in ENDED},
 }
 """What may follow each state."""

@@ -75,9 +75,9 @@ async def write_steps(connection: Connection, box: SecretBox, steps: Sequence[St
 
     Once in a transaction that is about several orders: see `append`.
     """
-    told = [step for step in steps if step.kind not in EVIDENCE_ALONE]
-    if told:
-        await connection.execute(queries.STEPS, *zip(*(_row(box, step) for step in told), strict=True))
+    shown_steps = [step for step in steps if step.kind not in EVIDENCE_ALONE]
+    if shown_steps:
+        await connection.execute(queries.STEPS, *zip(*(_row(box, step) for step in shown_steps), strict=True))
     await append(connection, box, [_entry(step) for step in steps])
 
 

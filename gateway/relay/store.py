@@ -117,8 +117,8 @@ async def opened(
 def open_command(box: SecretBox, supplier: str, operation: str, row: Row) -> OrderCommand | Exception:
     """What a row's command says, by `command_id` and `sealed`; else why it cannot be read."""
     try:
-        said = box.open(supplier, sealed_as(row["command_id"]), row["sealed"])
-        return read(COMMANDS[Operation(operation)], said, sums_hold=True)
+        content = box.open(supplier, sealed_as(row["command_id"]), row["sealed"])
+        return read(COMMANDS[Operation(operation)], content, sums_hold=True)
     except Exception as error:  # noqa: BLE001 -- whatever is wrong with it, it is wrong with this command alone
         return error
 

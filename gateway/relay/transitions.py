@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.relay.commands import Command, Role
-from gateway.relay.outcomes import Classified, LookedUp, Outcome
+from gateway.relay.outcomes import AttemptOutcome, Classified, LookUpOutcome
 from gateway.relay.policy import (
     PARKED_BY_OPERATOR,
     Decision,
@@ -83,7 +83,7 @@ def claim_of(command: Command) -> Claim:
 def take_outcome(
     command: Command,
     claim: Claim,
-    came_to: Classified,
+    result: Classified,
     profile: Profile,
     *,
     now: datetime,
@@ -97,25 +97,25 @@ def take_outcome(
     """
     if not is_current(command, claim, State.SENDING):
         return None
-    if came_to.outcome is Outcome.CONFIRMED:
-        return moved(command, State.CONFIRMED, reason=came_to.code)
-    if came_to.outcome is Outcome.REJECTED:
-        return _refused(command, came_to, profile, now)
-    if came_to.differs:
-        return moved(in_doubt(command), State.HELD, reason=came_to.code)
-    if came_to.outcome is Outcome.UNKNOWN:
+    if result.outcome is AttemptOutcome.CONFIRMED:
+        return moved(command, State.CONFIRMED, reason=result.code)
+    if result.outcome is AttemptOutcome.REJECTED:
+        return _refused(command, result, profile, now)
+    if result.differs:
+        return moved(in_doubt(command), State.HELD, reason=result.code)
+    if result.outcome is AttemptOutcome.UNKNOWN:
         tried = replace(in_doubt(command), spent=command.spent + (0 if probe else 1))
-    elif came_to.repeatable:
+    elif result.repeatable:
         tried = command
     else:
-        return moved(command, State.DEAD, reason=came_to.code)
-    return _again(tried, came_to.code, now, dice, came_to.retry_after)
+        return moved(command, State.DEAD, reason=result.code)
+    return _again(tried, result.code, now, dice, result.retry_after)
 
 
 def take_look_up(
     command: Command,
     claim: Claim,
-    found: LookedUp,
+    found: LookUpOutcome,
     profile: Profile,
     *,
     asked_at: datetime,
@@ -126,15 +126,15 @@ def take_look_up(
     if not is_current(command, claim, State.LOOKING_UP):
         return None
     match found:
-        case LookedUp.FOUND:
+        case LookUpOutcome.FOUND:
             return moved(command, State.CONFIRMED, reason="found")
-        case LookedUp.DIFFERS:
+        case LookUpOutcome.DIFFERS:
             return moved(command, State.HELD, reason="found_differs")
-        case LookedUp.LAPSED:
+        case LookUpOutcome.LAPSED:
             return moved(command, State.REFUSED, reason=command.refusal or found.value)
-        case LookedUp.FAILED:
+        case LookUpOutcome.FAILED:
             return _again(command, "look_up_failed", now, dice)
-        case LookedUp.ABSENT:
+        case LookUpOutcome.ABSENT:
             return _absent(command, profile, asked_at, now)
 
 
@@ -213,7 +213,7 @@ def answers_for_all(refusal: Classified, profile: Profile) -> bool:
     return profile.idempotency is Idempotency.KEY and refusal.promised
 
 
-def is_absent_for_good(absent_at: datetime | None, asked_at: datetime, profile: Profile) -> bool:
+def is_finally_absent(absent_at: datetime | None, asked_at: datetime, profile: Profile) -> bool:
     """Whether what was not found will never appear: not found twice, and what was begun has ended between the two."""
     return absent_at is not None and asked_at >= absent_at + profile.settle
 
@@ -225,10 +225,10 @@ def moved(command: Command, state: State, **facts: Any) -> Command:
     return replace(command, **{"reason": "", **facts, "state": state})
 
 
-def _refused(command: Command, came_to: Classified, profile: Profile, now: datetime) -> Command:
-    if command.doubt_since is None or answers_for_all(came_to, profile):
-        return moved(command, State.REFUSED, reason=came_to.code)
-    refusal = came_to.code or "rejected"
+def _refused(command: Command, result: Classified, profile: Profile, now: datetime) -> Command:
+    if command.doubt_since is None or answers_for_all(result, profile):
+        return moved(command, State.REFUSED, reason=result.code)
+    refusal = result.code or "rejected"
     return moved(command, State.UNKNOWN, reason="refused_after_unknown", refusal=refusal, due_at=now)
 
 
@@ -242,7 +242,7 @@ def _resolved_not_done(command: Command, profile: Profile, now: datetime) -> Com
 
 
 def _absent(command: Command, profile: Profile, asked_at: datetime, now: datetime) -> Command:
-    if is_absent_for_good(command.absent_at, asked_at, profile):
+    if is_finally_absent(command.absent_at, asked_at, profile):
         return _not_done(command, now)
     absent_at = command.absent_at or asked_at
     return moved(command, State.UNKNOWN, reason="absent_once", absent_at=absent_at, due_at=absent_at + profile.settle)

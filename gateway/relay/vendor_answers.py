@@ -23,17 +23,17 @@ from gateway.relay.vendor_events import (
     SplitByVendor,
     VendorEvent,
 )
-from gateway.sdk.comparing import WANTED, as_told, differences
+from gateway.sdk.comparing import WANTED, differences, limit_differences
 from gateway.sdk.orders import SupplierOrder
 from schemas.orders import (
     CancelScope,
-    Fact,
     Kind,
     Operation,
+    OrderFact,
+    OrderStatus,
     Party,
-    Status,
+    StateVerdict,
     SubmitOrder,
-    Verdict,
     allowed,
     judge,
     order_mismatches,
@@ -68,25 +68,25 @@ ONCE = frozenset(
 )
 """Nothing new where the order stands there already; of goods and children there can be more of the same."""
 
-FACTS: Mapping[Kind, Fact] = {
-    Kind.ACCEPTED: Fact.ACCEPTED,
-    Kind.REFUSED: Fact.SUBMIT_REFUSED,
-    Kind.CONFIRMED: Fact.CONFIRMED,
-    Kind.PARTIALLY_CONFIRMED: Fact.PARTIALLY_CONFIRMED,
-    Kind.SPLIT: Fact.SPLIT,
-    Kind.PRICE_MISMATCH: Fact.PRICE_MISMATCH,
-    Kind.CANCELLED: Fact.CANCELLED,
-    Kind.CANCEL_REFUSED: Fact.CANCEL_FAILED,
-    Kind.SHIPPED: Fact.SHIPPED,
-    Kind.DELIVERED: Fact.DELIVERED,
-    Kind.REJECTED: Fact.REJECTED,
+FACTS: Mapping[Kind, OrderFact] = {
+    Kind.ACCEPTED: OrderFact.ACCEPTED,
+    Kind.REFUSED: OrderFact.SUBMIT_REFUSED,
+    Kind.CONFIRMED: OrderFact.CONFIRMED,
+    Kind.PARTIALLY_CONFIRMED: OrderFact.PARTIALLY_CONFIRMED,
+    Kind.SPLIT: OrderFact.SPLIT,
+    Kind.PRICE_MISMATCH: OrderFact.PRICE_MISMATCH,
+    Kind.CANCELLED: OrderFact.CANCELLED,
+    Kind.CANCEL_REFUSED: OrderFact.CANCEL_FAILED,
+    Kind.SHIPPED: OrderFact.SHIPPED,
+    Kind.DELIVERED: OrderFact.DELIVERED,
+    Kind.REJECTED: OrderFact.REJECTED,
 }
 """What each kind means for the order as a whole, as a rule; tracking means nothing for it."""
 
-_REFUSED: Mapping[Operation, Fact] = {
-    Operation.SUBMIT: Fact.SUBMIT_REFUSED,
-    Operation.CONFIRM: Fact.CONFIRM_FAILED,
-    Operation.CANCEL: Fact.CANCEL_FAILED,
+_REFUSED: Mapping[Operation, OrderFact] = {
+    Operation.SUBMIT: OrderFact.SUBMIT_REFUSED,
+    Operation.CONFIRM: OrderFact.CONFIRM_FAILED,
+    Operation.CANCEL: OrderFact.CANCEL_FAILED,
 }
 
 
@@ -94,52 +94,52 @@ _REFUSED: Mapping[Operation, Fact] = {
 class Fit:
     """How a vendor's word fits. verdict: None where it moves nothing; answers: commands that it is the answer to."""
 
-    fact: Fact | None
-    verdict: Verdict | None
+    fact: OrderFact | None
+    verdict: StateVerdict | None
     answers: Sequence[Command]
 
     @property
     def refused(self) -> bool:
         """Whether it breaks the state table."""
-        return self.verdict in (Verdict.CONTRADICTS, Verdict.NOT_ALLOWED)
+        return self.verdict in (StateVerdict.CONTRADICTS, StateVerdict.NOT_ALLOWED)
 
     @property
     def late(self) -> bool:
         """Whether it is a success of an order that is over."""
-        return self.verdict is Verdict.LATE
+        return self.verdict is StateVerdict.LATE
 
 
-def fit(said: VendorEvent, status: Status, unanswered: Sequence[Command], order: SubmitOrder | None) -> Fit:
+def fit(event: VendorEvent, status: OrderStatus, unanswered: Sequence[Command], order: SubmitOrder | None) -> Fit:
     """How a vendor's word fits. unanswered: commands that he may have, by place; order: what was ordered, if known."""
-    kind, fact = Kind(said.event), fact_of(said, order)
+    kind, fact = Kind(event.event), fact_of(event, order)
     verdict = None if fact is None else judge(status, fact).verdict
-    if verdict is Verdict.LATE:
+    if verdict is StateVerdict.LATE:
         return Fit(fact, verdict, ())
-    answers = answered(said, unanswered)
+    answers = answered(event, unanswered)
     if answers and fact is None and kind is Kind.CANCELLED:
-        return Fit(Fact.CHILDREN_CANCELLED, judge(status, Fact.CHILDREN_CANCELLED).verdict, answers)
-    if answers and kind in REFUSALS and verdict in (Verdict.CONTRADICTS, Verdict.NOT_ALLOWED):
+        return Fit(OrderFact.CHILDREN_CANCELLED, judge(status, OrderFact.CHILDREN_CANCELLED).verdict, answers)
+    if answers and kind in REFUSALS and verdict in (StateVerdict.CONTRADICTS, StateVerdict.NOT_ALLOWED):
         return Fit(None, None, answers)
     return Fit(fact, verdict, answers)
 
 
-def tells_nothing(said: VendorEvent, found: Fit) -> bool:
+def is_repeated(event: VendorEvent, found: Fit) -> bool:
     """Whether the core knows it already."""
-    cancelled = isinstance(said, CancelledByVendor) and said.payload.scope is CancelScope.ORDER
-    once = Kind(said.event) in ONCE or cancelled
-    return once and found.verdict is Verdict.KNOWN and not found.answers
+    cancelled = isinstance(event, CancelledByVendor) and event.payload.scope is CancelScope.ORDER
+    once = Kind(event.event) in ONCE or cancelled
+    return once and found.verdict is StateVerdict.KNOWN and not found.answers
 
 
-def answered(said: VendorEvent, unanswered: Sequence[Command]) -> Sequence[Command]:
+def answered(event: VendorEvent, unanswered: Sequence[Command]) -> Sequence[Command]:
     """The commands that a word answers: the oldest that it fits. An order that is cancelled ends all of them, but
     none that the mall submitted again behind a cancel.
     """
-    if isinstance(said, CancelledByVendor) and said.payload.scope is CancelScope.ORDER:
+    if isinstance(event, CancelledByVendor) and event.payload.scope is CancelScope.ORDER:
         return _of_one_order(unanswered)
-    fits = (said.payload.operation,) if isinstance(said, RefusedByVendor) else FITS.get(Kind(said.event), ())
+    fits = (event.payload.operation,) if isinstance(event, RefusedByVendor) else FITS.get(Kind(event.event), ())
     found: Sequence[Command] = [command for command in unanswered if command.operation in fits]
-    if isinstance(said, CancelledByVendor | CancelRefusedByVendor):
-        found = _of_scope(said.payload.scope, found)
+    if isinstance(event, CancelledByVendor | CancelRefusedByVendor):
+        found = _of_scope(event.payload.scope, found)
     return found[:1]
 
 
@@ -149,43 +149,43 @@ def is_still_submitted(answers: Sequence[Command], unanswered: Sequence[Command]
     return any(each.role is Role.MAKES and each.command_id not in answered_ids for each in unanswered)
 
 
-def fact_of(said: VendorEvent, order: SubmitOrder | None) -> Fact | None:
+def fact_of(event: VendorEvent, order: SubmitOrder | None) -> OrderFact | None:
     """What a word means for the order as a whole; None: nothing."""
-    match said:
+    match event:
         case RefusedByVendor(payload=refused):
             return _REFUSED[refused.operation]
         case CancelledByVendor(payload=cancelled) if cancelled.scope is CancelScope.CHILDREN:
             return None
         case CancelledByVendor(payload=cancelled):
-            return Fact.LAPSED if cancelled.by is Party.TIME_OUT else Fact.CANCELLED
+            return OrderFact.LAPSED if cancelled.by is Party.TIME_OUT else OrderFact.CANCELLED
         case DeliveredByVendor(payload=delivered):
-            return Fact.PARTLY_DELIVERED if _is_part(delivered.lines, order) else Fact.DELIVERED
+            return OrderFact.PARTLY_DELIVERED if _is_part(delivered.lines, order) else OrderFact.DELIVERED
         case RejectedByVendor(payload=rejected):
-            return None if _is_part(rejected.lines, order) else Fact.REJECTED
+            return None if _is_part(rejected.lines, order) else OrderFact.REJECTED
         case _:
-            return FACTS.get(Kind(said.event))
+            return FACTS.get(Kind(event.event))
 
 
-def allowed_next(status: Status) -> Sequence[Kind]:
+def allowed_next(status: OrderStatus) -> Sequence[Kind]:
     """What a vendor may say of an order that stands here."""
     facts = allowed(status)
     found = {kind for kind, fact in FACTS.items() if fact in facts}
-    if Fact.CONFIRM_FAILED in facts:
+    if OrderFact.CONFIRM_FAILED in facts:
         found.add(Kind.REFUSED)
     return [kind for kind in FACTS if kind in found]
 
 
-def after_answer(command: Command, said: VendorEvent) -> Command:
+def after_answer(command: Command, event: VendorEvent) -> Command:
     """A command that its vendor answered: he has it, whether he acknowledged it or not."""
     if command.state is CommandState.CONFIRMED:
         return command
-    state = CommandState.REFUSED if Kind(said.event) in REFUSALS else CommandState.CONFIRMED
+    state = CommandState.REFUSED if Kind(event.event) in REFUSALS else CommandState.CONFIRMED
     return moved(command, state, reason="answered")
 
 
-def sum_faults(said: VendorEvent, order: SubmitOrder | None) -> Sequence[str]:
+def sum_faults(event: VendorEvent, order: SubmitOrder | None) -> Sequence[str]:
     """What does not hold between the sums that a vendor states, and between them and what was ordered, in words."""
-    match said:
+    match event:
         case AcceptedByVendor(payload=stated) | ConfirmedByVendor(payload=stated):
             found = _of_order(stated, order)
         case PartiallyConfirmedByVendor(payload=stated):
@@ -200,41 +200,41 @@ def sum_faults(said: VendorEvent, order: SubmitOrder | None) -> Sequence[str]:
                 found += [str(each) for each in split_mismatches(_as_stated(order.payload), split.children)]
         case _:
             found = []
-    return as_told(found)
+    return limit_differences(found)
 
 
-def as_mismatch(said: VendorEvent, faults: Sequence[str], order: SubmitOrder | None) -> PriceMismatchByVendor:
+def as_mismatch(event: VendorEvent, faults: Sequence[str], order: SubmitOrder | None) -> PriceMismatchByVendor:
     """What is told instead of a word whose sums do not hold."""
-    stated = said.payload.totals if isinstance(said.payload, StatedOrder) else Totals()
+    stated = event.payload.totals if isinstance(event.payload, StatedOrder) else Totals()
     expected = Totals() if order is None else order.payload.totals
     return PriceMismatchByVendor(
         event="order.price_mismatch",
-        occurred_at=said.occurred_at,
-        supplier_order_nos=said.supplier_order_nos,
-        raw_code=said.raw_code,
-        raw_message=said.raw_message,
+        occurred_at=event.occurred_at,
+        supplier_order_nos=event.supplier_order_nos,
+        raw_code=event.raw_code,
+        raw_message=event.raw_message,
         payload=PriceMismatch(expected=expected, offered=stated, differences=tuple(faults)),
     )
 
 
-def completed(said: VendorEvent, order: SubmitOrder | None) -> VendorEvent:
+def completed(event: VendorEvent, order: SubmitOrder | None) -> VendorEvent:
     """A word with what the vendor need not repeat: which price the order fixes, and what it came to there."""
     if order is None:
-        return said
-    payload = said.payload
+        return event
+    payload = event.payload
     if isinstance(payload, PriceMismatch):
         update: dict[str, Any] = {"expected": order.payload.totals}
     elif isinstance(payload, StatedOrder) and "price_basis" not in payload.model_fields_set:
         update = {"price_basis": order.payload.price_basis}
     else:
-        return said
-    return said.model_copy(update={"payload": payload.model_copy(update=update)})
+        return event
+    return event.model_copy(update={"payload": payload.model_copy(update=update)})
 
 
-def mismatch_fact(status: Status) -> Fact | None:
+def mismatch_fact(status: OrderStatus) -> OrderFact | None:
     """What a mismatch means where the order stands: it is held, unless it is too far on to be."""
-    held = judge(status, Fact.PRICE_MISMATCH).verdict is Verdict.MOVES
-    return Fact.PRICE_MISMATCH if held else None
+    held = judge(status, OrderFact.PRICE_MISMATCH).verdict is StateVerdict.MOVES
+    return OrderFact.PRICE_MISMATCH if held else None
 
 
 def _of_scope(scope: CancelScope, cancels: Sequence[Command]) -> Sequence[Command]:

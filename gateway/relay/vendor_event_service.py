@@ -19,7 +19,7 @@ from gateway.relay.ends import STAGE
 from gateway.relay.lane_ends import Change
 from gateway.relay.lane_store import close_letters, origins
 from gateway.relay.mailbox import Clock, utc_now
-from gateway.relay.orders import News, Order, judge_news, lock_orders, still_submitted, tell
+from gateway.relay.orders import News, Order, judge_news, lock_orders, publish_news, still_submitted
 from gateway.relay.steps import Kind as StepKind
 from gateway.relay.steps import Step
 from gateway.relay.store import command_of, move, open_command
@@ -31,19 +31,25 @@ from gateway.relay.vendor_answers import (
     as_mismatch,
     completed,
     fit,
+    is_repeated,
     is_still_submitted,
     mismatch_fact,
     sum_faults,
-    tells_nothing,
 )
 from gateway.relay.vendor_events import ServiceVendorEvent, VendorEvent, core_event
-from gateway.relay.vendor_invoices import InvoiceVendorEvent, InvoiceWord, SaidOfInvoices, is_of_invoices, take_word
+from gateway.relay.vendor_invoices import (
+    InvoiceEventResult,
+    InvoiceVendorEvent,
+    ReceivedInvoiceEvent,
+    apply_invoice_event,
+    is_invoice_event,
+)
 from gateway.relay.vendor_keys import keep_answer, message_by, take_key
 from gateway.relay.vendor_services import allowed_of_service, commands_of_services, fit_service
 from gateway.sdk.errors import GatewayError, Issue
 from gateway.store import Connection, SharedPool
 from gateway.suppliers import SecretBox
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 from schemas.orders import Kind, Operation, ServiceState, SubmitOrder
 from schemas.orders import State as OrderState
 from schemas.orders.events import Cause, OrderSplit, SupplierMessage
@@ -80,14 +86,14 @@ class SentVendorEvent:
     order_no: str
     key: str
     content: bytes
-    said: VendorEvent
+    event: VendorEvent
     traceparent: str | None = None
     body: bytes = b""
 
     @property
     def message(self) -> SupplierMessage:
         """By which he says so."""
-        return message_by(self.said.event, self.key)
+        return message_by(self.event.event, self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +143,9 @@ class VendorEventService:
                 return repeated
             order = await _locked_order(connection, sent, unanswered)
             letters: Sequence[DeadLetter] = ()
-            if is_of_invoices(sent.said):
-                word = await self._of_invoices(connection, sent, order, unanswered, origins(rows))
-                taken, changes, news = _taken_word(sent, order, word)
+            if is_invoice_event(sent.event):
+                word = await self._apply_to_invoices(connection, sent, order, unanswered, origins(rows))
+                taken, changes, news = _receipt(sent, order, word)
                 letters = word.letters
             else:
                 taken, changes, news = await self._judged(connection, sent, order, unanswered, origins(rows))
@@ -147,27 +153,29 @@ class VendorEventService:
             await connection.execute(queries.ANSWERED, [each.was.command_id for each in changes])
             if isinstance(taken, VendorEventReceipt):
                 news = [await _whole_set(connection, each) for each in news]
-            await tell(connection, self._box, news, readable=False, steps=[_answered(sent, taken)])
+            await publish_news(connection, self._box, news, readable=False, steps=[_answered(sent, taken)])
             await keep_answer(connection, sent.supplier, sent.key, _receipt_row(taken))
             await record_letters(connection, letters)
-            await close_letters(connection, [each.was for each in changes], f"the vendor said {sent.said.event}")
-            reached("word.before_commit")
-        reached("word.after_commit")
-        log.info("order.said", supplier=sent.supplier, order_no=sent.order_no, said=sent.said.event)
+            await close_letters(connection, [each.was for each in changes], f"the vendor said {sent.event.event}")
+            failpoint("word.before_commit")
+        failpoint("word.after_commit")
+        log.info("order.said", supplier=sent.supplier, order_no=sent.order_no, said=sent.event.event)
         return taken
 
-    async def _of_invoices(
+    async def _apply_to_invoices(
         self,
         connection: Connection,
         sent: SentVendorEvent,
         order: Order,
         unanswered: Sequence[Command],
         known: Mapping[str, Origin],
-    ) -> InvoiceWord:
+    ) -> InvoiceEventResult:
         """What a word about an application for invoices comes to."""
-        said = SaidOfInvoices(cast(InvoiceVendorEvent, sent.said), order, sent.message, self._clock(), sent.traceparent)
+        received = ReceivedInvoiceEvent(
+            cast(InvoiceVendorEvent, sent.event), order, sent.message, self._clock(), sent.traceparent
+        )
         ordered = await self._ordered(connection, sent, ())
-        return await take_word(connection, self._box, said, unanswered, known, ordered)
+        return await apply_invoice_event(connection, self._box, received, unanswered, known, ordered)
 
     async def _repeated(
         self, connection: Connection, sent: SentVendorEvent
@@ -185,33 +193,37 @@ class VendorEventService:
         known: Mapping[str, Origin],
     ) -> _Judged:
         """What the event comes to. Raises OutOfStateError."""
-        if isinstance(sent.said, ServiceVendorEvent):
-            return await self._judged_service(connection, sent, sent.said, order, unanswered, known)
-        ordered = await self._ordered(connection, sent, answered(sent.said, unanswered))
-        said = completed(sent.said, ordered)
-        found = fit(said, order.status, unanswered, ordered)
+        if isinstance(sent.event, ServiceVendorEvent):
+            return await self._judged_service(connection, sent, sent.event, order, unanswered, known)
+        ordered = await self._ordered(connection, sent, answered(sent.event, unanswered))
+        event = completed(sent.event, ordered)
+        found = fit(event, order.status, unanswered, ordered)
         if found.refused:
             raise OutOfStateError(order.status.state, allowed_next(order.status))
         if found.late:
-            return LateVendorEvent(order.status.state), [], self._news(sent, said, found, order, known)
-        if tells_nothing(said, found):
+            return LateVendorEvent(order.status.state), [], self._news(sent, event, found, order, known)
+        if is_repeated(event, found):
             return VendorEventReceipt(None, order.status.state, (), held=False), [], []
-        faults = sum_faults(said, ordered)
+        faults = sum_faults(event, ordered)
         if faults:
             found = Fit(mismatch_fact(order.status), None, found.answers)
-            said = as_mismatch(said, faults, ordered)
-        news = self._news(sent, said, found, order, known)
+            event = as_mismatch(event, faults, ordered)
+        news = self._news(sent, event, found, order, known)
         if found.answers and is_still_submitted(found.answers, unanswered):
             news = [*news, still_submitted(sent.supplier, sent.order_no, order.tenant)]
-        changes = [Change(each, after_answer(each, said)) for each in found.answers]
+        changes = [Change(each, after_answer(each, event)) for each in found.answers]
         answers = tuple(each.command_id for each in found.answers)
-        return VendorEventReceipt(Kind(said.event), _afterwards(order, news), answers, held=bool(faults)), changes, news
+        return (
+            VendorEventReceipt(Kind(event.event), _afterwards(order, news), answers, held=bool(faults)),
+            changes,
+            news,
+        )
 
     async def _judged_service(
         self,
         connection: Connection,
         sent: SentVendorEvent,
-        said: ServiceVendorEvent,
+        event: ServiceVendorEvent,
         order: Order,
         unanswered: Sequence[Command],
         known: Mapping[str, Origin],
@@ -219,40 +231,40 @@ class VendorEventService:
         """What an event about an after-sale service comes to. Raises UnknownServiceError, OutOfStateError."""
         services = await lock_services(connection, sent.supplier, sent.order_no)
         serving = await commands_of_services(connection, self._box, sent.supplier, unanswered)
-        found = fit_service(said, services, serving)
+        found = fit_service(event, services, serving)
         if found is None:
             raise UnknownServiceError
         if found.refused:
             raise OutOfStateError(found.service.state, allowed_of_service(found.service))
-        told = Fit(None, None, found.answers)
+        fit_of_order = Fit(None, None, found.answers)
         if found.late:
-            return LateVendorEvent(order.status.state), [], self._news(sent, said, told, order, known)
-        if found.tells_nothing:
+            return LateVendorEvent(order.status.state), [], self._news(sent, event, fit_of_order, order, known)
+        if found.is_repeated:
             return VendorEventReceipt(None, order.status.state, (), held=False), [], []
-        changes = [Change(each, after_answer(each, said)) for each in found.answers]
+        changes = [Change(each, after_answer(each, event)) for each in found.answers]
         answers = tuple(each.command_id for each in found.answers)
-        news = self._news(sent, said, told, order, known)
-        return VendorEventReceipt(Kind(said.event), order.status.state, answers, held=False), changes, news
+        news = self._news(sent, event, fit_of_order, order, known)
+        return VendorEventReceipt(Kind(event.event), order.status.state, answers, held=False), changes, news
 
     def _news(
-        self, sent: SentVendorEvent, said: VendorEvent, found: Fit, order: Order, known: Mapping[str, Origin]
+        self, sent: SentVendorEvent, vendor_event: VendorEvent, found: Fit, order: Order, known: Mapping[str, Origin]
     ) -> Sequence[News]:
         """One piece for each command that is answered; without any, one for the vendor's own message."""
         now = self._clock()
-        stated = said.supplier_order_nos if isinstance(said.payload, StatedOrder) else ()
+        stated = vendor_event.supplier_order_nos if isinstance(vendor_event.payload, StatedOrder) else ()
         causes = [Cause(command_id=each.command_id) for each in found.answers] or [Cause(message=sent.message)]
-        told = []
+        news = []
         for position, cause in enumerate(causes):
             origin = known.get(cause.command_id or "", Origin(order.tenant, sent.traceparent))
             event = core_event(
-                said,
+                vendor_event,
                 supplier=sent.supplier,
                 order_no=sent.order_no,
                 tenant=origin.tenant or order.tenant,
                 cause=cause,
                 now=now,
             )
-            told.append(
+            news.append(
                 News(
                     sent.supplier,
                     sent.order_no,
@@ -263,7 +275,7 @@ class VendorEventService:
                     traceparent=origin.traceparent,
                 )
             )
-        return told
+        return news
 
     async def _ordered(
         self, connection: Connection, sent: SentVendorEvent, answers: Sequence[Command]
@@ -285,13 +297,13 @@ class VendorEventService:
         return None
 
 
-def _taken_word(sent: SentVendorEvent, order: Order, word: InvoiceWord) -> _Judged:
+def _receipt(sent: SentVendorEvent, order: Order, word: InvoiceEventResult) -> _Judged:
     """A word about an application, as any other is taken: the order stays as it is."""
     if word.outcome.late:
         return LateVendorEvent(order.status.state), [], []
     answers = tuple(each.command_id for each in word.answers)
     receipt = VendorEventReceipt(word.event, order.status.state, answers, held=bool(word.outcome.differences))
-    return receipt, [Change(each, after_answer(each, sent.said)) for each in word.answers], word.news
+    return receipt, [Change(each, after_answer(each, sent.event)) for each in word.answers], word.news
 
 
 def _afterwards(order: Order, news: Sequence[News]) -> OrderState:
@@ -337,7 +349,7 @@ async def _whole_set(connection: Connection, news: News) -> News:
 def _answered(sent: SentVendorEvent, taken: VendorEventReceipt | LateVendorEvent) -> Step:
     """What the vendor sent, and the receipt that he is given, as evidence."""
     receipt = _receipt_row(taken) or {"late": True, "state": taken.state}
-    facts = {"said": sent.said.event, "message": sent.message.model_dump(mode="json"), "receipt": receipt}
+    facts = {"said": sent.event.event, "message": sent.message.model_dump(mode="json"), "receipt": receipt}
     evidence = {"key": sent.key, "body": body_of(sent.body)}
     return Step(sent.supplier, sent.order_no, StepKind.ANSWERED, None, facts, evidence=evidence)
 

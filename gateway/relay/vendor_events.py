@@ -275,25 +275,26 @@ VENDOR_EVENTS: Mapping[Kind, type[VendorEvent]] = {
 
 
 def core_event(
-    said: VendorEvent,
+    event: VendorEvent,
     *,
     supplier: str,
     order_no: OrderNo,
     tenant: Tenant | None,
     cause: Cause,
     now: WrittenInstant,
-    told: tuple[Kind, Model] | None = None,
+    replacement: tuple[Kind, Model] | None = None,
 ) -> OrderEvent:
-    """The event for the mall core. now: when it was heard, for one that does not say when it was so; told: kind and
+    """The event for the mall core. now: when it was heard, for one that does not say when it was so; replacement: kind
+    and
     payload, where these are others than the vendor's.
     """
-    kind, payload = told or (Kind(said.event), said.payload)
-    members: dict[str, Any] = {name: getattr(said, name) for name in _VendorEventBase.model_fields} | {
+    kind, payload = replacement or (Kind(event.event), event.payload)
+    members: dict[str, Any] = {name: getattr(event, name) for name in _VendorEventBase.model_fields} | {
         "payload": payload,
         "supplier": supplier,
         "order_no": order_no,
         "tenant": tenant,
         "cause": cause,
-        "occurred_at": said.occurred_at or now,
+        "occurred_at": event.occurred_at or now,
     }
     return EVENTS[kind](**members)

@@ -10,7 +10,15 @@ from typing import TypeAlias, get_args
 from gateway.deadletters import DeadLetter
 from gateway.relay import invoice_store as store
 from gateway.relay.commands import Command, Origin
-from gateway.relay.invoices import KINDS, Application, Outcome, late_letter, merged, mismatch_letter, progress
+from gateway.relay.invoices import (
+    KINDS,
+    Application,
+    ApplicationProgress,
+    apply_states,
+    late_letter,
+    merged,
+    mismatch_letter,
+)
 from gateway.relay.orders import News, Order
 from gateway.relay.store import OpenedCommand, opened
 from gateway.relay.vendor_events import (
@@ -29,7 +37,7 @@ from gateway.sdk.invoices import StatedInvoices
 from gateway.store import Connection
 from gateway.suppliers import SecretBox
 from schemas.base import Model
-from schemas.orders import InvoiceState, Kind, Operation, RequestInvoice, SubmitOrder, Verdict
+from schemas.orders import InvoiceState, Kind, Operation, RequestInvoice, StateVerdict, SubmitOrder
 from schemas.orders.events import Cause, SupplierMessage
 from schemas.orders.invoice_states import judge_invoice
 from schemas.orders.invoices import InvoiceProgress, InvoiceRequested
@@ -45,7 +53,7 @@ InvoiceVendorEvent: TypeAlias = (
     | InvoiceRedByVendor
 )
 
-OF_INVOICES = get_args(InvoiceVendorEvent)
+INVOICE_EVENTS = get_args(InvoiceVendorEvent)
 
 STATES: Mapping[Kind, InvoiceState] = {
     Kind.INVOICE_REQUESTED: InvoiceState.REQUESTED,
@@ -67,10 +75,10 @@ class InvoiceOutOfStateError(GatewayError):
 
 
 @dataclass(frozen=True, slots=True)
-class SaidOfInvoices:
+class ReceivedInvoiceEvent:
     """A vendor's word, who says it of which order, and when it was heard."""
 
-    said: InvoiceVendorEvent
+    event: InvoiceVendorEvent
     order: Order
     message: SupplierMessage
     now: datetime
@@ -78,10 +86,10 @@ class SaidOfInvoices:
 
 
 @dataclass(frozen=True, slots=True)
-class InvoiceWord:
+class InvoiceEventResult:
     """What a word came to. answers: commands that it answers; late: it is told nobody."""
 
-    outcome: Outcome
+    outcome: ApplicationProgress
     answers: Sequence[Command] = ()
     news: Sequence[News] = ()
     letters: Sequence[DeadLetter] = ()
@@ -89,48 +97,52 @@ class InvoiceWord:
     @property
     def event(self) -> Kind | None:
         """What the core was told; None: it knew that already."""
-        told = [each.event.event for each in self.news if each.event is not None]
-        return Kind(told[-1]) if told else None
+        events = [each.event.event for each in self.news if each.event is not None]
+        return Kind(events[-1]) if events else None
 
 
-async def take_word(
+async def apply_invoice_event(
     connection: Connection,
     box: SecretBox,
-    said: SaidOfInvoices,
+    received: ReceivedInvoiceEvent,
     unanswered: Sequence[Command],
     known: Mapping[str, Origin],
     ordered: SubmitOrder | None,
-) -> InvoiceWord:
+) -> InvoiceEventResult:
     """Judge a word under the application's lock, and keep where it stands then.
 
     unanswered: commands of the order that he may have; known: where they came from. Raises UnknownInvoiceError and
     InvoiceOutOfStateError: nothing was taken.
     """
-    supplier, mark_id = said.order.supplier, said.said.payload.mark_id or ""
+    supplier, mark_id = received.order.supplier, received.event.payload.mark_id or ""
     found = (await store.lock_applications(connection, [(supplier, mark_id)])).get((supplier, mark_id))
-    if found is None or found.order_no != said.order.order_no:
+    if found is None or found.order_no != received.order.order_no:
         raise UnknownInvoiceError
     answers = await _answered(connection, box, supplier, mark_id, unanswered)
     facts = await store.facts_of_order(connection, found, None if ordered is None else ordered.payload)
-    state, stated = STATES[Kind(said.said.event)], _stated(said.said, found)
-    if judge_invoice(found.state, state).verdict is Verdict.CONTRADICTS and not answers:
+    state, stated = STATES[Kind(received.event.event)], _stated(received.event, found)
+    if judge_invoice(found.state, state).verdict is StateVerdict.CONTRADICTS and not answers:
         raise InvoiceOutOfStateError(found.state)
     if state in (InvoiceState.REQUESTED, InvoiceState.REFUSED) and answers:
-        return InvoiceWord(Outcome(found), answers, _answering(said, said.said.payload, answers, known))
-    code = said.said.payload.code_class if isinstance(said.said, InvoiceRefusedByVendor) else None
-    outcome = progress(found, [state], stated, facts, **({} if code is None else {"code_class": code}))
+        return InvoiceEventResult(
+            ApplicationProgress(found), answers, _answering(received, received.event.payload, answers, known)
+        )
+    code = received.event.payload.code_class if isinstance(received.event, InvoiceRefusedByVendor) else None
+    outcome = apply_states(found, [state], stated, facts, **({} if code is None else {"code_class": code}))
     await store.keep(connection, [outcome.after])
     taken = InvoiceRequested(mark_id=mark_id)
-    news = [] if outcome.late else _answering(said, taken, answers, known)
-    letters = [late_letter(found, kind, said.message) for kind in outcome.late]
+    news = [] if outcome.late else _answering(received, taken, answers, known)
+    letters = [late_letter(found, kind, received.message) for kind in outcome.late]
     if outcome.differences:
         letters.append(mismatch_letter(found, outcome.differences, stated.invoices))
-    return InvoiceWord(outcome, () if outcome.late else answers, [*news, *_told(said, outcome)], letters)
+    return InvoiceEventResult(
+        outcome, () if outcome.late else answers, [*news, *_progress_news(received, outcome)], letters
+    )
 
 
-def _stated(said: InvoiceVendorEvent, known: Application) -> StatedInvoices:
+def _stated(event: InvoiceVendorEvent, known: Application) -> StatedInvoices:
     """What the vendor has said of an application by now."""
-    payload, state = said.payload, STATES[Kind(said.event)]
+    payload, state = event.payload, STATES[Kind(event.event)]
     if not isinstance(payload, InvoiceProgress):
         return StatedInvoices(known.mark_id, state, known.invoices)
     return StatedInvoices(known.mark_id, state, merged(known, payload.invoices), payload.carrier, payload.waybill)
@@ -151,34 +163,38 @@ def _mark_of(found: OpenedCommand | Exception | None) -> str | None:
 
 
 def _answering(
-    said: SaidOfInvoices,
+    received: ReceivedInvoiceEvent,
     payload: InvoiceRequested | InvoiceRefused | InvoiceProgress,
     answers: Sequence[Command],
     known: Mapping[str, Origin],
 ) -> list[News]:
     """Of each command that a word answers: it was taken, or refused."""
     kind = Kind.INVOICE_REFUSED if isinstance(payload, InvoiceRefused) else Kind.INVOICE_REQUESTED
-    return [_news(said, kind, payload, Cause(command_id=each.command_id), known[each.command_id]) for each in answers]
+    return [
+        _news(received, kind, payload, Cause(command_id=each.command_id), known[each.command_id]) for each in answers
+    ]
 
 
-def _told(said: SaidOfInvoices, outcome: Outcome) -> list[News]:
-    origin = Origin(outcome.after.tenant or said.order.tenant, said.traceparent)
-    return [_news(said, kind, payload, Cause(message=said.message), origin) for kind, payload in outcome.told]
+def _progress_news(received: ReceivedInvoiceEvent, outcome: ApplicationProgress) -> list[News]:
+    origin = Origin(outcome.after.tenant or received.order.tenant, received.traceparent)
+    return [_news(received, kind, payload, Cause(message=received.message), origin) for kind, payload in outcome.events]
 
 
-def _news(said: SaidOfInvoices, kind: Kind, payload: Model, cause: Cause, origin: Origin) -> News:
+def _news(received: ReceivedInvoiceEvent, kind: Kind, payload: Model, cause: Cause, origin: Origin) -> News:
     event = core_event(
-        said.said,
-        supplier=said.order.supplier,
-        order_no=said.order.order_no,
-        tenant=origin.tenant or said.order.tenant,
+        received.event,
+        supplier=received.order.supplier,
+        order_no=received.order.order_no,
+        tenant=origin.tenant or received.order.tenant,
         cause=cause,
-        now=said.now,
-        told=(kind, payload),
+        now=received.now,
+        replacement=(kind, payload),
     )
-    return News(said.order.supplier, said.order.order_no, None, event, event.tenant, traceparent=origin.traceparent)
+    return News(
+        received.order.supplier, received.order.order_no, None, event, event.tenant, traceparent=origin.traceparent
+    )
 
 
-def is_of_invoices(said: VendorEvent) -> bool:
+def is_invoice_event(event: VendorEvent) -> bool:
     """Whether a word is of an application for invoices, not of the order itself."""
-    return isinstance(said, OF_INVOICES)
+    return isinstance(event, INVOICE_EVENTS)

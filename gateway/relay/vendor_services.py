@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.relay.after_sales import Service, told_as
+from gateway.relay.after_sales import Service, refund_digest
 from gateway.relay.commands import Command, Role
 from gateway.relay.store import OpenedCommand, opened
 from gateway.relay.vendor_events import (
@@ -17,7 +17,7 @@ from gateway.relay.vendor_events import (
 )
 from gateway.store import Connection
 from gateway.suppliers import SecretBox
-from schemas.orders import Kind, Operation, ServiceState, Verdict, allowed_services, judge_refund, judge_service
+from schemas.orders import Kind, Operation, ServiceState, StateVerdict, allowed_services, judge_refund, judge_service
 from schemas.orders.aftersales import ServiceJudgement
 
 REQUEST, CANCEL = Operation.REQUEST_AFTER_SALE, Operation.CANCEL_AFTER_SALE
@@ -28,22 +28,22 @@ class ServiceFit:
     """How a vendor's word fits. answers: commands that it is the answer to."""
 
     service: Service
-    verdict: Verdict | None
+    verdict: StateVerdict | None
     answers: Sequence[Command]
     repeated: bool = False
 
     @property
     def refused(self) -> bool:
         """Whether it breaks the state table."""
-        return self.verdict is Verdict.CONTRADICTS
+        return self.verdict is StateVerdict.CONTRADICTS
 
     @property
     def late(self) -> bool:
         """Whether it is a success of a service that is over."""
-        return self.verdict is Verdict.LATE
+        return self.verdict is StateVerdict.LATE
 
     @property
-    def tells_nothing(self) -> bool:
+    def is_repeated(self) -> bool:
         """Whether the core knows it already."""
         return self.repeated and not self.answers
 
@@ -55,10 +55,10 @@ async def commands_of_services(
     serving = [each for each in commands if each.role is Role.SERVES]
     if not serving:
         return {}
-    said = await opened(connection, box, supplier, [each.command_id for each in serving])
+    opened_commands = await opened(connection, box, supplier, [each.command_id for each in serving])
     found: dict[str, list[Command]] = {}
     for each in serving:
-        asked = said.get(each.command_id)
+        asked = opened_commands.get(each.command_id)
         number = getattr(asked.command.payload, "service_no", None) if isinstance(asked, OpenedCommand) else None
         if number is not None:
             found.setdefault(number, []).append(each)
@@ -66,27 +66,27 @@ async def commands_of_services(
 
 
 def fit_service(
-    said: ServiceVendorEvent, services: Mapping[str, Service], serving: Mapping[str, Sequence[Command]]
+    event: ServiceVendorEvent, services: Mapping[str, Service], serving: Mapping[str, Sequence[Command]]
 ) -> ServiceFit | None:
     """How a vendor's word fits; None: he was given no such service. serving: commands that he has not answered."""
-    number = said.payload.service_no
+    number = event.payload.service_no
     service = services.get(number or "")
     if number is None or service is None:
         return None
     asked = serving.get(number, ())
-    match said:
+    match event:
         case AfterSaleAcceptedByVendor():
             answers = _oldest(asked, {REQUEST})
             verdict = judge_service(service.state, ServiceState.REQUESTED).verdict
             return ServiceFit(service, verdict, answers, repeated=not answers)
         case AfterSaleRefusedByVendor(payload=payload):
             answers = _oldest(asked, {Operation(payload.operation)})
-            return ServiceFit(service, None if answers else Verdict.CONTRADICTS, answers)
+            return ServiceFit(service, None if answers else StateVerdict.CONTRADICTS, answers)
         case AfterSaleProgressByVendor(payload=payload):
             operations = {REQUEST, CANCEL} if payload.state is ServiceState.CANCELLED else {REQUEST}
-            return _moved(service, judge_service(service.state, payload.state), [*_all(asked, operations)], said)
+            return _moved(service, judge_service(service.state, payload.state), [*_all(asked, operations)], event)
         case RefundedByVendor():
-            return _moved(service, judge_refund(service.state), [], said)
+            return _moved(service, judge_refund(service.state), [], event)
 
 
 def allowed_of_service(service: Service) -> Sequence[str]:
@@ -96,12 +96,14 @@ def allowed_of_service(service: Service) -> Sequence[str]:
 
 
 def _moved(
-    service: Service, judgement: ServiceJudgement, answers: Sequence[Command], said: ServiceVendorEvent
+    service: Service, judgement: ServiceJudgement, answers: Sequence[Command], event: ServiceVendorEvent
 ) -> ServiceFit:
     """What is behind tells nothing, nor does the same a second time; more about where it stands does."""
-    behind = isinstance(said, AfterSaleProgressByVendor) and said.payload.state is not judgement.state
-    known = judgement.verdict is Verdict.KNOWN and behind
-    return ServiceFit(service, judgement.verdict, answers, repeated=known or told_as(said.payload) in service.told)
+    behind = isinstance(event, AfterSaleProgressByVendor) and event.payload.state is not judgement.state
+    known = judgement.verdict is StateVerdict.KNOWN and behind
+    return ServiceFit(
+        service, judgement.verdict, answers, repeated=known or refund_digest(event.payload) in service.reported
+    )
 
 
 def _oldest(commands: Sequence[Command], operations: Collection[Operation]) -> Sequence[Command]:

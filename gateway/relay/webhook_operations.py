@@ -1,4 +1,4 @@
-"""What operators see of webhooks and do about them: a test, sending anew, taking one back that was set aside."""
+"""What operators see of webhooks and do about them: a test, sending again, taking one back that was set aside."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 
 from gateway.relay import webhook_queries as queries
 from gateway.relay.mailbox import Clock, utc_now
-from gateway.relay.webhook_policy import Endpoint, Outcome
+from gateway.relay.webhook_policy import DeliveryOutcome, Endpoint
 from gateway.relay.webhook_sender import WebhookSender
 from gateway.relay.webhook_store import endpoint_of
 from gateway.sdk.errors import GatewayError
@@ -55,14 +55,14 @@ class WebhookTestResult:
 
     supplier: str
     message: str
-    outcome: Outcome
+    outcome: DeliveryOutcome
     words: str
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookReplayResult:
-    """What is sent anew. waiting: messages that wait and were sent in vain; acknowledged: those sent once more."""
+    """What is sent again. waiting: messages that wait and were sent in vain; acknowledged: those sent once more."""
 
     supplier: str
     waiting: int
@@ -106,7 +106,7 @@ class WebhookOperations:
         return WebhookTestResult(supplier, message, answer.outcome, answer.words, round(time.monotonic() - begun, 3))
 
     async def replay(self, supplier: str, since: datetime, actor: str, reason: str) -> WebhookReplayResult:
-        """Send anew what came in from a moment on: what waits at once, what was acknowledged once more."""
+        """Send again what came in from a moment on: what waits at once, what was acknowledged once more."""
         await self._webhook(supplier)
         async with transaction(self._pool) as connection:
             waiting = await connection.fetchval(queries.SEND_NOW, supplier, since)
@@ -116,7 +116,7 @@ class WebhookOperations:
         return WebhookReplayResult(supplier, waiting, again)
 
     async def enable(self, supplier: str, actor: str, reason: str) -> WebhookStatus:
-        """Send to a webhook again that was set aside; what waits goes at once, its schedule begins anew."""
+        """Send to a webhook again that was set aside; what waits goes at once, its schedule starts again."""
         webhook = await self._webhook(supplier)
         async with transaction(self._pool) as connection:
             await connection.execute(queries.ENABLE, supplier)

@@ -36,7 +36,7 @@ OVERLOADED = frozenset({429, 502, 503, 504})
 """Statuses that ask for a rest."""
 
 
-class Outcome(StrEnum):
+class DeliveryOutcome(StrEnum):
     """What one request came to.
 
     gone: 410, nothing is wanted there any more; redirected: 3xx; refused: another 4xx, or what is no status of an
@@ -62,10 +62,10 @@ class DisabledReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DeliveryResult:
     """What came of one request. words: for operators; sent: something of it may have arrived."""
 
-    outcome: Outcome
+    outcome: DeliveryOutcome
     words: str
     sent: bool = True
     retry_after: float | None = None
@@ -89,33 +89,33 @@ class Endpoint:
         return self.disabled_at is None and (self.resting_until is None or self.resting_until <= now)
 
 
-def outcome_of(status: int) -> Outcome:
+def outcome_of(status: int) -> DeliveryOutcome:
     """What a status says. Total."""
     if 200 <= status <= 299:
-        return Outcome.DELIVERED
+        return DeliveryOutcome.DELIVERED
     if status == 410:
-        return Outcome.GONE
+        return DeliveryOutcome.GONE
     if status in OVERLOADED:
-        return Outcome.OVERLOADED
+        return DeliveryOutcome.OVERLOADED
     if 300 <= status <= 399:
-        return Outcome.REDIRECTED
-    return Outcome.FAILED if 500 <= status <= 599 else Outcome.REFUSED
+        return DeliveryOutcome.REDIRECTED
+    return DeliveryOutcome.FAILED if 500 <= status <= 599 else DeliveryOutcome.REFUSED
 
 
-def rest_of(answer: Answer) -> timedelta:
+def pause_after(answer: DeliveryResult) -> timedelta:
     """For how long a webhook wants to be left alone, within bounds."""
-    if answer.outcome is not Outcome.OVERLOADED:
+    if answer.outcome is not DeliveryOutcome.OVERLOADED:
         return timedelta(0)
     if answer.retry_after is None:
         return REST
     return timedelta(seconds=min(answer.retry_after, LONGEST_REST.total_seconds()))
 
 
-def due_again(failures: int, answer: Answer, now: datetime, dice: Callable[[], float]) -> datetime | None:
+def due_again(failures: int, answer: DeliveryResult, now: datetime, dice: Callable[[], float]) -> datetime | None:
     """When a message is sent again after so many failures; None: not any more. dice: 0 to 1."""
     if failures > len(SCHEDULE):
         return None
-    return now + max(SCHEDULE[failures - 1] * (1 + JITTER * dice()), rest_of(answer))
+    return now + max(SCHEDULE[failures - 1] * (1 + JITTER * dice()), pause_after(answer))
 
 
 def after_success(endpoint: Endpoint, now: datetime) -> Endpoint:
@@ -123,15 +123,15 @@ def after_success(endpoint: Endpoint, now: datetime) -> Endpoint:
     return replace(endpoint, failing_since=None, resting_until=None, succeeded_at=now)
 
 
-def after_failure(endpoint: Endpoint, answer: Answer, now: datetime) -> Endpoint:
+def after_failure(endpoint: Endpoint, answer: DeliveryResult, now: datetime) -> Endpoint:
     """The webhook after a failure; one that is gone, or has failed for SPAN, is disabled."""
     since = endpoint.failing_since or now
-    rest = rest_of(answer)
+    rest = pause_after(answer)
     until = max(now + rest, endpoint.resting_until or now) if rest else endpoint.resting_until
     failed = replace(endpoint, failing_since=since, resting_until=until, failed_at=now, failure=answer.words)
     if endpoint.disabled_at is not None:
         return failed
-    if answer.outcome is Outcome.GONE:
+    if answer.outcome is DeliveryOutcome.GONE:
         return replace(failed, disabled_at=now, disabled_for=DisabledReason.GONE.value)
     if now - since >= SPAN:
         return replace(failed, disabled_at=now, disabled_for=DisabledReason.FAILING.value)

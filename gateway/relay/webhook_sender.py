@@ -9,7 +9,7 @@ from types import TracebackType
 from gateway.outbound import AddressBlockedError, HttpLimits, Prepared, SupplierClient
 from gateway.outbound.address import UrlForbiddenError, check_url
 from gateway.outbound.signature import sign
-from gateway.relay.webhook_policy import TIMEOUT_SECONDS, Answer, Outcome, outcome_of
+from gateway.relay.webhook_policy import TIMEOUT_SECONDS, DeliveryOutcome, DeliveryResult, outcome_of
 from gateway.sdk.errors import Sent, UnavailableError
 from gateway.sdk.status import retry_after
 from gateway.suppliers.config import Webhook
@@ -42,17 +42,19 @@ class WebhookSender:
     ) -> None:
         await self._client.__aexit__(kind, error, trace)
 
-    async def post(self, secrets: Sequence[str], message_id: str, body: bytes) -> Answer:
+    async def post(self, secrets: Sequence[str], message_id: str, body: bytes) -> DeliveryResult:
         """Send one message; every way in which it can fail is an answer too. secrets: each signs it."""
         now = self._clock()
         try:
             check_url(self._webhook.url, allow_private=self._webhook.allow_private)
             reply = await self._client.send(self._prepared(secrets, message_id, int(now.timestamp()), body))
         except (UrlForbiddenError, AddressBlockedError) as error:
-            return Answer(Outcome.BLOCKED, str(error), sent=False)
+            return DeliveryResult(DeliveryOutcome.BLOCKED, str(error), sent=False)
         except UnavailableError as error:
-            return Answer(Outcome.UNREACHABLE, str(error), sent=error.sent is not Sent.NOTHING)
-        return Answer(outcome_of(reply.status), f"HTTP status {reply.status}", retry_after=retry_after(reply, now))
+            return DeliveryResult(DeliveryOutcome.UNREACHABLE, str(error), sent=error.sent is not Sent.NOTHING)
+        return DeliveryResult(
+            outcome_of(reply.status), f"HTTP status {reply.status}", retry_after=retry_after(reply, now)
+        )
 
     def _prepared(self, secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> Prepared:
         headers = {

@@ -18,7 +18,7 @@ from gateway.relay.states import State
 from gateway.relay.steps import Kind, write_steps
 from gateway.relay.store import command_of, move
 from gateway.relay.transitions import in_doubt, moved
-from gateway.relay.webhook_policy import Answer, Endpoint, after_failure, after_success, due_again
+from gateway.relay.webhook_policy import DeliveryResult, Endpoint, after_failure, after_success, due_again
 from gateway.store import Connection, Lease, Pool, Row, acquired
 from gateway.suppliers import SecretBox
 from gateway.suppliers.webhook_secrets import webhook_secrets
@@ -76,7 +76,7 @@ class WebhookStore:
             await keep_endpoint(connection, self._supplier, after_success(endpoint, self._clock()))
 
     async def failed(
-        self, url: str, message: Message, answer: Answer, dice: Callable[[], float], *, replay: bool
+        self, url: str, message: Message, answer: DeliveryResult, dice: Callable[[], float], *, replay: bool
     ) -> Endpoint:
         """Keep that a message did not get through; how the webhook stands then. The mailbox shows it at once."""
         now = self._clock()
@@ -98,7 +98,7 @@ class WebhookStore:
         async with self._lease.transaction() as connection:
             await connection.execute(queries.FORGET_ENDED, self._supplier)
 
-    async def _give_back(self, connection: Connection, message: Message, answer: Answer, now: datetime) -> bool:
+    async def _give_back(self, connection: Connection, message: Message, answer: DeliveryResult, now: datetime) -> bool:
         """Let a message that was sent in vain be delivered again; False where the vendor has answered it meanwhile."""
         row = await connection.fetchrow(queries.LOCK_COMMAND, self._supplier, message.id)
         was = None if row is None else command_of(row)
@@ -115,7 +115,7 @@ class WebhookStore:
         return Message(row["command_id"], row["order_no"], operation, value, row["attempt"], shown_until)
 
 
-def given_back(command: Command, answer: Answer, now: datetime) -> Command:
+def given_back(command: Command, answer: DeliveryResult, now: datetime) -> Command:
     """A message that was sent in vain: where any of it left, the vendor may have it all the same."""
     doubtful = in_doubt(command) if answer.sent else command
     state = State.RETRY if doubtful.doubt_since is None else State.UNKNOWN
@@ -123,7 +123,7 @@ def given_back(command: Command, answer: Answer, now: datetime) -> Command:
 
 
 def endpoint_of(row: Row | None, url: str) -> Endpoint:
-    """How a webhook fares; one whose address was declared anew begins anew."""
+    """How a webhook fares; one whose address was declared again starts again."""
     return Endpoint(**row) if row is not None and row["url"] == url else Endpoint(url)
 
 

@@ -20,7 +20,7 @@ from gateway.events import set_within
 from gateway.relay.mailbox import Clock, Mailbox, Message, utc_now
 from gateway.relay.messages import message_json
 from gateway.relay.order_batches import OrderBatches, OrderKey
-from gateway.relay.webhook_policy import TIMEOUT_SECONDS, Answer, Outcome
+from gateway.relay.webhook_policy import TIMEOUT_SECONDS, DeliveryOutcome, DeliveryResult
 from gateway.relay.webhook_sender import WebhookSender
 from gateway.relay.webhook_store import DueMessages, WebhookStore
 from gateway.sdk.errors import OverloadedError, ServiceUnavailableError
@@ -28,7 +28,7 @@ from gateway.store import Lease, LeaseLostError, Pool
 from gateway.suppliers import SecretBox, State, SupplierCache, UnknownSupplierError
 from gateway.suppliers.config import Webhook
 from gateway.telemetry import metrics
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ SENT_WITHIN = timedelta(seconds=TIMEOUT_SECONDS + 15)
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookMeans:
+class WebhookDependencies:
     """What sending stands on in one process. dice: 0 to 1."""
 
     pool: Pool
@@ -61,11 +61,11 @@ class WebhookMeans:
 class WebhookDelivery:
     """Sends one supplier's messages while its lease is ours."""
 
-    def __init__(self, means: WebhookMeans, supplier: str, lease: Lease) -> None:
-        self._means = means
+    def __init__(self, dependencies: WebhookDependencies, supplier: str, lease: Lease) -> None:
+        self._dependencies = dependencies
         self._supplier = supplier
         self._lease = lease
-        self._store = WebhookStore(means.pool, means.box, supplier, lease, means.clock)
+        self._store = WebhookStore(dependencies.pool, dependencies.box, supplier, lease, dependencies.clock)
         self._under_way: set[str] = set()
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
@@ -90,7 +90,7 @@ class WebhookDelivery:
             if webhook is None:
                 await self._rest(LOOK_SECONDS)
                 continue
-            async with WebhookSender(self._supplier, webhook, self._means.clock) as sender:
+            async with WebhookSender(self._supplier, webhook, self._dependencies.clock) as sender:
                 await self._send_while_declared(webhook, sender)
 
     async def start_due(self, webhook: Webhook, sender: WebhookSender, group: asyncio.TaskGroup) -> int:
@@ -98,11 +98,14 @@ class WebhookDelivery:
         most = webhook.concurrency - len(self._under_way)
         if most <= 0:
             return 0
-        failing = (self._means.orders.set_aside(self._supplier), self._means.mailbox.aside(self._supplier))
+        failing = (
+            self._dependencies.orders.set_aside(self._supplier),
+            self._dependencies.mailbox.aside(self._supplier),
+        )
         due = await self._store.due(webhook.url, most, [*self._under_way, *chain.from_iterable(failing)])
         if due is None:
             return 0
-        live = await self._means.mailbox.hand_out(self._supplier, due.orders)
+        live = await self._dependencies.mailbox.hand_out(self._supplier, due.orders)
         for message in (*due.replays, *live):
             self._under_way.add(message.order_no)
             send = partial(self._send, webhook.url, sender, due, message, replay=message in due.replays)
@@ -111,7 +114,7 @@ class WebhookDelivery:
 
     async def _declared(self) -> Webhook | None:
         """Where to send; None where there is nothing to send to for now."""
-        supplier = await self._means.suppliers.get(self._supplier)
+        supplier = await self._dependencies.suppliers.get(self._supplier)
         return None if supplier.state is State.PAUSED else supplier.config.webhook
 
     async def _send_while_declared(self, webhook: Webhook, sender: WebhookSender) -> None:
@@ -144,32 +147,32 @@ class WebhookDelivery:
     async def _apart(self, order_no: str, send: Callable[[], Awaitable[None]]) -> None:
         """Send one message; whatever goes wrong with it, the other orders go on."""
         try:
-            await self._means.orders.supervisor.run(OrderKey(self._supplier, order_no), send)
+            await self._dependencies.orders.supervisor.run(OrderKey(self._supplier, order_no), send)
         finally:
             self._under_way.discard(order_no)
             self._wake.set()
 
     async def _send(self, url: str, sender: WebhookSender, due: DueMessages, message: Message, *, replay: bool) -> None:
         """Send one message and keep what came of it."""
-        late = not replay and self._means.clock() > message.visible_again_at - SENT_WITHIN
+        late = not replay and self._dependencies.clock() > message.visible_again_at - SENT_WITHIN
         if late or not self._lease.held:  # by now it may be in other hands
             return
-        reached("webhook.sending")
+        failpoint("webhook.sending")
         answer = await sender.post(
-            due.secrets, message.id, message_json(message, self._means.mailbox.links, self._means.clock())
+            due.secrets, message.id, message_json(message, self._dependencies.mailbox.links, self._dependencies.clock())
         )
-        reached("webhook.answered")
-        if answer.outcome is Outcome.DELIVERED:
+        failpoint("webhook.answered")
+        if answer.outcome is DeliveryOutcome.DELIVERED:
             if not replay:
-                await self._means.mailbox.acknowledge(self._supplier, [message.id])
+                await self._dependencies.mailbox.acknowledge(self._supplier, [message.id])
             await self._store.succeeded(url, message.id)
         else:
             await self._failed(url, message, answer, replay=replay)
         metrics.webhook_requests_total.labels(supplier=self._supplier, outcome=answer.outcome.value).inc()
 
-    async def _failed(self, url: str, message: Message, answer: Answer, *, replay: bool) -> None:
-        endpoint = await self._store.failed(url, message, answer, self._means.dice, replay=replay)
-        told = {"supplier": self._supplier, "message": message.id, "outcome": answer.outcome.value}
-        log.info("webhook.failed", **told, words=answer.words)
+    async def _failed(self, url: str, message: Message, answer: DeliveryResult, *, replay: bool) -> None:
+        endpoint = await self._store.failed(url, message, answer, self._dependencies.dice, replay=replay)
+        fields = {"supplier": self._supplier, "message": message.id, "outcome": answer.outcome.value}
+        log.info("webhook.failed", **fields, words=answer.words)
         if endpoint.disabled_at is not None:
             log.error("webhook.disabled", supplier=self._supplier, reason=endpoint.disabled_for, words=answer.words)

@@ -92,7 +92,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """A message's consequence: what is known of a sku in these facets has to be read anew."""
+    """A message's consequence: the known state of a sku in these facets has to be reread."""
 
     sku: str
     facets: Annotated[frozenset[Facet], Field(min_length=1)]
@@ -107,14 +107,14 @@ class RereadAreas:
 
 @dataclass(frozen=True, slots=True)
 class RereadOrder:
-    """A message's consequence: an order or a child has to be read anew, by the supplier's number."""
+    """A message's consequence: an order or a child has to be reread, by the supplier's number."""
 
     supplier_order_no: Reference
 
 
 @dataclass(frozen=True, slots=True)
 class RereadInvoices:
-    """A message's consequence: an application for invoices has to be read anew, by the mall's number of it."""
+    """A message's consequence: an application for invoices has to be reread, by the mall's number of it."""
 
     mark_id: Reference
 

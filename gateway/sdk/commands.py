@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.faults import issues_of
-from gateway.sdk.wire import MAX_RECORD, legible, members, shown, told
+from gateway.sdk.wire import MAX_RECORD, legible, limit_issues, members, shown
 from schemas import contracts
 from schemas.base import CONTROLS, Model, read
 from schemas.contracts import ContractCommand
@@ -124,7 +124,7 @@ def _read(
     if len(value) > MAX_RECORD:
         return _refused(RefusalReason.TOO_LARGE, f"{len(value)} bytes", f"at most {MAX_RECORD} bytes")
     try:
-        said = members(value)
+        content = members(value)
     except InvalidMessageError as error:
         unreadable = RefusedCommand(RefusalReason.NOT_JSON, tuple(map(_without_text, error.issues)))
         return _named(family, _names_in(value), key, unreadable)
@@ -134,9 +134,9 @@ def _read(
         found = _refused(
             RefusalReason.INVALID_HEADERS, legible(str(error)), "headers of CloudEvents", code="bad_header"
         )
-        return _named(family, said, key, found)
-    refused = _wrong_type(family, envelope, said) or _wrong_key(family, key, said)
-    return _named(family, said, key, refused) if refused else _validated(family, key, said, value)
+        return _named(family, content, key, found)
+    refused = _wrong_type(family, envelope, content) or _wrong_key(family, key, content)
+    return _named(family, content, key, refused) if refused else _validated(family, key, content, value)
 
 
 def terminal_event(refused: RefusedCommand, *, at: datetime) -> OrderUnsupported | ContractUnsupported | None:
@@ -145,7 +145,7 @@ def terminal_event(refused: RefusedCommand, *, at: datetime) -> OrderUnsupported
         return None
     reason = _REASONS.get(refused.reason, UnsupportedReason.INVALID)
     problems = tuple(_words(issue) for issue in refused.issues)
-    said: dict[str, Any] = {
+    common: dict[str, Any] = {
         "order_no": refused.order_no,
         "tenant": refused.tenant,
         "cause": Cause(command_id=refused.command_id),
@@ -154,11 +154,11 @@ def terminal_event(refused: RefusedCommand, *, at: datetime) -> OrderUnsupported
     }
     if refused.contract_no is not None:
         unsupported = UnsupportedCommand(reason=reason, operation=refused.operation, problems=problems)
-        return ContractUnsupported(**said, contract_no=refused.contract_no, payload=unsupported)
+        return ContractUnsupported(**common, contract_no=refused.contract_no, payload=unsupported)
     if refused.order_no is None or refused.of_contract:
         return None
     payload = Unsupported(reason=reason, operation=refused.operation, problems=problems)
-    return OrderUnsupported(**said, payload=payload)
+    return OrderUnsupported(**common, payload=payload)
 
 
 def _words(issue: Issue) -> str:
@@ -177,11 +177,11 @@ def _refused(
     return RefusedCommand(reason, (Issue(code, path, actual, expected),))
 
 
-def _wrong_type(family: Family[C], envelope: Envelope, said: Mapping[str, Any]) -> RefusedCommand | None:
+def _wrong_type(family: Family[C], envelope: Envelope, content: Mapping[str, Any]) -> RefusedCommand | None:
     """Whether version or operation are none that is known here: by the headers first, for they say how to read on."""
     found = _COMMAND_TYPE.fullmatch(envelope.type)
     ours = found is not None and found[1] == family.noun
-    operation = said.get("operation")
+    operation = content.get("operation")
     if found and ours and found[3] != "1":
         return _refused(RefusalReason.UNKNOWN_SCHEMA_VERSION, legible(envelope.type), "version 1", code="bad_header")
     if found is None or not ours or found[2] not in family.commands:
@@ -198,7 +198,7 @@ def _wrong_type(family: Family[C], envelope: Envelope, said: Mapping[str, Any]) 
     return None
 
 
-def _wrong_key(family: Family[C], key: bytes | None, said: Mapping[str, Any]) -> RefusedCommand | None:
+def _wrong_key(family: Family[C], key: bytes | None, content: Mapping[str, Any]) -> RefusedCommand | None:
     name = family.number
     if not key:
         return _refused(RefusalReason.NO_KEY, "", f"{name} as the record's key")
@@ -207,7 +207,7 @@ def _wrong_key(family: Family[C], key: bytes | None, said: Mapping[str, Any]) ->
         article = "an" if name == "order_no" else "a"
         expected = f"{article} {name} as the record's key"
         return _refused(RefusalReason.INVALID_KEY, legible(repr(key[:100])), expected)
-    named = _valid(_NUMBER, said.get(name))
+    named = _valid(_NUMBER, content.get(name))
     if named not in (None, number):
         return _refused(RefusalReason.OTHER_KEY, shown(named), f"{number}, as the record's key", path=f"/{name}")
     return None
@@ -220,15 +220,15 @@ def _key_text(key: bytes | None) -> str | None:
         return None
 
 
-def _validated(family: Family[C], key: bytes | None, said: Mapping[str, Any], value: bytes) -> C | RefusedCommand:
-    model = family.commands[said["operation"]]
+def _validated(family: Family[C], key: bytes | None, content: Mapping[str, Any], value: bytes) -> C | RefusedCommand:
+    model = family.commands[content["operation"]]
     try:
         return read(model, value)
     except ValidationError as error:
         wrong_sum = error.error_count() == 1 and error.errors(include_url=False)[0]["type"] == SUM_MISMATCH
         reason = RefusalReason.SUM_MISMATCH if wrong_sum else RefusalReason.INVALID
-        issues = told(_without_personal_data(model, issue) for issue in issues_of(error))
-        return _named(family, said, key, RefusedCommand(reason, issues))
+        issues = limit_issues(_without_personal_data(model, issue) for issue in issues_of(error))
+        return _named(family, content, key, RefusedCommand(reason, issues))
 
 
 def _without_text(issue: Issue) -> Issue:
@@ -249,25 +249,25 @@ def _names_in(value: bytes) -> Mapping[str, Any]:
     A member that comes twice makes it none: nobody can tell which of them is meant.
     """
     try:
-        said = from_json(_SURROGATE.sub(b"?", value), catch_duplicate_keys=True)
+        content = from_json(_SURROGATE.sub(b"?", value), catch_duplicate_keys=True)
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def _named(family: Family[C], said: Mapping[str, Any], key: bytes | None, refused: RefusedCommand) -> RefusedCommand:
-    keyed = _valid(_NUMBER, said.get(family.number))
+def _named(family: Family[C], content: Mapping[str, Any], key: bytes | None, refused: RefusedCommand) -> RefusedCommand:
+    keyed = _valid(_NUMBER, content.get(family.number))
     number = keyed if keyed == _key_text(key) else None
     of_contract = family.number == "contract_no"
     return replace(
         refused,
-        command_id=_valid(_COMMAND_ID, said.get("command_id")),
-        order_no=_valid(_NUMBER, said.get("order_no")) if of_contract else number,
+        command_id=_valid(_COMMAND_ID, content.get("command_id")),
+        order_no=_valid(_NUMBER, content.get("order_no")) if of_contract else number,
         contract_no=number if of_contract else None,
         of_contract=of_contract,
-        tenant=_valid(_TENANT, said.get("tenant")),
-        supplier=_short(said.get("supplier")),
-        operation=_short(said.get("operation")),
+        tenant=_valid(_TENANT, content.get("tenant")),
+        supplier=_short(content.get("supplier")),
+        operation=_short(content.get("operation")),
     )
 
 

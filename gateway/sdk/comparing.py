@@ -19,8 +19,8 @@ from schemas.orders.payloads import StatedOrder
 WANTED: Mapping[SubmitMode, Standing] = {SubmitMode.RESERVE: Standing.RESERVED, SubmitMode.DIRECT: Standing.PLACED}
 """What an order is once it was submitted."""
 
-MOST_TOLD = 100
-LONGEST_TOLD = 500
+MAX_DIFFERENCES = 100
+MAX_DIFFERENCE_LENGTH = 500
 """Differences of one event, and characters of each."""
 
 LOCAL_DIGITS = 7
@@ -32,9 +32,9 @@ def differences(order: SubmitOrder, found: SupplierOrder) -> tuple[str, ...]:
     return tuple(_differences(order, found))
 
 
-def as_told(found: Sequence[str]) -> tuple[str, ...]:
+def limit_differences(found: Sequence[str]) -> tuple[str, ...]:
     """Differences as an event holds them."""
-    return tuple(each[:LONGEST_TOLD] for each in found[:MOST_TOLD])
+    return tuple(each[:MAX_DIFFERENCE_LENGTH] for each in found[:MAX_DIFFERENCES])
 
 
 def _differences(order: SubmitOrder, found: SupplierOrder) -> Iterator[str]:

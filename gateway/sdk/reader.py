@@ -20,7 +20,7 @@ from gateway.sdk.adapter import Item, Record
 from gateway.sdk.errors import InvalidMessageError, Issue
 from gateway.sdk.faults import issues_of
 from gateway.sdk.fields import Stamps
-from gateway.sdk.wire import members, nodes, pointer, room_of, shown, told
+from gateway.sdk.wire import limit_issues, members, nodes, pointer, room_of, shown
 from schemas.base import Model
 from schemas.catalog import Facts
 
@@ -154,7 +154,7 @@ def _refusal(record: Record, given: dict[str, Any], issues: Iterable[Issue]) -> 
         Issue("malformed_json", pointer(*steps), shown(node), "a number that a double can hold")
         for steps, node in nodes(given, _is_infinite)
     )
-    return InvalidMessageError(*(told(infinite, room=room) or told(issues, room=room)))
+    return InvalidMessageError(*(limit_issues(infinite, room=room) or limit_issues(issues, room=room)))
 
 
 def _is_infinite(node: Any) -> bool:

@@ -242,7 +242,7 @@ _TOO_MANY = Issue("too_many_items", expected=f"at most {MAX_MEMBERS} members in 
 _TOO_MANY_VALUES = Issue("too_many_items", expected=f"at most {MAX_VALUES} values in a record")
 
 
-def told(issues: Iterable[Issue], *, room: int | None = None) -> tuple[Issue, ...]:
+def limit_issues(issues: Iterable[Issue], *, room: int | None = None) -> tuple[Issue, ...]:
     """The first of a record's issues, at least one; where there are more than are told, the last one says so.
 
     room: characters of them all as they are kept; None: as many as MAX_ISSUES have. No issue is asked for that is not
@@ -335,7 +335,7 @@ def _oversized(raw: bytes) -> Issue:
 
 
 def _refuse_controls(value: Any) -> None:
-    issues = told(
+    issues = limit_issues(
         Issue("invalid_text", pointer(*steps), shown(node), "no control characters")
         for steps, node in nodes(value, _has_controls)
     )

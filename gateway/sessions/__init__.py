@@ -2,17 +2,17 @@
 
 from gateway.sessions.breakers import BreakerOrders, NoSuchOperationError
 from gateway.sessions.owner import Owner, Sessions, supplier_sessions, webhook_sessions
-from gateway.sessions.session import Means
+from gateway.sessions.session import SessionDependencies
 from gateway.sessions.status import NotOwnedError, NotPulledError, PullStatus
 
 __all__ = [
     "BreakerOrders",
-    "Means",
     "NoSuchOperationError",
     "NotOwnedError",
     "NotPulledError",
     "Owner",
     "PullStatus",
+    "SessionDependencies",
     "Sessions",
     "supplier_sessions",
     "webhook_sessions",

@@ -24,11 +24,11 @@ from gateway.calls.state import CallStates
 from gateway.events import set_within
 from gateway.registry import Registry
 from gateway.relay.offered import fetches_commands
-from gateway.relay.webhooks import WebhookDelivery, WebhookMeans
+from gateway.relay.webhooks import WebhookDelivery, WebhookDependencies
 from gateway.sdk.errors import ConfigError, ServiceUnavailableError
 from gateway.sdk.manifest import Manifest
 from gateway.sessions import queries
-from gateway.sessions.session import Means, Session
+from gateway.sessions.session import Session, SessionDependencies
 from gateway.store import Lease, Pool, StoreUnavailableError, acquired
 from gateway.suppliers import Supplier, SupplierCache, lease_of, webhook_lease_of
 from gateway.telemetry import metrics
@@ -99,26 +99,28 @@ class Owner:
     term: float
 
 
-def supplier_sessions(means: Means, *, term: float) -> Sessions:
+def supplier_sessions(dependencies: SessionDependencies, *, term: float) -> Sessions:
     """The sessions of suppliers that are called."""
     states = CallStates()
     purpose = Purpose(
         "sessions",
         lambda _, manifest: manifest.http is not None,
         lease_of,
-        lambda supplier, lease: Session(means, supplier, lease, states),
+        lambda supplier, lease: Session(dependencies, supplier, lease, states),
         metrics.suppliers_owned,
     )
-    return Sessions(Owner(means.owner, means.pool, means.suppliers, means.registry, term), purpose)
+    return Sessions(
+        Owner(dependencies.owner, dependencies.pool, dependencies.suppliers, dependencies.registry, term), purpose
+    )
 
 
-def webhook_sessions(owner: Owner, means: WebhookMeans) -> Sessions:
+def webhook_sessions(owner: Owner, dependencies: WebhookDependencies) -> Sessions:
     """Sending to webhooks of suppliers whose vendors fetch."""
     purpose = Purpose(
         "webhooks",
         lambda supplier, manifest: supplier.config.webhook is not None and fetches_commands(manifest),
         webhook_lease_of,
-        partial(WebhookDelivery, means),
+        partial(WebhookDelivery, dependencies),
         metrics.webhooks_owned,
     )
     return Sessions(owner, purpose)

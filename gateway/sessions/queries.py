@@ -16,7 +16,7 @@ GONE = "DELETE FROM processes WHERE seen_at < now() - interval '1 day'"
 
 LEFT = "DELETE FROM processes WHERE owner = $1"
 
-SAY = """
+STORE_HEALTH = """
     INSERT INTO sessions (supplier, owner, seen_at, health) VALUES ($1, $2, now(), $3)
         ON CONFLICT (supplier) DO UPDATE SET owner = EXCLUDED.owner, seen_at = now(), health = EXCLUDED.health
 """

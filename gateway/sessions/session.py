@@ -2,7 +2,7 @@
 
 A revision of its row is taken in place: limits, secrets and schedules change under what is going on, and what was
 learnt of the supplier stays. Only where the questions or the reading of answers change, or the work has to stop, is it
-drained: each task finishes what it is at, nothing is cut off in mid-call, and the work begins anew under the new row.
+drained: each task finishes what it is at, nothing is cut off in mid-call, and the work starts again under the new row.
 
 A task that fails by a fault of ours is begun again after a while and said to operators; it takes no other with it.
 """
@@ -54,7 +54,7 @@ LOOK_SECONDS = 1.0
 AWAY_SECONDS = 1.0
 """After Kafka or PostgreSQL was away, before a task is begun again."""
 
-SAY_SECONDS = 2.0
+HEALTH_SECONDS = 2.0
 """How often the session says how it fares, and looks whether somebody wants a check."""
 
 AGAIN_SECONDS = 30.0
@@ -69,7 +69,7 @@ Task: TypeAlias = tuple[str, Callable[[], Awaitable[None]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class SessionDependencies:
     """What sessions stand on in one process. drain_seconds: how long work that has to end may go on unhindered."""
 
     pool: Pool
@@ -91,10 +91,10 @@ class SupplierSnapshot(NamedTuple):
 
 def changes_in_place(old: Supplier, new: Supplier) -> bool:
     """Whether the work that goes on under one row may go on under the other: it asks the same, and reads it alike."""
-    return _asked_and_read(old) == _asked_and_read(new)
+    return _read_settings(old) == _read_settings(new)
 
 
-def _asked_and_read(supplier: Supplier) -> tuple[object, ...]:
+def _read_settings(supplier: Supplier) -> tuple[object, ...]:
     config = supplier.config
     return (
         supplier.state,
@@ -111,8 +111,8 @@ def _asked_and_read(supplier: Supplier) -> tuple[object, ...]:
 class Session:
     """The work for one supplier while its lease is ours. states: what the process knows of suppliers it has called."""
 
-    def __init__(self, means: Means, supplier: str, lease: Lease, states: CallStates) -> None:
-        self._means = means
+    def __init__(self, dependencies: SessionDependencies, supplier: str, lease: Lease, states: CallStates) -> None:
+        self._dependencies = dependencies
         self._supplier = supplier
         self._lease = lease
         self._states = states
@@ -133,7 +133,7 @@ class Session:
         """Until stopped; the supplier's row says what there is to do. Raises LeaseLostError, StoreUnavailableError."""
         while not self.stopping:
             try:
-                supplier = await self._means.suppliers.get(self._supplier)
+                supplier = await self._dependencies.suppliers.get(self._supplier)
             except UnknownSupplierError:
                 return
             seen = SupplierSnapshot(supplier, await self._stamp_of_secrets())
@@ -141,12 +141,12 @@ class Session:
             await self._work(seen)
 
     async def _work(self, seen: SupplierSnapshot) -> None:
-        """Everything there is to do, until it has to end or be begun anew, and is drained; or by what it raises."""
+        """Everything there is to do, until it has to end or be started again, and is drained; or by what it raises."""
         self._faults.clear()
         try:
             async with self._opened(seen.supplier) as (context, calls), asyncio.TaskGroup() as group:
-                telling = group.create_task(self._tell(context, calls), name=f"{self._supplier} tell")
-                tasks = [*_tasks(context, self._means.box), *self._relay(context)]
+                telling = group.create_task(self._report_health(context, calls), name=f"{self._supplier} tell")
+                tasks = [*_tasks(context, self._dependencies.box), *self._relay(context)]
                 working = [
                     group.create_task(self._keep_running(context, name, run), name=f"{self._supplier} {name}")
                     for name, run in tasks
@@ -159,12 +159,12 @@ class Session:
         except ConfigError as error:
             self._faults["settings"] = str(error)
             log.warning("session.unusable", supplier=self._supplier, problem=str(error))
-            await self._say({})
+            await self._store_health({})
             while await self._look(seen) == seen and not self.stopping:
                 await self._rest()
 
     async def _follow(self, context: SupplierContext, calls: Calls, seen: SupplierSnapshot) -> None:
-        """Take what changes over in place; return once the work has to end or to begin anew."""
+        """Take what changes over in place; return once the work has to end or to start again."""
         while not self.stopping:
             await self._rest()
             now = await self._look(seen)
@@ -177,7 +177,7 @@ class Session:
                 await self._adopt(context, calls, seen, now)
             except StoreUnavailableError:
                 continue
-            except ConfigError:  # opened anew, it is told
+            except ConfigError:  # opened again, it is told
                 return
             seen = now
 
@@ -188,7 +188,9 @@ class Session:
     async def _look(self, seen: SupplierSnapshot) -> SupplierSnapshot | None:
         """What the row says by now, what was seen where nobody can tell; None once there is no such supplier."""
         try:
-            return SupplierSnapshot(await self._means.suppliers.get(self._supplier), await self._stamp_of_secrets())
+            return SupplierSnapshot(
+                await self._dependencies.suppliers.get(self._supplier), await self._stamp_of_secrets()
+            )
         except UnknownSupplierError:
             return None
         except StoreUnavailableError:
@@ -211,25 +213,25 @@ class Session:
     async def _drain(self, context: SupplierContext, calls: Calls, working: Collection[asyncio.Task[None]]) -> None:
         """Have each task finish what it is at; one that takes too long ends after the call that it is at."""
         context.begin_drain()
-        await _finished(working, self._means.drain_seconds)
+        await _finished(working, self._dependencies.drain_seconds)
         await calls.end()
         await _finished(working, SETTLE_SECONDS)
         for task in working:
             task.cancel()
 
     async def _stamp_of_secrets(self) -> str:
-        async with acquired(self._means.pool) as connection:
+        async with acquired(self._dependencies.pool) as connection:
             stamp: str = await connection.fetchval(queries.STAMP_OF_SECRETS, self._supplier)
         return stamp
 
     @asynccontextmanager
     async def _opened(self, supplier: Supplier) -> AsyncIterator[tuple[SupplierContext, Calls]]:
         """Everything that the tasks need. Raises ConfigError for a row that cannot be worked by."""
-        means, config = self._means, supplier.config
-        manifest = means.registry.load(config.adapter).manifest
-        adapter = means.registry.adapter(config.adapter, config.options)
-        store = TokenStore(means.pool, means.box, supplier.id, self._lease.fence)
-        async with acquired(means.pool) as connection:
+        dependencies, config = self._dependencies, supplier.config
+        manifest = dependencies.registry.load(config.adapter).manifest
+        adapter = dependencies.registry.adapter(config.adapter, config.options)
+        store = TokenStore(dependencies.pool, dependencies.box, supplier.id, self._lease.fence)
+        async with acquired(dependencies.pool) as connection:
             same_since = await connection.fetchval(queries.SAME_SINCE, supplier.id, supplier.revision)
         limits = limits_of(manifest, config.http)
         async with open_calls(
@@ -251,12 +253,12 @@ class Session:
                     urgent=calls.at(Priority.DELTA),
                     patient=calls.at(Priority.SWEEP),
                     lease=self._lease,
-                    pool=means.pool,
-                    numbers=means.numbers,
-                    runs=means.runs,
+                    pool=dependencies.pool,
+                    numbers=dependencies.numbers,
+                    runs=dependencies.runs,
                     in_flight=self._in_flight,
                     signals=signals_by_subject(),
-                    told=self._told,
+                    report_health=self._set_fault,
                 ),
                 calls,
             )
@@ -271,25 +273,25 @@ class Session:
             manifest=context.manifest,
             calls=context.urgent,
             lease=self._lease,
-            box=self._means.box,
+            box=self._dependencies.box,
             draining=lambda: context.drain.begun,
-            told=partial(self._told, "orders"),
+            report_health=partial(self._set_fault, "orders"),
         )
         yield "orders", Relay(relay).run
 
     async def _secrets(self) -> dict[str, str]:
         """Raises ConfigError for one that was sealed under a key that is lost."""
-        async with acquired(self._means.pool) as connection:
+        async with acquired(self._dependencies.pool) as connection:
             rows = await connection.fetch(queries.SECRETS, self._supplier)
         try:
             return {
-                row["name"]: self._means.box.open(self._supplier, row["name"], row["ciphertext"]).decode()
+                row["name"]: self._dependencies.box.open(self._supplier, row["name"], row["ciphertext"]).decode()
                 for row in rows
             }
         except SecretUnreadableError as error:
             raise ConfigError([str(error)]) from error
 
-    def _told(self, task: str, words: str | None) -> None:
+    def _set_fault(self, task: str, words: str | None) -> None:
         if words is None:
             self._faults.pop(task, None)
         else:
@@ -304,7 +306,7 @@ class Session:
                     await run()
                 except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the other tasks
                     await self._handle_task_error(context, name, foremost(error))
-                    self._told(name, None)
+                    self._set_fault(name, None)
 
     async def _handle_task_error(self, context: SupplierContext, name: str, error: Exception) -> None:
         """After a task ended by an error: pass on what ends the session, wait out the rest."""
@@ -312,19 +314,19 @@ class Session:
             case LeaseLostError() | DatabaseWentBackError() | DrainingError():
                 raise error
             case ServiceUnavailableError():
-                self._told(name, str(error))
+                self._set_fault(name, str(error))
                 await context.drain.rest(AWAY_SECONDS)
             case _:
                 log.error("session.task_failed", supplier=self._supplier, task=name, exc_info=error)
-                self._told(name, f"a fault of the gateway: {type(error).__name__}")
+                self._set_fault(name, f"a fault of the gateway: {type(error).__name__}")
                 await context.drain.rest(AGAIN_SECONDS)
 
-    async def _tell(self, context: SupplierContext, calls: Calls) -> None:
+    async def _report_health(self, context: SupplierContext, calls: Calls) -> None:
         """Say how the session fares, and answer who asks for a check. What raises here cuts the tasks' calls off."""
         while True:
             try:
                 await self._follow_breaker_orders(calls)
-                asked = await self._say(_health(calls.status()))
+                asked = await self._store_health(_health(calls.status()))
                 if asked is not None:
                     steps = await check(context, calls)
                     async with context.transaction() as connection:
@@ -335,22 +337,22 @@ class Session:
                 log.info("session.silent", supplier=self._supplier)
             except Exception:
                 log.exception("session.untold", supplier=self._supplier)
-            await asyncio.sleep(SAY_SECONDS)
+            await asyncio.sleep(HEALTH_SECONDS)
 
     async def _follow_breaker_orders(self, calls: Calls) -> None:
-        async with acquired(self._means.pool) as connection:
+        async with acquired(self._dependencies.pool) as connection:
             rows = await connection.fetch(queries.BREAKER_ORDERS, self._supplier)
         calls.follow(
             BreakerOrder(row["operation"], row["seconds"], f"{row['reason']} ({row['actor']})", row["given_at"])
             for row in rows
         )
 
-    async def _say(self, health: Mapping[str, Any]) -> Any:
+    async def _store_health(self, health: Mapping[str, Any]) -> Any:
         """Say how the session fares; the check that somebody asked for meanwhile, None for none."""
-        async with transaction(self._means.pool) as connection:
+        async with transaction(self._dependencies.pool) as connection:
             await self._lease.fence(connection)
-            told = {**health, "faults": self._faults}
-            await connection.execute(queries.SAY, self._supplier, self._means.owner, told)
+            values = {**health, "faults": self._faults}
+            await connection.execute(queries.STORE_HEALTH, self._supplier, self._dependencies.owner, values)
             return await connection.fetchval(queries.ASKED_CHECK, self._supplier)
 
 
@@ -397,6 +399,6 @@ def _rereads_of(context: SupplierContext, box: SecretBox, subject: str) -> Rerea
         pool=context.pool,
         box=box,
         draining=lambda: context.drain.begun,
-        report_health=lambda words: context.told(f"reread {subject}", words),
+        report_health=lambda words: context.report_health(f"reread {subject}", words),
         wait=context.signals[subject].wait,
     )

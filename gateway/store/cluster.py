@@ -14,7 +14,7 @@ class ForeignClusterError(ConfigError):
 
 
 async def pin_cluster(pool: Pool, cluster_id: str) -> None:
-    """Tie the database to this cluster, for good. Raises ForeignClusterError when it is tied to another one."""
+    """Tie the database to this cluster, permanently. Raises ForeignClusterError when it is tied to another one."""
     async with transaction(pool) as connection:
         await connection.execute(PIN, cluster_id)
         pinned = await connection.fetchval(PINNED)

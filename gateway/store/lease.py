@@ -3,7 +3,7 @@
 The owner counts its term by its own clock from before the statement left, so it always ends for the owner before it
 ends for the others. A process that was frozen meanwhile is stopped by `fence`: every write takes the lease's row
 `FOR KEY SHARE` under its epoch, and a takeover takes it `FOR UPDATE`. The epoch also tells an owner whose term ran out,
-because PostgreSQL was away, that nobody has taken the lease over: it may begin the term anew.
+because PostgreSQL was away, that nobody has taken the lease over: it may begin the term again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RENEW = """
     UPDATE leases SET until = clock_timestamp() + make_interval(secs => $3)
      WHERE name = $1 AND epoch = $2 AND until > clock_timestamp() RETURNING true
 """
-# A term that ran out is begun anew as long as nobody has taken the lease over: the epoch tells.
+# A term that ran out is started again as long as nobody has taken the lease over: the epoch tells.
 REGAIN = """
     UPDATE leases SET until = clock_timestamp() + make_interval(secs => $3)
      WHERE name = $1 AND epoch = $2 RETURNING true
@@ -42,7 +42,7 @@ FENCE = "SELECT true FROM leases WHERE name = $1 AND epoch = $2 FOR KEY SHARE"
 
 
 AWAY_SECONDS = 1.0
-"""Of one try to begin a term anew that ran out, and between two of them."""
+"""Of one try to begin a term again that ran out, and between two of them."""
 
 
 class LeaseLostError(GatewayError):
@@ -91,14 +91,14 @@ class Lease:
         return True
 
     async def renew(self) -> None:
-        """Begin the term anew. Raises LeaseLostError, and StoreUnavailableError when it is not known."""
-        await self._begin_anew(RENEW)
+        """Begin the term again. Raises LeaseLostError, and StoreUnavailableError when it is not known."""
+        await self._start_term(RENEW)
 
     async def regain(self) -> None:
-        """Begin the term anew though it may be over, unless another has taken the lease over. Raises as `renew`."""
-        await self._begin_anew(REGAIN)
+        """Begin the term again though it may be over, unless another has taken the lease over. Raises as `renew`."""
+        await self._start_term(REGAIN)
 
-    async def _begin_anew(self, statement: str) -> None:
+    async def _start_term(self, statement: str) -> None:
         asked = time.monotonic()
         async with transaction(self._pool) as connection:
             renewed = await connection.fetchval(statement, self.name, self._epoch, self._term)

@@ -13,7 +13,7 @@ from importlib import resources
 
 from gateway.sdk.errors import ConfigError
 from gateway.store.pool import Connection, translate
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 
 _NAME = re.compile(r"^(\d{4})_\w+\.sql$")
 
@@ -93,5 +93,5 @@ async def migrate(connection: Connection) -> list[str]:
             for migration in todo:
                 await connection.execute(migration.sql, timeout=3600)
                 await connection.execute(RECORD, migration.version, migration.name, migration.sha256)
-            reached("migrate.before_commit")
+            failpoint("migrate.before_commit")
     return [migration.name for migration in todo]

@@ -13,12 +13,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def patiently() -> AsyncRetrying:
+def retrying_while_unavailable() -> AsyncRetrying:
     """Try again until both are back, full jitter up to 2 s. Nothing is skipped and nothing is given up meanwhile."""
     return AsyncRetrying(retry=retry_if_exception(_passes), wait=wait_random_exponential(multiplier=0.1, max=2))
 
 
-def patiently_for(seconds: float) -> AsyncRetrying:
+def retrying_for(seconds: float) -> AsyncRetrying:
     """For an answer that has begun, which could only be cut off: try again for so long, for a turn of one's own too."""
     return AsyncRetrying(
         retry=retry_if_exception(lambda error: isinstance(error, OverloadedError) or _passes(error)),
@@ -34,5 +34,5 @@ def _passes(error: BaseException) -> bool:
 
 async def retry_while_unavailable(act: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
     """What a coroutine function comes to, called again while Kafka or PostgreSQL is away. Raises all else it raises."""
-    result: T = await patiently()(act, *arguments, **named)
+    result: T = await retrying_while_unavailable()(act, *arguments, **named)
     return result

@@ -152,11 +152,11 @@ def translate() -> Iterator[None]:
 
 @asynccontextmanager
 async def open_pool(
-    url: str, *, name: str, size: int, session: Mapping[str, str] | None = None, patience: float = 30.0
+    url: str, *, name: str, size: int, session: Mapping[str, str] | None = None, wait_seconds: float = 30.0
 ) -> AsyncIterator[Pool]:
     """A pool of at most `size` connections that names itself `mallgate <name>` to the server.
 
-    session: further server settings of its connections; patience: seconds to wait for a server that is still away.
+    session: further server settings of its connections; wait_seconds: seconds to wait for a server that is still away.
     Raises ConfigError when the server refuses us, StoreUnavailableError when it stays away.
     """
 
@@ -168,7 +168,7 @@ async def open_pool(
             url, min_size=1, max_size=size, init=_speak_json, connection_class=_Unchanged, **options
         )
 
-    pool = await _until_available(attempt, patience)
+    pool = await _until_available(attempt, wait_seconds)
     try:
         yield pool
     finally:
@@ -176,7 +176,7 @@ async def open_pool(
 
 
 @asynccontextmanager
-async def connect(url: str, *, name: str, patience: float = 30.0) -> AsyncIterator[Connection]:
+async def connect(url: str, *, name: str, wait_seconds: float = 30.0) -> AsyncIterator[Connection]:
     """One connection without a pool, for what is done once. Raises as `open_pool` does."""
 
     refuse_unusable(url)
@@ -186,7 +186,7 @@ async def connect(url: str, *, name: str, patience: float = 30.0) -> AsyncIterat
         await _speak_json(connection)
         return connection
 
-    connection = await _until_available(attempt, patience)
+    connection = await _until_available(attempt, wait_seconds)
     try:
         yield connection
     finally:
@@ -208,12 +208,12 @@ async def _closed(closable: Any) -> None:
         closable.terminate()
 
 
-async def _until_available(attempt: Callable[[], Awaitable[T]], patience: float) -> T:
+async def _until_available(attempt: Callable[[], Awaitable[T]], wait_seconds: float) -> T:
     """The one policy of reconnecting to PostgreSQL: full jitter up to 2 s, only while it is away."""
     policy = AsyncRetrying(
         retry=retry_if_exception_type(StoreUnavailableError),
         wait=wait_random_exponential(multiplier=0.1, max=2.0),
-        stop=stop_after_delay(patience),
+        stop=stop_after_delay(wait_seconds),
         reraise=True,
     )
 
@@ -251,14 +251,14 @@ async def acquired(pool: Pool) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
-async def listening(pool: Pool, channel: str, told: asyncio.Event) -> AsyncIterator[Connection]:
-    """A connection of the pool that sets `told` whenever the channel is notified, from before the block begins.
+async def listening(pool: Pool, channel: str, notified: asyncio.Event) -> AsyncIterator[Connection]:
+    """A connection of the pool that sets `notified` whenever the channel is notified, from before the block begins.
 
     A notice may be lost with its connection, so whoever listens looks by himself as well, from time to time.
     """
 
     def notice(*_: object) -> None:
-        told.set()
+        notified.set()
 
     async with acquired(pool) as connection:
         await connection.add_listener(channel, notice)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, nullcontext
 from gateway.sdk.errors import OverloadedError
 from gateway.store.pool import Connection, Pool, acquired
 
-PATIENCE = 10.0
+TURN_SECONDS = 10.0
 """Seconds, as long as anybody waits for a connection at all."""
 
 RETRY_AFTER = 1.0
@@ -26,10 +26,10 @@ class SharedPool:
     patience: seconds that an owner waits for a turn of its own.
     """
 
-    def __init__(self, pool: Pool, *, share: int | None, patience: float = PATIENCE) -> None:
+    def __init__(self, pool: Pool, *, share: int | None, turn_seconds: float = TURN_SECONDS) -> None:
         self._pool = pool
         self._share = share
-        self._patience = patience
+        self._turn_seconds = turn_seconds
         self._turns: dict[str, _Turns] = {}
 
     @asynccontextmanager
@@ -47,7 +47,7 @@ class SharedPool:
         turns = self._turns.setdefault(owner, _Turns(share))
         turns.users += 1
         try:
-            await turns.take(self._patience)
+            await turns.take(self._turn_seconds)
             try:
                 yield
             finally:
@@ -65,9 +65,9 @@ class _Turns:
         self.free = asyncio.Semaphore(share)
         self.users = 0
 
-    async def take(self, patience: float) -> None:
+    async def take(self, turn_seconds: float) -> None:
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(turn_seconds):
                 await self.free.acquire()
         except TimeoutError:
             raise ShareBusyError(retry_after=RETRY_AFTER) from None

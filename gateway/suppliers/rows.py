@@ -215,7 +215,7 @@ class Suppliers:
     async def _replace_secrets(
         self, connection: Connection, supplier: str, secrets: Mapping[str, str]
     ) -> Sequence[str]:
-        """The names that were set anew or dropped."""
+        """The names that were set again or dropped."""
         stored = {row["name"]: row["ciphertext"] for row in await connection.fetch(queries.SECRETS, supplier)}
         moved = [name for name, secret in secrets.items() if not self._holds(supplier, name, stored.get(name), secret)]
         for name in moved:

@@ -1,4 +1,4 @@
-"""Sealing anew what is kept sealed, so that a former secret key is needed no more.
+"""Resealing what is kept sealed, so that a former secret key is needed no more.
 
 Rows are read in pages and sealed one at a time, each in a transaction of its own: no two locks are ever held together,
 so that no gateway waits for long, and a run that is cut short leaves rows that the next run finds current. A row is
@@ -59,7 +59,7 @@ class UnreadableSecret:
 class ResealReport:
     """How sealed values stand to a secret key.
 
-    key: its public name; resealed: how many were sealed anew or, where they were only counted, have yet to be.
+    key: its public name; resealed: how many were resealed or, where they were only counted, have yet to be.
     What cannot be opened and serves nobody any more, a revoked key say, counts nowhere.
     """
 
@@ -148,6 +148,6 @@ async def _reseal_value(pool: Pool, box: SecretBox, table: SealedTable, row: Row
         sealed = await connection.fetchval(table.lock, *place)
         if sealed is None or box.is_current(sealed):
             return False
-        anew = box.seal(supplier, name, box.open(supplier, name, sealed))
-        await connection.execute(table.store, *place, anew)
+        resealed = box.seal(supplier, name, box.open(supplier, name, sealed))
+        await connection.execute(table.store, *place, resealed)
     return True

@@ -11,12 +11,12 @@ from gateway.sdk.errors import GatewayError
 Check = Callable[[], Awaitable[str]]
 """Returns a short word on how things are; raises GatewayError when this process cannot work."""
 
-PATIENCE = 3.0
+CHECK_SECONDS = 3.0
 """Seconds a check may take: a service that answers later is away."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """The answer of one check."""
 
     ok: bool
@@ -27,7 +27,7 @@ class Finding:
 class Readiness:
     """All answers; ready when none is bad."""
 
-    checks: dict[str, Finding]
+    checks: dict[str, CheckResult]
 
     @property
     def ready(self) -> bool:
@@ -74,11 +74,11 @@ class Health:
         return Readiness(dict(zip(names, findings, strict=True)))
 
 
-async def _asked(check: Check) -> Finding:
+async def _asked(check: Check) -> CheckResult:
     try:
-        async with asyncio.timeout(PATIENCE):
-            return Finding(ok=True, detail=await check())
+        async with asyncio.timeout(CHECK_SECONDS):
+            return CheckResult(ok=True, detail=await check())
     except TimeoutError:
-        return Finding(ok=False, detail=f"no answer within {PATIENCE:g} s")
+        return CheckResult(ok=False, detail=f"no answer within {CHECK_SECONDS:g} s")
     except GatewayError as error:
-        return Finding(ok=False, detail=str(error))
+        return CheckResult(ok=False, detail=str(error))

@@ -182,7 +182,7 @@ class Supervisor(Generic[U]):
 
     def _failed(self, unit: U, error: Exception) -> None:
         before = self._aside.get(unit)
-        said = {aside.part for aside in self._aside.values()}
+        parts = {aside.part for aside in self._aside.values()}
         aside = self._aside[unit] = self._next(before, f"{self._kind} {unit}", error)
         metrics.unit_failures_total.labels(loop=self.loop, error=aside.reasons[-1]).inc()
         self._count()
@@ -192,7 +192,7 @@ class Supervisor(Generic[U]):
             return
         if not aside.away:
             log.error(self._events["set_aside"], unit=aside.unit, exc_info=error)
-        elif not aside.part or aside.part not in said:  # thousands of letters may wait for one topic
+        elif not aside.part or aside.part not in parts:  # thousands of letters may wait for one topic
             log.warning(self._events["waiting"], unit=aside.unit, error=str(error))
 
     def _next(self, before: SetAside | None, unit: str, error: Exception) -> SetAside:

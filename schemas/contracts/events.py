@@ -20,7 +20,7 @@ from schemas.catalog import Label
 from schemas.contracts.commands import ContractOperation
 from schemas.contracts.parts import ContractNo, Revision
 from schemas.orders.events import Cause
-from schemas.orders.parts import CommandId, OrderNo, PersonalLine, RawText, Reference, Tenant, ToldInstant
+from schemas.orders.parts import CommandId, OrderNo, PersonalLine, RawText, Reference, SupplierInstant, Tenant
 from schemas.orders.payloads import ParkedReason, UnsupportedReason
 
 
@@ -95,7 +95,7 @@ class SignedContract(Model):
     """The vendor signed the contract."""
 
     signed_by: PersonalLine | None = Field(None, description="Who signed for him. Source: supplier.")
-    signed_at: ToldInstant | None = Field(None, description="When; null is unknown. Source: supplier.")
+    signed_at: SupplierInstant | None = Field(None, description="When; null is unknown. Source: supplier.")
     document_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         None, description="SHA-256 of the document that he signed; it is the one he was given. Source: supplier."
     )
@@ -129,7 +129,7 @@ class ExpiredCommand(Model):
     """The deadline passed and the vendor was not given the command."""
 
     operation: ContractOperation = Field(description="What was asked. Source: the command.")
-    deadline: ToldInstant = Field(description="The deadline. Source: the command.")
+    deadline: SupplierInstant = Field(description="The deadline. Source: the command.")
 
 
 class UnsupportedCommand(Model):
@@ -156,7 +156,7 @@ class ContractEventBase(Model):
     order_no: OrderNo | None = Field(None, description="The order's number; null: unreadable. Source: the command.")
     tenant: Tenant | None = Field(None, description="Jurisdiction that buys; null: unreadable. Source: the command.")
     cause: Cause = Field(description="What it answers or reports. Source: core, else supplier.")
-    occurred_at: ToldInstant = Field(description="When it was so. Source: supplier, else the gateway's clock.")
+    occurred_at: SupplierInstant = Field(description="When it was so. Source: supplier, else the gateway's clock.")
 
 
 class SupplierContractEvent(ContractEventBase):

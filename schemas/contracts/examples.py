@@ -126,8 +126,8 @@ def _events() -> Iterator[tuple[e.ContractKind, Model, Cause]]:
     )
 
 
-def _told(kind: e.ContractKind, payload: Model, cause: Cause) -> e.ContractEvent:
-    said: dict[str, object] = {
+def _event(kind: e.ContractKind, payload: Model, cause: Cause) -> e.ContractEvent:
+    common: dict[str, object] = {
         "contract_no": CONTRACT_NO,
         "order_no": ORDER_NO,
         "supplier": SUPPLIER,
@@ -137,10 +137,10 @@ def _told(kind: e.ContractKind, payload: Model, cause: Cause) -> e.ContractEvent
         "payload": payload,
     }
     revision = {} if kind is e.ContractKind.UNSUPPORTED else {"revision": 1}
-    return e.EVENTS[kind].model_validate({**said, **revision})
+    return e.EVENTS[kind].model_validate({**common, **revision})
 
 
-EVENT_EXAMPLES: Mapping[e.ContractKind, e.ContractEvent] = {told[0]: _told(*told) for told in _events()}
+EVENT_EXAMPLES: Mapping[e.ContractKind, e.ContractEvent] = {each[0]: _event(*each) for each in _events()}
 
 
 def command_headers(command: c.ContractCommand) -> Headers:

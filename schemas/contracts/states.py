@@ -5,7 +5,7 @@
 
 Beside that line stand three parts that move by themselves: whether this revision is announced, whether it is filed, and
 what its vendor said of it. Announcement and filing end in either order, each by its own receipt. An amendment begins
-all three anew: its text is announced, filed and answered again.
+all three again: its text is announced, filed and answered again.
 
     unsent ► delivered ► acknowledged ► signed
                  └────────────┴──► refused
@@ -31,14 +31,14 @@ class ContractState(StrEnum):
     VOIDED = "voided"
 
 
-class Receipt(StrEnum):
+class ReceiptState(StrEnum):
     """Whether the receipt of an announcement or a filing came, for the text as it is now."""
 
     PENDING = "pending"
     DONE = "done"
 
 
-class Answer(StrEnum):
+class AnswerState(StrEnum):
     """What the vendor has of the text as it is now, and says of it."""
 
     UNSENT = "unsent"
@@ -48,7 +48,7 @@ class Answer(StrEnum):
     REFUSED = "refused"
 
 
-class Fact(StrEnum):
+class ContractFact(StrEnum):
     """What happens to a contract.
 
     lapse: its issue ended undelivered, by its deadline.
@@ -71,7 +71,7 @@ class Fact(StrEnum):
     CLOSE = "close"
 
 
-class Verdict(StrEnum):
+class ContractVerdict(StrEnum):
     """What a fact is to a contract. known: it tells nothing new; not_allowed: it cannot be so, or be done, now."""
 
     MOVES = "moves"
@@ -80,21 +80,21 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ContractStatus:
     """A contract's state and the parts beside it."""
 
     state: ContractState = ContractState.NONE
-    announcement: Receipt = Receipt.PENDING
-    filing: Receipt = Receipt.PENDING
-    answer: Answer = Answer.UNSENT
+    announcement: ReceiptState = ReceiptState.PENDING
+    filing: ReceiptState = ReceiptState.PENDING
+    answer: AnswerState = AnswerState.UNSENT
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ContractJudgement:
     """What a fact does to a contract."""
 
-    verdict: Verdict
-    status: Status
+    verdict: ContractVerdict
+    status: ContractStatus
 
 
 TERMINAL = frozenset({ContractState.CLOSED, ContractState.TERMINATED, ContractState.VOIDED})
@@ -103,89 +103,89 @@ TERMINAL = frozenset({ContractState.CLOSED, ContractState.TERMINATED, ContractSt
 STANDING = frozenset(ContractState) - TERMINAL - {ContractState.NONE}
 """The contract is there, and no other one of its order is."""
 
-MOVES: Mapping[ContractState, Mapping[Fact, ContractState]] = {
-    ContractState.NONE: {Fact.ISSUE: ContractState.GENERATED},
+MOVES: Mapping[ContractState, Mapping[ContractFact, ContractState]] = {
+    ContractState.NONE: {ContractFact.ISSUE: ContractState.GENERATED},
     ContractState.GENERATED: {
-        Fact.AMEND: ContractState.GENERATED,
-        Fact.TERMINATE: ContractState.TERMINATED,
-        Fact.LAPSE: ContractState.NONE,
-        Fact.PERFORMANCE_BEGUN: ContractState.PERFORMING,
+        ContractFact.AMEND: ContractState.GENERATED,
+        ContractFact.TERMINATE: ContractState.TERMINATED,
+        ContractFact.LAPSE: ContractState.NONE,
+        ContractFact.PERFORMANCE_BEGUN: ContractState.PERFORMING,
     },
     ContractState.PERFORMING: {
-        Fact.AMEND: ContractState.PERFORMING,
-        Fact.TERMINATE: ContractState.TERMINATED,
-        Fact.ACCEPTANCE_DONE: ContractState.ACCEPTED,
+        ContractFact.AMEND: ContractState.PERFORMING,
+        ContractFact.TERMINATE: ContractState.TERMINATED,
+        ContractFact.ACCEPTANCE_DONE: ContractState.ACCEPTED,
     },
-    ContractState.ACCEPTED: {Fact.PAID: ContractState.SETTLED},
-    ContractState.SETTLED: {Fact.CLOSE: ContractState.CLOSED},
+    ContractState.ACCEPTED: {ContractFact.PAID: ContractState.SETTLED},
+    ContractState.SETTLED: {ContractFact.CLOSE: ContractState.CLOSED},
     **{state: {} for state in TERMINAL},
 }
 """Every move of the state. One that is terminated before it was announced is voided."""
 
-ANSWERS: Mapping[Answer, Mapping[Fact, Answer]] = {
-    Answer.UNSENT: {
-        Fact.DELIVERED: Answer.DELIVERED,
-        Fact.ACKNOWLEDGED: Answer.ACKNOWLEDGED,
-        Fact.SIGNED: Answer.SIGNED,
-        Fact.REFUSED: Answer.REFUSED,
+ANSWERS: Mapping[AnswerState, Mapping[ContractFact, AnswerState]] = {
+    AnswerState.UNSENT: {
+        ContractFact.DELIVERED: AnswerState.DELIVERED,
+        ContractFact.ACKNOWLEDGED: AnswerState.ACKNOWLEDGED,
+        ContractFact.SIGNED: AnswerState.SIGNED,
+        ContractFact.REFUSED: AnswerState.REFUSED,
     },
-    Answer.DELIVERED: {
-        Fact.ACKNOWLEDGED: Answer.ACKNOWLEDGED,
-        Fact.SIGNED: Answer.SIGNED,
-        Fact.REFUSED: Answer.REFUSED,
+    AnswerState.DELIVERED: {
+        ContractFact.ACKNOWLEDGED: AnswerState.ACKNOWLEDGED,
+        ContractFact.SIGNED: AnswerState.SIGNED,
+        ContractFact.REFUSED: AnswerState.REFUSED,
     },
-    Answer.ACKNOWLEDGED: {Fact.SIGNED: Answer.SIGNED, Fact.REFUSED: Answer.REFUSED},
-    Answer.SIGNED: {},
-    Answer.REFUSED: {},
+    AnswerState.ACKNOWLEDGED: {ContractFact.SIGNED: AnswerState.SIGNED, ContractFact.REFUSED: AnswerState.REFUSED},
+    AnswerState.SIGNED: {},
+    AnswerState.REFUSED: {},
 }
 """Every move of the vendor's answer. He has what he answers: a delivery that he never acknowledged is one."""
 
-_PASSED: Mapping[Fact, frozenset[Answer]] = {
-    Fact.DELIVERED: frozenset(Answer) - {Answer.UNSENT},
-    Fact.ACKNOWLEDGED: frozenset({Answer.ACKNOWLEDGED, Answer.SIGNED}),
-    Fact.SIGNED: frozenset({Answer.SIGNED}),
-    Fact.REFUSED: frozenset({Answer.REFUSED}),
+_PASSED: Mapping[ContractFact, frozenset[AnswerState]] = {
+    ContractFact.DELIVERED: frozenset(AnswerState) - {AnswerState.UNSENT},
+    ContractFact.ACKNOWLEDGED: frozenset({AnswerState.ACKNOWLEDGED, AnswerState.SIGNED}),
+    ContractFact.SIGNED: frozenset({AnswerState.SIGNED}),
+    ContractFact.REFUSED: frozenset({AnswerState.REFUSED}),
 }
 """Where an answer tells nothing new."""
 
 
-def judge(status: Status, fact: Fact) -> Judgement:
+def judge(status: ContractStatus, fact: ContractFact) -> ContractJudgement:
     """What a fact does to a contract. Total: every fact has a verdict in every status."""
     if fact in _PASSED:
         return _judge_answer(status, fact)
-    if fact in (Fact.ANNOUNCED, Fact.FILED):
+    if fact in (ContractFact.ANNOUNCED, ContractFact.FILED):
         return _judge_receipt(status, fact)
     following = MOVES[status.state].get(fact)
-    if following is None or (fact is Fact.LAPSE and status.answer is not Answer.UNSENT):
-        return Judgement(Verdict.NOT_ALLOWED, status)
-    if fact in (Fact.ISSUE, Fact.AMEND):
-        return Judgement(Verdict.MOVES, Status(following))
-    if fact is Fact.TERMINATE and status.announcement is Receipt.PENDING:
+    if following is None or (fact is ContractFact.LAPSE and status.answer is not AnswerState.UNSENT):
+        return ContractJudgement(ContractVerdict.NOT_ALLOWED, status)
+    if fact in (ContractFact.ISSUE, ContractFact.AMEND):
+        return ContractJudgement(ContractVerdict.MOVES, ContractStatus(following))
+    if fact is ContractFact.TERMINATE and status.announcement is ReceiptState.PENDING:
         following = ContractState.VOIDED
-    return Judgement(Verdict.MOVES, replace(status, state=following))
+    return ContractJudgement(ContractVerdict.MOVES, replace(status, state=following))
 
 
-def allowed(status: Status) -> frozenset[Fact]:
+def allowed(status: ContractStatus) -> frozenset[ContractFact]:
     """The facts that move a contract."""
-    return frozenset(fact for fact in Fact if judge(status, fact).verdict is Verdict.MOVES)
+    return frozenset(fact for fact in ContractFact if judge(status, fact).verdict is ContractVerdict.MOVES)
 
 
-def _judge_answer(status: Status, fact: Fact) -> Judgement:
+def _judge_answer(status: ContractStatus, fact: ContractFact) -> ContractJudgement:
     if status.state is ContractState.NONE:
-        return Judgement(Verdict.NOT_ALLOWED, status)
+        return ContractJudgement(ContractVerdict.NOT_ALLOWED, status)
     if status.answer in _PASSED[fact]:
-        return Judgement(Verdict.KNOWN, status)
+        return ContractJudgement(ContractVerdict.KNOWN, status)
     following = ANSWERS[status.answer].get(fact)
     if following is None or status.state in TERMINAL:
-        return Judgement(Verdict.NOT_ALLOWED, status)
-    return Judgement(Verdict.MOVES, replace(status, answer=following))
+        return ContractJudgement(ContractVerdict.NOT_ALLOWED, status)
+    return ContractJudgement(ContractVerdict.MOVES, replace(status, answer=following))
 
 
-def _judge_receipt(status: Status, fact: Fact) -> Judgement:
+def _judge_receipt(status: ContractStatus, fact: ContractFact) -> ContractJudgement:
     if status.state is ContractState.NONE:
-        return Judgement(Verdict.NOT_ALLOWED, status)
-    announced = fact is Fact.ANNOUNCED
-    if (status.announcement if announced else status.filing) is Receipt.DONE:
-        return Judgement(Verdict.KNOWN, status)
-    done = replace(status, announcement=Receipt.DONE) if announced else replace(status, filing=Receipt.DONE)
-    return Judgement(Verdict.MOVES, done)
+        return ContractJudgement(ContractVerdict.NOT_ALLOWED, status)
+    announced = fact is ContractFact.ANNOUNCED
+    if (status.announcement if announced else status.filing) is ReceiptState.DONE:
+        return ContractJudgement(ContractVerdict.KNOWN, status)
+    done = replace(status, announcement=ReceiptState.DONE) if announced else replace(status, filing=ReceiptState.DONE)
+    return ContractJudgement(ContractVerdict.MOVES, done)

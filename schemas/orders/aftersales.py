@@ -30,9 +30,9 @@ from schemas.orders.parts import (
     RawText,
     Receiver,
     Reference,
-    ToldInstant,
+    SupplierInstant,
 )
-from schemas.orders.states import Verdict
+from schemas.orders.states import StateVerdict
 
 ServiceNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]
 """The mall's number of a service, unlike any other of its order: ASCII letters, digits, `.`, `_`, `-`, at most 64."""
@@ -202,7 +202,7 @@ class RefundMade(AfterSaleTaken):
     """Money went back."""
 
     amount: Annotated[PlainAmount, Field(gt=0)] = Field(description="Yuan. Source: supplier.")
-    at: ToldInstant | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
+    at: SupplierInstant | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
     credit_note: Reference | None = Field(
         None, description="The supplier's number of the credit note or transfer. Source: supplier."
     )
@@ -241,31 +241,31 @@ _STEP: Mapping[ServiceState, int] = {
 class ServiceJudgement:
     """What news is to a service, and where it then stands."""
 
-    verdict: Verdict
+    verdict: StateVerdict
     state: ServiceState
 
     @property
     def ask_again(self) -> bool:
         """Whether the service is to be read at the supplier, because the news did not fit."""
-        return self.verdict in (Verdict.AHEAD, Verdict.CONTRADICTS)
+        return self.verdict in (StateVerdict.AHEAD, StateVerdict.CONTRADICTS)
 
 
-def judge_service(state: ServiceState, told: ServiceState) -> ServiceJudgement:
+def judge_service(state: ServiceState, stated: ServiceState) -> ServiceJudgement:
     """What it means for a service that it is told to stand somewhere. Total, as `judge` is for orders.
 
     News of something further on moves it there, news of something behind changes nothing; what fits neither changes
     nothing and lets it be asked for again. Out of an end no news leads: a late success there is for a person.
     """
-    if told is state:
-        return ServiceJudgement(Verdict.KNOWN, state)
-    if told in SERVICE_MOVES[state]:
-        return ServiceJudgement(Verdict.MOVES, told)
+    if stated is state:
+        return ServiceJudgement(StateVerdict.KNOWN, state)
+    if stated in SERVICE_MOVES[state]:
+        return ServiceJudgement(StateVerdict.MOVES, stated)
     if state in (ServiceState.REFUSED, ServiceState.CANCELLED):
-        return ServiceJudgement(_verdict_on_nothing(told), state)
-    if told not in _STEP or _STEP[told] == _STEP[state]:
-        return ServiceJudgement(Verdict.CONTRADICTS, state)
-    ahead = _STEP[told] > _STEP[state]
-    return ServiceJudgement(Verdict.AHEAD, told) if ahead else ServiceJudgement(Verdict.KNOWN, state)
+        return ServiceJudgement(_verdict_on_nothing(stated), state)
+    if stated not in _STEP or _STEP[stated] == _STEP[state]:
+        return ServiceJudgement(StateVerdict.CONTRADICTS, state)
+    ahead = _STEP[stated] > _STEP[state]
+    return ServiceJudgement(StateVerdict.AHEAD, stated) if ahead else ServiceJudgement(StateVerdict.KNOWN, state)
 
 
 def judge_refund(state: ServiceState) -> ServiceJudgement:
@@ -273,21 +273,23 @@ def judge_refund(state: ServiceState) -> ServiceJudgement:
     it is late.
     """
     if state is ServiceState.DONE:
-        return ServiceJudgement(Verdict.MOVES, state)
+        return ServiceJudgement(StateVerdict.MOVES, state)
     found = judge_service(state, ServiceState.REFUNDING)
-    known = found.verdict is Verdict.KNOWN
-    return ServiceJudgement(Verdict.MOVES, state) if known else found
+    known = found.verdict is StateVerdict.KNOWN
+    return ServiceJudgement(StateVerdict.MOVES, state) if known else found
 
 
 def allowed_services(state: ServiceState) -> frozenset[ServiceState]:
     """Where a service may be told to stand next: what an answer that fits nowhere is told instead."""
     return frozenset(
-        told for told in ServiceState if judge_service(state, told).verdict in (Verdict.MOVES, Verdict.AHEAD)
+        stated
+        for stated in ServiceState
+        if judge_service(state, stated).verdict in (StateVerdict.MOVES, StateVerdict.AHEAD)
     )
 
 
-def _verdict_on_nothing(told: ServiceState) -> Verdict:
+def _verdict_on_nothing(stated: ServiceState) -> StateVerdict:
     """Of a service that came to nothing: what it went through is known, that it went on is late."""
-    if told not in _STEP:
-        return Verdict.CONTRADICTS
-    return Verdict.LATE if _STEP[told] >= _STEP[ServiceState.APPROVED] else Verdict.KNOWN
+    if stated not in _STEP:
+        return StateVerdict.CONTRADICTS
+    return StateVerdict.LATE if _STEP[stated] >= _STEP[ServiceState.APPROVED] else StateVerdict.KNOWN

@@ -22,7 +22,7 @@ from schemas.catalog import Label
 from schemas.orders.aftersales import AfterSaleMoved, AfterSaleTaken, RefundMade
 from schemas.orders.invoices import InvoiceMismatch, InvoiceProgress, InvoiceRequested
 from schemas.orders.kinds import Kind
-from schemas.orders.parts import MAX_LINES, CommandId, OrderNo, RawText, Reference, Tenant, ToldInstant
+from schemas.orders.parts import MAX_LINES, CommandId, OrderNo, RawText, Reference, SupplierInstant, Tenant
 from schemas.orders.payloads import (
     Accepted,
     AfterSaleNotDone,
@@ -76,7 +76,7 @@ class Event(Model):
     order_no: OrderNo = Field(description="The mall's number of the order, key of the record. Source: core.")
     tenant: Tenant | None = Field(None, description="Jurisdiction that buys; null: unreadable. Source: the command.")
     cause: Cause = Field(description="What it answers or reports. Source: core, else supplier.")
-    occurred_at: ToldInstant = Field(description="When it was so. Source: supplier, else the gateway's clock.")
+    occurred_at: SupplierInstant = Field(description="When it was so. Source: supplier, else the gateway's clock.")
 
 
 class SupplierEvent(Event):

@@ -152,7 +152,7 @@ _BY_SUBMIT, _BY_CONFIRM, _BY_CANCEL, _BY_INVOICE, _BY_SERVICE = (
 )
 _SENT = (p.LineQuantity(line_no=1, sku="SKU-1", quantity=Decimal(2)),)
 _OWN: Mapping[str, object] = {"occurred_at": AT + timedelta(days=1)}
-_SAID: Mapping[str, object] = {
+_COMMON: Mapping[str, object] = {
     "occurred_at": AT + timedelta(hours=2),
     "supplier_order_nos": ("A-1001",),
     "raw_code": "0000",
@@ -175,7 +175,7 @@ def _events() -> Iterator[tuple[Kind, Model, e.Cause, Mapping[str, object]]]:
     order = {"lines": (_line(3),), "totals": _TOTALS, "price_basis": PriceBasis.GROSS}
     parcel = {"delivery_no": "D-1", "supplier_order_no": "A-1002"}
     accepted = d.Accepted.model_validate(order | {"reserved_until": AT + timedelta(days=3)})
-    yield Kind.ACCEPTED, accepted, _BY_SUBMIT, _SAID
+    yield Kind.ACCEPTED, accepted, _BY_SUBMIT, _COMMON
     yield (
         Kind.REFUSED,
         d.Refused(
@@ -187,12 +187,12 @@ def _events() -> Iterator[tuple[Kind, Model, e.Cause, Mapping[str, object]]]:
         _refused("3008", "商品 SKU-1 无货"),
     )
     confirmed = d.Confirmed.model_validate(order | {"promised_at": AT + timedelta(days=4)})
-    yield Kind.CONFIRMED, confirmed, _BY_CONFIRM, _SAID
+    yield Kind.CONFIRMED, confirmed, _BY_CONFIRM, _COMMON
     cut = d.PartLine(line_no=1, sku="SKU-1", confirmed=Decimal(2), refused=Decimal(1))
     partial = d.PartiallyConfirmed(lines=(_line(2),), totals=_totals(2, "6.00"), parts=(cut,))
-    yield Kind.PARTIALLY_CONFIRMED, partial, _BY_CONFIRM, _SAID
+    yield Kind.PARTIALLY_CONFIRMED, partial, _BY_CONFIRM, _COMMON
     children = (_child("A-1002", 2, "4.00"), _child("A-1003", 1, "2.00"))
-    yield Kind.SPLIT, d.Split(children=children, superseded=("A-1000",)), _by_message("1", "90001"), _SAID
+    yield Kind.SPLIT, d.Split(children=children, superseded=("A-1000",)), _by_message("1", "90001"), _COMMON
     dearer = p.UnitPrice(gross=Decimal("118.00"))
     yield (
         Kind.PRICE_MISMATCH,
@@ -215,17 +215,17 @@ def _events() -> Iterator[tuple[Kind, Model, e.Cause, Mapping[str, object]]]:
     )
     one_child = {"scope": c.CancelScope.CHILDREN, "children": ("A-1003",)}
     gone = d.Cancelled.model_validate(one_child | {"by": d.Party.MALL, "reason": "采购计划调整"})
-    yield Kind.CANCELLED, gone, _BY_CANCEL, _SAID
+    yield Kind.CANCELLED, gone, _BY_CANCEL, _COMMON
     stays = one_child | {"by": d.Party.SUPPLIER, "code_class": d.RefusalClass.TOO_LATE}
     yield Kind.CANCEL_REFUSED, d.CancelRefused.model_validate(stays), _BY_CANCEL, _refused("3212", "订单已出库")
     left = {"lines": _SENT, "carrier": "某快递", "waybill": "SF100000000001", "at": AT + timedelta(days=1)}
-    yield Kind.SHIPPED, d.Shipped.model_validate(parcel | left), _by_message("12", "90002"), _SAID
+    yield Kind.SHIPPED, d.Shipped.model_validate(parcel | left), _by_message("12", "90002"), _COMMON
     step = d.TrackStep(at=AT + timedelta(days=2), text="已到达郑州分拨中心", operator="李师傅")
-    yield Kind.TRACKED, d.Tracked.model_validate(parcel | {"steps": (step,)}), _by_message("12", "90003"), _SAID
+    yield Kind.TRACKED, d.Tracked.model_validate(parcel | {"steps": (step,)}), _by_message("12", "90003"), _COMMON
     signed = {"lines": _SENT, "signed_by": "王芳", "at": AT + timedelta(days=3)}
-    yield Kind.DELIVERED, d.Delivered.model_validate(parcel | signed), _by_message("5", "90004"), _SAID
+    yield Kind.DELIVERED, d.Delivered.model_validate(parcel | signed), _by_message("5", "90004"), _COMMON
     back = {"lines": _SENT, "reason": "外包装破损", "at": AT + timedelta(days=3)}
-    yield Kind.REJECTED, d.Rejected.model_validate(parcel | back), _by_message("5", "90005"), _SAID
+    yield Kind.REJECTED, d.Rejected.model_validate(parcel | back), _by_message("5", "90005"), _COMMON
     expired = d.Expired(operation=c.Operation.SUBMIT, deadline=AT + timedelta(days=1))
     yield Kind.EXPIRED, expired, _BY_SUBMIT, _OWN
     nobody = d.Unsupported(reason=d.UnsupportedReason.UNKNOWN_SUPPLIER, operation="order.submit")
@@ -245,25 +245,25 @@ def _issued(number: str, net: str, tax: str, gross: str, **more: object) -> i.Is
 def _invoice_events() -> Iterator[tuple[Kind, Model, e.Cause, Mapping[str, object]]]:
     mark = "FP20261127000003"
     first, second = _issued("00812301", "100.00", "13.00", "113.00"), _issued("00812302", "100.00", "13.00", "113.00")
-    yield Kind.INVOICE_REQUESTED, i.InvoiceRequested(mark_id=mark), _BY_INVOICE, {**_SAID, "raw_code": "0004"}
+    yield Kind.INVOICE_REQUESTED, i.InvoiceRequested(mark_id=mark), _BY_INVOICE, {**_COMMON, "raw_code": "0004"}
     back = d.InvoiceRefused(mark_id=mark, code_class=d.RefusalClass.NO_SUCH_ORDER)
     yield Kind.INVOICE_REFUSED, back, _BY_INVOICE, _refused("3401", "不存在该订单")
     yield (
         Kind.INVOICE_PARTLY_ISSUED,
         i.InvoiceProgress(mark_id=mark, invoices=(first,)),
         _by_message("11", "91001"),
-        _SAID,
+        _COMMON,
     )
     whole = i.InvoiceProgress(mark_id=mark, invoices=(first, second))
-    yield Kind.INVOICE_ISSUED, whole, _by_message("11", "91002"), _SAID
+    yield Kind.INVOICE_ISSUED, whole, _by_message("11", "91002"), _COMMON
     on_its_way = whole.model_copy(update={"carrier": "某快递", "waybill": "VA100000000001"})
-    yield Kind.INVOICE_MAILED, on_its_way, _by_message("11", "91003"), _SAID
+    yield Kind.INVOICE_MAILED, on_its_way, _by_message("11", "91003"), _COMMON
     void = tuple(each.model_copy(update={"standing": i.InvoiceStanding.VOID}) for each in (first, second))
-    yield Kind.INVOICE_VOIDED, i.InvoiceProgress(mark_id=mark, invoices=void), _by_message("11", "91004"), _SAID
+    yield Kind.INVOICE_VOIDED, i.InvoiceProgress(mark_id=mark, invoices=void), _by_message("11", "91004"), _COMMON
     original = i.InvoiceKey(code="4100261130", number="00812301")
     red = _issued("00812307", "100.00", "13.00", "113.00", standing=i.InvoiceStanding.RED, original=original)
     taken_back = i.InvoiceProgress(mark_id=mark, invoices=(first, second, red))
-    yield Kind.INVOICE_RED, taken_back, _by_message("11", "91005"), _SAID
+    yield Kind.INVOICE_RED, taken_back, _by_message("11", "91005"), _COMMON
     wrong = i.InvoiceMismatch(
         mark_id=mark,
         told=i.InvoiceState.PARTLY_ISSUED,
@@ -271,7 +271,7 @@ def _invoice_events() -> Iterator[tuple[Kind, Model, e.Cause, Mapping[str, objec
         invoices=(_issued("00812301", "100.00", "13.00", "113.01"),),
         differences=("gross of invoice 00812301: stated 113.01, sum 113.00",),
     )
-    yield Kind.INVOICE_MISMATCH, wrong, _by_message("11", "91006"), _SAID
+    yield Kind.INVOICE_MISMATCH, wrong, _by_message("11", "91006"), _COMMON
     expired = d.InvoiceExpired(mark_id=mark, deadline=AT + timedelta(days=11))
     yield Kind.INVOICE_EXPIRED, expired, _BY_INVOICE, _OWN
     waits = d.InvoiceParked(mark_id=mark, reason=d.ParkedReason.OUTCOME_UNKNOWN)
@@ -280,7 +280,7 @@ def _invoice_events() -> Iterator[tuple[Kind, Model, e.Cause, Mapping[str, objec
 
 def _service_events() -> Iterator[tuple[Kind, Model, e.Cause, Mapping[str, object]]]:
     service = {"service_no": SERVICE_NO, "supplier_service_no": "S-7001"}
-    yield Kind.SERVICE_ACCEPTED, s.AfterSaleTaken.model_validate(service), _BY_SERVICE, _SAID
+    yield Kind.SERVICE_ACCEPTED, s.AfterSaleTaken.model_validate(service), _BY_SERVICE, _COMMON
     refused = d.AfterSaleNotDone(
         operation="aftersale.request",
         service_no=SERVICE_NO,
@@ -299,17 +299,17 @@ def _service_events() -> Iterator[tuple[Kind, Model, e.Cause, Mapping[str, objec
         Kind.SERVICE_PROGRESS,
         s.AfterSaleMoved.model_validate(service | approved),
         _by_message("110", "90006"),
-        _SAID,
+        _COMMON,
     )
     waits = d.AfterSaleWaits(
         operation="aftersale.request", service_no=SERVICE_NO, reason=d.ParkedReason.OUTCOME_UNKNOWN
     )
     yield Kind.SERVICE_PARKED, waits, _BY_SERVICE, _OWN
     money = {"amount": Decimal("113.00"), "at": AT + timedelta(days=9), "credit_note": "CN-0001"}
-    yield Kind.REFUNDED, s.RefundMade.model_validate(service | money), _by_message("109", "90007"), _SAID
+    yield Kind.REFUNDED, s.RefundMade.model_validate(service | money), _by_message("109", "90007"), _COMMON
 
 
-def _told(kind: Kind, payload: Model, cause: e.Cause, more: Mapping[str, object]) -> e.OrderEvent:
+def _event(kind: Kind, payload: Model, cause: e.Cause, more: Mapping[str, object]) -> e.OrderEvent:
     whose: dict[str, object] = {
         "order_no": ORDER_NO,
         "supplier": SUPPLIER,
@@ -320,7 +320,7 @@ def _told(kind: Kind, payload: Model, cause: e.Cause, more: Mapping[str, object]
     return e.EVENTS[kind].model_validate({**whose, **more})
 
 
-EVENT_EXAMPLES: Mapping[Kind, e.OrderEvent] = {told[0]: _told(*told) for told in _events()}
+EVENT_EXAMPLES: Mapping[Kind, e.OrderEvent] = {each[0]: _event(*each) for each in _events()}
 
 
 def command_headers(command: c.OrderCommand) -> Headers:

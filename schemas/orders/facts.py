@@ -15,39 +15,39 @@ from schemas.orders.events import (
 )
 from schemas.orders.kinds import Kind
 from schemas.orders.payloads import ParkedReason, Party
-from schemas.orders.states import Fact
+from schemas.orders.states import OrderFact
 
-SENT: Mapping[Operation, Fact] = {
-    Operation.SUBMIT: Fact.SUBMIT,
-    Operation.CONFIRM: Fact.CONFIRM,
-    Operation.CANCEL: Fact.CANCEL,
+SENT: Mapping[Operation, OrderFact] = {
+    Operation.SUBMIT: OrderFact.SUBMIT,
+    Operation.CONFIRM: OrderFact.CONFIRM,
+    Operation.CANCEL: OrderFact.CANCEL,
 }
 
-_ALWAYS: Mapping[Kind, Fact] = {
-    Kind.ACCEPTED: Fact.ACCEPTED,
-    Kind.CONFIRMED: Fact.CONFIRMED,
-    Kind.PARTIALLY_CONFIRMED: Fact.PARTIALLY_CONFIRMED,
-    Kind.SPLIT: Fact.SPLIT,
-    Kind.PRICE_MISMATCH: Fact.PRICE_MISMATCH,
-    Kind.CANCEL_REFUSED: Fact.CANCEL_FAILED,
-    Kind.SHIPPED: Fact.SHIPPED,
-    Kind.DELIVERED: Fact.DELIVERED,
-    Kind.REJECTED: Fact.REJECTED,
+_ALWAYS: Mapping[Kind, OrderFact] = {
+    Kind.ACCEPTED: OrderFact.ACCEPTED,
+    Kind.CONFIRMED: OrderFact.CONFIRMED,
+    Kind.PARTIALLY_CONFIRMED: OrderFact.PARTIALLY_CONFIRMED,
+    Kind.SPLIT: OrderFact.SPLIT,
+    Kind.PRICE_MISMATCH: OrderFact.PRICE_MISMATCH,
+    Kind.CANCEL_REFUSED: OrderFact.CANCEL_FAILED,
+    Kind.SHIPPED: OrderFact.SHIPPED,
+    Kind.DELIVERED: OrderFact.DELIVERED,
+    Kind.REJECTED: OrderFact.REJECTED,
 }
 
-_REFUSED: Mapping[str, Fact] = {
-    Operation.SUBMIT: Fact.SUBMIT_REFUSED,
-    Operation.CONFIRM: Fact.CONFIRM_FAILED,
-    Operation.CANCEL: Fact.CANCEL_FAILED,
+_REFUSED: Mapping[str, OrderFact] = {
+    Operation.SUBMIT: OrderFact.SUBMIT_REFUSED,
+    Operation.CONFIRM: OrderFact.CONFIRM_FAILED,
+    Operation.CANCEL: OrderFact.CANCEL_FAILED,
 }
 
 
-def fact_of_command(command: OrderCommand) -> Fact | None:
+def fact_of_command(command: OrderCommand) -> OrderFact | None:
     """The fact that a command is sent; None: it leaves the order as it is."""
     return SENT.get(Operation(command.operation))
 
 
-def fact_of_event(event: OrderEvent) -> Fact | None:
+def fact_of_event(event: OrderEvent) -> OrderFact | None:
     """What an event means for the order, or child, that it is about; None: it moves nothing.
 
     A delivery that is told with its lines may be one of several: then the caller says `PARTLY_DELIVERED` instead. Some
@@ -57,7 +57,7 @@ def fact_of_event(event: OrderEvent) -> Fact | None:
         case OrderRefused(payload=payload):
             return _REFUSED[payload.operation]
         case OrderExpired(payload=payload):
-            return Fact.SUBMIT_EXPIRED if payload.operation is Operation.SUBMIT else _REFUSED[payload.operation]
+            return OrderFact.SUBMIT_EXPIRED if payload.operation is Operation.SUBMIT else _REFUSED[payload.operation]
         case OrderUnsupported(payload=payload):
             return _REFUSED.get(payload.operation or "")
         case OrderParked() | OrderCancelled():
@@ -66,10 +66,10 @@ def fact_of_event(event: OrderEvent) -> Fact | None:
             return _ALWAYS.get(Kind(event.event))
 
 
-def _not_always(event: OrderParked | OrderCancelled) -> Fact | None:
+def _not_always(event: OrderParked | OrderCancelled) -> OrderFact | None:
     if isinstance(event, OrderParked):
         sent = event.payload.reason is not ParkedReason.PREDECESSOR
-        return Fact.OUTCOME_UNKNOWN if sent and event.payload.operation is Operation.SUBMIT else None
+        return OrderFact.OUTCOME_UNKNOWN if sent and event.payload.operation is Operation.SUBMIT else None
     if event.payload.scope is CancelScope.CHILDREN:
-        return None if event.cause.command_id is None else Fact.CHILDREN_CANCELLED
-    return Fact.LAPSED if event.payload.by is Party.TIME_OUT else Fact.CANCELLED
+        return None if event.cause.command_id is None else OrderFact.CHILDREN_CANCELLED
+    return OrderFact.LAPSED if event.payload.by is Party.TIME_OUT else OrderFact.CANCELLED

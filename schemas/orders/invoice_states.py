@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.orders.invoices import InvoiceState
-from schemas.orders.states import Verdict
+from schemas.orders.states import StateVerdict
 
 _S = InvoiceState
 
@@ -52,25 +52,27 @@ _STEP: Mapping[InvoiceState, int] = {
 class InvoiceJudgement:
     """What news does to an application. state: where it stands then."""
 
-    verdict: Verdict
+    verdict: StateVerdict
     state: InvoiceState
 
     @property
     def holds(self) -> bool:
         """Whether it is so from now on, and the core is told."""
-        return self.verdict in (Verdict.MOVES, Verdict.AHEAD)
+        return self.verdict in (StateVerdict.MOVES, StateVerdict.AHEAD)
 
 
-def judge_invoice(state: InvoiceState, told: InvoiceState) -> InvoiceJudgement:
+def judge_invoice(state: InvoiceState, stated: InvoiceState) -> InvoiceJudgement:
     """What it is to an application to be told that it stands there. Total: every pair has a verdict."""
-    if told in MOVES[state]:
-        return InvoiceJudgement(Verdict.MOVES, told)
-    if told is state or told is _S.DRAFT:
-        return InvoiceJudgement(Verdict.KNOWN, state)
+    if stated in MOVES[state]:
+        return InvoiceJudgement(StateVerdict.MOVES, stated)
+    if stated is state or stated is _S.DRAFT:
+        return InvoiceJudgement(StateVerdict.KNOWN, state)
     if state in TERMINAL:
-        return InvoiceJudgement(Verdict.KNOWN if told in (_S.REFUSED, _S.REQUESTED) else Verdict.LATE, state)
-    if told is _S.REFUSED:
-        return InvoiceJudgement(Verdict.CONTRADICTS, state)
-    if _STEP[told] > _STEP[state]:
-        return InvoiceJudgement(Verdict.AHEAD, told)
-    return InvoiceJudgement(Verdict.KNOWN, state)
+        return InvoiceJudgement(
+            StateVerdict.KNOWN if stated in (_S.REFUSED, _S.REQUESTED) else StateVerdict.LATE, state
+        )
+    if stated is _S.REFUSED:
+        return InvoiceJudgement(StateVerdict.CONTRADICTS, state)
+    if _STEP[stated] > _STEP[state]:
+        return InvoiceJudgement(StateVerdict.AHEAD, stated)
+    return InvoiceJudgement(StateVerdict.KNOWN, state)

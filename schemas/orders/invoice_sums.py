@@ -16,7 +16,7 @@ FEN = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
-    """What is known of the order that is invoiced.
+    """The known state of the order that is invoiced.
 
     rates: of its lines, percent, empty where none is stated; lines: how many it has; gross: what it comes to with
     freight, None where that is not stated; elsewhere: what other applications of it have been invoiced.

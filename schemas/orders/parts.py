@@ -63,7 +63,7 @@ PlainPercent = Annotated[Percent, BeforeValidator(_plain)]
 WrittenInstant = Annotated[AwareDatetime, Strict(False), BeforeValidator(_dated)]
 """A point in time with its offset, ISO 8601, in the years 2000 to 2999, as whoever sent it wrote it."""
 
-ToldInstant = Annotated[WrittenInstant, AfterValidator(in_shanghai)]
+SupplierInstant = Annotated[WrittenInstant, AfterValidator(in_shanghai)]
 """The same as the gateway tells it, in the mall's zone."""
 
 OrderNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]

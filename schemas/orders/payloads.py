@@ -25,7 +25,7 @@ from schemas.orders.parts import (
     PlainQuantity,
     RawText,
     Reference,
-    ToldInstant,
+    SupplierInstant,
     Totals,
     UnitPrice,
 )
@@ -90,7 +90,7 @@ class StatedOrder(Model):
 class Accepted(StatedOrder):
     """The goods are held, nothing is ordered yet."""
 
-    reserved_until: ToldInstant | None = Field(None, description="Until when; null is unknown. Source: supplier.")
+    reserved_until: SupplierInstant | None = Field(None, description="Until when; null is unknown. Source: supplier.")
 
 
 class RefusedLine(Model):
@@ -114,7 +114,9 @@ class Refused(Model):
 class Confirmed(StatedOrder):
     """The order is placed, with these lines and quantities."""
 
-    promised_at: ToldInstant | None = Field(None, description="Promised delivery; null: no promise. Source: supplier.")
+    promised_at: SupplierInstant | None = Field(
+        None, description="Promised delivery; null: no promise. Source: supplier."
+    )
 
 
 class PartLine(Model):
@@ -218,13 +220,13 @@ class Shipped(Shipment):
     lines: DeliveredLines = Field((), description="What is in it; empty is unknown. Source: supplier.")
     carrier: Label | None = Field(None, description="Carrier. Source: supplier.")
     waybill: Reference | None = Field(None, description="The carrier's number. Source: supplier.")
-    at: ToldInstant | None = Field(None, description="When it left; null is unknown. Source: the supplier's clock.")
+    at: SupplierInstant | None = Field(None, description="When it left; null is unknown. Source: the supplier's clock.")
 
 
 class TrackStep(Model):
     """One step of a delivery."""
 
-    at: ToldInstant = Field(description="When. Source: the carrier's clock.")
+    at: SupplierInstant = Field(description="When. Source: the carrier's clock.")
     text: Annotated[RawText, Field(min_length=1)] = Field(
         description="What happened; may name people. Source: carrier."
     )
@@ -244,7 +246,7 @@ class Delivered(Shipment):
 
     lines: DeliveredLines = Field((), description="What was taken; empty: all of it. Source: supplier.")
     signed_by: PersonalLine | None = Field(None, description="Who signed. Source: supplier.")
-    at: ToldInstant | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
+    at: SupplierInstant | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
 
 
 class Rejected(Shipment):
@@ -252,14 +254,14 @@ class Rejected(Shipment):
 
     lines: DeliveredLines = Field((), description="What was refused; empty: all of it. Source: supplier.")
     reason: PersonalLine | None = Field(None, description="Why. Source: supplier.")
-    at: ToldInstant | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
+    at: SupplierInstant | None = Field(None, description="When; null is unknown. Source: the supplier's clock.")
 
 
 class Expired(Model):
     """The deadline passed; nothing was sent, or what was sent surely came to nothing."""
 
     operation: OrderOperation = Field(description="What was asked. Source: the command.")
-    deadline: ToldInstant = Field(description="The deadline. Source: the command.")
+    deadline: SupplierInstant = Field(description="The deadline. Source: the command.")
 
 
 class Unsupported(Model):
@@ -293,7 +295,7 @@ class InvoiceExpired(Model):
     """The deadline passed; nothing was sent, or what was sent surely came to nothing."""
 
     mark_id: MarkId | None = Field(None, description=MAYBE_MARK_ID)
-    deadline: ToldInstant = Field(description="The deadline. Source: the command.")
+    deadline: SupplierInstant = Field(description="The deadline. Source: the command.")
 
 
 class InvoiceParked(Model):

@@ -8,7 +8,7 @@
 `MOVES` has every regular move. What a supplier says out of order is a fact all the same: news of something further on
 moves the order there, news of something behind changes nothing, and news that fits neither changes nothing and lets
 the order be asked for again. Out of a terminal state no news leads: a late success there is for a person to see. An
-order that was refused, expired or cancelled begins anew where it is submitted again.
+order that was refused, expired or cancelled starts again where it is submitted again.
 `confirming` and `cancel_pending` remember the state before, for a confirm or cancel that fails goes back to it; what is
 heard of the order while a cancel is under way moves that state.
 
@@ -50,7 +50,7 @@ class State(StrEnum):
     ABANDONED = "abandoned"
 
 
-class Fact(StrEnum):
+class OrderFact(StrEnum):
     """What happens to an order.
 
     submit, confirm, cancel: the command is sent. outcome_unknown: a submit may have taken effect; not_found: a look-up
@@ -88,7 +88,7 @@ class Fact(StrEnum):
     CLOSE = "close"
 
 
-class Verdict(StrEnum):
+class StateVerdict(StrEnum):
     """What a fact is to an order.
 
     moves: it is in the table. ahead: it tells of more than was known, it holds and the order is asked for again. known:
@@ -105,7 +105,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class OrderStatus:
     """before: of `confirming` and `cancel_pending` alone, the state that a failure leads back to."""
 
     state: State
@@ -113,121 +113,123 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class OrderJudgement:
     """What a fact does to an order."""
 
-    verdict: Verdict
-    status: Status
+    verdict: StateVerdict
+    status: OrderStatus
 
     @property
     def ask_again(self) -> bool:
         """Whether the supplier has to be asked for the order as it is."""
-        return self.verdict in (Verdict.AHEAD, Verdict.CONTRADICTS)
+        return self.verdict in (StateVerdict.AHEAD, StateVerdict.CONTRADICTS)
 
 
 TERMINAL = frozenset({State.CANCELLED, State.REFUSED, State.EXPIRED, State.CLOSED, State.ABANDONED})
 """Out of these no news leads."""
 
-BEGINS_ANEW = frozenset({State.CANCELLED, State.REFUSED, State.EXPIRED})
+RESTARTABLE = frozenset({State.CANCELLED, State.REFUSED, State.EXPIRED})
 """Terminal states of an order that may be submitted again: what is heard then is of the new submit."""
 
-ASKED = frozenset({Fact.SUBMIT, Fact.CONFIRM, Fact.CANCEL, Fact.ABANDON})
+ASKED = frozenset({OrderFact.SUBMIT, OrderFact.CONFIRM, OrderFact.CANCEL, OrderFact.ABANDON})
 """What the mall does, as opposed to what it hears."""
 
-CORE_FACTS = frozenset({Fact.ACCEPTANCE_DONE, Fact.ACCEPTANCE_REFUSED, Fact.INVOICED, Fact.PAID, Fact.CLOSE})
+CORE_FACTS = frozenset(
+    {OrderFact.ACCEPTANCE_DONE, OrderFact.ACCEPTANCE_REFUSED, OrderFact.INVOICED, OrderFact.PAID, OrderFact.CLOSE}
+)
 """What only the core knows; the core owns the life of an order."""
 
-MOVES: Mapping[State, Mapping[Fact, State]] = {
-    State.DRAFT: {Fact.SUBMIT: State.SUBMITTING, Fact.ABANDON: State.ABANDONED},
+MOVES: Mapping[State, Mapping[OrderFact, State]] = {
+    State.DRAFT: {OrderFact.SUBMIT: State.SUBMITTING, OrderFact.ABANDON: State.ABANDONED},
     State.SUBMITTING: {
-        Fact.ACCEPTED: State.RESERVED,
-        Fact.CONFIRMED: State.CONFIRMED,
-        Fact.PARTIALLY_CONFIRMED: State.PARTIALLY_CONFIRMED,
-        Fact.SUBMIT_REFUSED: State.REFUSED,
-        Fact.SUBMIT_EXPIRED: State.EXPIRED,
-        Fact.PRICE_MISMATCH: State.HELD,
-        Fact.OUTCOME_UNKNOWN: State.UNKNOWN,
-        Fact.CANCELLED: State.CANCELLED,  # also of a submit that was never sent
-        Fact.LAPSED: State.EXPIRED,
+        OrderFact.ACCEPTED: State.RESERVED,
+        OrderFact.CONFIRMED: State.CONFIRMED,
+        OrderFact.PARTIALLY_CONFIRMED: State.PARTIALLY_CONFIRMED,
+        OrderFact.SUBMIT_REFUSED: State.REFUSED,
+        OrderFact.SUBMIT_EXPIRED: State.EXPIRED,
+        OrderFact.PRICE_MISMATCH: State.HELD,
+        OrderFact.OUTCOME_UNKNOWN: State.UNKNOWN,
+        OrderFact.CANCELLED: State.CANCELLED,  # also of a submit that was never sent
+        OrderFact.LAPSED: State.EXPIRED,
     },
     State.UNKNOWN: {
-        Fact.ACCEPTED: State.RESERVED,
-        Fact.CONFIRMED: State.CONFIRMED,
-        Fact.PARTIALLY_CONFIRMED: State.PARTIALLY_CONFIRMED,
-        Fact.CANCELLED: State.CANCELLED,
-        Fact.LAPSED: State.EXPIRED,
-        Fact.NOT_FOUND: State.SUBMITTING,
-        Fact.SUBMIT_REFUSED: State.REFUSED,  # a person found out that it had no effect
-        Fact.SUBMIT_EXPIRED: State.EXPIRED,  # likewise, and its time was over before it was sent again
-        Fact.PRICE_MISMATCH: State.HELD,
+        OrderFact.ACCEPTED: State.RESERVED,
+        OrderFact.CONFIRMED: State.CONFIRMED,
+        OrderFact.PARTIALLY_CONFIRMED: State.PARTIALLY_CONFIRMED,
+        OrderFact.CANCELLED: State.CANCELLED,
+        OrderFact.LAPSED: State.EXPIRED,
+        OrderFact.NOT_FOUND: State.SUBMITTING,
+        OrderFact.SUBMIT_REFUSED: State.REFUSED,  # a person found out that it had no effect
+        OrderFact.SUBMIT_EXPIRED: State.EXPIRED,  # likewise, and its time was over before it was sent again
+        OrderFact.PRICE_MISMATCH: State.HELD,
     },
     State.HELD: {
-        Fact.SUBMIT: State.SUBMITTING,
-        Fact.CANCEL: State.CANCEL_PENDING,
-        Fact.CANCELLED: State.CANCELLED,
-        Fact.LAPSED: State.EXPIRED,
+        OrderFact.SUBMIT: State.SUBMITTING,
+        OrderFact.CANCEL: State.CANCEL_PENDING,
+        OrderFact.CANCELLED: State.CANCELLED,
+        OrderFact.LAPSED: State.EXPIRED,
     },
     State.RESERVED: {
-        Fact.CONFIRM: State.CONFIRMING,
-        Fact.CANCEL: State.CANCEL_PENDING,
-        Fact.PRICE_MISMATCH: State.HELD,
-        Fact.CANCELLED: State.CANCELLED,
-        Fact.LAPSED: State.EXPIRED,
+        OrderFact.CONFIRM: State.CONFIRMING,
+        OrderFact.CANCEL: State.CANCEL_PENDING,
+        OrderFact.PRICE_MISMATCH: State.HELD,
+        OrderFact.CANCELLED: State.CANCELLED,
+        OrderFact.LAPSED: State.EXPIRED,
     },
     State.CONFIRMING: {
-        Fact.CONFIRMED: State.CONFIRMED,
-        Fact.PARTIALLY_CONFIRMED: State.PARTIALLY_CONFIRMED,
-        Fact.PRICE_MISMATCH: State.HELD,
-        Fact.CANCELLED: State.CANCELLED,
-        Fact.LAPSED: State.CANCELLED,
+        OrderFact.CONFIRMED: State.CONFIRMED,
+        OrderFact.PARTIALLY_CONFIRMED: State.PARTIALLY_CONFIRMED,
+        OrderFact.PRICE_MISMATCH: State.HELD,
+        OrderFact.CANCELLED: State.CANCELLED,
+        OrderFact.LAPSED: State.CANCELLED,
     },
     State.PARTIALLY_CONFIRMED: {
-        Fact.CONFIRM: State.CONFIRMING,
-        Fact.CONFIRMED: State.CONFIRMED,
-        Fact.CANCEL: State.CANCEL_PENDING,
-        Fact.CANCELLED: State.CANCELLED,
-        Fact.LAPSED: State.CANCELLED,
+        OrderFact.CONFIRM: State.CONFIRMING,
+        OrderFact.CONFIRMED: State.CONFIRMED,
+        OrderFact.CANCEL: State.CANCEL_PENDING,
+        OrderFact.CANCELLED: State.CANCELLED,
+        OrderFact.LAPSED: State.CANCELLED,
     },
     State.CONFIRMED: {
-        Fact.SPLIT: State.IN_FULFILMENT,
-        Fact.SHIPPED: State.IN_FULFILMENT,
-        Fact.CANCEL: State.CANCEL_PENDING,
-        Fact.CANCELLED: State.CANCELLED,
-        Fact.LAPSED: State.CANCELLED,
+        OrderFact.SPLIT: State.IN_FULFILMENT,
+        OrderFact.SHIPPED: State.IN_FULFILMENT,
+        OrderFact.CANCEL: State.CANCEL_PENDING,
+        OrderFact.CANCELLED: State.CANCELLED,
+        OrderFact.LAPSED: State.CANCELLED,
     },
     State.IN_FULFILMENT: {
-        Fact.PARTLY_DELIVERED: State.PARTIALLY_DELIVERED,
-        Fact.DELIVERED: State.DELIVERED,
-        Fact.REJECTED: State.REJECTED,
-        Fact.CANCELLED: State.CANCELLED,
+        OrderFact.PARTLY_DELIVERED: State.PARTIALLY_DELIVERED,
+        OrderFact.DELIVERED: State.DELIVERED,
+        OrderFact.REJECTED: State.REJECTED,
+        OrderFact.CANCELLED: State.CANCELLED,
     },
-    State.PARTIALLY_DELIVERED: {Fact.DELIVERED: State.DELIVERED},
-    State.DELIVERED: {Fact.ACCEPTANCE_DONE: State.ACCEPTED, Fact.ACCEPTANCE_REFUSED: State.DISPUTED},
-    State.REJECTED: {Fact.CLOSE: State.CLOSED},
-    State.ACCEPTED: {Fact.INVOICED: State.INVOICED},
-    State.DISPUTED: {Fact.ACCEPTANCE_DONE: State.ACCEPTED, Fact.CANCELLED: State.CANCELLED},
-    State.INVOICED: {Fact.PAID: State.PAID},
-    State.PAID: {Fact.CLOSE: State.CLOSED},
-    State.CANCEL_PENDING: {Fact.CANCELLED: State.CANCELLED, Fact.LAPSED: State.CANCELLED},
-    **{state: {Fact.SUBMIT: State.SUBMITTING} if state in BEGINS_ANEW else {} for state in TERMINAL},
+    State.PARTIALLY_DELIVERED: {OrderFact.DELIVERED: State.DELIVERED},
+    State.DELIVERED: {OrderFact.ACCEPTANCE_DONE: State.ACCEPTED, OrderFact.ACCEPTANCE_REFUSED: State.DISPUTED},
+    State.REJECTED: {OrderFact.CLOSE: State.CLOSED},
+    State.ACCEPTED: {OrderFact.INVOICED: State.INVOICED},
+    State.DISPUTED: {OrderFact.ACCEPTANCE_DONE: State.ACCEPTED, OrderFact.CANCELLED: State.CANCELLED},
+    State.INVOICED: {OrderFact.PAID: State.PAID},
+    State.PAID: {OrderFact.CLOSE: State.CLOSED},
+    State.CANCEL_PENDING: {OrderFact.CANCELLED: State.CANCELLED, OrderFact.LAPSED: State.CANCELLED},
+    **{state: {OrderFact.SUBMIT: State.SUBMITTING} if state in RESTARTABLE else {} for state in TERMINAL},
 }
 """Every regular move. What goes back to the state before is in `BACK`, for no table can name that."""
 
-BACK: Mapping[State, frozenset[Fact]] = {
-    State.CONFIRMING: frozenset({Fact.CONFIRM_FAILED}),
-    State.CANCEL_PENDING: frozenset({Fact.CANCEL_FAILED, Fact.CHILDREN_CANCELLED}),
+BACK: Mapping[State, frozenset[OrderFact]] = {
+    State.CONFIRMING: frozenset({OrderFact.CONFIRM_FAILED}),
+    State.CANCEL_PENDING: frozenset({OrderFact.CANCEL_FAILED, OrderFact.CHILDREN_CANCELLED}),
 }
 """What leads back to the state before a confirm or cancel."""
 
-PROGRESS: Mapping[Fact, State] = {
-    Fact.ACCEPTED: State.RESERVED,
-    Fact.PARTIALLY_CONFIRMED: State.PARTIALLY_CONFIRMED,
-    Fact.CONFIRMED: State.CONFIRMED,
-    Fact.SPLIT: State.IN_FULFILMENT,
-    Fact.SHIPPED: State.IN_FULFILMENT,
-    Fact.PARTLY_DELIVERED: State.PARTIALLY_DELIVERED,
-    Fact.DELIVERED: State.DELIVERED,
-    Fact.REJECTED: State.REJECTED,
+PROGRESS: Mapping[OrderFact, State] = {
+    OrderFact.ACCEPTED: State.RESERVED,
+    OrderFact.PARTIALLY_CONFIRMED: State.PARTIALLY_CONFIRMED,
+    OrderFact.CONFIRMED: State.CONFIRMED,
+    OrderFact.SPLIT: State.IN_FULFILMENT,
+    OrderFact.SHIPPED: State.IN_FULFILMENT,
+    OrderFact.PARTLY_DELIVERED: State.PARTIALLY_DELIVERED,
+    OrderFact.DELIVERED: State.DELIVERED,
+    OrderFact.REJECTED: State.REJECTED,
 }
 """News of success, and where the order then stands at least."""
 
@@ -250,76 +252,80 @@ _STEP: Mapping[State, int] = {
 }
 """How far on a state is."""
 
-_NOTHING_NEW: Mapping[Fact, frozenset[State]] = {
-    Fact.OUTCOME_UNKNOWN: frozenset(State),
-    Fact.CANCEL_FAILED: frozenset(State),
-    Fact.CHILDREN_CANCELLED: frozenset(State),
-    Fact.PRICE_MISMATCH: frozenset({State.HELD}),
-    Fact.NOT_FOUND: frozenset({State.SUBMITTING}),
-    Fact.CONFIRM_FAILED: frozenset({State.RESERVED, State.PARTIALLY_CONFIRMED, State.HELD}),
+_NOTHING_NEW: Mapping[OrderFact, frozenset[State]] = {
+    OrderFact.OUTCOME_UNKNOWN: frozenset(State),
+    OrderFact.CANCEL_FAILED: frozenset(State),
+    OrderFact.CHILDREN_CANCELLED: frozenset(State),
+    OrderFact.PRICE_MISMATCH: frozenset({State.HELD}),
+    OrderFact.NOT_FOUND: frozenset({State.SUBMITTING}),
+    OrderFact.CONFIRM_FAILED: frozenset({State.RESERVED, State.PARTIALLY_CONFIRMED, State.HELD}),
 }
 """Where other news changes nothing and fits all the same."""
 
 
-def judge(status: Status, fact: Fact) -> Judgement:
+def judge(status: OrderStatus, fact: OrderFact) -> OrderJudgement:
     """What a fact does to an order. Total: every fact has a verdict in every state."""
     state = status.state
     moved = _moved(status, fact)
     if moved is not None:
-        return Judgement(Verdict.MOVES, moved)
+        return OrderJudgement(StateVerdict.MOVES, moved)
     if state in TERMINAL:
-        return Judgement(_verdict_when_over(fact), status)
+        return OrderJudgement(_verdict_when_over(fact), status)
     if state is State.CANCEL_PENDING and fact not in ASKED | CORE_FACTS:
         return _judge_while_cancelling(status, fact)
-    return _judge_progress(status, fact) if fact in PROGRESS else Judgement(_verdict_elsewhere(state, fact), status)
+    return (
+        _judge_progress(status, fact) if fact in PROGRESS else OrderJudgement(_verdict_elsewhere(state, fact), status)
+    )
 
 
-def allowed(status: Status) -> frozenset[Fact]:
+def allowed(status: OrderStatus) -> frozenset[OrderFact]:
     """The facts that move an order regularly: what an answer that is none of them is told instead."""
-    return frozenset(fact for fact in Fact if judge(status, fact).verdict is Verdict.MOVES)
+    return frozenset(fact for fact in OrderFact if judge(status, fact).verdict is StateVerdict.MOVES)
 
 
-def _moved(status: Status, fact: Fact) -> Status | None:
+def _moved(status: OrderStatus, fact: OrderFact) -> OrderStatus | None:
     if fact in BACK.get(status.state, ()):
-        return Status(status.before or State.RESERVED)
+        return OrderStatus(status.before or State.RESERVED)
     following = MOVES[status.state].get(fact)
     if following is None:
         return None
-    return Status(following, status.state if following in BACK else None)
+    return OrderStatus(following, status.state if following in BACK else None)
 
 
-def _verdict_when_over(fact: Fact) -> Verdict:
+def _verdict_when_over(fact: OrderFact) -> StateVerdict:
     if fact in PROGRESS:
-        return Verdict.LATE
-    return Verdict.NOT_ALLOWED if fact in ASKED or fact in CORE_FACTS else Verdict.KNOWN
+        return StateVerdict.LATE
+    return StateVerdict.NOT_ALLOWED if fact in ASKED or fact in CORE_FACTS else StateVerdict.KNOWN
 
 
-def _verdict_elsewhere(state: State, fact: Fact) -> Verdict:
+def _verdict_elsewhere(state: State, fact: OrderFact) -> StateVerdict:
     if fact in ASKED or fact in CORE_FACTS:
-        return Verdict.NOT_ALLOWED
-    return Verdict.KNOWN if state in _NOTHING_NEW.get(fact, ()) else Verdict.CONTRADICTS
+        return StateVerdict.NOT_ALLOWED
+    return StateVerdict.KNOWN if state in _NOTHING_NEW.get(fact, ()) else StateVerdict.CONTRADICTS
 
 
-def _judge_while_cancelling(status: Status, fact: Fact) -> Judgement:
+def _judge_while_cancelling(status: OrderStatus, fact: OrderFact) -> OrderJudgement:
     """The order goes on beneath the cancel; only its end ends the waiting too."""
-    judgement = judge(Status(status.before or State.RESERVED), fact)
+    judgement = judge(OrderStatus(status.before or State.RESERVED), fact)
     beneath = judgement.status.state
     over = beneath in TERMINAL
-    return Judgement(judgement.verdict, Status(beneath) if over else Status(State.CANCEL_PENDING, beneath))
+    return OrderJudgement(
+        judgement.verdict, OrderStatus(beneath) if over else OrderStatus(State.CANCEL_PENDING, beneath)
+    )
 
 
-def _judge_progress(status: Status, fact: Fact) -> Judgement:
-    state, told = status.state, PROGRESS[fact]
-    shipped = _STEP[told] >= _STEP[State.IN_FULFILMENT]
+def _judge_progress(status: OrderStatus, fact: OrderFact) -> OrderJudgement:
+    state, stated = status.state, PROGRESS[fact]
+    shipped = _STEP[stated] >= _STEP[State.IN_FULFILMENT]
     if state is State.DRAFT or (state is State.HELD and not shipped):
-        return Judgement(Verdict.CONTRADICTS, status)
-    if _STEP[told] > _STEP[state]:
-        return Judgement(Verdict.AHEAD, Status(told))
-    if fact is Fact.PARTIALLY_CONFIRMED and _STEP[state] > _STEP[told]:
-        return Judgement(Verdict.CONTRADICTS, status)
-    if {state, told} == {State.DELIVERED, State.REJECTED}:
-        return Judgement(Verdict.CONTRADICTS, status)
-    return Judgement(Verdict.KNOWN, status)
+        return OrderJudgement(StateVerdict.CONTRADICTS, status)
+    if _STEP[stated] > _STEP[state]:
+        return OrderJudgement(StateVerdict.AHEAD, OrderStatus(stated))
+    if fact is OrderFact.PARTIALLY_CONFIRMED and _STEP[state] > _STEP[stated]:
+        return OrderJudgement(StateVerdict.CONTRADICTS, status)
+    if {state, stated} == {State.DELIVERED, State.REJECTED}:
+        return OrderJudgement(StateVerdict.CONTRADICTS, status)
+    return OrderJudgement(StateVerdict.KNOWN, status)
 
 
 def parent_state(children: Sequence[State]) -> State:

@@ -11,7 +11,7 @@ from random import Random
 import asyncpg
 
 from gateway.embedded import Engine, Engines
-from gateway.telemetry.faults import POINTS
+from gateway.telemetry.failpoints import POINTS
 from tests.chaos.fleet import Fleet, Seat
 from tests.chaos.plan import Fault
 from tests.chaos.recorder import Recorder

@@ -66,12 +66,12 @@ class NotingGateway(Gateway):
         self._fetched.difference_update(found)
         return await super().acknowledge(found) if found else 200
 
-    async def tell(self, about: str, event: Mapping[str, Any], key: str) -> int:
+    async def send_event(self, about: str, event: Mapping[str, Any], key: str) -> int:
         """Say something, until there is an answer to go by; what is not about an order itself is noted."""
         family, _, number = about.partition("/")
         payload = event.get("payload", {})
         named = number if family == "contracts" else next((payload[each] for each in NUMBERS if each in payload), "")
-        status = await super().tell(about, event, key)
+        status = await super().send_event(about, event, key)
         if named:
             order_no = "" if family == "contracts" else number
             whose = {"supplier": self._supplier, "order_no": order_no, "number": named}

@@ -113,10 +113,10 @@ class OddWords:
         while not stopping.is_set():
             number += 1
             if self._said and self._rng.random() < 0.25:
-                await self._gateway.tell(*self._rng.choice(self._said[-20:]))
+                await self._gateway.send_event(*self._rng.choice(self._said[-20:]))
             elif (word := self._word()) is not None:
                 self._said.append((*word, f"odd-{number}"))
-                await self._gateway.tell(*self._said[-1])
+                await self._gateway.send_event(*self._said[-1])
             await _pause(stopping, self._rng.uniform(*EVERY) * 4)
 
     def _word(self) -> tuple[str, Mapping[str, Any]] | None:

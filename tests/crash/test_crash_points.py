@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.embedded import Engines
-from gateway.telemetry.faults import PUSH_POINTS
+from gateway.telemetry.failpoints import PUSH_POINTS
 from tests.eventually import eventually
 from tests.history import judge
 from tests.program import fault, running

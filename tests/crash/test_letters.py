@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from contrib.simulators.jd_vop.ledger import read, summary
-from gateway.telemetry.faults import REPLAY_POINTS
+from gateway.telemetry.failpoints import REPLAY_POINTS
 from tests.crash.pulled import LEASE, rows
 from tests.crash.test_relay import core_of, plan, row
 from tests.eventually import eventually

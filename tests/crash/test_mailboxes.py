@@ -18,7 +18,7 @@ from contrib.simulators.native.config import Config
 from contrib.simulators.native.vendor import Vendor as Simulator
 from contrib.simulators.native.vendor import open_vendor
 from gateway.embedded import Engines
-from gateway.telemetry.faults import MAILBOX_POINTS, OUTBOX_POINTS, RESOLVE_POINTS
+from gateway.telemetry.failpoints import MAILBOX_POINTS, OUTBOX_POINTS, RESOLVE_POINTS
 from tests.crash.pulled import rows
 from tests.engines import fresh_database
 from tests.eventually import eventually

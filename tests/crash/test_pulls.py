@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.telemetry.faults import MESSAGE_POINTS, SWEEP_POINTS
+from gateway.telemetry.failpoints import MESSAGE_POINTS, SWEEP_POINTS
 from tests.crash.pulled import (
     AT_ONCE,
     LEASE,

@@ -17,7 +17,7 @@ from contrib.simulators.jd_vop.ledger import read, summary
 from gateway.embedded.engine import Engine
 from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.store import Connection, connect
-from gateway.telemetry.faults import RELAY_POINTS
+from gateway.telemetry.failpoints import RELAY_POINTS
 from tests.crash.pulled import LEASE
 from tests.crash.site import until_ready
 from tests.eventually import eventually

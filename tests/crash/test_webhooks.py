@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway.telemetry.faults import WEBHOOK_POINTS
+from gateway.telemetry.failpoints import WEBHOOK_POINTS
 from tests.crash.pulled import rows
 from tests.crash.test_mailboxes import A_MINUTE_PASSES, SHOP, SOON, core_of
 from tests.eventually import eventually

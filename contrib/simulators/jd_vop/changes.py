@@ -42,25 +42,25 @@ class Changes:
         Raises ValueError for what is not there or makes no sense.
         """
         if kind == "message":
-            return self._tell((int(value["type"]), value["result"]), {"kind": kind}, silent=silent)
+            return self._announce((int(value["type"]), value["result"]), {"kind": kind}, silent=silent)
         if kind == "area":
-            return self._tell(self._area(value or {}), {"kind": kind}, silent=silent)
+            return self._announce(self._area(value or {}), {"kind": kind}, silent=silent)
         if kind not in self.kinds:
             raise ValueError(f"kind is {kind!r}; one of {', '.join([*self.kinds, 'area', 'message'])} is meant")
         number = self._any() if sku is None else self._world.catalog.number(sku)
         if number is None:
             raise ValueError(f"there are no goods {sku}")
         outcome = self.kinds[kind](self._world.item(number), value)
-        return self._tell(outcome, {"kind": kind, "sku": str(self._world.catalog.sku(number))}, silent=silent)
+        return self._announce(outcome, {"kind": kind, "sku": str(self._world.catalog.sku(number))}, silent=silent)
 
     def several(self, count: int, kinds: list[str] | None, *, silent: bool = False) -> list[dict[str, Any]]:
         """Make so many changes of these kinds, the usual ones when none are named."""
         chosen = kinds or self._chance.choices([*USUAL], [*USUAL.values()], k=count)
         return [self.change(None, chosen[place % len(chosen)], silent=silent) for place in range(count)]
 
-    def _tell(self, outcome: Outcome, told: dict[str, Any], *, silent: bool) -> dict[str, Any]:
+    def _announce(self, outcome: Outcome, result: dict[str, Any], *, silent: bool) -> dict[str, Any]:
         message = None if outcome is None or silent else self._messages.put(*outcome).id
-        return told | {"message": message}
+        return result | {"message": message}
 
     def _any(self) -> int | None:
         return self._chance.randrange(self._world.catalog.size) if self._world.catalog.size else None
@@ -75,8 +75,8 @@ class Changes:
             )
             changed = replace(item, price=cents, jd_price=max(cents * 105 // 100, 1), no_quote=None)
         self._world.put(changed)
-        told: Any = money(changed.price) if item.style % 2 and changed.no_quote is None else ""
-        return 2, {"price": told, "skuId": ident(item.sku, item.style), "jdPrice": money(changed.jd_price)}
+        result: Any = money(changed.price) if item.style % 2 and changed.no_quote is None else ""
+        return 2, {"price": result, "skuId": ident(item.sku, item.style), "jdPrice": money(changed.jd_price)}
 
     def _shelf(self, item: Item, value: Any) -> Outcome:
         """value: true for on, false for off; the other of the two when none is given."""
@@ -93,8 +93,8 @@ class Changes:
             raise ValueError(f"there is no pool {value['pool']}")
         add = bool(value.get("in", pool not in pools))
         (self._world.pools.put if add else self._world.pools.drop)(item.number, pool)
-        told = {"skuId": ident(item.sku, item.style), "page_num": int(POOLS[pool].number), "state": 1 if add else 2}
-        return 6, told
+        result = {"skuId": ident(item.sku, item.style), "page_num": int(POOLS[pool].number), "state": 1 if add else 2}
+        return 6, result
 
     def _detail(self, item: Item, _: Any) -> Outcome:
         """The name, the pictures and the introduction are of another edition."""
@@ -130,8 +130,8 @@ class Changes:
             area = replace(found, name=value.get("name", found.name if operate == 3 else f"{found.name}（新）"))
             (areas.drop if operate == 3 else areas.put)(area)
         # Messages count levels from the country, the calls about areas from the province.
-        told = {"areaId": area.id, "areaName": area.name, "parentId": area.parent, "areaLevel": area.level + 1}
-        return 50, told | {"operateType": operate}
+        result = {"areaId": area.id, "areaName": area.name, "parentId": area.parent, "areaLevel": area.level + 1}
+        return 50, result | {"operateType": operate}
 
 
 def _cents(value: Any) -> int:

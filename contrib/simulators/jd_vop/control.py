@@ -70,7 +70,7 @@ class Control:
             ("GET", "faults"): self._orders,
             ("DELETE", "faults"): self._clear,
             ("POST", "limit"): self._set_limit,
-            ("GET", "stats"): self._told,
+            ("GET", "stats"): self._read_stats,
             ("DELETE", "stats"): self._forget,
         }
 
@@ -153,11 +153,13 @@ class Control:
         self._limit.retry_after = order.get("retry_after", self._limit.retry_after)
         return _json({"rate": self._limit.rate, "answer": self._limit.answer})
 
-    async def _told(self, _: web.BaseRequest) -> web.Response:
+    async def _read_stats(self, _: web.BaseRequest) -> web.Response:
         pool, tokens = self._messages, self._tokens
         messages = {"waiting": len(pool), "due": pool.due, "written": pool.written, "deleted": pool.deleted}
-        told = {"messages": messages | {"repeated": pool.repeated}, "goods": self._world.catalog.size}
-        return _json(self._stats.told() | told | {"tokens": {"issued": tokens.issued, "refreshed": tokens.refreshed}})
+        summary = {"messages": messages | {"repeated": pool.repeated}, "goods": self._world.catalog.size}
+        return _json(
+            self._stats.summary() | summary | {"tokens": {"issued": tokens.issued, "refreshed": tokens.refreshed}}
+        )
 
     async def _forget(self, _: web.BaseRequest) -> web.Response:
         self._stats.clear()

@@ -81,10 +81,10 @@ def _status(parameters: Parameters) -> Delivery:
 
 def _rate_limited(parameters: Parameters) -> Delivery:
     """retry_after: seconds, "date", any other text as it is, None for no header."""
-    told = parameters.get("retry_after", 1)
-    if told == "date":
-        told = formatdate(time.time() + float(parameters.get("seconds", 1)), usegmt=True)
-    headers = {"Content-Type": "application/json"} | ({} if told is None else {"Retry-After": str(told)})
+    retry_after = parameters.get("retry_after", 1)
+    if retry_after == "date":
+        retry_after = formatdate(time.time() + float(parameters.get("seconds", 1)), usegmt=True)
+    headers = {"Content-Type": "application/json"} | ({} if retry_after is None else {"Retry-After": str(retry_after)})
     return Delivery(b'{"success":false,"resultMessage":"too many requests"}', 429, headers)
 
 
@@ -109,8 +109,8 @@ def _short_page(envelope: Envelope, _: Parameters) -> Envelope:
 
 def _envelope(envelope: Envelope, parameters: Parameters) -> Envelope:
     """Some of its members are others, those of "without" are not there."""
-    changed = envelope | {name: told for name, told in parameters.items() if name != "without"}
-    return {name: told for name, told in changed.items() if name not in parameters.get("without", ())}
+    changed = envelope | {name: value for name, value in parameters.items() if name != "without"}
+    return {name: value for name, value in changed.items() if name not in parameters.get("without", ())}
 
 
 def _duplicate_answer(envelope: Envelope, parameters: Parameters) -> Envelope:

@@ -98,15 +98,15 @@ class Invoices:
         row = {"ivcPostId": 61_235_400_001, "deliveryId": known.waybill, "postCompany": "京东快递", "state": 1}
         return {"success": True, "resultMessage": "", "resultCode": "0005", "result": [row]}
 
-    def act(self, told: Mapping[str, Any]) -> Envelope:
+    def act(self, parameters: Mapping[str, Any]) -> Envelope:
         """Let something happen to the application "mark". off: cents by which the sums of what is made out are wrong;
         rate: percent of another rate; number: of the invoice that is taken back, none for one that is not there.
         """
-        known, act = self._applications.get(told["mark"]), ACTS.get(told["act"])
+        known, act = self._applications.get(parameters["mark"]), ACTS.get(parameters["act"])
         if known is None or act is None:
-            raise ValueError(f"no application {told['mark']}, or no act: {', '.join(ACTS)}")
+            raise ValueError(f"no application {parameters['mark']}, or no act: {', '.join(ACTS)}")
         order = self._order(known.form["supplierOrder"].split(",")[0])
-        made = self._made(known, act, told)
+        made = self._made(known, act, parameters)
         self._book.note(act, order, None, {"markId": known.mark, "made": made})
         return {"mark": known.mark, "stands": known.stands, "invoices": [_plain(each) for each in known.invoices]}
 
@@ -135,7 +135,7 @@ class Invoices:
             raise RefusedError("1003", "开票金额不正确", ended=True)
         return net, tax, gross
 
-    def _made(self, known: Application, act: str, told: Mapping[str, Any]) -> list[Envelope]:
+    def _made(self, known: Application, act: str, parameters: Mapping[str, Any]) -> list[Envelope]:
         """Invoices that an act makes out: the half of what was asked for, the rest, or one that takes another back."""
         normal = [each for each in known.invoices if each["state"] == 1]
         if act in (ISSUE, PART):
@@ -143,17 +143,17 @@ class Invoices:
                 asked - sum(each[name] for each in normal) for asked, name in zip(known.asked, _AMOUNTS, strict=True)
             ]
             net, tax = (each // 2 for each in left[:2]) if act == PART else left[:2]
-            return [self._invoice(known, 1, net, tax, told)] if net or tax else []
+            return [self._invoice(known, 1, net, tax, parameters)] if net or tax else []
         if act == RED:
-            original = next((each for each in normal if each["number"] == told.get("number")), None)
+            original = next((each for each in normal if each["number"] == parameters.get("number")), None)
             net, tax = (-original["net"], -original["tax"]) if original else (-known.asked[0] * 2, -known.asked[1] * 2)
-            return [self._invoice(known, 3, net, tax, told)]
+            return [self._invoice(known, 3, net, tax, parameters)]
         return []
 
-    def _invoice(self, known: Application, state: int, net: int, tax: int, told: Mapping[str, Any]) -> Envelope:
-        rate = Decimal(told["rate"]) / 100 if "rate" in told else _rate(net, tax)
+    def _invoice(self, known: Application, state: int, net: int, tax: int, parameters: Mapping[str, Any]) -> Envelope:
+        rate = Decimal(parameters["rate"]) / 100 if "rate" in parameters else _rate(net, tax)
         number = f"{int(known.form['supplierOrder'].split(',')[0]) % 100_000:05d}{len(known.invoices) + 1:03d}"
-        gross = net + tax + int(told.get("off", 0))
+        gross = net + tax + int(parameters.get("off", 0))
         kind = int(known.form["invoiceType"])
         return {
             "number": number,

@@ -217,20 +217,20 @@ class OrderBook:
             self._schedule(order)
         else:
             self._reserved.append(id_)
-        self._tell(NEW if order.confirmed else RESERVED, order, pin=self._config.username)
+        self._add_message(NEW if order.confirmed else RESERVED, order, pin=self._config.username)
 
     def _confirmed(self, order: Order, entry: Entry) -> None:
         order.confirmed = True
         order.track(entry["at"], "您的订单已确认")
         self._schedule(order)
-        self._tell(NEW, order, pin=self._config.username)
+        self._add_message(NEW, order, pin=self._config.username)
 
     def _cancelled(self, order: Order, entry: Entry) -> None:
         order.cancelled = True
         order.track(entry["at"], "您的订单已取消")
         if (type_ := CANCEL_TYPES.get(entry["effect"])) is not None:
-            self._tell(15, order, cancelType=type_)
-        self._tell(10, order)
+            self._add_message(15, order, cancelType=type_)
+        self._add_message(10, order)
 
     def _stepped(self, order: Order, entry: Entry) -> None:
         step = STEPS[entry["effect"]]
@@ -241,19 +241,19 @@ class OrderBook:
             order.place = way.index(entry["effect"]) + 1
             self._schedule(order)
         if step.message is not None:
-            self._tell(step.message, order, **({} if step.state is None else {"state": step.state}))
+            self._add_message(step.message, order, **({} if step.state is None else {"state": step.state}))
 
     def _split(self, order: Order, entry: Entry) -> None:
         """The message names the original parent, however often it has been split."""
         root = self._orders[order.parent] if order.parent else order
         kept = [child for child in root.children if child != order.id]
         order.superseded = order is not root
-        for told in entry["children"]:
+        for child_entry in entry["children"]:
             child = Order(
-                id=int(told["jdOrderId"]),
+                id=int(child_entry["jdOrderId"]),
                 third=order.third,
-                lines=tuple(map(line_of, told["lines"])),
-                freight=cents(told["freight"]),
+                lines=tuple(map(line_of, child_entry["lines"])),
+                freight=cents(child_entry["freight"]),
                 created=order.created,
                 confirmed=order.confirmed,
                 parent=root.id,
@@ -269,6 +269,6 @@ class OrderBook:
         root.children = kept
         self._messages.put(1, {"pOrder": root.id})
 
-    def _tell(self, type_: int, order: Order, **more: Any) -> None:
+    def _add_message(self, type_: int, order: Order, **more: Any) -> None:
         """A message about an order. The documents themselves show its key with a blank before it."""
         self._messages.put(type_, {" orderId" if order.id % 5 == 0 else "orderId": order.id} | more)

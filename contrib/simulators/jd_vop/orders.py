@@ -146,7 +146,7 @@ class Orders:
         }
 
     def _leaf(self, order: Order, parent: int, extensions: set[str], variant: int) -> Envelope:
-        told = self._submitted(order, variant) | {
+        result = self._submitted(order, variant) | {
             "pOrder": ident(parent, variant) if parent else 0,
             "orderState": int(not order.cancelled),
             "state": order.state,
@@ -154,13 +154,13 @@ class Orders:
             "type": 2,
         }
         known: Envelope = {"orderType": 1, "jdOrderState": order.jd_state}
-        return told | {name: known[name] for name in known if name in extensions}
+        return result | {name: known[name] for name in known if name in extensions}
 
     def _tree(self, order: Order, children: Iterable[Order], extensions: set[str], variant: int) -> Envelope:
-        told = self._submitted(order, variant)
-        sums = {name: told.pop(name) for name in ("orderNakedPrice", "orderTaxPrice")}
+        result = self._submitted(order, variant)
+        sums = {name: result.pop(name) for name in ("orderNakedPrice", "orderTaxPrice")}
         return {
-            "pOrder": told,
+            "pOrder": result,
             "cOrder": [self._leaf(child, order.id, extensions, variant) for child in children],
             "orderState": int(not order.cancelled),
             "submitState": int(order.confirmed),

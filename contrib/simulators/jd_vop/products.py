@@ -119,9 +119,9 @@ class Products:
             raise RefusedError("0010", f"{not_in_pool(unknown)} ", ended=True)
         quantities = dict(asked)
         # Three levels asked, four told: a town of 0 is added.
-        told = "_".join(map(str, area)) + ("_0" if len(area) == 3 and call.number % 4 != 0 else "")
+        area_id = "_".join(map(str, area)) + ("_0" if len(area) == 3 and call.number % 4 != 0 else "")
         rows = [
-            _stock(item, self._world.stock(item, area[0], area[1]), quantities[item.sku], told, call.number)
+            _stock(item, self._world.stock(item, area[0], area[1]), quantities[item.sku], area_id, call.number)
             for item in items
         ]
         return {"result": rows} if call.number % 7 == 3 else _batch(rows, [], call, in_text=True)
@@ -139,8 +139,8 @@ class Products:
 
 def _batch(result: Any, unknown: list[str], call: Call, *, in_text: bool = False) -> Envelope:
     """An answer about several skus: those that are in no pool are named in the message, and the rest stands."""
-    told = orjson.dumps(result).decode() if in_text else result
-    envelope = success(told if result or not unknown else None, call.number)
+    payload = orjson.dumps(result).decode() if in_text else result
+    envelope = success(payload if result or not unknown else None, call.number)
     if unknown:
         envelope["resultMessage"] = without_permission(unknown)
     return envelope
@@ -220,9 +220,9 @@ def _price(item: Item, extensions: set[str], variant: int, *, net: bool) -> Enve
     return row if item.no_quote is None else _unquoted(row, NO_QUOTES[item.no_quote])
 
 
-def _unquoted(row: Envelope, told: object) -> Envelope:
+def _unquoted(row: Envelope, reason: object) -> Envelope:
     kept = {name: value for name, value in row.items() if name not in {"price", "taxPrice", "nakedPrice"}}
-    return kept if told is ... else kept | {"price": told}
+    return kept if reason is ... else kept | {"price": reason}
 
 
 def _stock(item: Item, there: int, asked: int, area: str, variant: int) -> Envelope:

@@ -121,12 +121,12 @@ class ServiceBook:
         bought = sum(line.num for line in order.lines if line.sku == sku)
         return bought - sum(each.num for each in self.of_order(order.id) if each.sku == sku and each.takes)
 
-    def apply(self, order: Order, told: Mapping[str, Any], call: Call) -> None:
-        """Take a service; whether it may be taken has been decided before. told: what the ledger has of it."""
-        price = next(line.price for line in order.lines if line.sku == told["skuId"])
+    def apply(self, order: Order, form: Mapping[str, Any], call: Call) -> None:
+        """Take a service; whether it may be taken has been decided before. form: what the ledger has of it."""
+        price = next(line.price for line in order.lines if line.sku == form["skuId"])
         self._last_id += 7
         entry = self._entry(APPLY, self._last_id, order.id, order.third, call)
-        self._commit(entry | {**told, "price": yuan(price)})
+        self._commit(entry | {**form, "price": yuan(price)})
 
     def act(self, act: str, service: Service, call: Call | None = None) -> None:
         """Let one of ACTS, or the buyer's cancel, happen to a service."""
@@ -167,7 +167,7 @@ class ServiceBook:
                 words=entry["questionDesc"],
                 created=entry["at"],
             )
-            self._tell(self._services[id_], 1)
+            self._add_message(self._services[id_], 1)
         else:
             self._stepped(self._services[id_], entry)
 
@@ -182,13 +182,13 @@ class ServiceBook:
                 service.processed = _RESULTS.get(service.expect, REPAIRED)
             case "refund":
                 service.refunded = entry["at"]
-                told = {"orderId": service.order, "refundType": 1, "serviceNumber": service.id}
-                self._messages.put(REFUNDED, told)
+                result = {"orderId": service.order, "refundType": 1, "serviceNumber": service.id}
+                self._messages.put(REFUNDED, result)
             case _:
                 pass
         if step.state is not None or entry["effect"] in ("send_goods", "receive", "handle"):
-            self._tell(service, step.state or 4)
+            self._add_message(service, step.state or 4)
 
-    def _tell(self, service: Service, state: int) -> None:
-        told = {"orderId": service.order, "skuId": service.sku, "afsServiceId": service.id, "state": state}
-        self._messages.put(MOVED, told)
+    def _add_message(self, service: Service, state: int) -> None:
+        result = {"orderId": service.order, "skuId": service.sku, "afsServiceId": service.id, "state": state}
+        self._messages.put(MOVED, result)

@@ -39,12 +39,12 @@ class Services:
             raise RefusedError("6006", "该订单不是正常订单")
         if order.state != 1:
             raise RefusedError("6005", "该订单未妥投")
-        told = self._asked(asked)
-        if all(line.sku != told["skuId"] for line in order.lines):
+        result = self._asked(asked)
+        if all(line.sku != result["skuId"] for line in order.lines):
             raise RefusedError("6007", "订单没有该商品编号")
-        if told["skuNum"] > self._book.available(order, told["skuId"]):
+        if result["skuNum"] > self._book.available(order, result["skuId"]):
             raise RefusedError("6010", "数量超过订单商品数量")
-        self._book.apply(order, told, call)
+        self._book.apply(order, result, call)
         return _yes(None, call)
 
     def cancel(self, call: Call) -> Envelope:
@@ -71,15 +71,15 @@ class Services:
             return _yes(None, call)
         rows = [self._row(each, call.number) for each in found[size * (index - 1) : size * index]]
         pages = -(-len(found) // size)
-        told = {"totalNum": len(found), "pageSize": size, "pageNum": pages, "pageIndex": index}
-        return _yes({"serviceInfoList": rows, **told}, call)
+        result = {"totalNum": len(found), "pageSize": size, "pageNum": pages, "pageIndex": index}
+        return _yes({"serviceInfoList": rows, **result}, call)
 
     def detail(self, call: Call) -> Envelope:
         """afterSale/getServiceDetailInfo: a service, with the parts that are asked for."""
         asked = _param(call)
         service = self._service(asked.get("afsServiceId", ""))
         parts = asked.get("appendInfoSteps") or []
-        told = self._row(service, call.number) | {
+        result = self._row(service, call.number) | {
             "questionDesc": service.words,
             "approveNotes": "请将商品寄回" if service.approved else None,
             "approvedResult": service.approved,
@@ -88,7 +88,7 @@ class Services:
             "serviceExpressInfoDTO": {"expressCompany": "顺丰快递"} if service.sent and 2 in parts else None,
             "serviceDetailInfoDTOs": [{"wareId": service.sku, "afsDetailType": 10}],
         }
-        return _yes(told, call)
+        return _yes(result, call)
 
     def refund(self, call: Call) -> Envelope:
         """afterSale/getOrderPayByOrderId: what was refunded for a service."""
@@ -96,8 +96,8 @@ class Services:
         if service.refunded is None:
             raise RefusedError("0", "无退款信息")
         amount = yuan(service.price * service.num)
-        told = {"requestId": str(service.id), "orderId": str(service.order), "refundAmount": amount}
-        return _yes(told | {"confirmDate": local(service.refunded), "financeNo": f"F{service.id}"}, call)
+        result = {"requestId": str(service.id), "orderId": str(service.order), "refundAmount": amount}
+        return _yes(result | {"confirmDate": local(service.refunded), "financeNo": f"F{service.id}"}, call)
 
     def _order(self, asked: Mapping[str, Any]) -> Order:
         order = self._orders.get(whole(asked.get("jdOrderId", ""), "jdOrderId"))
@@ -113,17 +113,17 @@ class Services:
 
     def _asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         goods, picked_up, customer = (_part(asked, name) for name in ("asDetailDto", "asPickwareDto", "asCustomerDto"))
-        told = {
+        result = {
             "customerExpect": asked.get("customerExpect"),
             "questionDesc": asked.get("questionDesc", ""),
             "skuId": whole(goods.get("skuId", ""), "skuId"),
             "skuNum": whole(goods.get("skuNum", ""), "skuNum"),
         }
-        back = isinstance(asked.get("asReturnwareDto"), dict) or told["customerExpect"] == 10
-        known = told["customerExpect"] in EXPECTED and picked_up.get("pickwareType") in PICKED_UP
-        if not known or not back or not told["skuNum"] or not customer.get("customerContactName"):
+        back = isinstance(asked.get("asReturnwareDto"), dict) or result["customerExpect"] == 10
+        known = result["customerExpect"] in EXPECTED and picked_up.get("pickwareType") in PICKED_UP
+        if not known or not back or not result["skuNum"] or not customer.get("customerContactName"):
             raise RefusedError("6001", "参数不正确")
-        return told
+        return result
 
     def _row(self, service: Service, variant: int) -> Envelope:
         return {

@@ -81,9 +81,9 @@ class Simulator:
         """Answer one request of HTTP."""
         self.book.tick()
         if request.path.startswith(PREFIX):
-            told = await self._control.handle(request)
+            response = await self._control.handle(request)
             await self._ledger.settled()
-            return told
+            return response
         form = dict(parse_qsl((await request.read()).decode(errors="replace"), keep_blank_values=True))
         form |= dict(request.query)
         self._calls += 1

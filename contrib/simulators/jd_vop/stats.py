@@ -18,7 +18,7 @@ class Stats:
         self.running = self.most_running = 0
 
     def clear(self) -> None:
-        """Count anew; calls that are running stay counted as running."""
+        """Count again; calls that are running stay counted as running."""
         for counter in (self.calls, self.statuses, self.faults, self.seconds):
             counter.clear()
         self.limited, self.gone, self.most_running = 0, 0, self.running
@@ -34,7 +34,7 @@ class Stats:
         """A call is over, whatever became of it."""
         self.running -= 1
 
-    def told(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """As JSON: limited counts the calls beyond the rate, gone those whose caller did not wait for the answer,
         per_second the calls of each second since 1970."""
         return {

@@ -90,14 +90,14 @@ def _stated(line: Json) -> Event:
 
 def _totals(lines: Sequence[Json], *, wrong_sum: bool) -> Event:
     """The sums of those parts that every line has; a wrong one is a cent too much."""
-    told = {
+    totals = {
         part: sum((Decimal(line["price"][part]) * Decimal(line["quantity"]) for line in lines), Decimal(0))
         for part in PARTS
         if all(line["price"].get(part) is not None for line in lines)
     }
     if wrong_sum:
-        told["gross"] += Decimal("0.01")
-    return {part: f"{amount:f}" for part, amount in told.items()}
+        totals["gross"] += Decimal("0.01")
+    return {part: f"{amount:f}" for part, amount in totals.items()}
 
 
 def _scope(command: Json) -> Event:

@@ -80,8 +80,8 @@ class OrderBook:
             service = self.services.get(command["payload"].get("service_no", ""))
             effect, members = services.take(command, order, service, faults)
         else:
-            effect, members, told = _DECISIONS[operation](self, command, order, faults)
-            members = {**members, "event": told}
+            effect, members, more = _DECISIONS[operation](self, command, order, faults)
+            members = {**members, "event": more}
         whose = {"order_no": command["order_no"], "supplier_order_no": "", "operation": operation}
         return self._entry(effect, message["id"], f"message-{message['id']}", {**whose, "lines": [], **members})
 
@@ -120,8 +120,8 @@ def _step(subject: Subject, effect: str) -> tuple[str, Entry]:
     """What a step is known by, beside its effect, and what the ledger has of it."""
     match subject:
         case Order(number=number, lines=lines):
-            told = answers.shipped(subject) if effect == "ship" else answers.delivered(subject)
-            return number, {"supplier_order_no": number, "lines": lines, "event": told}
+            more = answers.shipped(subject) if effect == "ship" else answers.delivered(subject)
+            return number, {"supplier_order_no": number, "lines": lines, "event": more}
         case Contract(contract_no=number, revision=revision, sha256=sha256):
             about = {"contract_no": number, "revision": revision, "sha256": sha256}
             return f"{number}-{revision}", {**about, "event": contracts.signed(subject)}

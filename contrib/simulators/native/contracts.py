@@ -55,8 +55,8 @@ def take(command: Json, document: Document | None, faults: Faults) -> tuple[str,
 
 def signed(contract: Contract) -> Entry:
     """The signature under the newest text of a contract, of the very document that was fetched."""
-    said = {"signed_by": "某某公司", "document_sha256": contract.sha256}
-    return _answer("contract.signed", contract.revision, said)
+    signature = {"signed_by": "某某公司", "document_sha256": contract.sha256}
+    return _answer("contract.signed", contract.revision, signature)
 
 
 def refused(command: Json, code_class: str, reason: str) -> Entry:
@@ -90,6 +90,6 @@ def _difference(stated: Json, found: Document) -> str | None:
 
 
 def _answer(kind: str, revision: int, payload: Entry, code: str = "OK") -> Entry:
-    told = event(kind, payload, code=code)
-    del told["supplier_order_nos"]
-    return told | {"revision": revision}
+    answer = event(kind, payload, code=code)
+    del answer["supplier_order_nos"]
+    return answer | {"revision": revision}

@@ -34,7 +34,7 @@ class Gateway:
         status, _ = await self._call("POST", "messages/ack", {"ids": ids})
         return status
 
-    async def tell(self, about: str, event: Mapping[str, Any], key: str) -> int:
+    async def send_event(self, about: str, event: Mapping[str, Any], key: str) -> int:
         """Tell what became of `orders/NO` or `contracts/NO`; under the same key it is the same. Returns the status."""
         status, _ = await self._call("POST", f"{about}/events", event, key)
         return status
@@ -66,22 +66,22 @@ class Gateway:
                 async with self._session.request(
                     method, f"{self._config.url}/v1/{path}", data=body, headers=headers, timeout=TIMEOUT
                 ) as answer:
-                    told = await answer.read()
-                    if answer.status < 300 or (method != "GET" and not _is_retryable(answer.status, told)):
-                        return answer.status, told
+                    answer_body = await answer.read()
+                    if answer.status < 300 or (method != "GET" and not _is_retryable(answer.status, answer_body)):
+                        return answer.status, answer_body
             except (aiohttp.ClientError, TimeoutError):
                 pass
             await asyncio.sleep(self._config.retry_seconds)
 
 
-def _is_retryable(status: int, told: bytes) -> bool:
+def _is_retryable(status: int, answer_body: bytes) -> bool:
     """Whether the same request is worth repeating: a failure, too many at once, or what the problem itself says."""
-    return status >= 500 or status == 429 or _says_retryable(told)
+    return status >= 500 or status == 429 or _says_retryable(answer_body)
 
 
-def _says_retryable(told: bytes) -> bool:
+def _says_retryable(answer_body: bytes) -> bool:
     try:
-        problem = orjson.loads(told)
+        problem = orjson.loads(answer_body)
     except orjson.JSONDecodeError:
         return False
     return isinstance(problem, dict) and problem.get("retryable") is True

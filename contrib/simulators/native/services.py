@@ -84,15 +84,15 @@ def _after_sale(command: Json, order: Order | None, _: Service | None, faults: F
     asked = command["payload"]
     if order is None or order.state != "delivered" or "refuse" in faults:
         return _refusal(command, "no_such_order" if order is None else "not_offered")
-    told = _of(asked["service_no"])
+    numbers = _of(asked["service_no"])
     members = {
-        **told,
+        **numbers,
         "supplier_order_no": order.number,
         "lines": asked["lines"],
         "kind": asked["kind"],
         "refund": f"{_worth(asked['lines'], order):f}",
     }
-    return "after_sale", members | {"event": event("aftersale.accepted", told)}
+    return "after_sale", members | {"event": event("aftersale.accepted", numbers)}
 
 
 def _cancel_after_sale(command: Json, order: Order | None, service: Service | None, faults: Faults) -> Effect:
@@ -101,9 +101,9 @@ def _cancel_after_sale(command: Json, order: Order | None, service: Service | No
         return _refusal(command, "no_such_service")
     if "refuse" in faults or service.next in (None, "refund", "close"):
         return _refusal(command, "too_late")
-    told = _of(service.service_no)
-    members = {**told, "supplier_order_no": order.number}
-    return "cancel_after_sale", members | {"event": event("aftersale.progress", {**told, "state": "cancelled"})}
+    numbers = _of(service.service_no)
+    members = {**numbers, "supplier_order_no": order.number}
+    return "cancel_after_sale", members | {"event": event("aftersale.progress", {**numbers, "state": "cancelled"})}
 
 
 def _refusal(command: Json, code_class: str) -> Effect:

@@ -50,11 +50,11 @@ class CrashedError(Exception):
 
 
 class Vendor:
-    """One vendor. faults: `faults.add(Rule(kind, operation, ...))`; told: statuses of its events, by kind of event."""
+    """One vendor. faults: `faults.add(Rule(kind, operation, ...))`; sent: statuses of its events, by kind of event."""
 
     def __init__(self, config: Config, gateway: Gateway, ledger: Journal) -> None:
         self.faults = Faults(Random(config.seed))
-        self.told: Counter[tuple[str, int]] = Counter()
+        self.sent: Counter[tuple[str, int]] = Counter()
         self.crashes = 0
         self.book = OrderBook((), config.seed)
         self._config = config
@@ -64,7 +64,7 @@ class Vendor:
         self._tasks = asyncio.TaskGroup()
 
     async def run(self, entries: list[Entry]) -> None:
-        """Work until cancelled, from these entries of the ledger on; a crash begins anew with what is on disk."""
+        """Work until cancelled, from these entries of the ledger on; a crash starts again with what is on disk."""
         while True:
             self.book = OrderBook(entries, self._config.seed)
             self._turns.clear()
@@ -79,7 +79,7 @@ class Vendor:
 
     def _go_on_where_it_was(self) -> None:
         for entry in [*self.book.unanswered.values()]:
-            self._tasks.create_task(self._tell(entry, {}))
+            self._tasks.create_task(self._send_event(entry, {}))
         for subject in self.book.subjects():
             self._follow(subject)
 
@@ -106,7 +106,7 @@ class Vendor:
         await self._acknowledge(str(message["id"]), faults)
         if not seen:
             if "event" in entry:
-                self._tasks.create_task(self._tell(entry, faults))
+                self._tasks.create_task(self._send_event(entry, faults))
             if (subject := self.book.subject_of(entry)) is not None:
                 self._follow(subject)
 
@@ -122,7 +122,7 @@ class Vendor:
             for _ in range(2 if "ack_twice" in faults else 1):
                 await self._gateway.acknowledge([id_])
 
-    async def _tell(self, entry: Entry, faults: Mapping[str, Mapping[str, Any]]) -> None:
+    async def _send_event(self, entry: Entry, faults: Mapping[str, Mapping[str, Any]]) -> None:
         """Tell of an effect or a refusal, after all that was told of the same before; wrongly first, if ordered so."""
         about = _about(entry)
         async with self._turns[about]:
@@ -131,17 +131,17 @@ class Vendor:
             event, key = entry["event"], entry["key"]
             if "foreign_order" in faults:
                 another = str(faults["foreign_order"].get("order_no", "FOREIGN-1"))
-                await self._said(f"{about.partition('/')[0]}/{another}", event, f"{key}-foreign")
+                await self._send_once(f"{about.partition('/')[0]}/{another}", event, f"{key}-foreign")
             if "out_of_state" in faults:
-                await self._said(about, {**_out_of_state(entry), **faults["out_of_state"]}, f"{key}-wrong")
+                await self._send_once(about, {**_out_of_state(entry), **faults["out_of_state"]}, f"{key}-wrong")
             if "answer_twice" in faults:
-                await self._said(about, event, key)
-            status = await self._said(about, event, key)
+                await self._send_once(about, event, key)
+            status = await self._send_once(about, event, key)
             self._commit(self.book.answer(key, status))
 
-    async def _said(self, about: str, event: Mapping[str, Any], key: str) -> int:
-        status = await self._gateway.tell(about, event, key)
-        self.told[event["event"], status] += 1
+    async def _send_once(self, about: str, event: Mapping[str, Any], key: str) -> int:
+        status = await self._gateway.send_event(about, event, key)
+        self.sent[event["event"], status] += 1
         return status
 
     def _follow(self, subject: Subject) -> None:
@@ -156,7 +156,7 @@ class Vendor:
                 entry = self.book.step(subject)
                 self._commit(entry)
                 await self._ledger.settled()
-                await self._tell(entry, {})
+                await self._send_event(entry, {})
 
     def _commit(self, entry: Entry) -> None:
         now = datetime.now(CHINA)

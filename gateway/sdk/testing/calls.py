@@ -20,7 +20,7 @@ from gateway.sdk.testing.cases import Part
 from gateway.sdk.testing.methods import Call, Method, fault_of, method_of
 
 
-class ToldRequest(Part):
+class CaseRequest(Part):
     """A Request; json is compared as JSON."""
 
     operation: str
@@ -31,17 +31,17 @@ class ToldRequest(Part):
 
     def matches(self, request: Request) -> bool:
         """Whether a request is this one."""
-        return self == told_request(request)
+        return self == case_request(request)
 
 
-def told_request(request: Request) -> ToldRequest:
+def case_request(request: Request) -> CaseRequest:
     """A request as a case would tell it. Raises pydantic.ValidationError for one that nobody could send."""
     plain = {name: dict(getattr(request, name)) for name in ("path", "query", "form")}
     body = None if request.json is None else orjson.loads(request.json)
-    return ToldRequest.model_validate({"operation": request.operation, **plain, "json": body})
+    return CaseRequest.model_validate({"operation": request.operation, **plain, "json": body})
 
 
-class ToldReply(Part):
+class CaseReply(Part):
     """A Reply."""
 
     status: int = Field(200, ge=100, le=599)
@@ -53,14 +53,14 @@ class ToldReply(Part):
         return Reply(operation, self.status, {name.lower(): text for name, text in self.headers.items()}, self.body)
 
 
-class ToldCall(Part):
+class CaseExchange(Part):
     """One request that the adapter must make, and its reply."""
 
-    request: ToldRequest
-    reply: ToldReply
+    request: CaseRequest
+    reply: CaseReply
 
 
-class ToldError(Part):
+class CaseError(Part):
     """The error that must come of it; None: any."""
 
     class_: Literal[
@@ -83,7 +83,7 @@ class ToldError(Part):
     skus: tuple[str, ...] | None = None
 
 
-class ToldMethod(Part):
+class CaseInvocation(Part):
     """What is asked of the adapter."""
 
     method: str
@@ -97,29 +97,29 @@ class CallCase(Part):
     description: str
     capability: str
     options: dict[str, Any] = Field({})
-    told: ToldMethod = Field(alias="call")
-    exchanges: tuple[ToldCall, ...] = ()
+    invocation: CaseInvocation = Field(alias="call")
+    exchanges: tuple[CaseExchange, ...] = ()
     result: JsonValue = None
-    error: ToldError | None = None
+    error: CaseError | None = None
     _call: Call = PrivateAttr()
     _golden: Any = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _whole(self, info: ValidationInfo) -> Self:
-        self._call = Call(*_asked(self.capability, self.told, table_from(info)))
+        self._call = Call(*_asked(self.capability, self.invocation, table_from(info)))
         if not self.name.startswith(f"call__{self.capability}_"):
             raise ValueError(f"the file's name begins with call__{self.capability}_")
         if ("result" in self.model_fields_set) == (self.error is not None):
             raise ValueError("give result or error")
         if self.exchanges and not self._call.method.spec.effect:
-            raise ValueError(f"{self.told.method} is pure: it has no exchanges")
+            raise ValueError(f"{self.invocation.method} is pure: it has no exchanges")
         if self.error is None:
             self._golden = self._result()
         return self
 
     def _result(self) -> Any:
         try:
-            return self._call.method.result.read_told(self.result)
+            return self._call.method.result.read_json(self.result)
         except ValidationError as error:
             raise ValueError(f"result: {fault_of(error)}") from error
 
@@ -144,16 +144,16 @@ class CallCase(Part):
         return self.error is not None
 
 
-def _asked(capability: str, told: ToldMethod, table: Capabilities) -> tuple[Method, Mapping[str, Any]]:
+def _asked(capability: str, invocation: CaseInvocation, table: Capabilities) -> tuple[Method, Mapping[str, Any]]:
     """The method that a case names, and its arguments as the method takes them."""
     calling = [name for name, spec in table.items() if spec.shown]
     if capability not in calling:
         raise ValueError(f"unknown capability; calls are made by {', '.join(calling)}")
     spec = table[capability]
-    if told.method not in spec.shown:
-        raise ValueError(f"{told.method!r}: {capability} has the methods {', '.join(spec.shown)}")
-    method = method_of(spec, told.method)
+    if invocation.method not in spec.shown:
+        raise ValueError(f"{invocation.method!r}: {capability} has the methods {', '.join(spec.shown)}")
+    method = method_of(spec, invocation.method)
     try:
-        return method, method.read(told.args)
+        return method, method.read(invocation.args)
     except ValidationError as error:
         raise ValueError("; ".join(problems(error, "args"))) from error

@@ -8,11 +8,11 @@ from typing import Any
 
 from gateway.sdk.adapter import Record
 from gateway.sdk.errors import UnknownMessageError
-from gateway.sdk.testing.calls import CallCase, ToldReply
+from gateway.sdk.testing.calls import CallCase, CaseReply
 from gateway.sdk.testing.cases import Case
 from gateway.sdk.testing.mutants import mutants, mutants_of_exchange
-from gateway.sdk.testing.normalising import Outcome, other_than_golden, outcome_of, unsound
-from gateway.sdk.testing.performing import Performance, Stage, differences, made, perform, told_result, wrong
+from gateway.sdk.testing.normalising import NormaliseResult, other_than_golden, outcome_of, unsound
+from gateway.sdk.testing.performing import Performance, Stage, differences, make_adapter, perform, result_as_json, wrong
 from gateway.sdk.testing.subject import Subject, Trial, each_in_turn
 
 
@@ -45,14 +45,14 @@ async def _golden(subject: Subject, case: CallCase) -> list[Trial]:
 def deterministic(subject: Subject) -> Iterator[Trial]:
     """The same again comes to the same, on the same adapter, on another, and when answers come in another order."""
     for case in subject.feeds:
-        adapter = made(subject.adapter, case.options)
+        adapter = make_adapter(subject.adapter, case.options)
         same = outcome_of(adapter, case.raw) == outcome_of(adapter, case.raw) == _outcome(subject, case)
         yield Trial(case.name, () if same else ("the same record had two outcomes",))
     yield from each_in_turn(_deterministic(subject, case) for case in subject.calls)
 
 
 async def _deterministic(subject: Subject, case: CallCase) -> list[Trial]:
-    adapter = made(subject.adapter, case.options)
+    adapter = make_adapter(subject.adapter, case.options)
     stages = (Stage(adapter), Stage(adapter), Stage(reverse=True))
     performed = [await perform(subject.adapter, case, stage) for stage in stages]
     if any(any(wrong(subject.adapter, each)) for each in performed):
@@ -69,7 +69,7 @@ async def _deterministic(subject: Subject, case: CallCase) -> list[Trial]:
 def _summary(performance: Performance) -> Any:
     if performance.error is not None:
         return type(performance.error), str(performance.error)
-    return told_result(performance)
+    return result_as_json(performance)
 
 
 def damage_borne(subject: Subject) -> Iterator[Trial]:
@@ -81,7 +81,7 @@ def damage_borne(subject: Subject) -> Iterator[Trial]:
 
 
 def _damaged_record(subject: Subject, case: Case) -> Iterator[Trial]:
-    adapter = made(subject.adapter, case.options)
+    adapter = make_adapter(subject.adapter, case.options)
     for damage, raw in mutants(case.raw.raw) if case.exchange is None else mutants_of_exchange(case.exchange):
         record = replace(case.raw, raw=raw)
         problems = _unsound(case, record, outcome_of(adapter, record))
@@ -106,16 +106,16 @@ def damaged(case: CallCase) -> Iterator[tuple[str, Stage]]:
             yield damage, Stage(call=case.call.where(**{name: replace(message, raw=raw)}))
     for index, each in enumerate(case.exchanges):
         for damage, body in mutants(each.reply.body):
-            answer: ToldReply = each.reply.model_copy(update={"body": body})
+            answer: CaseReply = each.reply.model_copy(update={"body": body})
             yield f"reply of {each.request.operation}: {damage}", Stage(answers={index: answer})
 
 
 def unknown_messages_wait(subject: Subject) -> Iterator[Trial]:
     """A message of a type that nobody has heard of raises UnknownMessageError, so that it is left at the supplier."""
-    yield from each_in_turn(_unheard_of(subject, case) for case in subject.calls)
+    yield from each_in_turn(_unknown_message(subject, case) for case in subject.calls)
 
 
-async def _unheard_of(subject: Subject, case: CallCase) -> list[Trial]:
+async def _unknown_message(subject: Subject, case: CallCase) -> list[Trial]:
     if not case.call.message:
         return []
     name, message = case.call.message
@@ -126,9 +126,9 @@ async def _unheard_of(subject: Subject, case: CallCase) -> list[Trial]:
     return [Trial(case.name, () if waits else (problem,))]
 
 
-def _outcome(subject: Subject, case: Case) -> Outcome:
-    return outcome_of(made(subject.adapter, case.options), case.raw)
+def _outcome(subject: Subject, case: Case) -> NormaliseResult:
+    return outcome_of(make_adapter(subject.adapter, case.options), case.raw)
 
 
-def _unsound(case: Case, record: Record, outcome: Outcome) -> Iterator[str]:
+def _unsound(case: Case, record: Record, outcome: NormaliseResult) -> Iterator[str]:
     return unsound(record, outcome, pulled=case.exchange is not None)

@@ -13,8 +13,8 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 from gateway.sdk.adapter import SkuPage
 from gateway.sdk.capabilities import MethodSpec
 from gateway.sdk.manifest import FILE, ORDER_TASKS, mismatches, placeholders
-from gateway.sdk.testing.calls import CallCase, ToldRequest
-from gateway.sdk.testing.performing import made
+from gateway.sdk.testing.calls import CallCase, CaseRequest
+from gateway.sdk.testing.performing import make_adapter
 from gateway.sdk.testing.rules import LIMIT_RULES
 from gateway.sdk.testing.subject import Subject, Trial
 
@@ -43,7 +43,7 @@ def operations_shown(subject: Subject) -> Iterator[Trial]:
         yield Trial(FILE, () if name in used else (f"operations.{name}: no case makes this call",))
 
 
-def _misfits(subject: Subject, request: ToldRequest) -> Iterator[str]:
+def _misfits(subject: Subject, request: CaseRequest) -> Iterator[str]:
     operation = subject.manifest.operations.get(request.operation)
     if operation is None:
         yield f"the manifest has no operation {request.operation}"
@@ -51,7 +51,7 @@ def _misfits(subject: Subject, request: ToldRequest) -> Iterator[str]:
         yield f"{request.operation}: its path needs {sorted(wanted)}, the request fills in {sorted(request.path)}"
 
 
-def _unrepeatable(subject: Subject, case: CallCase, request: ToldRequest) -> Iterator[str]:
+def _unrepeatable(subject: Subject, case: CallCase, request: CaseRequest) -> Iterator[str]:
     """Only a call that may not be repeated makes a request that may not be."""
     operation = subject.manifest.operations.get(request.operation)
     if operation and not operation.reads and case.call.method.spec.repeatable:
@@ -75,7 +75,9 @@ def limits_respected(subject: Subject) -> Iterator[Trial]:
     known = _known_skus(subject)
     for case in subject.calls:
         if rule := LIMIT_RULES.get(case.call.method.name):
-            yield Trial(case.name, tuple(rule(subject.manifest, made(subject.adapter, case.options), case, known)))
+            yield Trial(
+                case.name, tuple(rule(subject.manifest, make_adapter(subject.adapter, case.options), case, known))
+            )
 
 
 def _known_skus(subject: Subject) -> set[str]:
@@ -94,31 +96,31 @@ def cases_suffice(subject: Subject) -> Iterator[Trial]:
     """
     for spec in (each for each in subject.manifest.specs if each.methods):
         cases = [case for case in subject.cases if case.capability == spec.name]
-        yield _told(spec.name, any(case.succeeds for case in cases), "a success")
-        yield _told(spec.name, any(case.refuses for case in cases), "an error")
+        yield _trial(spec.name, any(case.succeeds for case in cases), "a success")
+        yield _trial(spec.name, any(case.refuses for case in cases), "an error")
         for name, method in spec.shown.items():
-            yield from _method_told(subject, f"{spec.name}.{name}", method)
+            yield from _method_trials(subject, f"{spec.name}.{name}", method)
     for facet in subject.manifest.facets:
         feeds = [case for case in subject.feeds if case.facet == facet]
-        yield _told(facet, any(case.succeeds for case in feeds), "a record that is taken")
-        yield _told(facet, any(case.refuses for case in feeds), "a record that is refused")
+        yield _trial(facet, any(case.succeeds for case in feeds), "a record that is taken")
+        yield _trial(facet, any(case.refuses for case in feeds), "a record that is refused")
 
 
-def _method_told(subject: Subject, name: str, method: MethodSpec) -> Iterator[Trial]:
+def _method_trials(subject: Subject, name: str, method: MethodSpec) -> Iterator[Trial]:
     """Every end that the table of capabilities asks for, and a success for everything that the method is for."""
     cases = [case for case in subject.calls if f"{case.capability}.{case.call.method.name}" == name]
     for end in method.cases:
         ended = any(case.succeeds == (end == "success") for case in cases)
-        yield _told(name, ended, "a success" if end == "success" else "an error")
+        yield _trial(name, ended, "a success" if end == "success" else "an error")
     if method.each:
         argument, member = method.each
         shown = {case.call.arguments[argument] for case in cases if case.succeeds}
         for each in getattr(subject.manifest, member):
-            yield _told(f"{name} of {each}", each in shown, "a success")
+            yield _trial(f"{name} of {each}", each in shown, "a success")
 
 
-def _told(what: str, told: bool, wanted: str) -> Trial:
-    return Trial("cases", () if told else (f"{what}: no case of {wanted}",))
+def _trial(what: str, passed: bool, wanted: str) -> Trial:
+    return Trial("cases", () if passed else (f"{what}: no case of {wanted}",))
 
 
 def options_strict(subject: Subject) -> Iterator[Trial]:

@@ -15,9 +15,9 @@ from gateway.sdk.errors import (
 )
 from gateway.sdk.http import Reply
 from gateway.sdk.status import raise_for_fault
-from gateway.sdk.testing.calls import CallCase, ToldReply
+from gateway.sdk.testing.calls import CallCase, CaseReply
 from gateway.sdk.testing.mutants import HTML
-from gateway.sdk.testing.performing import Performance, Stage, made, perform, shown, wrong
+from gateway.sdk.testing.performing import Performance, Stage, make_adapter, perform, shown, wrong
 from gateway.sdk.testing.recorded import Answer
 from gateway.sdk.testing.subject import Subject, Trial, each_in_turn
 
@@ -36,13 +36,13 @@ class Fault:
 _BROKEN = (UnavailableError, ContractError)
 
 FAULTS = (
-    Fault("401", ToldReply(status=401), (AuthError,)),
-    Fault("403", ToldReply(status=403), (AuthError,)),
-    Fault("429, Retry-After: 7", ToldReply(status=429, headers={"Retry-After": "7"}), (RateLimitError,)),
-    Fault("500", ToldReply(status=500, body=HTML), (UnavailableError,)),
-    Fault("302", ToldReply(status=302, headers={"Location": "https://example.com/"}), (ContractError,)),
-    Fault("200, empty", ToldReply(), _BROKEN, bodiless=True),
-    Fault("200, HTML", ToldReply(headers={"Content-Type": "text/html"}, body=HTML), _BROKEN, bodiless=True),
+    Fault("401", CaseReply(status=401), (AuthError,)),
+    Fault("403", CaseReply(status=403), (AuthError,)),
+    Fault("429, Retry-After: 7", CaseReply(status=429, headers={"Retry-After": "7"}), (RateLimitError,)),
+    Fault("500", CaseReply(status=500, body=HTML), (UnavailableError,)),
+    Fault("302", CaseReply(status=302, headers={"Location": "https://example.com/"}), (ContractError,)),
+    Fault("200, empty", CaseReply(), _BROKEN, bodiless=True),
+    Fault("200, HTML", CaseReply(headers={"Content-Type": "text/html"}, body=HTML), _BROKEN, bodiless=True),
     Fault("connection reset", UnavailableError("The connection was reset."), (UnavailableError,)),
     Fault("time-out", UnavailableError("No whole reply came in time."), (UnavailableError,)),
 )
@@ -71,7 +71,7 @@ async def _mapped(subject: Subject, case: CallCase) -> list[Trial]:
 
 def _applicable(subject: Subject, case: CallCase) -> Iterator[tuple[int, Fault]]:
     """Which faults are told apart from what the case shows already, and where."""
-    judge = made(subject.adapter, case.options).judge
+    judge = make_adapter(subject.adapter, case.options).judge
     for index, each in enumerate(case.exchanges):
         # Of several replies, one that is a fault itself may be one that the adapter knows a way around.
         if len(case.exchanges) > 1 and (

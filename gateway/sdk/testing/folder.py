@@ -48,5 +48,5 @@ def _files(cases: Traversable) -> list[Traversable]:
 
 def _case(file: Traversable, capabilities: Capabilities) -> AnyCase:
     model: type[AnyCase] = CallCase if file.name.startswith("call__") else Case
-    told = {"name": file.name.removesuffix(".json"), **orjson.loads(file.read_bytes())}
-    return model.model_validate(told, context={"capabilities": capabilities})
+    content = {"name": file.name.removesuffix(".json"), **orjson.loads(file.read_bytes())}
+    return model.model_validate(content, context={"capabilities": capabilities})

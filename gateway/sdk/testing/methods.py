@@ -27,9 +27,9 @@ class Method:
     result: Result
     waits: bool
 
-    def read(self, told: Mapping[str, Any]) -> dict[str, Any]:
+    def read(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments that a case has, as the method takes them. Raises pydantic.ValidationError."""
-        read = self.arguments.model_validate_json(to_json({**self.spec.defaults, **told}))
+        read = self.arguments.model_validate_json(to_json({**self.spec.defaults, **arguments}))
         return {name: getattr(read, name) for name in self.arguments.model_fields}
 
 
@@ -85,7 +85,7 @@ class Result:
         [read] = self._adapter.validate_python((value,))
         return read
 
-    def read_told(self, value: Any) -> Any:
+    def read_json(self, value: Any) -> Any:
         """What a case has, as values of the sdk: it is JSON, as messages are. Raises pydantic.ValidationError."""
         [read] = self._adapter.validate_json(to_json((value,)))
         return read

@@ -13,13 +13,13 @@ from gateway.sdk.exchange import decode_exchange
 from gateway.sdk.problems import PROBLEMS
 from gateway.sdk.testing.cases import FACTS, Case, ExpectedIssue
 
-Told = TypeVar("Told", Issue, ExpectedIssue)
+AnyIssue = TypeVar("AnyIssue", Issue, ExpectedIssue)
 
-Outcome = list[Item | Refusal] | list[Issue] | str
+NormaliseResult = list[Item | Refusal] | list[Issue] | str
 """What an adapter makes of a record; a text is what it should not have raised."""
 
 
-def outcome_of(adapter: Any, record: Record) -> Outcome:
+def outcome_of(adapter: Any, record: Record) -> NormaliseResult:
     """Items and refusals, or issues; a ContractError is one issue, as in a feed's report."""
     try:
         return list(adapter.normalise(record))
@@ -31,7 +31,7 @@ def outcome_of(adapter: Any, record: Record) -> Outcome:
         return f"raised {type(error).__name__}: {error}"
 
 
-def unsound(record: Record, outcome: Outcome, *, pulled: bool = False) -> Iterator[str]:
+def unsound(record: Record, outcome: NormaliseResult, *, pulled: bool = False) -> Iterator[str]:
     """What may not come of any record. pulled: it is an exchange, so the skus are known that it can be about."""
     if isinstance(outcome, str):
         yield outcome
@@ -100,7 +100,7 @@ def _unsound_item(record: Record, item: Item) -> Iterator[str]:
         yield "source_version is out of range"
 
 
-def other_than_golden(case: Case, outcome: Outcome) -> Iterator[str]:
+def other_than_golden(case: Case, outcome: NormaliseResult) -> Iterator[str]:
     """Where the outcome of a case's record is not what the case says."""
     if isinstance(outcome, str):
         yield outcome
@@ -130,7 +130,7 @@ def _alike(wanted: Sequence[ExpectedIssue], found: Sequence[Issue]) -> bool:
     return len(wanted) == len(found) and all(map(_matches, _in_order(wanted), _in_order(found)))
 
 
-def _in_order(issues: Iterable[Told]) -> list[Told]:
+def _in_order(issues: Iterable[AnyIssue]) -> list[AnyIssue]:
     return sorted(issues, key=lambda issue: (issue.path, issue.code))
 
 

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.errors import SupplierError
-from gateway.sdk.testing.calls import CallCase, ToldRequest
+from gateway.sdk.testing.calls import CallCase, CaseRequest
 from gateway.sdk.testing.methods import Call, fault_of
 from gateway.sdk.testing.recorded import Answer, EndlessError, RecordedHttp
 from gateway.sdk.testing.rules import RESULT_RULES
 
-PATIENCE = 10.0
+CALL_SECONDS = 10.0
 """Seconds that a call may take, with all answers at hand."""
 
 
@@ -41,10 +41,10 @@ class Stage:
     call: Call | None = None
     answers: dict[int, Answer] = field(default_factory=dict)
     reverse: bool = False
-    alike: Callable[[ToldRequest, ToldRequest], bool] | None = None
+    alike: Callable[[CaseRequest, CaseRequest], bool] | None = None
 
 
-def made(adapter: type[Adapter], options: dict[str, Any]) -> Adapter:
+def make_adapter(adapter: type[Adapter], options: dict[str, Any]) -> Adapter:
     """An adapter with a case's options."""
     return adapter(adapter.options_model.model_validate(options))
 
@@ -52,12 +52,12 @@ def made(adapter: type[Adapter], options: dict[str, Any]) -> Adapter:
 async def perform(adapter: type[Adapter], case: CallCase, stage: Stage | None = None) -> Performance:
     """Have an adapter make the call of a case. Raises nothing of what the adapter raises."""
     stage = stage or Stage()
-    subject = stage.adapter or made(adapter, case.options)
+    subject = stage.adapter or make_adapter(adapter, case.options)
     http = RecordedHttp(case.exchanges, subject.judge, stage.answers, reverse=stage.reverse)
     if stage.alike:
         http.alike = stage.alike
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(CALL_SECONDS):
             return Performance(case, http, await (stage.call or case.call).make(subject, http))
     except (Exception, EndlessError, BaseExceptionGroup) as error:  # noqa: BLE001 - any of it is an outcome to judge
         return Performance(case, http, error=error)
@@ -73,7 +73,7 @@ def wrong(adapter: type[Adapter], performance: Performance) -> Iterator[str]:
         case EndlessError():
             yield "asks on and on"
         case TimeoutError():
-            yield f"had no end within {PATIENCE:.0f} s"
+            yield f"had no end within {CALL_SECONDS:.0f} s"
         case error:
             yield f"raised {type(error).__name__}: {error}, which is no SupplierError"
 
@@ -89,7 +89,7 @@ def _unsound_result(adapter: type[Adapter], performance: Performance) -> Iterato
         yield f"returned what may not be: {fault_of(error)}"
         return
     if rule := RESULT_RULES.get(call.method.name):
-        yield from rule(made(adapter, performance.case.options), call.arguments, result)
+        yield from rule(make_adapter(adapter, performance.case.options), call.arguments, result)
 
 
 def differences(performance: Performance) -> Iterator[str]:
@@ -101,7 +101,7 @@ def differences(performance: Performance) -> Iterator[str]:
         yield from _other_error(performance)
     elif performance.error is not None:
         yield f"raised {type(performance.error).__name__}: {performance.error}; expected a result"
-    elif told_result(performance) != (result := case.call.method.result).plain(case.golden):
+    elif result_as_json(performance) != (result := case.call.method.result).plain(case.golden):
         yield f"expected {result.written(case.golden)}, got {result.written(result.read(performance.result))}"
 
 
@@ -118,25 +118,25 @@ def _other_error(performance: Performance) -> Iterator[str]:
             yield f"{name}: expected {wanted!r}, got {found!r}"
 
 
-def told_result(performance: Performance) -> Any:
+def result_as_json(performance: Performance) -> Any:
     """A sound result as plain values, without what its case leaves open."""
     case, result = performance.case, performance.case.call.method.result
-    told = result.plain(result.read(performance.result))
-    return _closed(told, result.plain(case.golden), case.call.method.spec.open) if case.succeeds else told
+    value = result.plain(result.read(performance.result))
+    return _closed(value, result.plain(case.golden), case.call.method.spec.open) if case.succeeds else value
 
 
-def _closed(told: Any, golden: Any, open_: Collection[str]) -> Any:
+def _closed(value: Any, golden: Any, open_: Collection[str]) -> Any:
     """What is told, with the members that may be open and are in the golden result as they are there."""
-    match told, golden:
+    match value, golden:
         case dict(), dict():
-            return told | {name: None for name in open_ if golden[name] is None}
+            return value | {name: None for name in open_ if golden[name] is None}
         case tuple(), tuple():
-            both = zip(told, golden, strict=False)
-            return (*(_closed(each, other, open_) for each, other in both), *told[len(golden) :])
+            both = zip(value, golden, strict=False)
+            return (*(_closed(each, other, open_) for each, other in both), *value[len(golden) :])
         case _:
-            return told
+            return value
 
 
-def shown(request: ToldRequest) -> str:
+def shown(request: CaseRequest) -> str:
     """A request as its case would have it, on one line."""
     return request.model_dump_json(by_alias=True, exclude_defaults=True)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from gateway.sdk.errors import SupplierError, UnavailableError
 from gateway.sdk.http import Reply, Request
 from gateway.sdk.status import raise_for_fault
-from gateway.sdk.testing.calls import ToldCall, ToldReply, ToldRequest, told_request
+from gateway.sdk.testing.calls import CaseExchange, CaseReply, CaseRequest, case_request
 
 MANY = 1_000
 """Requests, after which an adapter is taken to go on for ever."""
 
-Answer = ToldReply | SupplierError
+Answer = CaseReply | SupplierError
 """What a call ends with: a reply, or what the gateway found on the way."""
 
 
@@ -22,8 +22,8 @@ class EndlessError(BaseException):
     """The adapter asks on and on; no `except Exception` of it stops this."""
 
 
-def _same(told: ToldRequest, asked: ToldRequest) -> bool:
-    return told == asked
+def _same(expected: CaseRequest, asked: CaseRequest) -> bool:
+    return expected == asked
 
 
 @dataclass(slots=True)
@@ -36,13 +36,13 @@ class RecordedHttp:
     asked: every request made; strayed: those for which nothing was left.
     """
 
-    exchanges: Sequence[ToldCall]
+    exchanges: Sequence[CaseExchange]
     judge: Callable[[Reply], None]
     answers: dict[int, Answer] = field(default_factory=dict)
-    alike: Callable[[ToldRequest, ToldRequest], bool] = _same
+    alike: Callable[[CaseRequest, CaseRequest], bool] = _same
     reverse: bool = False
     asked: list[Request] = field(default_factory=list)
-    strayed: list[ToldRequest] = field(default_factory=list)
+    strayed: list[CaseRequest] = field(default_factory=list)
     used: set[int] = field(default_factory=set)
 
     async def call(self, request: Request) -> Reply:
@@ -63,13 +63,13 @@ class RecordedHttp:
         return reply
 
     @property
-    def unused(self) -> list[ToldRequest]:
+    def unused(self) -> list[CaseRequest]:
         """Recorded requests that were not made."""
         return [each.request for index, each in enumerate(self.exchanges) if index not in self.used]
 
     def _match(self, request: Request) -> int | None:
         """The index of the recorded exchange that answers, marked as used."""
-        asked = told_request(request)
+        asked = case_request(request)
         for index, each in enumerate(self.exchanges):
             if index not in self.used and self.alike(each.request, asked):
                 self.used.add(index)

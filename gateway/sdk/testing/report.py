@@ -59,7 +59,7 @@ class Report:
         """The checks that do not pass, for a reason that the manifest gives."""
         return tuple(result for result in self.results if result.verdict == "waived")
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """The report as JSON has it."""
         return {
             "adapter": self.adapter,
@@ -72,12 +72,12 @@ class Report:
             "passed": self.passed,
             "trials": self.trials,
             "waivers": len(self.waived),
-            "checks": [_told(result) for result in self.results],
+            "checks": [_result_as_json(result) for result in self.results],
             "cases": [{name: getattr(case, name) for name in CaseLine.__dataclass_fields__} for case in self.cases],
         }
 
 
-def _told(result: Result) -> Mapping[str, Any]:
+def _result_as_json(result: Result) -> Mapping[str, Any]:
     found = [{"about": trial.about, "problems": trial.problems} for trial in result.found]
     plain = {name: getattr(result, name) for name in ("check", "en", "zh", "verdict", "trials", "waiver")}
     return {**plain, "found": found}

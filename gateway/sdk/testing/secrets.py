@@ -16,11 +16,11 @@ from typing import Any
 import orjson
 
 from gateway.sdk.adapter import Token
-from gateway.sdk.testing.calls import CallCase, ToldReply, ToldRequest
+from gateway.sdk.testing.calls import CallCase, CaseReply, CaseRequest
 from gateway.sdk.testing.conduct import damaged
 from gateway.sdk.testing.faults import FAULTS
 from gateway.sdk.testing.methods import Call
-from gateway.sdk.testing.performing import Performance, Stage, made, perform
+from gateway.sdk.testing.performing import Performance, Stage, make_adapter, perform
 from gateway.sdk.testing.recorded import Answer
 from gateway.sdk.testing.subject import Subject, Trial, each_in_turn
 
@@ -37,12 +37,12 @@ def secrets_kept(subject: Subject) -> Iterator[Trial]:
 
 async def _kept(subject: Subject, cases: list[CallCase]) -> list[Trial]:
     """The cases of one adapter, first those that give it secrets to keep."""
-    adapter = made(subject.adapter, cases[0].options)
+    adapter = make_adapter(subject.adapter, cases[0].options)
     trials = []
     for case in sorted(cases, key=lambda each: not each.call.obtains_token):
         planted = _planted(case)
-        for name, told in _stages(planted):
-            stage = replace(told, adapter=adapter, call=_given(told.call or case.call))
+        for name, texts_of_stage in _stages(planted):
+            stage = replace(texts_of_stage, adapter=adapter, call=_given(texts_of_stage.call or case.call))
             found = tuple(f"{name}{leak}" for leak in await _leaks(subject, planted, stage))
             trials.append(Trial(case.name, found))
     return trials
@@ -75,7 +75,7 @@ def _canary(value: Any) -> Any:
             return value
 
 
-def _exchanged(reply: ToldReply, names: Mapping[str | None, str]) -> ToldReply:
+def _exchanged(reply: CaseReply, names: Mapping[str | None, str]) -> CaseReply:
     body = reply.body
     for name, canary in names.items():
         body = body.replace(name.encode(), canary.encode()) if name else body
@@ -93,20 +93,20 @@ def _stages(case: CallCase) -> Iterator[tuple[str, Stage]]:
         yield from ((f"{name}: ", stage) for name, stage in damaged(case))
 
 
-def _same_operation(told: ToldRequest, asked: ToldRequest) -> bool:
-    return told.operation == asked.operation
+def _same_operation(expected: CaseRequest, asked: CaseRequest) -> bool:
+    return expected.operation == asked.operation
 
 
 async def _leaks(subject: Subject, case: CallCase, stage: Stage) -> list[str]:
-    with _overheard() as heard:
+    with _observed_requests() as heard:
         performance = await perform(subject.adapter, case, replace(stage, alike=_same_operation))
-    told = {
+    texts = {
         "the log or the output": heard.getvalue(),
         "the error": _words(performance.error),
         "the result": repr(performance.result),  # in which a Token hides what it is
         **_requests(subject, performance),
     }
-    return [f"{where} shows {canary}" for where, text in told.items() for canary in sorted(set(_CANARY.findall(text)))]
+    return [f"{where} shows {canary}" for where, text in texts.items() for canary in sorted(set(_CANARY.findall(text)))]
 
 
 def _words(error: BaseException | None) -> str:
@@ -133,7 +133,7 @@ def _requests(subject: Subject, performance: Performance) -> dict[str, str]:
 
 
 @contextmanager
-def _overheard() -> Iterator[io.StringIO]:
+def _observed_requests() -> Iterator[io.StringIO]:
     """Everything that is logged or printed meanwhile."""
     heard = io.StringIO()
     handler, root = logging.StreamHandler(heard), logging.getLogger()

@@ -23,7 +23,7 @@ from gateway.relay.counting import OrderCounts
 from gateway.relay.decisions import OrderDecisions
 from gateway.relay.ends import undecided_letter
 from gateway.relay.inbox import Inbox
-from gateway.relay.orders import News, tell
+from gateway.relay.orders import News, publish_news
 from gateway.relay.policy import Profile
 from gateway.relay.reading import OrderReading
 from gateway.relay.sealed import SEALED_BY_RELAY, sealed_as
@@ -165,7 +165,7 @@ async def test_a_lost_answer_is_understood_at_a_glance(
         await write_steps(connection, BOX, [looked, there])
         sent = News(SUPPLIER, ORDER, fact_of_command(SUBMIT))
         heard = News(SUPPLIER, ORDER, fact_of_event(event), event, supplier_order_no="JD-7")
-        await tell(connection, BOX, [sent, heard])
+        await publish_news(connection, BOX, [sent, heard])
     shown = await client.get("orders", ORDER)
     [order] = shown["orders"]
     assert order["commands"][0]["summary"] == (

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.deadletters import record as record_letters
-from gateway.feeds.sources import ENSURE_NEXT
+from gateway.feeds.source_offsets import ENSURE_OFFSETS
 from gateway.kafka import ORDER_COMMANDS
 from gateway.relay.ends import undecided_letter
 from gateway.relay.inbox import Inbox
@@ -37,7 +37,7 @@ async def pool(mallgate: Shell, database: str) -> AsyncIterator[Pool]:
 
     async with open_pool(database, name="tests", size=2) as pool:
         async with acquired(pool) as connection:
-            await connection.execute(ENSURE_NEXT, [ORDER_COMMANDS] * 12, list(range(12)), [0] * 12)
+            await connection.execute(ENSURE_OFFSETS, [ORDER_COMMANDS] * 12, list(range(12)), [0] * 12)
         orders = [record(at, command_id=identity(at), order_no=f"ORDER-{at}", deadline=LATER) for at in range(2)]
         await Inbox(pool, BOX, offered).take(PARTITION, orders, stands=0)
         async with acquired(pool) as connection:

@@ -88,7 +88,7 @@ class Holder:
         raise AssertionError(f"ended with {self.process.wait()} before {words!r}: {lines}")
 
     def engine_pids(self) -> list[int]:
-        """Every process below it: the leashes, the engines, and the engines' own."""
+        """Every process below it: the guards, the engines, and the engines' own."""
         return [child.pid for child in psutil.Process(self.process.pid).children(recursive=True)]
 
 

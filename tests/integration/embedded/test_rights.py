@@ -31,7 +31,7 @@ from gateway.embedded import (
 )
 from gateway.embedded import postgres as postgres_module
 from gateway.embedded.identity import engine_environment, is_open, within_reach
-from gateway.embedded.process import KILL_SECONDS, Command, leashed
+from gateway.embedded.process import KILL_SECONDS, Command, run_guarded
 from gateway.kafka import client_options
 from tests.eventually import eventually
 from tests.integration.embedded.conftest import Deaths, Holder, hold
@@ -44,9 +44,9 @@ SECRET = "what-nobody-else-may-know"
 
 
 def engine_processes(holder: Holder) -> list[psutil.Process]:
-    """The servers' own processes, without the leashes."""
-    leashes = psutil.Process(holder.process.pid).children()
-    return [process for leash in leashes for process in leash.children(recursive=True)]
+    """The servers' own processes, without the guards."""
+    guards = psutil.Process(holder.process.pid).children()
+    return [process for guard in guards for process in guard.children(recursive=True)]
 
 
 def status(process: psutil.Process) -> dict[str, list[str]]:
@@ -95,7 +95,7 @@ async def test_what_a_program_is_told_by_its_environment_stands_on_no_command_li
     waits = "import os, time; print(os.environ['PASSWORD'], flush=True); time.sleep(600)"
     command = Command([sys.executable, "-c", waits], str(tmp_path), {"PASSWORD": SECRET})
     log = tmp_path / "log"
-    async with leashed(command, log) as process:
+    async with run_guarded(command, log) as process:
         assert process is not None
 
         async def told() -> bool:
@@ -103,9 +103,9 @@ async def test_what_a_program_is_told_by_its_environment_stands_on_no_command_li
 
         try:
             await eventually(told)
-            leash = psutil.Process(process.pid).parent()
-            assert leash is not None
-            lines = [each.cmdline() for each in (leash, *leash.children(recursive=True))]
+            guard = psutil.Process(process.pid).parent()
+            assert guard is not None
+            lines = [each.cmdline() for each in (guard, *guard.children(recursive=True))]
         finally:
             await process.signal(signal.SIGKILL, tree=True)
             await process.ended(KILL_SECONDS)

@@ -15,8 +15,8 @@ from gateway.deadletters import Filter, Selection
 from gateway.feeds import deferred as deferring
 from gateway.feeds import keys
 from gateway.feeds.chunk import Mode
+from gateway.feeds.missing_chunks import MissingChunks
 from gateway.feeds.passes import GRACE
-from gateway.feeds.unread import MissingChunks
 from gateway.feeds.versions import version_of
 from gateway.kafka import (
     CATALOG_TOPIC,

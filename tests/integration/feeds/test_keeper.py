@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from gateway.feeds import keeper
-from gateway.feeds.findings import Known
-from gateway.feeds.keys import lock_known, move_keys, read_known
+from gateway.feeds.keys import lock_stored, move_keys, read_stored
 from gateway.feeds.process import Step
+from gateway.feeds.reconciliation import Stored
 from gateway.feeds.recover import raise_feed_no
 from gateway.feeds.versions import version_of
 from gateway.kafka import CATALOG_TOPIC, PRICES, PRODUCTS, Message, Position
@@ -483,6 +483,6 @@ async def test_what_is_known_of_a_key_is_told_under_the_key_that_was_asked_for(
 ) -> None:
     key = ItemKey("acme", "A", area)
     async with transaction(workshop.pool) as connection:
-        await lock_known(connection, Facet.PRICE, [key])
+        await lock_stored(connection, Facet.PRICE, [key])
         await move_keys(connection, Facet.PRICE, {key: Position(2, 7)})
-        assert await read_known(connection, Facet.PRICE, [key]) == {key: Known(0, 2, 7)}
+        assert await read_stored(connection, Facet.PRICE, [key]) == {key: Stored(0, 2, 7)}

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.feeds.numbers import DatabaseWentBackError, FeedNumbers
 from gateway.feeds.recover import raise_feed_no
-from gateway.feeds.sources import have_reached, places
+from gateway.feeds.source_offsets import have_processed, starting_offsets
 from gateway.feeds.versions import MAX_FEED_NO, version_of
 from gateway.kafka import EXPRESS, Message, Partition, Position
 from gateway.store import acquired
@@ -64,9 +64,11 @@ async def test_a_partition_goes_on_where_it_was_and_a_new_one_at_its_start(works
     await workshop.fed(price("A", "10.00"))
     partitions = [Partition(EXPRESS, number) for number in range(3)]
     ends = await workshop.bus.end_offsets(EXPRESS)
-    assert await places(workshop.pool, workshop.bus, partitions) == {each: ends[each.partition] for each in partitions}
+    assert await starting_offsets(workshop.pool, workshop.bus, partitions) == {
+        each: ends[each.partition] for each in partitions
+    }
     await forget_everything(workshop)
-    assert await places(workshop.pool, workshop.bus, partitions) == dict.fromkeys(partitions, 0)
+    assert await starting_offsets(workshop.pool, workshop.bus, partitions) == dict.fromkeys(partitions, 0)
 
 
 async def test_a_partition_whose_next_records_are_gone_goes_on_at_the_logs_start(workshop: Workshop) -> None:
@@ -74,7 +76,7 @@ async def test_a_partition_whose_next_records_are_gone_goes_on_at_the_logs_start
     await workshop.chunk(7, price("A", "10.00"))
     await workshop.chunk(8, price("A", "11.00"))
     await cut(workshop, EXPRESS, Position(0, 0))
-    assert await places(workshop.pool, workshop.bus, [partition]) == {partition: 1}
+    assert await starting_offsets(workshop.pool, workshop.bus, [partition]) == {partition: 1}
     await workshop.work()
     assert (await workshop.books()).outcomes() == {"normalized": 1}
 
@@ -82,9 +84,9 @@ async def test_a_partition_whose_next_records_are_gone_goes_on_at_the_logs_start
 async def test_everything_has_taken_effect_once_its_places_are_reached(workshop: Workshop) -> None:
     await workshop.push(price("A", "10.00"))
     ends = {Partition(EXPRESS, number): end for number, end in (await workshop.bus.end_offsets(EXPRESS)).items()}
-    assert not await have_reached(workshop.pool, ends)
+    assert not await have_processed(workshop.pool, ends)
     await workshop.work()
-    assert await have_reached(workshop.pool, ends)
+    assert await have_processed(workshop.pool, ends)
     async with acquired(workshop.pool) as connection:
         assert await connection.fetchval("SELECT count(*) FROM feed_chunks") == 1
 

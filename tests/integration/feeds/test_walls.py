@@ -15,10 +15,10 @@ from gateway.feeds import finish
 from gateway.feeds.chunk import Lane
 from gateway.feeds.contents import Contents
 from gateway.feeds.finish import Finisher
+from gateway.feeds.missing_chunks import MissingChunks
 from gateway.feeds.passes import GRACE
 from gateway.feeds.process import Step
 from gateway.feeds.rebuilds import RebuildRunner, Rebuilds
-from gateway.feeds.unread import MissingChunks
 from gateway.feeds.withdraw import Withdrawer
 from gateway.feeds.worker import lane_reader
 from gateway.kafka import REPORTS

@@ -35,13 +35,13 @@ from gateway.feeds.replay import FeedReplays
 from gateway.feeds.report import FeedStatus, Reports
 from gateway.feeds.runs import Page, Run, Runs, pack
 from gateway.feeds.seal import ChunkSeal
-from gateway.feeds.sources import LANE_TOPIC, ends_of, places
+from gateway.feeds.source_offsets import LANE_TOPIC, end_offsets, starting_offsets
 from gateway.feeds.withdraw import Withdrawer
 from gateway.kafka import EXPRESS, PRICES, TOPICS, Bus, Message, Partition, Position, Producer, Record, client_options
 from gateway.registry import Registry
 from gateway.sdk.exchange import Exchange
 from gateway.store import Pool, transaction
-from gateway.store.outage import patiently
+from gateway.store.outage import retrying_while_unavailable
 from gateway.suppliers import SecretBox, SupplierCache, SupplierConfig, Suppliers
 from gateway.suppliers.config import Brakes
 from schemas.bootstrap import TableBootstrap
@@ -170,9 +170,9 @@ class Workshop:
 
     async def waiting(self) -> list[Record]:
         """The chunks on the feeds topics that have not been taken."""
-        ends = await ends_of(self.bus, LANE_TOPIC.values())
+        ends = await end_offsets(self.bus, LANE_TOPIC.values())
         found: list[Record] = []
-        for partition, start in (await places(self.pool, self.bus, list(ends))).items():
+        for partition, start in (await starting_offsets(self.pool, self.bus, list(ends))).items():
             if start < ends[partition]:
                 async for records in self.bus.scan(*partition, start, ends[partition]):
                     found += records
@@ -180,7 +180,7 @@ class Workshop:
 
     async def work(self) -> None:
         """Take everything that waits on the feeds topics, then finish what is whole; as the loops would, patiently."""
-        async for attempt in patiently():
+        async for attempt in retrying_while_unavailable():
             with attempt:
                 for record in await self.waiting():
                     assert await self.processor.process(record) is Step.TAKEN
@@ -228,7 +228,7 @@ class Workshop:
         value = encode(RawRecord(number, line) for number, line in enumerate(lines, start=1))
         headers = seal.headers(written, value) if seal else head_to_headers(written)
         [position] = await self.producer.send([Message(EXPRESS, None, value, headers, 0)])
-        await places(self.pool, self.bus, [Partition(EXPRESS, 0)])
+        await starting_offsets(self.pool, self.bus, [Partition(EXPRESS, 0)])
         record = await self.bus.read(EXPRESS, *position)
         assert record is not None
         return record

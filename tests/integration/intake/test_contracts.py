@@ -19,7 +19,7 @@ from gateway.intake.contracts import ContractRoutes
 from gateway.intake.document import UNVERIFIED
 from gateway.intake.orders import OrderRoutes
 from gateway.intake.unverified import UnverifiedBytes
-from gateway.intake.words import WordReader
+from gateway.intake.vendor_messages import VendorMessageReader
 from gateway.outbound.document import DocumentSource
 from gateway.registry import Registry
 from gateway.relay.contract_answer_service import ContractAnswerService
@@ -140,7 +140,7 @@ async def counter(pool: Pool, inbox: Inbox, core: Core, clock: Clock) -> AsyncIt
         parts = (live.suppliers, live.keys, registry, unverified)
         orders = OrderRoutes(Mailbox(shared, BOX, links=LINKS), VendorEventService(shared, BOX), *parts)
         contracts = ContractRoutes(
-            WordReader(*parts),
+            VendorMessageReader(*parts),
             ContractAnswerService(shared, BOX),
             DocumentStore(pool, BOX),
             LINKS,

@@ -106,7 +106,7 @@ async def test_another_cluster_at_the_same_address_stops_the_process(engines: En
 
 async def test_brokers_that_stay_away_are_unavailable_after_the_patience() -> None:
     with pytest.raises(KafkaUnavailableError):
-        async with open_bus(Bootstrap("127.0.0.1:1"), patience=0.2):
+        async with open_bus(Bootstrap("127.0.0.1:1"), wait_seconds=0.2):
             pass
 
 

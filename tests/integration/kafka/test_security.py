@@ -82,7 +82,7 @@ async def test_who_trusts_the_authority_and_knows_the_password_sends_and_reads(
 async def refused(bootstrap: Bootstrap) -> str:
     """What is said at once, and not only when patience is over."""
     with pytest.raises(KafkaLoginError) as raised:
-        async with open_bus(bootstrap, patience=300.0):
+        async with open_bus(bootstrap, wait_seconds=300.0):
             pass
     message = str(raised.value)
     assert "\n" not in message
@@ -119,5 +119,5 @@ async def test_a_mechanism_that_is_not_offered_is_refused(broker: Bootstrap) -> 
 async def test_a_client_without_tls_gets_nothing(broker: Bootstrap) -> None:
     plain = Bootstrap(broker.servers)
     with pytest.raises(KafkaUnavailableError):
-        async with open_bus(plain, patience=0.2):
+        async with open_bus(plain, wait_seconds=0.2):
             pass

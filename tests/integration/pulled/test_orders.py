@@ -15,10 +15,10 @@ import pytest
 
 from contrib.simulators.jd_vop.faults import Rule
 from contrib.simulators.jd_vop.simulator import Simulator
-from gateway.relay.orders import News, tell
+from gateway.relay.orders import News, publish_news
 from gateway.store import Pool, open_pool, transaction
 from gateway.suppliers import SecretBox
-from schemas.orders import Fact
+from schemas.orders import OrderFact
 from tests.buyer import Buyer
 from tests.eventually import eventually
 from tests.integration.pulled.conftest import Ground
@@ -29,8 +29,8 @@ from tests.reader import read_topics
 
 BOX = SecretBox(bytes(32))
 EVENTS = "mall.orders.events.v1"
-DIRECT = (Fact.SUBMIT, Fact.CONFIRMED)
-RESERVED = (Fact.SUBMIT, Fact.ACCEPTED)
+DIRECT = (OrderFact.SUBMIT, OrderFact.CONFIRMED)
+RESERVED = (OrderFact.SUBMIT, OrderFact.ACCEPTED)
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -45,22 +45,22 @@ class Placed:
     name: str
     number: int = 0
 
-    async def place(self, third: str, *facts: Fact, count: int = 1, pieces: int = 2, known: bool = True) -> None:
+    async def place(self, third: str, *facts: OrderFact, count: int = 1, pieces: int = 2, known: bool = True) -> None:
         """Have the supplier take an order. known: the gateway has submitted it."""
         async with buying(self.simulator) as buyer:
             lines = [(item, pieces) for item in sellable(buyer, count)]
-            told = await submit(buyer, third, *lines, submitState=int(Fact.CONFIRMED in facts))
+            told = await submit(buyer, third, *lines, submitState=int(OrderFact.CONFIRMED in facts))
             assert told["success"], told
             self.number = await order_id(buyer, third)
         if known:
             await self.know(third, *facts)
 
-    async def know(self, third: str, *facts: Fact) -> None:
+    async def know(self, third: str, *facts: OrderFact) -> None:
         """Have the gateway have submitted the order."""
         async with transaction(self.pool) as connection:
             news = [News(self.name, third, fact, tenant="410000") for fact in facts]
-            await tell(connection, BOX, news)
-            await tell(connection, BOX, [News(self.name, third, None, supplier_order_no=str(self.number))])
+            await publish_news(connection, BOX, news)
+            await publish_news(connection, BOX, [News(self.name, third, None, supplier_order_no=str(self.number))])
 
     async def act(self, act: str, **facts: Any) -> list[dict[str, Any]]:
         """Let something happen to the order, or to one of its children."""
@@ -230,7 +230,7 @@ async def test_an_order_that_is_none_of_the_malls_is_a_dead_letter(placed: Place
 
 
 async def test_progress_of_an_order_that_is_over_is_a_dead_letter(placed: Placed, operator: Operator) -> None:
-    await placed.place("L1", *DIRECT, Fact.CANCELLED)
+    await placed.place("L1", *DIRECT, OrderFact.CANCELLED)
     await placed.act("deliver")
     await declare(placed, operator)
     await placed.settled()

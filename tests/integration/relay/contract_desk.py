@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from gateway.feeds.sources import ENSURE_NEXT
+from gateway.feeds.source_offsets import ENSURE_OFFSETS
 from gateway.kafka import CONTRACT_COMMANDS, CONTRACT_EVENTS, Partition, Record
 from gateway.relay.contract_answer_service import AnswerReceipt, ContractAnswerService, SentAnswer
 from gateway.relay.contract_answers import CONTRACT_ANSWERS
@@ -49,7 +49,7 @@ class ContractDesk(Desk):
     async def open(self) -> None:
         """As of a gateway that has just begun to read."""
         async with acquired(self.pool) as connection:
-            await connection.execute(ENSURE_NEXT, [CONTRACT_COMMANDS] * 12, list(range(12)), [0] * 12)
+            await connection.execute(ENSURE_OFFSETS, [CONTRACT_COMMANDS] * 12, list(range(12)), [0] * 12)
 
     async def confirmed_order(self, number: int = 900, order_no: str = ORDER_NO) -> None:
         """An order that its vendor confirmed."""

@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import Webhook as Oracle
 
 from gateway.relay.webhook_operations import WebhookOperations
 from gateway.relay.webhook_sender import WebhookSender
-from gateway.relay.webhooks import WebhookDelivery, WebhookMeans
+from gateway.relay.webhooks import WebhookDelivery, WebhookDependencies
 from gateway.store import Lease
 from gateway.suppliers import Supplier, SupplierCache, Suppliers, webhook_lease_of
 from gateway.suppliers.config import SupplierConfig, Webhook
@@ -98,7 +98,7 @@ class Endpoint:
             lease = Lease(self.desk.pool, webhook_lease_of(SUPPLIER), "test", term=3600)
             await self.desk.rows("DELETE FROM leases WHERE name = $1", lease.name)
             assert await lease.take()
-            means = WebhookMeans(
+            means = WebhookDependencies(
                 self.desk.pool, self.suppliers, BOX, self.desk.mailbox, self.desk.clock, dice=lambda: 0.0
             )
             self._delivery = WebhookDelivery(means, SUPPLIER, lease)

@@ -119,7 +119,7 @@ async def test_an_order_whose_call_is_cut_off_goes_on_under_the_same_owner(
         lease=lease,
         box=BOX,
         draining=draining.is_set,
-        told=lambda _: None,
+        report_health=lambda _: None,
     )
     command = await desk.comes(1, deadline=(datetime.now(UTC) + DAY).isoformat())
 

@@ -57,7 +57,7 @@ async def test_an_idle_relay_begins_no_transaction_until_something_is_due(inbox:
         lease=lease,
         box=BOX,
         draining=draining.is_set,
-        told=lambda _: None,
+        report_health=lambda _: None,
     )
 
     async def has_looked(times: int) -> bool:

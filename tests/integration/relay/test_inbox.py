@@ -12,7 +12,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.feeds.sources import ENSURE_NEXT
+from gateway.feeds.source_offsets import ENSURE_OFFSETS
 from gateway.kafka import ORDER_COMMANDS, ORDER_EVENTS, Partition, Record
 from gateway.relay.inbox import LARGE, Inbox
 from gateway.store import Pool, Row, acquired
@@ -46,7 +46,7 @@ def record(offset: int, *, headers: Headers = HEADERS, partition: Partition = PA
 @pytest.fixture
 async def inbox(pool: Pool) -> Inbox:
     async with acquired(pool) as connection:
-        await connection.execute(ENSURE_NEXT, [ORDER_COMMANDS] * 12, list(range(12)), [0] * 12)
+        await connection.execute(ENSURE_OFFSETS, [ORDER_COMMANDS] * 12, list(range(12)), [0] * 12)
     return Inbox(pool, BOX, offered)
 
 

@@ -29,7 +29,7 @@ from gateway.relay.states import State
 from gateway.relay.store import lanes, move
 from gateway.sdk.orders import OrderTree, Progress
 from gateway.store import Pool, acquired, transaction
-from schemas.orders import Fact, Operation
+from schemas.orders import Operation, OrderFact
 from schemas.orders.examples import COMMAND_EXAMPLES, command_headers
 from tests.integration.relay.test_inbox import (
     BOX,
@@ -224,7 +224,7 @@ async def test_what_cannot_be_read_is_refused_and_no_patch_changes_what_is_read(
 
 async def test_news_of_an_order_that_is_over_never_reopens_it(ground: Ground, replays: Replays) -> None:
     await ground.place()
-    await ground.tell(News("jd", "A", Fact.CANCELLED))
+    await ground.tell(News("jd", "A", OrderFact.CANCELLED))
     ground.supplier.trees["100"] = OrderTree(order(progress=Progress.DELIVERED))
     await ground.ask("100")
     await ground.settled()

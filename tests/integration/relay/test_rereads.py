@@ -14,13 +14,13 @@ import pytest
 from gateway.calls.exchange import Observer
 from gateway.kafka import ORDER_EVENTS
 from gateway.pulls.pool import ask_orders
-from gateway.relay.orders import News, tell
+from gateway.relay.orders import News, publish_news
 from gateway.relay.rereads import OrderRereads, RereadContext
 from gateway.sdk import ContractError, Http, OrderRefusedError, Reply, Request, UnavailableError
 from gateway.sdk.orders import OrderTree, Progress, Standing, Track
 from gateway.store import Lease, Pool, acquired, transaction
 from gateway.suppliers import SecretBox
-from schemas.orders import Fact
+from schemas.orders import OrderFact
 from schemas.orders.events import SupplierMessage
 from tests.eventually import eventually
 from tests.unit.relay.readings import child, order, split
@@ -84,11 +84,11 @@ class Ground:
 
     async def tell(self, *news: News) -> None:
         async with transaction(self.pool) as connection:
-            await tell(connection, BOX, news)
+            await publish_news(connection, BOX, news)
 
-    async def place(self, *facts: Fact, order_no: str = "A", number: str = "100") -> None:
+    async def place(self, *facts: OrderFact, order_no: str = "A", number: str = "100") -> None:
         """Have an order that the supplier has taken; without facts it is confirmed."""
-        told = facts or (Fact.SUBMIT, Fact.CONFIRMED)
+        told = facts or (OrderFact.SUBMIT, OrderFact.CONFIRMED)
         await self.tell(*(News("jd", order_no, fact, tenant="410000") for fact in told[:-1]))
         await self.tell(News("jd", order_no, told[-1], supplier_order_no=number))
 
@@ -334,13 +334,13 @@ async def test_an_order_that_is_asked_about_while_it_is_read_is_read_again(groun
 
 
 async def test_a_reading_that_a_command_overtook_tells_nothing_and_is_done_again(ground: Ground) -> None:
-    await ground.place(Fact.SUBMIT, Fact.ACCEPTED)
+    await ground.place(OrderFact.SUBMIT, OrderFact.ACCEPTED)
     ground.supplier.trees["100"] = OrderTree(order())
 
     async def cancel(number: str) -> None:
         ground.supplier.before = None
         ground.supplier.trees["100"] = OrderTree(order(standing=Standing.CANCELLED))
-        await ground.tell(News("jd", "A", Fact.CANCEL), News("jd", "A", Fact.CANCELLED))
+        await ground.tell(News("jd", "A", OrderFact.CANCEL), News("jd", "A", OrderFact.CANCELLED))
 
     ground.supplier.before = cancel
     await ground.ask("100", "26", "m1")
@@ -350,7 +350,7 @@ async def test_a_reading_that_a_command_overtook_tells_nothing_and_is_done_again
 
 
 async def test_an_order_whose_command_is_under_way_waits_for_its_answer(ground: Ground) -> None:
-    await ground.tell(News("jd", "A", Fact.SUBMIT, tenant="410000"))
+    await ground.tell(News("jd", "A", OrderFact.SUBMIT, tenant="410000"))
     ground.supplier.trees["100"] = OrderTree(order())
     await ground.ask("100", "25", "m1")
     async with ground.reading():
@@ -361,18 +361,18 @@ async def test_an_order_whose_command_is_under_way_waits_for_its_answer(ground: 
 
         await eventually(put_off, within=30)
         assert await ground.kinds() == []
-        await ground.tell(News("jd", "A", Fact.CONFIRMED, supplier_order_no="100"))
+        await ground.tell(News("jd", "A", OrderFact.CONFIRMED, supplier_order_no="100"))
         await eventually(ground.idle, within=30)
     assert (await ground.kinds(), await ground.letters()) == ([], [])
 
 
 async def test_an_order_that_repeats_no_number_of_ours_waits_for_the_answers_of_submits(ground: Ground) -> None:
-    await ground.tell(News("jd", "A", Fact.SUBMIT, tenant="410000"))
+    await ground.tell(News("jd", "A", OrderFact.SUBMIT, tenant="410000"))
     ground.supplier.trees["100"] = OrderTree(order(order_no=None, progress=Progress.SHIPPED))
     await ground.ask("100", "25", "m1")
     async with ground.reading():
         await eventually(ground.has_read, within=30)
-        await ground.tell(News("jd", "A", Fact.CONFIRMED, supplier_order_no="100"))
+        await ground.tell(News("jd", "A", OrderFact.CONFIRMED, supplier_order_no="100"))
         await eventually(ground.idle, within=30)
     assert (await ground.kinds(), await ground.letters()) == (["shipment.created"], [])
 
@@ -399,11 +399,11 @@ async def test_messages_about_one_order_are_one_reading_and_none_overlaps(ground
 async def test_a_doubt_of_ours_is_read_without_a_message(ground: Ground) -> None:
     await ground.place()
     ground.supplier.trees["100"] = OrderTree(order(standing=Standing.CANCELLED))
-    await ground.tell(News("jd", "A", Fact.LAPSED), News("jd", "A", Fact.NOT_FOUND, supplier_order_no="100"))
+    await ground.tell(News("jd", "A", OrderFact.LAPSED), News("jd", "A", OrderFact.NOT_FOUND, supplier_order_no="100"))
     assert (await ground.states())["A"] == "cancelled"
     await ground.place(order_no="B", number="200")
     ground.supplier.trees["200"] = OrderTree(order("200", order_no="B", standing=Standing.CANCELLED))
-    await ground.tell(News("jd", "B", Fact.NOT_FOUND))
+    await ground.tell(News("jd", "B", OrderFact.NOT_FOUND))
     await ground.settled()
     [event] = [event for event in await ground.told() if event["order_no"] == "B"]
     assert (event["event"], event["payload"]["by"]) == ("order.cancelled", "supplier")
@@ -412,7 +412,7 @@ async def test_a_doubt_of_ours_is_read_without_a_message(ground: Ground) -> None
 
 async def test_what_comes_of_an_order_that_is_over_is_a_late_event(ground: Ground) -> None:
     await ground.place()
-    await ground.tell(News("jd", "A", Fact.CANCELLED))
+    await ground.tell(News("jd", "A", OrderFact.CANCELLED))
     ground.supplier.trees["100"] = OrderTree(order(progress=Progress.DELIVERED))
     for id_ in ("m1", "m2"):
         await ground.ask("100", "5", id_)

@@ -114,7 +114,7 @@ async def test_a_database_that_does_not_exist_is_a_mistake_of_configuration(engi
 
 async def test_a_server_that_stays_away_is_unavailable_after_the_patience() -> None:
     with pytest.raises(StoreUnavailableError):
-        async with open_pool("postgresql://nobody@127.0.0.1:1/none", name="tests", size=1, patience=0.2):
+        async with open_pool("postgresql://nobody@127.0.0.1:1/none", name="tests", size=1, wait_seconds=0.2):
             pass
 
 

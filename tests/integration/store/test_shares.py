@@ -11,7 +11,7 @@ from gateway.store import Pool, ShareBusyError, SharedPool
 
 
 async def test_who_asks_for_much_waits_behind_itself_alone(pool: Pool) -> None:
-    shared = SharedPool(pool, share=2, patience=0.2)
+    shared = SharedPool(pool, share=2, turn_seconds=0.2)
     async with AsyncExitStack() as stack:
         for _ in range(2):
             await stack.enter_async_context(shared.acquired("greedy"))
@@ -24,7 +24,7 @@ async def test_who_asks_for_much_waits_behind_itself_alone(pool: Pool) -> None:
 
 
 async def test_a_share_is_had_again_after_whatever_ends_its_use(pool: Pool) -> None:
-    shared = SharedPool(pool, share=1, patience=0.2)
+    shared = SharedPool(pool, share=1, turn_seconds=0.2)
 
     async def use(seconds: float) -> None:
         async with shared.acquired("one") as connection:

@@ -70,7 +70,7 @@ async def test_a_server_that_proves_who_it_is_is_asked(url: str, authority: Auth
 async def refused(url: str) -> str:
     """What is said at once, and not only when patience is over."""
     with pytest.raises(ConfigError) as raised:
-        async with connect(url, name="tests", patience=300.0):
+        async with connect(url, name="tests", wait_seconds=300.0):
             pass
     message = str(raised.value)
     assert "\n" not in message

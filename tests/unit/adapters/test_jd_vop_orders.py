@@ -12,7 +12,7 @@ from adapters.jd_vop import Adapter, order_codes
 from adapters.jd_vop.options import Options
 from gateway import sdk
 from gateway.relay.answers import answer_to_look_up, answer_to_write
-from gateway.relay.outcomes import Answer, Outcome, Write, classify
+from gateway.relay.outcomes import AdapterAnswer, AttemptOutcome, Write, classify
 from gateway.sdk.comparing import differences
 from gateway.sdk.status import raise_for_fault
 from schemas.orders import Operation, SubmitOrder, split_mismatches
@@ -157,7 +157,7 @@ async def test_an_answer_that_gets_lost_leaves_one_order():
         await ADAPTER.submit_order(vop, ordered())
     again = await ADAPTER.submit_order(vop, ordered())
     found = await ADAPTER.find_order(vop, ordered().order_no)
-    assert answer_to_write(ordered(), again) == Answer() == answer_to_look_up(ordered(), found)
+    assert answer_to_write(ordered(), again) == AdapterAnswer() == answer_to_look_up(ordered(), found)
     assert len(vop.ledger) == 1
 
 
@@ -179,8 +179,8 @@ async def test_only_codes_of_the_documents_say_that_nothing_has_happened(operati
             done.add(f"{number:04}")
             continue
         outcome = classify(error, Write(operation, sdk.Sent.ALL), "A").outcome
-        undone |= {f"{number:04}"} if outcome is Outcome.RETRY_SAFE else set()
-        refused |= {f"{number:04}"} if outcome is Outcome.REJECTED else set()
+        undone |= {f"{number:04}"} if outcome is AttemptOutcome.RETRY_SAFE else set()
+        refused |= {f"{number:04}"} if outcome is AttemptOutcome.REJECTED else set()
     limits = {"3002", "3021", "3041", "3042"}
     credentials = {"1005", "1020", "1022", "2001", "2002", "2003", "2007", "2011", "2012", "3040"}
     credentials |= {"2005", "2006"} - order_codes.REFUSALS[operation].keys()
@@ -247,7 +247,7 @@ async def test_what_is_just_beyond_them_is_refused_unsent_and_without_a_word_of_
     with pytest.raises(sdk.OrderRefusedError) as refused:
         await ADAPTER.submit_order(http, order)
     assert not http.asked
-    assert classify(refused.value, Write("", sdk.Sent.NOTHING), "A").outcome is Outcome.REJECTED
+    assert classify(refused.value, Write("", sdk.Sent.NOTHING), "A").outcome is AttemptOutcome.REJECTED
     assert not any(word in str(refused.value) for word in ("王", "备", "138"))
 
 

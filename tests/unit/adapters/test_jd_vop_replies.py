@@ -96,7 +96,7 @@ def test_nothing_that_is_not_listed_says_anything_of_goods(operation, success, c
         found = [each for each in ADAPTER.normalise(record) if isinstance(each, sdk.Item)]
     except (sdk.ContractError, sdk.InvalidMessageError):
         return
-    listed = replies.told(code if code is not ABSENT else None) in replies.NOTHING[operation]
+    listed = replies.plain_text(code if code is not ABSENT else None) in replies.NOTHING[operation]
     said = listed and len(skus) == 1 and success not in (None, ABSENT)
     assert not found or said
 

@@ -10,7 +10,7 @@ import pytest
 from aiohttp.streams import StreamReader
 from aiohttp.test_utils import make_mocked_request
 
-from gateway.admin.http import MAX_BODY, MAX_VALUES, sent_json
+from gateway.admin.http import MAX_BODY, MAX_VALUES, read_json
 from gateway.http.problems import ProblemError
 from tests.turns import turns_of_others
 
@@ -28,7 +28,7 @@ async def read(body: bytes) -> Any:
     stream = StreamReader(Connection(), MAX_BODY, loop=asyncio.get_running_loop())  # type: ignore[arg-type]
     stream.feed_data(body)
     stream.feed_eof()
-    return await sent_json(make_mocked_request("POST", "/", payload=stream))
+    return await read_json(make_mocked_request("POST", "/", payload=stream))
 
 
 async def test_others_have_their_turns_while_a_long_body_is_read() -> None:

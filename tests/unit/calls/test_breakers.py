@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.calls.breaker import State, Verdict
+from gateway.calls.breaker import CallVerdict, State
 from gateway.calls.breakers import BreakerOpenError, BreakerOrder, Breakers
 from gateway.telemetry import metrics
 from tests.unit.relay.commands import NOON, seconds
@@ -33,7 +33,7 @@ def test_an_order_is_followed_once_however_often_it_is_read(breakers: Breakers) 
         breakers.follow([close])
     permit = breakers.admit("submit")
     assert permit is not None
-    breakers.settle("submit", permit, Verdict.AWAY, "http_503")
+    breakers.settle("submit", permit, CallVerdict.AWAY, "http_503")
     breakers.follow([close])
     with pytest.raises(BreakerOpenError, match="http_503"):
         breakers.admit("submit")

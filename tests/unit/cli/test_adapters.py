@@ -149,7 +149,7 @@ def test_an_adapter_that_cannot_be_read_has_failed(native: Report):
     made = report_unreadable("broken", ["manifest.toml: id: Field required"], native.program, AT)
     assert not made.passed
     assert "manifest.toml: id: Field required" in page(made)
-    assert made.told()["checks"][0]["found"][0]["problems"] == ("manifest.toml: id: Field required",)
+    assert made.as_json()["checks"][0]["found"][0]["problems"] == ("manifest.toml: id: Field required",)
 
 
 def test_the_digest_says_what_was_examined(shelf: Path):

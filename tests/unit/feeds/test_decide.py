@@ -20,7 +20,7 @@ from gateway.feeds.decide import (
     decide,
     keys_of,
 )
-from gateway.feeds.guard import KeyState, Outcome
+from gateway.feeds.guard import ItemOutcome, KeyState
 from gateway.feeds.normalise import Mixed, NormalisedItem, Rejection, Result, parts_of
 from gateway.feeds.versions import version_of
 from gateway.sdk.errors import Issue
@@ -66,10 +66,10 @@ def test_items_of_a_chunk_are_judged_in_order_each_against_its_forerunner() -> N
 
 def test_of_a_sku_without_areas_the_last_record_tells_what_became_of_it() -> None:
     taken, late = decided(refused(0), entry(1, item(area=""))), decided(entry(0, item(area="")), refused(1))
-    assert taken.states["A", ""][1] is Outcome.NORMALIZED
-    assert late.states["A", ""][1] is Outcome.REJECTED
+    assert taken.states["A", ""][1] is ItemOutcome.NORMALIZED
+    assert late.states["A", ""][1] is ItemOutcome.REJECTED
     assert late.states["A", ""][0] == KeyState(version_of(FEED, 0), None, b"{}", NOON)
-    assert decided(entry(0, item(area="1")), refused(1)).states["A", "1"][1] is Outcome.NORMALIZED
+    assert decided(entry(0, item(area="1")), refused(1)).states["A", "1"][1] is ItemOutcome.NORMALIZED
 
 
 def test_versions_carry_the_number_they_are_given_whatever_the_feed() -> None:
@@ -137,13 +137,13 @@ def test_the_same_source_version_with_other_content_is_rejected_at_the_guard() -
     assert outcomes(decisions) == "r"
     [letter] = decisions.refused
     assert (letter.stage, letter.issues) == ("guard", (Issue("version_conflict", "/version", "8"),))
-    assert decisions.states["A", "*"] == (known["A", "*"], Outcome.REJECTED)
+    assert decisions.states["A", "*"] == (known["A", "*"], ItemOutcome.REJECTED)
     assert decisions.publications == []
 
 
 def test_what_came_unchanged_is_counted_and_not_told() -> None:
     decisions = decided(entry(0, item()), known={("A", "*"): KeyState(5, hash=b"{}")})
-    assert decisions.counts() == {Outcome.UNCHANGED: 1}
+    assert decisions.counts() == {ItemOutcome.UNCHANGED: 1}
     assert decisions.problems == []
 
 
@@ -191,9 +191,9 @@ def test_every_item_gets_exactly_one_outcome(made: list[Result], known: dict[Key
     decisions = decided(*entries, known=known)
     assert len(decisions.outcomes) == sum(decisions.counts().values()) == counted(entries)
     assert set(decisions.outcomes) <= set(OUTCOME_BYTES.values())
-    told = decisions.counts().get(Outcome.REJECTED, 0) + decisions.counts().get(Outcome.STALE, 0)
+    told = decisions.counts().get(ItemOutcome.REJECTED, 0) + decisions.counts().get(ItemOutcome.STALE, 0)
     assert len(decisions.problems) == told
-    assert len(decisions.refused) == decisions.counts().get(Outcome.REJECTED, 0)
+    assert len(decisions.refused) == decisions.counts().get(ItemOutcome.REJECTED, 0)
     assert len(cancel(entries).outcomes) == counted(entries)
 
 

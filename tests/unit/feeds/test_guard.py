@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.feeds.guard import UNKNOWN_KEY, Candidate, KeyState, Outcome, judge
+from gateway.feeds.guard import UNKNOWN_KEY, Candidate, ItemOutcome, KeyState, judge
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -26,20 +26,20 @@ def known(version: int, content: bytes = b"A", *, source_version: int | None = N
 
 def test_the_first_item_of_a_key_is_published() -> None:
     judgement = judge(candidate(1), UNKNOWN_KEY, None)
-    assert (judgement.outcome, judgement.publish, judgement.state.version) == (Outcome.NORMALIZED, True, 1)
+    assert (judgement.outcome, judgement.publish, judgement.state.version) == (ItemOutcome.NORMALIZED, True, 1)
 
 
 def test_an_older_feed_that_arrives_late_is_stale() -> None:
-    assert judge(candidate(4, b"old"), known(5, b"new"), None).outcome is Outcome.STALE
+    assert judge(candidate(4, b"old"), known(5, b"new"), None).outcome is ItemOutcome.STALE
 
 
 def test_the_same_item_again_is_stale_so_that_a_repeat_publishes_nothing() -> None:
-    assert judge(candidate(5), known(5), None).outcome is Outcome.STALE
+    assert judge(candidate(5), known(5), None).outcome is ItemOutcome.STALE
 
 
 def test_a_repeat_in_a_newer_feed_is_unchanged_and_moves_the_version() -> None:
     judgement = judge(candidate(6), known(5), None)
-    assert (judgement.outcome, judgement.publish, judgement.state.version) == (Outcome.UNCHANGED, False, 6)
+    assert (judgement.outcome, judgement.publish, judgement.state.version) == (ItemOutcome.UNCHANGED, False, 6)
 
 
 def test_what_a_patch_says_goes_out_above_everything_and_counts_as_what_it_mends() -> None:
@@ -49,7 +49,7 @@ def test_what_a_patch_says_goes_out_above_everything_and_counts_as_what_it_mends
     assert judge(candidate(3, b"C"), judgement.state, None, fresh=10).state.newness == 3
     unchanged = judge(candidate(2)._replace(patched=True), known(1), None, fresh=9)
     assert (unchanged.publish, unchanged.state.version) == (False, 2)
-    assert judge(candidate(1, b"B")._replace(patched=True), known(2), None, fresh=9).outcome is Outcome.STALE
+    assert judge(candidate(1, b"B")._replace(patched=True), known(2), None, fresh=9).outcome is ItemOutcome.STALE
 
 
 def test_prices_a_b_a_are_three_states() -> None:
@@ -58,23 +58,23 @@ def test_prices_a_b_a_are_three_states() -> None:
         judgement = judge(candidate(version, content), state, None)
         state = judgement.state
         outcomes.append((judgement.outcome, judgement.publish))
-    assert outcomes == [(Outcome.NORMALIZED, True)] * 3
+    assert outcomes == [(ItemOutcome.NORMALIZED, True)] * 3
 
 
 def test_a_withdrawn_key_is_taken_up_again_by_a_newer_item_alone() -> None:
     withdrawn = KeyState(version=5)
-    assert judge(candidate(4), withdrawn, None).outcome is Outcome.STALE
+    assert judge(candidate(4), withdrawn, None).outcome is ItemOutcome.STALE
     judgement = judge(candidate(6, source_version=1), withdrawn, None)
-    assert (judgement.outcome, judgement.publish) == (Outcome.NORMALIZED, True)
+    assert (judgement.outcome, judgement.publish) == (ItemOutcome.NORMALIZED, True)
 
 
 def test_a_lower_source_version_in_a_newer_feed_is_stale() -> None:
-    assert judge(candidate(6, b"B", source_version=7), known(5, source_version=8), None).outcome is Outcome.STALE
+    assert judge(candidate(6, b"B", source_version=7), known(5, source_version=8), None).outcome is ItemOutcome.STALE
 
 
 def test_the_same_source_version_with_other_content_is_a_conflict() -> None:
     judgement = judge(candidate(6, b"B", source_version=8), known(5, source_version=8), None)
-    assert (judgement.outcome, judgement.code) == (Outcome.REJECTED, "version_conflict")
+    assert (judgement.outcome, judgement.code) == (ItemOutcome.REJECTED, "version_conflict")
 
 
 def test_an_item_without_source_version_keeps_the_one_that_is_known() -> None:
@@ -84,11 +84,11 @@ def test_an_item_without_source_version_keeps_the_one_that_is_known() -> None:
 @pytest.mark.parametrize(("age", "renewed"), [(DAY / 2, True), (DAY / 2 - timedelta(seconds=1), False)])
 def test_a_repeat_is_published_again_once_half_a_period_has_passed(age: timedelta, renewed: bool) -> None:
     judgement = judge(candidate(6, at=NOON + age), known(5), DAY)
-    assert (judgement.outcome, judgement.publish) == (Outcome.UNCHANGED, renewed)
+    assert (judgement.outcome, judgement.publish) == (ItemOutcome.UNCHANGED, renewed)
 
 
 def test_a_withdrawn_key_takes_the_same_content_as_new() -> None:
-    assert judge(candidate(6), KeyState(version=5), None).outcome is Outcome.NORMALIZED
+    assert judge(candidate(6), KeyState(version=5), None).outcome is ItemOutcome.NORMALIZED
 
 
 arrivals = st.lists(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.feeds.findings import Known, Seen
+from gateway.feeds.catalog_records import UnsettledRecord
 from gateway.feeds.keeper import waiting_and_wrong
-from gateway.feeds.sightings import Sighting
+from gateway.feeds.reconciliation import Observed, Stored
 from schemas.catalog import Facet
 from schemas.envelope import ItemKey
 
@@ -35,7 +35,7 @@ def test_records_of_a_key(
     wrong: list[tuple[int, int]],
 ) -> None:
     """known: version and offset; records: offsets and versions, read just now."""
-    own = [Sighting(Facet.PRICE, KEY, Seen(0, offset, version), 1.0) for offset, version in records]
-    state = Known(known[0], 0, known[1], b"hash")
+    own = [UnsettledRecord(Facet.PRICE, KEY, Observed(0, offset, version), 1.0) for offset, version in records]
+    state = Stored(known[0], 0, known[1], b"hash")
     found = waiting_and_wrong(state, own, read_to=read_to, explained_to=0.0)
-    assert [[(each.seen.offset, each.seen.version) for each in part] for part in found] == [waiting, wrong]
+    assert [[(each.observed.offset, each.observed.version) for each in part] for part in found] == [waiting, wrong]

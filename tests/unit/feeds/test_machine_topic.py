@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
 from gateway.feeds import decide as deciding
-from gateway.feeds import findings, keeper
+from gateway.feeds import keeper, reconciliation
+from gateway.feeds.catalog_records import UnsettledRecord
 from gateway.feeds.decide import Decisions, Entry, Key
-from gateway.feeds.findings import Facts, Fate, Finding, Known, Remedy, Seen
 from gateway.feeds.guard import UNKNOWN_KEY, Candidate, Judgement, KeyState, judge
 from gateway.feeds.process import found_by_halving
-from gateway.feeds.sightings import Sighting
+from gateway.feeds.reconciliation import Observed, RecordStatus, Repair, Stored, VersionFacts, VersionOutcome
 from gateway.feeds.versions import WITHDRAWAL, feed_no_of, record_index_of, version_of
 from schemas.catalog import Facet
 from schemas.envelope import ItemKey
@@ -58,7 +58,7 @@ class TopicMachine(Machine):
         self.log: list[Record] = []
         self.late: list[Record] = []
         self.places: dict[Key, int] = {}
-        self.watched: defaultdict[Key, list[Sighting]] = defaultdict(list)
+        self.watched: defaultdict[Key, list[UnsettledRecord]] = defaultdict(list)
         self.read_to = 0
         self.refused: frozenset[int] = frozenset()
         self.rejected: set[int] = set()
@@ -158,37 +158,37 @@ class TopicMachine(Machine):
     def look(self, read_to: int) -> None:
         for offset in range(self.read_to, read_to):
             key, version, _ = self.log[offset]
-            record = Seen(0, offset, version)
-            self.watched[key].append(Sighting(Facet.PRICE, ItemKey("acme", *key), record, 0.0))
+            record = Observed(0, offset, version)
+            self.watched[key].append(UnsettledRecord(Facet.PRICE, ItemKey("acme", *key), record, 0.0))
         self.read_to = read_to
         explained_to = -math.inf if self.waiting() else math.inf
         for key, own in self.watched.items():
             known = self.known_of(key)
             ahead, wrong = keeper.waiting_and_wrong(known, own, read_to=read_to, explained_to=explained_to)
             self.watched[key] = list(ahead)
-            seen = [each.seen for each in wrong]
+            seen = [each.observed for each in wrong]
             newer = {each.version for each in seen if each.version > known.version}
-            fates = {version: findings.fate_of(version, self.facts(version)) for version in newer}
-            if Fate.COMING in fates.values():
-                self.watched[key] = sorted([*ahead, *wrong], key=lambda each: each.seen.offset)
+            fates = {version: reconciliation.version_outcome(version, self.facts(version)) for version in newer}
+            if VersionOutcome.COMING in fates.values():
+                self.watched[key] = sorted([*ahead, *wrong], key=lambda each: each.observed.offset)
                 continue
-            asked = findings.remedy(known, seen, fates) if seen else None
+            asked = reconciliation.plan_repair(known, seen, fates) if seen else None
             if asked is not None:
                 self.mend(key, asked)
 
-    def known_of(self, key: Key) -> Known:
+    def known_of(self, key: Key) -> Stored:
         state, place = self.known.get(key, UNKNOWN_KEY), self.places.get(key)
-        return Known(state.version, None if place is None else 0, place, state.hash)
+        return Stored(state.version, None if place is None else 0, place, state.hash)
 
-    def facts(self, version: int) -> Facts:
+    def facts(self, version: int) -> VersionFacts:
         feed = next((feed for feed in self.feeds if feed.feed_no == feed_no_of(version)), None)
         if feed is None or record_index_of(version) == WITHDRAWAL:
-            return Facts(given_out=True)
+            return VersionFacts(given_out=True)
         deferred = feed.feed_no in self.deferred and not feed.applied
         state = "done" if feed.applied else "produced"
-        return Facts(given_out=True, taken=feed.applied, state=state, deferred=deferred)
+        return VersionFacts(given_out=True, taken=feed.applied, state=state, deferred=deferred)
 
-    def mend(self, key: Key, asked: Remedy) -> None:
+    def mend(self, key: Key, asked: Repair) -> None:
         state = self.known.get(key, UNKNOWN_KEY)
         if asked.adopt is not None:
             amount = self.log[asked.adopt.offset].amount
@@ -262,28 +262,30 @@ Mutant = Callable[[pytest.MonkeyPatch], None]
 
 
 def the_topic_is_believed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(findings, "fate_of", lambda version, facts: Fate.LOST)
+    patch.setattr(reconciliation, "version_outcome", lambda version, facts: VersionOutcome.LOST)
 
 
 def what_is_deferred_is_lost(patch: pytest.MonkeyPatch) -> None:
-    fate_of = findings.fate_of
-    patch.setattr(findings, "fate_of", lambda version, facts: fate_of(version, facts._replace(deferred=False)))
+    fate_of = reconciliation.version_outcome
+    patch.setattr(
+        reconciliation, "version_outcome", lambda version, facts: fate_of(version, facts._replace(deferred=False))
+    )
 
 
 def nothing_is_outrun(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(findings, "newest_version_before", lambda known, seen: 0)
+    patch.setattr(reconciliation, "newest_version_before", lambda known, seen: 0)
     patch.setattr(keeper, "newest_version_before", lambda known, seen: 0)
 
 
 def a_late_append_is_left(patch: pytest.MonkeyPatch) -> None:
-    compare = findings.compare
+    compare = reconciliation.compare_record
 
-    def lenient(seen: Seen, known: Known) -> Finding:
+    def lenient(seen: Observed, known: Stored) -> RecordStatus:
         finding = compare(seen, known)
-        return Finding.SETTLED if finding is Finding.REPAIR else finding
+        return RecordStatus.SETTLED if finding is RecordStatus.REPAIR else finding
 
-    patch.setattr(findings, "compare", lenient)
-    patch.setattr(keeper, "compare", lenient)
+    patch.setattr(reconciliation, "compare_record", lenient)
+    patch.setattr(keeper, "compare_record", lenient)
 
 
 def a_patch_keeps_its_record_s_version(patch: pytest.MonkeyPatch) -> None:

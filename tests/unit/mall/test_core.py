@@ -86,13 +86,13 @@ async def test_steps_follow_good_answers_alone(tmp_path):
     async with core_of(tmp_path / "journal", [plan]) as core:
         (submit,) = await core.begin(5)
         assert await core.go_on() == await core.begin(5) == []
-        core.hear(event(submit, "order.parked"))
+        core.receive(event(submit, "order.parked"))
         assert await core.go_on() == []
-        core.hear(event(submit, "order.accepted"))
+        core.receive(event(submit, "order.accepted"))
         assert await core.go_on({"of somebody else"}) == []
         (confirm,) = await core.go_on({"M-1", "of somebody else"})
         assert (confirm.operation, core.unanswered, core.idle) == (CONFIRM, [confirm], False)
-        core.hear(event(confirm, "order.refused"))
+        core.receive(event(confirm, "order.refused"))
         assert await core.go_on() == []
         assert core.idle
 
@@ -101,11 +101,11 @@ async def test_an_order_that_is_held_is_cancelled_once(tmp_path):
     plan = Plan("M-1", "reserve", (SUBMIT, CONFIRM), ((GOODS[0], 1),))
     async with core_of(tmp_path / "journal", [plan]) as core:
         (submit,) = await core.begin(1)
-        core.hear(event(submit, "order.price_mismatch"))
+        core.receive(event(submit, "order.price_mismatch"))
         assert not core.idle
         (cancel,) = await core.go_on()
         assert cancel.operation == CANCEL
-        core.hear(event(cancel, "order.cancel_refused"))
+        core.receive(event(cancel, "order.cancel_refused"))
         assert await core.go_on() == []
         assert core.idle
 
@@ -116,7 +116,7 @@ async def test_steps_at_once_wait_for_no_answer_and_are_not_taken_after_a_cancel
         (submit,) = await core.begin(1)
         (confirm,) = await core.go_on({"M-1"})
         assert (confirm.operation, await core.go_on()) == (CONFIRM, [])
-        core.hear(event(submit, "order.price_mismatch"))
+        core.receive(event(submit, "order.price_mismatch"))
         assert [command.operation for command in await core.go_on()] == [CANCEL]
 
 
@@ -136,7 +136,7 @@ async def test_events_of_others_are_not_heard(tmp_path):
     plan = Plan("M-1", "direct", (SUBMIT,), ((GOODS[0], 1),))
     other = Plan("X-1", "direct", (SUBMIT,), ((GOODS[0], 1),))
     async with core_of(tmp_path / "journal", [plan]) as core:
-        core.hear(event(command_of(other, SUBMIT, datetime.now(CHINA), LIFE), "order.confirmed"))
+        core.receive(event(command_of(other, SUBMIT, datetime.now(CHINA), LIFE), "order.confirmed"))
         assert core.events == []
 
 
@@ -147,15 +147,15 @@ async def test_a_command_is_on_disk_when_it_is_placed_and_is_repeated_byte_by_by
         placed = [*await core.begin(5), *await core.begin(10)]
         assert (len(placed), await core.go_on(), core.idle) == (15, [], False)
         assert commands_in(restore(path)) == placed
-        core.hear(event(placed[0], "order.refused"))
+        core.receive(event(placed[0], "order.refused"))
     path.write_bytes(path.read_bytes() + b'{"command":"{\\"comm')
     async with core_of(path, plans) as core:
         assert core.unanswered == placed
         assert await core.go_on() == []
-        core.hear(event(placed[0], "order.refused"))
+        core.receive(event(placed[0], "order.refused"))
         assert core.unanswered == placed[1:]
         for command in placed[1:]:
-            core.hear(event(command, "order.accepted"))
+            core.receive(event(command, "order.accepted"))
         following = [*await core.begin(100), *await core.go_on()]
         assert len({command.order_no for command in [*placed, *following]}) == 20
         assert len(following) > 5

@@ -11,7 +11,7 @@ from typing import Any
 from gateway.relay.orders import Judged, Order, judge_news
 from gateway.relay.readings import Number, Reading, StoredOrder, compare
 from gateway.sdk.orders import OrderTree, Parcel, Progress, Standing, SupplierOrder, Track
-from schemas.orders import State, Status
+from schemas.orders import OrderStatus, State
 from schemas.orders.events import SupplierMessage
 from schemas.orders.parts import StatedLine, Totals, UnitPrice
 from schemas.orders.payloads import StatedOrder, TrackStep
@@ -40,7 +40,7 @@ def split(*children: SupplierOrder) -> OrderTree:
 
 
 def known(state: State = State.CONFIRMED, before: State | None = None) -> StoredOrder:
-    return StoredOrder(Order("jd", "A", Status(state, before), "410000", "100"))
+    return StoredOrder(Order("jd", "A", OrderStatus(state, before), "410000", "100"))
 
 
 def track(*texts: str, waybills: Iterable[str] = ()) -> Track:

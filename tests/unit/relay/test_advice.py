@@ -18,7 +18,7 @@ from gateway.relay.advice import (
     summary,
 )
 from gateway.relay.commands import Role
-from gateway.relay.outcomes import LookedUp, Outcome
+from gateway.relay.outcomes import AttemptOutcome, LookUpOutcome
 from gateway.relay.policy import PARKED_BY_OPERATOR, SENT_ELSEWHERE
 from gateway.relay.states import BUSY, ENDED, UNSENT, State
 from gateway.relay.steps import Kind
@@ -258,7 +258,7 @@ def test_a_step_that_another_release_wrote_is_told_all_the_same(kind: str) -> No
 
 def test_every_state_and_every_outcome_has_words() -> None:
     assert set(STATE_TEXTS) == set(State)
-    assert set(OUTCOMES) == {*Outcome, *LookedUp}
+    assert set(OUTCOMES) == {*AttemptOutcome, *LookUpOutcome}
 
 
 def test_what_goes_on_by_itself_or_is_over_needs_no_advice() -> None:

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from gateway.relay.after_sale_rules import Delivery, KnownService, OrderFacts, refusal_of
+from gateway.relay.after_sale_rules import Delivery, OrderFacts, StoredService, refusal_of
 from schemas.orders import (
     AfterSaleRefusal,
     CancelAfterSale,
     Operation,
+    OrderStatus,
     RequestAfterSale,
     ServiceState,
     State,
-    Status,
 )
 from schemas.orders.aftersales import ServiceLine
 from schemas.orders.examples import COMMAND_EXAMPLES, SERVICE_NO
@@ -27,12 +27,12 @@ assert isinstance(REQUEST, RequestAfterSale)
 assert isinstance(CANCEL, CancelAfterSale)
 
 THREE = {"SKU-1": Decimal(3)}
-WHOLE = OrderFacts(Status(State.DELIVERED), ordered=THREE, root="A-1001", deliveries=[Delivery("", {})])
+WHOLE = OrderFacts(OrderStatus(State.DELIVERED), ordered=THREE, root="A-1001", deliveries=[Delivery("", {})])
 SPLIT = replace(
     WHOLE,
     children={"A-1002": {"SKU-1": Decimal(2)}, "A-1003": {"SKU-1": Decimal(1)}},
     deliveries=[Delivery("A-1002", {})],
-    status=Status(State.PARTIALLY_DELIVERED),
+    status=OrderStatus(State.PARTIALLY_DELIVERED),
 )
 
 
@@ -42,9 +42,9 @@ def asked(pieces: int, child: str | None = None, **more: Any) -> RequestAfterSal
     return RequestAfterSale.model_validate(REQUEST.model_copy(update={"payload": payload}))
 
 
-def earlier(pieces: int, state: ServiceState, child: str = "", **more: str) -> KnownService:
+def earlier(pieces: int, state: ServiceState, child: str = "", **more: str) -> StoredService:
     facts = {"service_no": "AS-0", "command_id": "another", **more}
-    return KnownService(child=child, lines={"SKU-1": Decimal(pieces)}, state=state, **facts)
+    return StoredService(child=child, lines={"SKU-1": Decimal(pieces)}, state=state, **facts)
 
 
 @pytest.mark.parametrize("state", State)
@@ -57,12 +57,12 @@ def test_only_what_was_confirmed_and_is_not_over_has_after_sale(state: State) ->
     elif state in over:
         wanted = AfterSaleRefusal.ORDER_OVER
     if state is not State.CANCEL_PENDING:
-        assert refusal_of(asked(1), replace(WHOLE, status=Status(state))) is wanted
+        assert refusal_of(asked(1), replace(WHOLE, status=OrderStatus(state))) is wanted
 
 
 def test_a_cancel_under_way_leaves_the_order_where_it_stood() -> None:
     for before, wanted in ((State.DELIVERED, None), (State.RESERVED, AfterSaleRefusal.NOT_CONFIRMED)):
-        status = Status(State.CANCEL_PENDING, before)
+        status = OrderStatus(State.CANCEL_PENDING, before)
         assert refusal_of(asked(1), replace(WHOLE, status=status)) is wanted
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.relay.answers import LONGEST_DIFFERENCE, answer_to_look_up, answer_to_write, profile_of
-from gateway.relay.outcomes import Answer, LookedUp, Outcome, Write, classify, classify_look_up
+from gateway.relay.outcomes import AdapterAnswer, AttemptOutcome, LookUpOutcome, Write, classify, classify_look_up
 from gateway.sdk import OrderRefusedError, OutcomeUnknownError, Sent, Standing, UnavailableError
 from gateway.sdk.manifest import Idempotency, OrderWrite
 from schemas.orders import ConfirmOrder, Operation
@@ -23,14 +23,14 @@ SENT = Write("submit_order", Sent.ALL)
 
 def test_a_submit_that_left_the_order_there_is_confirmed():
     answer = answer_to_write(ordered(), RESERVED)
-    assert answer == Answer()
-    assert classify(answer, SENT, ordered().order_no).outcome is Outcome.CONFIRMED
+    assert answer == AdapterAnswer()
+    assert classify(answer, SENT, ordered().order_no).outcome is AttemptOutcome.CONFIRMED
 
 
 def test_a_confirm_of_what_is_cancelled_is_refused_by_its_own_answer_too():
     assert isinstance(CONFIRM, ConfirmOrder)
     came_to = classify(answer_to_write(CONFIRM, CANCELLED), SENT, CONFIRM.order_no)
-    assert (came_to.outcome, came_to.code) == (Outcome.REJECTED, "lapsed")
+    assert (came_to.outcome, came_to.code) == (AttemptOutcome.REJECTED, "lapsed")
 
 
 def test_a_submit_that_left_another_order_there_is_held():
@@ -41,7 +41,7 @@ def test_a_submit_that_left_another_order_there_is_held():
 
 def test_an_answer_about_another_order_is_no_answer():
     answer = answer_to_write(ordered(), replace(RESERVED, order_no="ZZ-2"))
-    assert classify(answer, SENT, ordered().order_no).outcome is Outcome.UNKNOWN
+    assert classify(answer, SENT, ordered().order_no).outcome is AttemptOutcome.UNKNOWN
 
 
 def test_what_differs_is_kept_short():
@@ -55,23 +55,23 @@ def replace_sku(number: int):
 
 @pytest.mark.parametrize("command", [CONFIRM, CANCEL])
 def test_a_supplier_that_says_no_more_has_done_what_was_asked(command):
-    assert answer_to_write(command, None) == Answer()
+    assert answer_to_write(command, None) == AdapterAnswer()
 
 
 @pytest.mark.parametrize(
     ("command", "found", "looked_up"),
     [
-        (ordered(), None, LookedUp.ABSENT),
-        (ordered(), RESERVED, LookedUp.FOUND),
-        (ordered(), CANCELLED, LookedUp.DIFFERS),
-        (ordered(), there(AS_ORDERED[:1], "39.80"), LookedUp.DIFFERS),
-        (CONFIRM, None, LookedUp.ABSENT),
-        (CONFIRM, RESERVED, LookedUp.ABSENT),
-        (CONFIRM, PLACED, LookedUp.FOUND),
-        (CONFIRM, CANCELLED, LookedUp.LAPSED),
-        (CANCEL, RESERVED, LookedUp.ABSENT),
-        (CANCEL, PLACED, LookedUp.ABSENT),
-        (CANCEL, CANCELLED, LookedUp.FOUND),
+        (ordered(), None, LookUpOutcome.ABSENT),
+        (ordered(), RESERVED, LookUpOutcome.FOUND),
+        (ordered(), CANCELLED, LookUpOutcome.DIFFERS),
+        (ordered(), there(AS_ORDERED[:1], "39.80"), LookUpOutcome.DIFFERS),
+        (CONFIRM, None, LookUpOutcome.ABSENT),
+        (CONFIRM, RESERVED, LookUpOutcome.ABSENT),
+        (CONFIRM, PLACED, LookUpOutcome.FOUND),
+        (CONFIRM, CANCELLED, LookUpOutcome.LAPSED),
+        (CANCEL, RESERVED, LookUpOutcome.ABSENT),
+        (CANCEL, PLACED, LookUpOutcome.ABSENT),
+        (CANCEL, CANCELLED, LookUpOutcome.FOUND),
     ],
 )
 def test_a_look_up_says_whether_this_very_command_took_effect(command, found, looked_up):
@@ -81,11 +81,11 @@ def test_a_look_up_says_whether_this_very_command_took_effect(command, found, lo
 @pytest.mark.parametrize(
     ("error", "sent", "outcome"),
     [
-        (OrderRefusedError("More than 50 lines."), Write("", Sent.NOTHING), Outcome.REJECTED),
-        (OrderRefusedError(operation="submit_order", supplier_code="3008"), SENT, Outcome.REJECTED),
-        (OrderRefusedError(operation="select_jd_order", supplier_code="3401"), SENT, Outcome.UNKNOWN),
-        (OutcomeUnknownError(operation="submit_order", supplier_code="5001"), SENT, Outcome.UNKNOWN),
-        (UnavailableError(operation="submit_order", supplier_code="3058", status=200), SENT, Outcome.RETRY_SAFE),
+        (OrderRefusedError("More than 50 lines."), Write("", Sent.NOTHING), AttemptOutcome.REJECTED),
+        (OrderRefusedError(operation="submit_order", supplier_code="3008"), SENT, AttemptOutcome.REJECTED),
+        (OrderRefusedError(operation="select_jd_order", supplier_code="3401"), SENT, AttemptOutcome.UNKNOWN),
+        (OutcomeUnknownError(operation="submit_order", supplier_code="5001"), SENT, AttemptOutcome.UNKNOWN),
+        (UnavailableError(operation="submit_order", supplier_code="3058", status=200), SENT, AttemptOutcome.RETRY_SAFE),
     ],
 )
 def test_what_adapters_raise_of_orders(error, sent, outcome):

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from gateway.relay.attempts import AttemptResult, LookUpResult, attempt, look_up
-from gateway.relay.outcomes import LookedUp, Outcome, classify, classify_look_up
+from gateway.relay.outcomes import AttemptOutcome, LookUpOutcome, classify, classify_look_up
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.http import Http, Reply, Request
 from gateway.sdk.orders import SupplierOrder
@@ -49,9 +49,9 @@ async def test_what_waits_for_something_that_is_cancelled_may_have_happened() ->
     supplier = Waiting()
     supplier.answer.cancel()
     came = await supplier.write()
-    assert isinstance(came.came_to, asyncio.CancelledError)
-    assert classify(came.came_to, came.write, SUBMIT.order_no).outcome is Outcome.UNKNOWN
-    assert classify_look_up((await supplier.read()).came_to, SUBMIT.order_no) is LookedUp.FAILED
+    assert isinstance(came.answer, asyncio.CancelledError)
+    assert classify(came.answer, came.write, SUBMIT.order_no).outcome is AttemptOutcome.UNKNOWN
+    assert classify_look_up((await supplier.read()).answer, SUBMIT.order_no) is LookUpOutcome.FAILED
 
 
 @pytest.mark.parametrize("writes", [True, False])

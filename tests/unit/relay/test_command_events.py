@@ -12,12 +12,12 @@ from gateway.relay.attempts import AttemptResult, LookUpResult
 from gateway.relay.command_events import CommandEnd, end_of, news_of, resolved_news, sent_news
 from gateway.relay.commands import Command, Origin
 from gateway.relay.ends import ending_news
-from gateway.relay.outcomes import Answer, Write
+from gateway.relay.outcomes import AdapterAnswer, Write
 from gateway.relay.received import ROLES
 from gateway.relay.states import State
 from gateway.sdk.errors import OrderRefusedError, Sent
 from gateway.sdk.orders import Standing, SupplierOrder
-from schemas.orders import CancelScope, Fact, Operation, OrderCommand, RefusalClass, SubmitOrder
+from schemas.orders import CancelScope, Operation, OrderCommand, OrderFact, RefusalClass, SubmitOrder
 from schemas.orders.commands import Cancellation
 from schemas.orders.events import (
     OrderAccepted,
@@ -78,7 +78,7 @@ def told(command: OrderCommand, state: State, end: CommandEnd, reason: str = "")
 def test_what_the_supplier_holds_is_accepted_and_what_it_placed_is_confirmed() -> None:
     reserved = told(SUBMIT, State.CONFIRMED, CommandEnd(there()))
     assert isinstance(reserved.event, OrderAccepted)
-    assert (reserved.fact, reserved.supplier_order_no) == (Fact.ACCEPTED, "S-1")
+    assert (reserved.fact, reserved.supplier_order_no) == (OrderFact.ACCEPTED, "S-1")
     assert reserved.event.payload.lines[0].quantity == 3
     placed = told(SUBMIT, State.CONFIRMED, CommandEnd(there(standing=Standing.PLACED)))
     assert isinstance(placed.event, OrderConfirmed)
@@ -103,7 +103,7 @@ def test_an_order_at_another_price_is_held_with_both_prices() -> None:
     [line] = held.event.payload.lines
     assert (line.expected.gross, line.offered.gross) == (Decimal("113.00"), Decimal("120.00"))
     assert held.event.payload.differences
-    assert held.fact is Fact.PRICE_MISMATCH
+    assert held.fact is OrderFact.PRICE_MISMATCH
     other = told(CONFIRM, State.HELD, CommandEnd(there()))
     assert isinstance(other.event, OrderParked)
     assert other.event.payload.reason == "contradiction"
@@ -154,10 +154,10 @@ def test_what_a_cancel_overtakes_is_refused_while_nobody_knows_whether_the_order
 def test_what_is_asked_of_a_refused_order_is_refused_and_moves_nothing() -> None:
     confirm = ended(CONFIRM, State.REFUSED)[-1]
     assert (confirm.event.event, confirm.event.payload.operation) == ("order.refused", "order.confirm")
-    assert (confirm.event.payload.code_class, confirm.fact) == (RefusalClass.NO_SUCH_ORDER, Fact.CONFIRM_FAILED)
+    assert (confirm.event.payload.code_class, confirm.fact) == (RefusalClass.NO_SUCH_ORDER, OrderFact.CONFIRM_FAILED)
     cancel = ended(CANCEL, State.REFUSED)[-1]
     assert (cancel.event.event, cancel.event.payload.by) == ("order.cancel_refused", "mall")
-    assert (cancel.event.payload.code_class, cancel.fact) == (RefusalClass.NO_SUCH_ORDER, Fact.CANCEL_FAILED)
+    assert (cancel.event.payload.code_class, cancel.fact) == (RefusalClass.NO_SUCH_ORDER, OrderFact.CANCEL_FAILED)
 
 
 def test_a_cancel_that_came_too_late_is_refused_by_time_out_and_says_of_what_it_was() -> None:
@@ -167,42 +167,42 @@ def test_a_cancel_that_came_too_late_is_refused_by_time_out_and_says_of_what_it_
     assert (late.event.event, late.event.payload.by, late.fact) == (
         "order.cancel_refused",
         "time_out",
-        Fact.CANCEL_FAILED,
+        OrderFact.CANCEL_FAILED,
     )
     assert (late.event.payload.scope, late.event.payload.children) == ("children", ("S-1",))
     unread = ended(CANCEL, State.EXPIRED, read=False)[-1]
     assert (unread.event.event, unread.event.payload.operation) == ("order.expired", "order.cancel")
-    assert unread.fact is Fact.CANCEL_FAILED
+    assert unread.fact is OrderFact.CANCEL_FAILED
 
 
 def test_only_what_is_alone_in_its_lane_or_was_sent_before_moves_its_order() -> None:
-    assert [each.fact for each in ended(SUBMIT, State.EXPIRED)] == [Fact.SUBMIT, Fact.SUBMIT_EXPIRED]
+    assert [each.fact for each in ended(SUBMIT, State.EXPIRED)] == [OrderFact.SUBMIT, OrderFact.SUBMIT_EXPIRED]
     assert [each.fact for each in ended(SUBMIT, State.EXPIRED, alone=False)] == [None]
-    assert [each.fact for each in ended(SUBMIT, State.EXPIRED, alone=False, attempt=1)] == [Fact.SUBMIT_EXPIRED]
+    assert [each.fact for each in ended(SUBMIT, State.EXPIRED, alone=False, attempt=1)] == [OrderFact.SUBMIT_EXPIRED]
 
 
 @pytest.mark.parametrize(("state", "reason"), [(State.PARKED, "outcome_unknown"), (State.DEAD, "gave_up")])
 def test_what_waits_for_a_person_is_told_of_and_not_ended(state: State, reason: str) -> None:
     news = told(SUBMIT, state, CommandEnd())
     assert (news.event.event, news.event.payload.reason) == ("order.parked", reason)
-    assert news.fact is Fact.OUTCOME_UNKNOWN
+    assert news.fact is OrderFact.OUTCOME_UNKNOWN
 
 
 def test_what_nobody_knows_is_not_told_and_what_is_surely_not_there_neither() -> None:
     unknown = news_of(SUBMIT, State.SENDING, facts(SUBMIT, State.UNKNOWN), CommandEnd(), NOON)
     assert unknown is not None
-    assert (unknown.fact, unknown.event) == (Fact.OUTCOME_UNKNOWN, None)
+    assert (unknown.fact, unknown.event) == (OrderFact.OUTCOME_UNKNOWN, None)
     absent = news_of(SUBMIT, State.LOOKING_UP, facts(SUBMIT, State.RETRY), CommandEnd(), NOON)
     assert absent is not None
-    assert absent.fact is Fact.NOT_FOUND
+    assert absent.fact is OrderFact.NOT_FOUND
     assert news_of(CONFIRM, State.SENDING, facts(CONFIRM, State.UNKNOWN), CommandEnd(), NOON) is None
     assert news_of(SUBMIT, State.HELD, facts(SUBMIT, State.SUPERSEDED), CommandEnd(), NOON) is None
 
 
 def test_a_look_up_that_finds_the_order_tells_what_is_there() -> None:
     found = there()
-    assert end_of(LookUpResult(Answer(), found)).found is found
-    assert sent_news(SUBMIT).fact is Fact.SUBMIT
+    assert end_of(LookUpResult(AdapterAnswer(), found)).found is found
+    assert sent_news(SUBMIT).fact is OrderFact.SUBMIT
 
 
 def test_a_persons_word_ends_the_command_under_the_number_that_was_found() -> None:

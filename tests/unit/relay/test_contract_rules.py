@@ -12,7 +12,7 @@ from gateway.relay.documents import DocumentLinks, Link, signatures_by
 from schemas.contracts.commands import ContractCommand, ContractOperation
 from schemas.contracts.events import ContractRefusalClass as Why
 from schemas.contracts.examples import COMMAND_EXAMPLES, CONTRACT_NO
-from schemas.contracts.states import Answer, ContractState, Receipt, Status
+from schemas.contracts.states import AnswerState, ContractState, ContractStatus, ReceiptState
 from schemas.orders import State as OrderState
 from schemas.orders.examples import AT, ORDER_NO
 
@@ -47,8 +47,8 @@ def test_the_same_issue_under_another_id_is_the_same_contract_whatever_happened_
     again = asked(ISSUE, command_id="01JDA8ZZ000000000000000009", issued_at=AT.replace(hour=12))
     first = asked(ISSUE).command_id
     for status in (
-        Status(ContractState.GENERATED),
-        Status(ContractState.PERFORMING, Receipt.DONE, answer=Answer.SIGNED),
+        ContractStatus(ContractState.GENERATED),
+        ContractStatus(ContractState.PERFORMING, ReceiptState.DONE, answer=AnswerState.SIGNED),
     ):
         known = issued(status=status, revision=3)
         assert rule(again, known, OrderState.CONFIRMED, CONTRACT_NO) == RepeatedAtOnce(first)
@@ -57,13 +57,13 @@ def test_the_same_issue_under_another_id_is_the_same_contract_whatever_happened_
 
 
 def test_what_is_over_is_not_issued_again_and_what_lapsed_is():
-    over = issued(status=Status(ContractState.VOIDED))
+    over = issued(status=ContractStatus(ContractState.VOIDED))
     assert rule(asked(ISSUE), over, OrderState.CONFIRMED, None) == RefusedAtOnce(Why.CONTRACT_OVER, "voided")
-    assert isinstance(rule(asked(ISSUE), issued(status=Status()), OrderState.CONFIRMED, None), Accepted)
+    assert isinstance(rule(asked(ISSUE), issued(status=ContractStatus()), OrderState.CONFIRMED, None), Accepted)
 
 
 @pytest.mark.parametrize("operation", [AMEND, TERMINATE, ANNOUNCED, FILED])
-@pytest.mark.parametrize("contract", [None, issued(status=Status())], ids=["unknown", "lapsed"])
+@pytest.mark.parametrize("contract", [None, issued(status=ContractStatus())], ids=["unknown", "lapsed"])
 def test_nothing_is_done_to_a_contract_that_is_not_there(operation: ContractOperation, contract: Contract | None):
     assert rule(asked(operation), contract, OrderState.CONFIRMED, None) == RefusedAtOnce(Why.NOT_ISSUED)
 
@@ -79,7 +79,7 @@ def test_the_higher_revision_of_an_amendment_counts(known: int, new: int, taken:
     ruling = rule(asked(AMEND, revision=new), issued(revision=known), OrderState.CONFIRMED, CONTRACT_NO)
     if taken:
         assert isinstance(ruling, Accepted)
-        assert (ruling.contract.revision, ruling.contract.status) == (new, Status(ContractState.GENERATED))
+        assert (ruling.contract.revision, ruling.contract.status) == (new, ContractStatus(ContractState.GENERATED))
     else:
         assert ruling == RefusedAtOnce(Why.STALE_REVISION, str(known))
 
@@ -98,7 +98,7 @@ def test_a_receipt_of_the_text_before_says_nothing_of_the_one_as_it_is():
     for operation, revision, part in ((ANNOUNCED, 2, "announcement"), (FILED, 2, "filing")):
         ruling = rule(asked(operation, revision=revision), known, OrderState.CONFIRMED, CONTRACT_NO)
         assert isinstance(ruling, Accepted)
-        assert getattr(ruling.contract.status, part) is Receipt.DONE
+        assert getattr(ruling.contract.status, part) is ReceiptState.DONE
     assert rule(asked(FILED, revision=1), known, OrderState.CONFIRMED, CONTRACT_NO) == Accepted(known)
     early = rule(asked(FILED, revision=3), known, OrderState.CONFIRMED, CONTRACT_NO)
     assert early == RefusedAtOnce(Why.NOT_ISSUED, "2")

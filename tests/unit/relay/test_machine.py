@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from gateway.relay import commands, lanes, outcomes, policy, transitions
 from gateway.relay.commands import Command, Receipt, Role
-from gateway.relay.outcomes import Classified, LookedUp, Outcome
+from gateway.relay.outcomes import AttemptOutcome, Classified, LookUpOutcome
 from gateway.relay.policy import Availability, Profile
 from gateway.relay.states import ENDED, STOPPED, State
 from gateway.relay.transitions import Resolution
@@ -113,11 +113,11 @@ class Machine(RuleBasedStateMachine):
         if not flight.looks_up:
             self.world.answer(flight, how)
         elif how in NOT_ARRIVED:
-            self.world.answer_look_up(flight, LookedUp.FAILED)
+            self.world.answer_look_up(flight, LookUpOutcome.FAILED)
         elif flight.found:
-            self.world.answer_look_up(flight, LookedUp.DIFFERS if how == "differs" else LookedUp.FOUND)
+            self.world.answer_look_up(flight, LookUpOutcome.DIFFERS if how == "differs" else LookUpOutcome.FOUND)
         else:
-            self.world.answer_look_up(flight, LookedUp.ABSENT)
+            self.world.answer_look_up(flight, LookUpOutcome.ABSENT)
 
     @precondition(lambda self: bool(self.world.flights))
     @rule(killed=st.booleans())
@@ -225,12 +225,12 @@ CLASSIFY, RECOVER, PLAN, NEXT, BACKOFF = (
 
 def unknown_is_retried(*args: Any) -> Classified:
     came_to = CLASSIFY(*args)
-    return replace(came_to, outcome=Outcome.RETRY_SAFE) if came_to.outcome is Outcome.UNKNOWN else came_to
+    return replace(came_to, outcome=AttemptOutcome.RETRY_SAFE) if came_to.outcome is AttemptOutcome.UNKNOWN else came_to
 
 
 def whatever_fails_may_have_happened(*args: Any) -> Classified:
     came_to = CLASSIFY(*args)
-    return replace(came_to, outcome=Outcome.UNKNOWN) if came_to.outcome is Outcome.RETRY_SAFE else came_to
+    return replace(came_to, outcome=AttemptOutcome.UNKNOWN) if came_to.outcome is AttemptOutcome.RETRY_SAFE else came_to
 
 
 def another_call_is_taken_for_the_write(*_: Any) -> bool:
@@ -365,7 +365,7 @@ def what_is_held_is_not_there(command: Command, word: Resolution, *rest: Any) ->
         (policy, "backoff", nobody_is_asked_how_long),
         (policy, "is_expired", deadlines_are_for_others),
         (policy, "is_elsewhere", every_address_is_the_same),
-        (transitions, "is_absent_for_good", absent_once_is_enough),
+        (transitions, "is_finally_absent", absent_once_is_enough),
         (transitions, "answers_for_all", a_refusal_answers_for_all),
         (transitions, "is_current", a_zombie_is_believed),
         (transitions, "in_doubt", doubt_is_forgotten),

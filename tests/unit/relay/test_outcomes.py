@@ -13,7 +13,15 @@ from gateway.calls.attempts import CallsEndedError
 from gateway.calls.breakers import BreakerOpenError
 from gateway.calls.tokens import NoTokenError
 from gateway.outbound import AddressBlockedError
-from gateway.relay.outcomes import Answer, Classified, LookedUp, Outcome, Write, classify, classify_look_up
+from gateway.relay.outcomes import (
+    AdapterAnswer,
+    AttemptOutcome,
+    Classified,
+    LookUpOutcome,
+    Write,
+    classify,
+    classify_look_up,
+)
 from gateway.sdk import errors
 from gateway.sdk.errors import (
     AuthError,
@@ -53,48 +61,50 @@ def away_until(seconds: float) -> UnavailableError:
     return error
 
 
-def outcome(came_to: Answer | BaseException, write: Write = WHOLE) -> Outcome:
+def outcome(came_to: AdapterAnswer | BaseException, write: Write = WHOLE) -> AttemptOutcome:
     return classify(came_to, write, "A").outcome
 
 
 @pytest.mark.parametrize(
     ("came_to", "expected"),
     [
-        (Answer("A"), Outcome.CONFIRMED),
-        (Answer(), Outcome.CONFIRMED),
-        (Answer("B"), Outcome.UNKNOWN),
-        (failed(RejectedError()), Outcome.REJECTED),
-        (failed(RateLimitError()), Outcome.RETRY_SAFE),
-        (failed(AuthError(), status=401), Outcome.RETRY_SAFE),
-        (failed(AuthError(), status=403), Outcome.RETRY_SAFE),
+        (AdapterAnswer("A"), AttemptOutcome.CONFIRMED),
+        (AdapterAnswer(), AttemptOutcome.CONFIRMED),
+        (AdapterAnswer("B"), AttemptOutcome.UNKNOWN),
+        (failed(RejectedError()), AttemptOutcome.REJECTED),
+        (failed(RateLimitError()), AttemptOutcome.RETRY_SAFE),
+        (failed(AuthError(), status=401), AttemptOutcome.RETRY_SAFE),
+        (failed(AuthError(), status=403), AttemptOutcome.RETRY_SAFE),
         (
             failed(UnavailableError(), status=503),
-            Outcome.UNKNOWN,
+            AttemptOutcome.UNKNOWN,
         ),  # perhaps a proxy's, and done behind it
-        (failed(away_until(30.0), status=503), Outcome.RETRY_SAFE),
-        (failed(UnavailableError(), status=500), Outcome.UNKNOWN),
-        (failed(UnavailableError(), status=502), Outcome.UNKNOWN),
-        (failed(UnavailableError(), status=504), Outcome.UNKNOWN),
-        (failed(UnavailableError()), Outcome.UNKNOWN),
-        (failed(UnavailableError(), status=200), Outcome.RETRY_SAFE),  # the adapter reads "try later" out of it
-        (failed(TransientError()), Outcome.RETRY_SAFE),
-        (failed(OutcomeUnknownError()), Outcome.UNKNOWN),
-        (failed(ContractError(), status=200), Outcome.UNKNOWN),
-        (failed(ContractError(), status=302), Outcome.UNKNOWN),
-        (failed(ContractError(), status=409), Outcome.UNKNOWN),
-        (failed(ContractError(), status=400), Outcome.REJECTED),
-        (failed(ContractError(), status=404), Outcome.REJECTED),
-        (failed(ContractError(), status=410), Outcome.REJECTED),
-        (failed(ContractError(), status=422), Outcome.REJECTED),
-        (failed(SupplierError()), Outcome.UNKNOWN),
-        (LeaseLostError(), Outcome.UNKNOWN),
-        (StoreUnavailableError(), Outcome.UNKNOWN),
-        (KeyError("price"), Outcome.UNKNOWN),
-        (asyncio.CancelledError(), Outcome.UNKNOWN),
+        (failed(away_until(30.0), status=503), AttemptOutcome.RETRY_SAFE),
+        (failed(UnavailableError(), status=500), AttemptOutcome.UNKNOWN),
+        (failed(UnavailableError(), status=502), AttemptOutcome.UNKNOWN),
+        (failed(UnavailableError(), status=504), AttemptOutcome.UNKNOWN),
+        (failed(UnavailableError()), AttemptOutcome.UNKNOWN),
+        (failed(UnavailableError(), status=200), AttemptOutcome.RETRY_SAFE),  # the adapter reads "try later" out of it
+        (failed(TransientError()), AttemptOutcome.RETRY_SAFE),
+        (failed(OutcomeUnknownError()), AttemptOutcome.UNKNOWN),
+        (failed(ContractError(), status=200), AttemptOutcome.UNKNOWN),
+        (failed(ContractError(), status=302), AttemptOutcome.UNKNOWN),
+        (failed(ContractError(), status=409), AttemptOutcome.UNKNOWN),
+        (failed(ContractError(), status=400), AttemptOutcome.REJECTED),
+        (failed(ContractError(), status=404), AttemptOutcome.REJECTED),
+        (failed(ContractError(), status=410), AttemptOutcome.REJECTED),
+        (failed(ContractError(), status=422), AttemptOutcome.REJECTED),
+        (failed(SupplierError()), AttemptOutcome.UNKNOWN),
+        (LeaseLostError(), AttemptOutcome.UNKNOWN),
+        (StoreUnavailableError(), AttemptOutcome.UNKNOWN),
+        (KeyError("price"), AttemptOutcome.UNKNOWN),
+        (asyncio.CancelledError(), AttemptOutcome.UNKNOWN),
     ],
     ids=lambda value: f"{type(value).__name__}-{getattr(value, 'status', value)}",
 )
-def test_of_a_write_that_left_only_an_answer_to_it_is_certain(came_to: Answer | BaseException, expected: Outcome):
+def test_of_a_write_that_left_only_an_answer_to_it_is_certain(
+    came_to: AdapterAnswer | BaseException, expected: AttemptOutcome
+):
     assert outcome(came_to) is expected
     assert outcome(came_to, PART) is expected
 
@@ -118,11 +128,11 @@ def test_of_a_write_that_left_only_an_answer_to_it_is_certain(came_to: Answer | 
 )
 def test_before_the_write_has_left_nothing_can_have_happened(error: BaseException):
     classified = classify(error, NOTHING, "A")
-    assert (classified.outcome, classified.repeatable) == (Outcome.RETRY_SAFE, True)
+    assert (classified.outcome, classified.repeatable) == (AttemptOutcome.RETRY_SAFE, True)
 
 
 def test_an_adapter_may_refuse_an_order_before_it_sends_anything():
-    assert outcome(RejectedError(), NOTHING) is Outcome.REJECTED
+    assert outcome(RejectedError(), NOTHING) is AttemptOutcome.REJECTED
 
 
 def test_a_bug_before_the_write_is_not_repeated():
@@ -130,7 +140,7 @@ def test_a_bug_before_the_write_is_not_repeated():
 
 
 def test_an_adapter_that_says_it_may_have_happened_is_believed_though_nothing_was_seen_to_leave():
-    assert outcome(OutcomeUnknownError(), NOTHING) is Outcome.UNKNOWN
+    assert outcome(OutcomeUnknownError(), NOTHING) is AttemptOutcome.UNKNOWN
 
 
 @pytest.mark.parametrize("kind", list(supplier_errors()))
@@ -141,7 +151,7 @@ def test_what_another_call_came_to_says_nothing_about_the_write(
 ):
     error = failed(kind(), status=status, operation="query")
     error.sent = Sent.NOTHING
-    assert outcome(error, Write("submit", sent)) is Outcome.UNKNOWN
+    assert outcome(error, Write("submit", sent)) is AttemptOutcome.UNKNOWN
 
 
 def test_what_the_supplier_asks_for_and_its_code_are_kept():
@@ -151,8 +161,8 @@ def test_what_the_supplier_asks_for_and_its_code_are_kept():
 
 
 def test_a_duplicate_that_differs_is_no_confirmation():
-    differing = classify(Answer("A", differs="amount"), WHOLE, "A")
-    assert differing == Classified(Outcome.UNKNOWN, "amount", differs=True)
+    differing = classify(AdapterAnswer("A", differs="amount"), WHOLE, "A")
+    assert differing == Classified(AttemptOutcome.UNKNOWN, "amount", differs=True)
 
 
 @given(
@@ -169,25 +179,27 @@ def test_every_error_has_an_outcome_and_none_confirms(
     if isinstance(error, SupplierError):
         error.status, error.operation, error.sent = status, operation, seen
     came_to = outcome(error, Write("submit", sent))
-    assert came_to in Outcome
-    assert came_to is not Outcome.CONFIRMED
+    assert came_to in AttemptOutcome
+    assert came_to is not AttemptOutcome.CONFIRMED
     if sent is not Sent.NOTHING and not isinstance(error, SupplierError):
-        assert came_to is Outcome.UNKNOWN
+        assert came_to is AttemptOutcome.UNKNOWN
 
 
 @pytest.mark.parametrize(
     ("came_to", "expected"),
     [
-        (None, LookedUp.ABSENT),
-        (Answer("A"), LookedUp.FOUND),
-        (Answer(), LookedUp.FOUND),
-        (Answer("A", differs="lines"), LookedUp.DIFFERS),
-        (Answer("B"), LookedUp.FAILED),
-        (RejectedError(), LookedUp.FAILED),
-        (ContractError(status=404), LookedUp.FAILED),
-        (KeyError(), LookedUp.FAILED),
+        (None, LookUpOutcome.ABSENT),
+        (AdapterAnswer("A"), LookUpOutcome.FOUND),
+        (AdapterAnswer(), LookUpOutcome.FOUND),
+        (AdapterAnswer("A", differs="lines"), LookUpOutcome.DIFFERS),
+        (AdapterAnswer("B"), LookUpOutcome.FAILED),
+        (RejectedError(), LookUpOutcome.FAILED),
+        (ContractError(status=404), LookUpOutcome.FAILED),
+        (KeyError(), LookUpOutcome.FAILED),
     ],
     ids=str,
 )
-def test_only_the_supplier_s_own_word_is_absence(came_to: Answer | BaseException | None, expected: LookedUp):
+def test_only_the_supplier_s_own_word_is_absence(
+    came_to: AdapterAnswer | BaseException | None, expected: LookUpOutcome
+):
     assert classify_look_up(came_to, "A") is expected

@@ -222,7 +222,7 @@ def _forgets_children(comparison: readings._Comparison) -> None:
 
 
 def _forgets_what_was_told(comparison: readings._Comparison) -> None:
-    comparison.numbers = {n: replace(each, told=frozenset()) for n, each in comparison.numbers.items()}
+    comparison.numbers = {n: replace(each, reported=frozenset()) for n, each in comparison.numbers.items()}
 
 
 MUTANTS: Iterable[Callable[[readings._Comparison], None]] = (_forgets_children, _forgets_what_was_told)

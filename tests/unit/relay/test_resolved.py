@@ -6,7 +6,7 @@ import pytest
 
 from gateway.relay.command_events import resolved_news
 from gateway.relay.states import State
-from schemas.orders import Fact, Kind, Operation, SubmitMode
+from schemas.orders import Kind, Operation, OrderFact, SubmitMode
 from schemas.orders.examples import COMMAND_EXAMPLES
 from tests.unit.relay.commands import NOON, made
 
@@ -16,11 +16,11 @@ SUBMIT, CONFIRM, CANCEL = (COMMAND_EXAMPLES[each] for each in (Operation.SUBMIT,
 @pytest.mark.parametrize(
     ("command", "state", "kind", "fact"),
     [
-        (CONFIRM, State.CONFIRMED, Kind.CONFIRMED, Fact.CONFIRMED),
-        (CANCEL, State.CONFIRMED, Kind.CANCELLED, Fact.CHILDREN_CANCELLED),  # of one child: the order goes on
-        (SUBMIT, State.REFUSED, Kind.REFUSED, Fact.SUBMIT_REFUSED),
-        (CONFIRM, State.REFUSED, Kind.REFUSED, Fact.CONFIRM_FAILED),
-        (CANCEL, State.REFUSED, Kind.CANCEL_REFUSED, Fact.CANCEL_FAILED),
+        (CONFIRM, State.CONFIRMED, Kind.CONFIRMED, OrderFact.CONFIRMED),
+        (CANCEL, State.CONFIRMED, Kind.CANCELLED, OrderFact.CHILDREN_CANCELLED),  # of one child: the order goes on
+        (SUBMIT, State.REFUSED, Kind.REFUSED, OrderFact.SUBMIT_REFUSED),
+        (CONFIRM, State.REFUSED, Kind.REFUSED, OrderFact.CONFIRM_FAILED),
+        (CANCEL, State.REFUSED, Kind.CANCEL_REFUSED, OrderFact.CANCEL_FAILED),
     ],
 )
 def test_the_terminal_event_of_what_a_person_found_out(command, state, kind, fact):

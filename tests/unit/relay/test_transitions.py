@@ -8,7 +8,7 @@ import pytest
 
 from gateway.calls.breaker import IN_A_ROW
 from gateway.relay.commands import Command, Role
-from gateway.relay.outcomes import Classified, LookedUp, Outcome
+from gateway.relay.outcomes import AttemptOutcome, Classified, LookUpOutcome
 from gateway.relay.policy import (
     PARKED_BY_OPERATOR,
     SENT_ELSEWHERE,
@@ -46,14 +46,14 @@ CLAIM = claim_of(SENT)
 RESENT = carry_out(unknown(), Send(retry=True), epoch=4, now=NOON + seconds(60))
 
 
-def after(command, outcome: Outcome, declared: Profile | None = None, **known):
+def after(command, outcome: AttemptOutcome, declared: Profile | None = None, **known):
     came_to = Classified(outcome, known.pop("code", ""), **known)
     taken = take_outcome(command, claim_of(command), came_to, declared or profile(), now=NOON, dice=lambda: 0.5)
     assert taken is not None
     return taken
 
 
-def looked_up(command, found: LookedUp, asked: timedelta, declared: Profile | None = None):
+def looked_up(command, found: LookUpOutcome, asked: timedelta, declared: Profile | None = None):
     asking = carry_out(command, LookUp(), epoch=4, now=NOON + asked)
     declared = declared or profile(Idempotency.QUERY)
     now = NOON + asked
@@ -69,52 +69,52 @@ def test_an_attempt_is_noted_under_the_lease_and_the_next_number_before_it_leave
 
 
 def test_a_safe_failure_spends_nothing_and_an_unknown_one_spends_one():
-    safe = after(SENT, Outcome.RETRY_SAFE)
-    unsure = after(SENT, Outcome.UNKNOWN)
+    safe = after(SENT, AttemptOutcome.RETRY_SAFE)
+    unsure = after(SENT, AttemptOutcome.UNKNOWN)
     assert (safe.state, safe.spent, safe.doubt_since, safe.failures) == (State.RETRY, 0, None, 1)
     assert (unsure.state, unsure.spent, unsure.doubt_since, unsure.failures) == (State.UNKNOWN, 1, NOON, 1)
 
 
 def test_a_safe_failure_of_a_resend_leaves_the_first_attempt_in_doubt():
-    still = after(RESENT, Outcome.RETRY_SAFE)
+    still = after(RESENT, AttemptOutcome.RETRY_SAFE)
     assert (still.state, still.doubt_since, still.spent) == (State.UNKNOWN, NOON, 1)
-    assert after(RESENT, Outcome.UNKNOWN).doubt_since == NOON
+    assert after(RESENT, AttemptOutcome.UNKNOWN).doubt_since == NOON
 
 
 def test_a_refusal_that_follows_an_unknown_attempt_is_final_only_from_a_supplier_that_keeps_keys():
-    assert after(SENT, Outcome.REJECTED, code="3008").state is State.REFUSED
-    assert after(RESENT, Outcome.REJECTED, code="3008").state is State.REFUSED
-    assert after(RESENT, Outcome.REJECTED, promised=False).state is State.UNKNOWN
-    natural = after(RESENT, Outcome.REJECTED, profile(Idempotency.NATURAL, finds=True), code="3008")
+    assert after(SENT, AttemptOutcome.REJECTED, code="3008").state is State.REFUSED
+    assert after(RESENT, AttemptOutcome.REJECTED, code="3008").state is State.REFUSED
+    assert after(RESENT, AttemptOutcome.REJECTED, promised=False).state is State.UNKNOWN
+    natural = after(RESENT, AttemptOutcome.REJECTED, profile(Idempotency.NATURAL, finds=True), code="3008")
     assert (natural.state, natural.refusal) == (State.UNKNOWN, "3008")
-    assert looked_up(natural, LookedUp.FOUND, SETTLE).state is State.CONFIRMED
-    absent = looked_up(looked_up(natural, LookedUp.ABSENT, seconds(0)), LookedUp.ABSENT, SETTLE)
+    assert looked_up(natural, LookUpOutcome.FOUND, SETTLE).state is State.CONFIRMED
+    absent = looked_up(looked_up(natural, LookUpOutcome.ABSENT, seconds(0)), LookUpOutcome.ABSENT, SETTLE)
     assert (absent.state, absent.reason) == (State.REFUSED, "3008")
 
 
 def test_a_bug_before_anything_left_is_a_dead_letter_after_one_attempt():
-    assert after(SENT, Outcome.RETRY_SAFE, code="bug", repeatable=False).state is State.DEAD
+    assert after(SENT, AttemptOutcome.RETRY_SAFE, code="bug", repeatable=False).state is State.DEAD
 
 
 def test_an_order_that_differs_is_held():
-    held = after(SENT, Outcome.UNKNOWN, code="amount", differs=True)
+    held = after(SENT, AttemptOutcome.UNKNOWN, code="amount", differs=True)
     assert (held.state, held.reason, held.doubt_since) == (State.HELD, "amount", NOON)
-    assert looked_up(unknown(), LookedUp.DIFFERS, seconds(0)).state is State.HELD
+    assert looked_up(unknown(), LookUpOutcome.DIFFERS, seconds(0)).state is State.HELD
 
 
 def test_what_is_absent_is_sent_again_only_when_it_was_absent_twice_and_long_enough_apart():
-    once = looked_up(unknown(), LookedUp.ABSENT, seconds(5))
+    once = looked_up(unknown(), LookUpOutcome.ABSENT, seconds(5))
     assert (once.state, once.absent_at, once.due_at) == (State.UNKNOWN, NOON + seconds(5), NOON + seconds(5) + SETTLE)
-    early = looked_up(once, LookedUp.ABSENT, SETTLE)
+    early = looked_up(once, LookUpOutcome.ABSENT, SETTLE)
     assert (early.state, early.absent_at) == (State.UNKNOWN, once.absent_at)
-    failed = looked_up(once, LookedUp.FAILED, SETTLE)
+    failed = looked_up(once, LookUpOutcome.FAILED, SETTLE)
     assert (failed.state, failed.absent_at) == (State.UNKNOWN, once.absent_at)
-    twice = looked_up(failed, LookedUp.ABSENT, seconds(5) + SETTLE)
+    twice = looked_up(failed, LookUpOutcome.ABSENT, seconds(5) + SETTLE)
     assert (twice.state, twice.doubt_since, twice.absent_at, twice.spent) == (State.RETRY, None, None, 1)
 
 
 def test_an_absence_before_an_attempt_says_nothing_about_it():
-    once = looked_up(unknown(), LookedUp.ABSENT, seconds(5))
+    once = looked_up(unknown(), LookUpOutcome.ABSENT, seconds(5))
     assert carry_out(once, Send(retry=True), epoch=4, now=NOON + DAY).absent_at is None
 
 
@@ -135,8 +135,8 @@ def test_what_has_no_call_under_way_survives_its_owner(command):
     assert recover(command, 99, NOON) is command
 
 
-@pytest.mark.parametrize("outcome", list(Outcome))
-def test_a_zombie_s_late_result_is_dropped_whatever_it_says(outcome: Outcome):
+@pytest.mark.parametrize("outcome", list(AttemptOutcome))
+def test_a_zombie_s_late_result_is_dropped_whatever_it_says(outcome: AttemptOutcome):
     recovered = recover(SENT, 5, NOON)
     resent = carry_out(recovered, Send(retry=True), epoch=5, now=NOON)
     for command in (recovered, resent, moved(recovered, State.PARKED), moved(resent, State.CONFIRMED)):
@@ -144,8 +144,8 @@ def test_a_zombie_s_late_result_is_dropped_whatever_it_says(outcome: Outcome):
         assert late is None
 
 
-@pytest.mark.parametrize("found", list(LookedUp))
-def test_a_zombie_s_late_look_up_is_dropped(found: LookedUp):
+@pytest.mark.parametrize("found", list(LookUpOutcome))
+def test_a_zombie_s_late_look_up_is_dropped(found: LookUpOutcome):
     asking = carry_out(unknown(), LookUp(), epoch=5, now=NOON)
     late = take_look_up(asking, Claim(4, 1), found, profile(), asked_at=NOON, now=NOON, dice=lambda: 0.5)
     assert late is None
@@ -263,9 +263,9 @@ def test_where_an_attempt_goes_is_noted_before_it_leaves():
 
 @pytest.mark.parametrize("mode", [Idempotency.NATURAL, Idempotency.QUERY])
 def test_a_confirm_of_what_is_cancelled_there_is_refused(mode: Idempotency):
-    lapsed = looked_up(unknown(), LookedUp.LAPSED, seconds(1), profile(mode, finds=True))
+    lapsed = looked_up(unknown(), LookUpOutcome.LAPSED, seconds(1), profile(mode, finds=True))
     assert (lapsed.state, lapsed.reason) == (State.REFUSED, "lapsed")
-    said = looked_up(unknown(refusal="3102"), LookedUp.LAPSED, seconds(1), profile(mode, finds=True))
+    said = looked_up(unknown(refusal="3102"), LookUpOutcome.LAPSED, seconds(1), profile(mode, finds=True))
     assert (said.state, said.reason) == (State.REFUSED, "3102")
 
 

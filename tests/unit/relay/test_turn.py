@@ -12,7 +12,7 @@ from gateway.registry import Registry
 from gateway.relay.attempts import WatchedHttp, attempt
 from gateway.relay.commands import Command, Role
 from gateway.relay.lanes import Lane
-from gateway.relay.outcomes import Outcome, classify
+from gateway.relay.outcomes import AttemptOutcome, classify
 from gateway.relay.policy import Send
 from gateway.relay.received import written_at
 from gateway.relay.states import State
@@ -96,7 +96,7 @@ async def test_a_token_that_is_refused_sends_no_order(status: int | None) -> Non
     with pytest.raises(AuthError):
         await watched.call(Request("submit_order"))
     assert watched.write.sent is Sent.NOTHING
-    assert classify(error, watched.write, "O-1").outcome is Outcome.RETRY_SAFE
+    assert classify(error, watched.write, "O-1").outcome is AttemptOutcome.RETRY_SAFE
 
 
 async def test_an_error_of_the_write_itself_counts_as_sent_where_it_was_answered() -> None:
@@ -132,10 +132,10 @@ async def test_once_a_child_is_cancelled_the_cancel_is_never_one_without_effect(
     assert one.cancelled == ("a",)
     busy = RateLimitError("later")
     after = await attempt(Children(a=None, b=busy), Refusing(busy), "cancel_order", children("a", "b"), None)  # type: ignore[arg-type]
-    assert isinstance(after.came_to, OutcomeUnknownError)
-    assert classify(after.came_to, after.write, "O-1").outcome is Outcome.UNKNOWN
+    assert isinstance(after.answer, OutcomeUnknownError)
+    assert classify(after.answer, after.write, "O-1").outcome is AttemptOutcome.UNKNOWN
     before = await attempt(Children(a=busy, b=None), Refusing(busy), "cancel_order", children("a", "b"), None)  # type: ignore[arg-type]
-    assert classify(before.came_to, before.write, "O-1").outcome is Outcome.RETRY_SAFE
+    assert classify(before.answer, before.write, "O-1").outcome is AttemptOutcome.RETRY_SAFE
 
 
 @pytest.mark.parametrize("timestamp", [-1, 0, 1_780_000_000_000_000, 10**18, 4_102_444_800_000])

@@ -18,13 +18,23 @@ from gateway.relay.vendor_answers import (
     allowed_next,
     as_mismatch,
     fit,
+    is_repeated,
     is_still_submitted,
     sum_faults,
-    tells_nothing,
 )
 from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent, core_event
 from schemas.contracts import ContractOperation
-from schemas.orders import Fact, Kind, Operation, State, Status, SubmitOrder, Verdict, fact_of_event, judge
+from schemas.orders import (
+    Kind,
+    Operation,
+    OrderFact,
+    OrderStatus,
+    State,
+    StateVerdict,
+    SubmitOrder,
+    fact_of_event,
+    judge,
+)
 from schemas.orders.events import Cause
 from schemas.orders.examples import AT, COMMAND_EXAMPLES, EVENT_EXAMPLES, ORDER_NO, SUPPLIER, TENANT
 from tests.unit.relay.commands import made
@@ -46,28 +56,28 @@ def asked(operation: Operation = Operation.SUBMIT, **facts: Any) -> Command:
     return made(**{**usual, **facts})
 
 
-STANDS = [Status(state) for state in State if state not in (State.CONFIRMING, State.CANCEL_PENDING)] + [
-    Status(State.CONFIRMING, State.RESERVED),
-    Status(State.CANCEL_PENDING, State.CONFIRMED),
+STANDS = [OrderStatus(state) for state in State if state not in (State.CONFIRMING, State.CANCEL_PENDING)] + [
+    OrderStatus(State.CONFIRMING, State.RESERVED),
+    OrderStatus(State.CANCEL_PENDING, State.CONFIRMED),
 ]
 
 
 @pytest.mark.parametrize(("kind", "status"), [*itertools.product(VENDOR_EVENTS, STANDS)], ids=str)
-def test_a_word_without_a_question_fits_exactly_where_the_state_table_has_it(kind: Kind, status: Status) -> None:
+def test_a_word_without_a_question_fits_exactly_where_the_state_table_has_it(kind: Kind, status: OrderStatus) -> None:
     word = said(kind)
     found = fit(word, status, [], None)
     expected = None if found.fact is None else judge(status, found.fact).verdict
     assert (found.verdict, list(found.answers)) == (expected, [])
-    assert found.refused == (expected in (Verdict.CONTRADICTS, Verdict.NOT_ALLOWED))
-    if found.verdict is Verdict.MOVES:
+    assert found.refused == (expected in (StateVerdict.CONTRADICTS, StateVerdict.NOT_ALLOWED))
+    if found.verdict is StateVerdict.MOVES:
         assert kind in allowed_next(status)
 
 
 @pytest.mark.parametrize("status", STANDS, ids=str)
-def test_what_is_said_to_be_allowed_is(status: Status) -> None:
+def test_what_is_said_to_be_allowed_is(status: OrderStatus) -> None:
     for kind in allowed_next(status):
-        fact = Fact.CONFIRM_FAILED if (kind, status.state) == (Kind.REFUSED, State.CONFIRMING) else FACTS[kind]
-        assert judge(status, fact).verdict is Verdict.MOVES
+        fact = OrderFact.CONFIRM_FAILED if (kind, status.state) == (Kind.REFUSED, State.CONFIRMING) else FACTS[kind]
+        assert judge(status, fact).verdict is StateVerdict.MOVES
 
 
 @pytest.mark.parametrize("kind", VENDOR_EVENTS)
@@ -78,14 +88,14 @@ def test_the_event_for_the_core_is_what_the_vendor_said(kind: Kind) -> None:
     assert event.payload == EVENT_EXAMPLES[kind].payload
     if kind is not Kind.REJECTED:
         answers = [asked(Operation.CANCEL, role=Role.CANCELS_CHILDREN)] if kind is Kind.CANCELLED else []
-        found = fit(said(kind), Status(State.CANCEL_PENDING, State.CONFIRMED), answers, None)
-        assert found.fact in (fact_of_event(event), Fact.PARTLY_DELIVERED)
+        found = fit(said(kind), OrderStatus(State.CANCEL_PENDING, State.CONFIRMED), answers, None)
+        assert found.fact in (fact_of_event(event), OrderFact.PARTLY_DELIVERED)
 
 
 def test_the_oldest_question_that_a_word_fits_is_answered() -> None:
     submit = asked(command_id="s")
     confirm, cancel = asked(Operation.CONFIRM, command_id="c"), asked(Operation.CANCEL, command_id="x")
-    status = Status(State.SUBMITTING)
+    status = OrderStatus(State.SUBMITTING)
     for kind, answered in (
         (Kind.ACCEPTED, [submit]),
         (Kind.CONFIRMED, [submit]),
@@ -108,7 +118,7 @@ def test_what_is_said_of_children_answers_the_cancel_of_children_alone(kind: Kin
     of_children = asked(Operation.CANCEL, command_id="y", place=3, role=Role.CANCELS_CHILDREN)
     payload = {"scope": "children", "children": ["C-1"], "by": "supplier"}
     word = said(kind, **payload, **({"code_class": "other"} if kind is Kind.CANCEL_REFUSED else {}))
-    pending = Status(State.CANCEL_PENDING, State.CONFIRMED)
+    pending = OrderStatus(State.CANCEL_PENDING, State.CONFIRMED)
     assert list(fit(word, pending, [whole, of_children], None).answers) == [of_children]
     assert list(fit(word, pending, [whole], None).answers) == []
 
@@ -117,7 +127,7 @@ def test_who_refuses_to_cancel_the_order_refuses_to_cancel_its_children() -> Non
     of_children = asked(Operation.CANCEL, command_id="y", role=Role.CANCELS_CHILDREN)
     whole = asked(Operation.CANCEL, command_id="x", place=2)
     word = said(Kind.CANCEL_REFUSED, scope="order", by="supplier", code_class="other")
-    pending = Status(State.CANCEL_PENDING, State.CONFIRMED)
+    pending = OrderStatus(State.CANCEL_PENDING, State.CONFIRMED)
     assert list(fit(word, pending, [of_children], None).answers) == [of_children]
     assert list(fit(word, pending, [of_children, whole], None).answers) == [whole]
 
@@ -126,18 +136,18 @@ def test_a_cancelled_order_ends_nothing_that_was_submitted_again_behind_the_canc
     submit, cancel = asked(command_id="s"), asked(Operation.CANCEL, command_id="x", place=2)
     again, confirm = asked(command_id="t", place=3), asked(Operation.CONFIRM, command_id="c", place=4)
     word = said(Kind.CANCELLED, scope="order", by="mall")
-    found = fit(word, Status(State.SUBMITTING), [submit, cancel, again, confirm], None)
+    found = fit(word, OrderStatus(State.SUBMITTING), [submit, cancel, again, confirm], None)
     assert list(found.answers) == [submit, cancel]
     assert is_still_submitted(found.answers, [submit, cancel, again, confirm])
     assert not is_still_submitted([again], [again, confirm])
 
 
 def test_what_is_known_and_asked_by_nobody_tells_nothing() -> None:
-    word, status = said(Kind.CONFIRMED), Status(State.CONFIRMED)
-    assert tells_nothing(word, fit(word, status, [], None))
-    assert not tells_nothing(word, fit(word, status, [asked(Operation.CONFIRM)], None))
+    word, status = said(Kind.CONFIRMED), OrderStatus(State.CONFIRMED)
+    assert is_repeated(word, fit(word, status, [], None))
+    assert not is_repeated(word, fit(word, status, [asked(Operation.CONFIRM)], None))
     shipped = said(Kind.SHIPPED)
-    assert not tells_nothing(shipped, fit(shipped, Status(State.IN_FULFILMENT), [], None))
+    assert not is_repeated(shipped, fit(shipped, OrderStatus(State.IN_FULFILMENT), [], None))
 
 
 HAD = [

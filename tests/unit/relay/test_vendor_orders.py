@@ -28,7 +28,7 @@ from gateway.relay.states import State as CommandState
 from gateway.relay.transitions import Resolution, ResolutionRefused, park, release, resolve
 from gateway.relay.vendor_answers import after_answer
 from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent
-from schemas.orders import Fact, Kind, Operation, State, Status, judge, states
+from schemas.orders import Kind, Operation, OrderFact, OrderStatus, State, judge, states
 from tests.unit.relay.commands import DAY, NOON, made
 
 HARD = settings(
@@ -48,7 +48,7 @@ ASKED = [
     (Operation.CANCEL, Role.CANCELS),
     (Operation.CANCEL, Role.CANCELS_CHILDREN),
 ]
-SENT = {Operation.SUBMIT: Fact.SUBMIT, Operation.CONFIRM: Fact.CONFIRM, Operation.CANCEL: Fact.CANCEL}
+SENT = {Operation.SUBMIT: OrderFact.SUBMIT, Operation.CONFIRM: OrderFact.CONFIRM, Operation.CANCEL: OrderFact.CANCEL}
 STANDS = {"reserved": {State.RESERVED}, "placed": {State.CONFIRMED}}
 NOTHING_THERE = {State.DRAFT, State.REFUSED, State.EXPIRED, State.CANCELLED}
 
@@ -103,7 +103,7 @@ class Machine(RuleBasedStateMachine):
         self.now: datetime = NOON
         self.commands: dict[str, Command] = {}
         self.ends: Counter[str] = Counter()
-        self.status = Status(State.DRAFT)
+        self.status = OrderStatus(State.DRAFT)
         self.vendor = Vendor()
         self.misled = False
 
@@ -115,7 +115,7 @@ class Machine(RuleBasedStateMachine):
     def unanswered(self) -> list[Command]:
         return [each for each in self.commands.values() if each.attempt and not self.ends[each.command_id]]
 
-    def hear(self, *facts: Fact | None) -> None:
+    def hear(self, *facts: OrderFact | None) -> None:
         for fact in facts:
             if fact is not None:
                 self.status = judge(self.status, fact).status
@@ -144,7 +144,7 @@ class Machine(RuleBasedStateMachine):
 
     def go_on_by_others(self, answers: Sequence[Command]) -> None:
         if vendor_answers.is_still_submitted(answers, self.unanswered):
-            self.hear(Fact.SUBMIT)
+            self.hear(OrderFact.SUBMIT)
 
     @rule(asked=st.lists(st.sampled_from(ASKED), min_size=1, max_size=3), days=st.sampled_from([1, 3]))
     def command(self, asked: list[tuple[Operation, Role]], days: int) -> None:
@@ -276,14 +276,14 @@ def test_a_rule_taken_out_is_noticed(name: str, mutant: Callable[..., Any], monk
 
 
 def test_an_order_that_stays_over_when_it_is_submitted_again_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    over: dict[State, dict[Fact, State]] = {state: {} for state in (State.REFUSED, State.EXPIRED, State.CANCELLED)}
+    over: dict[State, dict[OrderFact, State]] = {state: {} for state in (State.REFUSED, State.EXPIRED, State.CANCELLED)}
     monkeypatch.setattr(states, "MOVES", {**states.MOVES, **over})
     with pytest.raises(AssertionError):
         run_state_machine_as_test(Machine, settings=MUTANTS)
 
 
 def test_children_that_are_cancelled_for_ever_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    back = {**states.BACK, State.CANCEL_PENDING: frozenset({Fact.CANCEL_FAILED})}
+    back = {**states.BACK, State.CANCEL_PENDING: frozenset({OrderFact.CANCEL_FAILED})}
     monkeypatch.setattr(states, "BACK", back)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(Machine, settings=MUTANTS)

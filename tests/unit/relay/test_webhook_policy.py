@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gateway.relay.webhook_policy import (
     LONGEST_REST,
-    Answer,
+    DeliveryOutcome,
+    DeliveryResult,
     Endpoint,
-    Outcome,
     after_failure,
     after_success,
     due_again,
@@ -20,8 +20,8 @@ from gateway.relay.webhook_policy import (
 )
 
 NOW = datetime(2026, 12, 1, 8, tzinfo=UTC)
-FAILED = Answer(Outcome.FAILED, "HTTP status 500")
-GONE = Answer(Outcome.GONE, "HTTP status 410")
+FAILED = DeliveryResult(DeliveryOutcome.FAILED, "HTTP status 500")
+GONE = DeliveryResult(DeliveryOutcome.GONE, "HTTP status 410")
 ENDPOINT = Endpoint("https://vendor.example.com/hook")
 
 SINCE_START = [
@@ -94,7 +94,7 @@ def test_a_2xx_alone_is_a_success(status: int, outcome: str) -> None:
 def test_a_retry_after_is_heeded_within_an_hour_and_never_shortens_the_schedule(
     asked: float | None, seconds: float
 ) -> None:
-    answer = Answer(Outcome.OVERLOADED, "HTTP status 503", retry_after=asked)
+    answer = DeliveryResult(DeliveryOutcome.OVERLOADED, "HTTP status 503", retry_after=asked)
     assert due_again(1, answer, NOW, lambda: 0.0) == NOW + timedelta(seconds=seconds)
     resting = after_failure(ENDPOINT, answer, NOW).resting_until
     assert (resting or NOW) <= NOW + LONGEST_REST
@@ -102,10 +102,12 @@ def test_a_retry_after_is_heeded_within_an_hour_and_never_shortens_the_schedule(
 
 
 def test_a_rest_is_for_the_whole_webhook_and_ends_by_itself() -> None:
-    endpoint = after_failure(ENDPOINT, Answer(Outcome.OVERLOADED, "HTTP status 429", retry_after=60.0), NOW)
+    endpoint = after_failure(
+        ENDPOINT, DeliveryResult(DeliveryOutcome.OVERLOADED, "HTTP status 429", retry_after=60.0), NOW
+    )
     assert not endpoint.takes(NOW + timedelta(seconds=59))
     assert endpoint.takes(NOW + timedelta(seconds=60))
-    later = after_failure(endpoint, Answer(Outcome.OVERLOADED, "HTTP status 429", retry_after=1.0), NOW)
+    later = after_failure(endpoint, DeliveryResult(DeliveryOutcome.OVERLOADED, "HTTP status 429", retry_after=1.0), NOW)
     assert later.resting_until == endpoint.resting_until
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from gateway.calls.breaker import Breaker, Permit, Verdict
+from gateway.calls.breaker import Breaker, CallVerdict, Permit
 from gateway.calls.budget import ORDER_FLOOR, RetryBudget
 from gateway.relay import commands, lanes, outcomes, policy, transitions
 from gateway.relay.commands import Command, Receipt, Role
 from gateway.relay.lanes import Lane
-from gateway.relay.outcomes import Answer, LookedUp, Outcome, Write
+from gateway.relay.outcomes import AdapterAnswer, AttemptOutcome, LookUpOutcome, Write
 from gateway.relay.policy import LOOK_UP, MOST_SPENT, Availability, LookUp, Profile
 from gateway.relay.states import BUSY, ENDED, NEXT_STATES, STOPPED, State
 from gateway.relay.transitions import Claim, Resolution, ResolutionRefused
@@ -176,7 +176,7 @@ class World:
             self.asked_until[command_id] = self.now + seconds(120)
         self.take(flight, came_to, Write(flight.command.operation, Sent.NOTHING if how in UNSENT else Sent.ALL))
 
-    def came_to(self, flight: Flight, how: str) -> Answer | BaseException:
+    def came_to(self, flight: Flight, how: str) -> AdapterAnswer | BaseException:
         """What the adapter returns or raises, after the supplier did what it does."""
         if how == "late":
             self.send_later(flight)
@@ -185,9 +185,9 @@ class World:
             return fault()
         if not accepted:
             return RejectedError(supplier_code="3008")
-        return Answer("Z" if how == "foreign" else flight.command.order_no, "lines" if how == "differs" else "")
+        return AdapterAnswer("Z" if how == "foreign" else flight.command.order_no, "lines" if how == "differs" else "")
 
-    def take(self, flight: Flight, came_to: Answer | BaseException, write: Write) -> None:
+    def take(self, flight: Flight, came_to: AdapterAnswer | BaseException, write: Write) -> None:
         self.settle(flight, came_to)
         classified = outcomes.classify(came_to, write, flight.command.order_no)
         known = self.inbox[flight.command.command_id]
@@ -202,15 +202,15 @@ class World:
         )
         if taken is not None:
             assert self.is_alive(flight), "a zombie was believed"
-            assert classified.outcome is Outcome.UNKNOWN or taken.spent == known.spent, "spent for nothing"
+            assert classified.outcome is AttemptOutcome.UNKNOWN or taken.spent == known.spent, "spent for nothing"
             self.store(taken)
 
-    def answer_look_up(self, flight: Flight, found: LookedUp) -> None:
+    def answer_look_up(self, flight: Flight, found: LookUpOutcome) -> None:
         self.flights.remove(flight)
         command_id = flight.command.command_id
-        if self.is_alive(flight) and found is LookedUp.ABSENT:
+        if self.is_alive(flight) and found is LookUpOutcome.ABSENT:
             self.note_absence(command_id, flight.begun_at)
-        self.settle(flight, error(UnavailableError, Sent.ALL) if found is LookedUp.FAILED else None)
+        self.settle(flight, error(UnavailableError, Sent.ALL) if found is LookUpOutcome.FAILED else None)
         taken = transitions.take_look_up(
             self.inbox[command_id],
             flight.claim,
@@ -232,7 +232,7 @@ class World:
 
     def settle(self, flight: Flight, came_to: object) -> None:
         if self.is_alive(flight):
-            verdict = Verdict.AWAY if isinstance(came_to, UnavailableError) else Verdict.ANSWERED
+            verdict = CallVerdict.AWAY if isinstance(came_to, UnavailableError) else CallVerdict.ANSWERED
             self.breakers[flight.operation].settle(flight.permit, verdict, self.clock)
 
     def is_alive(self, flight: Flight) -> bool:
@@ -313,7 +313,7 @@ class World:
 
     def time_out(self, flight: Flight) -> None:
         if flight.looks_up:
-            self.answer_look_up(flight, LookedUp.FAILED)
+            self.answer_look_up(flight, LookUpOutcome.FAILED)
         else:
             self.answer(flight, self.random.choice(["lost_before", "lost_after"]))
 
@@ -344,7 +344,7 @@ class World:
             self.work()
             for flight in list(self.flights):
                 if flight.looks_up:
-                    self.answer_look_up(flight, LookedUp.FAILED)
+                    self.answer_look_up(flight, LookUpOutcome.FAILED)
                 else:
                     self.answer(flight, how)
             self.advance(seconds(1800))
@@ -361,7 +361,7 @@ class World:
             self.work()
             for flight in list(self.flights):
                 if flight.looks_up:
-                    self.answer_look_up(flight, LookedUp.FOUND if flight.found else LookedUp.ABSENT)
+                    self.answer_look_up(flight, LookUpOutcome.FOUND if flight.found else LookUpOutcome.ABSENT)
                 else:
                     self.answer(flight, "done")
             for command in list(self.inbox.values()):

@@ -21,10 +21,10 @@ from gateway.sdk.wire import (
     decode_reply,
     encode,
     legible,
+    limit_issues,
     members,
     pointer,
     shown,
-    told,
     whole_json,
 )
 
@@ -320,15 +320,15 @@ def test_commas_and_brackets_in_texts_are_no_values():
 
 def test_issues_beyond_those_told_are_mentioned():
     faults = [Issue("invalid_text", f"/{number}") for number in range(MAX_ISSUES + 1)]
-    assert told(faults[:-1]) == tuple(faults[:-1])
-    assert [each.code for each in told(faults)][-2:] == ["invalid_text", "more_issues"]
-    assert len(told(faults)) == MAX_ISSUES
-    assert told([]) == ()
+    assert limit_issues(faults[:-1]) == tuple(faults[:-1])
+    assert [each.code for each in limit_issues(faults)][-2:] == ["invalid_text", "more_issues"]
+    assert len(limit_issues(faults)) == MAX_ISSUES
+    assert limit_issues([]) == ()
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=150), st.integers(0, 2_000))
 def test_the_texts_of_issues_take_no_more_room_than_they_are_given(sizes, characters):
-    found = told([Issue("invalid_text", "/", "x" * size) for size in sizes], room=characters)
+    found = limit_issues([Issue("invalid_text", "/", "x" * size) for size in sizes], room=characters)
     assert found
     kept = [each for each in found[1:] if each.code != "more_issues"]
     assert sum(len(each.path) + len(each.actual) for each in kept) <= characters

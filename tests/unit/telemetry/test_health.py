@@ -8,7 +8,7 @@ import pytest
 
 from gateway.sdk.errors import ServiceUnavailableError
 from gateway.telemetry import health
-from gateway.telemetry.health import Finding, Health
+from gateway.telemetry.health import CheckResult, Health
 
 
 async def well() -> str:
@@ -45,10 +45,10 @@ async def test_one_bad_check_makes_the_process_unready_and_says_why() -> None:
 
 
 async def test_a_check_that_does_not_answer_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "PATIENCE", 0.0)
+    monkeypatch.setattr(health, "CHECK_SECONDS", 0.0)
     checks = Health()
     checks.add("kafka", silent)
-    assert (await checks.readiness()).checks == {"kafka": Finding(ok=False, detail="no answer within 0 s")}
+    assert (await checks.readiness()).checks == {"kafka": CheckResult(ok=False, detail="no answer within 0 s")}
 
 
 async def test_checks_are_asked_afresh_each_time() -> None:

@@ -10,21 +10,21 @@ from schemas.contracts.states import (
     MOVES,
     STANDING,
     TERMINAL,
-    Answer,
+    AnswerState,
+    ContractFact,
     ContractState,
-    Fact,
-    Receipt,
-    Status,
-    Verdict,
+    ContractStatus,
+    ContractVerdict,
+    ReceiptState,
     allowed,
     judge,
 )
 
-STATUSES = [Status(*each) for each in product(ContractState, Receipt, Receipt, Answer)]
-EVERYWHERE = list(product(STATUSES, Fact))
+STATUSES = [ContractStatus(*each) for each in product(ContractState, ReceiptState, ReceiptState, AnswerState)]
+EVERYWHERE = list(product(STATUSES, ContractFact))
 
 
-def after(*facts: Fact, start: Status = Status()) -> Status:  # noqa: B008 - frozen
+def after(*facts: ContractFact, start: ContractStatus = ContractStatus()) -> ContractStatus:  # noqa: B008 - frozen
     for fact in facts:
         start = judge(start, fact).status
     return start
@@ -33,76 +33,86 @@ def after(*facts: Fact, start: Status = Status()) -> Status:  # noqa: B008 - fro
 def test_only_what_moves_changes_anything():
     for status, fact in EVERYWHERE:
         judgement = judge(status, fact)
-        if judgement.verdict is not Verdict.MOVES:
+        if judgement.verdict is not ContractVerdict.MOVES:
             assert judgement.status == status
 
 
 def test_the_state_moves_by_the_table_alone():
     for status, fact in EVERYWHERE:
         following = judge(status, fact).status.state
-        voided = fact is Fact.TERMINATE and following is ContractState.VOIDED
+        voided = fact is ContractFact.TERMINATE and following is ContractState.VOIDED
         assert voided or following in (status.state, MOVES[status.state].get(fact))
 
 
 def test_what_is_over_takes_no_command_and_no_answer_that_is_new():
-    receipts = {Fact.ANNOUNCED, Fact.FILED}  # a correction is announced as well
+    receipts = {ContractFact.ANNOUNCED, ContractFact.FILED}  # a correction is announced as well
     for status, fact in EVERYWHERE:
         if status.state in TERMINAL and fact not in receipts:
-            assert judge(status, fact).verdict is not Verdict.MOVES
+            assert judge(status, fact).verdict is not ContractVerdict.MOVES
 
 
 def test_nothing_is_heard_of_a_contract_that_was_never_issued():
-    assert allowed(Status()) == {Fact.ISSUE}
+    assert allowed(ContractStatus()) == {ContractFact.ISSUE}
 
 
-@pytest.mark.parametrize("receipts", [(Fact.ANNOUNCED, Fact.FILED), (Fact.FILED, Fact.ANNOUNCED)])
-def test_announcement_and_filing_end_in_either_order(receipts: tuple[Fact, Fact]):
-    first = after(Fact.ISSUE, receipts[0])
-    assert {first.announcement, first.filing} == {Receipt.PENDING, Receipt.DONE}
-    both = after(Fact.ISSUE, *receipts)
-    assert (both.state, both.announcement, both.filing) == (ContractState.GENERATED, Receipt.DONE, Receipt.DONE)
+@pytest.mark.parametrize(
+    "receipts", [(ContractFact.ANNOUNCED, ContractFact.FILED), (ContractFact.FILED, ContractFact.ANNOUNCED)]
+)
+def test_announcement_and_filing_end_in_either_order(receipts: tuple[ContractFact, ContractFact]):
+    first = after(ContractFact.ISSUE, receipts[0])
+    assert {first.announcement, first.filing} == {ReceiptState.PENDING, ReceiptState.DONE}
+    both = after(ContractFact.ISSUE, *receipts)
+    assert (both.state, both.announcement, both.filing) == (
+        ContractState.GENERATED,
+        ReceiptState.DONE,
+        ReceiptState.DONE,
+    )
 
 
 def test_a_receipt_says_nothing_of_what_the_vendor_says():
-    assert after(Fact.ISSUE, Fact.SIGNED, Fact.FILED).answer is Answer.SIGNED
-    assert after(Fact.ISSUE, Fact.FILED, Fact.REFUSED).answer is Answer.REFUSED
+    assert after(ContractFact.ISSUE, ContractFact.SIGNED, ContractFact.FILED).answer is AnswerState.SIGNED
+    assert after(ContractFact.ISSUE, ContractFact.FILED, ContractFact.REFUSED).answer is AnswerState.REFUSED
 
 
 def test_an_amendment_is_announced_filed_and_answered_anew():
-    whole = after(Fact.ISSUE, Fact.DELIVERED, Fact.SIGNED, Fact.ANNOUNCED, Fact.FILED)
-    assert after(Fact.AMEND, start=whole) == Status(ContractState.GENERATED)
-    assert after(Fact.PERFORMANCE_BEGUN, Fact.AMEND, start=whole) == Status(ContractState.PERFORMING)
+    whole = after(
+        ContractFact.ISSUE, ContractFact.DELIVERED, ContractFact.SIGNED, ContractFact.ANNOUNCED, ContractFact.FILED
+    )
+    assert after(ContractFact.AMEND, start=whole) == ContractStatus(ContractState.GENERATED)
+    assert after(ContractFact.PERFORMANCE_BEGUN, ContractFact.AMEND, start=whole) == ContractStatus(
+        ContractState.PERFORMING
+    )
 
 
 @pytest.mark.parametrize(
     ("before", "ends_as"),
     [
-        ((Fact.ISSUE,), ContractState.VOIDED),
-        ((Fact.ISSUE, Fact.DELIVERED, Fact.SIGNED), ContractState.VOIDED),
-        ((Fact.ISSUE, Fact.FILED), ContractState.VOIDED),
-        ((Fact.ISSUE, Fact.ANNOUNCED), ContractState.TERMINATED),
-        ((Fact.ISSUE, Fact.ANNOUNCED, Fact.PERFORMANCE_BEGUN), ContractState.TERMINATED),
+        ((ContractFact.ISSUE,), ContractState.VOIDED),
+        ((ContractFact.ISSUE, ContractFact.DELIVERED, ContractFact.SIGNED), ContractState.VOIDED),
+        ((ContractFact.ISSUE, ContractFact.FILED), ContractState.VOIDED),
+        ((ContractFact.ISSUE, ContractFact.ANNOUNCED), ContractState.TERMINATED),
+        ((ContractFact.ISSUE, ContractFact.ANNOUNCED, ContractFact.PERFORMANCE_BEGUN), ContractState.TERMINATED),
     ],
 )
 def test_one_that_ends_is_voided_before_and_terminated_after_its_announcement(
-    before: tuple[Fact, ...], ends_as: ContractState
+    before: tuple[ContractFact, ...], ends_as: ContractState
 ):
-    assert after(*before, Fact.TERMINATE).state is ends_as
+    assert after(*before, ContractFact.TERMINATE).state is ends_as
 
 
 def test_an_issue_that_lapsed_leaves_room_for_another_and_a_delivered_one_does_not_lapse():
-    assert after(Fact.ISSUE, Fact.LAPSE) == Status()
-    delivered = after(Fact.ISSUE, Fact.DELIVERED)
-    assert judge(delivered, Fact.LAPSE).verdict is Verdict.NOT_ALLOWED
+    assert after(ContractFact.ISSUE, ContractFact.LAPSE) == ContractStatus()
+    delivered = after(ContractFact.ISSUE, ContractFact.DELIVERED)
+    assert judge(delivered, ContractFact.LAPSE).verdict is ContractVerdict.NOT_ALLOWED
 
 
 def test_a_vendor_may_sign_at_once_and_never_takes_back_what_he_said():
-    assert after(Fact.ISSUE, Fact.SIGNED).answer is Answer.SIGNED
-    signed, refused = after(Fact.ISSUE, Fact.SIGNED), after(Fact.ISSUE, Fact.REFUSED)
-    assert judge(signed, Fact.REFUSED).verdict is Verdict.NOT_ALLOWED
-    assert judge(refused, Fact.SIGNED).verdict is Verdict.NOT_ALLOWED
-    assert judge(signed, Fact.ACKNOWLEDGED).verdict is Verdict.KNOWN
-    assert judge(signed, Fact.SIGNED).verdict is Verdict.KNOWN
+    assert after(ContractFact.ISSUE, ContractFact.SIGNED).answer is AnswerState.SIGNED
+    signed, refused = after(ContractFact.ISSUE, ContractFact.SIGNED), after(ContractFact.ISSUE, ContractFact.REFUSED)
+    assert judge(signed, ContractFact.REFUSED).verdict is ContractVerdict.NOT_ALLOWED
+    assert judge(refused, ContractFact.SIGNED).verdict is ContractVerdict.NOT_ALLOWED
+    assert judge(signed, ContractFact.ACKNOWLEDGED).verdict is ContractVerdict.KNOWN
+    assert judge(signed, ContractFact.SIGNED).verdict is ContractVerdict.KNOWN
 
 
 def test_a_contract_is_over_there_or_not_made():

@@ -14,7 +14,7 @@ from schemas.orders import (
     Operation,
     RequestAfterSale,
     ServiceState,
-    Verdict,
+    StateVerdict,
     allowed_services,
     judge_refund,
     judge_service,
@@ -35,66 +35,66 @@ WAYS = [
 def test_every_word_has_a_verdict_in_every_state_and_moves_only_as_it_says() -> None:
     for state, told in EVERYWHERE:
         judgement = judge_service(state, told)
-        moves = judgement.verdict in (Verdict.MOVES, Verdict.AHEAD)
+        moves = judgement.verdict in (StateVerdict.MOVES, StateVerdict.AHEAD)
         assert judgement.state is (told if moves else state)
-        assert judgement.ask_again == (judgement.verdict in (Verdict.AHEAD, Verdict.CONTRADICTS))
+        assert judgement.ask_again == (judgement.verdict in (StateVerdict.AHEAD, StateVerdict.CONTRADICTS))
 
 
 def test_the_table_is_what_is_done() -> None:
     assert set(SERVICE_MOVES) == set(ServiceState)
     for state, told in EVERYWHERE:
-        assert (judge_service(state, told).verdict is Verdict.MOVES) == (told in SERVICE_MOVES[state])
+        assert (judge_service(state, told).verdict is StateVerdict.MOVES) == (told in SERVICE_MOVES[state])
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_regular_way_is_in_the_table_and_any_part_of_it_may_be_skipped(way: list[ServiceState]) -> None:
-    assert all(judge_service(one, other).verdict is Verdict.MOVES for one, other in pairwise(way))
+    assert all(judge_service(one, other).verdict is StateVerdict.MOVES for one, other in pairwise(way))
     for place, state in enumerate(way[:-1]):
         for later in way[place + 2 :]:
-            assert judge_service(state, later).verdict in (Verdict.MOVES, Verdict.AHEAD)
+            assert judge_service(state, later).verdict in (StateVerdict.MOVES, StateVerdict.AHEAD)
         for earlier in way[:place]:
-            assert judge_service(state, earlier).verdict is Verdict.KNOWN
+            assert judge_service(state, earlier).verdict is StateVerdict.KNOWN
 
 
 @pytest.mark.parametrize("state", [S.REQUESTED, S.AUDITING])
 def test_a_request_is_refused_before_it_is_granted_and_not_after(state: ServiceState) -> None:
-    assert judge_service(state, S.REFUSED).verdict is Verdict.MOVES
+    assert judge_service(state, S.REFUSED).verdict is StateVerdict.MOVES
     for later in (S.APPROVED, S.GOODS_RETURNING, S.RECEIVED, S.REFUNDING):
-        assert judge_service(later, S.REFUSED).verdict is Verdict.CONTRADICTS
+        assert judge_service(later, S.REFUSED).verdict is StateVerdict.CONTRADICTS
 
 
 def test_a_service_may_be_cancelled_until_it_is_over() -> None:
     for state in ServiceState:
-        assert (judge_service(state, S.CANCELLED).verdict is Verdict.MOVES) == (state not in ENDED)
+        assert (judge_service(state, S.CANCELLED).verdict is StateVerdict.MOVES) == (state not in ENDED)
 
 
 def test_no_word_leads_out_of_an_end_and_a_late_success_is_for_a_person() -> None:
     for state, told in product(ENDED, ServiceState):
         assert judge_service(state, told).state is state
     for state, told in product((S.REFUSED, S.CANCELLED), (S.APPROVED, S.RECEIVED, S.REFUNDING, S.DONE)):
-        assert judge_service(state, told).verdict is Verdict.LATE
+        assert judge_service(state, told).verdict is StateVerdict.LATE
     assert allowed_services(S.DONE) == frozenset()
 
 
 def test_goods_are_not_handled_in_two_ways() -> None:
-    assert judge_service(S.REPAIRING, S.REFUNDING).verdict is Verdict.CONTRADICTS
-    assert judge_service(S.EXCHANGE_SHIPPED, S.REPAIRING).verdict is Verdict.CONTRADICTS
+    assert judge_service(S.REPAIRING, S.REFUNDING).verdict is StateVerdict.CONTRADICTS
+    assert judge_service(S.EXCHANGE_SHIPPED, S.REPAIRING).verdict is StateVerdict.CONTRADICTS
 
 
 @pytest.mark.parametrize(
     ("state", "verdict", "after"),
     [
-        (S.REFUNDING, Verdict.MOVES, S.REFUNDING),
-        (S.RECEIVED, Verdict.MOVES, S.REFUNDING),
-        (S.AUDITING, Verdict.AHEAD, S.REFUNDING),
-        (S.DONE, Verdict.MOVES, S.DONE),
-        (S.CANCELLED, Verdict.LATE, S.CANCELLED),
-        (S.REFUSED, Verdict.LATE, S.REFUSED),
-        (S.REPAIRING, Verdict.CONTRADICTS, S.REPAIRING),
+        (S.REFUNDING, StateVerdict.MOVES, S.REFUNDING),
+        (S.RECEIVED, StateVerdict.MOVES, S.REFUNDING),
+        (S.AUDITING, StateVerdict.AHEAD, S.REFUNDING),
+        (S.DONE, StateVerdict.MOVES, S.DONE),
+        (S.CANCELLED, StateVerdict.LATE, S.CANCELLED),
+        (S.REFUSED, StateVerdict.LATE, S.REFUSED),
+        (S.REPAIRING, StateVerdict.CONTRADICTS, S.REPAIRING),
     ],
 )
 def test_money_that_went_back_is_told_once_the_service_allows_it(
-    state: ServiceState, verdict: Verdict, after: ServiceState
+    state: ServiceState, verdict: StateVerdict, after: ServiceState
 ) -> None:
     assert (judge_refund(state).verdict, judge_refund(state).state) == (verdict, after)
 

@@ -14,22 +14,22 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from schemas.orders import MOVES, TERMINAL, Fact, Judgement, State, Status, Verdict, judge, states
+from schemas.orders import MOVES, TERMINAL, OrderFact, OrderJudgement, OrderStatus, State, StateVerdict, judge, states
 from schemas.orders.states import ASKED, CORE_FACTS, PROGRESS
 
-HEARD = sorted(set(Fact) - ASKED - CORE_FACTS)
-FURTHEST = [Fact.ACCEPTED, Fact.CONFIRMED, Fact.SHIPPED, Fact.PARTLY_DELIVERED, Fact.DELIVERED]
+HEARD = sorted(set(OrderFact) - ASKED - CORE_FACTS)
+FURTHEST = [OrderFact.ACCEPTED, OrderFact.CONFIRMED, OrderFact.SHIPPED, OrderFact.PARTLY_DELIVERED, OrderFact.DELIVERED]
 
 MAY_BEGIN_ANEW = {State.REFUSED, State.EXPIRED, State.CANCELLED}
 
 BEGINNINGS = [
     (),
-    (Fact.SUBMIT,),
-    (Fact.SUBMIT, Fact.ACCEPTED),
-    (Fact.SUBMIT, Fact.ACCEPTED, Fact.CANCEL),
-    (Fact.SUBMIT, Fact.CONFIRMED, Fact.SHIPPED),
-    (Fact.SUBMIT, Fact.SUBMIT_REFUSED, Fact.SUBMIT, Fact.ACCEPTED),
-    (Fact.SUBMIT, Fact.CONFIRMED, Fact.CANCEL, Fact.CANCELLED, Fact.SUBMIT),
+    (OrderFact.SUBMIT,),
+    (OrderFact.SUBMIT, OrderFact.ACCEPTED),
+    (OrderFact.SUBMIT, OrderFact.ACCEPTED, OrderFact.CANCEL),
+    (OrderFact.SUBMIT, OrderFact.CONFIRMED, OrderFact.SHIPPED),
+    (OrderFact.SUBMIT, OrderFact.SUBMIT_REFUSED, OrderFact.SUBMIT, OrderFact.ACCEPTED),
+    (OrderFact.SUBMIT, OrderFact.CONFIRMED, OrderFact.CANCEL, OrderFact.CANCELLED, OrderFact.SUBMIT),
 ]
 
 
@@ -44,7 +44,7 @@ class Model:
         """The order that was over is submitted again: nothing is known of it."""
         self.goods, self.over = -1, False
 
-    def hear(self, fact: Fact, state: State) -> None:
+    def hear(self, fact: OrderFact, state: State) -> None:
         if not self.over and state is not State.DRAFT and fact in FURTHEST[2:]:
             self.goods = max(self.goods, FURTHEST.index(fact))
         self.over = self.over or state in TERMINAL
@@ -55,23 +55,23 @@ class Order(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.status = Status(State.DRAFT)
+        self.status = OrderStatus(State.DRAFT)
         self.model = Model()
 
     @initialize(facts=st.sampled_from(BEGINNINGS))
-    def begin(self, facts: tuple[Fact, ...]) -> None:
+    def begin(self, facts: tuple[OrderFact, ...]) -> None:
         """What most orders begin with; from scratch few would come far."""
         for fact in facts:
             self._take(fact)
 
-    def _take(self, fact: Fact) -> Verdict:
+    def _take(self, fact: OrderFact) -> StateVerdict:
         before, judgement = self.status, judge(self.status, fact)
-        begins_anew = fact is Fact.SUBMIT and before.state in MAY_BEGIN_ANEW
+        begins_anew = fact is OrderFact.SUBMIT and before.state in MAY_BEGIN_ANEW
         if begins_anew:
-            assert judgement.status == Status(State.SUBMITTING)
+            assert judgement.status == OrderStatus(State.SUBMITTING)
         elif before.state in TERMINAL:
             assert judgement.status == before
-            assert (judgement.verdict is Verdict.LATE) == (fact in PROGRESS)
+            assert (judgement.verdict is StateVerdict.LATE) == (fact in PROGRESS)
         self.model.hear(fact, before.state)
         if begins_anew:
             self.model.begin_anew()
@@ -80,21 +80,21 @@ class Order(RuleBasedStateMachine):
         return judgement.verdict
 
     @rule(fact=st.sampled_from(HEARD))
-    def hear(self, fact: Fact) -> None:
+    def hear(self, fact: OrderFact) -> None:
         """The supplier says something, however late."""
-        assert self._take(fact) is not Verdict.NOT_ALLOWED
+        assert self._take(fact) is not StateVerdict.NOT_ALLOWED
 
     @rule(fact=st.sampled_from(sorted(ASKED | CORE_FACTS)))
-    def act(self, fact: Fact) -> None:
+    def act(self, fact: OrderFact) -> None:
         """The mall does something."""
-        assert self._take(fact) in (Verdict.MOVES, Verdict.NOT_ALLOWED)
+        assert self._take(fact) in (StateVerdict.MOVES, StateVerdict.NOT_ALLOWED)
 
     @precondition(lambda self: self.status.state is State.CANCEL_PENDING)
     @rule()
     def cancel_is_refused(self) -> None:
         """Then the order stands where it would stand without the cancel."""
         before = self.status.before
-        self._take(Fact.CANCEL_FAILED)
+        self._take(OrderFact.CANCEL_FAILED)
         assert self.status.state is before
 
     @invariant()
@@ -108,9 +108,9 @@ class Order(RuleBasedStateMachine):
 
 _AFTER = {State.ACCEPTED, State.DISPUTED, State.INVOICED, State.PAID, State.REJECTED}
 _SHOWS = {
-    Fact.SHIPPED: {State.IN_FULFILMENT, State.PARTIALLY_DELIVERED, State.DELIVERED} | _AFTER,
-    Fact.PARTLY_DELIVERED: {State.PARTIALLY_DELIVERED, State.DELIVERED} | _AFTER,
-    Fact.DELIVERED: {State.DELIVERED} | _AFTER,
+    OrderFact.SHIPPED: {State.IN_FULFILMENT, State.PARTIALLY_DELIVERED, State.DELIVERED} | _AFTER,
+    OrderFact.PARTLY_DELIVERED: {State.PARTIALLY_DELIVERED, State.DELIVERED} | _AFTER,
+    OrderFact.DELIVERED: {State.DELIVERED} | _AFTER,
 }
 
 TestOrder = Order.TestCase
@@ -131,11 +131,11 @@ def takes_old_news_for_new(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def hears_nothing_during_a_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(states, "_judge_while_cancelling", lambda status, _: Judgement(Verdict.KNOWN, status))
+    monkeypatch.setattr(states, "_judge_while_cancelling", lambda status, _: OrderJudgement(StateVerdict.KNOWN, status))
 
 
 def takes_a_delivered_order_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = {**MOVES[State.DELIVERED], Fact.CONFIRM_FAILED: State.RESERVED}
+    row = {**MOVES[State.DELIVERED], OrderFact.CONFIRM_FAILED: State.RESERVED}
     monkeypatch.setattr(states, "MOVES", {**MOVES, State.DELIVERED: row})
 
 

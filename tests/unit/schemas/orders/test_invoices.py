@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.base import read
-from schemas.orders import Operation, RequestInvoice, SubmitOrder, Verdict
+from schemas.orders import Operation, RequestInvoice, StateVerdict, SubmitOrder
 from schemas.orders.commands import Submission
 from schemas.orders.examples import COMMAND_EXAMPLES
 from schemas.orders.invoice_states import MOVES, TERMINAL, judge_invoice
@@ -58,8 +58,8 @@ def test_an_application_moves_as_the_table_has_it(state: InvoiceState, told: Inv
     assert MOVES[state] == REGULAR[state]
     found = judge_invoice(state, told)
     if told in REGULAR[state]:
-        assert (found.verdict, found.state) == (Verdict.MOVES, told)
-    elif found.verdict is Verdict.AHEAD:
+        assert (found.verdict, found.state) == (StateVerdict.MOVES, told)
+    elif found.verdict is StateVerdict.AHEAD:
         assert state not in TERMINAL
         assert found.state is told
     else:
@@ -69,15 +69,15 @@ def test_an_application_moves_as_the_table_has_it(state: InvoiceState, told: Inv
 @pytest.mark.parametrize("state", [S.VOIDED, S.REFUSED])
 @pytest.mark.parametrize("told", [S.PARTLY_ISSUED, S.ISSUED, S.MAILED, S.RED])
 def test_a_success_of_an_application_that_is_over_is_late(state: InvoiceState, told: InvoiceState) -> None:
-    assert judge_invoice(state, told).verdict is Verdict.LATE
+    assert judge_invoice(state, told).verdict is StateVerdict.LATE
 
 
 def test_what_is_mailed_before_it_was_told_as_issued_holds() -> None:
-    assert judge_invoice(S.REQUESTED, S.MAILED).verdict is Verdict.AHEAD
+    assert judge_invoice(S.REQUESTED, S.MAILED).verdict is StateVerdict.AHEAD
 
 
 def test_what_is_issued_cannot_be_refused_any_more() -> None:
-    assert judge_invoice(S.ISSUED, S.REFUSED).verdict is Verdict.CONTRADICTS
+    assert judge_invoice(S.ISSUED, S.REFUSED).verdict is StateVerdict.CONTRADICTS
 
 
 def test_invoices_that_come_to_what_was_asked_for_hold() -> None:

@@ -26,7 +26,7 @@ from schemas.orders.commands import CancelScope, Operation
 from schemas.orders.events import Cause, OrderCancelled, OrderExpired, OrderParked, SupplierMessage
 from schemas.orders.examples import COMMAND_EXAMPLES, EVENT_EXAMPLES
 from schemas.orders.payloads import Party
-from schemas.orders.states import Fact
+from schemas.orders.states import OrderFact
 
 every_event = pytest.mark.parametrize("event", EVENT_EXAMPLES.values(), ids=list(EVENT_EXAMPLES))
 
@@ -78,30 +78,30 @@ def test_a_cause_is_a_command_or_a_message():
 def test_the_commands_and_events_are_facts_of_the_table():
     sent = {operation: fact_of_command(each) for operation, each in COMMAND_EXAMPLES.items()}
     assert sent == {
-        Operation.SUBMIT: Fact.SUBMIT,
-        Operation.CONFIRM: Fact.CONFIRM,
-        Operation.CANCEL: Fact.CANCEL,
+        Operation.SUBMIT: OrderFact.SUBMIT,
+        Operation.CONFIRM: OrderFact.CONFIRM,
+        Operation.CANCEL: OrderFact.CANCEL,
         Operation.REQUEST_INVOICE: None,  # it leaves the order as it is
         Operation.REQUEST_AFTER_SALE: None,
         Operation.CANCEL_AFTER_SALE: None,
     }
     facts = {kind: fact_of_event(event) for kind, event in EVENT_EXAMPLES.items()}
     assert facts == {
-        Kind.ACCEPTED: Fact.ACCEPTED,
-        Kind.REFUSED: Fact.SUBMIT_REFUSED,
-        Kind.CONFIRMED: Fact.CONFIRMED,
-        Kind.PARTIALLY_CONFIRMED: Fact.PARTIALLY_CONFIRMED,
-        Kind.SPLIT: Fact.SPLIT,
-        Kind.PRICE_MISMATCH: Fact.PRICE_MISMATCH,
-        Kind.CANCELLED: Fact.CHILDREN_CANCELLED,  # one child of two
-        Kind.CANCEL_REFUSED: Fact.CANCEL_FAILED,
-        Kind.SHIPPED: Fact.SHIPPED,
+        Kind.ACCEPTED: OrderFact.ACCEPTED,
+        Kind.REFUSED: OrderFact.SUBMIT_REFUSED,
+        Kind.CONFIRMED: OrderFact.CONFIRMED,
+        Kind.PARTIALLY_CONFIRMED: OrderFact.PARTIALLY_CONFIRMED,
+        Kind.SPLIT: OrderFact.SPLIT,
+        Kind.PRICE_MISMATCH: OrderFact.PRICE_MISMATCH,
+        Kind.CANCELLED: OrderFact.CHILDREN_CANCELLED,  # one child of two
+        Kind.CANCEL_REFUSED: OrderFact.CANCEL_FAILED,
+        Kind.SHIPPED: OrderFact.SHIPPED,
         Kind.TRACKED: None,
-        Kind.DELIVERED: Fact.DELIVERED,
-        Kind.REJECTED: Fact.REJECTED,
-        Kind.EXPIRED: Fact.SUBMIT_EXPIRED,
-        Kind.UNSUPPORTED: Fact.SUBMIT_REFUSED,
-        Kind.PARKED: Fact.OUTCOME_UNKNOWN,
+        Kind.DELIVERED: OrderFact.DELIVERED,
+        Kind.REJECTED: OrderFact.REJECTED,
+        Kind.EXPIRED: OrderFact.SUBMIT_EXPIRED,
+        Kind.UNSUPPORTED: OrderFact.SUBMIT_REFUSED,
+        Kind.PARKED: OrderFact.OUTCOME_UNKNOWN,
         **{kind: None for kind in Kind if kind.startswith("invoice.")},
         Kind.SERVICE_ACCEPTED: None,
         Kind.SERVICE_REFUSED: None,
@@ -111,8 +111,8 @@ def test_the_commands_and_events_are_facts_of_the_table():
     }
 
 
-@pytest.mark.parametrize(("by", "fact"), [(Party.TIME_OUT, Fact.LAPSED), (Party.SUPPLIER, Fact.CANCELLED)])
-def test_a_whole_order_cancelled_is_over(by: Party, fact: Fact):
+@pytest.mark.parametrize(("by", "fact"), [(Party.TIME_OUT, OrderFact.LAPSED), (Party.SUPPLIER, OrderFact.CANCELLED)])
+def test_a_whole_order_cancelled_is_over(by: Party, fact: OrderFact):
     example = EVENT_EXAMPLES[Kind.CANCELLED]
     assert isinstance(example, OrderCancelled)
     payload = example.payload.model_copy(update={"scope": CancelScope.ORDER, "children": (), "by": by})
@@ -122,12 +122,14 @@ def test_a_whole_order_cancelled_is_over(by: Party, fact: Fact):
 @pytest.mark.parametrize(
     ("operation", "expired", "parked"),
     [
-        (Operation.SUBMIT, Fact.SUBMIT_EXPIRED, Fact.OUTCOME_UNKNOWN),
-        (Operation.CONFIRM, Fact.CONFIRM_FAILED, None),
-        (Operation.CANCEL, Fact.CANCEL_FAILED, None),
+        (Operation.SUBMIT, OrderFact.SUBMIT_EXPIRED, OrderFact.OUTCOME_UNKNOWN),
+        (Operation.CONFIRM, OrderFact.CONFIRM_FAILED, None),
+        (Operation.CANCEL, OrderFact.CANCEL_FAILED, None),
     ],
 )
-def test_a_confirm_or_cancel_that_expires_leaves_the_order(operation: Operation, expired: Fact, parked: Fact | None):
+def test_a_confirm_or_cancel_that_expires_leaves_the_order(
+    operation: Operation, expired: OrderFact, parked: OrderFact | None
+):
     late, waiting = EVENT_EXAMPLES[Kind.EXPIRED], EVENT_EXAMPLES[Kind.PARKED]
     assert isinstance(late, OrderExpired)
     assert isinstance(waiting, OrderParked)

@@ -8,23 +8,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.orders import MOVES, TERMINAL, Fact, Judgement, State, Status, Verdict, allowed, judge, parent_state
+from schemas.orders import (
+    MOVES,
+    TERMINAL,
+    OrderFact,
+    OrderJudgement,
+    OrderStatus,
+    State,
+    StateVerdict,
+    allowed,
+    judge,
+    parent_state,
+)
 from schemas.orders.states import ASKED, CORE_FACTS, PROGRESS
 
 BENEATH_A_CANCEL = [
-    *(state for state in State if Fact.CANCEL in MOVES[state]),
+    *(state for state in State if OrderFact.CANCEL in MOVES[state]),
     *(State.IN_FULFILMENT, State.PARTIALLY_DELIVERED, State.DELIVERED, State.REJECTED),
 ]
 STATUSES = [
-    *(Status(state) for state in State if state not in (State.CONFIRMING, State.CANCEL_PENDING)),
-    Status(State.CONFIRMING, State.RESERVED),
-    Status(State.CONFIRMING, State.PARTIALLY_CONFIRMED),
-    *(Status(State.CANCEL_PENDING, before) for before in BENEATH_A_CANCEL),
+    *(OrderStatus(state) for state in State if state not in (State.CONFIRMING, State.CANCEL_PENDING)),
+    OrderStatus(State.CONFIRMING, State.RESERVED),
+    OrderStatus(State.CONFIRMING, State.PARTIALLY_CONFIRMED),
+    *(OrderStatus(State.CANCEL_PENDING, before) for before in BENEATH_A_CANCEL),
 ]
-EVERYWHERE = list(product(STATUSES, Fact))
+EVERYWHERE = list(product(STATUSES, OrderFact))
 
 
-def after(*facts: Fact, start: Status = Status(State.DRAFT)) -> Status:  # noqa: B008 - frozen
+def after(*facts: OrderFact, start: OrderStatus = OrderStatus(State.DRAFT)) -> OrderStatus:  # noqa: B008 - frozen
     for fact in facts:
         start = judge(start, fact).status
     return start
@@ -35,10 +46,15 @@ def test_every_fact_has_a_verdict_in_every_state():
         judgement = judge(status, fact)
         changed = judgement.status != status
         if status.state is not State.CANCEL_PENDING:
-            assert changed == (judgement.verdict in (Verdict.MOVES, Verdict.AHEAD))
-        if judgement.verdict in (Verdict.KNOWN, Verdict.CONTRADICTS, Verdict.LATE, Verdict.NOT_ALLOWED):
+            assert changed == (judgement.verdict in (StateVerdict.MOVES, StateVerdict.AHEAD))
+        if judgement.verdict in (
+            StateVerdict.KNOWN,
+            StateVerdict.CONTRADICTS,
+            StateVerdict.LATE,
+            StateVerdict.NOT_ALLOWED,
+        ):
             assert not changed
-        assert judgement.ask_again == (judgement.verdict in (Verdict.AHEAD, Verdict.CONTRADICTS))
+        assert judgement.ask_again == (judgement.verdict in (StateVerdict.AHEAD, StateVerdict.CONTRADICTS))
         assert (judgement.status.before is not None) == (
             judgement.status.state in (State.CONFIRMING, State.CANCEL_PENDING)
         )
@@ -47,51 +63,51 @@ def test_every_fact_has_a_verdict_in_every_state():
 def test_the_table_is_what_is_done():
     for status, fact in EVERYWHERE:
         if fact in MOVES[status.state]:
-            assert judge(status, fact).verdict is Verdict.MOVES
+            assert judge(status, fact).verdict is StateVerdict.MOVES
             assert judge(status, fact).status.state is MOVES[status.state][fact]
 
 
 def test_no_news_leads_out_of_a_terminal_state():
     for status, fact in EVERYWHERE:
-        if status.state not in TERMINAL or fact is Fact.SUBMIT:
+        if status.state not in TERMINAL or fact is OrderFact.SUBMIT:
             continue
         judgement = judge(status, fact)
         assert judgement.status == status
-        assert judgement.verdict is not Verdict.MOVES
-        assert (judgement.verdict is Verdict.LATE) == (fact in PROGRESS)
+        assert judgement.verdict is not StateVerdict.MOVES
+        assert (judgement.verdict is StateVerdict.LATE) == (fact in PROGRESS)
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL))
 def test_an_order_that_came_to_nothing_begins_anew_where_it_is_submitted_again(state: State):
-    judgement = judge(Status(state), Fact.SUBMIT)
+    judgement = judge(OrderStatus(state), OrderFact.SUBMIT)
     if state in (State.REFUSED, State.EXPIRED, State.CANCELLED):
-        assert (judgement.verdict, judgement.status) == (Verdict.MOVES, Status(State.SUBMITTING))
-        assert allowed(Status(state)) == {Fact.SUBMIT}
+        assert (judgement.verdict, judgement.status) == (StateVerdict.MOVES, OrderStatus(State.SUBMITTING))
+        assert allowed(OrderStatus(state)) == {OrderFact.SUBMIT}
     else:
-        assert (judgement.verdict, judgement.status) == (Verdict.NOT_ALLOWED, Status(state))
-        assert allowed(Status(state)) == frozenset()
+        assert (judgement.verdict, judgement.status) == (StateVerdict.NOT_ALLOWED, OrderStatus(state))
+        assert allowed(OrderStatus(state)) == frozenset()
 
 
 def test_what_the_mall_does_moves_by_the_table_or_not_at_all():
     for status, fact in EVERYWHERE:
         if fact in ASKED | CORE_FACTS:
-            assert judge(status, fact).verdict in (Verdict.MOVES, Verdict.NOT_ALLOWED)
+            assert judge(status, fact).verdict in (StateVerdict.MOVES, StateVerdict.NOT_ALLOWED)
 
 
 def test_every_state_has_a_row_and_every_state_is_reached_from_the_first():
     assert set(MOVES) == set(State)
-    reached, waiting = set(), [Status(State.DRAFT)]
+    reached, waiting = set(), [OrderStatus(State.DRAFT)]
     while waiting:
         status = waiting.pop()
         if status not in reached:
             reached.add(status)
-            waiting += [judge(status, fact).status for fact in Fact]
+            waiting += [judge(status, fact).status for fact in OrderFact]
     assert {status.state for status in reached} == set(State)
     assert reached == set(STATUSES)
 
 
 def test_from_every_state_an_order_can_come_to_its_end():
-    def ends(status: Status, seen: frozenset[Status]) -> bool:
+    def ends(status: OrderStatus, seen: frozenset[OrderStatus]) -> bool:
         following = {judge(status, fact).status for fact in allowed(status)} - seen
         return status.state in TERMINAL or any(ends(each, seen | {status}) for each in following)
 
@@ -126,55 +142,70 @@ def test_the_table_allows_what_the_process_needs(state: State):
 
 
 def test_a_failed_confirm_leads_back_to_where_it_came_from():
-    partial = after(Fact.SUBMIT, Fact.PARTIALLY_CONFIRMED, Fact.CONFIRM)
-    assert after(Fact.CONFIRM_FAILED, start=partial) == Status(State.PARTIALLY_CONFIRMED)
-    assert after(Fact.SUBMIT, Fact.ACCEPTED, Fact.CONFIRM, Fact.CONFIRM_FAILED) == Status(State.RESERVED)
+    partial = after(OrderFact.SUBMIT, OrderFact.PARTIALLY_CONFIRMED, OrderFact.CONFIRM)
+    assert after(OrderFact.CONFIRM_FAILED, start=partial) == OrderStatus(State.PARTIALLY_CONFIRMED)
+    assert after(OrderFact.SUBMIT, OrderFact.ACCEPTED, OrderFact.CONFIRM, OrderFact.CONFIRM_FAILED) == OrderStatus(
+        State.RESERVED
+    )
 
 
 def test_a_cancel_of_children_leads_back_to_where_it_came_from_and_moves_nothing_elsewhere():
-    pending = after(Fact.SUBMIT, Fact.CONFIRMED, Fact.CANCEL, Fact.SHIPPED)
-    assert after(Fact.CHILDREN_CANCELLED, start=pending) == Status(State.IN_FULFILMENT)
+    pending = after(OrderFact.SUBMIT, OrderFact.CONFIRMED, OrderFact.CANCEL, OrderFact.SHIPPED)
+    assert after(OrderFact.CHILDREN_CANCELLED, start=pending) == OrderStatus(State.IN_FULFILMENT)
     for status in STATUSES:
         if status.state is not State.CANCEL_PENDING:
-            assert judge(status, Fact.CHILDREN_CANCELLED) == Judgement(Verdict.KNOWN, status)
+            assert judge(status, OrderFact.CHILDREN_CANCELLED) == OrderJudgement(StateVerdict.KNOWN, status)
 
 
 def test_what_a_person_found_never_done_and_whose_time_is_over_is_expired():
-    assert after(Fact.SUBMIT, Fact.OUTCOME_UNKNOWN, Fact.SUBMIT_EXPIRED) == Status(State.EXPIRED)
+    assert after(OrderFact.SUBMIT, OrderFact.OUTCOME_UNKNOWN, OrderFact.SUBMIT_EXPIRED) == OrderStatus(State.EXPIRED)
 
 
 def test_delivered_before_confirmed_holds_and_the_order_is_asked_for():
-    reserved = after(Fact.SUBMIT, Fact.ACCEPTED)
-    judgement = judge(reserved, Fact.DELIVERED)
-    assert (judgement.verdict, judgement.status.state, judgement.ask_again) == (Verdict.AHEAD, State.DELIVERED, True)
-    assert judge(judgement.status, Fact.CONFIRMED).verdict is Verdict.KNOWN
+    reserved = after(OrderFact.SUBMIT, OrderFact.ACCEPTED)
+    judgement = judge(reserved, OrderFact.DELIVERED)
+    assert (judgement.verdict, judgement.status.state, judgement.ask_again) == (
+        StateVerdict.AHEAD,
+        State.DELIVERED,
+        True,
+    )
+    assert judge(judgement.status, OrderFact.CONFIRMED).verdict is StateVerdict.KNOWN
 
 
 def test_what_is_heard_during_a_cancel_is_where_a_refused_cancel_leads_back_to():
-    pending = after(Fact.SUBMIT, Fact.ACCEPTED, Fact.CANCEL, Fact.CONFIRMED, Fact.SHIPPED)
-    assert pending == Status(State.CANCEL_PENDING, State.IN_FULFILMENT)
-    assert after(Fact.CANCEL_FAILED, start=pending) == Status(State.IN_FULFILMENT)
+    pending = after(OrderFact.SUBMIT, OrderFact.ACCEPTED, OrderFact.CANCEL, OrderFact.CONFIRMED, OrderFact.SHIPPED)
+    assert pending == OrderStatus(State.CANCEL_PENDING, State.IN_FULFILMENT)
+    assert after(OrderFact.CANCEL_FAILED, start=pending) == OrderStatus(State.IN_FULFILMENT)
 
 
 def test_a_late_success_of_a_cancelled_order_reopens_nothing():
-    cancelled = after(Fact.SUBMIT, Fact.ACCEPTED, Fact.CANCEL, Fact.CANCELLED)
-    assert judge(cancelled, Fact.CONFIRMED).verdict is Verdict.LATE
+    cancelled = after(OrderFact.SUBMIT, OrderFact.ACCEPTED, OrderFact.CANCEL, OrderFact.CANCELLED)
+    assert judge(cancelled, OrderFact.CONFIRMED).verdict is StateVerdict.LATE
 
 
 def test_a_held_order_stays_held_until_the_buyer_or_the_goods_move():
-    held = after(Fact.SUBMIT, Fact.PRICE_MISMATCH)
-    assert judge(held, Fact.CONFIRMED).verdict is Verdict.CONTRADICTS
-    assert after(Fact.SUBMIT, start=held) == Status(State.SUBMITTING)
-    assert after(Fact.DELIVERED, start=held) == Status(State.DELIVERED)
+    held = after(OrderFact.SUBMIT, OrderFact.PRICE_MISMATCH)
+    assert judge(held, OrderFact.CONFIRMED).verdict is StateVerdict.CONTRADICTS
+    assert after(OrderFact.SUBMIT, start=held) == OrderStatus(State.SUBMITTING)
+    assert after(OrderFact.DELIVERED, start=held) == OrderStatus(State.DELIVERED)
 
 
-LADDER = (Fact.ACCEPTED, Fact.CONFIRMED, Fact.SPLIT, Fact.SHIPPED, Fact.PARTLY_DELIVERED, Fact.DELIVERED)
+LADDER = (
+    OrderFact.ACCEPTED,
+    OrderFact.CONFIRMED,
+    OrderFact.SPLIT,
+    OrderFact.SHIPPED,
+    OrderFact.PARTLY_DELIVERED,
+    OrderFact.DELIVERED,
+)
 
 
 def test_the_order_of_news_never_changes_where_the_order_stands():
     for told in permutations(LADDER):
-        assert after(Fact.SUBMIT, *told) == Status(State.DELIVERED)
-        assert after(Fact.SUBMIT, *told[:3]) == Status(max(map(PROGRESS.__getitem__, told[:3]), key=RANK.__getitem__))
+        assert after(OrderFact.SUBMIT, *told) == OrderStatus(State.DELIVERED)
+        assert after(OrderFact.SUBMIT, *told[:3]) == OrderStatus(
+            max(map(PROGRESS.__getitem__, told[:3]), key=RANK.__getitem__)
+        )
 
 
 RANK = {PROGRESS[fact]: number for number, fact in enumerate(LADDER)}

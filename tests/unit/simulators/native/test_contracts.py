@@ -148,8 +148,8 @@ async def test_wrong_answers_are_told_as_ordered_and_the_right_ones_after_them(m
     rules = Rule("foreign_order"), Rule("out_of_state"), Rule("answer_twice")
     async with vendor(mailbox, tmp_path, *rules) as alive:
         mailbox.put(command())
-        await when(lambda: alive.told.total() == 5)
-        assert alive.told == {
+        await when(lambda: alive.sent.total() == 5)
+        assert alive.sent == {
             ("contract.acknowledged", 404): 1,
             ("contract.signed", 409): 1,
             ("contract.acknowledged", 202): 2,

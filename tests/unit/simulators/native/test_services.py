@@ -10,7 +10,7 @@ import pytest
 
 from contrib.simulators.native.book import Entry, OrderBook
 from gateway.relay.vendor_events import VENDOR_EVENTS
-from schemas.orders import Kind, Operation, ServiceState, Verdict, judge_refund, judge_service
+from schemas.orders import Kind, Operation, ServiceState, StateVerdict, judge_refund, judge_service
 from schemas.orders.examples import COMMAND_EXAMPLES
 
 REQUEST, CANCEL = Operation.REQUEST_AFTER_SALE, Operation.CANCEL_AFTER_SALE
@@ -63,10 +63,10 @@ def test_a_service_goes_the_way_of_its_kind_by_moves_that_the_schema_has(kind: s
         VENDOR_EVENTS[Kind(told["event"])].model_validate_json(orjson.dumps(told))
         if told["event"] == "aftersale.progress":
             judged = judge_service(state, ServiceState(told["payload"]["state"]))
-            assert judged.verdict is Verdict.MOVES
+            assert judged.verdict is StateVerdict.MOVES
             state = judged.state
         if told["event"] == "refund.made":
-            assert judge_refund(state).verdict is Verdict.MOVES
+            assert judge_refund(state).verdict is StateVerdict.MOVES
     assert state is ServiceState.DONE
 
 

@@ -22,7 +22,7 @@ from contrib.mall.plan import Goods, Plan
 from contrib.simulators.jd_vop.faults import Rule
 from contrib.simulators.native import Config, Vendor, answers, ledger, open_vendor
 from contrib.simulators.native.vendor import KINDS
-from schemas.orders import EVENTS, Kind, State, Status, Verdict, fact_of_event, judge, order_mismatches
+from schemas.orders import EVENTS, Kind, OrderStatus, State, StateVerdict, fact_of_event, judge, order_mismatches
 from schemas.orders.events import OrderRefused
 from schemas.orders.payloads import Confirmed
 from tests.eventually import eventually
@@ -126,8 +126,8 @@ async def test_what_may_be_taken_later_is_told_again_under_its_key(mailbox, tmp_
         await told(mailbox, 1)
         mailbox.failing = [400]
         mailbox.put(command("M2"))
-        await when(lambda: alive.told.total() == 2)
-        assert alive.told == {("order.accepted", 202): 1, ("order.accepted", 400): 1}
+        await when(lambda: alive.sent.total() == 2)
+        assert alive.sent == {("order.accepted", 202): 1, ("order.accepted", 400): 1}
 
 
 @pytest.mark.parametrize("kind", ["no_ack", "crash"])
@@ -205,8 +205,8 @@ async def test_wrong_events_are_told_as_ordered_and_the_right_one_after_them(mai
     rules.append(Rule("out_of_state", third="M2"))
     async with vendor(mailbox, tmp_path, *rules) as alive:
         mailbox.put(command("M1"), command("M2"), command("M3"))
-        await when(lambda: alive.told.total() == 6)
-        assert alive.told == {
+        await when(lambda: alive.sent.total() == 6)
+        assert alive.sent == {
             ("order.accepted", 404): 1,
             ("order.refused", 409): 1,
             ("order.accepted", 202): 4,
@@ -256,7 +256,7 @@ def test_what_is_told_out_of_state_fits_no_order_that_waits_for_the_answer(opera
     refused = OrderRefused.model_validate_json(orjson.dumps(answers.out_of_state(operation) | known))
     fact = fact_of_event(refused)
     assert fact is not None
-    assert judge(Status(state, State.RESERVED), fact).verdict is Verdict.CONTRADICTS
+    assert judge(OrderStatus(state, State.RESERVED), fact).verdict is StateVerdict.CONTRADICTS
 
 
 def test_every_kind_of_fault_has_a_test():

@@ -15,9 +15,9 @@ import structlog
 
 from gateway.deadletters import issues_json
 from gateway.feeds.decide import OUTCOME_BYTES, count_problems
-from gateway.feeds.guard import Outcome
+from gateway.feeds.guard import ItemOutcome
 from gateway.feeds.queries import Source
-from gateway.feeds.sources import LANE_TOPIC, ends_of, have_reached
+from gateway.feeds.source_offsets import LANE_TOPIC, end_offsets, have_processed
 from gateway.jobs import repeat
 from gateway.kafka import Bus, Partition
 from gateway.sdk.errors import Issue
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 30.0
 
-REJECTED = bytes([OUTCOME_BYTES[Outcome.REJECTED]])
+REJECTED = bytes([OUTCOME_BYTES[ItemOutcome.REJECTED]])
 
 MISSING = (Issue("poison_pill", actual="the chunk is missing"),)
 
@@ -93,13 +93,13 @@ async def claim_unread(connection: Connection, chunk: ChunkNumbers, source: Sour
     number, first = chunk.chunk_no, chunk.first_record
     where = (source.topic, source.partition, source.offset)
     rows = _rows(issues, record=first)
-    told = (REJECTED, rows, count_problems(rows))
-    await connection.execute(CLAIM_UNREAD, chunk.feed_no, number, *where, first, chunk.page_no, *told)
+    rows_and_counts = (REJECTED, rows, count_problems(rows))
+    await connection.execute(CLAIM_UNREAD, chunk.feed_no, number, *where, first, chunk.page_no, *rows_and_counts)
 
 
 def _rows(issues: tuple[Issue, ...], *, record: int) -> list[dict[str, Any]]:
     """The chunk in its feed's report: the first of its records stands for all."""
-    outcome = Outcome.REJECTED.value
+    outcome = ItemOutcome.REJECTED.value
     return [{"record": record, "line": record + 1, "sku": None, "outcome": outcome, "issues": issues_json(issues)}]
 
 
@@ -129,7 +129,7 @@ class MissingChunks:
         """Once all that lay on the feeds topics at some moment is taken, see what of older feeds has not come."""
         if self._horizon is None:
             self._horizon = await self._ahead()
-        elif await have_reached(self._pool, self._horizon.ends):
+        elif await have_processed(self._pool, self._horizon.ends):
             at, self._horizon = self._horizon.at, None
             async with acquired(self._pool) as connection:
                 lacking = [row["feed_no"] for row in await connection.fetch(LACKING, at)]
@@ -139,13 +139,15 @@ class MissingChunks:
         """All that lies on the feeds topics now, None while no feed waits for chunks."""
         async with acquired(self._pool) as connection:
             at = await connection.fetchval(WAITING)
-        return None if at is None else Horizon(at, await ends_of(self._bus, LANE_TOPIC.values()))
+        return None if at is None else Horizon(at, await end_offsets(self._bus, LANE_TOPIC.values()))
 
     async def _claim(self, feed_no: int) -> None:
         """Count every chunk of the feed that has not come as taken from now on."""
-        told = _rows(MISSING, record=0)
+        rows_and_counts = _rows(MISSING, record=0)
         async with transaction(self._pool) as connection:
-            rows = await connection.fetch(CLAIM_MISSING, feed_no, REJECTED, told, count_problems(told))
+            rows = await connection.fetch(
+                CLAIM_MISSING, feed_no, REJECTED, rows_and_counts, count_problems(rows_and_counts)
+            )
         if rows:
             log.error("feed.chunks_missing", feed=feed_no, chunks=len(rows))
             await self._touched(feed_no)

@@ -1,13 +1,13 @@
-"""Keeps one engine on a leash: it ends when the process that asked for it ends, however that ends.
+"""Guards one engine: it ends when the process that asked for it ends, however that ends.
 
 Run as a script by `gateway.embedded.process`, in a session of its own so that a Ctrl-C meant for the program does not
 reach the engine. It needs nothing but the standard library and stays single-threaded: the parent-death signal that
-covers the leash's own violent end is tied to a thread. Linux only.
+covers the guard's own violent end is tied to a thread. Linux only.
 
-argv[1] is a JSON object: `gateway.embedded.process.Command` without the engine's environment, which is the leash's own,
+argv[1] is a JSON object: `gateway.embedded.process.Command` without the engine's environment, which is the guard's own,
 since anybody may read a command line. Standard output: the engine's pid on a line, then one empty line per command
 obeyed. Standard input: commands `engine SIGNUM` or `tree SIGNUM`; its end, or the end of the asking process, ends the
-engine. The leash exits when nothing of the engine is left.
+engine. The guard exits when nothing of the engine is left.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _CAPABILITY_VERSION_3 = 0x20080522
 # As in `gateway.embedded.process`.
 _FIRST_FOLDER = 100
 
-# How long an engine may take over its farewell signal before everything is killed.
-_FAREWELL_SECONDS = 5.0
+# How long an engine may take over its stop signal before everything is killed.
+_STOP_SECONDS = 5.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -54,8 +54,8 @@ def _drop_capabilities() -> None:
     _checked(_libc.capset(header, (ctypes.c_uint32 * 6)()))
 
 
-def _prepare(leash: int, user: list[int] | None) -> None:
-    """Runs in the engine's process just before its program: drop rights for good, then tie its life to the leash's.
+def _prepare(guard: int, user: list[int] | None) -> None:
+    """Runs in the engine's process just before its program: drop rights permanently, then tie its life to the guard's.
 
     In this order, because a change of user clears the parent-death signal.
     """
@@ -66,7 +66,7 @@ def _prepare(leash: int, user: list[int] | None) -> None:
     _drop_capabilities()
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != leash:
+    if os.getppid() != guard:
         os._exit(1)
 
 
@@ -81,7 +81,7 @@ def _opened(folders: list[str]) -> list[int]:
 
 
 def _launch(command: dict[str, Any]) -> subprocess.Popen[bytes]:
-    leash = os.getpid()
+    guard = os.getpid()
     with Path(command["input"]).open("rb") as source:
         return subprocess.Popen(  # noqa: S603 - the command is the program's own
             command["argv"],
@@ -90,7 +90,7 @@ def _launch(command: dict[str, Any]) -> subprocess.Popen[bytes]:
             stdout=sys.stderr,
             stderr=sys.stderr,
             pass_fds=_opened(command["folders"]),
-            preexec_fn=lambda: _prepare(leash, command["user"]),  # noqa: PLW1509 - one thread
+            preexec_fn=lambda: _prepare(guard, command["user"]),  # noqa: PLW1509 - one thread
         )
 
 
@@ -104,7 +104,7 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 
 def _tree() -> list[int]:
-    """Everything below the leash, parents before children; as a subreaper it also inherits what the engine orphans."""
+    """Everything below the guard, parents before children; as a subreaper it also inherits what the engine orphans."""
     children: dict[int, list[int]] = {}
     for pid, parent in _parents():
         children.setdefault(parent, []).append(pid)
@@ -122,20 +122,20 @@ def _send(pids: list[int], signum: int) -> None:
             continue
 
 
-def _say(line: str) -> None:
+def _reply(line: str) -> None:
     os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
-def _obey(engine: int, commands: str) -> None:
+def _handle_commands(engine: int, commands: str) -> None:
     for line in commands.splitlines():
         scope, signum = line.split()
         _send([engine], int(signum))
         if scope == "tree":  # the engine's first process came first, so that the rest is not replenished meanwhile
             _send(_tree(), int(signum))
-        _say("")
+        _reply("")
 
 
-def _hold(engine: int, asker: int) -> bool:
+def _guard_engine(engine: int, asker: int) -> bool:
     """Wait for an end. True: of the engine. False: of the asking process, or of its interest."""
     ended = os.pidfd_open(engine)
     poll = select.poll()
@@ -150,21 +150,21 @@ def _hold(engine: int, asker: int) -> bool:
         commands = os.read(sys.stdin.fileno(), 4096)
         if not commands:
             return False
-        _obey(engine, commands.decode())
+        _handle_commands(engine, commands.decode())
 
 
-def _say_farewell(engine: subprocess.Popen[bytes], signum: int) -> None:
+def _stop_engine(engine: subprocess.Popen[bytes], signum: int) -> None:
     """Let the engine go in its own way (PostgreSQL then leaves no shared memory behind), but not for long."""
     _send(_tree(), signal.SIGCONT)
     _send([engine.pid], signum)
     try:
-        engine.wait(_FAREWELL_SECONDS)
+        engine.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         engine.kill()
 
 
 def _sweep() -> None:
-    """Kill and reap until nothing is left below the leash."""
+    """Kill and reap until nothing is left below the guard."""
     while True:
         _send(_tree(), signal.SIGKILL)
         try:
@@ -182,9 +182,9 @@ def main(command: dict[str, Any]) -> int:
     if os.getppid() != command["asker"]:
         return 1  # it ended before we began, and the pid may be someone else's by now
     engine = _launch(command)
-    _say(str(engine.pid))
-    if not _hold(engine.pid, asker):
-        _say_farewell(engine, command["farewell"])
+    _reply(str(engine.pid))
+    if not _guard_engine(engine.pid, asker):
+        _stop_engine(engine, command["stop_signal"])
     status = engine.wait()
     _sweep()
     return abs(status)

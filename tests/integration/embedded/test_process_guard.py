@@ -25,7 +25,7 @@ def test_a_killed_program_leaves_no_process(tmp_path: Path, way: str) -> None:
         pids = holder.engine_pids()
         deaths = Deaths(pids)
         holder.process.kill()
-        assert len(pids) > 6, "two leashes, Kafka, PostgreSQL and its workers"
+        assert len(pids) > 6, "two guards, Kafka, PostgreSQL and its workers"
         assert deaths.survivors() == set()
     assert processes_of(tmp_path) == []
 
@@ -95,12 +95,12 @@ def test_what_a_killed_server_orphans_goes_too_even_frozen(tmp_path: Path) -> No
         assert deaths.survivors() == set()
 
 
-def test_a_killed_leash_takes_its_engine_with_it(tmp_path: Path) -> None:
+def test_a_killed_guard_takes_its_engine_with_it(tmp_path: Path) -> None:
     with hold(tmp_path) as holder:
         holder.until("open")
         deaths = Deaths(holder.engine_pids())
-        for leash in psutil.Process(holder.process.pid).children():
-            leash.kill()
+        for guard in psutil.Process(holder.process.pid).children():
+            guard.kill()
         assert deaths.survivors() == set()
 
 
@@ -125,17 +125,17 @@ def shared_memory_segments() -> set[str]:
 async def test_the_engine_of_a_dead_program_is_waited_for(tmp_path: Path) -> None:
     with hold(tmp_path) as holder:
         holder.until("open")
-        leashes = psutil.Process(holder.process.pid).children()
-        for leash in leashes:
-            leash.suspend()  # so that they cannot end their engines yet
+        guards = psutil.Process(holder.process.pid).children()
+        for guard in guards:
+            guard.suspend()  # so that they cannot end their engines yet
         holder.process.kill()
         holder.process.wait()
 
         engine = EmbeddedPostgres(tmp_path / "postgres")
         starting = asyncio.create_task(engine.start())
         done, _ = await asyncio.wait({starting}, timeout=0.5)
-        for leash in leashes:
-            leash.resume()
+        for guard in guards:
+            guard.resume()
         assert done == set(), "neither refused nor started beside the other"
         await starting
         await engine.stop()

@@ -30,7 +30,7 @@ _NUMBER: TypeAdapter[str] = TypeAdapter(OrderNo)
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class VendorMessage:
     """What a vendor says of something.
 
     key: his own name for it; digest: of what it is about and of what he says; body: what he sent.
@@ -43,7 +43,7 @@ class Word:
     traceparent: str | None
 
 
-class WordReader:
+class VendorMessageReader:
     """Reads what vendors say who fetch their commands. unverified: room for bodies not known to be theirs."""
 
     def __init__(
@@ -54,7 +54,7 @@ class WordReader:
         self._registry = registry
         self._unverified = unverified
 
-    async def read(self, request: web.Request, about: str, prefix: str) -> Word:
+    async def read(self, request: web.Request, about: str, prefix: str) -> VendorMessage:
         """A word about an order or contract. prefix: how the id of a signed one begins. Raises ProblemError."""
         refuse_unknown(request)
         who = await authenticate(request, self._credentials)
@@ -66,7 +66,7 @@ class WordReader:
             raise ProblemError("idempotency_key_missing", path="Idempotency-Key")
         caller, body = await self.received(request, who)
         digest = hashlib.sha256(about.encode() + b"\n" + body).digest()
-        return Word(caller.supplier, key, digest, body, correlation(request).traceparent)
+        return VendorMessage(caller.supplier, key, digest, body, correlation(request).traceparent)
 
     async def received(self, request: web.Request, who: Caller | Claim) -> tuple[Caller, bytes]:
         """The caller, and the small document that he sends. Raises ProblemError."""

@@ -12,8 +12,8 @@ from gateway.embedded import Engines
 from gateway.feeds.chunk import Mode
 from gateway.feeds.contents import Contents
 from gateway.feeds.rebuilds import RebuildRunner, Rebuilds
-from gateway.feeds.remade import FOLLOWED, KnownTopics, forget_places
-from gateway.feeds.sources import places
+from gateway.feeds.recreated_topics import FOLLOWED, KnownTopics, delete_offsets
+from gateway.feeds.source_offsets import starting_offsets
 from gateway.kafka import BULK, EXPRESS, ORDER_COMMANDS, PRICES, REPORTS, TOPICS, Bus, Partition, client_options
 from gateway.store import Connection, acquired
 from schemas.catalog import Facet
@@ -98,7 +98,7 @@ async def test_who_looks_first_learns_the_ids_and_who_looks_late_learns_what_was
     async with acquired(workshop.pool) as connection:
         assert await connection.fetchval("SELECT next FROM source_offsets WHERE topic = $1", PRICES) == 0
     await KnownTopics(workshop.bus, workshop.pool).look()
-    await forget_places(workshop.pool)
+    await delete_offsets(workshop.pool)
     state = await workshop.state("A-1")
     assert (state["partition"], state["offset"]) == (None, None)
 
@@ -108,14 +108,14 @@ async def test_a_partition_that_ends_before_its_place_is_read_again_from_its_sta
     async with acquired(workshop.pool) as connection:
         await connection.execute("""UPDATE feed_state SET "offset" = 1000 WHERE sku = 'A-2'""")
     every = [Partition(topic, number) for topic in (EXPRESS, PRICES) for number in range(3)]
-    await places(workshop.pool, workshop.bus, every)
+    await starting_offsets(workshop.pool, workshop.bus, every)
     async with acquired(workshop.pool) as connection:
         await connection.execute("UPDATE source_offsets SET next = 1000 WHERE topic = $1 AND partition = 1", PRICES)
-    found = await places(workshop.pool, workshop.bus, every)
+    found = await starting_offsets(workshop.pool, workshop.bus, every)
     assert [found[Partition(PRICES, number)] for number in range(3)] == [0, 0, 0]
     assert await lost(workshop) == {PRICES}
-    await forget_places(workshop.pool)
-    await forget_places(workshop.pool)
+    await delete_offsets(workshop.pool)
+    await delete_offsets(workshop.pool)
     assert (await workshop.state("A-1"))["offset"] is not None
     assert (await workshop.state("A-2"))["offset"] is None
 

@@ -51,10 +51,10 @@ async def _start(kafka: EmbeddedKafka, postgres: EmbeddedPostgres) -> None:
             group.create_task(kafka.start())
             group.create_task(postgres.start())
     except ExceptionGroup as failures:  # not `except*`: some patch releases of Python wrap again what it raises
-        told = failures.subgroup(EngineError)
-        if told is None:
+        failure = failures.subgroup(EngineError)
+        if failure is None:
             raise
-        raise told.exceptions[0] from None
+        raise failure.exceptions[0] from None
 
 
 async def _stop(kafka: EmbeddedKafka, postgres: EmbeddedPostgres) -> None:

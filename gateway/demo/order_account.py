@@ -32,7 +32,7 @@ class OrdersAstrayError(GatewayError):
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class OrderAccount:
     """What became of all orders, as the separate reader has it. account: its members are those of
     `contrib.mall.account`.
     """
@@ -59,7 +59,7 @@ class Ordered:
             raise OrdersAstrayError("; ".join(found))
 
 
-def told(ordered: Ordered) -> dict[str, Any]:
+def order_summary(ordered: OrderAccount) -> dict[str, Any]:
     """The same for machines."""
     found = {supplier: _members(each) for supplier, each in ordered.suppliers.items()}
     orders = {**_members(ordered.account), "violations": ordered.account["violations"], "suppliers": found}

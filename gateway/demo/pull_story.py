@@ -22,7 +22,7 @@ from schemas.envelope import parts_of
 JD = "demo-jd"
 SLOW = "demo-slow"
 
-Told = Callable[[str, str], None]
+ShowStep = Callable[[str, str], None]
 """Is told of each step as it begins, in Chinese and English."""
 
 FACETS = ("product", "price", "stock", "listing")
@@ -61,18 +61,18 @@ class PriceChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class PullAccount:
     """What became of both.
 
     control: control routes of the simulator that answers; feeds: everything that was fetched, as /admin/v1 has it,
-    oldest first; calls: what the sweeps took, by facet and LIST; fares: /admin/v1/pulls, by supplier.
+    oldest first; calls: what the sweeps took, by facet and LIST; supplier_states: /admin/v1/pulls, by supplier.
     """
 
     control: str
     feeds: list[dict[str, Any]]
     calls: Mapping[str, int]
     change: PriceChange
-    fares: Mapping[str, dict[str, Any]]
+    supplier_states: Mapping[str, dict[str, Any]]
 
     @property
     def sweeps(self) -> dict[str, dict[str, Any]]:
@@ -81,9 +81,9 @@ class Pulled:
         return {facet: found[facet] for facet in FACETS}
 
 
-def told(pulled: Pulled) -> dict[str, Any]:
+def pull_summary(pulled: PullAccount) -> dict[str, Any]:
     """The same for machines."""
-    slow = pulled.fares[SLOW]
+    slow = pulled.supplier_states[SLOW]
     sweeps = {
         facet: {
             "feed": feed["feed"],
@@ -150,9 +150,9 @@ async def declare(admin: AdminClient, jd: Simulated, slow: Simulated) -> None:
     await admin.post("suppliers", "apply", body=declaration(jd, slow))
 
 
-async def pull(admin: AdminClient, bus: Bus, jd: Simulated, *, told: Told) -> Pulled:
+async def pull(admin: AdminClient, bus: Bus, jd: Simulated, *, show: ShowStep) -> PullAccount:
     """Let the one be swept and the other run into its breaker, and change a price meanwhile."""
-    told(f"{JD} 全量，{SLOW} 不应答", "one is swept, one never answers")
+    show(f"{JD} 全量，{SLOW} 不应答", "one is swept, one never answers")
     async with SimulatorClient(jd.url) as control:
         await until(lambda: _swept(admin))
         calls = Counter[str]()
@@ -161,11 +161,11 @@ async def pull(admin: AdminClient, bus: Bus, jd: Simulated, *, told: Told) -> Pu
         with suppress(TimeoutError):
             async with asyncio.timeout(CONTAINED_SECONDS):
                 await until(lambda: _contained(admin))
-        told(f"{JD} 价格变动", "a price changes there")
+        show(f"{JD} 价格变动", "a price changes there")
         change = await _change(bus, control)
         await until(lambda: _settled(admin))
     del calls[""]
-    return Pulled(f"{jd.url}/_control", await _feeds(admin), calls, change, await _fares(admin))
+    return PullAccount(f"{jd.url}/_control", await _feeds(admin), calls, change, await _supplier_state(admin))
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -174,7 +174,7 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _fares(admin: AdminClient) -> dict[str, dict[str, Any]]:
+async def _supplier_state(admin: AdminClient) -> dict[str, dict[str, Any]]:
     return {each["supplier"]: each for each in (await admin.get("pulls"))["suppliers"]}
 
 
@@ -186,14 +186,14 @@ async def _feeds(admin: AdminClient) -> list[dict[str, Any]]:
 
 async def _swept(admin: AdminClient) -> bool:
     """Every facet was read as a whole, and each of its items has its outcome."""
-    facets = (await _fares(admin)).get(JD, {}).get("facets", {})
+    facets = (await _supplier_state(admin)).get(JD, {}).get("facets", {})
     ended = all(facets.get(facet, {}).get("outcome") for facet in FACETS)
     return ended and await _settled(admin)
 
 
 async def _settled(admin: AdminClient) -> bool:
-    """Nothing waits to be read anew, and nothing that was read is under way."""
-    facets = (await _fares(admin))[JD]["facets"].values()
+    """Nothing waits to be reread, and nothing that was read is under way."""
+    facets = (await _supplier_state(admin))[JD]["facets"].values()
     if any(facet.get("waiting") for facet in facets):
         return False
     found = (await admin.get("feeds", supplier=JD, limit=200))["feeds"]
@@ -202,7 +202,7 @@ async def _settled(admin: AdminClient) -> bool:
 
 async def _contained(admin: AdminClient) -> bool:
     """The one that hangs is not called for now."""
-    return bool((await _fares(admin)).get(SLOW, {}).get("breakers"))
+    return bool((await _supplier_state(admin)).get(SLOW, {}).get("breakers"))
 
 
 async def _change(bus: Bus, control: SimulatorClient) -> PriceChange:

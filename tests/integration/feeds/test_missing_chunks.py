@@ -7,10 +7,10 @@ import pytest
 from gateway.deadletters import DeadLetters, LetterSummary, Patch, Replays
 from gateway.feeds.apply import Applier
 from gateway.feeds.chunk import Mode
+from gateway.feeds.missing_chunks import MissingChunks
 from gateway.feeds.process import Step
 from gateway.feeds.replay import FeedReplays
 from gateway.feeds.seal import GW_SEAL, ChunkSeal, seal_of
-from gateway.feeds.unread import MissingChunks
 from gateway.kafka import EXPRESS, Headers, Message
 from gateway.suppliers import SupplierCache
 from tests.integration.feeds.workshop import SEAL, Workshop, price

@@ -38,7 +38,7 @@ _AREA_MEMBER = re.compile(_MEMBER % (b"area", b"area"), re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedKeys:
     """Whom a record names.
 
     keys: by sku the areas that it tells of, None where it does not tell; area: what a pushed record gives as its area,
@@ -56,45 +56,45 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What an answer says of a patch. issue: why it is refused; said: what it alone names."""
+class KeyComparison:
+    """What an answer says of a patch. issue: why it is refused; summary: what it alone names."""
 
     issue: Issue | None = None
-    said: str = ""
+    summary: str = ""
 
 
-def compare(original: Named, patch: Named) -> Verdict:
+def compare_keys(original: NamedKeys, patch: NamedKeys) -> KeyComparison:
     """Whether a patch keeps the keys of the original: the one place that knows the rule. Total."""
     if original.question != patch.question:
         return _refused(_asked(original), _asked(patch))
     if not original.keys:
-        return Verdict(said=_only_patch(patch, "article") if patch.keys else "")
-    said = ""
+        return KeyComparison(summary=_only_patch(patch, "article") if patch.keys else "")
+    summary = ""
     for sku, areas in patch.keys.items():
         if sku not in original.keys or not _same_areas(original, sku, patch, areas):
             return _refused(str(original), str(patch))
         if original.keys[sku] is None and original.area is None and any(areas or ()):
-            said = _only_patch(patch, "area")
-    return Verdict(said=said)
+            summary = _only_patch(patch, "area")
+    return KeyComparison(summary=summary)
 
 
-def _same_areas(original: Named, sku: str, patch: Named, areas: frozenset[str] | None) -> bool:
-    told = original.keys[sku]
-    if told is not None:
-        return areas is None or areas <= told
+def _same_areas(original: NamedKeys, sku: str, patch: NamedKeys, areas: frozenset[str] | None) -> bool:
+    original_areas = original.keys[sku]
+    if original_areas is not None:
+        return areas is None or areas <= original_areas
     # Nothing said stays nothing said: what that means is for the adapter to know.
     return original.area != "" or patch.area in {"", "*", None}
 
 
-def _refused(original: str, patch: str) -> Verdict:
-    return Verdict(Issue(CODE, actual=shown(patch), expected=shown(original)))
+def _refused(original: str, patch: str) -> KeyComparison:
+    return KeyComparison(Issue(CODE, actual=shown(patch), expected=shown(original)))
 
 
-def _only_patch(patch: Named, what: str) -> str:
+def _only_patch(patch: NamedKeys, what: str) -> str:
     return f"The original names no {what} that can be read; the patch names {shown(str(patch))}."
 
 
-def _asked(named: Named) -> str:
+def _asked(named: NamedKeys) -> str:
     if named.question is None:
         return str(named) or "no pulled exchange"
     skus, context = named.question
@@ -105,14 +105,14 @@ def _names(sku: str, areas: Iterable[str]) -> Iterator[str]:
     return (sku if area in {"", "*"} else f"{sku} in area {area}" for area in sorted(areas))
 
 
-def named_by(raw: bytes, result: Result, sku: str | None = None) -> Named:
+def named_by(raw: bytes, result: Result, sku: str | None = None) -> NamedKeys:
     """Whom a record names. result: what normalising made of it; sku: what was read of it when it was rejected."""
     items, rejections = parts_of(result)
     areas: dict[str, set[str] | None] = {}
     for item in items:
-        told = areas.setdefault(item.sku, set())
-        if told is not None:
-            told.add(item.area)
+        found = areas.setdefault(item.sku, set())
+        if found is not None:
+            found.add(item.area)
     asked = asked_skus(raw)
     members = _Members.of(raw)
     area = None if asked else members.area()
@@ -121,18 +121,18 @@ def named_by(raw: bytes, result: Result, sku: str | None = None) -> Named:
         others |= set(members.skus)
     for other in _valid(valid_sku, others):
         areas.setdefault(other, {area} if area else None)
-    keys = {name: None if told is None else frozenset(told) for name, told in areas.items()}
-    return Named(keys, area, _question(raw) if asked else None)
+    keys = {name: None if found is None else frozenset(found) for name, found in areas.items()}
+    return NamedKeys(keys, area, _question(raw) if asked else None)
 
 
-def named_by_chunk(value: bytes) -> Named:
+def named_by_chunk(value: bytes) -> NamedKeys:
     """Whom the records of a chunk name, as far as their bytes tell."""
     try:
         raws = [record.raw for record in decode(value)]
     except InvalidMessageError:
         raws = []
     skus = {sku for raw in raws for sku in (*asked_skus(raw), *_Members.of(raw).skus)}
-    return Named(dict.fromkeys(_valid(valid_sku, skus or set(_probed(_SKU_MEMBER, value))), None))
+    return NamedKeys(dict.fromkeys(_valid(valid_sku, skus or set(_probed(_SKU_MEMBER, value))), None))
 
 
 def _question(raw: bytes) -> tuple[frozenset[str], str]:

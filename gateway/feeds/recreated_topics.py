@@ -1,6 +1,7 @@
-"""Topics that were made anew, or lost their ends: noticed by their ids and by places that lie beyond what they hold.
+"""Topics that were recreated, or lost their ends: noticed by their ids and by places that lie beyond what they hold.
 
-Only the cluster that the database belongs to is ever believed so; another one ends the process. What is known of such a
+Only the cluster that the database belongs to is ever believed so; another one ends the process. The known state of
+such a
 topic's records is forgotten: its readers begin again at its start, where repeats do no harm, and no key is believed to
 stand where it stood. What the catalog lost is for an operator to bring back: see `rebuild`.
 """
@@ -12,9 +13,9 @@ from uuid import UUID
 
 import structlog
 
+from gateway.feeds.catalog_records import FACET_OF_TOPIC
 from gateway.feeds.decide import Key
 from gateway.feeds.queries import FACET_CODES
-from gateway.feeds.sightings import FACET_OF_TOPIC
 from gateway.jobs import repeat
 from gateway.kafka import BULK, CATALOG_TOPIC, EXPRESS, ORDER_COMMANDS, Bus
 from gateway.store import Connection, Pool, acquired, transaction
@@ -49,9 +50,9 @@ LOST = """
 
 BEGIN_AGAIN = "UPDATE source_offsets SET next = 0 WHERE topic = $1"
 
-TO_FORGET = "SELECT topic, forget_from FROM known_topics WHERE forget_from IS NOT NULL ORDER BY topic"
+TO_DELETE = "SELECT topic, forget_from FROM known_topics WHERE forget_from IS NOT NULL ORDER BY topic"
 
-FORGOTTEN = "UPDATE known_topics SET forget_from = NULL WHERE topic = $1 AND forget_from = $2"
+DELETED = "UPDATE known_topics SET forget_from = NULL WHERE topic = $1 AND forget_from = $2"
 
 TO_REBUILD = "SELECT topic FROM known_topics WHERE lost_at IS NOT NULL"
 
@@ -67,14 +68,14 @@ PLACED = """
 """
 
 # Every row exists and is locked: the conflict is what this is for.
-FORGET = """
+DELETE_OFFSETS = """
     INSERT INTO feed_state (facet, version, seen, supplier, sku, area)
     SELECT $1::text::"char", 0, 0, k.* FROM unnest($2::text[], $3::text[], $4::text[]) AS k
     ON CONFLICT (facet, supplier, sku, area) DO UPDATE SET partition = NULL, "offset" = NULL
 """
 
 
-def made_anew(known: Mapping[str, UUID | None], found: Mapping[str, UUID]) -> list[str]:
+def recreated_topics(known: Mapping[str, UUID | None], found: Mapping[str, UUID]) -> list[str]:
     """Topics that had another id when they were last seen."""
     return sorted(topic for topic, now in found.items() if (before := known.get(topic)) is not None and before != now)
 
@@ -92,11 +93,13 @@ def commands_missing(found: Mapping[str, UUID]) -> bool:
 NOTHING_LOST = "no topic is missing, and none has lost records"
 
 
-def words_of(lost: Collection[Facet], missing: Collection[Facet] = (), *, commands: bool = False) -> str:
+def describe_loss(lost: Collection[Facet], missing: Collection[Facet] = (), *, commands: bool = False) -> str:
     """What operators are told of facets whose topics lost records, or are missing. commands: that of commands is."""
     faults = dict.fromkeys(lost, "lost records") | dict.fromkeys(missing, "is missing")
-    words = [f"the {facet} topic {fault}: {_remedy(CATALOG_TOPIC[facet])}" for facet, fault in sorted(faults.items())]
-    words += [f"{ORDER_COMMANDS} is missing: {_remedy(ORDER_COMMANDS)}"] * commands
+    words = [
+        f"the {facet} topic {fault}: {_instruction(CATALOG_TOPIC[facet])}" for facet, fault in sorted(faults.items())
+    ]
+    words += [f"{ORDER_COMMANDS} is missing: {_instruction(ORDER_COMMANDS)}"] * commands
     return "; ".join(words) or NOTHING_LOST
 
 
@@ -104,7 +107,7 @@ async def facets_lost(connection: Connection, found: Mapping[str, UUID] | None =
     """Facets whose topics lost records that were not brought back. found: ids of topics that nobody looked at yet."""
     lost = {row["topic"] for row in await connection.fetch(TO_REBUILD)}
     if found:
-        lost.update(made_anew(await _known(connection), found))
+        lost.update(recreated_topics(await _known(connection), found))
     return sorted(FACET_OF_TOPIC[topic] for topic in lost & FACET_OF_TOPIC.keys())
 
 
@@ -118,14 +121,14 @@ async def note_lost(connection: Connection, topics: Mapping[str, Sequence[int]],
     topics: with the ends of their partitions in order, behind which nothing stands where it stood; none: nowhere.
     """
     for topic, ends in topics.items():
-        log.error(event, topic=topic, remedy=_remedy(topic))
+        log.error(event, topic=topic, remedy=_instruction(topic))
         metrics.topics_remade_total.labels(topic=topic).inc()
         await connection.execute(BEGIN_AGAIN, topic)
         if topic in FACET_OF_TOPIC:
             await connection.execute(LOST, topic, ends)
 
 
-def _remedy(topic: str) -> str:
+def _instruction(topic: str) -> str:
     if topic in FACET_OF_TOPIC:
         return f"mallgate catalog rebuild {FACET_OF_TOPIC[topic]}"
     if topic == ORDER_COMMANDS:
@@ -143,7 +146,7 @@ class KnownTopics:
         self._missing: list[str] = []
 
     async def look(self) -> None:
-        """See which topics were made anew, and have everything begin again that knows places in them.
+        """See which topics were recreated, and have everything begin again that knows places in them.
 
         A process that notices late sets the places back again: it may have stored one meanwhile that is none any more.
         Raises ServiceUnavailableError, and ClusterChangedError where another cluster answers.
@@ -152,7 +155,7 @@ class KnownTopics:
         async with transaction(self._pool) as connection:
             await connection.execute(ALONE)
             known = await _known(connection)
-            remade, late = made_anew(known, found), made_anew(self._seen, found)
+            remade, late = recreated_topics(known, found), recreated_topics(self._seen, found)
             for topic, topic_id in found.items():
                 if known.get(topic) != topic_id:
                     await connection.execute(LEARN, topic, topic_id)
@@ -172,7 +175,7 @@ class KnownTopics:
         topics = [*(CATALOG_TOPIC[facet] for facet in missing), *([ORDER_COMMANDS] if commands else [])]
         for topic in topics:
             if topic not in self._missing:
-                log.error("topic.missing", topic=topic, remedy=_remedy(topic))
+                log.error("topic.missing", topic=topic, remedy=_instruction(topic))
         self._missing = topics
 
     async def check(self) -> str:
@@ -180,23 +183,23 @@ class KnownTopics:
         async with acquired(self._pool) as connection:
             lost = await facets_lost(connection)
         missing = [FACET_OF_TOPIC[topic] for topic in self._missing if topic in FACET_OF_TOPIC]
-        return words_of(lost, missing, commands=ORDER_COMMANDS in self._missing)
+        return describe_loss(lost, missing, commands=ORDER_COMMANDS in self._missing)
 
 
-async def forget_places(pool: Pool) -> None:
+async def delete_offsets(pool: Pool) -> None:
     """Take the places of former records out of `feed_state`, a batch of keys in a transaction.
 
     What has come to stand on the new topic meanwhile may be forgotten with it: the keeper sees it there and knows.
     """
     async with acquired(pool) as connection:
-        topics = {row["topic"]: row["forget_from"] for row in await connection.fetch(TO_FORGET)}
+        topics = {row["topic"]: row["forget_from"] for row in await connection.fetch(TO_DELETE)}
     for topic, ends in topics.items():
-        await _forget(pool, FACET_OF_TOPIC[topic], ends)
+        await _delete_offsets(pool, FACET_OF_TOPIC[topic], ends)
         async with transaction(pool) as connection:
-            await connection.execute(FORGOTTEN, topic, ends)
+            await connection.execute(DELETED, topic, ends)
 
 
-async def _forget(pool: Pool, facet: Facet, ends: Sequence[int]) -> None:
+async def _delete_offsets(pool: Pool, facet: Facet, ends: Sequence[int]) -> None:
     after: tuple[str, *Key] = ("", "", "")
     while True:
         async with transaction(pool) as connection:
@@ -204,5 +207,7 @@ async def _forget(pool: Pool, facet: Facet, ends: Sequence[int]) -> None:
             found = await connection.fetch(PLACED, FACET_CODES[facet], *after, BATCH, ends)
             if not found:
                 return
-            await connection.execute(FORGET, FACET_CODES[facet], *map(list, zip(*map(tuple, found), strict=True)))
+            await connection.execute(
+                DELETE_OFFSETS, FACET_CODES[facet], *map(list, zip(*map(tuple, found), strict=True))
+            )
         after = tuple(found[-1])

@@ -20,22 +20,22 @@ TOLERANCE = Decimal("0.02")
 """Yuan by which net price, tax and gross price may miss each other: each of them is rounded for itself."""
 
 
-def price_doubts(facts: PriceFacts) -> tuple[Issue, ...]:
+def price_warnings(facts: PriceFacts) -> tuple[Issue, ...]:
     """What is odd about a price. Raises InvalidMessageError for a rate that is a fraction: percent was meant."""
     rate, net, gross, tax = facts.tax_rate, facts.net_price, facts.agreement_price, facts.tax_amount
     if _is_consistent(rate, net, gross, tax):  # nearly always
         return ()
     if facts.quote is Quote.NO_QUOTE:
-        return (Issue("no_price", "/price"), *_rate_doubts(rate))
+        return (Issue("no_price", "/price"), *_rate_warnings(rate))
     if rate is None and net is None:
         return ()
-    found = _rate_doubts(rate)
+    found = _rate_warnings(rate)
     if net is not None and gross is not None:
         expected = _gross(net, rate, tax)
         if net > gross + TOLERANCE or (expected is not None and abs(expected - gross) > TOLERANCE):
             words = f"a net price of at most {gross}" if expected is None else f"about {expected.normalize():f}"
             return (*found, Issue("price_mismatch", "/price", f"{gross} gross, {net} net", words))
-    return found if tax is None or rate is None else (*found, *_tax_doubts(tax, rate, net=net, gross=gross))
+    return found if tax is None or rate is None else (*found, *_tax_warnings(tax, rate, net=net, gross=gross))
 
 
 def _is_consistent(rate: Decimal | None, net: Decimal | None, gross: Decimal | None, tax: Decimal | None) -> bool:
@@ -49,7 +49,7 @@ def _is_consistent(rate: Decimal | None, net: Decimal | None, gross: Decimal | N
     return abs(expected - gross) <= TOLERANCE and (tax is None or abs(expected - net - tax) <= TOLERANCE)
 
 
-def _rate_doubts(rate: Decimal | None) -> tuple[Issue, ...]:
+def _rate_warnings(rate: Decimal | None) -> tuple[Issue, ...]:
     if rate is None or rate in RATES:
         return ()
     if rate < 1:
@@ -65,7 +65,7 @@ def _gross(net: Decimal, rate: Decimal | None, tax: Decimal | None) -> Decimal |
     return None if tax is None else net + tax
 
 
-def _tax_doubts(tax: Decimal, rate: Decimal, *, net: Decimal | None, gross: Decimal | None) -> tuple[Issue, ...]:
+def _tax_warnings(tax: Decimal, rate: Decimal, *, net: Decimal | None, gross: Decimal | None) -> tuple[Issue, ...]:
     """Whether the tax is what the price holds at its rate."""
     if net is not None:
         expected = net * rate / 100
@@ -78,7 +78,7 @@ def _tax_doubts(tax: Decimal, rate: Decimal, *, net: Decimal | None, gross: Deci
     return (Issue("price_mismatch", "/tax_amount", f"{tax:f}", f"about {expected:.2f} at {rate:f} %"),)
 
 
-def product_doubts(barcode: str | None, check: BarcodeCheck, no_directory_reason: str | None) -> tuple[Issue, ...]:
+def product_warnings(barcode: str | None, check: BarcodeCheck, no_directory_reason: str | None) -> tuple[Issue, ...]:
     """What is odd about a product: a barcode with a wrong check digit, no row of a purchasing directory."""
     found: list[Issue] = []
     if check is BarcodeCheck.INVALID:

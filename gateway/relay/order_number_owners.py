@@ -12,7 +12,7 @@ from gateway.sdk.storable import storable
 from gateway.store import Connection
 
 # Of an order of which no number is known any number may be one that nobody else has.
-STRANGERS = """
+FOREIGN_NUMBERS = """
     SELECT named.number
       FROM unnest($3::text[]) AS named (number)
       LEFT JOIN order_numbers n ON n.supplier = $1 AND n.supplier_order_no = named.number
@@ -20,25 +20,25 @@ STRANGERS = """
         OR (n.order_no IS NULL AND EXISTS (SELECT FROM order_numbers WHERE supplier = $1 AND order_no = $2))
 """
 
-Strangers: TypeAlias = Callable[[str, Collection[str]], Awaitable[Collection[str]]]
+FindForeignNumbers: TypeAlias = Callable[[str, Collection[str]], Awaitable[Collection[str]]]
 """Those of these numbers that are not of an order of ours, as far as the gateway knows."""
 
 Begin: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
 """Begins a transaction."""
 
 
-async def nobody(_: str, __: Collection[str]) -> Collection[str]:
+async def no_foreign_numbers(_: str, __: Collection[str]) -> Collection[str]:
     """Where no number is known."""
     return ()
 
 
-def strangers(begin: Begin, supplier: str) -> Strangers:
-    """Asks what is known of the numbers of a supplier."""
+def foreign_number_lookup(begin: Begin, supplier: str) -> FindForeignNumbers:
+    """Asks the known state of the numbers of a supplier."""
 
     async def found(order_no: str, named: Collection[str]) -> Collection[str]:
         async with begin() as connection:
             numbers = sorted({storable(each) for each in named})
-            return [row["number"] for row in await connection.fetch(STRANGERS, supplier, order_no, numbers)]
+            return [row["number"] for row in await connection.fetch(FOREIGN_NUMBERS, supplier, order_no, numbers)]
 
     return found
 
@@ -51,7 +51,7 @@ def numbers_in(order: SupplierOrder | None) -> Iterator[str]:
             yield order.parent_no
 
 
-def bearer(tree: OrderTree, number: str) -> SupplierOrder:
+def order_with_number(tree: OrderTree, number: str) -> SupplierOrder:
     """The order, or child, that bears a number. Raises ContractError where a supplier answers with another one."""
     for each in (tree.order, *tree.children):
         if each.supplier_order_no == number:

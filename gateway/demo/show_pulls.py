@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from gateway.demo.pulled import FACETS, JD, LIST, SLOW, Pulled, seconds_of, state_of
+from gateway.demo.pull_story import FACETS, JD, LIST, SLOW, PullAccount, seconds_of, state_of
 from gateway.demo.tables import OUTCOMES, counts, titled
 
 STATES = {
@@ -20,10 +20,10 @@ STATES = {
 }
 
 
-def show_pulled(console: Console, pulled: Pulled) -> None:
+def show_pulls(console: Console, pulled: PullAccount) -> None:
     """What was fetched, in how many calls; what a change took; what became of the supplier that hangs."""
     console.print(_sweeps(pulled))
-    console.print(_fares(pulled))
+    console.print(_supplier_rows(pulled))
     change = pulled.change
     console.print(Text("价格变动  ·  a price changes there, and is on the topic", style="italic"))
     console.print(
@@ -37,7 +37,7 @@ def show_pulled(console: Console, pulled: Pulled) -> None:
     )
 
 
-def _sweeps(pulled: Pulled) -> RenderableType:
+def _sweeps(pulled: PullAccount) -> RenderableType:
     table = titled(f"拉取与结果  ·  what was pulled of {JD}, and what became of it")
     table.add_column("feed")
     table.add_column("全量\nsweep")
@@ -52,14 +52,14 @@ def _sweeps(pulled: Pulled) -> RenderableType:
     return table
 
 
-def _fares(pulled: Pulled) -> RenderableType:
+def _supplier_rows(pulled: PullAccount) -> RenderableType:
     table = titled(f"故障隔离  ·  {SLOW} hangs, {JD} does not notice")
     table.add_column("supplier")
     table.add_column("全量\nsweeps", no_wrap=True)
     table.add_column("熔断\nbreakers", no_wrap=True)
     table.add_column("最近故障\nlast fault", overflow="fold")
     for supplier in (JD, SLOW):
-        fares = pulled.fares[supplier]
+        fares = pulled.supplier_states[supplier]
         table.add_row(supplier, _states(fares["facets"]), _breakers(fares["breakers"]), _faults(fares))
     return table
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from gateway.sdk.errors import ConfigError
-from gateway.telemetry.faults import POINTS, armed
+from gateway.telemetry.failpoints import POINTS, read_failpoint
 
 PROGRAM = """
-from gateway.telemetry.faults import reached
+from gateway.telemetry.failpoints import failpoint
 for _ in range(3):
-    reached("publish.before")
+    failpoint("publish.before")
     print("passed", flush=True)
 """
 
@@ -64,7 +64,7 @@ def test_a_frozen_program_goes_on_when_it_is_thawed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("point", POINTS)
 def test_every_point_can_be_armed(point: str) -> None:
-    trap = armed({"MALLGATE_FAULT": f"{point}:2=stop"})
+    trap = read_failpoint({"MALLGATE_FAULT": f"{point}:2=stop"})
     assert trap is not None
     assert (trap.point, trap.left, trap.act) == (point, 2, "stop")
 
@@ -72,4 +72,4 @@ def test_every_point_can_be_armed(point: str) -> None:
 @pytest.mark.parametrize("fault", ["nowhere=kill", "publish.before", "publish.before:0=kill", "publish.before=sleep"])
 def test_what_cannot_be_armed_is_told(fault: str) -> None:
     with pytest.raises(ConfigError, match="MALLGATE_FAULT"):
-        armed({"MALLGATE_FAULT": fault})
+        read_failpoint({"MALLGATE_FAULT": fault})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gateway.feeds.findings import Seen
 from gateway.feeds.message import PERISHABLE
+from gateway.feeds.reconciliation import Observed
 from gateway.kafka import CATALOG_TOPIC, Record
 from schemas.catalog import Facet
 from schemas.envelope import InvalidEnvelopeError, ItemKey, parts_of, version_of
@@ -18,16 +18,16 @@ MAX_KEY = 2000
 MAX_VERSION = 2**63 - 1
 
 
-class Sighting(NamedTuple):
+class UnsettledRecord(NamedTuple):
     """One record of a catalog topic that is not settled yet. since: when it was read, by the monotonic clock."""
 
     facet: Facet
     key: ItemKey
-    seen: Seen
+    observed: Observed
     since: float
 
 
-def sighted(record: Record, since: float) -> Sighting | None:
+def read_catalog_record(record: Record, since: float) -> UnsettledRecord | None:
     """What the record is a state of; None for one that the gateway cannot have written."""
     facet, kafka_key = FACET_OF_TOPIC[record.topic], record.key or b""
     try:
@@ -38,4 +38,4 @@ def sighted(record: Record, since: float) -> Sighting | None:
         return None
     if len(kafka_key) > MAX_KEY or b"%00" in kafka_key:  # PostgreSQL holds no NUL
         return None
-    return Sighting(facet, key, Seen(record.partition, record.offset, version), since)
+    return UnsettledRecord(facet, key, Observed(record.partition, record.offset, version), since)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.relay.attempts import AttemptResult, LookUpResult, attempt, look_up
-from gateway.relay.numbers import bearer, other_order
-from gateway.relay.outcomes import Answer, Outcome, Write, classify
+from gateway.relay.order_number_owners import order_with_number, other_order
+from gateway.relay.outcomes import AdapterAnswer, AttemptOutcome, Write, classify
 from gateway.relay.policy import LookUp, Send
-from gateway.relay.started_calls import StartedCall, numbers_told, results
+from gateway.relay.started_calls import StartedCall, numbers_in_answers, results
 from gateway.relay.states import State
 from gateway.relay.transitions import carry_out
 from gateway.sdk.errors import ContractError, OrderRefusedError, Sent
@@ -75,43 +75,43 @@ async def tried(supplier: Supplier, command: OrderCommand, number: str | None) -
 async def test_a_command_that_names_a_number_of_another_order_is_refused_before_it_is_sent(command: OrderCommand):
     supplier = Supplier()
     came = await tried(supplier, command, "100")
-    assert isinstance(came.came_to, OrderRefusedError)
-    assert came.came_to.code_class is RefusalClass.NO_SUCH_ORDER
-    assert classify(came.came_to, came.write, command.order_no).outcome is Outcome.REJECTED
+    assert isinstance(came.answer, OrderRefusedError)
+    assert came.answer.code_class is RefusalClass.NO_SUCH_ORDER
+    assert classify(came.answer, came.write, command.order_no).outcome is AttemptOutcome.REJECTED
     looked = await look_up(supplier, None, command, "100", all_strange)  # type: ignore[arg-type]
-    assert isinstance(looked.came_to, OrderRefusedError)
+    assert isinstance(looked.answer, OrderRefusedError)
     assert supplier.done == []
 
 
 async def test_the_number_that_the_order_is_known_under_is_its_own():
     supplier = Supplier()
     came = await tried(supplier, CONFIRM, NUMBER)
-    assert (came.came_to, supplier.done) == (Answer(), [NUMBER])
+    assert (came.answer, supplier.done) == (AdapterAnswer(), [NUMBER])
 
 
 @pytest.mark.parametrize("found", [order("200", order_no=WHOLE.order_no), order("200", order_no="ZZ-9")])
 async def test_what_is_found_under_our_number_and_is_another_order_is_not_acted_on(found: SupplierOrder):
     supplier = Supplier(found)
     came = await tried(supplier, WHOLE, None)
-    assert isinstance(came.came_to, ContractError)
-    assert classify(came.came_to, came.write, WHOLE.order_no).outcome is Outcome.RETRY_SAFE
+    assert isinstance(came.answer, ContractError)
+    assert classify(came.answer, came.write, WHOLE.order_no).outcome is AttemptOutcome.RETRY_SAFE
     assert supplier.done == []
 
 
 async def test_an_answer_about_another_number_than_was_asked_about_confirms_nothing():
     other = await tried(Supplier(returned=order("200", order_no=None)), CONFIRM, NUMBER)
-    assert classify(other.came_to, SENT, CONFIRM.order_no).outcome is Outcome.UNKNOWN
+    assert classify(other.answer, SENT, CONFIRM.order_no).outcome is AttemptOutcome.UNKNOWN
     of_it = await tried(Supplier(returned=order("201", order_no=None, parent_no=NUMBER)), CONFIRM, NUMBER)
-    assert classify(of_it.came_to, SENT, CONFIRM.order_no).outcome is Outcome.CONFIRMED
+    assert classify(of_it.answer, SENT, CONFIRM.order_no).outcome is AttemptOutcome.CONFIRMED
     looked = await look_up(Supplier(order("200", order_no=None)), None, CONFIRM, NUMBER)  # type: ignore[arg-type]
-    assert isinstance(looked.came_to, ContractError)
+    assert isinstance(looked.answer, ContractError)
 
 
 def test_a_tree_is_read_for_what_bears_the_number():
     tree = split(child("101"), child("102"))
-    assert [bearer(tree, number).supplier_order_no for number in ("100", "102")] == ["100", "102"]
+    assert [order_with_number(tree, number).supplier_order_no for number in ("100", "102")] == ["100", "102"]
     with pytest.raises(ContractError):
-        bearer(tree, "103")
+        order_with_number(tree, "103")
 
 
 @pytest.mark.parametrize(
@@ -143,12 +143,12 @@ def stated(number: str) -> SupplierOrder:
 
 
 def answered(number: str) -> AttemptResult:
-    return AttemptResult(Answer(), Write("submit_order", Sent.ALL), stated(number))
+    return AttemptResult(AdapterAnswer(), Write("submit_order", Sent.ALL), stated(number))
 
 
 def test_an_answer_with_the_number_of_another_order_is_none_about_this_one():
     over = [(started("A"), answered("100")), (started("B"), answered("200"))]
-    assert numbers_told(over) == {"100", "200"}
+    assert numbers_in_answers(over) == {"100", "200"}
     of_a, of_b = results(over, {"200": "C"}, NOON, lambda: 0.5)
     assert of_a.after is not None
     assert of_a.after.state is State.CONFIRMED
@@ -165,7 +165,7 @@ def test_of_two_answers_with_one_number_the_first_has_it():
 
 
 def test_what_is_looked_up_and_has_the_number_of_another_order_is_not_found():
-    looked = LookUpResult(Answer(), stated("100"))
+    looked = LookUpResult(AdapterAnswer(), stated("100"))
     [result] = results([(started("A", looks_up=True), looked)], {"100": "B"}, NOON, lambda: 0.5)
     assert result.after is not None
     assert (result.after.state, result.after.reason) == (State.UNKNOWN, "look_up_failed")

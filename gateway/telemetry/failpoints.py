@@ -47,10 +47,10 @@ SweepPoint = Literal[
 """The same, as a facet is pulled as a whole."""
 
 MessagePoint = Literal["pool.fetched", "pool.remembered", "pool.acknowledged", "reread.answered", "reread.sent"]
-"""The same, as a message is taken and what it names is read anew."""
+"""The same, as a message is taken and what it names is reread."""
 
 OrderReadPoint = Literal["order.read", "order.told", "invoice.read", "invoice.told"]
-"""The same, as an order is read anew because a message named it."""
+"""The same, as an order is reread because a message named it."""
 
 RepairPoint = Literal["repair.sent"]
 """The same, as the keeper mends keys of a catalog topic."""
@@ -141,7 +141,7 @@ _FORM = re.compile(r"^(?P<point>[\w.]+)(?::(?P<nth>[1-9]\d*))?=(?P<act>kill|stop
 
 
 @dataclass(slots=True)
-class Trap:
+class Failpoint:
     """One armed point. left: how often it has to be reached yet; mark: file that gets its name."""
 
     point: str
@@ -149,7 +149,7 @@ class Trap:
     act: str
     mark: Path | None
 
-    def spring(self) -> None:
+    def trigger(self) -> None:
         """Write the mark and end or freeze this process."""
         if self.mark:
             with self.mark.open("a") as file:
@@ -165,7 +165,7 @@ class Trap:
                 os._exit(70)
 
 
-def armed(environ: Mapping[str, str]) -> Trap | None:
+def read_failpoint(environ: Mapping[str, str]) -> Failpoint | None:
     """The trap that the environment asks for. Raises ConfigError for one that cannot be."""
     text = environ.get("MALLGATE_FAULT")
     if not text:
@@ -176,15 +176,15 @@ def armed(environ: Mapping[str, str]) -> Trap | None:
             [f"MALLGATE_FAULT: {text!r} is not <point>[:n]=kill|stop|exit, <point> of {', '.join(POINTS)}"]
         )
     mark = environ.get("MALLGATE_FAULT_MARK")
-    return Trap(match["point"], int(match["nth"] or 1), match["act"], Path(mark) if mark else None)
+    return Failpoint(match["point"], int(match["nth"] or 1), match["act"], Path(mark) if mark else None)
 
 
-_trap = armed(os.environ)
+_armed = read_failpoint(os.environ)
 
 
-def reached(point: Point) -> None:
+def failpoint(point: Point) -> None:
     """Say that the program is here."""
-    if _trap is not None and _trap.point == point:
-        _trap.left -= 1
-        if _trap.left == 0:
-            _trap.spring()
+    if _armed is not None and _armed.point == point:
+        _armed.left -= 1
+        if _armed.left == 0:
+            _armed.trigger()
