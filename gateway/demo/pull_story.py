@@ -134,7 +134,7 @@ def _row(name: str, site: Simulated, calls: Mapping[str, Any]) -> dict[str, Any]
         "name": name,
         "adapter": "jd_vop",
         "facets": list(FACETS),
-        "options": {"areas": ["7_412_3545"]},
+        "options": {"areas": ["7_412_3545"], "invoice_org": "544"},
         "pulls": dict.fromkeys(FACETS, "24h"),
         "messages": "1s",
         "http": {"base_url": site.url, "allow_private": True, **calls},
