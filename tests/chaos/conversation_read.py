@@ -25,7 +25,10 @@ KEPT = """
     SELECT command_id, supplier, order_no AS lane, place, state FROM commands WHERE supplier = ANY($1::text[])
 """
 
-FAMILIES = ("contract.", "invoice.", "aftersale.", "refund.", "order.confirmed", "order.partially_confirmed")
+FAMILIES = (
+    *("contract.", "invoice.", "aftersale.", "refund."),
+    *("order.confirmed", "order.partially_confirmed", "shipment."),
+)
 """Events that say something of it."""
 
 OURS = re.compile(r"\[([0-9A-Za-z._-]+)\]$")

@@ -80,9 +80,13 @@ def what_is_delivered_was_handed_over(talk: Conversation) -> Finding:
     return Finding(len(judged), violations)
 
 
+SHOWS_CONFIRMED = ("order.confirmed", "order.partially_confirmed", "shipment.created", "shipment.delivered")
+"""By what a vendor tells that the order stands; one that was held because of its price may be shipped all the same."""
+
+
 def contracts_stand_for_confirmed_orders(talk: Conversation) -> Finding:
-    """A contract is delivered only for an order that was confirmed, and no two of one order."""
-    confirmed = {event.key for event in talk.told if event.kind in ("order.confirmed", "order.partially_confirmed")}
+    """A contract is delivered only for an order that its vendor confirmed or ships, and no two of one order."""
+    confirmed = {event.key for event in talk.told if event.kind in SHOWS_CONFIRMED}
     asked = {each["command_id"]: each for each in talk.asked(ISSUE)}
     judged = [event for event in talk.told if _delivers(event, ISSUE)]
     of_order: defaultdict[str, set[str]] = defaultdict(set)
