@@ -124,7 +124,12 @@ class Inbox:
 
     async def _insert_applications(self, connection: Connection, commands: Sequence[Received]) -> Sequence[Received]:
         """The commands, applications for invoices ended whose number is that of another one."""
-        asked = {each.command_id: each.application for each in commands if each.application is not None}
+        first = {each.command_id: each for each in reversed(commands)}
+        asked = {
+            each.command_id: each.application
+            for each in commands
+            if each.application is not None and first[each.command_id] is each
+        }
         if not asked:
             return commands
         known = {row["command_id"] for row in await connection.fetch(queries.CONTENTS, list(asked))}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
+from gateway.kafka import Record
 from gateway.relay.inbox import Inbox
 from gateway.relay.vendor_event_service import LateVendorEvent, VendorEventReceipt
 from gateway.relay.vendor_invoices import InvoiceOutOfStateError, UnknownInvoiceError
 from gateway.store import Pool
 from schemas.orders import Kind, Operation, State
+from schemas.orders.examples import COMMAND_EXAMPLES, ORDER_NO, command_headers
 from tests.integration.relay.desk import DAY, Desk
-from tests.integration.relay.test_inbox import inbox
+from tests.integration.relay.test_inbox import PARTITION, identity, inbox
 
 __all__ = ["inbox"]
 
@@ -166,6 +169,19 @@ async def test_a_number_is_not_used_for_another_application(desk: Desk, asked: s
     other = await desk.comes(4, ASK, payload=payload)
     assert (await desk.states())[-1] == (other, "refused")
     assert (await desk.last())["payload"] == {"mark_id": MARK, "code_class": "conflict"}
+
+
+async def test_of_two_records_under_one_id_the_first_is_the_application(desk: Desk) -> None:
+    example = COMMAND_EXAMPLES[ASK]
+    records = []
+    for place, mark_id in enumerate(["FP-1", "FP-2"], desk.offset):
+        document = {**orjson.loads(example.model_dump_json()), "command_id": identity(2)}
+        document["payload"]["mark_id"] = mark_id
+        value = orjson.dumps(document)
+        records.append(Record(*PARTITION, place, 1_780_000_000_000, ORDER_NO.encode(), value, command_headers(example)))
+    await desk.inbox.take(PARTITION, records, stands=desk.offset)
+    assert [row["mark_id"] for row in await desk.rows("SELECT mark_id FROM invoices")] == ["FP-1"]
+    assert await desk.letters() == [("commands", "command_conflict")]
 
 
 async def test_an_order_that_is_over_takes_no_application(desk: Desk) -> None:
