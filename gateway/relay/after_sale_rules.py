@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from gateway.relay.goods import Quantities
 from schemas.orders import AfterSaleCommand, AfterSaleRefusal, OrderStatus, RequestAfterSale, ServiceState, State
-from schemas.orders.aftersales import ENDED
+from schemas.orders.aftersales import ENDED, ServiceLine
 
 UNCONFIRMED = frozenset(
     {
@@ -53,8 +53,9 @@ class Delivery:
 class OrderFacts:
     """The known state of an order when a service of it is asked for.
 
-    ordered: less what the supplier cut; None where the order cannot be read; children: those that there are now, with
-    what each holds, {} where it was not told; root: the supplier's number of the whole order.
+    ordered: less what the supplier cut, whatever he says that children hold; None where the order cannot be read;
+    children: those that there are now, with what each is said to hold, {} where it was not told; root: the supplier's
+    number of the whole order.
     """
 
     status: OrderStatus
@@ -72,6 +73,8 @@ def refusal_of(command: AfterSaleCommand, known: OrderFacts) -> AfterSaleRefusal
     service = next((each for each in known.services if each.service_no == command.payload.service_no), None)
     if service is None:
         return AfterSaleRefusal.NO_SUCH_SERVICE
+    if _child(command.payload.supplier_order_no, known) != _child(service.child, known):
+        return AfterSaleRefusal.NOT_OF_ORDER
     return AfterSaleRefusal.TOO_LATE if service.state in ENDED else None
 
 
@@ -81,19 +84,25 @@ def _of_request(command: RequestAfterSale, known: OrderFacts) -> AfterSaleRefusa
         return AfterSaleRefusal.NUMBER_USED
     if (refusal := _of_order(known.status)) is not None:
         return refusal
-    child = wanted.supplier_order_no or ""
-    if child == known.root and not known.children:
-        child = ""
+    child = _child(wanted.supplier_order_no, known)
     if (child != "") != bool(known.children) or (child and child not in known.children):
         return AfterSaleRefusal.NOT_OF_ORDER
     delivered = _delivered(child, known)
     if delivered is None:
         return AfterSaleRefusal.NOT_DELIVERED
-    earlier = _sum(each.lines for each in known.services if _takes(each, command, child, known))
-    for line in wanted.lines:
-        if earlier.get(line.sku, Decimal(0)) + line.quantity > delivered.get(line.sku, Decimal(0)):
-            return AfterSaleRefusal.QUANTITY
-    return None
+    earlier = [each for each in known.services if _takes(each, command)]
+    of_child = _with(wanted.lines, (each.lines for each in earlier if _child(each.child, known) == child))
+    of_order = _with(wanted.lines, (each.lines for each in earlier))
+    if any(of_child[line.sku] > delivered.get(line.sku, Decimal(0)) for line in wanted.lines):
+        return AfterSaleRefusal.QUANTITY
+    ordered = known.ordered or {}
+    beyond = any(line.sku in ordered and of_order[line.sku] > ordered[line.sku] for line in wanted.lines)
+    return AfterSaleRefusal.QUANTITY if beyond else None
+
+
+def _child(number: str | None, known: OrderFacts) -> str:
+    """The child that a number names; "" of an order that was not split."""
+    return "" if number is None or (number == known.root and not known.children) else number
 
 
 def _of_order(status: OrderStatus) -> AfterSaleRefusal | None:
@@ -104,10 +113,13 @@ def _of_order(status: OrderStatus) -> AfterSaleRefusal | None:
     return AfterSaleRefusal.NOT_CONFIRMED if state in UNCONFIRMED else None
 
 
-def _takes(service: StoredService, command: RequestAfterSale, child: str, known: OrderFacts) -> bool:
-    mine = service.command_id == command.command_id
-    its_child = "" if service.child == known.root and not known.children else service.child
-    return not mine and its_child == child and service.state not in UNSUCCESSFUL
+def _takes(service: StoredService, command: RequestAfterSale) -> bool:
+    return service.command_id != command.command_id and service.state not in UNSUCCESSFUL
+
+
+def _with(wanted: Iterable[ServiceLine], earlier: Iterable[Quantities]) -> Mapping[str, Decimal]:
+    """What is wanted and what went before, by sku."""
+    return _sum([*earlier, {line.sku: line.quantity for line in wanted}])
 
 
 def _delivered(child: str, known: OrderFacts) -> Quantities | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import orjson
 
@@ -170,7 +171,7 @@ async def _facts(connection: Connection, box: SecretBox, supplier: str, order_no
     ordered = (await submitted(connection, box, supplier, [order_no])).get(order_no)
     return OrderFacts(
         OrderStatus(State(row["state"]), State(row["before"]) if row["before"] else None),
-        ordered=held.get("") or (None if ordered is None else summed(ordered.payload.lines)),
+        ordered=_less_cut(None if ordered is None else summed(ordered.payload.lines), held.get("")),
         root=root,
         children={number: held.get(number, {}) for number in numbers},
         deliveries=deliveries,
@@ -179,6 +180,13 @@ async def _facts(connection: Connection, box: SecretBox, supplier: str, order_no
             for each in await services_of(connection, *whose)
         ],
     )
+
+
+def _less_cut(ordered: Quantities | None, accepted: Quantities | None) -> Quantities | None:
+    """What was ordered, less what the supplier cut: he accepts no more than that. accepted: None: he cut nothing."""
+    if ordered is None or not accepted:
+        return accepted or ordered
+    return {sku: min(quantity, accepted.get(sku, Decimal(0))) for sku, quantity in ordered.items()}
 
 
 def _opened(command: RequestAfterSale) -> tuple[str, ...]:

@@ -176,12 +176,23 @@ async def test_no_more_goes_back_than_arrived_less_what_goes_back_already(desk: 
     assert await desk.fetched() == [fits]
 
 
-async def cut_to_two(desk: Desk) -> None:
+async def cut_to_two(desk: Desk, confirmed: str = "2") -> None:
     """An order of three pieces was placed, of which two come."""
     await desk.comes(1, **LATER)
     await desk.ack(*(await desk.fetched()))
-    parts = [{"line_no": 1, "sku": "SKU-1", "confirmed": "2", "refused": "1"}]
+    parts = [{"line_no": 1, "sku": "SKU-1", "confirmed": confirmed, "refused": "1"}]
     await desk.says(Kind.PARTIALLY_CONFIRMED, supplier_order_nos=["V-1"], payload={"parts": parts})
+
+
+async def test_no_more_goes_back_than_was_ordered_though_the_vendor_accepts_more(desk: Desk) -> None:
+    await cut_to_two(desk, confirmed="999")
+    await desk.comes(2, Operation.CONFIRM, **LATER)
+    await desk.ack(*(await desk.fetched()))
+    await desk.says(Kind.CONFIRMED, supplier_order_nos=["V-1"])
+    await desk.says(Kind.DELIVERED, payload={"delivery_no": "D-1"})
+    await asks(desk, 3, 4)
+    assert await desk.fetched() == []
+    assert (await desk.last())["payload"]["code_class"] == "quantity"
 
 
 async def test_no_more_goes_back_than_the_vendor_accepted(desk: Desk) -> None:

@@ -107,6 +107,22 @@ def test_earlier_services_take_their_goods_unless_they_came_to_nothing(state: Se
     assert refusal_of(asked(1), known) is None
 
 
+@pytest.mark.parametrize("held", [{}, {"SKU-1": Decimal(999)}], ids=["not told", "told too high"])
+def test_children_together_take_back_no_more_than_was_ordered(held: dict[str, Decimal]) -> None:
+    children = {"A-1002": held, "A-1003": held}
+    known = replace(SPLIT, children=children, deliveries=[Delivery(child, {}) for child in children])
+    assert refusal_of(asked(3, "A-1002"), known) is None
+    assert refusal_of(asked(4, "A-1002"), known) is AfterSaleRefusal.QUANTITY
+    known = replace(known, services=[earlier(2, ServiceState.REQUESTED, "A-1003")])
+    assert refusal_of(asked(1, "A-1002"), known) is None
+    assert refusal_of(asked(2, "A-1002"), known) is AfterSaleRefusal.QUANTITY
+
+
+def test_what_an_order_gave_back_before_it_was_split_counts() -> None:
+    known = replace(SPLIT, services=[earlier(3, ServiceState.DONE)])
+    assert refusal_of(asked(1, "A-1002"), known) is AfterSaleRefusal.QUANTITY
+
+
 def test_a_number_is_of_one_service_and_a_repeat_of_its_command_is_itself() -> None:
     own = earlier(3, ServiceState.REQUESTED, service_no=SERVICE_NO, command_id=REQUEST.command_id)
     assert refusal_of(asked(3), replace(WHOLE, services=[own])) is None
@@ -117,7 +133,27 @@ def test_a_number_is_of_one_service_and_a_repeat_of_its_command_is_itself() -> N
 @pytest.mark.parametrize("state", ServiceState)
 def test_what_is_over_or_was_never_asked_for_is_not_cancelled(state: ServiceState) -> None:
     over = state in (ServiceState.REFUSED, ServiceState.CANCELLED, ServiceState.DONE)
-    known = replace(WHOLE, services=[earlier(1, state, service_no=SERVICE_NO)])
+    known = replace(WHOLE, services=[earlier(1, state, "A-1002", service_no=SERVICE_NO)])
     assert isinstance(CANCEL, CancelAfterSale)
     assert refusal_of(CANCEL, known) is (AfterSaleRefusal.TOO_LATE if over else None)
     assert refusal_of(CANCEL, WHOLE) is AfterSaleRefusal.NO_SUCH_SERVICE
+
+
+@pytest.mark.parametrize(
+    ("child", "named", "refusal"),
+    [
+        ("", None, None),
+        ("", "A-1001", None),  # the order is its own child
+        ("", "B-1", AfterSaleRefusal.NOT_OF_ORDER),
+        ("A-1002", None, AfterSaleRefusal.NOT_OF_ORDER),
+        ("A-1002", "A-1002", None),
+        ("A-1002", "A-1003", AfterSaleRefusal.NOT_OF_ORDER),
+    ],
+)
+def test_a_service_is_cancelled_of_the_child_that_it_is_of(
+    child: str, named: str | None, refusal: AfterSaleRefusal | None
+) -> None:
+    of = SPLIT if child else WHOLE
+    known = replace(of, services=[earlier(1, ServiceState.AUDITING, child, service_no=SERVICE_NO)])
+    payload = CANCEL.payload.model_copy(update={"supplier_order_no": named})
+    assert refusal_of(CANCEL.model_copy(update={"payload": payload}), known) is refusal
