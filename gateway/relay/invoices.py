@@ -20,7 +20,7 @@ from gateway.sdk.invoices import StatedInvoices
 from schemas.orders import Kind, RefusalClass, StateVerdict
 from schemas.orders.events import SupplierMessage
 from schemas.orders.invoice_states import judge_invoice
-from schemas.orders.invoice_sums import OrderFacts, invoice_mismatches
+from schemas.orders.invoice_sums import OrderFacts, counted_gross, invoice_mismatches
 from schemas.orders.invoices import (
     InvoiceAmounts,
     InvoiceMismatch,
@@ -67,9 +67,9 @@ class Application:
 
     @property
     def gross(self) -> Decimal:
-        """What its invoices come to that count."""
-        normal = (each.gross for each in self.invoices if each.standing is InvoiceStanding.NORMAL)
-        return sum(normal, Decimal(0))
+        """What its invoices come to that count; of one that is held nothing is taken back yet."""
+        is_held = self.state is InvoiceState.HELD
+        return counted_gross([each for each in self.invoices if not (is_held and each.standing is InvoiceStanding.RED)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,8 @@ def apply_states(
         return ApplicationProgress(application, late=late)
     complete = not COMPLETE.isdisjoint(states)
     differences = invoice_mismatches(application.asked, stated.invoices, order, whole=complete)
+    if InvoiceState.RED in states and all(each.standing is not InvoiceStanding.RED for each in stated.invoices):
+        differences = (*differences, "no red invoice is stated")
     if differences:
         return _held(application, states[-1], stated, differences[:MOST_DIFFERENCES])
     events, state = [], application.state

@@ -19,7 +19,8 @@ class OrderFacts:
     """The known state of the order that is invoiced.
 
     rates: of its lines, percent, empty where none is stated; lines: how many it has; gross: what it comes to with
-    freight, None where that is not stated; elsewhere: what other applications of it have been invoiced.
+    freight, None where that is not stated; elsewhere: what other applications of it have been invoiced, less what was
+    taken back.
     """
 
     rates: frozenset[Decimal] = frozenset()
@@ -60,7 +61,7 @@ def invoice_mismatches(
         *(each for invoice in live for each in _wrong_rate(invoice, order)),
         *(each for invoice in live for each in _without_original(invoice, invoices)),
         *(str(each) for each in _of_all(asked, normal, whole=whole)),
-        *_beyond_order(normal, order),
+        *_beyond_order(invoices, order),
     ]
     return tuple(dict.fromkeys(found))
 
@@ -82,19 +83,34 @@ def _wrong_rate(invoice: IssuedInvoice, order: OrderFacts) -> Iterator[str]:
         yield f"tax of invoice {invoice.number}: stated {invoice.tax}, by its rate {rounded(computed)}"
 
 
+def counted_gross(invoices: Collection[IssuedInvoice]) -> Decimal:
+    """What invoices come to: a void one counts for nothing, a red one takes back what one that is not void came to."""
+    void = {each.key for each in invoices if each.standing is InvoiceStanding.VOID}
+    total = Decimal(0)
+    for each in invoices:
+        if each.standing is InvoiceStanding.NORMAL:
+            total += each.gross
+        elif each.standing is InvoiceStanding.RED and (each.original is None or each.original.key not in void):
+            total -= each.gross
+    return max(total, Decimal(0))
+
+
 def _without_original(invoice: IssuedInvoice, invoices: Collection[IssuedInvoice]) -> Iterator[str]:
+    """Red invoices that name no original take back any of them."""
     if invoice.standing is not InvoiceStanding.RED:
         return
     named = invoice.original
+    red = [each for each in invoices if each.standing is InvoiceStanding.RED]
     before = [
-        other
-        for other in invoices
-        if other.standing is not InvoiceStanding.RED
-        and (named is None or other.key == (named.code, named.number))
-        and other.gross >= invoice.gross
+        each.gross
+        for each in invoices
+        if each.standing is not InvoiceStanding.RED and (named is None or each.key == named.key)
     ]
-    if not before:
+    together = sum((each.gross for each in red if named is None or each.original == named), Decimal(0))
+    if not before or max(before) < invoice.gross:
         yield f"red invoice {invoice.number}: no original of {invoice.gross} or more"
+    elif together > sum(before):
+        yield f"red invoice {invoice.number}: {together} is taken back of {sum(before)}"
 
 
 def _of_all(asked: InvoiceAmounts | None, normal: Sequence[IssuedInvoice], *, whole: bool) -> Iterator[Mismatch]:
@@ -108,9 +124,10 @@ def _of_all(asked: InvoiceAmounts | None, normal: Sequence[IssuedInvoice], *, wh
             yield Mismatch("all invoices", part, total, wanted)
 
 
-def _beyond_order(normal: Sequence[IssuedInvoice], order: OrderFacts) -> Iterator[str]:
-    total = sum((invoice.gross for invoice in normal), order.elsewhere)
-    if order.gross is not None and normal and total > order.gross:
+def _beyond_order(invoices: Collection[IssuedInvoice], order: OrderFacts) -> Iterator[str]:
+    gross = counted_gross(invoices)
+    total = gross + order.elsewhere
+    if order.gross is not None and gross and total > order.gross:
         yield f"gross of all invoices of the order: {total}, the order comes to {order.gross}"
 
 

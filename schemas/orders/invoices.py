@@ -104,6 +104,11 @@ class InvoiceKey(Model):
     code: Reference | None = Field(None, description="Code of its series; null: it has none. Source: supplier.")
     number: Reference = Field(description="Its number. Source: supplier.")
 
+    @property
+    def key(self) -> tuple[str | None, str]:
+        """What tells it from others."""
+        return self.code, self.number
+
 
 class IssuedInvoice(InvoiceKey):
     """One invoice as the supplier states it; its sums are compared by `invoice_mismatches`, not here."""
@@ -122,11 +127,6 @@ class IssuedInvoice(InvoiceKey):
     url: Annotated[WebAddress, Personal()] | None = Field(
         None, description="Where an electronic invoice can be had; it shows the buyer. Source: supplier."
     )
-
-    @property
-    def key(self) -> tuple[str | None, str]:
-        """What tells it from others."""
-        return self.code, self.number
 
 
 IssuedInvoices = Annotated[tuple[IssuedInvoice, ...], Field(max_length=MAX_INVOICES)]

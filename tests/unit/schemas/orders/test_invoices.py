@@ -16,7 +16,7 @@ from schemas.orders import Operation, RequestInvoice, StateVerdict, SubmitOrder
 from schemas.orders.commands import Submission
 from schemas.orders.examples import COMMAND_EXAMPLES
 from schemas.orders.invoice_states import MOVES, TERMINAL, judge_invoice
-from schemas.orders.invoice_sums import UNKNOWN_ORDER, OrderFacts, invoice_mismatches, order_facts
+from schemas.orders.invoice_sums import UNKNOWN_ORDER, OrderFacts, counted_gross, invoice_mismatches, order_facts
 from schemas.orders.invoices import InvoiceAmounts, InvoiceKey, InvoiceStanding, InvoiceState, IssuedInvoice
 from schemas.personal import personal_paths
 
@@ -134,6 +134,22 @@ def test_a_red_invoice_needs_an_original(red: IssuedInvoice) -> None:
 def test_a_red_invoice_takes_back_the_one_that_it_names() -> None:
     red = issued("9", "100", "13", "113", standing=RED, original=InvoiceKey(number="1"))
     assert mismatches(FIRST, SECOND, red) == ()
+
+
+@pytest.mark.parametrize("original", [InvoiceKey(number="1"), None], ids=["named", "not named"])
+def test_red_invoices_together_take_back_no_more_than_was_made_out(original: InvoiceKey | None) -> None:
+    first, again = (issued(number, "100", "13", "113", standing=RED, original=original) for number in ("8", "9"))
+    assert mismatches(FIRST, first, whole=False) == ()
+    wrong = [f"red invoice {number}: 226 is taken back of 113" for number in ("8", "9")]
+    assert list(mismatches(FIRST, first, again, whole=False)) == wrong
+
+
+def test_what_is_taken_back_counts_no_more_unless_it_was_void_before() -> None:
+    red = issued("9", "100", "13", "113", standing=RED, original=InvoiceKey(number="1"))
+    void = issued("1", "100", "13", "113", standing=InvoiceStanding.VOID)
+    assert counted_gross([FIRST, SECOND]) == Decimal(226)
+    assert counted_gross([FIRST, SECOND, red]) == Decimal(113)
+    assert counted_gross([void, SECOND, red]) == Decimal(113)
 
 
 def test_a_void_invoice_counts_for_nothing() -> None:
