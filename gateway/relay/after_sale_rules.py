@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from gateway.relay.goods import Quantities
-from schemas.orders import AfterSaleCommand, AfterSaleRefusal, OrderStatus, RequestAfterSale, ServiceState, State
+from schemas.orders import (
+    AfterSaleCommand,
+    AfterSaleRefusal,
+    OrderStatus,
+    RequestAfterSale,
+    ServiceKind,
+    ServiceState,
+    State,
+)
 from schemas.orders.aftersales import ENDED, ServiceLine
 
 UNCONFIRMED = frozenset(
@@ -39,6 +47,7 @@ class StoredService:
     child: str
     lines: Quantities
     state: ServiceState
+    kind: ServiceKind = ServiceKind.RETURN
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,9 @@ def _of_order(status: OrderStatus) -> AfterSaleRefusal | None:
 
 
 def _takes(service: StoredService, command: RequestAfterSale) -> bool:
-    return service.command_id != command.command_id and service.state not in UNSUCCESSFUL
+    """Whether another service has goods of the order; those that were repaired came back."""
+    is_back = service.kind is ServiceKind.REPAIR and service.state is ServiceState.DONE
+    return service.command_id != command.command_id and service.state not in UNSUCCESSFUL and not is_back
 
 
 def _with(wanted: Iterable[ServiceLine], earlier: Iterable[Quantities]) -> Mapping[str, Decimal]:

@@ -176,7 +176,7 @@ async def _facts(connection: Connection, box: SecretBox, supplier: str, order_no
         children={number: held.get(number, {}) for number in numbers},
         deliveries=deliveries,
         services=[
-            StoredService(each.service_no, each.command_id, each.child, each.lines, each.state)
+            StoredService(each.service_no, each.command_id, each.child, each.lines, each.state, each.kind)
             for each in await services_of(connection, *whose)
         ],
     )

@@ -15,6 +15,7 @@ from schemas.orders import (
     Operation,
     OrderStatus,
     RequestAfterSale,
+    ServiceKind,
     ServiceState,
     State,
 )
@@ -121,6 +122,15 @@ def test_children_together_take_back_no_more_than_was_ordered(held: dict[str, De
 def test_what_an_order_gave_back_before_it_was_split_counts() -> None:
     known = replace(SPLIT, services=[earlier(3, ServiceState.DONE)])
     assert refusal_of(asked(1, "A-1002"), known) is AfterSaleRefusal.QUANTITY
+
+
+@pytest.mark.parametrize("kind", ServiceKind)
+def test_goods_that_were_repaired_can_go_back_again(kind: ServiceKind) -> None:
+    under_way = replace(earlier(3, ServiceState.REPAIRING), kind=kind)
+    over = replace(under_way, state=ServiceState.DONE)
+    assert refusal_of(asked(3), replace(WHOLE, services=[under_way])) is AfterSaleRefusal.QUANTITY
+    refusal = None if kind is ServiceKind.REPAIR else AfterSaleRefusal.QUANTITY
+    assert refusal_of(asked(3), replace(WHOLE, services=[over])) is refusal
 
 
 def test_a_number_is_of_one_service_and_a_repeat_of_its_command_is_itself() -> None:
