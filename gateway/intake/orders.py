@@ -31,7 +31,7 @@ from gateway.relay.vendor_event_service import (
     VendorEventReceipt,
     VendorEventService,
 )
-from gateway.relay.vendor_events import VENDOR_EVENTS, VendorEvent
+from gateway.relay.vendor_events import VENDOR_EVENTS, ValueRefusedError, VendorEvent
 from gateway.relay.vendor_invoices import InvoiceOutOfStateError, UnknownInvoiceError, is_invoice_event
 from gateway.relay.vendor_keys import KeyReusedError
 from gateway.sdk.wire import shown
@@ -136,9 +136,9 @@ class OrderRoutes:
             raise ProblemError("idempotency_key_reused") from error
         except UnknownInvoiceError as error:
             raise ProblemError("not_found", "No such application for invoices.", path="/payload/mark_id") from error
-        except InvoiceOutOfStateError as error:
-            raise ProblemError("order_state", path="/event", actual=error.state) from error
-        except OutOfStateError as error:
+        except ValueRefusedError as error:
+            raise ProblemError("validation_failed", path=error.path, expected=error.expected) from error
+        except (OutOfStateError, InvoiceOutOfStateError) as error:
             allowed = ", ".join(error.allowed) or "nothing more"
             raise ProblemError("order_state", path="/event", actual=error.state, expected=allowed) from error
         if isinstance(taken, LateVendorEvent):

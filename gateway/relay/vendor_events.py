@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints
 
+from gateway.sdk.errors import GatewayError
 from schemas.base import CONTROLS, Model
 from schemas.orders import EVENTS, Kind, OrderEvent
 from schemas.orders.aftersales import AfterSaleMoved, AfterSaleTaken, RefundMade
@@ -32,6 +33,15 @@ from schemas.orders.payloads import (
     Split,
     Tracked,
 )
+
+
+class ValueRefusedError(GatewayError):
+    """A value of an event cannot be, by what is known beside it. path: a JSON pointer; expected: what could be."""
+
+    def __init__(self, path: str, expected: str) -> None:
+        super().__init__(f"{path}: not {expected}")
+        self.path = path
+        self.expected = expected
 
 
 class _VendorEventBase(Model):

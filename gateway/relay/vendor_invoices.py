@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias, get_args
 
@@ -29,6 +29,7 @@ from gateway.relay.vendor_events import (
     InvoiceRefusedByVendor,
     InvoiceRequestedByVendor,
     InvoiceVoidedByVendor,
+    ValueRefusedError,
     VendorEvent,
     core_event,
 )
@@ -40,7 +41,7 @@ from schemas.base import Model
 from schemas.orders import InvoiceState, Kind, Operation, RequestInvoice, StateVerdict, SubmitOrder
 from schemas.orders.events import Cause, SupplierMessage
 from schemas.orders.invoice_states import judge_invoice
-from schemas.orders.invoices import InvoiceProgress, InvoiceRequested
+from schemas.orders.invoices import MAX_INVOICES, InvoiceProgress, InvoiceRequested
 from schemas.orders.payloads import InvoiceRefused
 
 InvoiceVendorEvent: TypeAlias = (
@@ -67,11 +68,12 @@ class UnknownInvoiceError(GatewayError):
 
 
 class InvoiceOutOfStateError(GatewayError):
-    """The application does not stand where this could be said of it."""
+    """The application does not stand where this could be said of it. allowed: what can be."""
 
     def __init__(self, state: InvoiceState) -> None:
         super().__init__(f"the application is {state}")
         self.state = state
+        self.allowed = [kind for kind, stated in STATES.items() if judge_invoice(state, stated).holds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +113,16 @@ async def apply_invoice_event(
 ) -> InvoiceEventResult:
     """Judge a word under the application's lock, and keep where it stands then.
 
-    unanswered: commands of the order that he may have; known: where they came from. Raises UnknownInvoiceError and
-    InvoiceOutOfStateError: nothing was taken.
+    unanswered: commands of the order that he may have; known: where they came from. Raises UnknownInvoiceError,
+    ValueRefusedError and InvoiceOutOfStateError: nothing was taken.
     """
     supplier, mark_id = received.order.supplier, received.event.payload.mark_id or ""
     found = (await store.lock_applications(connection, [(supplier, mark_id)])).get((supplier, mark_id))
     if found is None or found.order_no != received.order.order_no:
         raise UnknownInvoiceError
     answers = await _answered(connection, box, supplier, mark_id, unanswered)
+    if answers and found.state is InvoiceState.REFUSED:  # it is applied for again
+        found = replace(found, state=InvoiceState.DRAFT)
     facts = await store.facts_of_order(connection, found, None if ordered is None else ordered.payload)
     state, stated = STATES[Kind(received.event.event)], _stated(received.event, found)
     if judge_invoice(found.state, state).verdict is StateVerdict.CONTRADICTS and not answers:
@@ -145,7 +149,11 @@ def _stated(event: InvoiceVendorEvent, known: Application) -> StatedInvoices:
     payload, state = event.payload, STATES[Kind(event.event)]
     if not isinstance(payload, InvoiceProgress):
         return StatedInvoices(known.mark_id, state, known.invoices)
-    return StatedInvoices(known.mark_id, state, merged(known, payload.invoices), payload.carrier, payload.waybill)
+    invoices = merged(known, payload.invoices)
+    if len(invoices) > MAX_INVOICES:
+        most = f"at most {MAX_INVOICES} invoices of one application, with those told before"
+        raise ValueRefusedError("/payload/invoices", most)
+    return StatedInvoices(known.mark_id, state, invoices, payload.carrier, payload.waybill)
 
 
 async def _answered(

@@ -10,10 +10,12 @@ import pytest
 from gateway.kafka import Record
 from gateway.relay.inbox import Inbox
 from gateway.relay.vendor_event_service import LateVendorEvent, VendorEventReceipt
+from gateway.relay.vendor_events import ValueRefusedError
 from gateway.relay.vendor_invoices import InvoiceOutOfStateError, UnknownInvoiceError
 from gateway.store import Pool
 from schemas.orders import Kind, Operation, State
 from schemas.orders.examples import COMMAND_EXAMPLES, ORDER_NO, command_headers
+from schemas.orders.invoices import MAX_INVOICES
 from tests.integration.relay.desk import DAY, Desk
 from tests.integration.relay.test_inbox import PARTITION, identity, inbox
 
@@ -23,8 +25,8 @@ MARK = "FP20261127000003"
 ASK = Operation.REQUEST_INVOICE
 
 
-def invoice(number: str = "1", gross: str = "226.00", **more: Any) -> dict[str, Any]:
-    amounts = {"net": "200.00", "rate": "13", "tax": "26.00", "gross": gross}
+def invoice(number: str = "1", **more: Any) -> dict[str, Any]:
+    amounts = {"net": "200.00", "rate": "13", "tax": "26.00", "gross": "226.00"}
     return {"number": number, "issued_on": "2026-12-01", **amounts, **more}
 
 
@@ -138,6 +140,38 @@ async def test_invoices_are_voided_and_taken_back(desk: Desk, asked: str) -> Non
     assert await application(desk) == "red"
 
 
+async def asks_again(desk: Desk, mark_id: str) -> None:
+    """The mall applies once more for what it applied for before, and the vendor has it."""
+    payload = {**orjson.loads(COMMAND_EXAMPLES[ASK].payload.model_dump_json()), "mark_id": mark_id}
+    await desk.comes(3, ASK, payload=payload)
+    await desk.ack(*(await desk.fetched()))
+
+
+async def test_what_was_taken_back_is_invoiced_again(desk: Desk, asked: str) -> None:
+    await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    await desk.says(Kind.INVOICE_RED, payload=stated(invoice("9", standing="red", original={"number": "1"})))
+    await asks_again(desk, "FP-2")
+    await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice("2"), mark_id="FP-2"))
+    assert (await desk.last())["event"] == "invoice.issued"
+
+
+async def test_no_invoice_is_taken_back_twice(desk: Desk, asked: str) -> None:
+    await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    for number in ("8", "9"):
+        await desk.says(Kind.INVOICE_RED, payload=stated(invoice(number, standing="red", original={"number": "1"})))
+    assert (await desk.last())["event"] == "invoice.mismatch"
+    await asks_again(desk, "FP-2")  # as long as it is held, nothing counts as taken back
+    await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice("2"), mark_id="FP-2"))
+    assert (await desk.last())["event"] == "invoice.mismatch"
+
+
+async def test_where_invoices_are_taken_back_there_are_red_ones(desk: Desk, asked: str) -> None:
+    await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    await desk.says(Kind.INVOICE_RED, payload=stated())
+    assert (await desk.last())["payload"]["differences"] == ["no red invoice is stated"]
+    assert await application(desk) == "held"
+
+
 async def test_all_invoices_void_end_the_application(desk: Desk, asked: str) -> None:
     await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
     await desk.says(Kind.INVOICE_VOIDED, payload=stated(invoice(standing="void")))
@@ -152,9 +186,28 @@ async def test_nobody_speaks_of_an_application_that_was_not_made(desk: Desk, ask
 
 async def test_what_is_issued_is_not_refused_afterwards(desk: Desk, asked: str) -> None:
     await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
-    with pytest.raises(InvoiceOutOfStateError):
+    with pytest.raises(InvoiceOutOfStateError) as raised:
         await desk.says(Kind.INVOICE_REFUSED, payload={"mark_id": MARK, "code_class": "other"})
+    assert raised.value.allowed == ["invoice.mailed", "invoice.voided", "invoice.red"]
     assert await application(desk) == "issued"
+
+
+async def test_what_was_refused_and_is_applied_for_again_may_be_issued_at_once(desk: Desk, asked: str) -> None:
+    await desk.says(Kind.INVOICE_REFUSED, payload={"mark_id": MARK, "code_class": "other"})
+    again = await desk.comes(3, ASK)
+    assert await desk.fetched() == [again]
+    await desk.says(Kind.INVOICE_ISSUED, payload=stated(invoice()))
+    assert (await desk.told())[2:] == [("invoice.requested", again), ("invoice.issued", None)]
+    assert (await application(desk), await desk.letters()) == ("issued", [])
+
+
+async def test_an_application_has_no_more_invoices_than_an_event_can_hold(desk: Desk, asked: str) -> None:
+    small: dict[str, Any] = {"net": "0.01", "rate": None, "tax": "0.00", "gross": "0.01"}
+    many = [invoice(str(number), **small) for number in range(MAX_INVOICES)]
+    await desk.says(Kind.INVOICE_PARTLY_ISSUED, payload=stated(*many))
+    with pytest.raises(ValueRefusedError):
+        await desk.says(Kind.INVOICE_PARTLY_ISSUED, payload=stated(invoice("one more", **small)))
+    assert (await desk.last())["event"] == "invoice.partly_issued"
 
 
 async def test_a_number_is_not_used_for_another_application(desk: Desk, asked: str) -> None:
