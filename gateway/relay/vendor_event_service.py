@@ -16,6 +16,7 @@ from gateway.relay import mailbox_queries as queries
 from gateway.relay.after_sales import lock_services
 from gateway.relay.commands import Command, Origin
 from gateway.relay.ends import STAGE
+from gateway.relay.goods import accepted_goods
 from gateway.relay.lane_ends import Change
 from gateway.relay.lane_store import close_letters, origins
 from gateway.relay.mailbox import Clock, utc_now
@@ -36,7 +37,13 @@ from gateway.relay.vendor_answers import (
     mismatch_fact,
     sum_faults,
 )
-from gateway.relay.vendor_events import ServiceVendorEvent, VendorEvent, core_event
+from gateway.relay.vendor_events import (
+    RefundedByVendor,
+    ServiceVendorEvent,
+    ValueRefusedError,
+    VendorEvent,
+    core_event,
+)
 from gateway.relay.vendor_invoices import (
     InvoiceEventResult,
     InvoiceVendorEvent,
@@ -53,6 +60,7 @@ from gateway.telemetry.failpoints import failpoint
 from schemas.orders import Kind, Operation, ServiceState, SubmitOrder
 from schemas.orders import State as OrderState
 from schemas.orders.events import Cause, OrderSplit, SupplierMessage
+from schemas.orders.invoice_sums import order_facts
 from schemas.orders.payloads import StatedOrder
 
 log = structlog.get_logger(__name__)
@@ -132,8 +140,8 @@ class VendorEventService:
     async def take(self, sent: SentVendorEvent) -> VendorEventReceipt | LateVendorEvent:
         """Take an event; the same under the same key comes to the same.
 
-        Raises UnknownOrderError, KeyReusedError and OutOfStateError: nothing was taken; StoreUnavailableError: nothing
-        was, or all of it.
+        Raises UnknownOrderError, KeyReusedError, OutOfStateError and ValueRefusedError: nothing was taken;
+        StoreUnavailableError: nothing was, or all of it.
         """
         async with self._pool.acquired(sent.supplier) as connection, connection.transaction():
             rows = await connection.fetch(queries.LOCK_UNANSWERED, sent.supplier, sent.order_no)
@@ -228,7 +236,9 @@ class VendorEventService:
         unanswered: Sequence[Command],
         known: Mapping[str, Origin],
     ) -> _Judged:
-        """What an event about an after-sale service comes to. Raises UnknownServiceError, OutOfStateError."""
+        """What an event about an after-sale service comes to. Raises UnknownServiceError, OutOfStateError,
+        ValueRefusedError.
+        """
         services = await lock_services(connection, sent.supplier, sent.order_no)
         serving = await commands_of_services(connection, self._box, sent.supplier, unanswered)
         found = fit_service(event, services, serving)
@@ -236,6 +246,7 @@ class VendorEventService:
             raise UnknownServiceError
         if found.refused:
             raise OutOfStateError(found.service.state, allowed_of_service(found.service))
+        await self._check_refund(connection, sent, event)
         fit_of_order = Fit(None, None, found.answers)
         if found.late:
             return LateVendorEvent(order.status.state), [], self._news(sent, event, fit_of_order, order, known)
@@ -245,6 +256,16 @@ class VendorEventService:
         answers = tuple(each.command_id for each in found.answers)
         news = self._news(sent, event, fit_of_order, order, known)
         return VendorEventReceipt(Kind(event.event), order.status.state, answers, held=False), changes, news
+
+    async def _check_refund(self, connection: Connection, sent: SentVendorEvent, event: ServiceVendorEvent) -> None:
+        """Raises ValueRefusedError for more money than the whole order came to."""
+        if not isinstance(event, RefundedByVendor):
+            return
+        ordered = await self._ordered(connection, sent, ())
+        accepted = await accepted_goods(connection, sent.supplier, sent.order_no)
+        most = order_facts(None if ordered is None else ordered.payload, accepted=accepted).gross
+        if most is not None and event.payload.amount > most:
+            raise ValueRefusedError("/payload/amount", f"at most {most}, which the order comes to")
 
     def _news(
         self, sent: SentVendorEvent, vendor_event: VendorEvent, found: Fit, order: Order, known: Mapping[str, Origin]

@@ -81,7 +81,9 @@ def fit_service(
             return ServiceFit(service, verdict, answers, repeated=not answers)
         case AfterSaleRefusedByVendor(payload=payload):
             answers = _oldest(asked, {Operation(payload.operation)})
-            return ServiceFit(service, None if answers else StateVerdict.CONTRADICTS, answers)
+            refused = judge_service(service.state, ServiceState.REFUSED)
+            fits = payload.operation == CANCEL or refused.verdict is not StateVerdict.CONTRADICTS
+            return ServiceFit(service, None if answers and fits else StateVerdict.CONTRADICTS, answers)
         case AfterSaleProgressByVendor(payload=payload):
             operations = {REQUEST, CANCEL} if payload.state is ServiceState.CANCELLED else {REQUEST}
             return _moved(service, judge_service(service.state, payload.state), [*_all(asked, operations)], event)

@@ -13,6 +13,7 @@ from gateway.relay.vendor_event_service import (
     UnknownServiceError,
     VendorEventReceipt,
 )
+from gateway.relay.vendor_events import ValueRefusedError
 from gateway.store import Pool
 from schemas.orders import Kind, Operation
 from schemas.orders.examples import SERVICE_NO
@@ -127,6 +128,30 @@ async def test_what_does_not_fit_is_refused_with_what_does_and_what_is_late_is_k
     assert await desk.letters() == [("order_events", "late_event")]
     with pytest.raises(UnknownServiceError):
         await desk.says(Kind.SERVICE_PROGRESS, payload={"service_no": "AS-404", "state": "done"})
+
+
+async def test_no_more_money_goes_back_than_the_order_came_to(desk: Desk) -> None:
+    await delivered(desk)
+    await asks(desk, 2)
+    await desk.fetch()
+    await desk.says(Kind.SERVICE_ACCEPTED, payload=OURS)
+    with pytest.raises(ValueRefusedError, match=r"at most 345\.00"):  # three pieces, and freight
+        await desk.says(Kind.REFUNDED, payload={**OURS, "amount": "345.01"})
+    await desk.says(Kind.REFUNDED, payload={**OURS, "amount": "345.00"})
+    assert [each for each, _ in await desk.told()].count("refund.made") == 1
+
+
+async def test_a_request_is_not_refused_once_its_money_went_back(desk: Desk) -> None:
+    await delivered(desk)
+    request = await asks(desk, 2)
+    await desk.ack(*(await desk.fetched()))
+    await desk.says(Kind.REFUNDED, payload={**OURS, "amount": "113.00", "credit_note": "CN-1"})
+    refusal = {"service_no": SERVICE_NO, "operation": REQUEST, "code_class": "other"}
+    with pytest.raises(OutOfStateError):
+        await desk.says(Kind.SERVICE_REFUSED, payload=refusal)
+    await desk.says(Kind.SERVICE_ACCEPTED, payload=OURS)
+    assert (await desk.told())[-2:] == [("refund.made", None), ("aftersale.accepted", request)]
+    assert await service(desk) == "refunding"
 
 
 @pytest.mark.parametrize(
