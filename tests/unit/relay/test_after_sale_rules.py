@@ -44,7 +44,7 @@ def asked(pieces: int, child: str | None = None, **more: Any) -> RequestAfterSal
 
 
 def earlier(pieces: int, state: ServiceState, child: str = "", **more: str) -> StoredService:
-    facts = {"service_no": "AS-0", "command_id": "another", **more}
+    facts: dict[str, Any] = {"service_no": "AS-0", "command_id": "another", **more}
     return StoredService(child=child, lines={"SKU-1": Decimal(pieces)}, state=state, **facts)
 
 
@@ -165,5 +165,7 @@ def test_a_service_is_cancelled_of_the_child_that_it_is_of(
 ) -> None:
     of = SPLIT if child else WHOLE
     known = replace(of, services=[earlier(1, ServiceState.AUDITING, child, service_no=SERVICE_NO)])
+    assert isinstance(CANCEL, CancelAfterSale)
     payload = CANCEL.payload.model_copy(update={"supplier_order_no": named})
-    assert refusal_of(CANCEL.model_copy(update={"payload": payload}), known) is refusal
+    command = CancelAfterSale.model_validate(CANCEL.model_copy(update={"payload": payload}))
+    assert refusal_of(command, known) is refusal
