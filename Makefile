@@ -7,9 +7,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 ARGS ?=
-# Processes that share the tests, each with engines of its own; 0: none but the first. One more than the two cores of CI:
-# a third of a test's time is waiting, for leases, sessions of killed programs and timeouts.
-WORKERS ?= 3
+# Processes that share the tests, each with engines of its own; 0: none but the first.
+WORKERS ?= 2
 # How long `make chaos` breaks things, and the seed that its faults are drawn from.
 MINUTES ?= 10
 SEED ?= 1
