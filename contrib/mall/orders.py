@@ -28,14 +28,8 @@ TERMINAL = frozenset(
 )
 """Events of which exactly one answers each command of an order. `order.parked` is none of them: another follows."""
 
-SERVED = frozenset(
+OF_CONTRACTS = frozenset(
     {
-        "invoice.requested",
-        "invoice.refused",
-        "invoice.expired",
-        "aftersale.accepted",
-        "aftersale.refused",
-        "aftersale.progress",
         "contract.delivered",
         "contract.refused",
         "contract.repeated",
@@ -44,7 +38,19 @@ SERVED = frozenset(
         "contract.unsupported",
     }
 )
-"""The same of commands about what serves an order, and about its contract."""
+"""The same of commands about contracts."""
+
+OF_SERVICES = frozenset(
+    {
+        "invoice.requested",
+        "invoice.refused",
+        "invoice.expired",
+        "aftersale.accepted",
+        "aftersale.refused",
+        "aftersale.progress",
+    }
+)
+"""The same of commands about what serves an order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ class Event:
     @property
     def is_terminal(self) -> bool:
         """Whether it is the answer to a command."""
-        return self.command_id is not None and self.kind in TERMINAL | SERVED
+        return self.command_id is not None and self.kind in TERMINAL | OF_SERVICES | OF_CONTRACTS
 
     @property
     def whole(self) -> bool:

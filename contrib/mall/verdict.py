@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from contrib.mall.orders import CANCEL, CONFIRM, SUBMIT, Command, Event, state_of
+from contrib.mall.orders import CANCEL, CONFIRM, OF_CONTRACTS, SUBMIT, Command, Event, state_of
 from contrib.mall.recorded import Effect, Finding, Record, effects_of_jd, effects_of_native, parked
 from contrib.mall.services import AFTER_SALE, CANCEL_AFTER_SALE, INVOICE, ISSUE
 
@@ -67,19 +67,9 @@ ANSWERS: Mapping[str, frozenset[str]] = {
     INVOICE: frozenset({"invoice.requested", "invoice.refused", "invoice.expired", "order.unsupported"}),
     AFTER_SALE: frozenset({"aftersale.accepted", "aftersale.refused", "aftersale.progress", "order.unsupported"}),
     CANCEL_AFTER_SALE: frozenset({"aftersale.progress", "aftersale.refused", "order.unsupported"}),
-    **{
-        operation: frozenset(
-            {
-                "contract.delivered",
-                "contract.refused",
-                "contract.repeated",
-                "contract.withdrawn",
-                "contract.expired",
-                "contract.unsupported",
-            }
-        )
-        for operation in (ISSUE, "contract.amend", "contract.terminate", "contract.announced", "contract.filed")
-    },
+    **dict.fromkeys(
+        (ISSUE, "contract.amend", "contract.terminate", "contract.announced", "contract.filed"), OF_CONTRACTS
+    ),
 }
 """What may answer each operation."""
 

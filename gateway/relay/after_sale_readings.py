@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.relay.after_sale_events import progress_event, refund_event
-from gateway.relay.after_sales import Service, judge_event, refund_digest
+from gateway.relay.after_sales import Service, judge_event, report_key
 from gateway.relay.orders import News
 from gateway.relay.readings import Reading, StoredOrder
 from gateway.sdk.after_sales import HandlesAfterSales, SupplierAfterSale
@@ -49,11 +49,11 @@ def _events(
         "supplier_order_nos": (child,),
     }
     moved = progress_event(service.service_no, there, common)
-    if refund_digest(moved.payload) not in service.reported and not _is_behind(service, moved):
+    if report_key(moved.payload) not in service.reported and not _is_behind(service, moved):
         yield moved
     for refund in there.refunds:
         made = refund_event(service.service_no, there, refund, common)
-        if refund_digest(made.payload) not in service.reported:
+        if report_key(made.payload) not in service.reported:
             yield made
 
 

@@ -21,19 +21,8 @@ from schemas.orders import (
     State,
 )
 from schemas.orders.aftersales import ENDED, ServiceLine
+from schemas.orders.states import TERMINAL, UNCONFIRMED
 
-UNCONFIRMED = frozenset(
-    {
-        State.DRAFT,
-        State.SUBMITTING,
-        State.UNKNOWN,
-        State.HELD,
-        State.RESERVED,
-        State.CONFIRMING,
-        State.PARTIALLY_CONFIRMED,
-    }
-)
-OVER = frozenset({State.CANCELLED, State.REFUSED, State.EXPIRED, State.ABANDONED, State.CLOSED})
 UNSUCCESSFUL = frozenset({ServiceState.REFUSED, ServiceState.CANCELLED})
 """Services that take no goods."""
 
@@ -117,7 +106,7 @@ def _child(number: str | None, known: OrderFacts) -> str:
 def _of_order(status: OrderStatus) -> AfterSaleRefusal | None:
     """A cancel under way leaves the order where it stood."""
     state = status.before if status.state is State.CANCEL_PENDING and status.before else status.state
-    if state in OVER:
+    if state in TERMINAL:
         return AfterSaleRefusal.ORDER_OVER
     return AfterSaleRefusal.NOT_CONFIRMED if state in UNCONFIRMED else None
 

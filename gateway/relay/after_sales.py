@@ -88,7 +88,7 @@ async def services_of(connection: Connection, supplier: str, order_no: str) -> S
     return [_service(row) for row in await connection.fetch(queries.OF_ORDER, supplier, order_no)]
 
 
-def refund_digest(payload: Model) -> str:
+def report_key(payload: Model) -> str:
     """The name by which it is known that something was told of a service; "" of what is told each time.
 
     A refund is told from another by its credit note, where it has one.
@@ -138,7 +138,7 @@ async def move_services(connection: Connection, events: Sequence[OrderEvent]) ->
         if judgement.verdict is not StateVerdict.LATE:
             number = getattr(event.payload, "supplier_service_no", None)
             whose = (event.supplier, event.order_no, event.payload.service_no)
-            await connection.execute(queries.MOVE, *whose, judgement.state.value, number, refund_digest(event.payload))
+            await connection.execute(queries.MOVE, *whose, judgement.state.value, number, report_key(event.payload))
     return found
 
 

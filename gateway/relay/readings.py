@@ -48,25 +48,13 @@ from schemas.orders.payloads import (
     Tracked,
     TrackStep,
 )
+from schemas.orders.states import UNCONFIRMED
 
 UNDECIDED = frozenset({State.DRAFT, State.SUBMITTING, State.UNKNOWN, State.CONFIRMING, State.CANCEL_PENDING})
 """A command is under way, and its answer may tell what a reading would tell."""
 
 GONE = frozenset({State.CANCELLED, State.REFUSED, State.EXPIRED, State.ABANDONED})
 """The supplier should have nothing under way for such an order."""
-
-LAPSES = frozenset(
-    {
-        State.DRAFT,
-        State.SUBMITTING,
-        State.UNKNOWN,
-        State.HELD,
-        State.RESERVED,
-        State.CONFIRMING,
-        State.PARTIALLY_CONFIRMED,
-    }
-)
-"""What is cancelled in these without a command of ours was not confirmed in time."""
 
 SENT = frozenset({Progress.SHIPPED, Progress.DELIVERED, Progress.REJECTED})
 """The goods have left."""
@@ -201,7 +189,7 @@ class _Comparison:
         over = self.status.state in GONE and lives
         match self._whole.standing:
             case Standing.CANCELLED if not self._reading.tree.children and self.status.state not in GONE:
-                lapsed = self.status.state in LAPSES
+                lapsed = self.status.state in UNCONFIRMED  # nobody confirmed it in time
                 by = Party.TIME_OUT if lapsed else self._canceller()
                 cancelled = Cancelled(scope=CancelScope.ORDER, by=by)
                 self._add_news_once(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.relay.after_sales import Service, refund_digest
+from gateway.relay.after_sales import Service, report_key
 from gateway.relay.commands import Command, Role
 from gateway.relay.store import OpenedCommand, opened
 from gateway.relay.vendor_events import (
@@ -104,7 +104,7 @@ def _moved(
     behind = isinstance(event, AfterSaleProgressByVendor) and event.payload.state is not judgement.state
     known = judgement.verdict is StateVerdict.KNOWN and behind
     return ServiceFit(
-        service, judgement.verdict, answers, repeated=known or refund_digest(event.payload) in service.reported
+        service, judgement.verdict, answers, repeated=known or report_key(event.payload) in service.reported
     )
 
 

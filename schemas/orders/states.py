@@ -128,6 +128,19 @@ class OrderJudgement:
 TERMINAL = frozenset({State.CANCELLED, State.REFUSED, State.EXPIRED, State.CLOSED, State.ABANDONED})
 """Out of these no news leads."""
 
+UNCONFIRMED = frozenset(
+    {
+        State.DRAFT,
+        State.SUBMITTING,
+        State.UNKNOWN,
+        State.HELD,
+        State.RESERVED,
+        State.CONFIRMING,
+        State.PARTIALLY_CONFIRMED,
+    }
+)
+"""The supplier has not confirmed the whole order yet, or the buyer has yet to decide about a part."""
+
 RESTARTABLE = frozenset({State.CANCELLED, State.REFUSED, State.EXPIRED})
 """Terminal states of an order that may be submitted again: what is heard then is of the new submit."""
 

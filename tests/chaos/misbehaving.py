@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from contrib.simulators.jd_vop.faults import Faults, Rule
+from gateway.events import set_within
 
 RETRY_AFTER = 3.0
 """Seconds that a supplier asks for when it has had enough."""
@@ -126,7 +126,7 @@ class Misbehaving:
                 await self._be_away(stopping)
             elif len(self.faults.rules) < MOST_STANDING:
                 self._order(self.rng.choice(self.kinds), self.rng.choice((1, 1, 2, 3)))
-            await _pause(stopping, self.rng.uniform(*PAUSE))
+            await set_within(stopping, self.rng.uniform(*PAUSE))
         self.faults.clear()
 
     def struck(self) -> Mapping[str, int]:
@@ -138,7 +138,7 @@ class Misbehaving:
 
     async def _be_away(self, stopping: asyncio.Event) -> None:
         id_ = self._order(self.away, None)
-        await _pause(stopping, self.rng.uniform(*OUTAGE))
+        await set_within(stopping, self.rng.uniform(*OUTAGE))
         self.faults.clear(id_)
 
     def _order(self, kind: Kind, times: int | None) -> int:
@@ -146,9 +146,3 @@ class Misbehaving:
         rule = Rule(kind.name, self.rng.choice(kind.operations), dict(kind.parameters), times, chance)
         self._ordered.append(rule)
         return self.faults.add(rule)
-
-
-async def _pause(stopping: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stopping.wait()

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
@@ -14,6 +14,7 @@ import orjson
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from gateway.events import set_within
 from tests.chaos.recorder import Recorder
 
 TAKES = 0.7
@@ -91,7 +92,7 @@ class Receiver:
 
     async def _be_away(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
-            await _pause(stopping, self._rng.uniform(*AWAY))
+            await set_within(stopping, self._rng.uniform(*AWAY))
             self._recorder.record("fault", kind=f"{self._supplier}: receiver killed", hold=0.0)
             await self.kill()
             await asyncio.sleep(self._rng.uniform(*BACK))
@@ -99,7 +100,7 @@ class Receiver:
 
     async def _rotate(self, stopping: asyncio.Event, rotate: Callable[[list[str]], Awaitable[None]]) -> None:
         while not stopping.is_set():
-            await _pause(stopping, ROTATION)
+            await set_within(stopping, ROTATION)
             fresh = [secret(self._rng), self.secrets[0]]
             self.secrets = [fresh[0], *self.secrets[:2]]  # until the gateway has it, both may be met
             await rotate(fresh)
@@ -154,12 +155,6 @@ def _verifies(key: str, request: web.BaseRequest, body: bytes) -> bool:
     except WebhookVerificationError:
         return False
     return True
-
-
-async def _pause(stopping: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ import aiohttp
 from contrib.simulators.jd_vop.simulator import Simulator
 from contrib.simulators.ledger import read
 from contrib.simulators.native import Vendor
+from gateway.events import set_within
 from tests.chaos.noting import NotingGateway
 from tests.chaos.recorder import Recorder
 from tests.pulling import control
@@ -71,7 +72,7 @@ class SupplierActs:
         while not stopping.is_set():
             await self._act_on_an_application()
             await self._act_on_a_service()
-            await _pause(stopping, self._rng.uniform(*EVERY))
+            await set_within(stopping, self._rng.uniform(*EVERY))
 
     async def _act_on_an_application(self) -> None:
         marks = {each["markId"]: each["thirdOrder"] for each in read(self._ledger) if each["effect"] == "invoice"}
@@ -117,7 +118,7 @@ class OddWords:
             elif (word := self._word()) is not None:
                 self._said.append((*word, f"odd-{number}"))
                 await self._gateway.send_event(*self._said[-1])
-            await _pause(stopping, self._rng.uniform(*EVERY) * 4)
+            await set_within(stopping, self._rng.uniform(*EVERY) * 4)
 
     def _word(self) -> tuple[str, Mapping[str, Any]] | None:
         makers = (self._of_an_application, self._of_a_service)
@@ -153,9 +154,3 @@ class OddWords:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-async def _pause(stopping: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
